@@ -1,0 +1,33 @@
+"""Personal data in words a log may carry."""
+
+from __future__ import annotations
+
+import re
+
+_PHONE_LIKE = re.compile(r"\+?\d(?:[\s().\-/]{0,2}\d){6,}")
+_EMAIL_LIKE = re.compile(r"[^\s@<>\"',;:()]+@[^\s@<>\"',;:()]+")
+
+
+def mask_phone(phone: str | None) -> str:
+    """``+14165550123`` → ``+1416•••0123``; at most the first five and last four characters stay."""
+    if not phone:
+        return "–"
+    digits = phone.strip()
+    keep = 4 if len(digits) >= 11 else 2
+    head = digits[: min(5, max(1, len(digits) - keep - 3))]
+    return f"{head}•••{digits[-keep:]}" if len(digits) > keep + 1 else "•••"
+
+
+def mask_email(email: str | None) -> str:
+    """``jane.doe@example.com`` → ``j•••@example.com``."""
+    if not email:
+        return "–"
+    local, at, domain = email.strip().rpartition("@")
+    return f"{local[:1]}•••@{domain}" if at and local else "•••"
+
+
+def mask_text(text: str, limit: int = 300) -> str:
+    """Free text with every phone number and e-mail address in it masked, at most ``limit`` characters."""
+    masked = _EMAIL_LIKE.sub(lambda m: mask_email(m.group()), text[: limit * 4])
+    masked = _PHONE_LIKE.sub(lambda m: mask_phone(m.group()), masked)
+    return masked if len(masked) <= limit else masked[: limit - 1] + "…"

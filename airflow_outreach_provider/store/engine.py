@@ -1,0 +1,154 @@
+"""One engine for the outreach store: transactions, the store's own clock, errors translated."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+
+from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
+from airflow_outreach_provider.store.schema import from_ms
+
+T = TypeVar("T")
+
+_BUSY_TIMEOUT_MS = 30_000
+_WRITE = "outreach_write"
+
+
+class Store:
+    """The outreach database: SQLite for one host, PostgreSQL for many.
+
+    :param url: SQLAlchemy URL; ``sqlite:///path`` or ``postgresql://…`` (driver psycopg 3).
+    :param clock: what ``now()`` returns instead of the database's own time; for tests.
+    :param pool_size: how many connections one process may keep open (PostgreSQL).
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], datetime] | None = None, pool_size: int = 5) -> None:
+        self.url = _with_driver(url)
+        self._clock = clock
+        self.dialect = self.url.get_backend_name()
+        if self.dialect == "sqlite":
+            self.engine = _sqlite_engine(self.url)
+        elif self.dialect == "postgresql":
+            self.engine = sa.create_engine(
+                self.url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, hide_parameters=True
+            )
+        else:
+            raise ConfigurationError(
+                f"[outreach] sql_alchemy_conn names the database {self.dialect!r}",
+                "use sqlite:/// (one host) or postgresql:// (many hosts)",
+            )
+
+    def __repr__(self) -> str:
+        return f"Store({self.url.render_as_string(hide_password=True)!r})"
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection in one transaction that only reads."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A connection in one transaction, committed at the end of the block, rolled back on an error.
+
+        On SQLite the write lock is taken at the start, so a read inside the block can be acted upon.
+        """
+        with _translated(), self.engine.connect() as connection:
+            connection = connection.execution_options(**{_WRITE: True})
+            with connection.begin():
+                yield connection
+
+    def retrying(self, work: Callable[[sa.Connection], T], tries: int = 5) -> T:
+        """Run ``work`` in a write transaction, again when the database broke a deadlock or a serialisation."""
+        for attempt in range(1, tries + 1):
+            try:
+                with self.write() as connection:
+                    return work(connection)
+            except StoreError as error:
+                if attempt == tries or not _is_conflict(error.__cause__):
+                    raise
+                time.sleep(random.uniform(0.01, 0.05) * attempt)  # noqa: S311 - jitter, not a secret
+        raise AssertionError("unreachable")
+
+    def now(self, connection: sa.Connection | None = None) -> datetime:
+        """The time by the database's clock, timezone-aware UTC: hosts may disagree, the store does not."""
+        if self._clock is not None:
+            return self._clock()
+        if connection is None:
+            with self.read() as connection:
+                return self.now(connection)
+        return from_ms(connection.execute(sa.select(self.now_ms())).scalar_one())
+
+    def now_ms(self) -> sa.ColumnElement[int]:
+        """The same as an SQL expression, in milliseconds since the epoch."""
+        if self._clock is not None:
+            return sa.literal(round(self._clock().timestamp() * 1000), sa.BigInteger)
+        if self.dialect == "sqlite":
+            return sa.cast(sa.literal_column("(julianday('now') - 2440587.5) * 86400000.0"), sa.BigInteger)
+        return sa.cast(sa.literal_column("extract(epoch from clock_timestamp()) * 1000"), sa.BigInteger)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+def _with_driver(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except exc.ArgumentError as error:
+        raise ConfigurationError(
+            "[outreach] sql_alchemy_conn is not a database URL",
+            "write e.g. sqlite:////var/lib/airflow/outreach.db or postgresql://user:password@host/outreach",
+        ) from error
+    if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg2", "postgresql+asyncpg"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _configure(dbapi_connection: Any, _record: Any) -> None:
+        # The driver's own transaction handling would start transactions late and never for DDL.
+        dbapi_connection.isolation_level = None
+        cursor = dbapi_connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # FULL: a claim must survive a power cut, or the next run would text the person again.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA journal_size_limit=67108864")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        write = connection.get_execution_options().get(_WRITE)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Every error of the database or its driver becomes a StoreError; nothing else is touched."""
+    try:
+        yield
+    except (exc.DBAPIError, exc.TimeoutError) as error:
+        origin = getattr(error, "orig", None)
+        first_line = str(origin or error).strip().split("\n", 1)[0]
+        raise StoreError(f"the outreach store did not answer as it should: {first_line}") from error
+
+
+def _is_conflict(error: BaseException | None) -> bool:
+    if not isinstance(error, exc.DBAPIError):
+        return False
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    return sqlstate in {"40001", "40P01"} or "database is locked" in str(error.orig)

@@ -1,0 +1,79 @@
+"""Bring the outreach store to the schema this version of the package needs."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from airflow_outreach_provider.core.errors import StoreError
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.tables import metadata
+
+# Named apart, so that the store may share a database with other applications.
+VERSION_TABLE = "outreach_alembic_version"
+HEAD = "0001"
+
+_ADVISORY_LOCK = 0x6F757472  # "outr": one upgrade at a time on PostgreSQL
+
+
+def current_revision(store: Store) -> str | None:
+    """The schema revision the database is at; None when it has no outreach tables."""
+    with store.read() as connection:
+        if not sa.inspect(connection).has_table(VERSION_TABLE):
+            return None
+        row = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).first()  # noqa: S608
+        return None if row is None else str(row[0])
+
+
+def upgrade(store: Store) -> bool:
+    """Create or upgrade the tables; safe to call from many processes at once.
+
+    :return: whether anything was changed.
+    :raises StoreError: the database is newer than this package.
+    """
+    if current_revision(store) == HEAD:
+        return False
+    scripts = _scripts()
+
+    def revisions(revision: tuple[str, ...] | str, context: MigrationContext) -> list[object]:
+        known = {script.revision for script in scripts.walk_revisions()}
+        current = revision if isinstance(revision, str) else (revision[0] if revision else None)
+        if current and current not in known:
+            raise StoreError(
+                f"the outreach store is at revision {current}, which this version does not know — "
+                "upgrade airflow-provider-outreach on this host"
+            )
+        return scripts._upgrade_revs("head", revision)  # type: ignore[arg-type,return-value]
+
+    with store.write() as connection:
+        if store.dialect == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        with EnvironmentContext(Config(), scripts, fn=revisions) as environment:
+            environment.configure(
+                connection=connection,
+                target_metadata=metadata,
+                version_table=VERSION_TABLE,
+                transaction_per_migration=False,
+                transactional_ddl=True,
+            )
+            environment.run_migrations()
+    return True
+
+
+def check(store: Store) -> None:
+    """Raise a StoreError with the remedy unless the schema is the one this version needs."""
+    revision = current_revision(store)
+    if revision != HEAD:
+        raise StoreError(
+            f"the outreach store is at revision {revision or 'none'}, this version needs {HEAD} — "
+            "run 'airflow outreach db upgrade'"
+        )
+
+
+def _scripts() -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", "airflow_outreach_provider.store:migrations")
+    return ScriptDirectory.from_config(config)

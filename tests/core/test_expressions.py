@@ -1,0 +1,250 @@
+"""Expressions: what they compute, what they refuse and where, and that nothing makes them raise or hang."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.expressions import EVENT, ExpressionError, compile_value, compile_where
+
+EVENT_SEEN: dict[str, Any] = {
+    "id": "evt-1",
+    "kind": "replied",
+    "type": "reply",
+    "source": "supersend",
+    "platform": "supersend",
+    "campaign_id": "c-9",
+    "occurred_at": datetime(2026, 3, 25, 18, 30, tzinfo=UTC),
+    "received_at": datetime(2026, 3, 25, 18, 31, tzinfo=UTC),
+    "contact": {"email": "ada@example.com", "phone": None, "first_name": "Ada"},
+    "data": {"score": "7", "tags": ["vip", "eu"], "amount": 1250, "nested": {"deep": True}, "items": 3},
+}
+
+
+@pytest.mark.parametrize(
+    ("where", "matches"),
+    [
+        ("kind == 'replied'", True),
+        ("kind != 'replied'", False),
+        ("kind in ['opened', 'replied']", True),
+        ("kind not in ('opened', 'clicked')", True),
+        ("contact.email", True),
+        ("contact.phone", False),
+        ("contact.phone is defined", False),
+        ("contact.phone is not defined and contact.email is defined", True),
+        ("data.score | int > 5", True),
+        ("data.score > 5", False),
+        ("data.missing.deeper == none", True),
+        ("data.missing > 5 or data.missing <= 5", False),
+        ("data['nested'].deep is true", True),
+        ("data.tags[0] == 'vip' and 'eu' in data.tags", True),
+        ("data.items == 3", True),
+        ("data.amount / 100 >= 12.5", True),
+        ("1000 < data.amount < 2000", True),
+        ("occurred_at >= '2026-03-01'", True),
+        ("occurred_at < '2026-03-25T18:30:00+00:00'", False),
+        ("'@EXAMPLE.com' | lower in contact.email", True),
+        ("(contact.first_name ~ '!') == 'Ada!'", True),
+        ("not (kind == 'replied' and platform == 'varda')", True),
+        ("data.amount / 0 == none", True),
+    ],
+)
+def test_conditions_match_what_they_say(where: str, matches: bool) -> None:
+    """A condition selects the events it describes; what is missing compares as false."""
+    assert compile_where(where)(EVENT_SEEN) is matches
+
+
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("{{ row.title | trim }}", "Engineer"),
+        ("{{ row['First name'] }}", "Ada"),
+        ("{{ row.first }} {{ row.last }}", " Lovelace"),
+        ("{{ row.amount }}", 12),
+        ("n={{ row.amount }}", "n=12"),
+        ("{{ row.empty }}", None),
+        ("{{ row.nothing | default('unknown') }}", "unknown"),
+        ("{{ row.empty | lower }}", None),
+        ("{{ 'website' }}", "website"),
+        ("website", "website"),
+        ("{{ row.name | split | first }}", "Ada"),
+        ("{{ row.name | split(' ') | last | upper }}", "LOVELACE"),
+        ("{{ row.name | replace('Ada', 'A.') | truncate(4) }}", "A. …"),
+        ("{{ 'yes' if row.amount > 10 else 'no' }}", "yes"),
+        ("{{ row.amount * 2 + 1 }}", 25),
+        ("{{ -row.amount | abs }}", 12),
+        ("{{ row.price | float | round(1) }}", 9.9),
+        ("{{ row.braces | default('}}') }}", "}}"),
+    ],
+)
+def test_templates_compute_the_value_of_a_row(template: str, value: object) -> None:
+    """One expression keeps its type, text around it makes text, and a missing cell is none or empty."""
+    row = {
+        "title": "  Engineer ",
+        "First name": "Ada",
+        "last": "Lovelace",
+        "amount": 12,
+        "empty": None,
+        "name": "Ada Lovelace",
+        "price": "9.94",
+    }
+    result = compile_value(template)(row)
+    assert result == value
+    assert type(result) is type(value)
+
+
+def test_a_template_knows_its_columns() -> None:
+    """Lint asks a template which columns it reads."""
+    value = compile_value("{{ row.title | default(row['Job title']) }} {{ row.city }}")
+    assert value.columns == {"title", "Job title", "city"}
+    assert compile_value("{{ contact.phone }}", EVENT)(EVENT_SEEN) is None
+
+
+@pytest.mark.parametrize(
+    ("where", "offset", "message"),
+    [
+        ("knd == 'x'", 0, "unknown name 'knd'.*did you mean 'kind'"),
+        ("contact.emial == 'x'", 8, "contact has no field 'emial'.*did you mean 'email'"),
+        ("email == 'x'", 0, "did you mean contact.email"),
+        ("kind = 'x'", 5, "= does not compare.*write =="),
+        ("kind == 'x' && type == 'y'", 12, "write and"),
+        ("kind == 'opened' or 'clicked'", 20, "always true.*repeat the comparison"),
+        ("kind == 5", 8, "kind is text, 5 is a number: they never compare.*quotes"),
+        ("kind", 0, "every event would match"),
+        ("kind == 'x", 8, "never closed"),
+        ("kind ==", 7, "ends too early"),
+        ("kind == 'opened' 'x' )", 21, "left over|cannot be read"),
+        ("kind.lower() == 'x'", 4, "cannot be called.*\\| lower"),
+        ("kind | lowr == 'x'", 7, "unknown filter 'lowr'.*'lower'"),
+        ("contact.email is defned", 14, "unknown test 'defned'.*'defined'"),
+        ("occurred_at > 'yesterday'", 14, "not a time.*ISO 8601"),
+        ("occurred_at > 5", 14, "never compare"),
+        ("contact == 'x'", 0, "contact is not a value"),
+        ("{{ kind == 'x' }}", 0, "leave out"),
+        ("  ", 0, "empty"),
+        ("data.x ** 9 == 1", 0, "powers"),
+        ("{'a': 1}", 0, "dictionaries"),
+        ("data[data.x] == 1", 4, "must be a text or a whole number"),
+        ("null == kind", 0, "none"),
+        ("kind | replace('a') == 'b'", 7, "takes old, new"),
+        ("data.x | truncate(size=4) == 'b'", 9, "no argument 'size'"),
+        ("kind - 1 == 2", 0, "kind is text, - needs numbers"),
+    ],
+)
+def test_mistakes_are_found_with_their_position(where: str, offset: int, message: str) -> None:
+    """Every mistake is a ConfigurationError that says what, where and what to write instead."""
+    with pytest.raises(ConfigurationError, match=f"(?s){message}") as caught:
+        compile_where(where)
+    assert isinstance(caught.value, ExpressionError)
+    assert caught.value.offset == offset
+
+
+@pytest.mark.parametrize(
+    ("template", "offset", "message"),
+    [
+        ("{{ title }}", 3, "a column is written row.title"),
+        ("Dear {{ rwo.name }}", 8, "did you mean 'row'"),
+        ("{{ row }}", 3, "name a column"),
+        ("a {{ row.x", 2, "never closed"),
+        ("a }} b", 2, "closes nothing"),
+        ("{% for x in y %}", 0, "statements"),
+        ("{{ row.a }}{# hm #}", 11, "comments"),
+        ("{{ row.__class__() }}", 6, "cannot be called"),
+    ],
+)
+def test_template_mistakes_are_found_with_their_position(template: str, offset: int, message: str) -> None:
+    """The offset counts from the start of the whole template."""
+    with pytest.raises(ExpressionError, match=message) as caught:
+        compile_value(template)
+    assert caught.value.offset == offset
+
+
+def test_nothing_of_python_can_be_reached() -> None:
+    """Attributes are look-ups in the data, never Python's: the classic escapes find nothing."""
+    for escape in (
+        "data.__class__.__mro__",
+        "data['__class__']['__init__']['__globals__']",
+        "contact.email.__class__",
+        "data.items.__self__",
+    ):
+        try:
+            assert compile_where(escape)(EVENT_SEEN) is False
+        except ExpressionError:
+            continue
+    for name in ("self", "config", "cycler", "lipsum", "range", "dict", "var", "conn"):
+        with pytest.raises(ExpressionError, match="unknown name"):
+            compile_where(f"{name} == 1")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "(" * 900 + "kind" + ")" * 900,
+        "not " * 450 + "data.x",
+        "data" + ".a" * 900,
+        "-" * 1500 + "1",
+        "[" * 1900,
+        "data.x" + "|lower" * 300,
+        "a" * 100_000,
+        "'" * 1999,
+        "{{" * 900,
+    ],
+)
+def test_hostile_source_is_refused_at_once(source: str) -> None:
+    """Deep, long and broken sources are an error in a moment, not a crash of the parser."""
+    started = time.perf_counter()
+    with pytest.raises(ExpressionError):
+        compile_where(source)
+    with pytest.raises(ExpressionError):
+        compile_value("{{" + source + "}}", EVENT)
+    assert time.perf_counter() - started < 1
+
+
+def test_results_do_not_explode() -> None:
+    """Repeated replacing cannot build a huge text: what would grow too long is none."""
+    bomb = "{{ row.x" + " | replace('a', 'aaaaaaaaaa')" * 40 + " }}"
+    assert compile_value(bomb)({"x": "a" * 10}) is None
+    assert compile_value("{{ row.x * row.x * row.x * row.x }}")({"x": 10**30}) is None
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "x"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+_TEMPLATES = [
+    "{{ row.x + row.a }}",
+    "{{ row.x - row.a }}",
+    "{{ row.x // row.a }}",
+    "{{ row.x % row.a }}",
+    "{{ row.x * row.a }}",
+    "{{ row.x / row.a }}",
+    "{{ row.x < row.a }}",
+    "{{ row.x in row.a }}",
+    "{{ row.x == row.a }}",
+    "{{ row.x ~ row.a }}",
+    "{{ -row.x }}",
+    "{{ row.x.b[0] }}",
+    "{{ row.x | int(row.a) }}",
+    "{{ row.x | float | round(row.a) }}",
+    "{{ row.x | replace(row.a, row.x) | truncate(row.a, row.x) }}",
+    "{{ row.x | split(row.a) | join(row.x) }}",
+    "{{ row.x | trim(row.a) | title | capitalize | upper }}",
+    "{{ row.x | length + row.x | abs }}",
+    "{{ row.x | first }}{{ row.x | last }}{{ row.x | default(row.a, row.a) }}",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.fixed_dictionaries({"x": _json, "a": _json}), st.sampled_from(_TEMPLATES))
+def test_evaluating_never_raises(row: dict[str, Any], template: str) -> None:
+    """Whatever stands in a row or an event, an expression gives a value; what cannot be computed is none."""
+    compile_value(template)(row)

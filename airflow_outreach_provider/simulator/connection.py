@@ -1,0 +1,204 @@
+"""HTTP/1.1 on one connection: bare asyncio and llhttp, so that a bench measures the client."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import sys
+import traceback
+from collections import deque
+from typing import Protocol, cast
+
+import httptools
+
+from airflow_outreach_provider.simulator.api import Call
+from airflow_outreach_provider.simulator.dice import Plan
+from airflow_outreach_provider.simulator.exchange import Exchange, perform
+from airflow_outreach_provider.simulator.faults import Cut, Fault
+from airflow_outreach_provider.simulator.wire import MAX_BODY, Answer, Request, encode, failure
+
+_TOO_LARGE = failure(413, "Body over 1 MiB")
+_WAITING = 64
+_LINGER_SECONDS = 2.0
+
+
+class Site(Protocol):
+    """What a connection needs from the simulator."""
+
+    def admit(self, connection: Connection) -> Fault | None: ...
+
+    def leave(self, connection: Connection) -> None: ...
+
+    def open(self, request: Request) -> Call | Answer: ...
+
+    def roll(self, call: Call) -> Plan | None: ...
+
+    def texted(self) -> int: ...
+
+    def count(self, call: Call, status: int | None, plan: Plan | None) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """Reads requests and answers them in their order; a pipelined one waits until the former is answered."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.loop = asyncio.get_running_loop()
+        self.gone = False
+        self._deaf = self._draining = False
+        self._refusal: Fault | None = None
+        self._waiting: deque[Request] = deque()
+        self._exchange: Exchange | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._url = self._authorization = b""
+        self._body: list[bytes] = []
+        self._size = 0
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._refusal = self.site.admit(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone = True
+        self.site.leave(self)
+        self._waiting.clear()
+        if self._exchange is not None:
+            self._exchange.abandon()
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.finish()
+        except httptools.HttpParserCallbackError:
+            traceback.print_exc(file=sys.stderr)
+            self.cut(Cut.RESET)
+        except httptools.HttpParserError:
+            self._turn_away(failure(400, "Not HTTP/1.1"))
+
+    # -- httptools callbacks
+
+    def on_message_begin(self) -> None:
+        self._url = self._authorization = b""
+        self._body = []
+        self._size = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name == b"authorization":
+            self._authorization = value
+        elif name == b"content-length" and int(value) > MAX_BODY:
+            self._size = MAX_BODY + 1
+        elif name == b"expect" and value.lower() == b"100-continue" and self._size <= MAX_BODY:
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_headers_complete(self) -> None:
+        if self._size > MAX_BODY:
+            self._turn_away(_TOO_LARGE)
+
+    def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._size <= MAX_BODY:
+            self._body.append(body)
+        else:
+            self._turn_away(_TOO_LARGE)
+
+    def on_message_complete(self) -> None:
+        if self._deaf:
+            return
+        path, _, query = self._url.partition(b"?")
+        if path[:1] != b"/":
+            path = httptools.parse_url(path).path or b"/"
+        request = Request(
+            self._parser.get_method(),
+            path.decode("latin-1"),
+            query.decode("latin-1"),
+            self._authorization,
+            self._body[0] if len(self._body) == 1 else b"".join(self._body),
+            self._parser.should_keep_alive(),
+        )
+        if self._exchange is None:
+            self._serve(request)
+        else:
+            self._waiting.append(request)
+            if len(self._waiting) == _WAITING:
+                self._transport.pause_reading()
+
+    # -- answering
+
+    def _serve(self, request: Request) -> None:
+        if self._refusal is not None:
+            status = self._refusal.answer or 503
+            self.answer(request, Answer(status), close=True)
+            return
+        call = self.site.open(request)
+        if isinstance(call, Answer):
+            self.answer(request, call)
+            return
+        plan = self.site.roll(call)
+        if plan is None:
+            answer = perform(call)
+            self.site.count(call, answer.status, None)
+            self.answer(request, answer)
+            return
+        self._exchange = Exchange(self, request, call, plan)
+        self._exchange.start()
+
+    def answer(
+        self, request: Request, answer: Answer, *, close: bool = False, silent_close: bool = False
+    ) -> None:
+        """Write the answer; end the connection where client, fault or HTTP say so."""
+        ends = close or not request.keep_alive
+        self.write(encode(answer, close=ends, head=request.method == b"HEAD"))
+        if ends or silent_close:
+            self.finish()
+
+    def write(self, data: bytes) -> None:
+        if not self.gone:
+            self._transport.write(data)
+
+    def next(self) -> None:
+        """An exchange is over: serve what waited for it."""
+        self._exchange = None
+        if self._draining:  # called from within the loop below: no recursion, however much is waiting
+            return
+        self._draining = True
+        while self._waiting and self._exchange is None and not self._deaf:
+            if len(self._waiting) == _WAITING:
+                self._transport.resume_reading()
+            self._serve(self._waiting.popleft())
+        self._draining = False
+
+    def finish(self) -> None:
+        """No further request; what is written still goes out."""
+        self._deaf = True
+        self._transport.close()
+
+    def cut(self, how: Cut) -> None:
+        """End at once, with a reset or a FIN."""
+        self._deaf = True
+        if how is Cut.RESET and not self.gone:
+            sock: socket.socket | None = self._transport.get_extra_info("socket")
+            if sock is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
+    def _turn_away(self, answer: Answer) -> None:
+        """Answer in the middle of a request, and read on for a while: an early close would reset the answer."""
+        if self._deaf:
+            return
+        if self._exchange is not None:
+            self.cut(Cut.CLOSE)
+            return
+        self._deaf = True
+        self.write(encode(answer, close=True))
+        self._transport.write_eof()
+        self.loop.call_later(_LINGER_SECONDS, self._transport.abort)

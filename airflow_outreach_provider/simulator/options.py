@@ -1,0 +1,81 @@
+"""The simulator's command line: one table for ``airflow outreach simulate`` and ``python -m …simulator``."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_outreach_provider.simulator.server import Simulator
+
+# flags, then the keywords argparse's add_argument and Airflow's Arg share
+ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (("--host",), {"default": "127.0.0.1", "help": "address to listen on"}),
+    (("--port",), {"type": int, "default": 8099, "help": "port to listen on; 0 takes a free one"}),
+    (("--api-key",), {"default": "user_simulator", "help": "the API Integration Key that is let in"}),
+    (
+        ("--configuration",),
+        {
+            "action": "append",
+            "metavar": "ID[:STATE]",
+            "type": str,
+            "help": "an outreach configuration; STATE is active (default), inactive or unprompted; repeatable",
+        },
+    ),
+    (
+        ("--fault",),
+        {
+            "action": "append",
+            "metavar": "SPEC",
+            "type": str,
+            "help": "what goes wrong, e.g. status=503,p=0.05,retry_after=2 or drop,every=100 or latency=0.05; "
+            "repeatable",
+        },
+    ),
+    (("--seed",), {"type": int, "default": 0, "help": "the same seed gives the same faults"}),
+    (("--journal",), {"type": str, "help": "file that keeps the counts when the simulator is killed"}),
+    (("--contacts-email",), {"default": "simulator@example.com", "help": "login for the contact list"}),
+    (("--contacts-password",), {"default": "simulator", "help": "password of that login"}),
+    (
+        ("--foreign-contacts",),
+        {
+            "action": "store_true",
+            "default": False,
+            "help": "contacts belong to a colleague of the login, so that ownerFilter=my hides them",
+        },
+    ),
+)
+
+
+def simulator_from(args: Namespace) -> Simulator:
+    """The simulator these arguments describe; ConfigurationError where one of them cannot be read."""
+    from airflow_outreach_provider.simulator.faults import Faults
+    from airflow_outreach_provider.simulator.server import Simulator
+
+    return Simulator(
+        args.api_key,
+        dict(_configuration(text) for text in args.configuration or ()),
+        Faults.of(*args.fault or ()),
+        args.seed,
+        args.journal,
+        contacts_email=args.contacts_email,
+        contacts_password=args.contacts_password,
+        owns_contacts=not args.foreign_contacts,
+    )
+
+
+def connection_json(simulator: Simulator, url: str) -> str:
+    """The Airflow connection (type ``outreach``) that leads to this simulator, as JSON."""
+    account = simulator.account
+    extra = {
+        "configuration_id": next(iter(account.configurations)),
+        "contacts_email": account.email,
+        "contacts_password": account.password,
+    }
+    return json.dumps({"conn_type": "outreach", "host": url, "password": account.api_key, "extra": extra})
+
+
+def _configuration(text: str) -> tuple[str, str]:
+    key, _, state = text.partition(":")
+    return key, state or "active"

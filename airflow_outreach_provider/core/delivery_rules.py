@@ -1,0 +1,78 @@
+"""What an endpoint's answer means for a delivery: a table, read from the top."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from http import HTTPStatus
+from typing import NamedTuple
+
+from airflow_outreach_provider.core.retry_after import parse_retry_after
+
+
+class Verdict(StrEnum):
+    """What happens next with a delivery."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    REFUSED = "refused"  # the same request would be refused again: not retried
+    GONE = "gone"  # the endpoint wants nothing any more: it is disabled
+
+
+class _Rule(NamedTuple):
+    statuses: Iterable[int]
+    verdict: Verdict
+    meaning: str
+    heeds_retry_after: bool = False
+
+
+_RULES = (
+    _Rule(range(200, 300), Verdict.DELIVERED, "accepted"),
+    # Never followed: a redirect may lead to an address nobody judged, and turns a POST into a GET.
+    _Rule(range(300, 400), Verdict.RETRY, "redirects are not followed; give the connection the final URL"),
+    _Rule([408, 425], Verdict.RETRY, "asks for the same request again"),  # RFC 9110 15.5.9, RFC 8470
+    _Rule([410], Verdict.GONE, "the endpoint is gone"),  # as Standard Webhooks has it
+    _Rule([429], Verdict.RETRY, "too many requests", heeds_retry_after=True),
+    _Rule(range(400, 500), Verdict.REFUSED, "the endpoint refuses this request"),
+    _Rule([502, 503, 504], Verdict.RETRY, "unavailable", heeds_retry_after=True),
+)
+_ANYTHING_ELSE = _Rule((), Verdict.RETRY, "the endpoint failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict on one attempt.
+
+    :ivar reason: for a person; empty when delivered.
+    :ivar retry_after: seconds the endpoint asks to wait, bounded; None when it said nothing.
+    """
+
+    verdict: Verdict
+    reason: str = ""
+    retry_after: float | None = None
+
+
+DELIVERED = Outcome(Verdict.DELIVERED)
+
+
+def judge_answer(status: int, retry_after: str | None, now: datetime) -> Outcome:
+    """The outcome of an HTTP answer.
+
+    :param status: as received; anything from 100 to 999.
+    :param retry_after: the ``Retry-After`` header, heeded for 429, 502, 503 and 504.
+    :param now: timezone-aware.
+    """
+    rule = next((rule for rule in _RULES if status in rule.statuses), _ANYTHING_ELSE)
+    if rule.verdict is Verdict.DELIVERED:
+        return DELIVERED
+    wait = parse_retry_after(retry_after, now) if rule.heeds_retry_after else None
+    return Outcome(rule.verdict, f"HTTP {_named(status)}: {rule.meaning}", wait)
+
+
+def _named(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)

@@ -1,0 +1,479 @@
+"""The guarded POST against real servers that misbehave, and hosts spelt to deceive."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import gzip
+import ipaddress
+import resource
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from airflow_outreach_provider.core.addresses import parse_networks
+from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError
+from airflow_outreach_provider.net.webhook import (
+    EXCERPT_BYTES,
+    Answer,
+    Target,
+    WebhookClient,
+    WebhookFailed,
+    environment_proxy,
+    parse_url,
+)
+
+LOOPBACK = parse_networks("127.0.0.0/8 ::1/128")
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A TCP server on a free loopback port; the handler writes whatever bytes it likes."""
+
+    async def tolerant(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await handler(reader, writer)
+        except (ConnectionError, asyncio.CancelledError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(tolerant, "127.0.0.1", 0, ssl=tls, limit=2**20)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def request_of(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """The head and the body of the request that comes in."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+    )
+    return head, await reader.readexactly(length)
+
+
+def answering(*pieces: bytes, pause: float = 0.0) -> Handler:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(pause)
+
+    return handler
+
+
+def forever(head: bytes, piece: bytes, pause: float = 0.0) -> Handler:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        writer.write(head)
+        while True:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(pause)
+
+    return handler
+
+
+def post(handler: Handler, *, timeout: float = 5.0, path: str = "/hook") -> Answer:
+    async def run() -> Answer:
+        async with serving(handler) as port, WebhookClient() as client:
+            target = Target(
+                parse_url(f"http://127.0.0.1:{port}{path}"), timeout=timeout, allow_networks=LOOPBACK
+            )
+            return await client.post(target, b'{"a": 1}', {"content-type": "application/json"})
+
+    return asyncio.run(run())
+
+
+def test_the_bytes_arrive_as_they_are_and_the_answer_comes_back() -> None:
+    """Body and headers reach the endpoint unchanged; status, excerpt and latency come back."""
+    seen: list[tuple[bytes, bytes]] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await request_of(reader))
+        writer.write(b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 6\r\n\r\nb\x00\xff\x1bsy")
+
+    answer = post(handler, path="/hook?key=%2Fa&b=ü")
+    head, body = seen[0]
+    assert body == b'{"a": 1}'
+    assert head.startswith(b"POST /hook?key=/a&b=%C3%BC HTTP/1.1\r\n")
+    assert b"\r\nHost: 127.0.0.1:" in head
+    assert (answer.status, answer.retry_after, answer.excerpt) == (503, "7", "b\ufffd\ufffd\ufffdsy")
+    assert 0 <= answer.latency_ms < 5000
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
+    """A 302 to an internal address comes back as a 302; nothing is dialled."""
+    answer = post(
+        answering(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")
+    )
+    assert answer.status == 302
+
+
+SLOW_AND_BROKEN = {
+    "slow-loris headers": (forever(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n", 0.02), "within 0.3 s"),
+    "slow-loris body": (
+        forever(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", b"a", 0.02),
+        "within 0.3 s",
+    ),
+    "silence": (answering(b"", pause=5), "within 0.3 s"),
+    "endless 100 Continue": (forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01), "within 0.3 s"),
+    "closed without an answer": (answering(b""), "closed the connection"),
+    "cut off in its body": (answering(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), "broke off"),
+    "not HTTP": (answering(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "not valid HTTP"),
+    "broken chunks": (
+        answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n"),
+        "broke off|not valid",
+    ),
+    "two lengths": (
+        answering(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
+        "not valid HTTP",
+    ),
+    "a huge header": (
+        answering(b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 500_000 + b"\r\n\r\n"),
+        "not valid HTTP",
+    ),
+    "endless headers": (
+        forever(b"HTTP/1.1 200 OK\r\n", b"X-Abcdefgh: ijklmnop\r\n" * 500),
+        "not valid|within 0.3 s",
+    ),
+    "an endless header": (forever(b"HTTP/1.1 200 OK\r\nX-A: ", b"a" * 5000), "not valid HTTP|within 0.3 s"),
+}
+
+
+@pytest.mark.parametrize("name", SLOW_AND_BROKEN)
+def test_a_misbehaving_endpoint_costs_little_and_says_what_was_wrong(name: str) -> None:
+    """Each way to hang, break or flood ends within the deadline, in bounded memory, with a clear error."""
+    handler, words = SLOW_AND_BROKEN[name]
+    started, memory = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(WebhookFailed, match=words):
+        post(handler, timeout=0.3)
+    assert time.monotonic() - started < 2
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 60_000  # KiB
+
+
+def test_a_reset_connection_is_a_failure() -> None:
+    """An RST in place of an answer is reported, not raised as something foreign."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        linger_off = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_off)
+        writer.transport.abort()
+
+    with pytest.raises(WebhookFailed, match=r"reset|closed"):
+        post(handler)
+
+
+def test_nobody_there_is_a_failure() -> None:
+    """A refused connection names host and port."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+
+        async def run() -> None:
+            async with WebhookClient() as client:
+                await client.post(
+                    Target(parse_url(f"http://127.0.0.1:{port}/"), allow_networks=LOOPBACK), b"", {}
+                )
+
+        with pytest.raises(WebhookFailed, match=rf"no connection to 127.0.0.1:{port}"):
+            asyncio.run(run())
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_no_more_of_an_answer_is_kept_than_4_kb(encoding: str) -> None:
+    """An endless body is cut off, and a gzip bomb of 200 MB unpacks to 4 KB, in bounded memory and time."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: " + encoding.encode() + b"\r\n\r\n"
+    bomb = gzip.compress(b"a" * 200_000_000, compresslevel=1)
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    answer = post(forever(head, b"a" * 10_000) if encoding == "identity" else answering(head, bomb))
+    assert answer.status == 200
+    assert answer.excerpt == "a" * EXCERPT_BYTES
+    assert time.monotonic() - started < 3
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000  # KiB
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"), [("gzip", "not what its Content-Encoding says"), ("br", "packed with br")]
+)
+def test_an_answer_that_cannot_be_unpacked_keeps_its_status(encoding: str, words: str) -> None:
+    """What the body is packed with, rightly or wrongly, does not change the outcome."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: 4\r\n\r\n".encode()
+    answer = post(answering(head + b"junk"))
+    assert answer.status == 200
+    assert words in answer.excerpt
+
+
+# Every one of these reaches this machine, or its metadata service, when dialled.
+DISGUISES = [
+    *(
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "017700000001",
+        "0177.0.0.1",
+        "0",
+        "0.0.0.0",
+    ),
+    *("localhost", "LOCALHOST", "localhost.", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"),
+    *(
+        "[0:0:0:0:0:ffff:7f00:0001]",
+        "[64:ff9b::127.0.0.1]",
+        "169.254.169.254",
+        "2852039166",
+        "[::ffff:a9fe:a9fe]",
+    ),
+    *("１２７.０.０.１", "①②⑦.⓪.⓪.①", "127。0。0。1", "lOcAlHoSt", "0x7f.0x0.0x0.0x1"),
+]
+
+
+@pytest.mark.parametrize("host", DISGUISES)
+def test_every_spelling_of_an_internal_host_is_refused(host: str) -> None:
+    """However the host is written, nothing is dialled: it is forbidden, unreadable or does not resolve."""
+    dialled = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        dialled.append(host)
+        writer.write(OK)
+
+    async def run() -> None:
+        async with serving(handler) as port, WebhookClient() as client:
+            await client.post(Target(parse_url(f"http://{host}:{port}/"), allow_http=True), b"", {})
+
+    with pytest.raises((AddressForbidden, ConfigurationError, WebhookFailed)) as raised:
+        asyncio.run(run())
+    assert not dialled
+    if host.isascii() and not host.endswith("."):  # not every resolver knows the rooted name
+        assert raised.type is AddressForbidden
+
+
+def test_one_forbidden_address_among_good_ones_refuses_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that resolves to a public and an internal address is not called at all."""
+    resolving(monkeypatch, ["93.184.215.14", "10.0.0.7"])
+    with pytest.raises(AddressForbidden, match=r"10\.0\.0\.7.*RFC 1918"):
+        asyncio.run(judged("https://mixed.example/"))
+
+
+def test_the_address_that_was_judged_is_the_one_that_is_dialled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that would answer differently the second time is only asked once: no rebinding."""
+    calls = resolving(monkeypatch, ["127.0.0.1"], then=["127.0.0.2"])
+    seen: list[bytes] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append((await request_of(reader))[0])
+        writer.write(OK)
+
+    async def run() -> int:
+        async with serving(handler) as port, WebhookClient() as client:
+            allowed = parse_networks("127.0.0.1/32")
+            await client.post(
+                Target(parse_url(f"http://re.bind.example:{port}/"), allow_networks=allowed), b"", {}
+            )
+            return port
+
+    port = asyncio.run(run())
+    assert len(calls) == 1
+    assert f"\r\nHost: re.bind.example:{port}\r\n".encode() in seen[0]
+
+
+def test_the_next_address_is_dialled_when_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several judged addresses the first that takes the connection gets the request, once."""
+    resolving(monkeypatch, ["127.0.0.9", "127.0.0.1"])
+    seen: list[bytes] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append((await request_of(reader))[0])
+        writer.write(OK)
+
+    async def run() -> Answer:
+        async with serving(handler) as port, WebhookClient() as client:
+            target = Target(parse_url(f"http://two.example:{port}/"), allow_networks=LOOPBACK)
+            return await client.post(target, b"", {})
+
+    assert asyncio.run(run()).status == 200
+    assert len(seen) == 1
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, first: list[str], then: list[str] | None = None) -> list[str]:
+    """Stand in for the DNS, which tests must not ask; the list of look-ups made is returned."""
+    calls: list[str] = []
+
+    def getaddrinfo(host: str, port: int, *_: object, **__: object) -> list[object]:
+        calls.append(host)
+        found = first if len(calls) == 1 else (then or first)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return calls
+
+
+async def judged(url: str, **options: object) -> list[str]:
+    async with WebhookClient() as client:
+        return await client.judged(Target(parse_url(url), **options))  # type: ignore[arg-type]
+
+
+def test_http_needs_a_word_from_the_endpoint() -> None:
+    """Plain HTTP is refused to a public address unless allowed; to a listed network it is fine."""
+    with pytest.raises(ConfigurationError, match="without encryption"):
+        asyncio.run(judged("http://1.1.1.1/"))
+    assert asyncio.run(judged("http://1.1.1.1/", allow_http=True)) == ["1.1.1.1"]
+    assert asyncio.run(judged("http://10.0.0.1/", allow_networks=parse_networks("10.0.0.0/8"))) == [
+        "10.0.0.1"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "crm.example.com/hook",
+        "ftp://a.example/",
+        "https:///x",
+        "https://a b/",
+        "https://a.example:99999/",
+        "https://a\\@127.0.0.1/",
+        "https://user:pass@a.example/",
+        "https://key@a.example/",
+        "http://[::1/",
+    ],
+)
+def test_a_url_that_cannot_be_meant_is_refused(text: str) -> None:
+    """A URL without scheme or host, with spaces, backslashes or a password is an error with advice."""
+    with pytest.raises(ConfigurationError, match="URL"):
+        parse_url(text)
+
+
+def test_one_hanging_endpoint_does_not_hold_up_others() -> None:
+    """While some endpoints hang, a good one is answered in its usual time."""
+
+    async def run() -> float:
+        async with (
+            serving(answering(b"", pause=5)) as bad,
+            serving(answering(OK)) as good,
+            WebhookClient() as client,
+        ):
+
+            def target(port: int) -> Target:
+                return Target(parse_url(f"http://127.0.0.1:{port}/"), timeout=1, allow_networks=LOOPBACK)
+
+            hanging = [asyncio.create_task(client.post(target(bad), b"", {})) for _ in range(20)]
+            started = time.monotonic()
+            assert (await client.post(target(good), b"", {})).status == 200
+            took = time.monotonic() - started
+            results = await asyncio.gather(*hanging, return_exceptions=True)
+            assert all(isinstance(result, WebhookFailed) for result in results)
+            return took
+
+    assert asyncio.run(run()) < 0.5
+
+
+def certificate(directory: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Server and client TLS contexts around a fresh certificate for ``name``."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    cert = (
+        x509.CertificateBuilder(
+            subject, subject, key.public_key(), x509.random_serial_number(), now, now + dt.timedelta(days=1)
+        )
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = directory / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + cert.public_bytes(serialization.Encoding.PEM)
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(pem)
+    return server, ssl.create_default_context(cadata=cert.public_bytes(serialization.Encoding.PEM).decode())
+
+
+def connect_proxy(lines: list[bytes]) -> Handler:
+    """A CONNECT proxy that notes what it is asked for."""
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0]
+        lines.append(line)
+        host, _, port = line.split(b" ")[1].decode().rpartition(":")
+        assert ipaddress.ip_address(host).is_loopback
+        upstream_reader, upstream_writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+        await asyncio.gather(pipe(reader, upstream_writer), pipe(upstream_reader, writer))
+
+    return handler
+
+
+@pytest.mark.parametrize("through_proxy", [False, True])
+def test_tls_is_checked_against_the_name_while_the_address_is_pinned(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, through_proxy: bool
+) -> None:
+    """The certificate must be the host's, directly or through a proxy, which is told the judged address."""
+    resolving(monkeypatch, ["127.0.0.1"])
+    server_tls, client_tls = certificate(tmp_path, "crm.example.com")
+    lines: list[bytes] = []
+
+    async def run(host: str) -> Answer:
+        async with (
+            serving(answering(OK), tls=server_tls) as port,
+            serving(connect_proxy(lines)) as proxy_port,
+            WebhookClient(tls=client_tls) as client,
+        ):
+            proxy = f"http://127.0.0.1:{proxy_port}" if through_proxy else None
+            url = parse_url(f"https://{host}:{port}/hook")
+            return await client.post(Target(url, allow_networks=LOOPBACK, proxy=proxy), b"{}", {})
+
+    assert asyncio.run(run("crm.example.com")).status == 200
+    assert [line.split(b":")[0] for line in lines] == ([b"CONNECT 127.0.0.1"] if through_proxy else [])
+    with pytest.raises(WebhookFailed, match="TLS"):
+        asyncio.run(run("other.example.com"))
+
+
+def test_a_proxy_does_not_open_internal_addresses() -> None:
+    """Behind a proxy the address is judged all the same, before the proxy hears of it."""
+    asked: list[bytes] = []
+
+    async def run() -> None:
+        async with serving(connect_proxy(asked)) as port, WebhookClient() as client:
+            await client.post(
+                Target(parse_url("https://10.0.0.1/"), proxy=f"http://127.0.0.1:{port}"), b"", {}
+            )
+
+    with pytest.raises(AddressForbidden):
+        asyncio.run(run())
+    assert not asked
+
+
+def test_the_proxy_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTPS_PROXY counts, but for the hosts of NO_PROXY."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "inside.example")
+    monkeypatch.setenv("no_proxy", "inside.example")
+    assert environment_proxy(parse_url("https://crm.example.com/")) == "http://proxy.example:3128"
+    assert environment_proxy(parse_url("https://inside.example/")) is None

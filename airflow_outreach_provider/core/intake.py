@@ -1,0 +1,189 @@
+"""From a request's raw bytes to an event: prove, read, name.
+
+The order matters: nothing is parsed before it is proven, and what is proven is kept even when it cannot be
+read as an event.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic_core import to_json
+
+from airflow_outreach_provider.core import signing
+from airflow_outreach_provider.core.errors import SignatureError
+from airflow_outreach_provider.core.events import ContactEvent, EventKind
+from airflow_outreach_provider.core.platforms import Parsed
+from airflow_outreach_provider.core.platforms.reading import text
+from airflow_outreach_provider.core.raw_json import read_json
+from airflow_outreach_provider.core.signing import Scheme
+from airflow_outreach_provider.core.sources import SourceSettings
+
+TOKEN_HEADER = "x-outreach-token"  # noqa: S105 - a header's name
+_MASK = "•••"
+_SECRET_HEADERS = frozenset({TOKEN_HEADER, "authorization", "proxy-authorization", "cookie", "x-api-key"})
+_MAX_HEADER_BYTES = 16_384
+
+
+class Origin(StrEnum):
+    """How an event came in."""
+
+    WEBHOOK = "webhook"
+    POLL = "poll"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A proven event on its way into the inbox.
+
+    :param body: the raw bytes.
+    :param headers: JSON text of ``[[name, value], …]`` as they came, secrets masked.
+    :param fingerprint: set where nothing but the body identifies the event; then the event is a duplicate
+        of one with the same fingerprint that was stored less than ``window_seconds`` ago.
+    """
+
+    event: ContactEvent
+    body: bytes
+    headers: str
+    origin: Origin = Origin.WEBHOOK
+    fingerprint: str | None = None
+    window_seconds: int = 0
+
+
+def authenticate(
+    source: SourceSettings,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    token: str | None,
+    now: datetime,
+) -> None:
+    """Return when the request proves to come from the source.
+
+    :param headers: of the request, looked up in any case.
+    :param token: the value of ``?token=`` in the URL, if there was one.
+    :raises SignatureError: it proves nothing, or the wrong thing.
+    """
+    facts = source.facts
+    if not source.secrets:
+        if source.allow_unsigned:
+            return
+        raise SignatureError(
+            f"source {source.name} has no secret — put one into the connection's password, or set "
+            "allow_unsigned in its extra"
+        )
+    if facts.scheme is not Scheme.NONE:
+        signing.verify(
+            facts.scheme,
+            body,
+            headers,
+            source.secrets,
+            now=now,
+            tolerance_seconds=source.tolerance_seconds,
+            header=facts.signature_header,
+        )
+        return
+    given = token if token is not None else _header(headers, TOKEN_HEADER)
+    if not given:
+        raise SignatureError("the request has neither ?token= nor an X-Outreach-Token header")
+    offered = given.encode("utf-8", "surrogatepass")
+    # Every secret is compared, so that time tells nothing about which one came close.
+    matches = [hmac.compare_digest(offered, secret.encode()) for secret in source.secrets]
+    if not any(matches):
+        raise SignatureError("the token is not the one in the connection's password")
+
+
+def read_event(
+    source: SourceSettings,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    received_at: datetime,
+    header_pairs: Iterable[tuple[str, str]] | None = None,
+) -> Incoming:
+    """The event in a proven body, with its id.
+
+    :param header_pairs: the headers as they came, with repeated names; what is kept.
+
+    Its id comes from what identifies it: the delivery id where the platform sends one, else the body
+    (which holds type and time) where it holds a time, else the body within a window of time.
+
+    :raises ValueError: the body is not JSON.
+    """
+    parsed = parse(source, read_json(body))
+    facts = source.facts
+    delivery = _header(headers, facts.delivery_header) if facts.delivery_header else None
+    fingerprint, window = None, 0
+    if delivery:
+        identity = digest(source.name, "delivery", delivery)
+    elif parsed.occurred_at is not None:
+        identity = digest(source.name, "body", body)
+    else:
+        fingerprint, window = digest(source.name, "window", body), source.dedupe_window_seconds
+        identity = digest(fingerprint, repr(received_at.timestamp()))
+    return Incoming(
+        event=build(source, parsed, f"evt_{identity}", received_at),
+        body=body,
+        headers=write_headers(headers.items() if header_pairs is None else header_pairs),
+        fingerprint=fingerprint,
+        window_seconds=window,
+    )
+
+
+def parse(source: SourceSettings, value: Any) -> Parsed:
+    """What a JSON value says as an event of the source's platform; ``unrecognised`` where it says nothing."""
+    parsed = source.facts.parse(value, source.default_region) if isinstance(value, dict) else None
+    return parsed or Parsed(type="unrecognised", kind=EventKind.UNRECOGNISED, data=value)
+
+
+def build(source: SourceSettings, parsed: Parsed, event_id: str, received_at: datetime) -> ContactEvent:
+    """The canonical event."""
+    return ContactEvent(
+        id=event_id,
+        source=source.name,
+        platform=source.platform,
+        type=parsed.type,
+        kind=parsed.kind,
+        occurred_at=parsed.occurred_at or received_at,
+        received_at=received_at,
+        contact=parsed.contact,
+        campaign_id=parsed.campaign_id,
+        data=parsed.data,
+    )
+
+
+def digest(*parts: str | bytes) -> str:
+    """32 hexadecimal digits of SHA-256 over the parts, each with its length before it."""
+    total = hashlib.sha256()
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        total.update(len(raw).to_bytes(8, "big"))
+        total.update(raw)
+    return total.hexdigest()[:32]
+
+
+def write_headers(headers: Iterable[tuple[str, str]]) -> str:
+    """JSON text of the headers in order; values that are secrets masked, 16 KiB at most."""
+    kept: list[tuple[str, str]] = []
+    size = 0
+    for name, value in headers:
+        size += len(name) + len(value)
+        if size > _MAX_HEADER_BYTES:
+            kept.append(("x-outreach-cut", "the rest of the headers is not kept"))
+            break
+        kept.append((name, _MASK if name.lower() in _SECRET_HEADERS else value.replace("\x00", "�")))
+    return to_json(kept).decode()
+
+
+def _header(headers: Mapping[str, str], name: str) -> str | None:
+    found = headers.get(name)
+    if found is None:
+        wanted = name.lower()
+        found = next((value for key, value in headers.items() if key.lower() == wanted), None)
+    return text(found)

@@ -1,0 +1,176 @@
+"""What the platform modules share: names in any spelling, times in any form, a contact under any key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from airflow_outreach_provider.core.errors import LeadRejected
+from airflow_outreach_provider.core.events import Contact, EventKind
+from airflow_outreach_provider.core.phones import parse_phone
+from airflow_outreach_provider.core.signing import Scheme
+
+MAX_TEXT = 500
+MAX_TYPE = 100
+
+# The platforms' and their users' spellings of one thing, most specific first.
+_ALIASES: Mapping[str, tuple[str, ...]] = {
+    "name": ("name", "full_name", "fullName", "displayName", "display_name"),
+    "first_name": ("first_name", "firstName", "firstname"),
+    "last_name": ("last_name", "lastName", "lastname"),
+    "email": ("email", "emailAddress", "email_address"),
+    "phone": ("phone", "phoneNumber", "phone_number", "mobile"),
+    "external_id": ("id", "_id", "contactId", "contact_id", "ContactId", "lead_id", "leadId", "external_id"),
+}
+
+_WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NO_WORD = re.compile(r"[^a-z0-9]+")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a body says, before it has an id.
+
+    :param occurred_at: UTC, None where the platform gives no time for the event.
+    """
+
+    type: str
+    kind: EventKind
+    occurred_at: datetime | None = None
+    contact: Contact = field(default_factory=Contact)
+    campaign_id: str | None = None
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class KindRow:
+    """One line of the table in the documentation.
+
+    :param types: the platform's spellings, the documented one first.
+    :param note: what else decides, or where the type is from.
+    """
+
+    types: tuple[str, ...]
+    kind: EventKind
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What the inbox has to know about a platform.
+
+    :param scheme: how it signs; ``Scheme.NONE`` where it cannot, and a token takes the signature's place.
+    :param signature_header: where that differs from the scheme's usual header.
+    :param delivery_header: the header with an id that is the same in every retry of one delivery.
+    :param parse: (body as a JSON object, region of numbers without country code) → what it says, or None
+        when it is no event of this platform.
+    """
+
+    name: str
+    scheme: Scheme
+    rows: Sequence[KindRow]
+    parse: Callable[[Mapping[str, Any], str | None], Parsed | None]
+    signature_header: str | None = None
+    delivery_header: str | None = None
+    how_to_connect: str = ""
+
+
+def kinds_of(rows: Sequence[KindRow]) -> dict[str, EventKind]:
+    """Normalised type → kind."""
+    return {normalise(each): row.kind for row in rows for each in row.types}
+
+
+def kind_of(kinds: Mapping[str, EventKind], type_: str) -> EventKind:
+    """The kind of a type in any spelling; a type that reads like one of our kinds is that kind."""
+    name = normalise(type_)
+    return kinds.get(name) or _OUR_WORDS.get(name) or EventKind.OTHER
+
+
+@lru_cache(maxsize=1024)
+def normalise(name: str) -> str:
+    """``Lead Created``, ``lead.created``, ``leadCreated`` → ``lead_created``."""
+    return _NO_WORD.sub("_", _WORD_BREAK.sub("_", name).lower()).strip("_")
+
+
+_OUR_WORDS = {kind.value: kind for kind in EventKind if kind not in {EventKind.OTHER, EventKind.UNRECOGNISED}}
+
+
+def text(value: object, limit: int = MAX_TEXT) -> str | None:
+    """A short single-line text or number as text; None for anything else and for nothing."""
+    if isinstance(value, str):
+        return _CONTROL.sub(" ", value[:limit]).strip() or None
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30:
+        return str(value)
+    return None
+
+
+def pick(value: Mapping[str, Any], *names: str) -> Any:
+    """The first of ``names`` that is there and not null."""
+    for name in names:
+        if (found := value.get(name)) is not None:
+            return found
+    return None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """``value`` if it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def event_type(body: Mapping[str, Any], *names: str) -> str | None:
+    """The event's name under the first of ``names`` that holds a text."""
+    for name in names:
+        if isinstance(value := body.get(name), str) and (found := text(value, MAX_TYPE)):
+            return found
+    return None
+
+
+def when(value: object) -> datetime | None:
+    """ISO 8601 (without a zone: UTC), or seconds or milliseconds since 1970; None if it is neither."""
+    try:
+        if isinstance(value, str) and len(value) <= 40:
+            if value.isdigit() and len(value) >= 10:
+                return when(int(value))
+            moment = datetime.fromisoformat(value.strip())
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+            return datetime.fromtimestamp(value / 1000 if value >= 1e11 else value, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return None
+
+
+def phone(value: object, region: str | None) -> str | None:
+    """E.164, or None when the value is no number that could be called."""
+    if isinstance(value, str) and _E164.fullmatch(value):
+        return value  # the platform's own E.164 is taken at its word, also where numbering plans moved on
+    written = text(value)
+    if written is None or len(written) > 40:
+        return None
+    try:
+        return parse_phone(written, region).e164
+    except LeadRejected:
+        return None
+
+
+def contact(value: Mapping[str, Any], region: str | None) -> Contact:
+    """The person described by ``value``, whichever usual keys it uses."""
+    if not value:
+        return Contact()
+    found: dict[str, Any] = {name: pick(value, *aliases) for name, aliases in _ALIASES.items()}
+    first, last = text(found["first_name"]), text(found["last_name"])
+    email = text(found["email"])
+    return Contact(
+        name=text(found["name"]) or " ".join(part for part in (first, last) if part) or None,
+        first_name=first,
+        last_name=last,
+        email=email if email and "@" in email else None,
+        phone=phone(found["phone"], region),
+        external_id=text(found["external_id"]),
+    )

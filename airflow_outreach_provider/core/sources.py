@@ -1,0 +1,142 @@
+"""What is known of a source: a platform's way in, declared as one Airflow connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.phones import check_region
+from airflow_outreach_provider.core.platforms import PLATFORMS, Platform
+from airflow_outreach_provider.core.signing import MIN_SECRET_LENGTH, Scheme
+
+TOLERANCE_SECONDS = 300
+# Between a platform's first try and the retry of an answer that got lost; see the inbox's de-duplication.
+DEDUPE_WINDOW_SECONDS = 900
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """One source of events.
+
+    :param name: the Airflow connection id; the last part of the webhook's URL.
+    :param platform: ``tether``, ``supersend``, ``varda`` or ``autoreach``.
+    :param secrets: signing secrets, each at least 16 characters, all of them valid (rotation); for a
+        platform that cannot sign, the tokens expected in ``?token=`` or ``X-Outreach-Token``.
+    :param tolerance_seconds: how old or new a signed time may be.
+    :param allow_unsigned: take events without proof. Only used where there are no secrets at all.
+    :param default_region: ISO 3166 region of phone numbers without country code.
+    :param dedupe_window_seconds: how long the same body is the same event, on platforms that send neither
+        an id nor a time.
+    :param api_base: base URL of the platform's contact list, for polling.
+    :param api_login: e-mail address for the log-in there (Tether).
+    :param api_secret: password (Tether) or API key (SuperSend).
+    """
+
+    name: str
+    platform: str
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    tolerance_seconds: int = TOLERANCE_SECONDS
+    allow_unsigned: bool = False
+    default_region: str | None = None
+    dedupe_window_seconds: int = DEDUPE_WINDOW_SECONDS
+    api_base: str | None = None
+    api_login: str | None = field(default=None, repr=False)
+    api_secret: str | None = field(default=None, repr=False)
+
+    @property
+    def facts(self) -> Platform:
+        """The platform's row in the table."""
+        return PLATFORMS[self.platform]
+
+    @property
+    def proof(self) -> str:
+        """How its events are authenticated, in words: for lists of sources."""
+        if self.secrets:
+            return "token" if self.facts.scheme is Scheme.NONE else f"signature ({self.facts.scheme})"
+        return "none (allow_unsigned)" if self.allow_unsigned else "missing: refuses every event"
+
+
+def source_settings(
+    name: str, *, password: str | None, extra: Mapping[str, Any], host: str | None = None
+) -> SourceSettings:
+    """Check the fields of an ``outreach_source`` connection.
+
+    :param password: secrets or tokens, space-separated.
+    :param host: base URL of the API that is polled.
+    :raises ConfigurationError: a field has a value it cannot have; says which and what to write.
+    """
+    where = f"connection {name!r}"
+    platform = str(extra.get("platform") or "").strip().lower()
+    if platform not in PLATFORMS:
+        raise ConfigurationError(f"{where}: platform {platform!r} is not known", _did_you_mean(platform))
+    secrets = tuple((password or "").split())
+    for place, secret in enumerate(secrets, start=1):
+        if len(secret) < MIN_SECRET_LENGTH:
+            raise ConfigurationError(
+                f"{where}: secret {place} in the password has {len(secret)} characters",
+                f"use at least {MIN_SECRET_LENGTH}",
+            )
+    return SourceSettings(
+        name=name,
+        platform=platform,
+        secrets=secrets,
+        tolerance_seconds=_seconds(where, extra, "tolerance_seconds", TOLERANCE_SECONDS, 86_400),
+        allow_unsigned=_flag(where, extra, "allow_unsigned"),
+        default_region=check_region(_text(extra.get("default_region"))),
+        dedupe_window_seconds=_seconds(
+            where, extra, "dedupe_window_seconds", DEDUPE_WINDOW_SECONDS, 7 * 86_400
+        ),
+        api_base=_text(extra.get("api_base")) or _text(host),
+        api_login=_text(extra.get("contacts_email")),
+        api_secret=_text(extra.get("contacts_password")) or _text(extra.get("api_key")),
+    )
+
+
+def _did_you_mean(platform: str) -> str:
+    close = get_close_matches(platform, PLATFORMS, n=1)
+    known = ", ".join(PLATFORMS)
+    return (
+        f"did you mean {close[0]!r}? Known are {known}" if close else f"write one of {known} into the extra"
+    )
+
+
+def _seconds(where: str, extra: Mapping[str, Any], name: str, default: int, most: int) -> int:
+    value = extra.get(name)
+    if value is None or value == "":
+        return default
+    try:
+        seconds = int(value)
+    except (TypeError, ValueError):
+        seconds = -1
+    if isinstance(value, bool) or not 1 <= seconds <= most:
+        raise ConfigurationError(f"{where}: {name} is {value!r}", f"write whole seconds between 1 and {most}")
+    return seconds
+
+
+_FLAGS = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
+
+
+def _flag(where: str, extra: Mapping[str, Any], name: str) -> bool:
+    value = extra.get(name)
+    if value is None or value == "":
+        return False
+    flag = _FLAGS.get(str(value).strip().lower())
+    if flag is None:
+        raise ConfigurationError(f"{where}: {name} is {value!r}", "write true or false")
+    return flag
+
+
+def _text(value: object) -> str | None:
+    return str(value).strip() or None if value is not None else None

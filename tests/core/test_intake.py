@@ -1,0 +1,218 @@
+"""Proof, identity and strictness: what is let in, and under which id."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError
+from airflow_outreach_provider.core.intake import Incoming, authenticate, read_event
+from airflow_outreach_provider.core.raw_json import read_json
+from airflow_outreach_provider.core.signing import Scheme, sign
+from airflow_outreach_provider.core.sources import SourceSettings, source_settings
+
+NOW = datetime(2026, 3, 25, 19, tzinfo=UTC)
+OLD, NEW = "the-old-secret-16", "the-new-secret-16"
+BODY = b'{"event": "call.ended", "timestamp": "2026-03-25T18:30:00Z", "data": {"id": 1}}'
+
+
+def varda_headers(body: bytes, secrets: Iterable[str] = (NEW,), at: datetime = NOW) -> dict[str, str]:
+    (value,) = sign(Scheme.STRIPE, body, list(secrets), message_id="m", now=at).values()
+    return {"x-varda-signature": value}
+
+
+def test_varda_signature_with_rotation() -> None:
+    """While a secret is rotated, events signed with the old and with the new one are both authentic."""
+    source = SourceSettings("v", "varda", (NEW, OLD))
+    for secret in (OLD, NEW):
+        authenticate(source, BODY, varda_headers(BODY, [secret]), token=None, now=NOW)
+    with pytest.raises(SignatureError):
+        authenticate(source, BODY, varda_headers(BODY, ["another-secret-16"]), token=None, now=NOW)
+
+
+@pytest.mark.parametrize("off", [timedelta(seconds=301), timedelta(seconds=-301)])
+def test_varda_replay_window(off: timedelta) -> None:
+    """A signed time more than the tolerance away, to either side, is refused."""
+    source = SourceSettings("v", "varda", (NEW,))
+    with pytest.raises(SignatureError):
+        authenticate(source, BODY, varda_headers(BODY, at=NOW + off), token=None, now=NOW)
+
+
+def test_autoreach_signature() -> None:
+    """AutoReach's header proves the exact bytes, and a changed byte is refused."""
+    source = SourceSettings("a", "autoreach", (NEW,))
+    headers = sign(Scheme.AUTOREACH, BODY, [NEW], message_id="m", now=NOW)
+    authenticate(source, BODY, headers, token=None, now=NOW)
+    with pytest.raises(SignatureError):
+        authenticate(source, BODY + b" ", headers, token=None, now=NOW)
+
+
+@pytest.mark.parametrize("platform", ["tether", "supersend"])
+def test_token_in_url_or_header(platform: str) -> None:
+    """A platform that cannot sign proves itself with a token, in the URL or in a header."""
+    source = SourceSettings("t", platform, (OLD, NEW))
+    authenticate(source, BODY, {}, token=OLD, now=NOW)
+    authenticate(source, BODY, {"X-Outreach-Token": NEW}, token=None, now=NOW)
+    for token in (None, "", "wrong", NEW + "x", "ключ-не-тот-совсем", "\ud800"):
+        with pytest.raises(SignatureError):
+            authenticate(source, BODY, {}, token=token, now=NOW)
+
+
+@pytest.mark.parametrize("platform", ["tether", "supersend", "varda", "autoreach"])
+def test_unsigned_only_where_allowed(platform: str) -> None:
+    """Without a secret nothing is authentic unless allow_unsigned says so; with one, it never matters."""
+    with pytest.raises(SignatureError, match="allow_unsigned"):
+        authenticate(SourceSettings("s", platform), BODY, {}, token=None, now=NOW)
+    authenticate(SourceSettings("s", platform, allow_unsigned=True), BODY, {}, token=None, now=NOW)
+    with pytest.raises(SignatureError):
+        authenticate(
+            SourceSettings("s", platform, (NEW,), allow_unsigned=True), BODY, {}, token=None, now=NOW
+        )
+
+
+@given(st.text(max_size=200) | st.from_regex(r"t=\d{0,12},v1=[0-9a-f]{0,70}", fullmatch=True))
+@example("t=,v1=")
+@example("v1=" + "0" * 64)
+def test_no_forged_signature_passes(header: str) -> None:
+    """Whatever stands in the signature header, without the secret it is refused with a SignatureError."""
+    source = SourceSettings("v", "varda", (NEW,))
+    with pytest.raises(SignatureError):
+        authenticate(source, BODY, {"X-Varda-Signature": header}, token=None, now=NOW)
+
+
+def identity(
+    platform: str, body: bytes, *, source: str = "s", at: datetime = NOW, **headers: str
+) -> Incoming:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return read_event(SourceSettings(source, platform), body, named, received_at=at)
+
+
+def test_delivery_id_identifies() -> None:
+    """A Varda retry repeats its delivery id and is the same event; another delivery id is another event."""
+    first = identity("varda", BODY, x_varda_delivery="d1")
+    assert (
+        identity("varda", BODY, X_Varda_Delivery="d1", at=NOW + timedelta(days=1)).event.id == first.event.id
+    )
+    assert identity("varda", BODY, x_varda_delivery="d2").event.id != first.event.id
+    assert identity("varda", BODY, x_varda_delivery="d1", source="other").event.id != first.event.id
+
+
+@pytest.mark.parametrize("platform", ["varda", "autoreach", "tether", "supersend"])
+def test_body_with_a_time_identifies_for_ever(platform: str) -> None:
+    """A body that holds its time is the same event whenever it comes again."""
+    first = identity(platform, BODY)
+    later = identity(platform, BODY, at=NOW + timedelta(days=9))
+    assert first.event.id == later.event.id
+    assert first.fingerprint is None
+    assert identity(platform, BODY.replace(b"18:30", b"18:31")).event.id != first.event.id
+
+
+def test_body_without_time_has_a_window() -> None:
+    """A body with neither id nor time gets a fingerprint: the same within a window, not for ever."""
+    body = b'{"type": "open", "CampaignId": "c", "contact": {"email": "a@b.ca"}}'
+    first, later = identity("supersend", body), identity("supersend", body, at=NOW + timedelta(hours=1))
+    assert first.fingerprint == later.fingerprint
+    assert first.event.id != later.event.id
+    assert first.window_seconds == 900
+    assert identity("supersend", body + b" ").fingerprint != first.fingerprint
+
+
+def test_headers_are_kept_without_secrets() -> None:
+    """Headers are kept as they came, repeated ones too, but no token or cookie is."""
+    pairs = [("a", "1"), ("a", "2"), ("X-Outreach-Token", NEW), ("cookie", "c"), ("b", "x\x00")]
+    kept = read_event(SourceSettings("s", "varda"), BODY, {}, received_at=NOW, header_pairs=pairs).headers
+    assert json.loads(kept) == [
+        ["a", "1"],
+        ["a", "2"],
+        ["X-Outreach-Token", "•••"],
+        ["cookie", "•••"],
+        ["b", "x�"],
+    ]
+    long = read_event(SourceSettings("s", "varda"), BODY, {"x": "y" * 20_000}, received_at=NOW).headers
+    assert len(long) < 17_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"{]",
+        b"{}x",
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'"\xff"',
+        b'{"a": "\x00"}',
+        '{"a": 1}'.encode("utf-16"),
+        b"[" * 100_000,
+        b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+        b'{"a": "\\ud800", "b": ' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+        b'{"a": "\\ud800" NaN}',
+        b'{"a": "\\ud800", "b": NaN}',
+        b'{"a": ' + b"9" * 5_000 + b"}",
+    ],
+    ids=lambda body: repr(body[:24]),
+)
+def test_what_is_not_json(body: bytes) -> None:
+    """Whatever is not UTF-8 JSON of sane depth is a ValueError, never anything worse."""
+    with pytest.raises(ValueError, match=r"body|digits"):
+        read_json(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        (rb'{"a": "cut \ud83d"}', {"a": "cut �"}),
+        (rb'{"\udc00": "\ud83d\ude00\u0000"}', {"�": "😀�"}),
+        (rb'["\\u0000 is text"]', ["\\u0000 is text"]),
+        (b'{"a": 1, "a": 2}', {"a": 2}),
+    ],
+)
+def test_what_platforms_really_send(body: bytes, value: object) -> None:
+    """A byte-order mark, half an emoji and a NUL are read, and what comes out can be stored anywhere."""
+    assert read_json(body) == value
+
+
+@given(st.binary(max_size=80) | st.text(max_size=80).map(str.encode))
+def test_any_bytes(body: bytes) -> None:
+    """Any bytes at all are either JSON or a ValueError."""
+    try:
+        value = read_json(body)
+    except ValueError:
+        return
+    json.dumps(value).encode()
+
+
+def test_settings_of_a_connection() -> None:
+    """A connection's fields become settings, and no secret shows in them."""
+    settings = source_settings(
+        "s", password=f"{NEW} {OLD}", extra={"platform": "Varda", "tolerance_seconds": "60"}, host=None
+    )
+    assert (settings.platform, settings.secrets, settings.tolerance_seconds) == ("varda", (NEW, OLD), 60)
+    assert NEW not in repr(settings)
+    assert settings.proof == "signature (stripe)"
+
+
+@pytest.mark.parametrize(
+    ("password", "extra", "message"),
+    [
+        ("", {}, "write one of tether"),
+        ("", {"platform": "vrada"}, "did you mean 'varda'"),
+        ("short", {"platform": "varda"}, "secret 1 .* 5 characters — use at least 16"),
+        ("", {"platform": "varda", "tolerance_seconds": "soon"}, "tolerance_seconds is 'soon'"),
+        ("", {"platform": "varda", "tolerance_seconds": True}, "tolerance_seconds is True"),
+        ("", {"platform": "varda", "dedupe_window_seconds": 0}, "dedupe_window_seconds is 0"),
+        ("", {"platform": "varda", "allow_unsigned": "perhaps"}, "write true or false"),
+        ("", {"platform": "varda", "default_region": "Canada"}, "two-letter"),
+    ],
+)
+def test_a_wrong_connection_says_what_to_write(password: str, extra: dict[str, object], message: str) -> None:
+    """A field that cannot be used is a ConfigurationError that names connection, field and remedy."""
+    with pytest.raises(ConfigurationError, match=message):
+        source_settings("my_source", password=password, extra=extra)

@@ -14,7 +14,7 @@ import httptools
 
 from airflow_outreach_provider.simulator.api import Call
 from airflow_outreach_provider.simulator.dice import Plan
-from airflow_outreach_provider.simulator.exchange import Exchange, perform
+from airflow_outreach_provider.simulator.exchange import Exchange, forge, perform
 from airflow_outreach_provider.simulator.faults import Cut, Fault
 from airflow_outreach_provider.simulator.wire import MAX_BODY, Answer, Request, encode, failure
 
@@ -136,8 +136,7 @@ class Connection(asyncio.Protocol):
 
     def _serve(self, request: Request) -> None:
         if self._refusal is not None:
-            status = self._refusal.answer or 503
-            self.answer(request, Answer(status), close=True)
+            self.answer(request, forge(self._refusal, request), close=True)
             return
         call = self.site.open(request)
         if isinstance(call, Answer):

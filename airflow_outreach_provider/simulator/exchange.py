@@ -133,7 +133,7 @@ def perform(call: Call) -> Answer:
 
 def forge(fault: Fault | None, request: Request) -> Answer:
     """The answer a fault invents; where it invents none, a 200 for a contact that does not exist."""
-    if fault is None or fault.kind not in (Kind.STATUS, Kind.RATE):
+    if fault is None or fault.kind not in (Kind.STATUS, Kind.RATE, Kind.CONNECTIONS):
         return processed(0)
     status = int(fault.answer or fault.value or 500)
     headers = b""

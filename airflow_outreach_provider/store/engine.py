@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
-from airflow_outreach_provider.store.schema import from_ms
+from airflow_outreach_provider.store.schema import from_ms, to_ms
 
 T = TypeVar("T")
 
@@ -85,6 +85,10 @@ class Store:
             with self.read() as connection:
                 return self.now(connection)
         return from_ms(connection.execute(sa.select(self.now_ms())).scalar_one())
+
+    def now_ms_value(self, connection: sa.Connection | None = None) -> int:
+        """``now()`` as milliseconds since the epoch."""
+        return to_ms(self.now(connection))
 
     def now_ms(self) -> sa.ColumnElement[int]:
         """The same as an SQL expression, in milliseconds since the epoch."""

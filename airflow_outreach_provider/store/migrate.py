@@ -24,7 +24,7 @@ def current_revision(store: Store) -> str | None:
     with store.read() as connection:
         if not sa.inspect(connection).has_table(VERSION_TABLE):
             return None
-        row = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).first()  # noqa: S608
+        row = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).first()
         return None if row is None else str(row[0])
 
 

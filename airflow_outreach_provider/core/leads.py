@@ -1,0 +1,266 @@
+"""A lead: from a row of any source to the JSON the outreach API takes.
+
+The two payload formats are Tether's (seed documents ``000`` and ``001``): *raw* is flat, *fixed* nests under
+``contacts``, ``applications`` and ``conversations``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, Literal, get_args
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+from airflow_outreach_provider.core.phones import Phone, parse_phone
+
+PayloadFormat = Literal["raw", "fixed"]
+SECTIONS = ("contacts", "applications", "conversations")
+CONFIGURATION_SPELLINGS = ("configurationId", "configuration_id", "CONFIGURATION_ID")
+_CONTACT_FIELDS = ("phoneNumber", "firstName", "lastName", "email")
+
+# Column names, letters and digits only, that stand for a field where no mapping says otherwise.
+_ALIASES: dict[str, str] = {
+    **dict.fromkeys(
+        ("phonenumber", "phone", "mobile", "mobilephone", "mobilenumber", "cell", "cellphone", "telephone", "tel", "phoneno"),
+        "phoneNumber",
+    ),
+    **dict.fromkeys(("firstname", "first", "givenname", "forename"), "firstName"),
+    **dict.fromkeys(("lastname", "last", "surname", "familyname"), "lastName"),
+    **dict.fromkeys(("email", "emailaddress", "mail"), "email"),
+    "configurationid": "configurationId",
+}  # fmt: skip
+
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_\- ]*")
+
+
+class Lead(BaseModel):
+    """One person to reach.
+
+    :param phone: E.164.
+    :param configuration_id: the platform's outreach configuration.
+    :param contact: further contact fields under the platform's names (``firstName``, ``lastName``, ``email``
+        and any custom property).
+    :param application: fields of the application, e.g. ``jobTitle``.
+    :param conversation: fields of the conversation, e.g. ``channelType``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    phone: str = Field(pattern=r"^\+[1-9]\d{4,14}$")
+    configuration_id: str = Field(min_length=1, max_length=200)
+    contact: dict[str, Any] = Field(default_factory=dict)
+    application: dict[str, Any] = Field(default_factory=dict)
+    conversation: dict[str, Any] = Field(default_factory=dict)
+
+    def payload(self, payload_format: PayloadFormat) -> dict[str, Any]:
+        """The body of the submission, in one of the platform's two formats."""
+        if payload_format == "raw":
+            return {"configurationId": self.configuration_id, "phoneNumber": self.phone, **self.contact}
+        body: dict[str, Any] = {
+            "configurationId": self.configuration_id,
+            "contacts": {"phoneNumber": self.phone, **self.contact},
+        }
+        if self.application:
+            body["applications"] = self.application
+        if self.conversation:
+            body["conversations"] = self.conversation
+        return body
+
+    def body(self, payload_format: PayloadFormat) -> str:
+        """The payload as compact JSON."""
+        return json.dumps(self.payload(payload_format), ensure_ascii=False, separators=(",", ":"))
+
+
+Mapper = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""From a row to values by target name (``phoneNumber``, ``applications.jobTitle``, …)."""
+
+
+def build_mapper(
+    mapping: Mapping[str, str] | None, compile_value: Callable[[str], Callable[[Mapping[str, Any]], object]]
+) -> Mapper:
+    """How a row becomes a lead's fields.
+
+    :param mapping: target → column name, or a ``{{ row.column }}`` template. None takes every column: the usual
+        names of the four contact fields are recognised, all others are custom properties.
+    :param compile_value: what compiles a template.
+    :raises ConfigurationError: a target or a template cannot be.
+    """
+    if mapping is None:
+        return _map_by_alias
+    getters: list[tuple[str, Callable[[Mapping[str, Any]], object]]] = []
+    for target, source in mapping.items():
+        check_target(target)
+        if not isinstance(source, str):
+            raise ConfigurationError(
+                f"mapping for {target!r} is {type(source).__name__}", "write a column name or a template"
+            )
+        getters.append((target, compile_value(source) if "{{" in source else _column(source)))
+    if not any(target in ("phoneNumber", "contacts.phoneNumber") for target, _ in getters):
+        raise ConfigurationError(
+            "the mapping has no phoneNumber", "map phoneNumber to the column that holds it"
+        )
+
+    def mapper(row: Mapping[str, Any]) -> dict[str, Any]:
+        return {target: get(row) for target, get in getters}
+
+    return mapper
+
+
+def mapped_columns(mapping: Mapping[str, str] | None) -> list[str]:
+    """The plain columns a mapping names."""
+    return [source for source in (mapping or {}).values() if isinstance(source, str) and "{{" not in source]
+
+
+def check_target(target: str) -> None:
+    """:raises ConfigurationError: the target of a mapping is not a field the platform can take."""
+    section, dot, key = target.partition(".")
+    name = key if dot else section
+    if (dot and section not in SECTIONS) or not _KEY.fullmatch(name) or (not dot and section in SECTIONS):
+        raise ConfigurationError(
+            f"mapping target {target!r} is not a field of a lead",
+            "use phoneNumber, firstName, lastName, email, a custom name, or contacts.…, applications.…, conversations.…",
+        )
+
+
+def check_format(mapping: Mapping[str, str] | None, payload_format: str) -> None:
+    """:raises ConfigurationError: the format does not exist, or cannot hold what the mapping fills."""
+    if payload_format not in get_args(PayloadFormat):
+        raise ConfigurationError(f"payload_format {payload_format!r} does not exist", "use 'raw' or 'fixed'")
+    nested = [t for t in mapping or {} if t.startswith(("applications.", "conversations."))]
+    if nested and payload_format == "raw":
+        raise ConfigurationError(
+            f"mapping target {nested[0]!r} needs the fixed format", "set payload_format='fixed'"
+        )
+
+
+def build_lead(
+    values: Mapping[str, Any],
+    *,
+    configuration_id: str | None,
+    region: str | None,
+    payload_format: PayloadFormat,
+) -> tuple[Lead, Phone]:
+    """Build a lead from values by target name.
+
+    :param configuration_id: taken where the values hold none of its three spellings.
+    :param region: default region of numbers without country code.
+    :raises LeadRejected: the phone cannot be read, there is no configuration id, or a value is not JSON.
+    """
+    sections: dict[str, dict[str, Any]] = {"contacts": {}, "applications": {}, "conversations": {}}
+    raw_phone: Any = None
+    found_id = None
+    for target, value in values.items():
+        if target in CONFIGURATION_SPELLINGS:
+            found_id = _one_id(found_id, value)
+            continue
+        section, key = "contacts", target
+        if target in SECTIONS and isinstance(value, Mapping):
+            for inner, inner_value in value.items():
+                if target == "contacts" and inner == "phoneNumber":
+                    raw_phone = inner_value
+                else:
+                    _put(sections[target], str(inner), inner_value)
+            continue
+        if "." in target:
+            head, _, rest = target.partition(".")
+            if head in SECTIONS:
+                section, key = head, rest
+        if section == "contacts" and key == "phoneNumber":
+            raw_phone = value
+        else:
+            _put(sections[section], key, value)
+    phone = parse_phone(raw_phone, region)
+    identifier = found_id or configuration_id
+    if not identifier:
+        raise LeadRejected("configuration_id_missing", "neither the row nor the task names a configurationId")
+    if payload_format == "raw" and (sections["applications"] or sections["conversations"]):
+        raise LeadRejected("format_mismatch", "applications and conversations need payload_format='fixed'")
+    lead = Lead(
+        phone=phone.e164,
+        configuration_id=identifier,
+        contact=sections["contacts"],
+        application=sections["applications"],
+        conversation=sections["conversations"],
+    )
+    return lead, phone
+
+
+def _map_by_alias(row: Mapping[str, Any]) -> dict[str, Any]:
+    names = _alias_names(tuple(row))
+    return {name: value for name, value in zip(names, row.values(), strict=True)}
+
+
+_alias_cache: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+
+def _alias_names(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Target names for a row's columns; the exact name wins over an alias, the first alias over the next."""
+    cached = _alias_cache.get(columns)
+    if cached is not None:
+        return cached
+    taken = {column for column in columns if column in _CONTACT_FIELDS or column in CONFIGURATION_SPELLINGS}
+    names = []
+    for column in columns:
+        target = _ALIASES.get(re.sub(r"[^a-z0-9]", "", column.lower()))
+        if column in taken or target is None or target in taken or target == "configurationId":
+            names.append(column)
+        else:
+            taken.add(target)
+            names.append(target)
+    if len(_alias_cache) > 1000:
+        _alias_cache.clear()
+    _alias_cache[columns] = tuple(names)
+    return tuple(names)
+
+
+def _column(name: str) -> Callable[[Mapping[str, Any]], object]:
+    def get(row: Mapping[str, Any]) -> object:
+        return row.get(name)
+
+    return get
+
+
+def _one_id(found: str | None, value: Any) -> str | None:
+    text = str(value).strip() if value is not None else ""
+    if text and found and text != found:
+        raise LeadRejected("configuration_id_conflict", "the row names two different configuration ids")
+    return text or found
+
+
+def _put(section: dict[str, Any], key: str, value: Any) -> None:
+    if type(value) is str:
+        value = value.strip()
+        if value:
+            section[key] = value
+    elif value is not None:
+        section[key] = _json_value(key, value)
+
+
+def _json_value(key: str, value: Any, depth: int = 0) -> Any:
+    if isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise LeadRejected("value_not_json", f"the value of {key!r} is not a number")
+        return value
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal | UUID):
+        return str(value)
+    if value is None:
+        return None
+    if depth < 8 and isinstance(value, Mapping):
+        return {str(k): _json_value(key, v, depth + 1) for k, v in value.items()}
+    if depth < 8 and isinstance(value, list | tuple):
+        return [_json_value(key, item, depth + 1) for item in value]
+    raise LeadRejected(
+        "value_not_json", f"the value of {key!r} ({type(value).__name__}) cannot be sent as JSON"
+    )

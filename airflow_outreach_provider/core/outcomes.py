@@ -1,0 +1,227 @@
+"""Every answer of the outreach API, and every way not to get one, mapped to exactly one outcome.
+
+Documented by the platform: 200, 400, 401, 404 and 500 with the bodies of ``platforms.md`` (Tether, "Response
+codes"). The rest is what HTTP (RFC 9110, RFC 6585) and proxies make likely.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.core.retry_after import parse_retry_after
+
+
+class Outcome(StrEnum):
+    """What an answer means for the lead it answers."""
+
+    ACCEPTED = "accepted"
+    """The API processed the lead; the person was or will be texted."""
+    REJECTED = "rejected"
+    """The API refused this one lead."""
+    CONFIGURATION = "configuration"
+    """A fault that is the same for every lead: stop, use up no lead, tell a person."""
+    UNAVAILABLE = "unavailable"
+    """Certainly not processed: the same lead may be sent again."""
+    UNKNOWN = "unknown"
+    """Sent, outcome unknown: the person may have been texted. Hold the lead."""
+
+
+class Fault(StrEnum):
+    """The ways in which no answer comes."""
+
+    DNS = "dns"
+    REFUSED = "connection_refused"
+    CONNECT_TIMEOUT = "connect_timeout"
+    TLS = "tls"
+    TLS_CERTIFICATE = "tls_certificate"
+    PROXY = "proxy"
+    PROXY_REFUSED = "proxy_refused"
+    INVALID_URL = "invalid_url"
+    TIMEOUT = "answer_timeout"
+    DROPPED = "connection_dropped"
+    RESET = "connection_reset"
+    INVALID_HTTP = "invalid_http"
+    NOT_SENT = "not_sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """One line of the table: what an answer means, in a stable word and in a sentence for a person."""
+
+    outcome: Outcome
+    reason: str
+    says: str
+
+
+_A, _R, _C, _U, _X = (
+    Outcome.ACCEPTED,
+    Outcome.REJECTED,
+    Outcome.CONFIGURATION,
+    Outcome.UNAVAILABLE,
+    Outcome.UNKNOWN,
+)
+
+_WRONG_URL = "the base URL does not lead to the outreach API; check the connection's host"
+
+STATUS_RULINGS: dict[int, Ruling] = {
+    400: Ruling(
+        _C,
+        "bad_request",
+        "the API refuses every lead of this configuration: the configuration id is missing, the configuration "
+        "is inactive, or it has no process or prompt; check it under Settings > Outreach of the platform",
+    ),
+    401: Ruling(_C, "unauthorized", "the API key is missing or wrong; put the API Integration Key into the connection's password"),
+    402: Ruling(_C, "payment_required", "the platform wants payment before it takes leads; check the account"),
+    403: Ruling(_C, "forbidden", "the API key may not submit leads; check the key and what it may do"),
+    404: Ruling(
+        _C,
+        "configuration_not_found",
+        "no such configuration for this key, or a wrong base URL; check configuration_id and the connection's host",
+    ),
+    405: Ruling(_C, "method_not_allowed", _WRONG_URL),
+    406: Ruling(_C, "not_acceptable", _WRONG_URL),
+    407: Ruling(_C, "proxy_authentication", "the proxy wants a log-in; check the proxy settings of the connection"),
+    408: Ruling(_X, "request_timeout", "the API, or a proxy before it, gave up on the request"),
+    409: Ruling(_R, "conflict", "the API says this lead conflicts with one it has"),
+    410: Ruling(_C, "gone", _WRONG_URL),
+    411: Ruling(_C, "length_required", _WRONG_URL),
+    413: Ruling(_R, "payload_too_large", "the API says this lead's data is too large"),
+    414: Ruling(_C, "uri_too_long", _WRONG_URL),
+    415: Ruling(_C, "unsupported_media_type", _WRONG_URL),
+    421: Ruling(_C, "misdirected_request", _WRONG_URL),
+    422: Ruling(_R, "unprocessable", "the API says this lead's data is not valid"),
+    425: Ruling(_U, "too_early", "the API asks to send this later"),
+    426: Ruling(_C, "upgrade_required", _WRONG_URL),
+    429: Ruling(_U, "rate_limited", "the API is being sent too much at a time"),
+    431: Ruling(_C, "headers_too_large", "the request headers are too large; check the connection's extra headers"),
+    501: Ruling(_C, "not_implemented", _WRONG_URL),
+    503: Ruling(_U, "service_unavailable", "the API is not available at the moment"),
+}  # fmt: skip
+
+CLASS_RULINGS: dict[int, Ruling] = {
+    1: Ruling(_X, "unexpected_answer", "the API gave an interim answer and no other"),
+    2: Ruling(_X, "unreadable_success", "the API answered 2xx, but not in the form it documents"),
+    3: Ruling(_C, "redirected", "the base URL redirects, and redirects are not followed; put the final URL into the connection's host"),
+    4: Ruling(_R, "refused", "the API refused this lead"),
+    5: Ruling(_X, "server_error", "the API failed while it had the lead"),
+}  # fmt: skip
+
+FAULT_RULINGS: dict[Fault, Ruling] = {
+    Fault.DNS: Ruling(_U, "dns", "the API's host name cannot be resolved; check the connection's host and the DNS"),
+    Fault.REFUSED: Ruling(_U, "connection_refused", "nothing listens at the API's address; check host and port"),
+    Fault.CONNECT_TIMEOUT: Ruling(_U, "connect_timeout", "no connection to the API within the time allowed"),
+    Fault.TLS: Ruling(_U, "tls", "no TLS connection to the API; check that host and port speak https"),
+    Fault.TLS_CERTIFICATE: Ruling(
+        _C, "tls_certificate", "the API's certificate is not trusted; fix it, or set 'verify' in the connection's extra to the CA file"
+    ),
+    Fault.PROXY: Ruling(_U, "proxy", "the proxy cannot be reached; check the proxy settings"),
+    Fault.PROXY_REFUSED: Ruling(_C, "proxy_refused", "the proxy refuses to connect; check the proxy settings"),
+    Fault.INVALID_URL: Ruling(_C, "invalid_url", "the connection's host is not a URL; write e.g. https://app.tetherai.ca"),
+    Fault.TIMEOUT: Ruling(_X, "answer_timeout", "the API had the lead and did not answer in time"),
+    Fault.DROPPED: Ruling(_X, "connection_dropped", "the connection closed after the lead was sent, without an answer"),
+    Fault.RESET: Ruling(_X, "connection_reset", "the connection was reset after the lead was sent"),
+    Fault.INVALID_HTTP: Ruling(_X, "invalid_http", "the answer is not valid HTTP"),
+    Fault.NOT_SENT: Ruling(_U, "not_sent", "the lead was not sent: the task was stopped or stood still too long"),
+}  # fmt: skip
+
+SAID_FAILURE = Ruling(_R, "success_false", "the API answered 200 with success: false")
+SAID_SUCCESS = Ruling(_A, "accepted", "the API took the lead")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one submission.
+
+    :param outcome: what it means for the lead.
+    :param reason: a stable snake_case word.
+    :param detail: a sentence for a person, with what the API said, personal data masked.
+    :param status: the HTTP status, None when none came.
+    :param retry_after: seconds the API asked to wait.
+    :param latency_ms: from sending to the end of the answer.
+    """
+
+    outcome: Outcome
+    reason: str
+    detail: str = ""
+    status: int | None = None
+    retry_after: float | None = None
+    latency_ms: int = 0
+    contact_id: str | None = None
+    conversation_id: str | None = None
+    application_id: str | None = None
+
+
+def judge(
+    status: int, body: bytes, *, now: datetime, retry_after: str | None = None, latency_ms: int = 0
+) -> Answer:
+    """Judge an answer that came.
+
+    :param body: the (start of the) body; may be empty, HTML or anything.
+    :param retry_after: the ``Retry-After`` header, seconds or an HTTP date.
+    :param now: to turn a date into seconds.
+    """
+    if 200 <= status < 300:
+        return _judge_success(status, body, latency_ms)
+    ruling = STATUS_RULINGS.get(status) or CLASS_RULINGS.get(status // 100) or CLASS_RULINGS[1]
+    wait = parse_retry_after(retry_after, now) if ruling.outcome is _U else None
+    return Answer(ruling.outcome, ruling.reason, _detail(ruling, status, body), status, wait, latency_ms)
+
+
+def judge_fault(fault: Fault, said: str = "", latency_ms: int = 0) -> Answer:
+    """Judge an answer that did not come."""
+    ruling = FAULT_RULINGS[fault]
+    detail = f"{ruling.says} ({mask_text(said, 160)})" if said else ruling.says
+    return Answer(ruling.outcome, ruling.reason, detail, latency_ms=latency_ms)
+
+
+def _judge_success(status: int, body: bytes, latency_ms: int) -> Answer:
+    """``success: true`` decides; the message text differs between versions and is never matched on."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        ruling = CLASS_RULINGS[2]
+        return Answer(ruling.outcome, ruling.reason, _detail(ruling, status, body), status, None, latency_ms)
+    data = answer.get("data")
+    ids: dict[str, Any] = data if isinstance(data, dict) else {}
+    success = answer.get("success")
+    if success is False:
+        return Answer(_R, SAID_FAILURE.reason, _detail(SAID_FAILURE, status, body), status, None, latency_ms)
+    if success is not True and not ids.get("contactId"):
+        ruling = CLASS_RULINGS[2]
+        return Answer(ruling.outcome, ruling.reason, _detail(ruling, status, body), status, None, latency_ms)
+    return Answer(
+        _A, SAID_SUCCESS.reason, "", status, None, latency_ms,
+        _id(ids.get("contactId")), _id(ids.get("conversationId")), _id(ids.get("applicationId")),
+    )  # fmt: skip
+
+
+def _id(value: object) -> str | None:
+    return str(value)[:64] if isinstance(value, str | int) and value != "" else None
+
+
+def _detail(ruling: Ruling, status: int, body: bytes) -> str:
+    said = _said(body)
+    return f"HTTP {status}: {ruling.says}" + (f" — it said: {said}" if said else "")
+
+
+def _said(body: bytes) -> str:
+    """What an error body says, in one line: a JSON message where there is one, nothing of an HTML page."""
+    text = body[:4096].decode("utf-8", "replace").strip()
+    if not text or text.startswith("<"):
+        return ""
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        parsed = None
+    if isinstance(parsed, dict):
+        for key in ("message", "error", "detail", "reason"):
+            if isinstance(parsed.get(key), str):
+                return mask_text(parsed[key], 200)
+    return mask_text(" ".join(text.split()), 200)

@@ -1,0 +1,131 @@
+"""How many requests may be in flight, and when a batch has to stop: decisions only, no clock and no I/O.
+
+Concurrency grows by one per good answer until the first trouble, then by one per round (TCP's slow start and
+additive increase); trouble halves it. Answers that leave the outcome unknown use up the window: at no time can
+more leads be in doubt than the window is wide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_FIRST_BURST = 4
+_FORGIVENESS = 0.25  # of a doubt, per good answer: one unknown answer in five stops a batch, fewer do not
+_DOUBTFUL_IN_A_ROW = 8
+_SLOW_MS = 1_000
+_SLOWER_BY = 4.0
+_BACKOFF_FIRST, _BACKOFF_LAST = 0.25, 8.0
+
+
+@dataclass(slots=True)
+class Pace:
+    """The governor of one batch.
+
+    :param window: most requests in flight, and most leads ever in doubt.
+    :param patience: seconds without any good answer after which the batch hands over to Airflow's retry.
+    :param first_patience: the same before the first good answer.
+    """
+
+    window: int
+    patience: float = 30.0
+    first_patience: float = 5.0
+    limit: float = field(init=False)
+    doubt: float = field(init=False, default=0.0)
+    good_answers: int = field(init=False, default=0)
+    paused_until: float = field(init=False, default=0.0)
+    trouble_since: float | None = field(init=False, default=None)
+    asked_to_wait: float | None = field(init=False, default=None)
+    _slow_start: bool = field(init=False, default=True)
+    _refusals: int = field(init=False, default=0)
+    _last_cut: float = field(init=False, default=float("-inf"))
+    _latency: float = field(init=False, default=0.0)
+    _best_latency: float = field(init=False, default=float("inf"))
+
+    def __post_init__(self) -> None:
+        self.limit = float(min(_FIRST_BURST, self.window))
+
+    def room(self, in_flight: int, now: float) -> int:
+        """How many more requests may be sent now.
+
+        :param now: seconds on a monotonic clock.
+        """
+        if now < self.paused_until:
+            return 0
+        return max(0, int(min(self.limit, self.window - self.doubt)) - in_flight)
+
+    def good(self, now: float, latency_ms: float) -> None:
+        """An answer came that settles its lead."""
+        self.good_answers += 1
+        self.doubt = max(0.0, self.doubt - _FORGIVENESS)
+        self.trouble_since = None
+        self.asked_to_wait = None
+        self._refusals = 0
+        self._watch_latency(now, latency_ms)
+        self.limit = min(self.window, self.limit + (1.0 if self._slow_start else 1.0 / self.limit))
+
+    def unknown(self, now: float) -> None:
+        """A lead was sent and its outcome is not known."""
+        self.doubt += 1.0
+        self._trouble(now)
+
+    def refused(self, now: float, retry_after: float | None) -> None:
+        """The other side did not process a request: slow down, wait as long as it asks or a little longer each time."""
+        self._trouble(now)
+        if retry_after is not None:
+            self.asked_to_wait = retry_after
+            self.paused_until = max(self.paused_until, now + retry_after)
+        elif now >= self.paused_until:
+            self.paused_until = now + min(_BACKOFF_LAST, _BACKOFF_FIRST * 2**self._refusals)
+            self._refusals += 1
+
+    def exhausted(self) -> bool:
+        """Whether the window is used up by leads in doubt: the batch must stop."""
+        return self.window - self.doubt < 1.0
+
+    def out_of_patience(self, now: float) -> bool:
+        """Whether to hand over to Airflow's retry: trouble lasts, or the wait asked for is longer than patience."""
+        allowed = self.patience if self.good_answers else self.first_patience
+        if self.trouble_since is None:
+            return False
+        waiting = max(0.0, self.paused_until - now)
+        return now - self.trouble_since + (waiting if self.asked_to_wait is not None else 0.0) > allowed
+
+    def wait(self, now: float) -> float:
+        """Seconds until the pause ends; 0 when there is none."""
+        return max(0.0, self.paused_until - now)
+
+    def _trouble(self, now: float) -> None:
+        self._slow_start = False
+        if self.trouble_since is None:
+            self.trouble_since = now
+        if now - self._last_cut > 0.1:  # one cut for one burst of bad answers
+            self._last_cut = now
+            self.limit = max(1.0, self.limit / 2)
+
+    def _watch_latency(self, now: float, latency_ms: float) -> None:
+        self._latency += (latency_ms - self._latency) * 0.1
+        self._best_latency = min(self._best_latency, latency_ms)
+        if (
+            self._latency > max(_SLOW_MS, _SLOWER_BY * self._best_latency)
+            and now - self._last_cut > self._latency / 1000
+        ):
+            self._slow_start = False
+            self._last_cut = now
+            self.limit = max(1.0, self.limit * 0.8)
+
+
+@dataclass(slots=True)
+class Doubts:
+    """Whether a 400 is about one lead or about the configuration, which the platform does not say.
+
+    The documented meanings of 400 are faults of the configuration, the same for every lead. So leads answered
+    400 wait: the next accepted lead shows that the configuration works, and they are rejected; where nothing
+    is accepted any more, the configuration is at fault and none of them is used up.
+    """
+
+    accepted: int = 0
+    waiting: list[int] = field(default_factory=list)
+
+    def blocks(self) -> bool:
+        """Whether to send nothing more until the requests in flight have answered."""
+        return len(self.waiting) >= (_DOUBTFUL_IN_A_ROW if self.accepted else 1)

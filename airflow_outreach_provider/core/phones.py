@@ -1,0 +1,194 @@
+"""Phone numbers in any usual writing, to E.164.
+
+Rules come from Google's libphonenumber (package ``phonenumbers``); what spreadsheets do to numbers is undone
+here where it can be undone without guessing, and refused where it cannot.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, ValidationResult
+
+from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+
+REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
+
+_SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
+_FLOAT = re.compile(r"(\+?\d{5,})[.,]0+")
+_INVISIBLE = dict.fromkeys(
+    [*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF, 0xAD, *range(0x20), 0x7F]
+)
+
+
+class LineType(StrEnum):
+    """What kind of line a number belongs to; in North America mobile and fixed cannot be told apart."""
+
+    MOBILE = "mobile"
+    FIXED_LINE = "fixed_line"
+    FIXED_LINE_OR_MOBILE = "fixed_line_or_mobile"
+    TOLL_FREE = "toll_free"
+    PREMIUM_RATE = "premium_rate"
+    SHARED_COST = "shared_cost"
+    VOIP = "voip"
+    PERSONAL_NUMBER = "personal_number"
+    PAGER = "pager"
+    UAN = "uan"
+    VOICEMAIL = "voicemail"
+    UNKNOWN = "unknown"
+
+
+_LINE_TYPES: dict[int, LineType] = {
+    PhoneNumberType.MOBILE: LineType.MOBILE,
+    PhoneNumberType.FIXED_LINE: LineType.FIXED_LINE,
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: LineType.FIXED_LINE_OR_MOBILE,
+    PhoneNumberType.TOLL_FREE: LineType.TOLL_FREE,
+    PhoneNumberType.PREMIUM_RATE: LineType.PREMIUM_RATE,
+    PhoneNumberType.SHARED_COST: LineType.SHARED_COST,
+    PhoneNumberType.VOIP: LineType.VOIP,
+    PhoneNumberType.PERSONAL_NUMBER: LineType.PERSONAL_NUMBER,
+    PhoneNumberType.PAGER: LineType.PAGER,
+    PhoneNumberType.UAN: LineType.UAN,
+    PhoneNumberType.VOICEMAIL: LineType.VOICEMAIL,
+}
+
+_POSSIBLE_REASONS: dict[int, tuple[str, str]] = {
+    ValidationResult.TOO_SHORT: ("phone_too_short", "has too few digits"),
+    ValidationResult.TOO_LONG: ("phone_too_long", "has too many digits"),
+    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: ("phone_too_short", "lacks its area code"),
+    ValidationResult.INVALID_COUNTRY_CODE: ("phone_invalid", "has no existing country code"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A number somebody can be reached under.
+
+    :param e164: e.g. ``+14165550123``.
+    :param region: ISO 3166 code of the region the number belongs to, None for numbers of no country.
+    """
+
+    e164: str
+    region: str | None
+
+
+def check_region(region: str | None) -> str | None:
+    """The region in capitals.
+
+    :raises ConfigurationError: it is not one of the ISO 3166-1 alpha-2 codes that have phone numbers.
+    """
+    if region is None or region == "":
+        return None
+    upper = region.strip().upper()
+    if upper not in REGIONS:
+        raise ConfigurationError(
+            f"default_region {region!r} is not a region that has phone numbers",
+            "use a two-letter ISO 3166 code such as US, CA, GB or DE",
+        )
+    return upper
+
+
+def parse_phone(raw: object, region: str | None = None) -> Phone:
+    """Read a phone number as people, CRMs and spreadsheets write it.
+
+    :param raw: text or number; ``+1 (416) 555-0123``, ``0044 20 7946 0958``, ``'+14165550123``,
+        ``1.4165550123E10`` and ``tel:+1-416-555-0123`` are all understood.
+    :param region: where a number without country code belongs (ISO 3166, capitals).
+    :raises LeadRejected: with reason ``phone_missing``, ``phone_not_a_number``, ``phone_too_short``,
+        ``phone_too_long``, ``phone_invalid``, ``phone_lossy`` or ``region_unknown``.
+    """
+    text = _plain_text(raw)
+    number = _parse(text, region)
+    if not phonenumbers.is_valid_number(number):
+        reason, words = _POSSIBLE_REASONS.get(
+            phonenumbers.is_possible_number_with_reason(number),
+            ("phone_invalid", "is not a number in use"),
+        )
+        raise LeadRejected(reason, f"the number {words} in {_place(number, region)}")
+    return Phone(
+        phonenumbers.format_number(number, PhoneNumberFormat.E164),
+        phonenumbers.region_code_for_number(number),
+    )
+
+
+def line_type(e164: str) -> LineType:
+    """The kind of line of a valid E.164 number."""
+    return _LINE_TYPES.get(phonenumbers.number_type(phonenumbers.parse(e164)), LineType.UNKNOWN)
+
+
+def _plain_text(raw: object) -> str:
+    if raw is None or isinstance(raw, bool):
+        raise LeadRejected("phone_missing", "the row has no phone number")
+    if isinstance(raw, float | Decimal):
+        return _from_number(Decimal(repr(raw)) if isinstance(raw, float) else raw)
+    text = str(raw).translate(_INVISIBLE).strip().lstrip("'\"`’=").rstrip("'\"`’").strip()
+    if not text:
+        raise LeadRejected("phone_missing", "the row has no phone number")
+    if match := _SCIENTIFIC.fullmatch(text):
+        return _from_scientific(*match.groups(default=""))
+    if match := _FLOAT.fullmatch(text):
+        return match.group(1)
+    return text
+
+
+def _from_number(value: Decimal) -> str:
+    if value.is_nan():  # an empty cell, as data frames say it
+        raise LeadRejected("phone_missing", "the row has no phone number")
+    if not value.is_finite() or value != value.to_integral_value() or value < 0 or value.adjusted() > 20:
+        raise LeadRejected("phone_not_a_number", "the value is not a phone number")
+    return str(int(value))
+
+
+def _from_scientific(whole: str, fraction: str, exponent: str) -> str:
+    """``1.4165550123E10`` holds every digit; ``1.41656E+10`` has lost some and would reach a stranger."""
+    if len(fraction) < int(exponent):
+        raise LeadRejected(
+            "phone_lossy", "a spreadsheet rounded this number; format the column as text and export it again"
+        )
+    digits = whole + fraction[: int(exponent)]
+    if fraction[int(exponent) :].strip("0"):
+        raise LeadRejected("phone_not_a_number", "the value is not a phone number")
+    return digits
+
+
+def _parse(text: str, region: str | None) -> phonenumbers.PhoneNumber:
+    try:
+        number = phonenumbers.parse(text, region)
+    except NumberParseException as error:
+        if text.startswith("00"):
+            return _parse("+" + text[2:], region)
+        raise LeadRejected(*_parse_reason(error, text)) from None
+    if text.startswith("00") and not phonenumbers.is_valid_number(number):
+        # 00 is the international prefix of most of the world, but of few of its default regions.
+        try:
+            international = phonenumbers.parse("+" + text[2:], region)
+        except NumberParseException:
+            return number
+        if phonenumbers.is_valid_number(international):
+            return international
+    return number
+
+
+def _parse_reason(error: NumberParseException, text: str) -> tuple[str, str]:
+    match error.error_type:
+        case NumberParseException.INVALID_COUNTRY_CODE if not text.startswith("+"):
+            return "region_unknown", "the number has no country code; set default_region or write it with +"
+        case NumberParseException.INVALID_COUNTRY_CODE:
+            return "phone_invalid", "the number has no existing country code"
+        case NumberParseException.TOO_SHORT_AFTER_IDD | NumberParseException.TOO_SHORT_NSN:
+            return "phone_too_short", "the number has too few digits"
+        case NumberParseException.TOO_LONG:
+            return "phone_too_long", "the number has too many digits"
+        case _:
+            return "phone_not_a_number", "the value is not a phone number"
+
+
+def _place(number: phonenumbers.PhoneNumber, region: str | None) -> str:
+    codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(number.country_code or 0, ())
+    if region and region in codes:
+        return region
+    return codes[0] if codes and codes[0] != "001" else f"country code {number.country_code}"

@@ -1,0 +1,107 @@
+"""When a person may be texted: quiet hours in the recipient's own time zone.
+
+The zone comes from the number (libphonenumber's time zone table). A number may lie in several zones, e.g. a
+mobile of a large country; then it is open only while all of them are.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import phonenumbers
+from phonenumbers import timezone as phone_timezone
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+
+_FORM = re.compile(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*")
+_HORIZON = timedelta(hours=72)
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """A daily span of local wall-clock time in which nobody is texted; ``end`` itself is open.
+
+    ``21:00-08:00`` spans midnight, ``12:00-13:00`` does not.
+    """
+
+    start: time
+    end: time
+
+    @classmethod
+    def parse(cls, text: str) -> QuietHours:
+        """Read ``HH:MM-HH:MM``.
+
+        :raises ConfigurationError: it is not of that form, or start and end are the same.
+        """
+        match = _FORM.fullmatch(text)
+        try:
+            if match is None:
+                raise ValueError
+            h1, m1, h2, m2 = (int(part) for part in match.groups())
+            start, end = time(h1, m1), time(h2 % 24 if m2 == 0 else h2, m2)
+        except ValueError:
+            raise ConfigurationError(
+                f"quiet_hours {text!r} is not a span of hours", 'write e.g. "21:00-08:00"'
+            ) from None
+        if start == end:
+            raise ConfigurationError(
+                f"quiet_hours {text!r} starts when it ends", "leave it out, or give two different times"
+            )
+        return cls(start, end)
+
+    def covers(self, wall: time) -> bool:
+        """Whether a local wall-clock time is within the quiet span."""
+        if self.start < self.end:
+            return self.start <= wall < self.end
+        return wall >= self.start or wall < self.end
+
+    def next_open(self, zones: tuple[str, ...], now: datetime) -> datetime | None:
+        """The first moment from ``now`` on at which every zone is open; ``now`` itself where it is.
+
+        :param zones: IANA names; unknown ones count as UTC.
+        :param now: timezone-aware.
+        :return: a UTC datetime, or None when there is none within three days.
+        """
+        moment = now.astimezone(UTC)
+        limit = moment + _HORIZON
+        places = [_zone(name) for name in zones] or [ZoneInfo("UTC")]
+        while moment <= limit:
+            closed = [self._end_of_quiet(moment, zone) for zone in places if self._quiet_in(moment, zone)]
+            if not closed:
+                return moment
+            moment = max(closed)
+        return None
+
+    def _quiet_in(self, moment: datetime, zone: ZoneInfo) -> bool:
+        return self.covers(moment.astimezone(zone).time())
+
+    def _end_of_quiet(self, moment: datetime, zone: ZoneInfo) -> datetime:
+        local = moment.astimezone(zone)
+        for days in (0, 1, 2):
+            end = datetime.combine(local.date() + timedelta(days=days), self.end, zone)
+            for fold in (
+                0,
+                1,
+            ):  # when clocks go back, the end of the span comes twice; the first one after wins
+                instant = end.replace(fold=fold).astimezone(UTC)
+                if instant > moment:
+                    return instant
+        raise AssertionError("a day always ends")
+
+
+def zones_of(e164: str) -> tuple[str, ...]:
+    """The IANA time zones a valid E.164 number may lie in; empty where nothing is known."""
+    zones = phone_timezone.time_zones_for_number(phonenumbers.parse(e164))
+    return tuple(zone for zone in zones if zone != phone_timezone.UNKNOWN_TIMEZONE)
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

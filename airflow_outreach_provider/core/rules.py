@@ -1,0 +1,235 @@
+"""The rules of a lead sync: from a row to what should become of it, and what the ledger's memory changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from hashlib import blake2b, sha256
+from typing import Any
+
+from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+from airflow_outreach_provider.core.expressions import compile_value
+from airflow_outreach_provider.core.leads import Mapper, PayloadFormat, build_lead, build_mapper, check_format
+from airflow_outreach_provider.core.phones import LineType, check_region, line_type
+from airflow_outreach_provider.core.quiet_hours import QuietHours, zones_of
+from airflow_outreach_provider.core.states import LeadState, RowState
+
+_CONSENT_WORDS = frozenset(
+    {"1", "1.0", "true", "t", "yes", "y", "on", "x", "ok", "opt-in", "opted-in", "opted in", "granted", "given", "subscribed"}
+)  # fmt: skip
+
+Resubmit = str | timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What should become of a row, before the ledger is asked.
+
+    :param state: planned, suppressed or deferred.
+    :param not_before: when a deferred lead may be sent.
+    """
+
+    campaign: str
+    phone: str
+    state: LeadState
+    reason: str
+    detail: str
+    payload: str
+    content_hash: str
+    email_hash: str | None
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True)
+class LeadRules:
+    """How rows are read and whom they may reach. Checked by ``check()``, then only read.
+
+    :param configuration_id: taken for rows that name none.
+    :param campaign: what a phone number is unique within; the configuration id where None.
+    :param mapping: target field → column or ``{{ row.… }}`` template; None recognises the usual column names.
+    :param require_consent: column that must hold yes.
+    :param line_types: kinds of line that may be texted; None for all.
+    :param quiet_hours: local hours at the recipient's in which nobody is texted.
+    :param resubmit: for accepted leads whose row changed: ``never``, ``changed``, or changed and accepted at
+        least this long ago.
+    """
+
+    configuration_id: str | None = None
+    campaign: str | None = None
+    mapping: Mapping[str, str] | None = None
+    payload_format: PayloadFormat = "raw"
+    default_region: str | None = None
+    require_consent: str | None = None
+    line_types: frozenset[LineType] | None = None
+    quiet_hours: QuietHours | None = None
+    resubmit: Resubmit = "never"
+
+    def check(self) -> None:
+        """:raises ConfigurationError: a rule cannot be kept as written."""
+        check_region(self.default_region)
+        check_format(self.mapping, self.payload_format)
+        _ = self._mapper
+        if self.resubmit not in ("never", "changed") and not isinstance(self.resubmit, timedelta):
+            raise ConfigurationError(
+                f"resubmit {self.resubmit!r} does not exist", "use 'never', 'changed' or a timedelta"
+            )
+
+    @cached_property
+    def _mapper(self) -> Mapper:
+        return build_mapper(self.mapping, compile_value)
+
+    @cached_property
+    def region(self) -> str | None:
+        return check_region(self.default_region)
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """Changes whenever the same row could be read differently."""
+        parts = (
+            self.configuration_id, self.campaign, sorted((self.mapping or {}).items()), self.mapping is None,
+            self.payload_format, self.region, self.require_consent, sorted(self.line_types or ()),
+            self.line_types is None,
+        )  # fmt: skip
+        return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+    def row_hash(self, values: Mapping[str, Any]) -> str:
+        """Identifies a row's content under these rules."""
+        return blake2b(
+            repr(values).encode("utf-8", "surrogatepass"), digest_size=16, key=self.fingerprint
+        ).hexdigest()
+
+    def draft(self, values: Mapping[str, Any], now: datetime) -> Draft:
+        """Read a row.
+
+        :param now: timezone-aware; decides quiet hours.
+        :raises LeadRejected: it is no lead.
+        """
+        lead, phone = build_lead(
+            self._mapper(values),
+            configuration_id=self.configuration_id,
+            region=self.region,
+            payload_format=self.payload_format,
+        )
+        payload = json.dumps(lead.payload(self.payload_format), separators=(",", ":"))
+        state, reason, detail, not_before = self._gate(values, phone.e164, now)
+        email = lead.contact.get("email")
+        return Draft(
+            campaign=self.campaign or lead.configuration_id,
+            phone=phone.e164,
+            state=state,
+            reason=reason,
+            detail=detail,
+            payload=payload,
+            content_hash=blake2b(payload.encode(), digest_size=16).hexdigest(),
+            email_hash=hash_email(email) if isinstance(email, str) else None,
+            not_before=not_before,
+        )
+
+    def _gate(
+        self, values: Mapping[str, Any], phone: str, now: datetime
+    ) -> tuple[LeadState, str, str, datetime | None]:
+        if self.require_consent is not None and not _consents(values.get(self.require_consent)):
+            return (
+                LeadState.SUPPRESSED,
+                "no_consent",
+                f"column {self.require_consent!r} does not say yes",
+                None,
+            )
+        if self.line_types is not None and (kind := line_type(phone)) not in self.line_types:
+            return LeadState.SUPPRESSED, "line_type", f"the number is {kind}", None
+        return self.gate_hours(phone, now)
+
+    def gate_hours(self, phone: str, now: datetime) -> tuple[LeadState, str, str, datetime | None]:
+        """Whether a number is open now, and if not, from when on: (state, reason, detail, not before)."""
+        if self.quiet_hours is None:
+            return LeadState.PLANNED, "", "", None
+        opens = self.quiet_hours.next_open(zones_of(phone), now)
+        if opens is None:
+            return (
+                LeadState.SUPPRESSED,
+                "never_open",
+                "no hour of the day is open in all time zones of the number",
+                None,
+            )
+        if opens <= now:
+            return LeadState.PLANNED, "", "", None
+        return LeadState.DEFERRED, "quiet_hours", f"open from {opens:%Y-%m-%d %H:%M} UTC", opens
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the ledger knows of a lead, as far as a decision needs it.
+
+    :param same: whether the row says the same as when the lead was last staged.
+    """
+
+    state: LeadState
+    reason: str
+    same: bool
+    accepted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a row ends as for now.
+
+    :param row: its state in this run; planned means: to be sent.
+    :param write: the state to write to the ledger, None to leave it as it is.
+    """
+
+    row: RowState
+    reason: str
+    write: LeadState | None = None
+
+
+def decide(
+    draft: Draft, memory: Memory | None, do_not_contact: str | None, resubmit: Resubmit, now: datetime
+) -> Verdict:
+    """Put a draft and the ledger's memory together.
+
+    :param do_not_contact: the reason on the do-not-contact list, None when the number is not on it.
+    """
+    state, reason = draft.state, draft.reason
+    if do_not_contact is not None:
+        state, reason = LeadState.SUPPRESSED, "do_not_contact"
+    fresh = Verdict(RowState(state), reason, state)
+    if memory is None:
+        return fresh
+    match memory.state:
+        case LeadState.ACCEPTED:
+            again = state in (LeadState.PLANNED, LeadState.DEFERRED) and _may_resubmit(memory, resubmit, now)
+            return fresh if again else Verdict(RowState.UNCHANGED, "texted_before")
+        case LeadState.HELD:
+            return Verdict(RowState.HELD, memory.reason)
+        case LeadState.SENDING:
+            return Verdict(RowState.ELSEWHERE, "another_run_is_sending")
+        case LeadState.REJECTED:
+            return Verdict(RowState.REJECTED, memory.reason) if memory.same else fresh
+        case LeadState.PLANNED | LeadState.SUPPRESSED | LeadState.DEFERRED:
+            unchanged = memory.same and memory.state == state and memory.reason == reason
+            return Verdict(RowState(state), reason, None if unchanged else state)
+
+
+def hash_email(email: str) -> str:
+    """How an e-mail address is remembered once the payload is erased."""
+    return sha256(email.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _may_resubmit(memory: Memory, resubmit: Resubmit, now: datetime) -> bool:
+    if memory.same or resubmit == "never":
+        return False
+    if isinstance(resubmit, timedelta):
+        return memory.accepted_at is None or now - memory.accepted_at >= resubmit
+    return True
+
+
+def _consents(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    return value is not None and str(value).strip().lower() in _CONSENT_WORDS
+
+
+__all__ = ["Draft", "LeadRejected", "LeadRules", "Memory", "Verdict", "decide", "hash_email"]

@@ -1,0 +1,201 @@
+"""The outreach API's submission endpoint, spoken over aiohttp: one POST a lead, many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from airflow_outreach_provider.core.outcomes import Answer, Fault, judge, judge_fault
+
+SUBMIT_PATH = "/api/webhook/outreach"
+_BODY_LIMIT = 64 * 1024
+# Below the five seconds after which common servers drop an idle connection: a lead must not run into that.
+_KEEPALIVE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """Where and how to reach the API.
+
+    :param base_url: scheme, host, optional port and path; no trailing slash needed.
+    :param api_key: the API Integration Key.
+    :param timeout: seconds for one submission, connecting and the whole answer included.
+    :param verify: False, or the path of a CA file, as ``requests`` has it.
+    :param cert: client certificate: a path, or (certificate, key).
+    :param proxy: URL of a proxy for this API.
+    :param trust_env: whether proxies of the environment count.
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+    timeout: float = 30.0
+    connect_timeout: float = 10.0
+    verify: bool | str = True
+    cert: str | tuple[str, str] | None = None
+    proxy: str | None = None
+    trust_env: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def submit_url(self) -> str:
+        return self.base_url.rstrip("/") + SUBMIT_PATH
+
+
+class OutreachClient:
+    """An async session for many submissions; an async context manager.
+
+    Redirects are never followed: a POST would be repeated, or turned into a GET.
+    """
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self.settings = settings
+        self._session: aiohttp.ClientSession | None = None
+        self._url = settings.submit_url
+
+    async def __aenter__(self) -> Self:
+        settings = self.settings
+        self._url_object: URL | None = None
+        try:
+            self._url_object = URL(self._url)
+            if self._url_object.scheme not in ("http", "https") or not self._url_object.host:
+                self._url_object = None
+        except ValueError:
+            self._url_object = None
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=_ssl_context(settings), ttl_dns_cache=60
+            ),
+            timeout=aiohttp.ClientTimeout(total=settings.timeout, sock_connect=settings.connect_timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=settings.trust_env,
+            headers={
+                **settings.headers,
+                "Authorization": f"Bearer {settings.api_key}",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+            },
+            skip_auto_headers=("User-Agent",),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def submit(self, body: bytes) -> Answer:
+        """Send one lead. Every way this can end is an answer; nothing is raised but cancellation.
+
+        :param body: the JSON payload, sent exactly as it is.
+        """
+        if self._session is None:
+            raise RuntimeError("use OutreachClient as an async context manager")
+        if self._url_object is None:
+            return judge_fault(Fault.INVALID_URL)
+        started = time.perf_counter()
+        try:
+            async with self._session.post(
+                self._url_object, data=body, allow_redirects=False, proxy=self.settings.proxy
+            ) as response:
+                content = await _read(response)
+                headers = response.headers
+                return judge(
+                    response.status,
+                    content,
+                    now=datetime.now(UTC),
+                    retry_after=headers.get("Retry-After"),
+                    latency_ms=_elapsed(started),
+                )
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            return judge_fault(fault_of(error), _said(error), _elapsed(started))
+
+
+# Order matters: the first class that fits names the fault. What is raised before a connection stands is
+# certainly not sent; everything later may have been processed.
+_FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
+    (aiohttp.ClientConnectorDNSError, Fault.DNS),
+    (aiohttp.ClientConnectorCertificateError, Fault.TLS_CERTIFICATE),
+    (aiohttp.ClientSSLError, Fault.TLS),
+    (aiohttp.ServerFingerprintMismatch, Fault.TLS_CERTIFICATE),
+    (aiohttp.ClientProxyConnectionError, Fault.PROXY),
+    (aiohttp.ClientHttpProxyError, Fault.PROXY_REFUSED),
+    (aiohttp.ConnectionTimeoutError, Fault.CONNECT_TIMEOUT),
+    (aiohttp.ClientConnectorError, Fault.REFUSED),
+    (aiohttp.InvalidURL, Fault.INVALID_URL),
+    (aiohttp.ServerDisconnectedError, Fault.DROPPED),
+    (aiohttp.ServerTimeoutError, Fault.TIMEOUT),
+    (aiohttp.ClientOSError, Fault.RESET),
+    (aiohttp.ClientPayloadError, Fault.DROPPED),
+    (aiohttp.ClientResponseError, Fault.INVALID_HTTP),
+    (TimeoutError, Fault.TIMEOUT),
+    (ConnectionError, Fault.RESET),
+    (ValueError, Fault.INVALID_HTTP),
+)
+
+
+def fault_of(error: BaseException) -> Fault:
+    """Which fault an exception of aiohttp stands for; one that is not in the table leaves the outcome unknown."""
+    for kind, fault in _FAULTS:
+        if isinstance(error, kind):
+            return fault
+    return Fault.DROPPED
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body, at most 64 KiB of it, after decompression too; an endless body ends with the connection."""
+    length = response.content_length
+    if length is not None and length <= _BODY_LIMIT:
+        content = await response.read()
+    else:
+        parts, size = [], 0
+        async for chunk in response.content.iter_chunked(16 * 1024):
+            parts.append(chunk)
+            size += len(chunk)
+            if size >= _BODY_LIMIT:
+                response.close()
+                break
+        content = b"".join(parts)[:_BODY_LIMIT]
+    encoding = response.headers.get("Content-Encoding")
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        try:
+            return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, _BODY_LIMIT)
+        except zlib.error:
+            return b""
+    return content
+
+
+def _ssl_context(settings: ApiSettings) -> ssl.SSLContext | bool:
+    if settings.verify is False:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        cafile = settings.verify if isinstance(settings.verify, str) else None
+        context = ssl.create_default_context(cafile=cafile)
+    if settings.cert:
+        chain = (settings.cert,) if isinstance(settings.cert, str) else settings.cert
+        context.load_cert_chain(*chain)
+    return context
+
+
+def _elapsed(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, asyncio.TimeoutError | aiohttp.ServerDisconnectedError):
+        return ""
+    return str(error).split("\n", 1)[0]

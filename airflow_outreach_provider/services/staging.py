@@ -1,0 +1,233 @@
+"""From rows to planned leads: read by the rules, checked against the ledger, written back in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from airflow_outreach_provider.core.errors import LeadRejected
+from airflow_outreach_provider.core.masking import mask_phone
+from airflow_outreach_provider.core.rules import Draft, LeadRules, Memory, Verdict, decide
+from airflow_outreach_provider.core.states import LeadState, RowState
+from airflow_outreach_provider.services.reading_row import Row
+from airflow_outreach_provider.services.tally import SeenIds, Tally
+from airflow_outreach_provider.store.ledger import Entry, Key, Known, Ledger
+
+T = TypeVar("T")
+InThread = Callable[[Callable[[], T]], Awaitable[T]]
+"""Runs a function off the event loop and awaits it."""
+
+_TRIES = 3
+_FAST = frozenset({LeadState.ACCEPTED.value, LeadState.REJECTED.value, LeadState.HELD.value})
+
+
+@dataclass(slots=True)
+class Planned:
+    """A lead to be sent, in the ledger as *planned*.
+
+    :param carried: not from this run's source.
+    :param claimed_at: monotonic seconds of the claim.
+    """
+
+    id: int
+    body: bytes
+    line: int
+    phone: str
+    carried: bool = False
+    claimed_at: float = 0.0
+
+
+@dataclass(slots=True)
+class _Item:
+    row: Row
+    row_hash: str
+    draft: Draft
+    known: Known | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.draft.campaign, self.draft.phone
+
+
+class Stager:
+    """Turns chunks of rows into planned leads.
+
+    :param ledger: None for a dry run, which reads the ledger through ``peek`` and writes nothing.
+    :param now: the current time, timezone-aware; decides quiet hours.
+    """
+
+    def __init__(
+        self,
+        rules: LeadRules,
+        ledger: Ledger,
+        tally: Tally,
+        *,
+        in_thread: InThread[Any],
+        dry_run: bool = False,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.rules, self.ledger, self.tally = rules, ledger, tally
+        self.seen = SeenIds()
+        self.campaigns: set[str] = {rules.campaign or rules.configuration_id or ""} - {""}
+        self._in_thread = in_thread
+        self._dry_run = dry_run
+        self._dry_seen: set[Key] = set()
+        self._now = now
+
+    async def stage(self, rows: Sequence[Row]) -> list[Planned]:
+        """Decide on a chunk of rows and write the decisions. :return: what is to be sent, in the order of the rows."""
+        hashes = [
+            self.rules.row_hash(row.values if row.error is None else {"": (row.number, row.error)})
+            for row in rows
+        ]
+        remembered = await self._in_thread(lambda: self.ledger.find_by_row_hash(hashes))
+        self.tally.read += len(rows)
+        items: list[_Item] = []
+        bad: list[Entry] = []
+        now = self._now()
+        for index, row in enumerate(rows):
+            known = remembered.get(index)
+            if known is not None and known.state in _FAST:
+                self._count_remembered(row, known)
+                continue
+            try:
+                if row.error is not None:
+                    raise LeadRejected(row.error, row.detail)
+                draft = self.rules.draft(row.values, now)
+            except LeadRejected as error:
+                bad.append(self._reject(row, hashes[index], error))
+                continue
+            items.append(_Item(row, hashes[index], draft))
+        if bad and not self._dry_run:
+            unique = list({entry.row_hash: entry for entry in bad}.values())
+            await self._in_thread(lambda: self.ledger.stage_without_phone(unique))
+        return await self._settle_items(items, now) if items else []
+
+    def _count_remembered(self, row: Row, known: Known) -> None:
+        """The very same row was decided before: nothing is parsed again."""
+        if known.state == LeadState.REJECTED:
+            self.tally.add(RowState.REJECTED, known.reason, f"line {row.number}")
+        elif not self.seen.add(known.id):
+            self.tally.add(RowState.DUPLICATE, "same_number", f"line {row.number}")
+        elif known.state == LeadState.HELD:
+            self.tally.add(RowState.HELD, known.reason, f"line {row.number}")
+        else:
+            self.tally.add(RowState.UNCHANGED, "texted_before")
+
+    def _reject(self, row: Row, row_hash: str, error: LeadRejected) -> Entry:
+        self.tally.add(RowState.REJECTED, error.reason, f"line {row.number}")
+        return Entry(
+            campaign=self.rules.campaign or self.rules.configuration_id or "",
+            phone=None,
+            row_hash=row_hash,
+            content_hash=None,
+            state=LeadState.REJECTED,
+            reason=error.reason,
+            detail=f"line {row.number}: {error.detail}",
+            payload=None,
+            email_hash=None,
+            line=row.number,
+            not_before=None,
+        )
+
+    async def _settle_items(self, items: list[_Item], now: datetime) -> list[Planned]:
+        items = self._without_repeats(items)
+        planned: list[Planned] = []
+        for attempt in range(1, _TRIES + 1):
+            keys = [item.key for item in items]
+            known, suppressed = await self._in_thread(lambda keys=keys: self.ledger.find(keys))
+            todo: list[_Item] = []
+            for index, item in enumerate(items):
+                item.known = known.get(index)
+                item.verdict = decide(
+                    item.draft,
+                    _memory(item.known, item.draft),
+                    suppressed.get(index),
+                    self.rules.resubmit,
+                    now,
+                )
+                if item.known is not None and item.known.id in self.seen:
+                    self.tally.add(RowState.DUPLICATE, "same_number", self._example(item))
+                elif item.verdict.write is None or self._dry_run:
+                    planned += self._place(item, item.known.id if item.known else 0)
+                else:
+                    todo.append(item)
+            if not todo:
+                return planned
+            entries = [_entry(item) for item in todo]
+            ids = await self._in_thread(lambda entries=entries: self.ledger.stage(entries))
+            items = []
+            for item in todo:
+                lead_id = ids.get(item.key)
+                if lead_id is None:
+                    items.append(item)  # somebody else changed it since we looked
+                else:
+                    planned += self._place(item, lead_id)
+            if not items:
+                return planned
+            if attempt == _TRIES:
+                for item in items:
+                    self.tally.add(RowState.ELSEWHERE, "another_run_is_sending", self._example(item))
+        return planned
+
+    def _without_repeats(self, items: list[_Item]) -> list[_Item]:
+        """Of several rows of a chunk with one number the first counts."""
+        first: dict[Key, _Item] = {}
+        for item in items:
+            if item.key in first or (self._dry_run and item.key in self._dry_seen):
+                self.tally.add(RowState.DUPLICATE, "same_number", self._example(item))
+            else:
+                first[item.key] = item
+        if self._dry_run:
+            self._dry_seen.update(first)
+        return list(first.values())
+
+    def _place(self, item: _Item, lead_id: int) -> list[Planned]:
+        """Count a decided row; a planned one is counted when it is settled."""
+        assert item.verdict is not None
+        if lead_id:
+            self.seen.add(lead_id)
+        self.campaigns.add(item.draft.campaign)
+        if item.verdict.row is RowState.PLANNED:
+            return [Planned(lead_id, item.draft.payload.encode(), item.row.number, item.draft.phone)]
+        self.tally.add(item.verdict.row, item.verdict.reason, self._example(item))
+        return []
+
+    @staticmethod
+    def _example(item: _Item) -> str:
+        return f"line {item.row.number} {mask_phone(item.draft.phone)}"
+
+
+def _memory(known: Known | None, draft: Draft) -> Memory | None:
+    if known is None:
+        return None
+    accepted = known.accepted_at
+    return Memory(
+        state=LeadState(known.state),
+        reason=known.reason,
+        same=known.content_hash == draft.content_hash,
+        accepted_at=datetime.fromtimestamp(accepted / 1000, UTC) if accepted is not None else None,
+    )
+
+
+def _entry(item: _Item) -> Entry:
+    draft, verdict = item.draft, item.verdict
+    assert verdict is not None and verdict.write is not None
+    waiting = verdict.write in (LeadState.PLANNED, LeadState.DEFERRED)
+    return Entry(
+        campaign=draft.campaign,
+        phone=draft.phone,
+        row_hash=item.row_hash,
+        content_hash=draft.content_hash,
+        state=verdict.write,
+        reason=verdict.reason,
+        detail=draft.detail if verdict.reason == draft.reason else "",
+        payload=draft.payload if waiting else None,
+        email_hash=draft.email_hash,
+        line=item.row.number,
+        not_before=round(draft.not_before.timestamp() * 1000) if draft.not_before and waiting else None,
+        rev=item.known.rev if item.known is not None else -1,
+    )

@@ -1,0 +1,567 @@
+"""Submit a batch of leads: stage, claim, send, settle — at most once a person, whatever happens in between.
+
+One event loop sends; one thread writes the ledger. Each *turn* of the ledger settles what was answered and
+claims what may be sent next, in one commit, so that the rows in flight never outnumber the window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Protocol, TypeVar
+
+from airflow_outreach_provider.core.errors import (
+    ConfigurationError,
+    OutcomeUnknown,
+    OutreachError,
+    OutreachUnavailable,
+    StoreError,
+    TooManyRejected,
+)
+from airflow_outreach_provider.core.masking import mask_phone
+from airflow_outreach_provider.core.outcomes import Answer, Fault, Outcome, judge_fault
+from airflow_outreach_provider.core.pacing import Doubts, Pace
+from airflow_outreach_provider.core.rules import LeadRules
+from airflow_outreach_provider.core.states import LeadState, RowState, RunState
+from airflow_outreach_provider.services.limits import RejectLimit
+from airflow_outreach_provider.services.prefetch import prefetch
+from airflow_outreach_provider.services.rate import RateGate
+from airflow_outreach_provider.services.reading_row import Row
+from airflow_outreach_provider.services.staging import Planned, Stager
+from airflow_outreach_provider.services.tally import Tally
+from airflow_outreach_provider.store import runs
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger import Ledger, Settlement
+
+T = TypeVar("T")
+
+_CHUNK = 256
+_GRACE_SECONDS = 4.0
+_STORE_PATIENCE = 30.0
+_TICK = 0.05
+
+
+class Client(Protocol):
+    """What sends one lead; ``net.outreach.OutreachClient`` is one."""
+
+    async def submit(self, body: bytes) -> Answer: ...
+
+
+@dataclass(frozen=True)
+class SubmitOptions:
+    """How a batch is sent.
+
+    :param on_unknown: ``hold`` keeps at most one text a person; ``resend`` is at least one.
+    :param window: most requests in flight, and most leads a crash can leave in doubt.
+    :param requests_per_second: over all tasks that share ``rate_key``; None for no limit of our own.
+    :param lease: how long a silent run is believed to be alive.
+    :param max_rows: read no more rows than this; for trials.
+    """
+
+    rules: LeadRules
+    on_unknown: Literal["hold", "resend"] = "hold"
+    max_rejected: RejectLimit = field(default_factory=RejectLimit)
+    min_rows: int | None = None
+    dry_run: bool = False
+    window: int = 64
+    requests_per_second: float | None = None
+    rate_key: str = ""
+    lease: timedelta = timedelta(seconds=300)
+    patience: float = 30.0
+    max_rows: int | None = None
+
+
+class Progress(Protocol):
+    """Told how a run goes on, about once a second; decides itself what to write."""
+
+    def __call__(self, run: SubmitRun) -> None: ...
+
+
+class SubmitRun:
+    """One run over one source of rows. Use once.
+
+    :param rows: read in a thread of its own, a little ahead.
+    :param client: an async context manager that yields a Client.
+    :param progress: called about once a second while the run lasts.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        client: AbstractAsyncContextManager[Client],
+        rows: Iterator[Row],
+        options: SubmitOptions,
+        *,
+        owner: runs.Owner,
+        source: str = "",
+        progress: Progress | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.store, self.options, self.owner, self.source = store, options, owner, source
+        self.tally = Tally()
+        self.pace = Pace(options.window, patience=options.patience)
+        self.run_id = 0
+        self.held_at_start = 0
+        self.started_at = time.monotonic()
+        self.sent = 0
+        self._client_manager = client
+        self._rows = rows
+        self._progress = progress
+        self._now = now
+        self._doubts = Doubts()
+        self._ready: deque[Planned] = deque()
+        self._flying: dict[int, Planned] = {}
+        self._settled: list[tuple[Planned, Answer]] = []
+        self._in_doubt: dict[int, tuple[Planned, Answer]] = {}
+        self._source_done = False
+        self._failure: OutreachError | None = None
+        self._stopped: str | None = None
+        self._stop_at = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._oldest_settled = 0.0
+        self._last_beat = 0.0
+        self._cancelled_late = False
+
+    # -- the outside ---------------------------------------------------------------------------------------
+
+    def stop(self, reason: str) -> None:
+        """Ask the run to end soon: claim nothing more, wait a moment for answers. Safe from any thread or signal."""
+        self._stop_at = time.monotonic()
+        self._stopped = reason
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    @property
+    def in_flight(self) -> int:
+        """Leads claimed and not yet settled in the ledger."""
+        return len(self._flying) + len(self._settled) + len(self._in_doubt)
+
+    async def run(self) -> Tally:
+        """Do it.
+
+        :return: rows by state; they add up to the rows read.
+        :raises ConfigurationError: a fault that is the same for every lead; none was used up by it.
+        :raises OutreachUnavailable: leads are left for the next try; carries ``retry_after``.
+        :raises OutcomeUnknown: more leads are held than ``max_rejected`` allows.
+        :raises TooManyRejected: more rows were rejected than allowed, or fewer read than ``min_rows``.
+        :raises StoreError: the ledger is away.
+        """
+        self.options.rules.check()
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._outbox: asyncio.Queue[Planned] = asyncio.Queue()
+        with ThreadPoolExecutor(1, thread_name_prefix="outreach-ledger") as thread:
+            self._thread = thread
+            await self._start()
+            error: BaseException | None = None
+            try:
+                await self._work()
+                self._judge_batch()
+            except BaseException as caught:
+                error = caught
+                raise
+            finally:
+                await self._finish(error)
+        return self.tally
+
+    # -- the run -------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        options = self.options
+        name = options.rules.campaign or options.rules.configuration_id or ""
+        started = await self._in_thread(
+            lambda: runs.start(
+                self.store, self.owner, campaign=name, source=self.source, lease=options.lease,
+                resend=[name] if options.on_unknown == "resend" and name and not options.dry_run else (),
+                dry_run=options.dry_run,
+            )
+        )  # fmt: skip
+        self.run_id, self.held_at_start = started.run_id, started.held
+        self.ledger = Ledger(self.store, self.run_id)
+        self.stager = Stager(
+            options.rules,
+            self.ledger,
+            self.tally,
+            in_thread=self._in_thread,
+            dry_run=options.dry_run,
+            now=self._now,
+        )
+        self.rate = RateGate(self.store, options.rate_key, options.requests_per_second, self._in_thread)
+        self._last_beat = time.monotonic()
+
+    async def _work(self) -> None:
+        with prefetch(self._rows, _CHUNK, self.options.max_rows) as chunks:
+            try:
+                async with self._client_manager as client, asyncio.TaskGroup() as group:
+                    helpers = [group.create_task(self._sender(client)) for _ in range(self.options.window)]
+                    helpers += [group.create_task(self._stage_all(chunks)), group.create_task(self._beat())]
+                    try:
+                        await self._turns()
+                    finally:
+                        for task in helpers:
+                            task.cancel()
+            except BaseExceptionGroup as errors:
+                raise errors.exceptions[0] from None
+
+    async def _stage_all(self, chunks: Any) -> None:
+        """Keep the ready queue topped up: from the source first, then with what earlier runs left."""
+        try:
+            while not self._over and (chunk := await chunks.next()) is not None:
+                await self._offer(await self.stager.stage(chunk))
+            if not self.options.dry_run:
+                await self._stage_leftovers()
+        except OutreachError as error:
+            self._fail(error)
+        finally:
+            self._source_done = True
+            self._wake.set()
+
+    async def _offer(self, planned: list[Planned]) -> None:
+        if self.options.dry_run:
+            for lead in planned:
+                self.tally.add(
+                    RowState.PLANNED, "would_be_sent", f"line {lead.line} {mask_phone(lead.phone)}"
+                )
+            return
+        self._ready.extend(planned)
+        self._wake.set()
+        while len(self._ready) >= 2 * _CHUNK and not self._over:
+            await asyncio.sleep(0.002)
+
+    async def _stage_leftovers(self) -> None:
+        after = 0
+        while not self._over:
+            found = await self._in_thread(
+                lambda after=after: self.ledger.leftovers(self.stager.campaigns, after, _CHUNK)
+            )
+            if not found:
+                return
+            after = found[-1].id
+            fresh = [lead for lead in found if lead.id not in self.stager.seen]
+            closed = []
+            for lead in fresh:
+                state, reason, detail, until = self.options.rules.gate_hours(lead.phone, self._now())
+                if state is LeadState.PLANNED:
+                    await self._offer([Planned(lead.id, lead.payload.encode(), 0, lead.phone, carried=True)])
+                else:
+                    closed.append((lead.id, state, reason, detail, until))
+            if closed:
+                await self._in_thread(lambda closed=closed: self.ledger.close(closed))
+
+    async def _sender(self, client: Client) -> None:
+        stale = self.options.lease.total_seconds() / 2
+        while True:
+            lead = await self._outbox.get()
+            if self._cancelled_late or time.monotonic() - lead.claimed_at > stale:
+                # The machine stood still since the claim: somebody else may already have judged this lead.
+                self._answered(lead, judge_fault(Fault.NOT_SENT))
+                continue
+            answer = None
+            try:
+                answer = await client.submit(lead.body)
+            finally:
+                self._answered(
+                    lead, answer or judge_fault(Fault.DROPPED, "the task was stopped while waiting")
+                )
+
+    def _answered(self, lead: Planned, answer: Answer) -> None:
+        if self._flying.pop(lead.id, None) is None:
+            return  # given up on before
+        now = time.monotonic()
+        if not self._settled:
+            self._oldest_settled = now
+        match answer.outcome:
+            case Outcome.ACCEPTED | Outcome.REJECTED:
+                self.pace.good(now, answer.latency_ms)
+                if answer.outcome is Outcome.ACCEPTED:
+                    self._doubts.accepted += 1
+                    self._resolve_doubts(rejected=True)
+            case Outcome.UNAVAILABLE:
+                self.pace.refused(now, answer.retry_after)
+            case Outcome.UNKNOWN:
+                self.pace.unknown(now)
+            case Outcome.CONFIGURATION:
+                if answer.status == 400:
+                    self._doubts.waiting.append(lead.id)
+                    self._in_doubt[lead.id] = (lead, answer)
+                    self._wake.set()
+                    return
+                self._fail(ConfigurationError(answer.detail))
+        self._settled.append((lead, answer))
+        if len(self._settled) >= self._group or not self._flying:
+            self._wake.set()
+
+    def _resolve_doubts(self, *, rejected: bool) -> None:
+        """Leads answered 400 turn out to be at fault themselves, or the configuration is."""
+        for lead, answer in self._in_doubt.values():
+            if rejected:
+                answer = Answer(
+                    Outcome.REJECTED, answer.reason, answer.detail, answer.status, None, answer.latency_ms
+                )
+            self._settled.append((lead, answer))
+        self._in_doubt.clear()
+        self._doubts.waiting.clear()
+
+    # -- turns of the ledger -------------------------------------------------------------------------------
+
+    @property
+    def _group(self) -> int:
+        return max(1, min(self.options.window // 4, self.in_flight // 3))
+
+    @property
+    def _over(self) -> bool:
+        return self._failure is not None or self._stopped is not None
+
+    async def _turns(self) -> None:
+        while True:
+            self._wake.clear()
+            now = time.monotonic()
+            self._watch(now)
+            take = 0 if self._over else await self._allowed(now)
+            due = bool(self._settled) and (
+                len(self._settled) >= self._group or not self._flying or now - self._oldest_settled > 0.02
+            )
+            if take or due:
+                await self._turn(take)
+                continue
+            if not self._flying and not self._settled:
+                if self._over:
+                    break
+                if self._source_done and not self._ready and not self._in_doubt:
+                    break
+            await self._nap(now)
+        for lead in self._ready:
+            self._count_left(lead)
+        self._ready.clear()
+
+    async def _allowed(self, now: float) -> int:
+        if not self._ready or self._doubts.blocks():
+            return 0
+        room = min(self.pace.room(self.in_flight - len(self._settled), now), len(self._ready))
+        if room <= 0 or (
+            room < self._group and len(self._flying) > room and len(self._settled) < self._group
+        ):
+            return 0
+        return await self.rate.take(room)
+
+    async def _turn(self, take: int) -> None:
+        batch, self._settled = self._settled, []
+        claim = [self._ready.popleft() for _ in range(take)]
+        settlements = [self._settlement(lead, answer) for lead, answer in batch]
+        try:
+            claimed = await self._persist(settlements, [lead.id for lead in claim])
+        except StoreError as error:
+            self._ready.extendleft(reversed(claim))
+            for lead, _ in batch:
+                self._count(lead, RowState.HELD, "answer_not_recorded")
+            self._fail(error)
+            return
+        for lead, answer in batch:
+            self._account(lead, answer)
+        missed = []
+        for lead in claim:
+            if lead.id in claimed:
+                lead.claimed_at = time.monotonic()
+                self._flying[lead.id] = lead
+                self._outbox.put_nowait(lead)
+            else:
+                missed.append(lead)
+        if missed:
+            await self._explain(missed)
+
+    async def _persist(self, settlements: list[Settlement], ids: list[int]) -> set[int]:
+        """One turn, repeated for a while when the store is away: answers in hand are worth waiting for."""
+        deadline = time.monotonic() + _STORE_PATIENCE
+        while True:
+            try:
+                return await self._in_thread(lambda: self.ledger.turn(settlements, ids))
+            except StoreError:
+                if time.monotonic() > deadline or (
+                    self._stopped and time.monotonic() - self._stop_at > _GRACE_SECONDS
+                ):
+                    raise
+                ids = []  # claim nothing on a store that comes and goes
+                await asyncio.sleep(0.5)
+
+    async def _explain(self, missed: Sequence[Planned]) -> None:
+        """Leads that could not be claimed: taken by another run, suppressed meanwhile, or we were superseded."""
+        if not await self._alive():
+            self._ready.extendleft(reversed(missed))
+            return
+        states = await self._in_thread(lambda: self.ledger.states([lead.id for lead in missed]))
+        for lead in missed:
+            state, reason = states.get(lead.id, ("", ""))
+            row = {
+                LeadState.ACCEPTED.value: RowState.UNCHANGED,
+                LeadState.HELD.value: RowState.HELD,
+                LeadState.SUPPRESSED.value: RowState.SUPPRESSED,
+                LeadState.REJECTED.value: RowState.REJECTED,
+            }.get(state, RowState.ELSEWHERE)
+            self._count(lead, row, reason or "another_run_took_it")
+
+    def _settlement(self, lead: Planned, answer: Answer) -> Settlement:
+        state = {
+            Outcome.ACCEPTED: LeadState.ACCEPTED,
+            Outcome.REJECTED: LeadState.REJECTED,
+            Outcome.UNKNOWN: LeadState.HELD if self.options.on_unknown == "hold" else LeadState.PLANNED,
+            Outcome.UNAVAILABLE: LeadState.PLANNED,
+            Outcome.CONFIGURATION: LeadState.PLANNED,
+        }[answer.outcome]
+        return Settlement(
+            lead.id, state, "" if state is LeadState.ACCEPTED else answer.reason,
+            "" if state is LeadState.ACCEPTED else answer.detail, answer.outcome, answer.status, answer.latency_ms,
+            answer.contact_id, answer.conversation_id, answer.application_id,
+        )  # fmt: skip
+
+    def _account(self, lead: Planned, answer: Answer) -> None:
+        self.sent += 1
+        match answer.outcome:
+            case Outcome.ACCEPTED:
+                self._count(lead, RowState.ACCEPTED, "")
+            case Outcome.REJECTED:
+                self._count(lead, RowState.REJECTED, answer.reason)
+            case Outcome.UNKNOWN if self.options.on_unknown == "hold":
+                self._count(lead, RowState.HELD, answer.reason)
+            case Outcome.UNKNOWN:
+                self._count(lead, RowState.PLANNED, answer.reason)
+            case Outcome.UNAVAILABLE if not self._over:
+                self._ready.append(lead)
+            case Outcome.UNAVAILABLE | Outcome.CONFIGURATION:
+                self._count(lead, RowState.PLANNED, answer.reason)
+
+    def _count(self, lead: Planned, state: RowState, reason: str) -> None:
+        if lead.carried:
+            self.tally.carried[state.value] += 1
+        else:
+            self.tally.add(state, reason, f"line {lead.line} {mask_phone(lead.phone)}")
+
+    def _count_left(self, lead: Planned) -> None:
+        if not lead.carried:
+            self._count(lead, RowState.PLANNED, "not_sent_yet")
+
+    # -- watching ------------------------------------------------------------------------------------------
+
+    def _watch(self, now: float) -> None:
+        """Whether to stop: asked to, out of patience, the window used up, or the configuration refused."""
+        if (
+            self._stopped
+            and now - self._stop_at > _GRACE_SECONDS
+            and self._flying
+            and not self._cancelled_late
+        ):
+            self._cancelled_late = True
+            for lead in list(self._flying.values()):
+                self._answered(lead, judge_fault(Fault.TIMEOUT, "the task was stopped while waiting"))
+        if self._in_doubt and not self._flying and not self._settled:
+            ended = self._source_done and not self._ready
+            if self._doubts.accepted and ended:
+                self._resolve_doubts(rejected=True)
+            elif self._doubts.blocks() or ended or self._over:
+                _, answer = next(iter(self._in_doubt.values()))
+                self._resolve_doubts(rejected=False)
+                self._fail(ConfigurationError(answer.detail))
+            self._oldest_settled = now
+        if self._over:
+            return
+        if self.pace.exhausted():
+            self._fail(
+                OutreachUnavailable(
+                    f"stopped: too many leads in a row were sent and not answered properly ({self.options.window} are "
+                    "in doubt at most); the rest waits for the next try"
+                )
+            )
+        elif self.pace.out_of_patience(now):
+            wait = self.pace.asked_to_wait
+            self._fail(
+                OutreachUnavailable(
+                    "the outreach API is not taking leads"
+                    + (f"; it asks to wait {wait:.0f} s" if wait else "")
+                    + "; the rest waits for the next try",
+                    retry_after=max(wait, self.pace.wait(now)) if wait else None,
+                )
+            )
+
+    async def _nap(self, now: float) -> None:
+        pause = min(max(self.pace.wait(now), self.rate.wait(now)), 1.0) or _TICK
+        if self._settled or self._over or self._in_doubt:
+            pause = min(pause, 0.02)
+        try:
+            async with asyncio.timeout(pause):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _beat(self) -> None:
+        """Renew the lease, show progress, notice a successor."""
+        every = min(5.0, self.options.lease.total_seconds() / 4)
+        while True:
+            await asyncio.sleep(min(1.0, every))
+            if self._progress is not None:
+                self._progress(self)
+            if time.monotonic() - self._last_beat < every:
+                continue
+            try:
+                await self._alive()
+            except StoreError as error:
+                if time.monotonic() - self._last_beat > self.options.lease.total_seconds() / 2:
+                    self._fail(error)
+
+    async def _alive(self) -> bool:
+        alive = await self._in_thread(
+            lambda: runs.heartbeat(
+                self.store, self.run_id, lease=self.options.lease, read=self.tally.read,
+                counts=self.tally.by_state(), reasons=self.tally.by_reason(),
+            )
+        )  # fmt: skip
+        self._last_beat = time.monotonic()
+        if not alive:
+            self._fail(OutreachUnavailable("another try of this task took over; this one sends nothing more"))
+        return alive
+
+    def _fail(self, error: OutreachError) -> None:
+        if self._failure is None:
+            self._failure = error
+        self._wake.set()
+
+    # -- the end -------------------------------------------------------------------------------------------
+
+    def _judge_batch(self) -> None:
+        """Raise what the run ends with; nothing is green while rows fail."""
+        if self._failure is not None:
+            raise self._failure
+        if self._stopped is not None:
+            raise OutreachUnavailable(
+                f"stopped before the end: {self._stopped}; the rest waits for the next try"
+            )
+        counts = self.tally.counts
+        left = counts[RowState.PLANNED]
+        if left and not self.options.dry_run:
+            raise OutreachUnavailable(f"{left:,} leads are still to be sent; the next try does")
+        self.options.max_rejected.check(self.tally, self.options.min_rows)
+
+    async def _finish(self, error: BaseException | None) -> None:
+        state = RunState.SUCCEEDED if error is None else RunState.FAILED
+        retry_after = getattr(error, "retry_after", None)
+        text = None if error is None else str(error) or type(error).__name__
+        try:
+            await self._in_thread(
+                lambda: runs.finish(
+                    self.store, self.run_id, state=state, read=self.tally.read, counts=self.tally.by_state(),
+                    reasons=self.tally.by_reason(), error=text, retry_after=retry_after,
+                )
+            )  # fmt: skip
+        except StoreError:
+            if error is None:
+                raise
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+__all__ = ["Client", "OutcomeUnknown", "SubmitOptions", "SubmitRun", "TooManyRejected"]

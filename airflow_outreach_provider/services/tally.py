@@ -1,0 +1,88 @@
+"""Counting rows by what became of them, with a few masked examples of each reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from airflow_outreach_provider.core.states import RowState
+
+_EXAMPLES = 3
+
+
+@dataclass(slots=True)
+class Tally:
+    """Rows of one run. ``read`` equals the sum of ``counts`` whenever no row is in between.
+
+    :param carried: leads sent that this run's source did not list: left over by earlier runs, or deferred.
+    """
+
+    read: int = 0
+    counts: Counter[RowState] = field(default_factory=Counter)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    carried: Counter[str] = field(default_factory=Counter)
+
+    def add(self, state: RowState, reason: str = "", example: str | None = None) -> None:
+        """Count one row."""
+        self.counts[state] += 1
+        if reason:
+            key = (state.value, reason)
+            self.reasons[key] += 1
+            if example is not None:
+                shown = self.examples.setdefault(key, [])
+                if len(shown) < _EXAMPLES:
+                    shown.append(example)
+
+    def by_state(self) -> dict[str, int]:
+        """Rows by state, every state named, zeros included."""
+        return {state.value: self.counts[state] for state in RowState}
+
+    def by_reason(self) -> dict[str, int]:
+        """Rows by ``state/reason``."""
+        named = {f"{state}/{reason}": n for (state, reason), n in self.reasons.most_common()}
+        return named | {f"carried/{state}": n for state, n in self.carried.items()}
+
+    def table(self) -> str:
+        """States with their most frequent reasons and masked examples, for the log."""
+        lines = [f"{'rows read':<12}{self.read:>10,}"]
+        for state in RowState:
+            count = self.counts[state]
+            if not count:
+                continue
+            lines.append(f"{state.value:<12}{count:>10,}")
+            reasons = [(r, n) for (s, r), n in self.reasons.most_common() if s == state.value]
+            for reason, number in reasons[:5]:
+                shown = "; ".join(self.examples.get((state.value, reason), ()))
+                lines.append(f"  {reason:<32}{number:>8,}" + (f"   e.g. {shown}" if shown else ""))
+            if len(reasons) > 5:
+                lines.append(f"  … and {len(reasons) - 5} more reasons")
+        for state_name, number in self.carried.items():
+            lines.append(f"left by earlier runs, now {state_name}: {number:,}")
+        return "\n".join(lines)
+
+
+class SeenIds:
+    """Which lead ids a run has met: one bit each, so that a million rows cost a few hundred kilobytes."""
+
+    _PAGE = 1 << 15
+
+    def __init__(self) -> None:
+        self._pages: dict[int, bytearray] = {}
+
+    def add(self, lead_id: int) -> bool:
+        """Remember an id. :return: whether it was new."""
+        page_number, offset = divmod(lead_id, self._PAGE)
+        page = self._pages.get(page_number)
+        if page is None:
+            page = self._pages[page_number] = bytearray(self._PAGE // 8)
+        index, bit = offset >> 3, 1 << (offset & 7)
+        if page[index] & bit:
+            return False
+        page[index] |= bit
+        return True
+
+    def __contains__(self, lead_id: int) -> bool:
+        page_number, offset = divmod(lead_id, self._PAGE)
+        page = self._pages.get(page_number)
+        return page is not None and bool(page[offset >> 3] & (1 << (offset & 7)))

@@ -1,0 +1,84 @@
+"""Tables of fan-out: each event on its way to each route, every attempt, and what is known of an endpoint."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata
+
+_OPEN = sa.text("state IN ('pending', 'failed')")
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    # Ids ascend in the order in which events were fanned out: within a lane that is the order of delivery.
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("route", sa.Text, nullable=False),
+    sa.Column("endpoint", sa.Text, nullable=False, server_default="", comment="connection id; '' for other targets"),
+    sa.Column("lane", sa.Text, nullable=False, comment="hash of source and contact: one lane keeps its order"),
+    sa.Column("source", sa.Text, nullable=False, server_default=""),
+    sa.Column("kind", sa.Text, nullable=False, server_default=""),
+    sa.Column("label", sa.Text, nullable=False, server_default="", comment="kind and masked contact"),
+    sa.Column("payload", sa.Text, comment="the event as JSON where it is not in the inbox: made by a DAG"),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0", comment="attempts since the last redelivery"),
+    sa.Column("last_status", sa.Integer, comment="HTTP status"),
+    sa.Column("last_error", sa.Text, nullable=False, server_default=""),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.Column("delivered_at", UtcTime),
+    # A plan says which task instance handed the work out, a claim which one is at it now. Both run out by
+    # themselves, so a run that was deleted keeps nothing.
+    sa.Column("plan", sa.Text),
+    sa.Column("plan_until", UtcTime),
+    sa.Column("claim", sa.Text),
+    sa.Column("claim_until", UtcTime),
+    sa.UniqueConstraint("event_id", "route"),
+    # Small at all times: only what is still to be done.
+    sa.Index("ix_deliveries_open", "route", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    sa.Index("ix_deliveries_open_lane", "route", "lane", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    sa.Index("ix_deliveries_state", "state", "route", "id"),
+    sa.Index("ix_deliveries_endpoint", "endpoint", "state", "id"),
+    sa.Index("ix_deliveries_plan", "plan"),
+    sa.Index("ix_deliveries_claim", "claim", sqlite_where=sa.text("claim IS NOT NULL"),
+             postgresql_where=sa.text("claim IS NOT NULL")),
+    sa.Index("ix_deliveries_created_at", "created_at"),
+)  # fmt: skip
+
+delivery_attempts = sa.Table(
+    "delivery_attempts",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("delivery_id", sa.BigInteger, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False, comment="delivered, retry, refused, gone"),
+    sa.Column("status", sa.Integer, comment="HTTP status; NULL without an answer"),
+    sa.Column("latency_ms", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.Column("answer", sa.Text, nullable=False, server_default="", comment="the first 4 KB of the body"),
+    sa.Column("retry_after", sa.Float, comment="seconds the endpoint asked to wait"),
+    sa.Column("dag_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("task_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("airflow_run_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("map_index", sa.Integer, nullable=False, server_default="-1"),
+    sa.Column("try_number", sa.Integer, nullable=False, server_default="1"),
+    sa.Index("ix_delivery_attempts_delivery_id", "delivery_id", "id"),
+    sa.Index("ix_delivery_attempts_task", "airflow_run_id", "dag_id", "task_id", "map_index", "id"),
+)
+
+endpoints = sa.Table(
+    "endpoints",
+    metadata,
+    # What deliveries taught us about a connection; whether it exists at all is Airflow's to say.
+    sa.Column("conn_id", sa.Text, primary_key=True),
+    sa.Column("disabled_at", UtcTime),
+    sa.Column("disabled_reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("disabled_by", sa.Text, nullable=False, server_default=""),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0", comment="failed attempts in a row"),
+    sa.Column("failing_since", UtcTime, comment="the first of them"),
+    sa.Column("last_at", UtcTime, comment="the last attempt"),
+    sa.Column("last_status", sa.Integer),
+    sa.Column("last_error", sa.Text, nullable=False, server_default=""),
+    sa.Column("last_success_at", UtcTime),
+)

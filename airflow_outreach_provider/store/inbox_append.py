@@ -1,0 +1,163 @@
+"""Writing into the inbox: many events in one transaction, each of them once.
+
+The rows travel as one JSON parameter and are taken apart by the database: a group of a few hundred events
+costs this process about as much as one, which is what a receiver lives on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic_core import to_json
+
+from airflow_outreach_provider.core.events import CONTACT_FIELDS
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.schema import to_ms
+
+_TEXTS = ("event_id", "source", "platform", "type", "kind", "origin", "campaign_id", "headers")
+_COLUMNS = (*_TEXTS, *CONTACT_FIELDS, "occurred_at", "received_at")
+_NAMES = ", ".join((*_COLUMNS, "body"))
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of one event.
+
+    :param event_id: its id; for a duplicate the id it was first stored under.
+    """
+
+    event_id: str
+    duplicate: bool
+
+
+def append(store: Store, incoming: Sequence[Incoming]) -> list[Appended]:
+    """Store the events in their order in one transaction; when this returns they are durable.
+
+    :return: one answer for each, in the same order.
+    :raises StoreError: nothing was stored.
+    """
+    if not incoming:
+        return []
+    return store.retrying(lambda connection: _append(connection, incoming))
+
+
+def _append(connection: sa.Connection, incoming: Sequence[Incoming]) -> list[Appended]:
+    original = _claim_fingerprints(connection, [each for each in incoming if each.fingerprint])
+    fresh: dict[str, Incoming] = {}
+    answers: list[Appended] = []
+    for each in incoming:
+        event_id = original.get(each.fingerprint or "", each.event.id)
+        answers.append(Appended(event_id, duplicate=event_id != each.event.id or event_id in fresh))
+        if not answers[-1].duplicate:
+            fresh[event_id] = each
+    stored = _insert(connection, fresh.values()) if fresh else set()
+    return [
+        answer if answer.duplicate or answer.event_id in stored else Appended(answer.event_id, duplicate=True)
+        for answer in answers
+    ]
+
+
+def _insert(connection: sa.Connection, events: Iterable[Incoming]) -> set[str]:
+    """Insert what is not there yet; the ids of what was inserted."""
+    rows = [_row(each) for each in events]
+    parameters = {"rows": to_json(rows).decode()}
+    if connection.dialect.name == "postgresql":
+        return set(connection.execute(_POSTGRES_INSERT, parameters).scalars())
+    # SQLite hands rows back one call at a time, each a chance to wait for the interpreter lock; the write
+    # lock is already ours, so asking first is as good and is one row.
+    ids = [row["event_id"] for row in rows]
+    known = connection.execute(_SQLITE_KNOWN, {"ids": to_json(ids).decode()}).scalars()
+    stored = set(ids).difference(known)
+    if stored:
+        connection.execute(_SQLITE_INSERT, parameters)
+    return stored
+
+
+def _row(incoming: Incoming) -> dict[str, Any]:
+    event = incoming.event
+    return {
+        "event_id": event.id,
+        "source": event.source,
+        "platform": event.platform,
+        "type": event.type,
+        "kind": event.kind.value,
+        "origin": incoming.origin.value,
+        "campaign_id": event.campaign_id,
+        "headers": incoming.headers,
+        **asdict(event.contact),
+        "occurred_at": to_ms(event.occurred_at),
+        "received_at": to_ms(event.received_at),
+        # A body that was read as JSON is UTF-8, so this is the same bytes.
+        "body": incoming.body.decode(),
+    }
+
+
+_POSTGRES_INSERT = sa.text(
+    f"INSERT INTO inbox_events ({_NAMES}) "
+    f"SELECT {', '.join(_COLUMNS)}, convert_to(body, 'UTF8') FROM json_to_recordset(CAST(:rows AS json)) AS r("
+    f"{', '.join(f'{name} text' for name in (*_TEXTS, *CONTACT_FIELDS))}, "
+    "occurred_at bigint, received_at bigint, body text) "
+    "ON CONFLICT (event_id) DO NOTHING RETURNING event_id"
+)
+_SQLITE_INSERT = sa.text(
+    f"INSERT INTO inbox_events ({_NAMES}) "
+    f"SELECT {', '.join(f'value ->> {name!r}' for name in _COLUMNS)}, CAST(value ->> 'body' AS BLOB) "
+    "FROM json_each(:rows) WHERE true ON CONFLICT (event_id) DO NOTHING"
+)
+_SQLITE_KNOWN = sa.text(
+    "SELECT event_id FROM inbox_events WHERE event_id IN (SELECT value FROM json_each(:ids))"
+)
+
+
+def _claim_fingerprints(connection: sa.Connection, incoming: Sequence[Incoming]) -> dict[str, str]:
+    """Fingerprint → the id of the event it stands for: the new one, or one stored within the window.
+
+    A row's own lock decides between processes that got the same body at the same moment.
+    """
+    if not incoming:
+        return {}
+    claims: dict[str, dict[str, Any]] = {}
+    for each in incoming:
+        if each.fingerprint and each.fingerprint not in claims:
+            claims[each.fingerprint] = {
+                "fingerprint": each.fingerprint,
+                "event_id": each.event.id,
+                "seen_at": to_ms(each.event.received_at),
+                "window_ms": each.window_seconds * 1000,
+            }
+    # Always in the same order, so that two processes cannot wait for each other.
+    rows = [claims[name] for name in sorted(claims)]
+    postgres = connection.dialect.name == "postgresql"
+    connection.execute(
+        _POSTGRES_CLAIM if postgres else _SQLITE_CLAIM, {"rows": to_json(rows).decode()}
+    )
+    found = connection.execute(_CLAIMED, {"fingerprints": list(claims)})
+    return {row.fingerprint: row.event_id for row in found}
+
+
+_CLAIM = """
+INSERT INTO inbox_fingerprints (fingerprint, event_id, seen_at, window_ms)
+SELECT {columns} WHERE true
+ON CONFLICT (fingerprint) DO UPDATE
+SET event_id = excluded.event_id, seen_at = excluded.seen_at, window_ms = excluded.window_ms
+WHERE excluded.seen_at - inbox_fingerprints.seen_at >= excluded.window_ms
+"""
+_POSTGRES_CLAIM = sa.text(
+    _CLAIM.format(
+        columns="fingerprint, event_id, seen_at, window_ms FROM json_to_recordset(CAST(:rows AS json)) "
+        "AS r(fingerprint text, event_id text, seen_at bigint, window_ms bigint)"
+    )
+)
+_SQLITE_CLAIM = sa.text(
+    _CLAIM.format(
+        columns="value ->> 'fingerprint', value ->> 'event_id', value ->> 'seen_at', value ->> 'window_ms' "
+        "FROM json_each(:rows)"
+    )
+)
+_CLAIMED = sa.text(
+    "SELECT fingerprint, event_id FROM inbox_fingerprints WHERE fingerprint IN :fingerprints"
+).bindparams(sa.bindparam("fingerprints", expanding=True))

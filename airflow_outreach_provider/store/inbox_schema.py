@@ -1,0 +1,85 @@
+"""Tables of the inbox: events as they came, and how far each consumer has read.
+
+An event gets ``row_id`` when it is written and ``seq`` when it is first seen committed. Readers go by ``seq``:
+``row_id`` is handed out before the commit, so on PostgreSQL a smaller one may become visible later.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata
+
+inbox_events = sa.Table(
+    "inbox_events",
+    metadata,
+    sa.Column("row_id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("event_id", sa.String(40), nullable=False, unique=True),
+    # Reading order; NULL until a reader has seen the event committed.
+    sa.Column("seq", sa.BigInteger, nullable=True, unique=True),
+    sa.Column("source", sa.String(250), nullable=False),
+    sa.Column("platform", sa.String(20), nullable=False),
+    sa.Column("type", sa.String(100), nullable=False),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("origin", sa.String(10), nullable=False),
+    sa.Column("occurred_at", UtcTime, nullable=False),
+    sa.Column("received_at", UtcTime, nullable=False),
+    sa.Column("campaign_id", sa.Text),
+    sa.Column("name", sa.Text),
+    sa.Column("first_name", sa.Text),
+    sa.Column("last_name", sa.Text),
+    sa.Column("email", sa.Text),
+    sa.Column("phone", sa.Text),
+    sa.Column("external_id", sa.Text),
+    # JSON text of [[name, value], …]; secrets masked.
+    sa.Column("headers", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Index(None, "source", "received_at"),
+    sqlite_autoincrement=True,
+)
+
+# One row for each body that nothing but itself identifies; see core.intake.
+inbox_fingerprints = sa.Table(
+    "inbox_fingerprints",
+    metadata,
+    sa.Column("fingerprint", sa.String(32), primary_key=True),
+    sa.Column("event_id", sa.String(40), nullable=False),
+    sa.Column("seen_at", UtcTime, nullable=False),
+    sa.Column("window_ms", sa.BigInteger, nullable=False),
+)
+
+# A single row: the last seq handed out. Its lock makes sequencing one at a time.
+inbox_sequence = sa.Table(
+    "inbox_sequence",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("last", sa.BigInteger, nullable=False),
+)
+
+inbox_consumers = sa.Table(
+    "inbox_consumers",
+    metadata,
+    sa.Column("consumer", sa.String(250), primary_key=True),
+    # Every event up to this seq was handed out or filtered away.
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("read_at", UtcTime, nullable=False),
+)
+
+# Handed out (or to be replayed) and not yet acknowledged.
+inbox_pending = sa.Table(
+    "inbox_pending",
+    metadata,
+    sa.Column("consumer", sa.String(250), primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+)
+
+# When the contact list of a source was last read, and the time before that.
+inbox_polls = sa.Table(
+    "inbox_polls",
+    metadata,
+    sa.Column("source", sa.String(250), primary_key=True),
+    sa.Column("first_at", UtcTime, nullable=False),
+    sa.Column("previous_at", UtcTime, nullable=False),
+    sa.Column("last_at", UtcTime, nullable=False),
+)

@@ -1,0 +1,340 @@
+"""The ledger: which lead is in which state, and who may change it.
+
+Nobody is texted twice because a lead is sent only by the run that moved it from *planned* to *sending*, in a
+transaction committed before the request, and never leaves *sending* towards *planned* unless it is certain
+that the request was not processed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.states import LeadState
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.rowset import rows_param, rowset, values_param, valueset
+from airflow_outreach_provider.store.schema import to_ms
+
+Key = tuple[str, str]
+"""(campaign, phone)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger knows of a lead when a row for it is read again."""
+
+    id: int
+    state: str
+    reason: str
+    content_hash: str | None
+    rev: int
+    accepted_at: int | None
+    run_id: int | None
+    row_hash: str | None
+    not_before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What staging writes for one row.
+
+    :param rev: the revision the decision was made on; -1 where the ledger knew nothing.
+    :param not_before: milliseconds since the epoch.
+    """
+
+    campaign: str
+    phone: str | None
+    row_hash: str | None
+    content_hash: str | None
+    state: LeadState
+    reason: str
+    detail: str
+    payload: str | None
+    email_hash: str | None
+    line: int | None
+    not_before: int | None
+    rev: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one claimed lead."""
+
+    id: int
+    state: LeadState
+    reason: str
+    detail: str
+    outcome: str
+    status: int | None
+    latency_ms: int
+    contact_id: str | None = None
+    conversation_id: str | None = None
+    application_id: str | None = None
+
+
+_KNOWN = "l.id, l.state, l.reason, l.content_hash, l.rev, l.accepted_at, l.run_id, l.row_hash, l.not_before"
+
+_ENTRY_COLUMNS = (
+    ("campaign", "text"), ("phone", "text"), ("row_hash", "text"), ("content_hash", "text"), ("state", "text"),
+    ("reason", "text"), ("detail", "text"), ("payload", "text"), ("email_hash", "text"), ("line", "int"),
+    ("not_before", "int"), ("rev", "int"),
+)  # fmt: skip
+
+_SETTLEMENT_COLUMNS = (
+    ("id", "int"), ("state", "text"), ("reason", "text"), ("detail", "text"), ("outcome", "text"), ("status", "int"),
+    ("latency_ms", "int"), ("contact_id", "text"), ("conversation_id", "text"), ("application_id", "text"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    by_row_hash: sa.TextClause
+    by_phone: sa.TextClause
+    suppressed: sa.TextClause
+    stage: sa.TextClause
+    stage_without_phone: sa.TextClause
+    claim: sa.TextClause
+    settle: sa.TextClause
+    record_attempts: sa.TextClause
+
+
+@lru_cache(maxsize=2)
+def _statements(dialect: str) -> _Statements:
+    entries = rowset(dialect, _ENTRY_COLUMNS)
+    settlements = rowset(dialect, _SETTLEMENT_COLUMNS)
+    keys = rowset(dialect, (("campaign", "text"), ("phone", "text")))
+    columns = ", ".join(name for name, _ in _ENTRY_COLUMNS if name != "rev")
+    taken = ", ".join(
+        f"{name} = excluded.{name}" for name, _ in _ENTRY_COLUMNS if name not in {"campaign", "phone", "rev"}
+    )
+    insert = (
+        f"INSERT INTO leads ({columns}, run_id, rev, created_at, updated_at) "
+        f"SELECT {', '.join('r.' + c.strip() for c in columns.split(','))}, "
+        f"CAST(:run AS bigint), r.rev + 1, CAST(:now AS bigint), CAST(:now AS bigint) FROM {entries} AS r WHERE true "
+    )
+    lock = " ORDER BY id FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
+    share = " FOR SHARE" if dialect == "postgresql" else ""
+    # The second half is a claim of our own whose commit was not acknowledged: it was never sent.
+    claimable = "state = 'planned' OR (state = 'sending' AND run_id = :run)"
+    text = sa.text
+    return _Statements(
+        by_row_hash=text(
+            f"SELECT r.ord, {_KNOWN} FROM {valueset(dialect, 'text')} AS r JOIN leads l ON l.row_hash = r.v"
+        ),
+        by_phone=text(
+            f"SELECT r.ord, {_KNOWN} FROM {keys} AS r JOIN leads l ON l.campaign = r.campaign AND l.phone = r.phone"
+        ),
+        suppressed=text(
+            f"SELECT r.ord, s.reason FROM {keys} AS r "
+            "JOIN suppressions s ON s.phone = r.phone AND s.campaign IN ('', r.campaign)"
+        ),
+        stage=text(
+            insert + f"ON CONFLICT (campaign, phone) DO UPDATE SET {taken}, run_id = excluded.run_id, "
+            "rev = excluded.rev, updated_at = excluded.updated_at "
+            "WHERE leads.rev = excluded.rev - 1 AND leads.state <> 'sending' RETURNING id, campaign, phone"
+        ),
+        stage_without_phone=text(
+            insert + f"ON CONFLICT (row_hash) WHERE phone IS NULL DO UPDATE SET {taken}, run_id = excluded.run_id, "
+            "rev = leads.rev + 1, updated_at = excluded.updated_at RETURNING id, row_hash"
+        ),
+        claim=text(
+            "UPDATE leads SET state = 'sending', run_id = :run, sent_at = :now, updated_at = :now, tries = tries + 1, "
+            "rev = rev + 1, not_before = NULL WHERE id IN ("
+            f"SELECT id FROM leads WHERE id IN (SELECT v FROM {valueset(dialect, 'int')} AS r) AND ({claimable}){lock}) "
+            f"AND ({claimable}) AND NOT {_LISTED} "
+            f"AND EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND runs.state = 'running'{share}) RETURNING id"
+        ),
+        settle=text(
+            "UPDATE leads SET state = r.state, reason = r.reason, detail = r.detail, updated_at = :now, rev = rev + 1, "
+            "payload = CASE WHEN r.state IN ('planned', 'held') THEN payload END, "
+            "accepted_at = CASE WHEN r.state = 'accepted' THEN :now ELSE accepted_at END, "
+            "contact_id = COALESCE(r.contact_id, leads.contact_id), "
+            "conversation_id = COALESCE(r.conversation_id, leads.conversation_id), "
+            "application_id = COALESCE(r.application_id, leads.application_id) "
+            f"FROM {settlements} AS r WHERE leads.id = r.id AND leads.run_id = :run "
+            "AND leads.state IN ('sending', 'held')"
+        ),
+        record_attempts=text(
+            "INSERT INTO attempts (lead_id, run_id, at, outcome, reason, status, latency_ms, detail) "
+            f"SELECT r.id, CAST(:run AS bigint), CAST(:now AS bigint), r.outcome, r.reason, r.status, r.latency_ms, r.detail "
+            f"FROM {settlements} AS r"
+        ),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A planned lead of an earlier run."""
+
+    id: int
+    phone: str
+    payload: str
+
+
+_LISTED = (
+    "EXISTS (SELECT 1 FROM suppressions s WHERE s.phone = leads.phone AND s.campaign IN ('', leads.campaign))"
+)
+_SUPPRESSED = "state = 'suppressed', reason = 'do_not_contact', detail = '', payload = NULL, updated_at = :now, rev = rev + 1"
+_DUE = sa.text(
+    "UPDATE leads SET state = 'planned', reason = '', detail = '', updated_at = :now, rev = rev + 1 "
+    "WHERE state = 'deferred' AND campaign = :campaign AND not_before <= :now"
+)
+_SUPPRESS_WAITING = sa.text(
+    f"UPDATE leads SET {_SUPPRESSED} WHERE state IN ('planned', 'deferred') AND campaign = :campaign AND {_LISTED}"
+)
+_LEFTOVERS = sa.text(
+    "SELECT id, phone, payload FROM leads WHERE state = 'planned' AND campaign IN :campaigns AND id > :after "
+    "AND payload IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = leads.run_id "
+    "AND runs.state = 'running' AND runs.id <> :run) ORDER BY id LIMIT :limit"
+).bindparams(sa.bindparam("campaigns", expanding=True))
+_CLOSE = sa.text(
+    "UPDATE leads SET state = :state, reason = :reason, detail = :detail, not_before = CAST(:until AS bigint), "
+    "payload = CASE WHEN CAST(:until AS bigint) IS NULL THEN NULL ELSE payload END, updated_at = :now, rev = rev + 1 "
+    "WHERE id = :id AND state = 'planned'"
+)
+
+
+class Ledger:
+    """Reads and writes of leads; each method is one short transaction.
+
+    :param store: the outreach store.
+    :param run_id: the run on whose behalf leads are staged, claimed and settled.
+    """
+
+    def __init__(self, store: Store, run_id: int) -> None:
+        self.store = store
+        self.run_id = run_id
+        self._sql = _statements(store.dialect)
+
+    def find_by_row_hash(self, hashes: Sequence[str]) -> dict[int, Known]:
+        """Leads that were last staged from exactly these rows, by position in ``hashes``."""
+        with self.store.read() as connection:
+            result = connection.execute(self._sql.by_row_hash, {"values": values_param(hashes)})
+            return {row[0]: Known(*row[1:]) for row in result}
+
+    def find(self, keys: Sequence[Key]) -> tuple[dict[int, Known], dict[int, str]]:
+        """What is known of these people: leads, and reasons on the do-not-contact list, by position in ``keys``."""
+        param = {"rows": rows_param(keys)}
+        with self.store.read() as connection:
+            known = {row[0]: Known(*row[1:]) for row in connection.execute(self._sql.by_phone, param)}
+            suppressed = {row[0]: row[1] for row in connection.execute(self._sql.suppressed, param)}
+        return known, suppressed
+
+    def stage(self, entries: Sequence[Entry]) -> dict[Key, int]:
+        """Write what was decided for rows with a phone.
+
+        :return: lead id by key. A key that is missing was changed by somebody else since it was read: look again.
+        """
+        # In one order for everybody, so that two writers wait for each other instead of dead-locking.
+        ordered = sorted(entries, key=lambda e: (e.campaign, e.phone or ""))
+
+        def work(connection: sa.Connection) -> dict[Key, int]:
+            result = connection.execute(self._sql.stage, self._params(_entry_rows(ordered)))
+            return {(row[1], row[2]): row[0] for row in result}
+
+        return self.store.retrying(work)
+
+    def stage_without_phone(self, entries: Sequence[Entry]) -> dict[str, int]:
+        """Write rejected rows that have no readable phone; the same row is kept once. :return: id by row hash."""
+        ordered = sorted(entries, key=lambda e: e.row_hash or "")
+
+        def work(connection: sa.Connection) -> dict[str, int]:
+            result = connection.execute(self._sql.stage_without_phone, self._params(_entry_rows(ordered)))
+            return {row[1]: row[0] for row in result}
+
+        return self.store.retrying(work)
+
+    def turn(self, settlements: Sequence[Settlement], claim: Sequence[int]) -> set[int]:
+        """Settle some leads and claim others, in one commit.
+
+        :return: the ids that were claimed; the others are no longer planned, or this run was superseded.
+        """
+
+        def work(connection: sa.Connection) -> set[int]:
+            now = self.store.now_ms_value(connection)
+            if settlements:
+                params = {"rows": rows_param(_settlement_rows(settlements)), "run": self.run_id, "now": now}
+                connection.execute(self._sql.settle, params)
+                connection.execute(self._sql.record_attempts, params)
+            if not claim:
+                return set()
+            params = {"values": values_param(claim), "run": self.run_id, "now": now}
+            return {row[0] for row in connection.execute(self._sql.claim, params)}
+
+        return self.store.retrying(work)
+
+    def leftovers(self, campaigns: Iterable[str], after_id: int, limit: int) -> list[Leftover]:
+        """What earlier runs left planned, or deferred and now due; by id, people on the do-not-contact list left out.
+
+        What a run that is still alive has planned is left to it.
+        """
+        names = sorted(campaigns)
+
+        def work(connection: sa.Connection) -> list[Leftover]:
+            now = self.store.now_ms_value(connection)
+            if after_id == 0:
+                for name in names:
+                    connection.execute(_DUE, {"now": now, "campaign": name})
+                    connection.execute(_SUPPRESS_WAITING, {"now": now, "campaign": name})
+            params = {"campaigns": names, "after": after_id, "limit": limit, "run": self.run_id}
+            return [Leftover(*row) for row in connection.execute(_LEFTOVERS, params)]
+
+        return self.store.retrying(work) if names else []
+
+    def close(self, leads: Sequence[tuple[int, LeadState, str, str, datetime | None]]) -> None:
+        """Turn planned leads back to deferred or suppressed: (id, state, reason, detail, not before)."""
+
+        def work(connection: sa.Connection) -> None:
+            now = self.store.now_ms_value(connection)
+            for lead_id, state, reason, detail, until in leads:
+                connection.execute(
+                    _CLOSE,
+                    {"id": lead_id, "state": state, "reason": reason, "detail": detail, "now": now,
+                     "until": to_ms(until) if until else None},
+                )  # fmt: skip
+
+        self.store.retrying(work)
+
+    def states(self, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """(state, reason) by id; planned people who are on the do-not-contact list are suppressed first."""
+
+        def work(connection: sa.Connection) -> dict[int, tuple[str, str]]:
+            params = {"values": values_param(ids)}
+            now = self.store.now_ms_value(connection)
+            ids_sql = f"(SELECT v FROM {valueset(self.store.dialect, 'int')} AS r)"
+            connection.execute(
+                sa.text(
+                    f"UPDATE leads SET {_SUPPRESSED} WHERE state = 'planned' AND id IN {ids_sql} AND {_LISTED}"
+                ),
+                {**params, "now": now},
+            )
+            rows = connection.execute(
+                sa.text(f"SELECT id, state, reason FROM leads WHERE id IN {ids_sql}"), params
+            )
+            return {row[0]: (row[1], row[2]) for row in rows}
+
+        return self.store.retrying(work)
+
+    def _params(self, rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+        return {"rows": rows_param(rows), "run": self.run_id, "now": self.store.now_ms_value()}
+
+
+def _entry_rows(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
+    return [
+        (e.campaign, e.phone, e.row_hash, e.content_hash, e.state, e.reason, e.detail, e.payload, e.email_hash,
+         e.line, e.not_before, e.rev)
+        for e in entries
+    ]  # fmt: skip
+
+
+def _settlement_rows(settlements: Sequence[Settlement]) -> list[tuple[Any, ...]]:
+    return [
+        (s.id, s.state, s.reason, s.detail, s.outcome, s.status, s.latency_ms, s.contact_id, s.conversation_id,
+         s.application_id)
+        for s in settlements
+    ]  # fmt: skip

@@ -1,0 +1,29 @@
+"""A send rate shared by all tasks of a connection."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.schema import to_ms
+
+
+def reserve(store: Store, key: str, size: int, seconds: float) -> float:
+    """Take the next free stretch of ``seconds`` for ``size`` requests.
+
+    :return: seconds from now until the stretch begins, by the store's clock.
+    """
+
+    def work(connection: sa.Connection) -> float:
+        now = to_ms(store.now(connection))
+        free_at = connection.execute(
+            sa.text(
+                "INSERT INTO rates (key, next_free_at) VALUES (:key, CAST(:now AS bigint) + :span) "
+                "ON CONFLICT (key) DO UPDATE SET next_free_at = CASE WHEN rates.next_free_at > :now "
+                "THEN rates.next_free_at ELSE CAST(:now AS bigint) END + :span RETURNING next_free_at"
+            ),
+            {"key": key, "now": now, "span": round(seconds * 1000)},
+        ).scalar_one()
+        return max(0.0, (int(free_at) - round(seconds * 1000) - now) / 1000)
+
+    return store.retrying(work)

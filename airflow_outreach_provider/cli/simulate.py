@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 
 from airflow.cli.cli_config import ActionCommand, Arg
@@ -12,7 +13,7 @@ _READY = """\
 The outreach API is simulated on {url}; nobody is texted. Ctrl-C ends it.
 Point Airflow at it:
 
-export AIRFLOW_CONN_OUTREACH_DEFAULT='{connection}'
+export AIRFLOW_CONN_OUTREACH_DEFAULT={connection}
 
 Who was texted how often: curl {url}/_sim/report
 """
@@ -27,7 +28,7 @@ def simulate(args: Namespace) -> None:
         simulator = simulator_from(args)
 
         def ready(url: str) -> None:
-            print(_READY.format(url=url, connection=connection_json(simulator, url)), flush=True)
+            print(_READY.format(url=url, connection=shlex.quote(connection_json(simulator, url))), flush=True)
 
         run(simulator, args.host, args.port, ready)
     except ConfigurationError as error:

@@ -19,6 +19,7 @@ from airflow_outreach_provider.simulator.faults import Cut, Fault
 from airflow_outreach_provider.simulator.wire import MAX_BODY, Answer, Request, encode, failure
 
 _TOO_LARGE = failure(413, "Body over 1 MiB")
+_NO_UPGRADE = failure(501, "HTTP/1.1 only; no upgrade, no tunnel")
 _WAITING = 64
 _LINGER_SECONDS = 2.0
 
@@ -74,7 +75,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.finish()
+            pass  # turned away when its head was complete
         except httptools.HttpParserCallbackError:
             traceback.print_exc(file=sys.stderr)
             self.cut(Cut.RESET)
@@ -113,6 +114,9 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._deaf:
+            return
+        if self._parser.should_upgrade():
+            self._turn_away(_NO_UPGRADE)
             return
         path, _, query = self._url.partition(b"?")
         if path[:1] != b"/":

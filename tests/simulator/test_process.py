@@ -1,0 +1,140 @@
+"""The simulator's own process: its journal outlives it, and it does not outlive its owner."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.simulator.people import People
+from airflow_outreach_provider.simulator.process import running_simulator
+
+
+def test_a_killed_simulator_loses_no_count(client_of: Any, tmp_path: Path) -> None:
+    """Whoever got an answer before the SIGKILL is counted after it, and a restart goes on on the same port."""
+    journal = tmp_path / "journal.jsonl"
+    answered: list[str] = []
+    with running_simulator(journal=journal) as sim:
+        client, port = client_of(sim), int(sim.url.rpartition(":")[2])
+
+        def submit_until_dead() -> None:
+            for n in range(100_000):
+                try:
+                    answer = client.submit(f"+1416{n:07}", firstName="Zoë\n")
+                except OSError:
+                    return
+                answered.append(f"+1416{n:07}" if answer.status == 200 else "?")
+
+        thread = threading.Thread(target=submit_until_dead)
+        thread.start()
+        while len(answered) < 50:
+            time.sleep(0.01)
+        sim.kill()
+        thread.join()
+    with running_simulator(journal=journal, port=port) as sim:
+        texts = sim.texts()
+        assert set(answered) <= set(texts)
+        assert len(texts) - len(answered) <= 1
+        assert sim.texts(answered[0])["last_payload"]["firstName"] == "Zoë\n"
+        client_of(sim).submit(answered[0])
+        assert sim.report()["texted_twice"] == [{"phone": answered[0], "texts": 2}]
+        sim.reset()
+    assert journal.read_bytes() == b""
+
+
+def test_a_torn_journal_is_mended_and_a_foreign_file_left_alone(tmp_path: Path) -> None:
+    """A last line without its end was never answered; a file that is no journal is refused and not touched."""
+    journal = tmp_path / "journal.jsonl"
+    whole = b'{"at":1,"body":{"configurationId":"on","phoneNumber":"+14165550123"}}\n'
+    journal.write_bytes(whole + whole[:30])
+    people = People(journal)
+    assert (people.texts, journal.read_bytes()) == (1, whole)
+    people.close()
+    journal.write_bytes(b"name,phone\n")
+    with pytest.raises(ConfigurationError, match=r"Line 1 of .* is not of a simulator's journal"):
+        People(journal)
+    assert journal.read_bytes() == b"name,phone\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_in_order(number: signal.Signals) -> None:
+    """SIGTERM and Ctrl-C end it with exit 0, open connections or not."""
+    with running_simulator() as sim:
+        os.kill(sim.pid, number)
+        assert sim._process.wait(5) == 0
+
+
+def test_it_ends_with_the_process_that_started_it() -> None:
+    """A bench that is killed leaves no simulator behind."""
+    code = (
+        "import time\nfrom airflow_outreach_provider.simulator.process import running_simulator\n"
+        "with running_simulator() as sim:\n    print(sim.pid, flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        pid = int(owner.stdout.readline())
+        owner.kill()
+    for _ in range(200):
+        if not _alive(pid):
+            return
+        time.sleep(0.02)
+    pytest.fail("the simulator lives on")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_simulator_that_cannot_start_says_why(capfd: pytest.CaptureFixture[str]) -> None:
+    """A taken port and an unknown state are explained on standard error."""
+    with running_simulator() as sim:
+        port = int(sim.url.rpartition(":")[2])
+        with pytest.raises(RuntimeError, match="ended with 1"), running_simulator(port=port):
+            pass
+    assert "choose another port" in capfd.readouterr().err
+    with pytest.raises(RuntimeError), running_simulator(configurations={"on": "asleep"}):
+        pass
+    assert "use one of active, inactive, unprompted" in capfd.readouterr().err
+
+
+def test_the_command_prints_a_connection_that_works(client_of: Any, tmp_path: Path) -> None:
+    """``airflow outreach simulate`` shows the connection to paste; with it a lead is processed."""
+    code = (
+        "import argparse\nfrom airflow_outreach_provider.cli.simulate import SIMULATE\n"
+        "parser = argparse.ArgumentParser()\n[arg.add_to_parser(parser) for arg in SIMULATE.args]\n"
+        "args = parser.parse_args()\nSIMULATE.func(args)\n"
+    )
+    command = [sys.executable, "-c", code, "--port=0", "--configuration=mine", "--configuration=old:inactive"]
+    command += ["--fault", "status=503,first=1", "--api-key", "user_mine"]
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        line = next(
+            line for line in process.stdout if line.startswith("export AIRFLOW_CONN_OUTREACH_DEFAULT=")
+        )
+        connection = json.loads(shlex.split(line)[1].partition("=")[2])
+        assert connection["conn_type"] == "outreach"
+        assert connection["extra"]["configuration_id"] == "mine"
+        client = client_of(
+            argparse.Namespace(
+                url=connection["host"], api_key=connection["password"], configuration_id="mine"
+            )
+        )
+        assert [client.submit().status for _ in range(2)] == [503, 200]
+        process.terminate()
+        assert process.wait(5) == 0

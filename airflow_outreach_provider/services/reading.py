@@ -60,5 +60,5 @@ def read_list(rows: Iterable[Mapping[str, object]]) -> Iterator[Row]:
         yield faulty(number, fault, unit="row") if fault else Row(number, values)
 
 
-def _has_text_keys(item: Mapping[object, object]) -> bool:
+def _has_text_keys(item: Iterable[object]) -> bool:
     return _TEXT.issuperset(map(type, item)) or all(isinstance(key, str) for key in item)

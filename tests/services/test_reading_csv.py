@@ -242,6 +242,26 @@ def test_lines_without_end_cost_no_memory_and_no_neighbour() -> None:
     assert brief(f"phone,name\n+1,{'x' * 2 * mib}") == [(2, "row_too_long")]
 
 
+def test_a_line_end_between_two_reads_after_an_endless_line() -> None:
+    """A CR that is the last byte of a read still ends an endless line."""
+    start = "phone,name\r+1,A\r+2,"
+    text = start + "x" * (32 * 65_536 - len(start) - 1) + "\r+3,B\r"
+    with patch.object(reading_lines, "CHUNK", 65_536):
+        assert brief(text) == [(2, ["+1", "A"]), (3, "row_too_long"), (4, ["+3", "B"])]
+
+
+def test_an_endless_line_within_quotes() -> None:
+    """An endless line inside a quoted text breaks the quote: each line stands for itself again."""
+    text = f'phone,name\n+1,"A\n{"x" * 2_000_000}\nB"\n+2,C\n'
+    assert brief(text) == [(2, "row_quotes"), (3, "row_too_long"), (4, "row_ragged"), (5, ["+2", "C"])]
+
+
+def test_a_quote_that_another_row_closes() -> None:
+    """A record over several lines with the wrong number of values has swallowed rows: they are read again."""
+    text = 'phone,name,note\n+1,A,"x\n+2,B,", hi"\n+3,C,y\n'
+    assert brief(text) == [(2, "row_quotes"), (3, ["+2", "B", ", hi"]), (4, ["+3", "C", "y"])]
+
+
 def test_a_value_beyond_the_field_limit() -> None:
     """A value of more than 128 KiB on a line that is short enough is an error of its row alone."""
     assert brief(f"phone,name\n+1,{'x' * 140_000}\n+3,B\n") == [(2, "row_too_long"), (3, ["+3", "B"])]

@@ -10,6 +10,8 @@
 ``connection.py``     HTTP/1.1 on one connection
 ``exchange.py``       one request that a fault was rolled for
 ``control.py``        ``/_sim/…``: ask and change the simulator while it runs
+``wire.py``           requests and answers as values and bytes
+``runner.py``         serve until somebody ends it
 ``options.py``        the command line's arguments
 ====================  ==================================================================
 """

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-import sys
-import traceback
 from collections import deque
 from typing import Protocol, cast
 
@@ -14,7 +12,7 @@ import httptools
 
 from airflow_outreach_provider.simulator.api import Call
 from airflow_outreach_provider.simulator.dice import Plan
-from airflow_outreach_provider.simulator.exchange import Exchange, forge, perform
+from airflow_outreach_provider.simulator.exchange import Exchange, complain, forge, perform
 from airflow_outreach_provider.simulator.faults import Cut, Fault
 from airflow_outreach_provider.simulator.wire import MAX_BODY, Answer, Request, encode, failure
 
@@ -77,7 +75,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             pass  # turned away when its head was complete
         except httptools.HttpParserCallbackError:
-            traceback.print_exc(file=sys.stderr)
+            complain()
             self.cut(Cut.RESET)
         except httptools.HttpParserError:
             self._turn_away(failure(400, "Not HTTP/1.1"))

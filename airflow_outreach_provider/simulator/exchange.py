@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import traceback
 from collections.abc import Callable
@@ -77,8 +78,7 @@ class Exchange:
             connection.write(whole[: len(whole) - (len(answer.body) + 1) // 2])
             self._timer = connection.loop.call_later(_DELIVERY_SECONDS, connection.cut, fault.how)
         elif fault.kind is Kind.SLOW:
-            self._count(answer.status)
-            self._trickle(encode(answer, close=False), len(answer.body), fault.value or 0.0)
+            self._trickle(answer, fault.value or 0.0)
         else:
             self._send(forge(fault, self._request))
 
@@ -91,18 +91,19 @@ class Exchange:
         )
         self._connection.next()
 
-    def _trickle(self, whole: bytes, body_size: int, seconds: float) -> None:
+    def _trickle(self, answer: Answer, seconds: float) -> None:
         """The head at once, the body in pieces spread evenly over ``seconds``."""
-        head, body = whole[: len(whole) - body_size], whole[len(whole) - body_size :]
+        whole, body = encode(answer, close=False), answer.body
         step = max(1, -(-len(body) // _TRICKLE_STEPS))
         pieces = [body[start : start + step] for start in range(0, len(body), step)]
-        self._connection.write(head)
+        self._connection.write(whole[: len(whole) - len(body)])
 
         def send(index: int) -> None:
             self._connection.write(pieces[index])
             if index + 1 < len(pieces):
                 self._after(seconds / len(pieces), lambda: send(index + 1))
             else:
+                self._count(answer.status)
                 if self._plan.close is not None or not self._request.keep_alive:
                     self._connection.finish()
                 self._connection.next()
@@ -127,8 +128,14 @@ def perform(call: Call) -> Answer:
     try:
         return call.run()
     except Exception:  # noqa: BLE001 - a server answers; the trace is for the simulator's owner
-        traceback.print_exc(file=sys.stderr)
+        complain()
         return failure(500, "The simulator failed; see its error output")
+
+
+def complain() -> None:
+    """The current exception on standard error, which may lie on the same full disk."""
+    with contextlib.suppress(OSError):
+        traceback.print_exc(file=sys.stderr)
 
 
 def forge(fault: Fault | None, request: Request) -> Answer:

@@ -152,6 +152,20 @@ def test_a_slow_body(client: Any, sim: Any) -> None:
     assert fate(sim) == (1, 1, 0)
 
 
+def test_a_client_that_leaves_during_a_slow_body(client: Any, sim: Any) -> None:
+    """An answer that did not go out whole is none."""
+    sim.set_faults("slow=5")
+    with client.raw() as sock:
+        sock.sendall(client.request_bytes(PHONE))
+        assert sock.recv(12) == b"HTTP/1.1 200"
+    for _ in range(300):
+        if sim.report()["answered"]:
+            break
+        time.sleep(0.01)
+    assert sim.report()["answered"] == {"none": 1}
+    assert fate(sim) == (1, 1, 0)
+
+
 @pytest.mark.parametrize(("when", "texted_early"), [("before", 0), ("after", 1), ("late", 0)])
 def test_a_hang_ends_in_an_answer(client: Any, sim: Any, when: str, texted_early: int) -> None:
     """A patient client gets its 200; the lead is processed before or after the wait."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shlex
 import signal
 import subprocess
@@ -65,6 +66,22 @@ def test_a_torn_journal_is_mended_and_a_foreign_file_left_alone(tmp_path: Path) 
     with pytest.raises(ConfigurationError, match=r"Line 1 of .* is not of a simulator's journal"):
         People(journal)
     assert journal.read_bytes() == b"name,phone\n"
+
+
+def test_a_full_disk_texts_nobody(client_of: Any, tmp_path: Path) -> None:
+    """What does not fit into the journal is answered with 500 and not counted, and the journal stays whole."""
+    journal = tmp_path / "journal.jsonl"
+    with running_simulator(journal=journal) as sim:
+        client = client_of(sim)
+        assert client.submit("+14165550101").status == 200
+        size, hard = journal.stat().st_size, resource.prlimit(sim.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(sim.pid, resource.RLIMIT_FSIZE, (size + 20, hard))
+        assert client.submit("+14165550102").status == 500
+        assert (sim.report()["texts"], journal.stat().st_size) == (1, size)
+        resource.prlimit(sim.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        assert client.submit("+14165550103").status == 200
+    with running_simulator(journal=journal) as sim:
+        assert set(sim.texts()) == {"+14165550101", "+14165550103"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -96,6 +96,10 @@ def _row(incoming: Incoming) -> dict[str, Any]:
     }
 
 
+def _field(name: str) -> str:
+    return f"json_extract(value, '$.{name}')"
+
+
 _POSTGRES_INSERT = sa.text(
     f"INSERT INTO inbox_events ({_NAMES}) "
     f"SELECT {', '.join(_COLUMNS)}, convert_to(body, 'UTF8') FROM json_to_recordset(CAST(:rows AS json)) AS r("
@@ -105,7 +109,7 @@ _POSTGRES_INSERT = sa.text(
 )
 _SQLITE_INSERT = sa.text(
     f"INSERT INTO inbox_events ({_NAMES}) "
-    f"SELECT {', '.join(f'value ->> {name!r}' for name in _COLUMNS)}, CAST(value ->> 'body' AS BLOB) "
+    f"SELECT {', '.join(map(_field, _COLUMNS))}, CAST({_field('body')} AS BLOB) "
     "FROM json_each(:rows) WHERE true ON CONFLICT (event_id) DO NOTHING"
 )
 _SQLITE_KNOWN = sa.text(
@@ -132,9 +136,7 @@ def _claim_fingerprints(connection: sa.Connection, incoming: Sequence[Incoming])
     # Always in the same order, so that two processes cannot wait for each other.
     rows = [claims[name] for name in sorted(claims)]
     postgres = connection.dialect.name == "postgresql"
-    connection.execute(
-        _POSTGRES_CLAIM if postgres else _SQLITE_CLAIM, {"rows": to_json(rows).decode()}
-    )
+    connection.execute(_POSTGRES_CLAIM if postgres else _SQLITE_CLAIM, {"rows": to_json(rows).decode()})
     found = connection.execute(_CLAIMED, {"fingerprints": list(claims)})
     return {row.fingerprint: row.event_id for row in found}
 
@@ -154,8 +156,8 @@ _POSTGRES_CLAIM = sa.text(
 )
 _SQLITE_CLAIM = sa.text(
     _CLAIM.format(
-        columns="value ->> 'fingerprint', value ->> 'event_id', value ->> 'seen_at', value ->> 'window_ms' "
-        "FROM json_each(:rows)"
+        columns=", ".join(map(_field, ("fingerprint", "event_id", "seen_at", "window_ms")))
+        + " FROM json_each(:rows)"
     )
 )
 _CLAIMED = sa.text(

@@ -1,0 +1,390 @@
+"""Each consumer's own progress through the inbox.
+
+**Order.** ``row_id`` is given out before a transaction commits, so a reader that remembers "up to row 7"
+would skip row 6 when that commits later. Instead readers number what they can see: under the lock of one
+row, every committed event without a ``seq`` gets the next ones. The number says "seen committed before", on
+every database, after a restore too, and a transaction that stays open holds nobody back.
+
+**Progress.** A consumer has a ``position`` (everything up to it was handed out or filtered away) and its
+pending events (handed out, not acknowledged). A poll costs what is pending and what is new.
+
+A consumer's filter is part of it: what its filter turned away is passed for good. To widen a filter over
+what has passed, use :func:`replay`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Literal
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.events import ContactEvent, EventKind
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox_rows import EVENT_COLUMNS, matching, to_event
+from airflow_outreach_provider.store.inbox_schema import (
+    inbox_consumers,
+    inbox_events,
+    inbox_pending,
+    inbox_sequence,
+)
+
+Where = Callable[[ContactEvent], bool]
+Start = Literal["beginning", "now"]
+
+_SEQUENCED_AT_ONCE = 10_000
+_CHUNK = 500
+_MAX_NAME = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A consumer's progress.
+
+    :param pending: events handed out and not acknowledged.
+    :param behind: numbered events it has not looked at yet.
+    """
+
+    name: str
+    position: int
+    pending: int
+    behind: int
+    created_at: datetime
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for a consumer, its ``where`` left aside.
+
+    :param count: events, at most the ``limit`` asked for.
+    :param newest: seq of the newest of them, 0 when nothing waits.
+    """
+
+    count: int
+    newest: int
+
+
+def read_new(
+    store: Store,
+    consumer: str,
+    *,
+    source: str | None = None,
+    kinds: Collection[str] | None = None,
+    where: Where | None = None,
+    limit: int = 1000,
+    start: Start = "beginning",
+) -> list[ContactEvent]:
+    """Events for this consumer in reading order: first those read before and not acknowledged, then new ones.
+
+    :param kinds: None is every kind but ``unrecognised``, which comes to those who ask for it.
+    :param where: asked for each event that passes ``source`` and ``kinds``; what it turns away is done with.
+    :param limit: at most so many events.
+    :param start: where a consumer seen for the first time begins: with the oldest stored event, so that
+        nothing is lost, or with what comes from now on.
+    :raises ConfigurationError: an unknown kind, or a name that cannot be a consumer's.
+    """
+    conditions = _conditions(source, kinds)
+    number_events(store)
+    position = _register(store, consumer, start)
+    events = _pending(store, consumer, conditions, where, limit)
+    while len(events) < limit:
+        wanted = min(_CHUNK, limit - len(events))
+        found, reached = _after(store, position, conditions, wanted)
+        kept = [event for event in found if where is None or where(event)]
+        if reached == position:
+            break
+        if not _hand_out(store, consumer, position, reached, kept):
+            break  # the same consumer is being read elsewhere; what that one takes comes again if need be
+        events += kept
+        position = reached
+        if len(found) < wanted:
+            break
+    return events
+
+
+def acknowledge(store: Store, consumer: str, seqs: Iterable[int]) -> None:
+    """These events are done for this consumer; acknowledging twice is harmless."""
+    done = sorted(set(seqs))
+
+    def work(connection: sa.Connection) -> None:
+        for start in range(0, len(done), _CHUNK):
+            connection.execute(
+                sa.delete(inbox_pending).where(
+                    inbox_pending.c.consumer == consumer,
+                    inbox_pending.c.seq.in_(done[start : start + _CHUNK]),
+                )
+            )
+
+    if done:
+        store.retrying(work)
+
+
+def waiting(
+    store: Store,
+    consumer: str,
+    *,
+    source: str | None = None,
+    kinds: Collection[str] | None = None,
+    limit: int = 1000,
+    start: Start = "beginning",
+) -> Waiting:
+    """How many events :func:`read_new` would look at, without handing any out: for a doorbell.
+
+    Events that the filter turns away are passed on the way, so that the next call need not see them.
+    """
+    conditions = _conditions(source, kinds)
+    number_events(store)
+    position = _register(store, consumer, start)
+    seq = inbox_events.c.seq
+    pending = (
+        sa.select(seq)
+        .join(inbox_pending, inbox_pending.c.seq == seq)
+        .where(inbox_pending.c.consumer == consumer, *conditions)
+        .order_by(seq)
+        .limit(limit)
+    )
+    new = sa.select(seq).where(seq > position, *conditions).order_by(seq).limit(limit)
+    with store.read() as connection:
+        last = _last(connection)
+        held = connection.execute(pending).scalars().all()
+        fresh = connection.execute(new).scalars().all() if last > position else []
+    if last > position and not fresh:
+        _hand_out(store, consumer, position, last, [])
+    return Waiting(min(limit, len(held) + len(fresh)), max([*held, *fresh], default=0))
+
+
+def replay(
+    store: Store,
+    consumer: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    source: str | None = None,
+    kinds: Collection[str] | None = None,
+    event_ids: Collection[str] | None = None,
+    dry_run: bool = False,
+) -> int:
+    """Let a consumer read events again, and those its filter once turned away for the first time.
+
+    Its next reads bring them, filtered by what those reads ask for. What the consumer has not reached yet
+    comes by itself and is not counted.
+
+    :param since: received at or after; :param until: received before; timezone-aware.
+    :param dry_run: only count.
+    :return: how many events.
+    :raises ConfigurationError: there is no such consumer, or nothing says which events.
+    """
+    if since is None and until is None and source is None and kinds is None and event_ids is None:
+        raise ConfigurationError("nothing says which events to replay", "give a time, a source, kinds or ids")
+    conditions = matching(source=source, kinds=kinds, since=since, until=until)
+    if event_ids is not None:
+        conditions.append(inbox_events.c.event_id.in_(list(event_ids)))
+    number_events(store)
+    position = _existing(store, consumer)
+    chosen = sa.select(inbox_events.c.seq).where(inbox_events.c.seq <= position, *conditions)
+    if dry_run:
+        with store.read() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(chosen.subquery())).scalar_one()
+
+    def work(connection: sa.Connection) -> int:
+        count = connection.execute(sa.select(sa.func.count()).select_from(chosen.subquery())).scalar_one()
+        already = sa.select(inbox_pending.c.seq).where(inbox_pending.c.consumer == consumer)
+        missing = sa.select(sa.literal(consumer), inbox_events.c.seq).where(
+            inbox_events.c.seq <= position, *conditions, inbox_events.c.seq.not_in(already)
+        )
+        connection.execute(sa.insert(inbox_pending).from_select(["consumer", "seq"], missing))
+        return count
+
+    return store.retrying(work)
+
+
+def consumers(store: Store) -> list[Consumer]:
+    """Every consumer with its progress, by name."""
+    held = (
+        sa.select(inbox_pending.c.consumer, sa.func.count().label("pending"))
+        .group_by(inbox_pending.c.consumer)
+        .subquery()
+    )
+    query = sa.select(inbox_consumers, sa.func.coalesce(held.c.pending, 0).label("pending")).outerjoin(
+        held, held.c.consumer == inbox_consumers.c.consumer
+    )
+    with store.read() as connection:
+        last = _last(connection)
+        return [
+            Consumer(
+                row.consumer,
+                row.position,
+                row.pending,
+                max(0, last - row.position),
+                row.created_at,
+                row.read_at,
+            )
+            for row in connection.execute(query.order_by(inbox_consumers.c.consumer))
+        ]
+
+
+def forget_consumer(store: Store, consumer: str) -> bool:
+    """Remove a consumer's progress: under this name it would start anew. Whether there was one."""
+
+    def work(connection: sa.Connection) -> bool:
+        connection.execute(sa.delete(inbox_pending).where(inbox_pending.c.consumer == consumer))
+        gone = connection.execute(sa.delete(inbox_consumers).where(inbox_consumers.c.consumer == consumer))
+        return gone.rowcount > 0
+
+    return store.retrying(work)
+
+
+def number_events(store: Store) -> int:
+    """Give every committed event that has none its place in the reading order; how many got one."""
+    unnumbered = sa.select(inbox_events.c.row_id).where(inbox_events.c.seq.is_(None)).limit(1)
+    total = 0
+    while True:
+        with store.read() as connection:
+            if connection.execute(unnumbered).first() is None:
+                return total
+        total += store.retrying(_number_some)
+
+
+def _number_some(connection: sa.Connection) -> int:
+    locked = sa.select(inbox_sequence.c.last).where(inbox_sequence.c.id == 1).with_for_update()
+    last = connection.execute(locked).scalar()
+    if last is None:
+        connection.execute(_FIRST_SEQUENCE)
+        last = connection.execute(locked).scalar_one()
+    # A statement of its own after the lock: it sees what the lock's last holder committed.
+    batch = (
+        sa.select(
+            inbox_events.c.row_id, sa.func.row_number().over(order_by=inbox_events.c.row_id).label("place")
+        )
+        .where(inbox_events.c.seq.is_(None))
+        .order_by(inbox_events.c.row_id)
+        .limit(_SEQUENCED_AT_ONCE)
+        .subquery()
+    )
+    numbered = connection.execute(
+        sa.update(inbox_events)
+        .where(inbox_events.c.row_id == batch.c.row_id, inbox_events.c.seq.is_(None))
+        .values(seq=last + batch.c.place)
+    ).rowcount
+    # Not last + numbered: a row that was removed meanwhile leaves a gap, and no number is used twice.
+    highest = connection.execute(sa.select(sa.func.max(inbox_events.c.seq))).scalar() or 0
+    advance = sa.update(inbox_sequence).where(inbox_sequence.c.id == 1)
+    connection.execute(advance.values(last=max(last, highest)))
+    return numbered
+
+
+_FIRST_SEQUENCE = sa.text("INSERT INTO inbox_sequence (id, last) VALUES (1, 0) ON CONFLICT (id) DO NOTHING")
+
+
+def _last(connection: sa.Connection) -> int:
+    return connection.execute(sa.select(inbox_sequence.c.last)).scalar() or 0
+
+
+def _conditions(source: str | None, kinds: Collection[str] | None) -> list[sa.ColumnElement[bool]]:
+    conditions = matching(source=source, kinds=kinds)
+    if kinds is None:
+        conditions.append(inbox_events.c.kind != EventKind.UNRECOGNISED.value)
+    return conditions
+
+
+def _register(store: Store, consumer: str, start: Start) -> int:
+    """The consumer's position; a new consumer gets one."""
+    query = sa.select(inbox_consumers.c.position).where(inbox_consumers.c.consumer == consumer)
+    with store.read() as connection:
+        position = connection.execute(query).scalar()
+    if position is not None:
+        return position
+    if not consumer or len(consumer) > _MAX_NAME or not consumer.isprintable():
+        raise ConfigurationError(
+            f"a consumer cannot be called {consumer[:50]!r}", f"use 1 to {_MAX_NAME} printable characters"
+        )
+
+    def work(connection: sa.Connection) -> int:
+        values = {
+            "consumer": consumer,
+            "position": _last(connection) if start == "now" else 0,
+            "now": connection.execute(sa.select(store.now_ms())).scalar_one(),
+        }
+        connection.execute(_NEW_CONSUMER, values)
+        return connection.execute(query).scalar_one()
+
+    return store.retrying(work)
+
+
+_NEW_CONSUMER = sa.text(
+    "INSERT INTO inbox_consumers (consumer, position, created_at, read_at) "
+    "VALUES (:consumer, :position, :now, :now) ON CONFLICT (consumer) DO NOTHING"
+)
+
+
+def _existing(store: Store, consumer: str) -> int:
+    with store.read() as connection:
+        found = connection.execute(sa.select(inbox_consumers.c.consumer, inbox_consumers.c.position))
+        positions = {row.consumer: row.position for row in found}
+    if consumer in positions:
+        return positions[consumer]
+    close = get_close_matches(consumer, positions, n=1)
+    known = ", ".join(sorted(positions)) or "none: a consumer appears with its first read"
+    raise ConfigurationError(
+        f"there is no consumer {consumer!r}",
+        f"did you mean {close[0]!r}?" if close else f"known consumers: {known}",
+    )
+
+
+def _pending(
+    store: Store, consumer: str, conditions: list[sa.ColumnElement[bool]], where: Where | None, limit: int
+) -> list[ContactEvent]:
+    query = (
+        sa.select(*EVENT_COLUMNS)
+        .join(inbox_pending, inbox_pending.c.seq == inbox_events.c.seq)
+        .where(inbox_pending.c.consumer == consumer, *conditions)
+        .order_by(inbox_events.c.seq)
+        .limit(limit)
+    )
+    with store.read() as connection:
+        events = [to_event(row) for row in connection.execute(query)]
+    if where is None:
+        return events
+    kept = [event for event in events if where(event)]
+    acknowledge(store, consumer, {event.seq or 0 for event in events} - {event.seq or 0 for event in kept})
+    return kept
+
+
+def _after(
+    store: Store, position: int, conditions: list[sa.ColumnElement[bool]], wanted: int
+) -> tuple[list[ContactEvent], int]:
+    """Up to ``wanted`` events behind ``position``, and how far that looked."""
+    query = sa.select(*EVENT_COLUMNS).where(inbox_events.c.seq > position, *conditions)
+    with store.read() as connection:
+        # First how far, then what: numbers and the mark are committed together, so nothing hides below it.
+        last = _last(connection)
+        if last <= position:
+            return [], position
+        bounded = query.where(inbox_events.c.seq <= last).order_by(inbox_events.c.seq).limit(wanted)
+        events = [to_event(row) for row in connection.execute(bounded)]
+    reached = events[-1].seq if len(events) == wanted else last
+    return events, reached or position
+
+
+def _hand_out(store: Store, consumer: str, position: int, reached: int, events: list[ContactEvent]) -> bool:
+    """Move on from ``position`` and note the events as pending; False when somebody else has moved it."""
+
+    def work(connection: sa.Connection) -> bool:
+        moved = connection.execute(
+            sa.update(inbox_consumers)
+            .where(inbox_consumers.c.consumer == consumer, inbox_consumers.c.position == position)
+            .values(position=reached, read_at=store.now_ms())
+        )
+        if moved.rowcount != 1:
+            return False
+        if events:
+            rows = [{"consumer": consumer, "seq": event.seq} for event in events]
+            connection.execute(sa.insert(inbox_pending), rows)
+        return True
+
+    return store.retrying(work)

@@ -1,0 +1,109 @@
+"""Removing events: by age, by person; and reading again those an older version did not recognise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.events import ContactEvent, EventKind
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox_rows import EVENT_COLUMNS, to_event
+from airflow_outreach_provider.store.inbox_schema import inbox_events, inbox_fingerprints, inbox_pending
+from airflow_outreach_provider.store.schema import to_ms
+
+_CHUNK = 1_000
+_LONGEST_WINDOW_MS = 7 * 86_400_000
+
+
+def purge_events(store: Store, *, received_before: datetime) -> int:
+    """Remove events received before a time, whether read or not, in small transactions; how many.
+
+    A consumer that has not read for that long has lost interest; its share is removed too, or the events of
+    a route that is gone would be kept for ever.
+    """
+    old = sa.select(inbox_events.c.row_id).where(inbox_events.c.received_at < received_before)
+    total = _remove(store, old)
+    aged = inbox_fingerprints.c.seen_at < to_ms(received_before) - _LONGEST_WINDOW_MS
+    store.retrying(lambda connection: connection.execute(sa.delete(inbox_fingerprints).where(aged)))
+    return total
+
+
+def forget_contact(store: Store, *, phone: str | None = None, email: str | None = None) -> int:
+    """Remove every event about one person, by E.164 number or e-mail address; how many."""
+    conditions = []
+    if phone:
+        conditions.append(inbox_events.c.phone == phone)
+    if email:
+        conditions.append(sa.func.lower(inbox_events.c.email) == email.strip().lower())
+    if not conditions:
+        return 0
+    return _remove(store, sa.select(inbox_events.c.row_id).where(sa.or_(*conditions)))
+
+
+def reparse(store: Store, read_again: Callable[[ContactEvent, bytes], ContactEvent | None]) -> int:
+    """Give unrecognised events to ``read_again``; what it recognises is new to every consumer. How many.
+
+    :param read_again: (event as stored, raw body) → the event as it reads now, or None when it still does
+        not. Its id and received_at must stay.
+    """
+    query = (
+        sa.select(*EVENT_COLUMNS)
+        .where(inbox_events.c.kind == EventKind.UNRECOGNISED.value)
+        .order_by(inbox_events.c.row_id)
+        .limit(_CHUNK)
+    )
+    total = after = 0
+    while True:
+        with store.read() as connection:
+            rows = connection.execute(query.where(inbox_events.c.row_id > after)).all()
+        if not rows:
+            return total
+        after = rows[-1].row_id
+        for row in rows:
+            event = read_again(to_event(row), row.body)
+            if event is not None:
+                total += store.retrying(_rewriter(row.row_id, row.seq, event))
+
+
+def _rewriter(row_id: int, seq: int | None, event: ContactEvent) -> Callable[[sa.Connection], int]:
+    def work(connection: sa.Connection) -> int:
+        connection.execute(sa.delete(inbox_pending).where(inbox_pending.c.seq == seq))
+        return connection.execute(
+            sa.update(inbox_events)
+            .where(inbox_events.c.row_id == row_id, inbox_events.c.kind == EventKind.UNRECOGNISED.value)
+            .values(
+                seq=None,
+                type=event.type,
+                kind=event.kind.value,
+                occurred_at=event.occurred_at,
+                campaign_id=event.campaign_id,
+                name=event.contact.name,
+                first_name=event.contact.first_name,
+                last_name=event.contact.last_name,
+                email=event.contact.email,
+                phone=event.contact.phone,
+                external_id=event.contact.external_id,
+            )
+        ).rowcount
+
+    return work
+
+
+def _remove(store: Store, chosen: sa.Select[tuple[int]]) -> int:
+    total = 0
+    while True:
+        removed = store.retrying(lambda connection: _remove_some(connection, chosen))
+        total += removed
+        if removed < _CHUNK:
+            return total
+
+
+def _remove_some(connection: sa.Connection, chosen: sa.Select[tuple[int]]) -> int:
+    rows = connection.execute(chosen.order_by(inbox_events.c.row_id).limit(_CHUNK)).scalars().all()
+    if rows:
+        seqs = sa.select(inbox_events.c.seq).where(inbox_events.c.row_id.in_(rows))
+        connection.execute(sa.delete(inbox_pending).where(inbox_pending.c.seq.in_(seqs)))
+        connection.execute(sa.delete(inbox_events).where(inbox_events.c.row_id.in_(rows)))
+    return len(rows)

@@ -1,0 +1,402 @@
+"""The inbox on both databases: each event once, each consumer its own progress, nobody skipped."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_outreach_provider.core import intake
+from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
+from airflow_outreach_provider.core.events import ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming, read_event
+from airflow_outreach_provider.core.sources import SourceSettings
+from airflow_outreach_provider.store import inbox
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox_append import _append
+from airflow_outreach_provider.store.inbox_schema import inbox_events
+from airflow_outreach_provider.store.migrate import upgrade
+
+NOW = datetime(2026, 3, 25, 19, tzinfo=UTC)
+VARDA = SourceSettings("varda_main", "varda")
+SUPERSEND = SourceSettings("supersend_main", "supersend")
+
+
+@pytest.fixture
+def sqlite_store(sqlite_url: str) -> Iterator[Store]:
+    store = Store(sqlite_url)
+    upgrade(store)
+    yield store
+    store.close()
+
+
+def varda(number: int, event: str = "call.ended", source: SourceSettings = VARDA, **data: Any) -> Incoming:
+    body = {"event": event, "timestamp": "2026-03-25T18:30:00Z", "data": {"id": number, **data}}
+    return read_event(
+        source,
+        json.dumps(body).encode(),
+        {"X-Varda-Delivery": f"d{number}"},
+        received_at=NOW + timedelta(seconds=number),
+    )
+
+
+def supersend(email: str, at: datetime = NOW) -> Incoming:
+    body = {"type": "open", "CampaignId": "c", "contact": {"email": email}}
+    return read_event(SUPERSEND, json.dumps(body).encode(), {"a": "b"}, received_at=at)
+
+
+def ids(events: Iterable[Any]) -> list[int]:
+    return [event.data["id"] for event in events]
+
+
+def put(store: Store, *numbers: int, **more: Any) -> None:
+    inbox.append(store, [varda(number, **more) for number in numbers])
+
+
+def seqs(events: Iterable[ContactEvent]) -> list[int]:
+    return [event.seq or 0 for event in events]
+
+
+def test_an_event_comes_back_as_it_went_in(store: Store) -> None:
+    """What is stored is the canonical event, the raw body byte for byte, and the headers."""
+    body = (
+        '{ "event":"message.created", "timestamp":"2026-03-25T18:31:00.123Z",\n\t"data": {"direction": '
+        '"inbound", "content": "Zoë \\u0000 \\ud83d \\ud83d\\ude00 \\" \\\\ 😀", "contact": {"id": 456, '
+        '"name": "Jane Doe", "email": "jane@example.com", "phone": "+18005551234"}}}'
+    ).encode()
+    incoming = read_event(VARDA, body, {"X-Varda-Delivery": "d", "Ünï": "cødé"}, received_at=NOW)
+    assert inbox.append(store, [incoming]) == [inbox.Appended(incoming.event.id, duplicate=False)]
+    (event,) = inbox.load(store, [incoming.event.id])
+    assert event == incoming.event
+    assert event.data["content"] == 'Zoë � � 😀 " \\ 😀'
+    stored = inbox.show(store, event.id)
+    assert stored is not None
+    assert (stored.body, json.loads(stored.headers)) == (
+        body,
+        [["X-Varda-Delivery", "d"], ["Ünï", "cødé"]],
+    )
+
+
+def test_duplicates_within_and_across_groups(store: Store) -> None:
+    """A retry is answered as a duplicate under the same id and stored once, in one group or in two."""
+    first = inbox.append(store, [varda(1), varda(1), varda(2)])
+    assert [each.duplicate for each in first] == [False, True, False]
+    again = inbox.append(store, [varda(2), varda(3), varda(1)])
+    assert [each.duplicate for each in again] == [True, False, True]
+    assert again[2].event_id == first[0].event_id
+    assert ids(inbox.read_new(store, "c")) == [1, 2, 3]
+
+
+def test_same_body_is_one_event_within_its_window(store: Store) -> None:
+    """Without id and time, a repeated body is a retry for a while and a new event after that."""
+    (first,) = inbox.append(store, [supersend("a@b.ca")])
+    answers = inbox.append(
+        store, [supersend("a@b.ca", NOW + timedelta(minutes=14)), supersend("z@b.ca", NOW)]
+    )
+    assert [each.duplicate for each in answers] == [True, False]
+    assert answers[0].event_id == first.event_id
+    later = NOW + timedelta(minutes=15)
+    answers = inbox.append(store, [supersend("a@b.ca", later), supersend("a@b.ca", later)])
+    assert [each.duplicate for each in answers] == [False, True]
+    assert answers[0].event_id == answers[1].event_id != first.event_id
+    assert len(inbox.read_new(store, "c")) == 3
+
+
+def test_racing_retries_are_stored_once(store: Store) -> None:
+    """The same deliveries arriving on many connections at once are each stored once and answered new once."""
+    batches = [
+        [varda(n) for n in range(5)] + [supersend(f"{n}@b.ca", NOW) for n in range(5)] for _ in range(6)
+    ]
+    answers: list[inbox.Appended] = []
+    barrier = threading.Barrier(len(batches))
+
+    def run(batch: list[Incoming], turned: bool) -> None:
+        barrier.wait()
+        answers.extend(inbox.append(store, batch[::-1] if turned else batch))
+
+    threads = [threading.Thread(target=run, args=(batch, i % 2 == 1)) for i, batch in enumerate(batches)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(answers) == 60
+    assert sum(not each.duplicate for each in answers) == 10
+    assert len(inbox.read_new(store, "c")) == 10
+
+
+def test_a_consumer_reads_again_until_it_acknowledges(store: Store) -> None:
+    """Progress is per event: what is done never comes again, what is not done comes first."""
+    put(store, 1, 2, 3)
+    events = inbox.read_new(store, "c")
+    assert seqs(events) == sorted(seqs(events))
+    inbox.acknowledge(store, "c", [events[1].seq or 0])
+    put(store, 4)
+    assert ids(inbox.read_new(store, "c")) == [1, 3, 4]
+    assert ids(inbox.read_new(store, "c", limit=2)) == [1, 3]
+    inbox.acknowledge(store, "c", seqs(inbox.read_new(store, "c")))
+    inbox.acknowledge(store, "c", seqs(events))
+    assert inbox.read_new(store, "c") == []
+
+
+def test_consumers_do_not_see_each_other(store: Store) -> None:
+    """Each consumer starts at the oldest event, or at once where asked, and has its own progress."""
+    put(store, 1, 2)
+    inbox.acknowledge(store, "a", seqs(inbox.read_new(store, "a")))
+    assert inbox.read_new(store, "late", start="now") == []
+    put(store, 3)
+    assert ids(inbox.read_new(store, "a")) == [3]
+    assert ids(inbox.read_new(store, "b")) == [1, 2, 3]
+    assert ids(inbox.read_new(store, "late")) == [3]
+
+
+def test_filters_in_sql_and_in_python(store: Store) -> None:
+    """source, kinds and where each let through their events only, and what they turn away is passed."""
+    other = SourceSettings("varda_two", "varda")
+    put(store, 1, 2)
+    put(store, 3, 4, event="call.started")
+    put(store, 5, event="call.started", source=other)
+    read = inbox.read_new(store, "c", source="varda_main", kinds=[EventKind.CALL_STARTED])
+    assert ids(read) == [3, 4]
+    assert ids(inbox.read_new(store, "w", where=lambda event: event.data["id"] % 2 == 0)) == [2, 4]
+    inbox.acknowledge(store, "w", seqs(inbox.read_new(store, "w")))
+    assert inbox.read_new(store, "w") == []
+    with pytest.raises(ConfigurationError, match="no event kind 'replies'"):
+        inbox.read_new(store, "c", kinds=["replies"])
+    with pytest.raises(ConfigurationError, match="cannot be called"):
+        inbox.read_new(store, "")
+
+
+def test_limit_with_a_selective_where(store: Store) -> None:
+    """A limit counts what is handed out, however much is turned away before it."""
+    put(store, *range(1, 1300))
+    rare = inbox.read_new(store, "c", where=lambda event: event.data["id"] % 100 == 0, limit=5)
+    assert ids(rare) == [100, 200, 300, 400, 500]
+    inbox.acknowledge(store, "c", seqs(rare))
+    assert ids(inbox.read_new(store, "c", where=lambda event: event.data["id"] % 100 == 0)) == [
+        *range(600, 1300, 100)
+    ]
+
+
+def test_a_where_that_fails_loses_nothing(store: Store) -> None:
+    """An error in where reaches the caller, and the events come again."""
+    put(store, 1, 2)
+    with pytest.raises(ZeroDivisionError):
+        inbox.read_new(store, "c", where=lambda event: 1 / 0 > 1)
+    assert ids(inbox.read_new(store, "c")) == [1, 2]
+
+
+def test_unrecognised_only_for_those_who_ask(store: Store) -> None:
+    """An unrecognised event goes to nobody by default; read again with success, it is new to everybody."""
+    body = b'{"evnt": "call.ended"}'
+    stored = read_event(VARDA, body, {"X-Varda-Delivery": "u"}, received_at=NOW)
+    inbox.append(store, [stored])
+    put(store, 1)
+    assert ids(inbox.read_new(store, "c")) == [1]
+    assert len(inbox.read_new(store, "odd", kinds=["unrecognised"])) == 1
+    inbox.acknowledge(store, "c", seqs(inbox.read_new(store, "c")))
+
+    def newer(event: ContactEvent, raw: bytes) -> ContactEvent | None:
+        assert raw == body
+        parsed = intake.parse(VARDA, {"event": "call.ended", "data": {"contact": {"id": 9}}})
+        return intake.build(VARDA, parsed, event.id, event.received_at)
+
+    assert inbox.reparse(store, lambda event, raw: None) == 0
+    assert inbox.reparse(store, newer) == 1
+    (event,) = inbox.read_new(store, "c")
+    assert (event.id, event.kind, event.contact.external_id) == (stored.event.id, "call_ended", "9")
+    assert inbox.read_new(store, "odd", kinds=["unrecognised"]) == []
+
+
+def test_replay(store: Store) -> None:
+    """A replay brings back what a filter chose, for one consumer only, and says how many beforehand."""
+    put(store, *range(1, 6))
+    for consumer in ("c", "d"):
+        inbox.acknowledge(store, consumer, seqs(inbox.read_new(store, consumer)))
+    put(store, 6)
+    since = NOW + timedelta(seconds=4)
+    assert inbox.replay(store, "c", since=since, dry_run=True) == 2
+    assert inbox.read_new(store, "c", limit=0) == []
+    assert inbox.replay(store, "c", since=since) == 2
+    assert inbox.replay(store, "c", since=since) == 2
+    assert ids(inbox.read_new(store, "c")) == [4, 5, 6]
+    assert ids(inbox.read_new(store, "d")) == [6]
+    assert inbox.replay(store, "d", kinds=["replied"]) == 0
+    assert inbox.replay(store, "d", source="varda_main", until=NOW + timedelta(seconds=2)) == 1
+    with pytest.raises(ConfigurationError, match="did you mean 'c'"):
+        inbox.replay(store, "cc", since=since)
+    with pytest.raises(ConfigurationError, match="nothing says"):
+        inbox.replay(store, "c")
+
+
+def test_waiting_tells_without_handing_out(store: Store) -> None:
+    """A doorbell sees what waits, hands nothing out, and passes what the filter turns away."""
+    assert inbox.waiting(store, "c").count == 0
+    put(store, 1, 2)
+    put(store, 3, event="call.started")
+    bell = inbox.waiting(store, "c", kinds=["call_started"])
+    assert bell.count == 1
+    assert inbox.waiting(store, "c", kinds=["call_started"]) == bell
+    assert ids(inbox.read_new(store, "c", kinds=["call_started"])) == [3]
+    assert inbox.waiting(store, "c", kinds=["call_started"]) == bell
+    assert inbox.waiting(store, "c", kinds=["replied"]).count == 0
+    (before,) = inbox.consumers(store)
+    assert (before.name, before.pending, before.behind) == ("c", 1, 0)
+
+
+def test_listing_and_activity(store: Store) -> None:
+    """Events are listed newest first, page by page, and each source tells what it sent last."""
+    put(store, 1, 2, 3)
+    first = inbox.list_events(store, limit=2)
+    assert ids(first) == [3, 2]
+    assert ids(inbox.list_events(store, before=first[-1].id)) == [1]
+    assert ids(inbox.list_events(store, kinds=["call_ended"], since=NOW + timedelta(seconds=3))) == [3]
+    activity = inbox.source_activity(store, ["varda_main", "never"])
+    assert list(activity) == ["varda_main"]
+    assert activity["varda_main"].last_received_at == NOW + timedelta(seconds=3)
+
+
+def test_retention_and_forgetting(store: Store) -> None:
+    """Age and a person's wish remove events, and consumers go on without them."""
+    put(store, 1, 2)
+    put(store, 3, 4, contact={"email": "Jane@Example.com", "phone": "+14165550123"})
+    inbox.read_new(store, "c")
+    assert inbox.forget_contact(store, email="jane@example.com") == 2
+    assert inbox.forget_contact(store) == 0
+    assert inbox.purge_events(store, received_before=NOW + timedelta(seconds=2)) == 1
+    assert ids(inbox.read_new(store, "c")) == [2]
+    put(store, 5)
+    assert ids(inbox.read_new(store, "c")) == [2, 5]
+    assert inbox.consumers(store)[0].pending == 2
+    assert inbox.forget_consumer(store, "c")
+    assert ids(inbox.read_new(store, "c")) == [2, 5]
+
+
+def test_two_readers_of_one_consumer_lose_nothing(store: Store) -> None:
+    """Two tasks that read the same consumer at once together see every event."""
+    put(store, *range(200))
+    seen: set[int] = set()
+    barrier = threading.Barrier(3)
+
+    def run() -> None:
+        barrier.wait()
+        for _ in range(20):
+            events = inbox.read_new(store, "c", limit=50)
+            seen.update(ids(events))
+            inbox.acknowledge(store, "c", seqs(events[:20]))
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(seen) == 200
+    assert inbox.read_new(store, "c") == []
+
+
+@pytest.mark.postgres
+def test_a_late_commit_is_never_skipped(postgres_url: str) -> None:
+    """An event inserted first and committed last, while others commit and are read, still reaches consumers.
+
+    Two real connections: the slow one holds the smaller row_id open.
+    """
+    store = Store(postgres_url)
+    upgrade(store)
+    with store.engine.connect() as slow:
+        transaction = slow.begin()
+        _append(slow, [varda(1)])
+        put(store, 2)
+        events = inbox.read_new(store, "c")
+        assert ids(events) == [2], "an open transaction holds nobody back"
+        inbox.acknowledge(store, "c", seqs(events))
+        put(store, 3)
+        assert ids(inbox.read_new(store, "c")) == [3]
+        transaction.commit()
+    row_ids = sa.select(inbox_events.c.row_id).order_by(inbox_events.c.seq)
+    with store.read() as connection:
+        assert connection.execute(row_ids).scalars().first() == 2
+    assert ids(inbox.read_new(store, "c")) == [3, 1]
+    assert ids(inbox.read_new(store, "other")) == [2, 3, 1]
+    store.close()
+
+
+@pytest.mark.postgres
+def test_readers_and_writers_on_postgresql_at_once(postgres_url: str) -> None:
+    """Under concurrent writers with commits in any order, a reading consumer gets each event exactly once."""
+    store = Store(postgres_url, pool_size=10)
+    upgrade(store)
+    done = threading.Event()
+
+    def write(first: int) -> None:
+        for number in range(first, first + 150, 3):
+            with store.engine.connect() as connection, connection.begin():
+                _append(connection, [varda(number), varda(number + 1)])
+                done.wait(0.001 * (number % 7))
+                _append(connection, [varda(number + 2)])
+
+    writers = [threading.Thread(target=write, args=(first,)) for first in (0, 1000, 2000, 3000)]
+    for writer in writers:
+        writer.start()
+    seen: list[int] = []
+    while any(writer.is_alive() for writer in writers) or len(seen) < 600:
+        events = inbox.read_new(store, "c")
+        seen += ids(events)
+        inbox.acknowledge(store, "c", seqs(events))
+        done.wait(0.005)
+        if not any(writer.is_alive() for writer in writers) and not events:
+            break
+    assert len(seen) == len(set(seen)) == 600
+    for first in (0, 1000, 2000, 3000):
+        own = [number for number in seen if first <= number < first + 150]
+        assert own == sorted(own), "one connection's events keep their order"
+    store.close()
+
+
+def test_a_store_that_is_away_is_a_store_error(store: Store) -> None:
+    """Without its tables or server the inbox raises StoreError, and what was not stored is said not to be."""
+    with store.write() as connection:
+        connection.execute(sa.text("DROP TABLE inbox_events"))
+    with pytest.raises(StoreError):
+        inbox.append(store, [varda(1)])
+
+
+STEP = st.one_of(
+    st.tuples(st.just("put"), st.integers(0, 12)),
+    st.tuples(st.just("read"), st.integers(1, 5)),
+    st.tuples(st.just("ack"), st.integers(0, 4)),
+    st.tuples(st.just("replay"), st.integers(0, 12)),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEP, max_size=25))
+def test_reading_law(sqlite_store: Store, steps: list[tuple[str, int]]) -> None:
+    """Whatever the order of writes, reads and acknowledgements: unread and unacknowledged events, in order."""
+    with sqlite_store.write() as connection:
+        for name in ("inbox_events", "inbox_pending", "inbox_consumers"):
+            connection.execute(sa.text(f"DELETE FROM {name}"))
+        connection.execute(sa.text("UPDATE inbox_sequence SET last = 0"))
+    stored: list[int] = []
+    done: set[int] = set()
+    read: list[ContactEvent] = []
+    for step, number in steps:
+        if step == "put":
+            put(sqlite_store, number)
+            stored += [] if number in stored else [number]
+        elif step == "read":
+            read = inbox.read_new(sqlite_store, "c", limit=number)
+            assert ids(read) == [each for each in stored if each not in done][:number]
+        elif step == "ack":
+            inbox.acknowledge(sqlite_store, "c", seqs(read[:number]))
+            done.update(ids(read[:number]))
+        elif inbox.consumers(sqlite_store):
+            since = NOW + timedelta(seconds=number)
+            inbox.replay(sqlite_store, "c", since=since)
+            done = {each for each in done if each < number}
+    assert ids(inbox.read_new(sqlite_store, "c")) == [each for each in stored if each not in done]

@@ -1,0 +1,86 @@
+"""Deliveries: an event on its way to a route. Their states, names and order; nothing here does anything."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Iterable, Sequence
+from enum import StrEnum
+from typing import TypeVar
+
+from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.core.masking import mask_email, mask_phone
+
+K = TypeVar("K", bound=Hashable)
+
+# Airflow runs about four mapped task instances a second: beyond this many, seeing each event costs too much.
+MAX_BATCHES = 64
+
+
+class DeliveryState(StrEnum):
+    """The state of a delivery, unique on (event, route)."""
+
+    PENDING = "pending"
+    """Not tried yet, or to be tried again by a person's wish."""
+    FAILED = "failed"
+    """Tried without success; the task's retry, or the next run, tries again."""
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    """Tried as often as the task may, or refused for good; kept, and can be redelivered."""
+    HELD = "held"
+    """Its endpoint is disabled; waits until somebody enables it."""
+    IGNORED = "ignored"
+    """Its endpoint does not subscribe to this kind of event."""
+    HANDED = "handed"
+    """Given to a task that is not one of ours, which does not report back."""
+
+
+OPEN_STATES = (DeliveryState.PENDING, DeliveryState.FAILED)
+
+
+def message_id(event_id: str, route: str) -> str:
+    """What a receiver de-duplicates on: the same for every try and redelivery of one event on one route."""
+    return f"{event_id}:{route}".replace(".", "_")
+
+
+def lane_of(event: ContactEvent) -> str:
+    """Deliveries of one lane keep their order. A hash: who the contact is stays in the inbox."""
+    return hashlib.sha256(event.ordering_key.encode(errors="replace")).hexdigest()[:24]
+
+
+def label_of(event: ContactEvent) -> str:
+    """Kind and masked contact, for task lists: ``replied +1416•••0123``."""
+    contact = event.contact
+    if contact.phone:
+        return f"{event.kind.value} {mask_phone(contact.phone)}"
+    if contact.email:
+        return f"{event.kind.value} {mask_email(contact.email)}"
+    return f"{event.kind.value} {event.id[:12]}"
+
+
+def batched(items: Iterable[tuple[str, K]], most: int = MAX_BATCHES) -> list[list[K]]:
+    """Group ``(lane, item)`` pairs into at most ``most`` batches; a lane stays in one batch, in order.
+
+    Up to ``most`` lanes make a batch each; more are spread so that the batches are about equally long.
+    """
+    lanes: dict[str, list[K]] = {}
+    for lane, item in items:
+        kept = lanes.setdefault(lane, [])
+        if item not in kept:
+            kept.append(item)
+    if len(lanes) <= most:
+        return list(lanes.values())
+    batches: list[list[K]] = [[] for _ in range(most)]
+    # Longest lane first onto the shortest batch; ties go to the earlier one, so the result is stable.
+    for lane_items in sorted(lanes.values(), key=len, reverse=True):
+        min(batches, key=len).extend(lane_items)
+    return batches
+
+
+def batch_label(labels: Sequence[str], lanes: int) -> str:
+    """What a mapped task instance is called in the UI: at most 250 characters, no personal data."""
+    if len(labels) == 1:
+        return labels[0][:250]
+    kinds = sorted({label.split(" ", 1)[0] for label in labels})
+    shown = ", ".join(kinds[:4]) + (" …" if len(kinds) > 4 else "")
+    who = labels[0].split(" ", 1)[-1] if lanes == 1 else f"{lanes} contacts"
+    return f"{len(labels)} events · {who} · {shown}"[:250]

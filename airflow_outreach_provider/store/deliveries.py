@@ -1,0 +1,282 @@
+"""Deliveries at work: recorded, claimed by a task instance, settled attempt by attempt, released."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
+from airflow_outreach_provider.core.delivery_rules import Verdict
+from airflow_outreach_provider.store.deliveries_schema import deliveries, delivery_attempts
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.rowset import values_param, valueset
+from airflow_outreach_provider.store.runs import Owner
+
+# Spelt as in the partial indexes: with bound parameters neither database would use them.
+_IS_OPEN = deliveries.c.state.in_([sa.literal_column(f"'{state.value}'") for state in OPEN_STATES])
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """One event for one route, to be recorded.
+
+    :param payload: the event as JSON when it is not in the inbox.
+    """
+
+    event_id: str
+    route: str
+    lane: str
+    source: str
+    kind: str
+    label: str
+    payload: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A claimed delivery. :param tries: attempts before this task try."""
+
+    id: int
+    event_id: str
+    lane: str
+    kind: str
+    tries: int
+    payload: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a task instance got of its batch.
+
+    :param mine: to be delivered now, in order.
+    :param busy_until: when the last claim of another task instance on this batch runs out; None without one.
+    """
+
+    mine: list[Delivery]
+    busy_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt, and the state it leaves the delivery in."""
+
+    delivery_id: int
+    state: DeliveryState
+    at: datetime
+    verdict: Verdict
+    status: int | None = None
+    latency_ms: int = 0
+    error: str = ""
+    answer: str = ""
+    retry_after: float | None = None
+
+
+def record(
+    connection: sa.Connection,
+    rows: Sequence[NewDelivery],
+    now: datetime,
+    *,
+    state: DeliveryState = DeliveryState.PENDING,
+    plan: str | None = None,
+    plan_until: datetime | None = None,
+) -> None:
+    """Write deliveries down in the given order; those already there stay as they are."""
+    if not rows:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(deliveries).on_conflict_do_nothing(index_elements=["event_id", "route"])
+    common = {"state": state, "plan": plan, "plan_until": plan_until, "created_at": now, "updated_at": now}
+    connection.execute(
+        statement,
+        [
+            {
+                "event_id": row.event_id, "route": row.route, "lane": row.lane, "source": row.source,
+                "kind": row.kind, "label": row.label, "payload": row.payload, **common,
+            }
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def missing(store: Store, route: str, event_ids: Sequence[str]) -> list[str]:
+    """Those of ``event_ids`` that have no delivery to ``route`` yet."""
+    with store.read() as connection:
+        known = set(
+            connection.execute(
+                sa.select(deliveries.c.event_id).where(*_batch(store, route, event_ids))
+            ).scalars()
+        )
+    return [event_id for event_id in event_ids if event_id not in known]
+
+
+def claim(
+    store: Store,
+    *,
+    route: str,
+    event_ids: Sequence[str],
+    owner: Owner,
+    plan: str,
+    endpoint: str,
+    lease: timedelta,
+    revive: bool,
+) -> Claim:
+    """Take the open deliveries of a batch, in one transaction.
+
+    Deliveries that meanwhile belong to another plan are left to it. An earlier try of the same task
+    instance is dead, so its claims are taken over.
+
+    :param revive: dead ones become pending first: a person cleared the task.
+    """
+
+    def work(connection: sa.Connection) -> Claim:
+        now = store.now(connection)
+        of_batch = _batch(store, route, event_ids)
+        if revive:
+            connection.execute(
+                deliveries.update()
+                .where(*of_batch, deliveries.c.state == DeliveryState.DEAD)
+                .values(
+                    state=DeliveryState.PENDING, tries=0, plan=plan, plan_until=now + lease, updated_at=now
+                )
+            )
+        others = sa.and_(deliveries.c.claim != owner.key, deliveries.c.claim_until >= now)
+        planned = sa.or_(deliveries.c.plan == plan, deliveries.c.plan.is_(None))
+        busy_until = connection.execute(
+            sa.select(sa.func.max(deliveries.c.claim_until)).where(*of_batch, _IS_OPEN, planned, others)
+        ).scalar_one()
+        rows = connection.execute(
+            deliveries.update()
+            .where(*of_batch, _IS_OPEN, planned, sa.or_(deliveries.c.claim.is_(None), sa.not_(others)))
+            .values(
+                claim=owner.key, claim_until=now + lease, plan=plan, plan_until=now + lease,
+                endpoint=endpoint, updated_at=now,
+            )
+            .returning(
+                deliveries.c.id, deliveries.c.event_id, deliveries.c.lane, deliveries.c.kind,
+                deliveries.c.tries, deliveries.c.payload,
+            )
+        ).all()  # fmt: skip
+        return Claim(sorted((Delivery(*row) for row in rows), key=lambda each: each.id), busy_until)
+
+    return store.retrying(work)
+
+
+def renew(store: Store, owner: Owner, lease: timedelta) -> None:
+    """Keep this task instance's claims and their plans while it is at work."""
+
+    def work(connection: sa.Connection) -> None:
+        until = store.now(connection) + lease
+        connection.execute(
+            deliveries.update()
+            .where(deliveries.c.claim == owner.key)
+            .values(claim_until=until, plan_until=until)
+        )
+
+    store.retrying(work)
+
+
+_SETTLE = (
+    deliveries.update()
+    .where(deliveries.c.id == sa.bindparam("of_id"))
+    .values(
+        state=sa.bindparam("new_state"),
+        tries=deliveries.c.tries + 1,
+        last_status=sa.bindparam("status"),
+        last_error=sa.bindparam("error"),
+        updated_at=sa.bindparam("at"),
+        delivered_at=sa.bindparam("delivered"),
+    )
+)
+
+
+def settle(store: Store, attempts: Sequence[Attempt], owner: Owner) -> None:
+    """Write a group of attempts and the states they lead to, in one transaction."""
+    if not attempts:
+        return
+    task = {
+        "dag_id": owner.dag_id, "task_id": owner.task_id, "airflow_run_id": owner.run_id,
+        "map_index": owner.map_index, "try_number": owner.try_number,
+    }  # fmt: skip
+    updates: list[dict[str, Any]] = [
+        {
+            "of_id": each.delivery_id, "new_state": each.state.value, "status": each.status, "error": each.error,
+            "at": each.at, "delivered": each.at if each.state is DeliveryState.DELIVERED else None,
+        }
+        for each in attempts
+    ]  # fmt: skip
+    log: list[dict[str, Any]] = [
+        {
+            "delivery_id": each.delivery_id, "at": each.at, "verdict": each.verdict.value, "status": each.status,
+            "latency_ms": each.latency_ms, "error": each.error, "answer": each.answer,
+            "retry_after": each.retry_after, **task,
+        }
+        for each in attempts
+    ]  # fmt: skip
+
+    def work(connection: sa.Connection) -> None:
+        connection.execute(_SETTLE, updates)
+        connection.execute(delivery_attempts.insert(), log)
+
+    store.retrying(work)
+
+
+def move(store: Store, ids: Iterable[int], state: DeliveryState, reason: str) -> None:
+    """Put deliveries into ``state`` without an attempt: held, or ignored."""
+    values = values_param(ids)
+
+    def work(connection: sa.Connection) -> None:
+        connection.execute(
+            deliveries.update()
+            .where(deliveries.c.id.in_(_values(store, "int", values)))
+            .values(state=state, last_error=reason, updated_at=store.now(connection))
+        )
+
+    store.retrying(work)
+
+
+def release(store: Store, owner: Owner, plan_for: timedelta | None) -> None:
+    """End this task instance's claims.
+
+    :param plan_for: how long the open ones stay with this task, for its retry; None hands them back, so
+        that the next run takes them.
+    """
+
+    def work(connection: sa.Connection) -> None:
+        open_ones = sa.and_(deliveries.c.claim == owner.key, _IS_OPEN)
+        plan: dict[str, Any] = (
+            {"plan": None, "plan_until": None}
+            if plan_for is None
+            else {"plan_until": store.now(connection) + plan_for}
+        )
+        connection.execute(deliveries.update().where(open_ones).values(**plan))
+        connection.execute(
+            deliveries.update().where(deliveries.c.claim == owner.key).values(claim=None, claim_until=None)
+        )
+
+    store.retrying(work)
+
+
+def states_of(store: Store, route: str, event_ids: Sequence[str]) -> dict[str, int]:
+    """How many deliveries of a batch are in which state."""
+    with store.read() as connection:
+        rows = connection.execute(
+            sa.select(deliveries.c.state, sa.func.count())
+            .where(*_batch(store, route, event_ids))
+            .group_by(deliveries.c.state)
+        )
+        return {str(state): int(count) for state, count in rows}
+
+
+def _batch(store: Store, route: str, event_ids: Sequence[str]) -> tuple[sa.ColumnElement[bool], ...]:
+    ids = _values(store, "text", values_param(event_ids))
+    return (deliveries.c.route == route, deliveries.c.event_id.in_(ids))
+
+
+def _values(store: Store, kind: str, values: str) -> sa.Select[Any]:
+    table = sa.text(valueset(store.dialect, kind)).bindparams(values=values)
+    return sa.select(sa.column("v")).select_from(table)

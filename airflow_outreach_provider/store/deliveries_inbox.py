@@ -1,0 +1,97 @@
+"""The seam between inbox and deliveries: events become deliveries in the transaction that acknowledges them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.deliveries import DeliveryState, label_of, lane_of
+from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.store.deliveries import NewDelivery, record
+from airflow_outreach_provider.store.deliveries_schema import deliveries
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox_schema import inbox_events, inbox_pending
+from airflow_outreach_provider.store.rowset import values_param, valueset
+
+
+def new_delivery(event: ContactEvent, route: str, payload: str | None = None) -> NewDelivery:
+    """The delivery of ``event`` to ``route``, before anything was tried."""
+    return NewDelivery(
+        event.id, route, lane_of(event), event.source, event.kind.value, label_of(event), payload
+    )
+
+
+def fan_out(
+    store: Store,
+    consumer: str,
+    events: Sequence[ContactEvent],
+    routes: Sequence[str],
+    *,
+    handed_to: str | None = None,
+    plan_for: timedelta = timedelta(0),
+) -> int:
+    """Record each event for each route and acknowledge it for the consumer, in one transaction.
+
+    An event that comes a second time was replayed, because it cannot be read again once this has committed:
+    its deliveries start anew.
+
+    :param events: from ``inbox.read_new``, each with its ``seq``.
+    :param handed_to: the plan key of a task that does not report back; its deliveries end as ``handed``.
+    :return: how many events were taken; others have been taken by another reader meanwhile.
+    """
+    by_seq = {event.seq: event for event in events if event.seq is not None}
+
+    def work(connection: sa.Connection) -> int:
+        now = store.now(connection)
+        seqs = sa.text(valueset(store.dialect, "int")).bindparams(values=values_param(by_seq))
+        # Whoever deletes the row owns the event: a second reader waits here and then finds nothing.
+        taken = connection.execute(
+            sa.delete(inbox_pending)
+            .where(
+                inbox_pending.c.consumer == consumer,
+                inbox_pending.c.seq.in_(sa.select(sa.column("v")).select_from(seqs)),
+            )
+            .returning(inbox_pending.c.seq)
+        ).scalars()
+        mine = [by_seq[seq] for seq in sorted(taken)]
+        rows = [new_delivery(event, route) for event in mine for route in routes]
+        state = DeliveryState.HANDED if handed_to else DeliveryState.PENDING
+        _restart(connection, store, [event.id for event in mine], routes, state, handed_to)
+        until = now + plan_for if handed_to else None
+        record(connection, rows, now, state=state, plan=handed_to, plan_until=until)
+        return len(mine)
+
+    return store.retrying(work) if by_seq else 0
+
+
+def _restart(
+    connection: sa.Connection,
+    store: Store,
+    event_ids: Sequence[str],
+    routes: Sequence[str],
+    state: DeliveryState,
+    plan: str | None,
+) -> None:
+    ids = sa.text(valueset(store.dialect, "text")).bindparams(values=values_param(event_ids))
+    connection.execute(
+        deliveries.update()
+        .where(
+            deliveries.c.event_id.in_(sa.select(sa.column("v")).select_from(ids)),
+            deliveries.c.route.in_(list(routes)),
+        )
+        .values(state=state, tries=0, plan=plan, plan_until=None, updated_at=store.now(connection))
+    )
+
+
+def bodies(store: Store, event_ids: Sequence[str]) -> dict[str, bytes]:
+    """The raw bodies of events, as received."""
+    ids = sa.text(valueset(store.dialect, "text")).bindparams(values=values_param(event_ids))
+    with store.read() as connection:
+        rows = connection.execute(
+            sa.select(inbox_events.c.event_id, inbox_events.c.body).where(
+                inbox_events.c.event_id.in_(sa.select(sa.column("v")).select_from(ids))
+            )
+        )
+        return {row.event_id: bytes(row.body) for row in rows}

@@ -1,0 +1,107 @@
+"""Who delivers what: open deliveries are handed to one task instance's batches at a time.
+
+A plan is kept until it runs out, and work at it keeps it. So a delivery whose run was deleted, or whose
+sensor died before anyone saw its batches, comes back by itself; and while an earlier delivery of a lane is
+still with some task, the later ones wait here, where they block no worker and use up no try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
+from airflow_outreach_provider.store.deliveries_schema import deliveries
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.rowset import values_param, valueset
+
+# Planning looks at lanes as a whole, so two sensors on PostgreSQL take turns ("fano").
+_ADVISORY_LOCK = 0x66616E6F
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A delivery in a plan."""
+
+    event_id: str
+    lane: str
+    label: str
+
+
+def plan(
+    store: Store, routes: Sequence[str], key: str, *, limit: int, lease: timedelta
+) -> list[Planned] | None:
+    """Plan up to ``limit`` deliveries under ``key``, oldest first.
+
+    :param key: the task instance that hands the work out. Asked again by a retry or after Clear, it gets
+        back what is left of its own plan and nothing new.
+    :return: None when there is nothing to do yet; an empty list when everything of this plan is done.
+    """
+
+    def work(connection: sa.Connection) -> list[Planned] | None:
+        if store.dialect == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        earlier = _own(connection, key)
+        if earlier is not None:
+            return earlier
+        now = store.now(connection)
+        rows = connection.execute(_free(routes, now).limit(limit * len(routes))).all()
+        if not rows:
+            return None
+        ids = sa.text(valueset(store.dialect, "int")).bindparams(values=values_param(row.id for row in rows))
+        connection.execute(
+            deliveries.update()
+            .where(deliveries.c.id.in_(sa.select(sa.column("v")).select_from(ids)))
+            .values(plan=key, plan_until=now + lease)
+        )
+        return [Planned(row.event_id, row.lane, row.label) for row in rows]
+
+    return store.retrying(work)
+
+
+def ready(store: Store, routes: Sequence[str]) -> bool:
+    """Whether :func:`plan` would find something; reads an index that holds only open deliveries."""
+    with store.read() as connection:
+        return connection.execute(_free(routes, store.now(connection)).limit(1)).first() is not None
+
+
+def _own(connection: sa.Connection, key: str) -> list[Planned] | None:
+    rows = connection.execute(
+        sa.select(deliveries.c.event_id, deliveries.c.lane, deliveries.c.label, deliveries.c.state)
+        .where(deliveries.c.plan == key)
+        .order_by(deliveries.c.id)
+    ).all()
+    done = {DeliveryState.DELIVERED, DeliveryState.IGNORED}
+    return [Planned(*row[:3]) for row in rows if row.state not in done] if rows else None
+
+
+def _free(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
+    """Open deliveries that are with nobody, and neither is an earlier one of their lane."""
+    earlier = deliveries.alias()
+    with_somebody = sa.or_(earlier.c.plan_until >= now, earlier.c.claim_until >= now)
+    return (
+        sa.select(deliveries.c.id, deliveries.c.event_id, deliveries.c.lane, deliveries.c.label)
+        .where(
+            deliveries.c.route.in_(list(routes)),
+            _is_open(deliveries),
+            sa.or_(deliveries.c.plan_until.is_(None), deliveries.c.plan_until < now),
+            sa.or_(deliveries.c.claim_until.is_(None), deliveries.c.claim_until < now),
+            ~sa.exists().where(
+                earlier.c.route == deliveries.c.route,
+                earlier.c.lane == deliveries.c.lane,
+                earlier.c.id < deliveries.c.id,
+                _is_open(earlier),
+                with_somebody,
+            ),
+        )
+        .order_by(deliveries.c.id)
+    )
+
+
+def _is_open(table: sa.FromClause) -> sa.ColumnElement[bool]:
+    # Spelt as in the partial indexes: with bound parameters neither database would use them.
+    return table.c.state.in_([sa.literal_column(f"'{state.value}'") for state in OPEN_STATES])

@@ -210,8 +210,8 @@ class Compiler:
         steps: list[tuple[Callable[[Any], Any], Callable[[object, object], bool], Callable[[Any], Any]]] = []
         for operand in node.ops:
             right = self._node(operand.expr, depth)
-            _check_comparison(left, operand.op, right, operand.expr.lineno)
-            steps.append((left.run, COMPARISONS[operand.op], right.run))
+            _check_comparison(left, operand.op, right, operand.expr)
+            steps.append((_timed(left, right), COMPARISONS[operand.op], _timed(right, left)))
             left = right
         if len(steps) == 1:
             a, compare, b = steps[0]
@@ -286,7 +286,9 @@ class Compiler:
     def _call(self, node: nodes.Call, _depth: int) -> Code:
         name = node.node.attr if isinstance(node.node, nodes.Getattr) else getattr(node.node, "name", "")
         name = {"strip": "trim", "len": "length", "str": "string"}.get(name, name)
-        remedy = f"write it as a filter: … | {name}" if name in FILTERS else "use a filter: … | lower"
+        remedy = f"write it as a filter: … | {name}" if name in FILTERS else "use a filter, e.g. … | lower"
+        if name in {"startswith", "endswith", "contains", "find"}:
+            remedy = "write e.g. '@example.com' in contact.email"
         raise Mistake("functions and methods cannot be called", node.node.lineno, remedy)
 
 
@@ -329,6 +331,17 @@ def _lookup(parent: Callable[[Any], Any], key: str | int, field: Field, label: s
     return Code(run, field.type, field.always, field.choices, label=label)
 
 
+def _timed(code: Code, other: Code) -> Callable[[Any], Any]:
+    """Beside a time a text is read as one: an event's JSON writes its times as text."""
+    if Type.TIME not in (code.type, other.type):
+        return code.run
+    if code.constant is not _UNKNOWN:
+        moment = moment_of(code.constant)
+        return lambda _record: moment
+    run = code.run
+    return lambda record: moment_of(run(record))
+
+
 def _common(left: Code, right: Code) -> Type:
     return left.type if left.type is right.type else Type.ANY
 
@@ -354,13 +367,14 @@ def _arguments(node: nodes.Filter) -> list[nodes.Expr]:
     return arguments
 
 
-def _check_comparison(left: Code, operator: str, right: Code, offset: int) -> None:
+def _check_comparison(left: Code, operator: str, right: Code, operand: nodes.Expr) -> None:
+    offset = operand.lineno
     if operator in {"in", "notin"}:
         if right.type not in (Type.LIST, Type.TEXT, Type.ANY):
             raise Mistake(f"{right.label} is {right.type}", offset, "after in comes a list or a text")
-        if isinstance(right.constant, tuple):
-            for each in right.constant:
-                _check_choice(left, each, offset)
+        if isinstance(operand, (nodes.List, nodes.Tuple)):
+            for item in operand.items:
+                _check_choice(left, getattr(item, "value", None), item.lineno)
         return
     for one, other in ((left, right), (right, left)):
         _check_choice(one, other.constant, offset)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 MAX_TEXT = 100_000
 _MAX_DIGITS = 40
@@ -69,9 +71,11 @@ def text_of(value: object) -> str | None:
         if not math.isfinite(value):
             return None
         return str(int(value)) if value.is_integer() and abs(value) < 1e16 else repr(value)
-    if isinstance(value, datetime):
+    if isinstance(value, (date, time)):  # a datetime is a date
         return value.isoformat()
-    return None
+    if isinstance(value, Decimal):
+        return f"{value:f}" if value.is_finite() and abs(value.adjusted()) < _MAX_DIGITS else None
+    return str(value) if isinstance(value, UUID) else None
 
 
 def moment_of(value: object) -> datetime | None:
@@ -95,6 +99,10 @@ def _on_text(work: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _number(value: object) -> int | float | None:
+    if isinstance(value, Decimal):  # as databases give it
+        if not value.is_finite() or abs(value.adjusted()) > _MAX_DIGITS:
+            return None
+        return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return value if abs(value) < _MAX_NUMBER else None  # also turns away NaN and infinities
@@ -226,7 +234,7 @@ TESTS: dict[str, Callable[[object], bool]] = {
     "undefined": lambda value: value is None,
     "none": lambda value: value is None,
     "string": lambda value: isinstance(value, str),
-    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, (int, float, Decimal)) and not isinstance(value, bool),
     "boolean": lambda value: isinstance(value, bool),
     "true": lambda value: value is True,
     "false": lambda value: value is False,

@@ -34,7 +34,7 @@ class Mistake(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Advice on an unknown word: the nearest known one, else all of them."""
-    words = sorted(known)
+    words = sorted(map(str, known))
     close = get_close_matches(word.lower(), words, 1, 0.6)
     return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(words)}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from airflow_outreach_provider.core.events import CONTACT_FIELDS, EventKind
 from airflow_outreach_provider.core.expression_functions import Type
 
 
@@ -47,7 +48,12 @@ EVENT = Scope(
     "event",
     {
         "id": Field(Type.TEXT, always=True, help="the event's stable id"),
-        "kind": Field(Type.TEXT, always=True, help="what happened, the same word for every platform"),
+        "kind": Field(
+            Type.TEXT,
+            always=True,
+            choices=frozenset(EventKind),
+            help="what happened, the same word for every platform",
+        ),
         "type": Field(Type.TEXT, always=True, help="what happened, in the platform's own word"),
         "source": Field(Type.TEXT, always=True, help="the connection id the event came through"),
         "platform": Field(Type.TEXT, always=True, help="the platform it came from"),
@@ -56,7 +62,7 @@ EVENT = Scope(
         "campaign_id": Field(Type.TEXT, help="the platform's campaign"),
         "contact": Field(
             Type.ANY,
-            fields=dict.fromkeys(("name", "first_name", "last_name", "email", "phone", "external_id"), _TEXT),
+            fields=dict.fromkeys(CONTACT_FIELDS, _TEXT),
             help="the person: `contact.email`, `contact.phone` (E.164)",
         ),
         "data": Field(Type.ANY, open=True, help="the raw event: `data.score`, `data['outcome_type']`"),

@@ -1,0 +1,1 @@
+"""Workflow files: lead syncs and event routes in a few lines of YAML, read strictly, every mistake explained."""

@@ -1,0 +1,185 @@
+"""What no single field can know: keys that exclude or need each other. Works on the data as written, so every
+mistake of a file is found in one pass, valid or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from airflow_outreach_provider.core.expression_parser import did_you_mean
+from airflow_outreach_provider.core.workflows.models import NESTED_TARGETS, Deliver, LeadSource, Section
+from airflow_outreach_provider.core.workflows.problems import Path
+
+RESERVED_PARAMS = frozenset({"leads", "limit", "dry_run"})
+"""What the trigger form of a lead sync already asks."""
+
+_PARAM_KEYS = frozenset(
+    [
+        "default",
+        "description",
+        "title",
+        "type",
+        "enum",
+        "format",
+        "minimum",
+        "maximum",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "examples",
+        "values_display",
+        "section",
+        "description_md",
+        "items",
+        "schema",
+        "const",
+    ]
+)
+
+Finding = tuple[Path, bool, str, str]
+"""Path below the workflow, whether its key is meant (not its value), message, hint."""
+
+
+def check_lead_sync(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is wrong between the keys of a lead sync."""
+    yield from _exactly_one(data, "leads", LeadSource)
+    yield from _extension(data)
+    mapping, outreach = data.get("map"), _mapping(data, "outreach")
+    if isinstance(mapping, dict):
+        yield from _mapping_findings(mapping, outreach, ("map",))
+    yield from _knobs(data)
+    rules = _mapping(data, "rules")
+    for key in ("approvers", "approval_timeout"):
+        if key in rules and rules.get("approve_above") is None:
+            yield (
+                ("rules", key),
+                True,
+                f"{key} has no effect without approve_above",
+                "write e.g. approve_above: 500",
+            )
+
+
+def check_event_route(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is wrong between the keys of an event route."""
+    yield from _exactly_one(data, "deliver", Deliver)
+    outreach = _mapping(_mapping(data, "deliver"), "outreach")
+    mapping = outreach.get("map")
+    if isinstance(mapping, dict):
+        yield from _mapping_findings(mapping, outreach, ("deliver", "outreach", "map"))
+    kinds, where = data.get("kinds"), data.get("where")
+    if kinds and isinstance(where, str) and "kind ==" in where:
+        yield ("where",), False, "kinds already says which kinds", "ask for the kind in one of the two"
+    yield from _knobs(data)
+
+
+def empty_values(data: object, path: Path = ()) -> Iterator[Finding]:
+    """Keys and list items with nothing behind them; only ``schedule`` and a param's default may be empty."""
+    if data is None:
+        what = path[-1] if path and isinstance(path[-1], str) else "the workflow"
+        yield path, True, f"{what} is empty", "write a value, or leave the key out"
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            if key not in {"schedule", "params"}:
+                yield from empty_values(value, (*path, key))
+    elif isinstance(data, list):
+        for index, item in enumerate(data):
+            yield from empty_values(item, (*path, index))
+
+
+CHECKS: dict[str, Callable[[Mapping[str, Any]], Iterator[Finding]]] = {
+    "lead_syncs": check_lead_sync,
+    "event_routes": check_event_route,
+}
+
+
+def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _exactly_one(data: Mapping[str, Any], key: str, section: type[Section]) -> Iterator[Finding]:
+    value = data.get(key)
+    if not isinstance(value, dict):
+        return
+    given = [each for each in section.one_of if each in value]
+    if len(given) > 1:
+        yield (key, given[1]), True, f"{key} has {' and '.join(given)}, and can have one", "remove the other"
+    elif not given:
+        unknown = [each for each in value if did_you_mean(each, section.one_of).startswith("did")]
+        if not unknown:  # a misspelt one is reported as such
+            yield (key,), True, f"{key} says nothing", f"write one of: {', '.join(section.one_of)}"
+
+
+def _extension(data: Mapping[str, Any]) -> Iterator[Finding]:
+    leads = _mapping(data, "leads")
+    for key, other in (("csv", "jsonl"), ("jsonl", "csv")):
+        uri = leads.get(key)
+        if not isinstance(uri, str) or uri.rstrip().endswith("}}"):
+            continue
+        bare = uri.split("?")[0].removesuffix(".gz")
+        if bare.endswith(f".{other}"):
+            yield (
+                ("leads", key),
+                False,
+                f"this file is {other}, not {key}",
+                f"write {other}: instead of {key}:",
+            )
+        elif not bare.endswith(f".{key}"):
+            hint = "save it as CSV" if bare.endswith((".xlsx", ".xls")) else "name a file, not a folder"
+            yield ("leads", key), False, f"the name does not end in .{key} or .{key}.gz", hint
+
+
+def _mapping_findings(
+    mapping: Mapping[str, Any], outreach: Mapping[str, Any], path: Path
+) -> Iterator[Finding]:
+    if not any(target in {"phoneNumber", "contacts.phoneNumber"} for target in mapping):
+        close = [each for each in mapping if did_you_mean(each, ["phonenumber"]).startswith("did")]
+        if close:
+            yield (
+                (*path, close[0]),
+                True,
+                f"{close[0]!r} is not the phone number",
+                "did you mean 'phoneNumber'?",
+            )
+        else:
+            yield path, True, "map has no phoneNumber", "write phoneNumber: and the column that holds it"
+    if outreach.get("format", "raw") != "fixed":
+        for target in mapping:
+            if target.startswith(NESTED_TARGETS):
+                yield (
+                    (*path, target),
+                    True,
+                    f"{target} needs the fixed format",
+                    "write outreach: {format: fixed}",
+                )
+
+
+def _knobs(data: Mapping[str, Any]) -> Iterator[Finding]:
+    if data.get("catchup") is True and not data.get("start_date"):
+        yield ("catchup",), True, "catchup needs a start_date", "write e.g. start_date: 2026-01-31"
+    if data.get("pool_slots") is not None and data.get("pool") is None:
+        yield ("pool_slots",), True, "pool_slots has no effect without a pool", "write pool: and its name"
+    if (
+        data.get("schedule") == "@continuous"
+        and isinstance(data.get("max_active_runs"), int)
+        and data["max_active_runs"] > 1
+    ):
+        yield ("max_active_runs",), False, "@continuous runs one at a time", "leave max_active_runs out"
+    if isinstance(data.get("params"), dict):
+        yield from _params(data["params"])
+    start, end = data.get("start_date"), data.get("end_date")
+    if isinstance(start, str) and isinstance(end, str) and end[:10] < start[:10]:
+        yield ("end_date",), False, "end_date is before start_date", ""
+
+
+def _params(params: Mapping[str, Any]) -> Iterator[Finding]:
+    for name, spec in params.items():
+        path: Path = ("params", name)
+        if not name.isidentifier():
+            yield path, True, f"{name!r} is not the name of a param", "use letters, digits and _"
+        if name in RESERVED_PARAMS:
+            yield path, True, f"the trigger form has a field {name!r} already", "choose another name"
+        for key in spec if isinstance(spec, dict) else ():
+            if key not in _PARAM_KEYS:
+                yield (*path, key), True, f"a param has no {key!r}", did_you_mean(key, _PARAM_KEYS)

@@ -1,0 +1,134 @@
+"""Pydantic's errors → sentences for the person who wrote the file, with the spot and what was meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from airflow_outreach_provider.core.expression_parser import did_you_mean
+from airflow_outreach_provider.core.workflows.fields import MISTAKE, kind_of
+from airflow_outreach_provider.core.workflows.models import Section
+from airflow_outreach_provider.core.workflows.problems import Path, Problem
+from airflow_outreach_provider.core.workflows.yaml_source import Located, spot_within
+
+_MANY = 15
+# Where people look for a key that is elsewhere.
+_ELSEWHERE: dict[str, str] = {
+    "configuration_id": "under outreach:",
+    "conn_id": "under outreach:",
+    "format": "under outreach:",
+    "payload_format": "under outreach:, as format",
+    "campaign": "under outreach:",
+    "csv": "under leads:",
+    "jsonl": "under leads:",
+    "sql": "under leads:",
+    "query": "under leads: sql:",
+    "default_region": "under rules:",
+    "quiet_hours": "under rules:",
+    "consent": "under rules:",
+    "require_consent": "under rules:, as consent",
+    "line_types": "under rules:",
+    "on_unknown": "under rules:",
+    "resubmit": "under rules:",
+    "max_rejected": "under rules:",
+    "min_rows": "under rules:",
+    "approve_above": "under rules:",
+    "concurrency": "under rules:",
+    "requests_per_second": "under rules:",
+    "endpoint": "under deliver:",
+    "python": "under deliver:",
+    "suppress": "under deliver:",
+    "mapping": "as map:",
+    "schedule_interval": "as schedule:",
+    "default_args": "as keys of the workflow itself, e.g. retries:",
+}
+
+
+def explain(
+    error: ValidationError, model: type[BaseModel], located: Located, base: Path, partial: bool = False
+) -> list[Problem]:
+    """Every error of a validation, located.
+
+    :param base: where the validated data stand in the file.
+    :param partial: defaults: what is missing may come later.
+    """
+    problems = []
+    for each in error.errors(include_url=False):
+        path = base + tuple(part for part in each["loc"] if part != "[key]")
+        on_key = each["loc"][-1:] == ("[key]",)
+        section = _model_at(model, each["loc"])
+        if each["type"] == "missing":
+            if not partial:
+                problems.append(_missing(str(each["loc"][-1]), path[:-1], located, section))
+        elif each["type"] == "extra_forbidden":
+            problems.append(_unknown_key(str(each["loc"][-1]), path, located, section))
+        elif each["input"] is None:
+            continue  # empty values are found by the checks, optional ones too
+        elif each["type"] == MISTAKE:
+            context: Mapping[str, Any] = each.get("ctx", {})
+            spot = located.spot(path, key=on_key)
+            if context["offset"] is not None and isinstance(each["input"], str):
+                spot = spot_within(spot, each["input"], context["offset"])
+            problems.append(Problem.at(spot, context["message"], context["hint"], path))
+        else:
+            problems.append(_ordinary(each, path, located))
+    return problems
+
+
+def _unknown_key(key: str, path: Path, located: Located, section: type[BaseModel] | None) -> Problem:
+    known = list(section.model_fields) if section else []
+    hint = did_you_mean(key, known)
+    here = str(path[-2]) if len(path) > 1 else ""
+    if (
+        key in _ELSEWHERE
+        and _ELSEWHERE[key] != f"under {here}:"
+        and not (hint.startswith("did") and _ELSEWHERE[key].startswith("under"))
+    ):
+        hint = f"it goes {_ELSEWHERE[key]}"
+    elif not hint.startswith("did") and len(known) > _MANY:
+        hint = "the reference lists the keys there are"
+    return Problem.at(located.spot(path, key=True), f"unknown key {key!r}", hint, path)
+
+
+def _missing(key: str, path: Path, located: Located, section: type[BaseModel] | None) -> Problem:
+    field = section.model_fields.get(key) if section else None
+    described = re.split(r"[.;]", field.description or "")[0] if field is not None else ""
+    spot = located.spot(path, key=True)
+    return Problem.at(spot, f"the key {key!r} is missing", f"{key}: {described}" if described else "", path)
+
+
+def _ordinary(each: Any, path: Path, located: Located) -> Problem:
+    """The few of pydantic's own errors our fields leave: mappings, lists and their lengths."""
+    value, kind = each["input"], str(each["type"])
+    message, hint = str(each["msg"]), ""
+    if kind in {"model_type", "model_attributes_type", "dict_type"}:
+        message, hint = f"this must be a mapping, not {kind_of(value)}", "write key: value"
+    elif kind == "list_type":
+        message, hint = f"this must be a list, not {kind_of(value)}", "write [a, b]"
+    elif kind == "too_short":
+        message, hint = "this is empty", "write something, or leave the key out"
+    elif kind == "string_type":
+        message, hint = f"this must be text, not {kind_of(value)}", "put quotes around it"
+    return Problem.at(located.spot(path, key=value is None), message, hint, path)
+
+
+def _model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The section in which the last part of ``loc`` stands."""
+    current: type[BaseModel] | None = model
+    for part in loc[:-1]:
+        if current is None:
+            return None
+        field = current.model_fields.get(str(part))
+        current = _section_of(field) if field is not None else None
+    return current
+
+
+def _section_of(field: FieldInfo) -> type[BaseModel] | None:
+    for candidate in (field.annotation, *getattr(field.annotation, "__args__", ())):
+        if isinstance(candidate, type) and issubclass(candidate, Section):
+            return candidate
+    return None

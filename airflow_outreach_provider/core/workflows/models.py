@@ -1,0 +1,314 @@
+"""What a workflow file may say. Field descriptions are the reference page and the editors' hover texts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+
+from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.leads import SECTIONS
+from airflow_outreach_provider.core.phones import LineType
+from airflow_outreach_provider.core.workflows.fields import (
+    ONE_OR_MANY,
+    Column,
+    ConnectionId,
+    Count,
+    EventValue,
+    Flag,
+    Moment,
+    PlainText,
+    Positive,
+    PythonPath,
+    QuietSpan,
+    Rate,
+    Region,
+    ResubmitRule,
+    RowValue,
+    Shape,
+    ShareOrCount,
+    Span,
+    Target,
+    Templated,
+    Text,
+    Where,
+    Zone,
+    choice,
+    kind_of,
+    mistake,
+)
+from airflow_outreach_provider.core.workflows.schedules import BY_HAND, Schedule, ScheduleField
+
+
+class Section(BaseModel):
+    """A mapping of the file: unknown keys are mistakes.
+
+    :cvar one_of: exactly one of these keys must be there.
+    :cvar as_written: sections that a workflow's own value replaces as a whole instead of merging with defaults.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    one_of: ClassVar[tuple[str, ...]] = ()
+    as_written: ClassVar[frozenset[str]] = frozenset()
+
+
+def _params(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise mistake(f"this must be a mapping, not {kind_of(value)}", "write name: default value")
+    return value
+
+
+Params = Annotated[dict[str, Any], PlainValidator(_params), Shape({"type": "object"})]
+
+
+class AirflowKnobs(Section):
+    """What Airflow itself offers, under Airflow's own names."""
+
+    description: Text | None = Field(None, description="One line, shown in the list of DAGs.")
+    schedule: ScheduleField = Field(
+        BY_HAND,
+        description='When it runs: cron ("*/15 * * * *"), a preset ("@daily"), a span (15m), '
+        "{assets: [uri, …]} or {any_asset: [uri, …]}; nothing: only by hand. Quote what begins with * or @.",
+    )
+    start_date: Moment | None = Field(
+        None, description="No run before this, e.g. 2026-01-31; without a zone UTC."
+    )
+    end_date: Moment | None = Field(None, description="No run after this.")
+    timezone: Zone | None = Field(
+        None, description="The zone cron is read in, e.g. Europe/Berlin; UTC otherwise."
+    )
+    catchup: Flag = Field(False, description="Also run for the times missed since start_date.")
+    enabled: Flag = Field(True, description="false: read and checked, but no DAG is made of it.")
+    max_active_runs: Positive = Field(1, description="How many runs at once.")
+    max_active_tasks: Positive | None = Field(None, description="How many of its tasks at once.")
+    dagrun_timeout: Span | None = Field(None, description="A run that takes longer fails, e.g. 2h.")
+    is_paused_upon_creation: Flag | None = Field(
+        None, description="Whether it starts paused; Airflow's setting otherwise."
+    )
+    dag_display_name: Text | None = Field(None, description="The name the UI shows instead of the id.")
+    tags: Annotated[list[PlainText], *ONE_OR_MANY] = Field(
+        [], description="Tags in the UI, besides `outreach`."
+    )
+    owner: PlainText | None = Field(None, description="Who answers for it.")
+    owner_links: dict[str, Text] | None = Field(None, description="Owner → link (https: or mailto:).")
+    params: Params = Field(
+        {},
+        description="Fields of the trigger form: name: default, or name: {default, type, title, description, …} as in Airflow's Param.",
+    )
+    retries: Count | None = Field(
+        None, description="How often a task is retried; 3 unless set here or in Airflow."
+    )
+    retry_delay: Span | None = Field(None, description="How long to wait before the first retry, e.g. 5m.")
+    retry_exponential_backoff: Flag | None = Field(None, description="Wait longer before each further retry.")
+    max_retry_delay: Span | None = Field(None, description="The longest wait before a retry.")
+    execution_timeout: Span | None = Field(None, description="A task that takes longer fails, e.g. 1h.")
+    pool: PlainText | None = Field(None, description="Airflow pool of the tasks.")
+    pool_slots: Positive | None = Field(None, description="Slots a task takes of its pool.")
+    priority_weight: Positive | None = Field(None, description="Tasks with more come first.")
+    queue: PlainText | None = Field(None, description="Queue of the workers.")
+    executor: PlainText | None = Field(None, description="Executor, where there are several.")
+    depends_on_past: Flag | None = Field(None, description="A task runs only after its last run went well.")
+    on_failure_callback: Annotated[list[PythonPath], *ONE_OR_MANY] | None = Field(
+        None, description="Called when a run fails: package.module.function."
+    )
+    on_success_callback: Annotated[list[PythonPath], *ONE_OR_MANY] | None = Field(
+        None, description="Called when a run goes well."
+    )
+    on_retry_callback: Annotated[list[PythonPath], *ONE_OR_MANY] | None = Field(
+        None, description="Called when a task is retried."
+    )
+
+
+class SqlSource(Section):
+    """Rows of a query."""
+
+    conn_id: ConnectionId = Field(description="Airflow connection of the database.")
+    query: Templated = Field(
+        description="SELECT …; Airflow's templates allowed, e.g. {{ data_interval_start }}."
+    )
+
+
+class LeadSource(Section):
+    """Where the rows come from: exactly one of these."""
+
+    one_of = ("csv", "jsonl", "sql")
+
+    csv: Templated | None = Field(
+        None, description="Path or URI of a CSV file, .gz allowed; * in the name takes every match."
+    )
+    jsonl: Templated | None = Field(
+        None, description="Path or URI of a file with one JSON object a line, .gz allowed."
+    )
+    sql: SqlSource | None = Field(None, description="A query of a database.")
+
+
+class Outreach(Section):
+    """Which campaign the leads go to."""
+
+    conn_id: ConnectionId = Field("outreach_default", description="Airflow connection of type `outreach`.")
+    configuration_id: Templated | None = Field(
+        None, description="The outreach configuration; the connection's own otherwise."
+    )
+    format: Annotated[str, *choice(["raw", "fixed"])] = Field(
+        "raw", description="Payload format: raw is flat, fixed has contacts, applications, conversations."
+    )
+    campaign: Templated | None = Field(
+        None, description="Within a campaign nobody is texted twice; the configuration id otherwise."
+    )
+
+
+class SendRules(Section):
+    """Whom to text, when, and what to do with doubts."""
+
+    default_region: Region | None = Field(
+        None, description="Country of numbers without country code, e.g. US."
+    )
+    quiet_hours: QuietSpan | None = Field(
+        None, description='Nobody is texted then, in their own time zone, e.g. "21:00-08:00".'
+    )
+    consent: Column | None = Field(None, description="Column that must say yes before a person is texted.")
+    line_types: Annotated[list[Annotated[str, *choice(LineType)]], *ONE_OR_MANY] | None = Field(
+        None, description="Kinds of line that may be texted."
+    )
+    on_unknown: Annotated[str, *choice(["hold", "resend"])] = Field(
+        "hold", description="An answer that never came: hold (at most one text) or resend (at least one)."
+    )
+    resubmit: ResubmitRule = Field(
+        "never",
+        description="A person texted before: never again, when the row changed, or after a span such as 90d.",
+    )
+    max_rejected: ShareOrCount = Field(
+        "5%", description="More rejected rows than this fail the task: a share or a number."
+    )
+    concurrency: Positive | None = Field(None, description="Requests in flight at once.")
+    requests_per_second: Rate | None = Field(None, description="At most so many requests a second.")
+
+
+class LeadRules(SendRules):
+    """Whom to text, when, and what to do with doubts."""
+
+    min_rows: Count | None = Field(
+        None, description="Fewer rows than this fail the task before anybody is texted."
+    )
+    approve_above: Count | None = Field(
+        None,
+        description="With more people than this to text, the run waits for a person's approval in Airflow's UI.",
+    )
+    approval_timeout: Span = Field(
+        timedelta(days=1), description="No answer for so long: nothing is sent and the run fails."
+    )
+    approvers: Annotated[list[PlainText], *ONE_OR_MANY] | None = Field(
+        None, description="Ids of the Airflow users who may approve; anybody with the right to otherwise."
+    )
+
+
+class LeadSync(AirflowKnobs):
+    """Rows of a source → leads of an outreach campaign."""
+
+    as_written = frozenset({"leads", "map"})
+
+    leads: LeadSource = Field(description="Where the rows come from.")
+    outreach: Outreach = Field(default_factory=Outreach, description="Which campaign the leads go to.")
+    map: dict[Target, RowValue] | None = Field(
+        None,
+        min_length=1,
+        description='Field of the lead → column, or a template such as "{{ row.title | trim }}". '
+        "Without it the usual column names are recognised and all other columns become custom properties.",
+    )
+    rules: LeadRules = Field(
+        default_factory=LeadRules, description="Whom to text, when, and what to do with doubts."
+    )
+    dry_run: Flag = Field(False, description="Do everything but send.")
+
+
+class EventOutreach(Outreach):
+    """An event becomes a lead of a campaign."""
+
+    map: dict[Target, EventValue] = Field(
+        default_factory=lambda: {
+            "phoneNumber": "contact.phone",
+            "firstName": "contact.first_name",
+            "lastName": "contact.last_name",
+            "email": "contact.email",
+        },
+        min_length=1,
+        description='Field of the lead → field of the event, or a template such as "{{ data.title | trim }}".',
+    )
+    rules: SendRules = Field(
+        default_factory=SendRules, description="Whom to text, when, and what to do with doubts."
+    )
+
+
+def _suppress(value: object) -> bool:
+    if value is not True:
+        raise mistake(
+            f"this must be true, not {kind_of(value)}", "write suppress: true, or choose another way"
+        )
+    return True
+
+
+class Deliver(Section):
+    """What becomes of a matching event: exactly one of these."""
+
+    one_of = ("endpoint", "outreach", "python", "suppress")
+
+    endpoint: ConnectionId | None = Field(
+        None, description="A signed webhook: connection of type `outreach_endpoint`."
+    )
+    outreach: EventOutreach | None = Field(None, description="A lead of an outreach campaign.")
+    python: PythonPath | None = Field(None, description="A function: package.module.function(event).")
+    suppress: Annotated[bool, PlainValidator(_suppress), Shape({"const": True})] | None = Field(
+        None, description="true: the contact goes on the do-not-contact list."
+    )
+
+
+class EventRoute(AirflowKnobs):
+    """Events of the platforms → one place each."""
+
+    as_written = frozenset({"deliver", "source", "kinds"})
+
+    schedule: ScheduleField = Field(
+        default_factory=lambda: Schedule(BY_HAND.kind.CRON, cron="@continuous"),
+        description='When it looks for events; "@continuous" (default) waits for them all the time.',
+    )
+    source: ConnectionId | None = Field(
+        None, description="Only events of this connection of type `outreach_source`; all otherwise."
+    )
+    kinds: Annotated[list[Annotated[str, *choice(EventKind)]], *ONE_OR_MANY] | None = Field(
+        None, description="Only these kinds of event."
+    )
+    where: Where | None = Field(
+        None, description="Only events for which this is true, e.g. kind == 'interested'."
+    )
+    deliver: Deliver = Field(description="What becomes of a matching event.")
+    max_events: Positive = Field(1000, description="At most so many events a run.")
+    poll_interval: Span = Field(
+        timedelta(seconds=5), description="How often to look for new events, e.g. 5s."
+    )
+    wait: Span | None = Field(
+        None, description="How long a run waits for events before it ends as skipped; a day otherwise."
+    )
+
+
+class Defaults(Section):
+    """Values shared by the workflows of the file, or, in `_defaults.yaml`, of the folder."""
+
+    lead_syncs: LeadSync | None = Field(None, description="For every lead sync.")
+    event_routes: EventRoute | None = Field(None, description="For every event route.")
+
+
+class WorkflowFile(Section):
+    """A workflow file."""
+
+    defaults: Defaults | None = Field(None, description="Values shared by the workflows of this file.")
+    lead_syncs: dict[str, LeadSync] = Field({}, description="Name → lead sync.")
+    event_routes: dict[str, EventRoute] = Field({}, description="Name → event route.")
+
+
+Workflow = LeadSync | EventRoute
+SECTION_MODELS: dict[str, type[LeadSync] | type[EventRoute]] = {
+    "lead_syncs": LeadSync,
+    "event_routes": EventRoute,
+}
+NESTED_TARGETS = tuple(f"{section}." for section in SECTIONS if section != "contacts")

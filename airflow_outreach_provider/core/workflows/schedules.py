@@ -1,0 +1,179 @@
+"""When a workflow runs: cron, a preset, a span, assets, or only by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic_core import PydanticCustomError
+
+from airflow_outreach_provider.core.expression_parser import did_you_mean
+from airflow_outreach_provider.core.workflows.fields import SPAN_SCHEMA, _field, kind_of, mistake, span, text
+
+# Airflow's cron presets, airflow/utils/dates.py, and the two words that are no cron.
+PRESETS = frozenset(
+    {"@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly", "@once", "@continuous"}
+)
+
+
+class ScheduleKind(StrEnum):
+    """What a schedule is made of."""
+
+    BY_HAND = "by hand"
+    CRON = "cron"
+    SPAN = "span"
+    ALL_ASSETS = "all assets"
+    ANY_ASSET = "any asset"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A read schedule; which of the values counts says ``kind``."""
+
+    kind: ScheduleKind
+    cron: str = ""
+    every: timedelta = timedelta()
+    assets: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        match self.kind:
+            case ScheduleKind.BY_HAND:
+                return "by hand"
+            case ScheduleKind.CRON:
+                return self.cron
+            case ScheduleKind.SPAN:
+                return f"every {self.every}"
+            case ScheduleKind.ALL_ASSETS:
+                return "when all of these have news: " + ", ".join(self.assets)
+            case ScheduleKind.ANY_ASSET:
+                return "when one of these has news: " + ", ".join(self.assets)
+
+
+BY_HAND = Schedule(ScheduleKind.BY_HAND)
+
+
+def read_schedule(value: object) -> Schedule:
+    """Read what stands under ``schedule``."""
+    if value is None:
+        return BY_HAND
+    if isinstance(value, Mapping):
+        return _asset_schedule(value)
+    if not isinstance(value, str):
+        raise mistake(
+            f"this must be a schedule, not {kind_of(value)}", 'write e.g. "@daily", "*/15 * * * *" or 15m'
+        )
+    read = text(value).strip()
+    if read.startswith("@"):
+        if read not in PRESETS:
+            raise mistake(f"{read!r} is not a preset", did_you_mean(read, PRESETS))
+        return Schedule(ScheduleKind.CRON, cron=read)
+    if read.lower().startswith("every "):
+        return Schedule(ScheduleKind.SPAN, every=span(read[6:]))
+    if len(read.split()) >= 5 or "*" in read:
+        _check_cron(read)
+        return Schedule(ScheduleKind.CRON, cron=read)
+    try:
+        return Schedule(ScheduleKind.SPAN, every=span(read))
+    except PydanticCustomError:
+        near = did_you_mean("@" + read.lower(), PRESETS)
+        raise mistake(
+            f"{read!r} is not a schedule",
+            near
+            if near.startswith("did")
+            else 'write cron with five fields, a preset such as "@daily", or 15m',
+        ) from None
+
+
+@lru_cache(maxsize=512)
+def _check_cron(cron: str) -> None:
+    fields = cron.split()
+    if len(fields) != 5:
+        raise mistake(
+            f"cron {cron!r} has {len(fields)} fields",
+            "write five: minute, hour, day of month, month, day of week",
+        )
+    # Imported late: only a file with cron needs it.
+    from croniter import CroniterBadDateError, croniter
+
+    if croniter.is_valid(cron):
+        try:
+            croniter(cron, datetime(2024, 1, 1, tzinfo=UTC)).get_next()
+            return
+        except CroniterBadDateError:
+            raise mistake(f"cron {cron!r} never comes true", "check day of month and month") from None
+    names = ("minute", "hour", "day of month", "month", "day of week")
+    for position, name in enumerate(names):
+        alone = ["*"] * 5
+        alone[position] = fields[position]
+        if not croniter.is_valid(" ".join(alone)):
+            raise mistake(
+                f"cron: {fields[position]!r} cannot be the {name}",
+                _RANGES[name],
+                _offset_of_field(cron, position),
+            )
+    raise mistake(f"cron {cron!r} cannot be read", "write five fields, e.g. */15 * * * *")
+
+
+_RANGES = {
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day of month": "1 to 31",
+    "month": "1 to 12 or jan to dec",
+    "day of week": "0 to 6 or sun to sat",
+}
+
+
+def _offset_of_field(cron: str, position: int) -> int:
+    offset = 0
+    for field in cron.split()[:position]:
+        offset = cron.index(field, offset) + len(field)
+    return cron.index(cron.split()[position], offset)
+
+
+def _asset_schedule(value: Mapping[Any, Any]) -> Schedule:
+    kinds = {"assets": ScheduleKind.ALL_ASSETS, "any_asset": ScheduleKind.ANY_ASSET}
+    unknown = [key for key in value if key not in kinds]
+    if unknown or len(value) != 1:
+        hint = did_you_mean(str(unknown[0]), kinds) if unknown else "take one of them"
+        raise mistake("a schedule of assets has one key, assets or any_asset", hint)
+    key, uris = next(iter(value.items()))
+    uris = uris if isinstance(uris, list) else [uris]
+    if not uris or not all(isinstance(uri, str) and uri.strip() for uri in uris):
+        raise mistake(f"{key} takes the URIs of assets", "e.g. [s3://bucket/leads.csv]")
+    return Schedule(kinds[key], assets=tuple(uris))
+
+
+_ASSETS_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "minLength": 1},
+        {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+    ]
+}
+ScheduleField = Annotated[
+    Schedule,
+    *_field(
+        read_schedule,
+        {
+            "anyOf": [
+                {"type": "null"},
+                {"type": "string", "enum": sorted(PRESETS)},
+                {"type": "string", "pattern": r"^\s*[^@\s]+(\s+[^\s]+){4}\s*$", "examples": ["*/15 * * * *"]},
+                SPAN_SCHEMA,
+                {"type": "string", "pattern": "^[eE]very "},
+                *(
+                    {
+                        "type": "object",
+                        "properties": {key: _ASSETS_SCHEMA},
+                        "required": [key],
+                        "additionalProperties": False,
+                    }
+                    for key in ("assets", "any_asset")
+                ),
+            ]
+        },
+    ),
+]

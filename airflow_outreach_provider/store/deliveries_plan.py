@@ -63,6 +63,12 @@ def plan(
     return store.retrying(work)
 
 
+def own(store: Store, key: str) -> list[Planned] | None:
+    """What is left of the plan under ``key``, in order; None when there never was one."""
+    with store.read() as connection:
+        return _own(connection, key)
+
+
 def ready(store: Store, routes: Sequence[str]) -> bool:
     """Whether :func:`plan` would find something; reads an index that holds only open deliveries."""
     with store.read() as connection:

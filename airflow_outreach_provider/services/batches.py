@@ -1,0 +1,303 @@
+"""Work on a batch of deliveries: claimed, lane by lane in order, settled in groups, and counted at the end.
+
+What an attempt is (an HTTP request, a call of Python) is the caller's; what follows from its outcome is
+decided here, the same for all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.delivery_rules import Outcome, Verdict
+from airflow_outreach_provider.core.errors import OutreachError, StoreError
+from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.store import deliveries, inbox
+from airflow_outreach_provider.store.deliveries import Attempt, Delivery
+from airflow_outreach_provider.store.deliveries_inbox import new_delivery
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.runs import Owner
+
+# As many failures one after another, of as many contacts, are the endpoint's: the rest is not tried for now.
+GIVE_UP_AFTER = 16
+_SETTLE_EVERY_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one task instance is to deliver.
+
+    :ivar event_ids: in order. :ivar plan: the key of the sensor's plan; None when no sensor will take back
+        what is left, because the task was given its events directly.
+    :ivar made: events that are not in the inbox.
+    """
+
+    route: str
+    event_ids: Sequence[str]
+    plan: str | None = None
+    made: Sequence[ContactEvent] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The task instance at work.
+
+    :ivar last_try: Airflow will not retry it.
+    :ivar cleared: a person cleared it: what is dead is tried again.
+    :ivar lease: after this long without a sign of life its deliveries are free for others.
+    :ivar plan_for: how long what is left stays with it: longer than until its next try.
+    """
+
+    owner: Owner
+    last_try: bool = False
+    cleared: bool = False
+    lease: timedelta = timedelta(seconds=300)
+    plan_for: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An attempt's outcome, with what is kept of it."""
+
+    outcome: Outcome
+    status: int | None = None
+    latency_ms: int = 0
+    answer: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a batch in this try.
+
+    :ivar states: deliveries of the batch by state, now.
+    :ivar left: open deliveries that are this task's, for its next try.
+    :ivar busy_until: when another task instance's hold on the batch ends, if one is at it.
+    :ivar reasons: why deliveries failed in this try, the most frequent first.
+    :ivar retry_after: seconds the other side asked to wait, the longest.
+    :ivar disabled: why the endpoint is disabled now, if this try disabled it.
+    """
+
+    states: dict[str, int] = field(default_factory=dict)
+    left: int = 0
+    busy_until: datetime | None = None
+    reasons: Counter[str] = field(default_factory=Counter)
+    retry_after: float | None = None
+    disabled: str | None = None
+
+    def reason(self, most: int = 3) -> str:
+        """The most frequent reasons in words."""
+        return "; ".join(
+            f"{reason} ({n}x)" if n > 1 else reason for reason, n in self.reasons.most_common(most)
+        )
+
+
+AttemptOne = Callable[[Delivery, ContactEvent], Awaitable[Tried]]
+OnSettled = Callable[[Sequence[Attempt]], str | None]
+"""Told of each settled group; returns a reason to stop for good, or None."""
+
+
+def ensure_recorded(store: Store, batch: Batch, task: Task) -> int:
+    """Write down deliveries of the batch that no sensor recorded for this route.
+
+    :return: how many events are in no table any more: purged, or forgotten by a person's wish.
+    """
+    absent = deliveries.missing(store, batch.route, batch.event_ids)
+    if not absent:
+        return 0
+    made = {event.id: event for event in batch.made}
+    rows = [
+        new_delivery(event, batch.route, event.to_json().decode() if event.id in made else None)
+        for event in [*inbox.load(store, [each for each in absent if each not in made]), *batch.made]
+        if event.id in set(absent)
+    ]
+    plan = batch.plan or task.owner.key
+
+    with store.write() as connection:
+        now = store.now(connection)
+        deliveries.record(connection, rows, now, plan=plan, plan_until=now + task.lease)
+    return len(absent) - len(rows)
+
+
+async def work(
+    store: Store,
+    batch: Batch,
+    task: Task,
+    claimed: deliveries.Claim,
+    attempt: AttemptOne,
+    *,
+    concurrency: int,
+    group: int,
+    on_settled: OnSettled = lambda _: None,
+) -> Report:
+    """Attempt every claimed delivery as far as its lane allows.
+
+    An OutreachError out of ``attempt`` is the same for all of them: the batch stops, nothing more is tried,
+    and it is raised once everything is settled.
+
+    :param concurrency: lanes at a time. :param group: how many attempts may be lost to a killed worker.
+    """
+    shift = _Shift(store, batch, task, attempt, group, on_settled)
+    with _renewed(store, task):
+        events = await asyncio.to_thread(_events, store, batch, claimed.mine)
+        try:
+            await shift.run(claimed.mine, events, concurrency)
+        finally:
+            shift.flush()
+            # The last try hands back what it could not get to; after a fault of the whole batch that would
+            # start one failing run after another, so then it waits.
+            hand_back = task.last_try and batch.plan is not None and shift.error is None
+            deliveries.release(store, task.owner, None if hand_back else task.plan_for)
+    if shift.error:
+        raise shift.error
+    report = shift.report
+    report.busy_until = claimed.busy_until
+    report.states = deliveries.states_of(store, batch.route, batch.event_ids)
+    return report
+
+
+class _Shift:
+    """One try's work: what is waiting to be settled, and whether to go on."""
+
+    def __init__(
+        self, store: Store, batch: Batch, task: Task, attempt: AttemptOne, group: int, on_settled: OnSettled
+    ) -> None:
+        self.store, self.batch, self.task = store, batch, task
+        self.attempt, self.group, self.on_settled = attempt, group, on_settled
+        self.report = Report()
+        self.error: Exception | None = None
+        self.stopped = False
+        self._failed_in_a_row = 0
+        self._unsettled: list[Attempt] = []
+        self._settling = threading.Lock()
+
+    async def run(self, mine: Sequence[Delivery], events: dict[str, ContactEvent], concurrency: int) -> None:
+        by_lane: dict[str, list[Delivery]] = {}
+        for delivery in mine:
+            by_lane.setdefault(delivery.lane, []).append(delivery)
+        # Contacts that failed before go last: they must not keep others from their first try.
+        lanes = deque(sorted(by_lane.values(), key=lambda lane: lane[0].tries))
+        self.report.left = len(mine)
+        flusher = asyncio.create_task(self._flush_now_and_then())
+        workers = [
+            asyncio.create_task(self._work(lanes, events))
+            for _ in range(max(1, min(concurrency, len(lanes))))
+        ]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for each in (*workers, flusher):
+                each.cancel()
+            await asyncio.gather(*workers, flusher, return_exceptions=True)
+
+    async def _work(self, lanes: deque[list[Delivery]], events: dict[str, ContactEvent]) -> None:
+        while lanes and not self.stopped:
+            first = True
+            for delivery in lanes.popleft():
+                if self.stopped or not await self._one(delivery, events.get(delivery.event_id), first=first):
+                    break
+                first = False
+
+    async def _one(self, delivery: Delivery, event: ContactEvent | None, *, first: bool) -> bool:
+        """Attempt one delivery; whether its lane may go on."""
+        at = datetime.now(UTC)
+        if event is None:
+            tried = Tried(Outcome(Verdict.REFUSED, "the event is no longer stored"))
+        else:
+            try:
+                tried = await self.attempt(delivery, event)
+            except OutreachError as error:
+                self.error, self.stopped = error, True
+                tried = Tried(Outcome(Verdict.RETRY, str(error)))
+        state = self._state(tried.outcome, first=first)
+        self._count(tried.outcome, state)
+        self._unsettled.append(
+            Attempt(
+                delivery.id, state, at, tried.outcome.verdict, tried.status, tried.latency_ms,
+                tried.outcome.reason, tried.answer, tried.outcome.retry_after,
+            )
+        )  # fmt: skip
+        if len(self._unsettled) >= self.group:
+            await asyncio.to_thread(self.flush)
+        return state in {DeliveryState.DELIVERED, DeliveryState.DEAD}
+
+    def _state(self, outcome: Outcome, *, first: bool) -> DeliveryState:
+        match outcome.verdict:
+            case Verdict.DELIVERED:
+                return DeliveryState.DELIVERED
+            case Verdict.REFUSED:
+                return DeliveryState.DEAD
+            case Verdict.GONE:
+                return DeliveryState.HELD
+            case Verdict.RETRY:
+                # A fault of the whole batch kills no delivery, and one that came up only now, behind a
+                # dead one of its lane, has tries of its own in the next run, where there is one.
+                returns = self.error is not None or (not first and self.batch.plan is not None)
+                return DeliveryState.DEAD if self.task.last_try and not returns else DeliveryState.FAILED
+            case _:
+                assert_never(outcome.verdict)
+
+    def _count(self, outcome: Outcome, state: DeliveryState) -> None:
+        if state is not DeliveryState.FAILED:
+            self.report.left -= 1
+        if outcome.verdict is Verdict.DELIVERED:
+            self._failed_in_a_row = 0
+            return
+        self.report.reasons[outcome.reason] += 1
+        if outcome.verdict is Verdict.GONE:
+            self.stopped = True
+        if outcome.verdict is not Verdict.RETRY:
+            return
+        self._failed_in_a_row += 1
+        if outcome.retry_after is not None:
+            self.report.retry_after = max(self.report.retry_after or 0.0, outcome.retry_after)
+        # On the last try of a task nobody takes over from, every delivery gets its chance.
+        final = self.task.last_try and self.batch.plan is None
+        if not final and (outcome.retry_after is not None or self._failed_in_a_row >= GIVE_UP_AFTER):
+            self.stopped = True
+
+    async def _flush_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(_SETTLE_EVERY_SECONDS)
+            await asyncio.to_thread(self.flush)
+
+    def flush(self) -> None:
+        """Settle what is waiting; one thread at a time."""
+        with self._settling:
+            attempts = self._unsettled[:]
+            deliveries.settle(self.store, attempts, self.task.owner)
+            del self._unsettled[: len(attempts)]  # not before: what the store refused is offered again
+            if attempts and (reason := self.on_settled(attempts)):
+                self.report.disabled, self.stopped = reason, True
+
+
+def _events(store: Store, batch: Batch, mine: Sequence[Delivery]) -> dict[str, ContactEvent]:
+    made = {each.event_id: ContactEvent.from_json(each.payload.encode()) for each in mine if each.payload}
+    stored = inbox.load(store, [each.event_id for each in mine if each.event_id not in made])
+    return made | {event.id: event for event in stored}
+
+
+@contextmanager
+def _renewed(store: Store, task: Task) -> Iterator[None]:
+    """Keep the claims alive from a thread: an attempt may block for longer than the lease."""
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(task.lease.total_seconds() / 3):
+            # The store may be away for a moment; the lease allows for two missed turns.
+            with suppress(StoreError):
+                deliveries.renew(store, task.owner, task.lease)
+
+    thread = threading.Thread(target=renew, name="outreach-deliveries-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

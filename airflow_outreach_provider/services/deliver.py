@@ -1,0 +1,211 @@
+"""Deliver a batch of events to an endpoint: signed, paced, judged; and what endpoints learn from it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from airflow_outreach_provider.core.deliveries import DeliveryState, message_id
+from airflow_outreach_provider.core.delivery_rules import Outcome, Verdict, judge_answer
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.signing import Scheme, sign
+from airflow_outreach_provider.net.webhook import Answer, Target, WebhookClient, WebhookFailed
+from airflow_outreach_provider.services.batches import Batch, Report, Task, Tried, ensure_recorded, work
+from airflow_outreach_provider.services.payloads import CANONICAL, MakeBody, Payload, body_maker
+from airflow_outreach_provider.services.rate import RateGate
+from airflow_outreach_provider.store import deliveries, endpoints
+from airflow_outreach_provider.store.deliveries import Attempt, Delivery
+from airflow_outreach_provider.store.engine import Store
+
+DEFAULT_CONCURRENCY = 16
+# An endpoint that has answered nothing good for a day is not having an outage: deliveries wait, held.
+DISABLE_AFTER_FAILURES = 10
+DISABLE_AFTER = timedelta(hours=24)
+_GROUP = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint as its connection describes it.
+
+    :ivar secrets: newest first; all sign where the scheme allows it.
+    :ivar kinds: the kinds of event it subscribes to; None for all.
+    :ivar requests_per_second: over all tasks together; None for no limit.
+    """
+
+    conn_id: str
+    target: Target
+    scheme: Scheme = Scheme.NONE
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    kinds: frozenset[str] | None = None
+    enabled: bool = True
+    requests_per_second: float | None = None
+
+
+def deliver(
+    store: Store,
+    batch: Batch,
+    endpoint: Endpoint,
+    task: Task,
+    *,
+    payload: Payload = CANONICAL,
+    concurrency: int = DEFAULT_CONCURRENCY,
+) -> Report:
+    """Deliver what is open of a batch; what has been delivered before is not sent again.
+
+    A disabled endpoint gets nothing: its deliveries are held.
+
+    :raises ConfigurationError, AddressForbidden: the endpoint cannot be called at all; nothing is lost.
+    :raises SignatureError: the secrets do not fit the signature scheme.
+    """
+    unknown = ensure_recorded(store, batch, task)
+    claimed = deliveries.claim(
+        store, route=batch.route, event_ids=batch.event_ids, owner=task.owner,
+        plan=batch.plan or task.owner.key, endpoint=endpoint.conn_id, lease=task.lease, revive=task.cleared,
+    )  # fmt: skip
+    claimed = _set_aside(store, claimed, endpoint)
+    make_body = body_maker(store, payload, [each.event_id for each in claimed.mine])
+    report = asyncio.run(_deliver(store, batch, endpoint, task, claimed, make_body, concurrency))
+    if unknown:
+        report.states["unknown"] = unknown
+    return report
+
+
+def _set_aside(store: Store, claimed: deliveries.Claim, endpoint: Endpoint) -> deliveries.Claim:
+    """Hold everything for a disabled endpoint, and leave out the kinds it does not subscribe to."""
+    disabled = endpoints.status(store, endpoint.conn_id)
+    if not endpoint.enabled or disabled.disabled_at:
+        reason = disabled.disabled_reason or "disabled in the connection"
+        deliveries.move(store, [each.id for each in claimed.mine], DeliveryState.HELD, f"held: {reason}")
+        return deliveries.Claim([], claimed.busy_until)
+    if endpoint.kinds is None:
+        return claimed
+    unwanted = [each.id for each in claimed.mine if each.kind not in endpoint.kinds]
+    if unwanted:
+        deliveries.move(
+            store, unwanted, DeliveryState.IGNORED, "the endpoint does not subscribe to this kind"
+        )
+    return deliveries.Claim(
+        [each for each in claimed.mine if each.kind in endpoint.kinds], claimed.busy_until
+    )
+
+
+async def _deliver(
+    store: Store,
+    batch: Batch,
+    endpoint: Endpoint,
+    task: Task,
+    claimed: deliveries.Claim,
+    make_body: MakeBody,
+    concurrency: int,
+) -> Report:
+    gate = RateGate(store, f"endpoint:{endpoint.conn_id}", endpoint.requests_per_second, asyncio.to_thread)
+    turn = asyncio.Lock()  # one lane at a time asks the gate, so that no reservation is made twice
+    watch = _Watch(store, endpoint.conn_id)
+    async with WebhookClient(connections=concurrency) as client:
+
+        async def attempt(delivery: Delivery, event: ContactEvent) -> Tried:
+            if gate.per_second is not None:
+                async with turn:
+                    await _permission(gate)
+            return await post(client, endpoint, make_body(event), event, batch.route)
+
+        return await work(
+            store, batch, task, claimed, attempt, concurrency=concurrency, group=_GROUP, on_settled=watch
+        )
+
+
+async def _permission(gate: RateGate) -> None:
+    while True:
+        if await gate.take(1):
+            return
+        await asyncio.sleep(max(0.001, gate.wait(time.monotonic())))
+
+
+async def post(
+    client: WebhookClient, endpoint: Endpoint, body: bytes, event: ContactEvent, route: str
+) -> Tried:
+    """One signed request; the signature is over exactly these bytes, at this moment."""
+    now = datetime.now(UTC)
+    identity = message_id(event.id, route)
+    headers = {
+        "Content-Type": "application/json",
+        "webhook-id": identity,
+        "X-Outreach-Event": event.kind.value,
+        **sign(endpoint.scheme, body, endpoint.secrets, message_id=identity, now=now),
+    }
+    try:
+        answer = await client.post(endpoint.target, body, headers)
+    except WebhookFailed as error:
+        return Tried(Outcome(Verdict.RETRY, str(error)))
+    return _judged(answer, now)
+
+
+def _judged(answer: Answer, now: datetime) -> Tried:
+    outcome = judge_answer(answer.status, answer.retry_after, now)
+    return Tried(outcome, answer.status, answer.latency_ms, answer.excerpt)
+
+
+class _Watch:
+    """What an endpoint's attempts mean for the endpoint; called with each settled group."""
+
+    def __init__(self, store: Store, conn_id: str) -> None:
+        self.store, self.conn_id = store, conn_id
+        self._one_at_a_time = threading.Lock()
+
+    def __call__(self, attempts: Sequence[Attempt]) -> str | None:
+        with self._one_at_a_time:
+            return self._note(attempts)
+
+    def _note(self, attempts: Sequence[Attempt]) -> str | None:
+        last = attempts[-1]
+        failed_in_a_row = 0
+        for each in reversed(attempts):
+            if each.verdict is Verdict.DELIVERED:
+                break
+            failed_in_a_row += 1
+        status = endpoints.note(
+            self.store, self.conn_id, at=last.at, status=last.status, error=last.error,
+            failed_in_a_row=failed_in_a_row, succeeded=failed_in_a_row < len(attempts),
+        )  # fmt: skip
+        reason = next((each.error for each in attempts if each.verdict is Verdict.GONE), None)
+        if (
+            reason is None
+            and status.failing_since is not None
+            and status.failures >= DISABLE_AFTER_FAILURES
+            and last.at - status.failing_since >= DISABLE_AFTER
+        ):
+            reason = (
+                f"{status.failures} failed attempts in a row since {status.failing_since:%Y-%m-%d %H:%M} UTC"
+            )
+        if reason is None:
+            return None
+        endpoints.disable(self.store, self.conn_id, reason=reason, by="deliveries")
+        return reason
+
+
+def send_test(endpoint: Endpoint, now: datetime) -> tuple[bool, str]:
+    """Send one test event to an endpoint, disabled or not, and say what it answered.
+
+    The event carries no person: its type is ``outreach.test`` and its contact is empty.
+
+    :raises ConfigurationError, AddressForbidden, SignatureError: it cannot be called as it is configured.
+    """
+    event = ContactEvent(
+        id=f"evt_test_{int(now.timestamp() * 1000)}", source="outreach", platform="airflow",
+        type="outreach.test", kind=EventKind.OTHER, occurred_at=now, received_at=now, contact=Contact(),
+        data={"test": True},
+    )  # fmt: skip
+
+    async def run() -> Tried:
+        async with WebhookClient(connections=1) as client:
+            return await post(client, endpoint, event.to_json(), event, "test")
+
+    tried = asyncio.run(run())
+    if tried.outcome.verdict is Verdict.DELIVERED:
+        return True, f"HTTP {tried.status} in {tried.latency_ms} ms"
+    return False, tried.outcome.reason

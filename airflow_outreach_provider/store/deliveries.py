@@ -21,6 +21,12 @@ from airflow_outreach_provider.store.runs import Owner
 _IS_OPEN = deliveries.c.state.in_([sa.literal_column(f"'{state.value}'") for state in OPEN_STATES])
 
 
+def listed(store: Store, kind: str, values: Iterable[int | str]) -> sa.Select[Any]:
+    """Values as a subquery for ``IN``, however many, in one parameter. :param kind: ``int`` or ``text``."""
+    table = sa.text(f"{valueset(store.dialect, kind)} AS listed").bindparams(values=values_param(values))
+    return sa.select(sa.column("v")).select_from(table)
+
+
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
     """One event for one route, to be recorded.
@@ -227,12 +233,12 @@ def settle(store: Store, attempts: Sequence[Attempt], owner: Owner) -> None:
 
 def move(store: Store, ids: Iterable[int], state: DeliveryState, reason: str) -> None:
     """Put deliveries into ``state`` without an attempt: held, or ignored."""
-    values = values_param(ids)
+    chosen = listed(store, "int", ids)
 
     def work(connection: sa.Connection) -> None:
         connection.execute(
             deliveries.update()
-            .where(deliveries.c.id.in_(_values(store, "int", values)))
+            .where(deliveries.c.id.in_(chosen))
             .values(state=state, last_error=reason, updated_at=store.now(connection))
         )
 
@@ -273,10 +279,4 @@ def states_of(store: Store, route: str, event_ids: Sequence[str]) -> dict[str, i
 
 
 def _batch(store: Store, route: str, event_ids: Sequence[str]) -> tuple[sa.ColumnElement[bool], ...]:
-    ids = _values(store, "text", values_param(event_ids))
-    return (deliveries.c.route == route, deliveries.c.event_id.in_(ids))
-
-
-def _values(store: Store, kind: str, values: str) -> sa.Select[Any]:
-    table = sa.text(valueset(store.dialect, kind)).bindparams(values=values)
-    return sa.select(sa.column("v")).select_from(table)
+    return (deliveries.c.route == route, deliveries.c.event_id.in_(listed(store, "text", event_ids)))

@@ -9,9 +9,9 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.store.deliveries import listed
 from airflow_outreach_provider.store.deliveries_schema import deliveries, delivery_attempts
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.rowset import values_param, valueset
 
 _AT_ONCE = 1000
 
@@ -152,8 +152,7 @@ def purge(store: Store, before: datetime) -> int:
 
 def forget(store: Store, event_ids: Sequence[str]) -> int:
     """Delete every delivery of these events, with their attempts."""
-    ids = sa.text(valueset(store.dialect, "text")).bindparams(values=values_param(event_ids))
-    return _delete(store, [deliveries.c.event_id.in_(sa.select(sa.column("v")).select_from(ids))])
+    return _delete(store, [deliveries.c.event_id.in_(listed(store, "text", event_ids))])
 
 
 def _delete(store: Store, conditions: Sequence[sa.ColumnElement[bool]]) -> int:

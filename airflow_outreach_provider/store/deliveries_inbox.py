@@ -9,11 +9,10 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState, label_of, lane_of
 from airflow_outreach_provider.core.events import ContactEvent
-from airflow_outreach_provider.store.deliveries import NewDelivery, record
+from airflow_outreach_provider.store.deliveries import NewDelivery, listed, record
 from airflow_outreach_provider.store.deliveries_schema import deliveries
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox_schema import inbox_events, inbox_pending
-from airflow_outreach_provider.store.rowset import values_param, valueset
 
 
 def new_delivery(event: ContactEvent, route: str, payload: str | None = None) -> NewDelivery:
@@ -45,13 +44,12 @@ def fan_out(
 
     def work(connection: sa.Connection) -> int:
         now = store.now(connection)
-        seqs = sa.text(valueset(store.dialect, "int")).bindparams(values=values_param(by_seq))
         # Whoever deletes the row owns the event: a second reader waits here and then finds nothing.
         taken = connection.execute(
             sa.delete(inbox_pending)
             .where(
                 inbox_pending.c.consumer == consumer,
-                inbox_pending.c.seq.in_(sa.select(sa.column("v")).select_from(seqs)),
+                inbox_pending.c.seq.in_(listed(store, "int", by_seq)),
             )
             .returning(inbox_pending.c.seq)
         ).scalars()
@@ -74,11 +72,10 @@ def _restart(
     state: DeliveryState,
     plan: str | None,
 ) -> None:
-    ids = sa.text(valueset(store.dialect, "text")).bindparams(values=values_param(event_ids))
     connection.execute(
         deliveries.update()
         .where(
-            deliveries.c.event_id.in_(sa.select(sa.column("v")).select_from(ids)),
+            deliveries.c.event_id.in_(listed(store, "text", event_ids)),
             deliveries.c.route.in_(list(routes)),
         )
         .values(state=state, tries=0, plan=plan, plan_until=None, updated_at=store.now(connection))
@@ -87,11 +84,10 @@ def _restart(
 
 def bodies(store: Store, event_ids: Sequence[str]) -> dict[str, bytes]:
     """The raw bodies of events, as received."""
-    ids = sa.text(valueset(store.dialect, "text")).bindparams(values=values_param(event_ids))
     with store.read() as connection:
         rows = connection.execute(
             sa.select(inbox_events.c.event_id, inbox_events.c.body).where(
-                inbox_events.c.event_id.in_(sa.select(sa.column("v")).select_from(ids))
+                inbox_events.c.event_id.in_(listed(store, "text", event_ids))
             )
         )
         return {row.event_id: bytes(row.body) for row in rows}

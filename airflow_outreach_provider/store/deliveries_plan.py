@@ -15,9 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
+from airflow_outreach_provider.store.deliveries import listed
 from airflow_outreach_provider.store.deliveries_schema import deliveries
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.rowset import values_param, valueset
 
 # Planning looks at lanes as a whole, so two sensors on PostgreSQL take turns ("fano").
 _ADVISORY_LOCK = 0x66616E6F
@@ -52,10 +52,9 @@ def plan(
         rows = connection.execute(_free(routes, now).limit(limit * len(routes))).all()
         if not rows:
             return None
-        ids = sa.text(valueset(store.dialect, "int")).bindparams(values=values_param(row.id for row in rows))
         connection.execute(
             deliveries.update()
-            .where(deliveries.c.id.in_(sa.select(sa.column("v")).select_from(ids)))
+            .where(deliveries.c.id.in_(listed(store, "int", [row.id for row in rows])))
             .values(plan=key, plan_until=now + lease)
         )
         return [Planned(row.event_id, row.lane, row.label) for row in rows]

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.store.deliveries_schema import deliveries, endpoints
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.schema import UtcTime
 
 
 class Release(StrEnum):
@@ -77,7 +78,7 @@ def note(
             values |= {"failing_since": at if failed_in_a_row else None}
         elif failed_in_a_row:
             values |= {"failures": endpoints.c.failures + failed_in_a_row}
-            values |= {"failing_since": sa.func.coalesce(endpoints.c.failing_since, at)}
+            values |= {"failing_since": sa.func.coalesce(endpoints.c.failing_since, sa.literal(at, UtcTime))}
         row = connection.execute(
             endpoints.update().where(endpoints.c.conn_id == conn_id).values(values).returning(*endpoints.c)
         ).one()

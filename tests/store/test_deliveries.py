@@ -1,0 +1,332 @@
+"""Deliveries on both databases: taken in once, planned once, claimed once, and never left behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.delivery_rules import Verdict
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.store import deliveries, deliveries_admin, deliveries_inbox, endpoints, inbox
+from airflow_outreach_provider.store.deliveries import Attempt, Claim
+from airflow_outreach_provider.store.deliveries_admin import Filter
+from airflow_outreach_provider.store.deliveries_plan import own, plan, ready
+from airflow_outreach_provider.store.endpoints import Release
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.migrate import upgrade
+from airflow_outreach_provider.store.runs import Owner
+
+LEASE = timedelta(minutes=5)
+ROUTE = "crm"
+
+
+@pytest.fixture
+def store(store_url: str, clock: Any) -> Iterator[Store]:
+    """A store whose time stands still until told otherwise."""
+    store = Store(store_url, clock=clock)
+    upgrade(store)
+    yield store
+    store.close()
+
+
+def event(number: int, contact: str) -> ContactEvent:
+    at = datetime(2026, 3, 25, 18, 0, tzinfo=UTC) + timedelta(seconds=number)
+    return ContactEvent(
+        f"evt_{number}",
+        "varda",
+        "varda",
+        "call.ended",
+        EventKind.CALL_ENDED,
+        at,
+        at,
+        Contact(external_id=contact),
+    )
+
+
+def arrive(store: Store, *contacts: str, first: int = 1) -> None:
+    """One event of each contact, numbered from ``first``."""
+    events = [event(number, contact) for number, contact in enumerate(contacts, first)]
+    inbox.append(store, [Incoming(each, each.to_json(), "[]") for each in events])
+
+
+def take_in(store: Store, *routes: str) -> int:
+    return deliveries_inbox.fan_out(store, "c", inbox.read_new(store, "c"), routes or (ROUTE,))
+
+
+def planned(store: Store, key: str = "run1", limit: int = 100) -> list[str] | None:
+    found = plan(store, [ROUTE], key, limit=limit, lease=LEASE)
+    return None if found is None else [each.event_id for each in found]
+
+
+def claimed(
+    store: Store, ids: list[str], task: str = "t1", key: str = "run1", *, revive: bool = False
+) -> Claim:
+    return deliveries.claim(
+        store, route=ROUTE, event_ids=ids, owner=Owner("dag", task), plan=key, endpoint="crm_conn",
+        lease=LEASE, revive=revive,
+    )  # fmt: skip
+
+
+def settle(store: Store, claim: Claim, state: DeliveryState, task: str = "t1") -> None:
+    verdict = Verdict.DELIVERED if state is DeliveryState.DELIVERED else Verdict.RETRY
+    now = store.now()
+    attempts = [Attempt(each.id, state, now, verdict, 200, 3, "why", "answer") for each in claim.mine]
+    deliveries.settle(store, attempts, Owner("dag", task))
+
+
+def states(store: Store) -> dict[str, str]:
+    return {row.event_id: row.state.value for row in deliveries_admin.list_deliveries(store, Filter())}
+
+
+def test_events_become_deliveries_and_are_acknowledged_at_once(store: Store) -> None:
+    """After fan-out each event has one delivery a route, and the consumer has nothing left to read."""
+    arrive(store, "a", "b")
+    assert take_in(store, ROUTE, "slack") == 2
+    assert inbox.read_new(store, "c") == []
+    assert deliveries_admin.count(store, Filter()) == {"pending": 4}
+    assert deliveries_admin.count(store, Filter(route="slack", kinds=["call_ended"])) == {"pending": 2}
+
+
+def test_a_fan_out_that_dies_before_its_commit_changes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deliveries and acknowledgement stand or fall together; the next reader gets the events again."""
+    arrive(store, "a", "b")
+    events = inbox.read_new(store, "c")
+
+    def dies(*_: object, **__: object) -> None:
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(deliveries_inbox, "record", dies)
+    with pytest.raises(RuntimeError):
+        deliveries_inbox.fan_out(store, "c", events, [ROUTE])
+    monkeypatch.undo()
+    assert states(store) == {}
+    assert take_in(store) == 2
+
+
+def test_two_readers_of_the_same_events_take_each_once(store: Store) -> None:
+    """Of two sensors that read the same events at once, one takes them and the other finds none."""
+    arrive(store, *"abcdef")
+    events = inbox.read_new(store, "c")
+    counts: list[int] = []
+
+    def take() -> None:
+        counts.append(deliveries_inbox.fan_out(store, "c", events, [ROUTE]))
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(counts) == [0, 0, 0, 6]
+    assert deliveries_admin.count(store, Filter()) == {"pending": 6}
+
+
+def test_a_replayed_event_is_delivered_again(store: Store) -> None:
+    """Replaying an event for the consumer restarts its delivery."""
+    arrive(store, "a")
+    take_in(store)
+    claim = claimed(store, planned(store) or [])
+    settle(store, claim, DeliveryState.DELIVERED)
+    deliveries.release(store, Owner("dag", "t1"), LEASE)
+    inbox.replay(store, "c", event_ids=["evt_1"])
+    assert take_in(store) == 1
+    assert planned(store, "run2") == ["evt_1"]
+
+
+def test_a_plan_is_given_back_to_its_owner_and_to_nobody_else(store: Store) -> None:
+    """A sensor that died before its batches were seen gets the same again; another gets only the rest."""
+    arrive(store, *"abc")
+    take_in(store)
+    assert planned(store, limit=2) == ["evt_1", "evt_2"]
+    assert planned(store, limit=2) == ["evt_1", "evt_2"]
+    assert planned(store, "run2") == ["evt_3"]
+    assert planned(store, "run3") is None
+    assert not ready(store, [ROUTE])
+
+
+def test_when_all_is_done_the_owner_gets_an_empty_plan(store: Store) -> None:
+    """A cleared sensor whose work is done hands out nothing, and waits for nothing new."""
+    arrive(store, "a")
+    take_in(store)
+    settle(store, claimed(store, planned(store) or []), DeliveryState.DELIVERED)
+    arrive(store, "b", first=2)
+    take_in(store)
+    assert planned(store) == []
+    assert own(store, "unheard of") is None
+
+
+def test_a_plan_nobody_works_on_runs_out(store: Store, clock: Any) -> None:
+    """The deliveries of a deleted run go to the next one."""
+    arrive(store, "a")
+    take_in(store)
+    assert planned(store) == ["evt_1"]
+    clock.advance(minutes=6)
+    assert ready(store, [ROUTE])
+    assert planned(store, "run2") == ["evt_1"]
+    assert claimed(store, ["evt_1"], key="run1").mine == [], "it belongs to the second plan now"
+    assert len(claimed(store, ["evt_1"], key="run2").mine) == 1
+
+
+def test_later_events_of_a_contact_wait_for_the_earlier_and_others_do_not(store: Store, clock: Any) -> None:
+    """While one event of a contact is with a task, the next ones stay unplanned; other contacts go on."""
+    arrive(store, "a")
+    take_in(store)
+    first = claimed(store, planned(store) or [])
+    arrive(store, "a", "b", first=2)
+    take_in(store)
+    assert planned(store, "run2") == ["evt_3"]
+    settle(store, first, DeliveryState.FAILED)
+    deliveries.release(store, Owner("dag", "t1"), timedelta(minutes=20))
+    clock.advance(minutes=10)
+    assert planned(store, "run3") == ["evt_3"], "the first event of a still has tries, so its second waits"
+    again = claimed(store, ["evt_1"])
+    assert again.mine[0].tries == 1
+    settle(store, again, DeliveryState.DELIVERED)
+    assert planned(store, "run4") == ["evt_2"]
+
+
+def test_a_claim_keeps_others_out_but_not_a_later_try(store: Store, clock: Any) -> None:
+    """Another task instance has to wait for the lease; the same one's next try goes on at once."""
+    arrive(store, "a")
+    take_in(store)
+    ids = planned(store) or []
+    assert len(claimed(store, ids, "t1").mine) == 1
+    other = claimed(store, ids, "t2")
+    assert other.mine == []
+    assert other.busy_until == clock() + LEASE
+    assert len(claimed(store, ids, "t1").mine) == 1
+    clock.advance(minutes=3)
+    deliveries.renew(store, Owner("dag", "t1"), LEASE)
+    clock.advance(minutes=3)
+    assert claimed(store, ids, "t2").mine == []
+    clock.advance(minutes=3)
+    assert len(claimed(store, ids, "t2").mine) == 1
+
+
+def test_concurrent_claims_never_share_a_delivery(store: Store) -> None:
+    """Of eight task instances claiming one batch at once, each delivery goes to exactly one."""
+    arrive(store, *(f"c{n}" for n in range(50)))
+    take_in(store)
+    ids = planned(store) or []
+    got: list[int] = []
+
+    def take(name: str) -> None:
+        got.extend(each.id for each in claimed(store, ids, name).mine)
+
+    threads = [threading.Thread(target=take, args=(f"t{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == sorted(set(got))
+    assert len(got) == 50
+
+
+def test_attempts_are_kept_with_the_task_that_made_them(store: Store) -> None:
+    """Each attempt can be found by its delivery and by its task instance."""
+    arrive(store, "a")
+    take_in(store)
+    ids = planned(store) or []
+    settle(store, claimed(store, ids), DeliveryState.FAILED)
+    settle(store, claimed(store, ids), DeliveryState.DELIVERED)
+    (row,) = deliveries_admin.list_deliveries(store, Filter(states=[DeliveryState.DELIVERED]))
+    assert (row.tries, row.endpoint, row.delivered_at) == (2, "crm_conn", store.now())
+    attempts = deliveries_admin.attempts_of(store, row.id)
+    assert [(each.verdict, each.answer, each.task_id) for each in attempts] == [
+        ("retry", "answer", "t1"),
+        ("delivered", "answer", "t1"),
+    ]
+    of_task = deliveries_admin.attempts_of_task(store, dag_id="dag", run_id="", task_id="t1")
+    assert [(each.event_id, attempt.id) for each, attempt in of_task] == [("evt_1", a.id) for a in attempts]
+
+
+def test_dead_ones_are_revived_by_clear_or_redelivered_by_filter(store: Store) -> None:
+    """What is dead stays dead for a retry, lives again for a cleared task, and can be redelivered."""
+    arrive(store, "a", "b")
+    take_in(store)
+    ids = planned(store) or []
+    settle(store, claimed(store, ids), DeliveryState.DEAD)
+    deliveries.release(store, Owner("dag", "t1"), LEASE)
+    assert claimed(store, ids).mine == []
+    assert len(claimed(store, ids[:1], revive=True).mine) == 1
+    wanted = Filter(route=ROUTE, states=[DeliveryState.DEAD], since=store.now() - timedelta(hours=1))
+    assert deliveries_admin.count(store, wanted) == {"dead": 1}
+    assert deliveries_admin.redeliver(store, wanted) == 1
+    assert planned(store, "run2") == ["evt_2"]
+    assert deliveries_admin.redeliver(store, Filter(route=ROUTE)) == 0, "open ones are on their way already"
+
+
+@pytest.mark.parametrize(
+    ("release", "sent"), [(Release.ALL, ["evt_1", "evt_2", "evt_3"]), (Release.LATEST, ["evt_2", "evt_3"]), (Release.NONE, [])]
+)  # fmt: skip
+def test_held_deliveries_are_released_as_chosen(store: Store, release: Release, sent: list[str]) -> None:
+    """Disabling holds; enabling sends all, the latest of each contact, or none, and loses none."""
+    arrive(store, "a", "b", "a")
+    take_in(store)
+    claimed(store, planned(store) or [])
+    deliveries.release(store, Owner("dag", "t1"), None)
+    assert endpoints.disable(store, "crm_conn", reason="gone", by="test")
+    assert not endpoints.disable(store, "crm_conn", reason="again", by="test")
+    assert set(states(store).values()) == {"held"}
+    assert endpoints.status(store, "crm_conn").disabled_reason == "gone"
+    if release is Release.LATEST:
+        sent = ["evt_2", "evt_3"]
+    assert endpoints.enable(store, "crm_conn", release) == len(sent)
+    assert (planned(store, "run2") or []) == sent
+    assert len(states(store)) == 3
+    assert endpoints.status(store, "crm_conn").disabled_at is None
+
+
+def test_an_endpoint_remembers_its_failures_in_a_row(store: Store, clock: Any) -> None:
+    """Failures add up from the first one, and one success ends the row."""
+
+    def note(failed: int, *, succeeded: bool) -> Any:
+        return endpoints.note(
+            store, "e", at=clock(), status=500, error="x", failed_in_a_row=failed, succeeded=succeeded
+        )
+
+    began = clock()
+    assert note(3, succeeded=False).failures == 3
+    clock.advance(hours=1)
+    status = note(2, succeeded=False)
+    assert (status.failures, status.failing_since) == (5, began)
+    assert note(1, succeeded=True).failures == 1
+    assert note(0, succeeded=True).failing_since is None
+    assert [each.conn_id for each in endpoints.statuses(store)] == ["e"]
+
+
+def test_purge_and_forget_remove_deliveries_with_their_attempts(store: Store, clock: Any) -> None:
+    """Purge takes what ended before a time and leaves what is open; forget takes whatever is named."""
+    arrive(store, "a", "b", "c")
+    take_in(store)
+    ids = planned(store) or []
+    settle(store, claimed(store, ids[:1]), DeliveryState.DELIVERED)
+    (done,) = deliveries_admin.list_deliveries(store, Filter(states=[DeliveryState.DELIVERED]))
+    clock.advance(days=1)
+    assert deliveries_admin.purge(store, clock()) == 1
+    assert deliveries_admin.attempts_of(store, done.id) == []
+    assert deliveries_admin.forget(store, ["evt_2"]) == 1
+    assert states(store) == {"evt_3": "pending"}
+
+
+def test_the_work_to_do_is_found_through_the_index_of_open_deliveries(store: Store) -> None:
+    """Looking for work reads an index that holds only open deliveries, however many have been delivered."""
+    import sqlalchemy as sa
+
+    from airflow_outreach_provider.store.deliveries_plan import _free
+
+    query = _free([ROUTE], store.now()).limit(1).compile(store.engine, compile_kwargs={"literal_binds": True})
+    with store.read() as connection:
+        if store.dialect == "postgresql":
+            connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
+        explain = "EXPLAIN QUERY PLAN " if store.dialect == "sqlite" else "EXPLAIN "
+        lines = [str(row) for row in connection.execute(sa.text(explain + str(query).replace("%%", "%")))]
+    assert any("ix_deliveries_open" in line for line in lines), lines

@@ -1,0 +1,37 @@
+"""``python -m airflow_outreach_provider.workflows``: ``lint`` and ``schema`` without starting Airflow, for pre-commit."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from airflow_outreach_provider.workflows.arguments import LINT_ARGUMENTS
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m airflow_outreach_provider.workflows")
+    commands = parser.add_subparsers(dest="command", required=True)
+    lint_parser = commands.add_parser("lint", help="check workflow files; exit code 1 with mistakes")
+    for flags, keywords in LINT_ARGUMENTS:
+        lint_parser.add_argument(*flags, **keywords)
+    commands.add_parser("schema", help="print the JSON Schema of workflow files")
+    arguments = parser.parse_args(argv)
+    if arguments.command == "schema":
+        from airflow_outreach_provider.workflows.starting import schema_text
+
+        sys.stdout.write(schema_text())
+        return 0
+    from airflow_outreach_provider.workflows.lint import lint
+
+    return lint(
+        arguments.path,
+        sys.stdout,
+        connections=arguments.connections,
+        data=arguments.data,
+        as_json=arguments.output == "json",
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,44 @@
+"""The command lines of the workflow commands: one table for ``airflow outreach`` and ``python -m …workflows``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Argument = tuple[tuple[str, ...], dict[str, Any]]
+"""Flags, then the keywords argparse's add_argument and Airflow's Arg share."""
+
+_OUTPUT: Argument = (
+    ("-o", "--output"),
+    {"choices": ("text", "json"), "default": "text", "help": "how to print"},
+)
+_NAME: Argument = (
+    ("name",),
+    {"type": str, "help": "name of a workflow, or its DAG id"},
+)
+_PATH: Argument = (
+    ("--path",),
+    {"type": str, "default": None, "help": "workflow file or folder; otherwise the DAGs folder"},
+)
+
+LINT_ARGUMENTS: tuple[Argument, ...] = (
+    (("path",), {"nargs": "+", "type": str, "help": "workflow files or folders of them"}),
+    (
+        ("--connections",),
+        {"action": "store_true", "default": False, "help": "also check that the connections exist"},
+    ),
+    (
+        ("--data",),
+        {"action": "store_true", "default": False, "help": "also open the sources and check their columns"},
+    ),
+    _OUTPUT,
+)
+INIT_ARGUMENTS: tuple[Argument, ...] = (
+    (("folder",), {"nargs": "?", "type": str, "default": None, "help": "otherwise the DAGs folder"}),
+)
+PLAN_ARGUMENTS: tuple[Argument, ...] = (
+    _NAME,
+    _PATH,
+    (("--limit",), {"type": int, "default": None, "help": "read no more rows than this"}),
+    _OUTPUT,
+)
+EXPLAIN_ARGUMENTS: tuple[Argument, ...] = (_NAME, _PATH, _OUTPUT)

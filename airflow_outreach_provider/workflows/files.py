@@ -1,0 +1,51 @@
+"""Workflow files on disk → their text. Nothing of Airflow here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.workflows.loading import DEFAULTS_FILE, Workflows, load_texts
+from airflow_outreach_provider.core.workflows.problems import Problem
+
+_ENDINGS = (".yaml", ".yml")
+
+
+def load_files(paths: Iterable[str | PathLike[str]]) -> Workflows:
+    """Read the workflow files under some paths; folders are searched, hidden ones left out.
+
+    A single file is read together with the defaults of its folder.
+
+    :raises ConfigurationError: a path does not exist.
+    """
+    sources: dict[str, str] = {}
+    unreadable: list[Problem] = []
+    files = [file for path in paths for file in _find(Path(path))]
+    defaults = [file.with_name(DEFAULTS_FILE) for file in files if file.with_name(DEFAULTS_FILE).is_file()]
+    for file in dict.fromkeys([*files, *defaults]):
+        try:
+            sources[str(file)] = file.read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            hint = "save it as UTF-8"
+            unreadable.append(Problem(str(file), 1, 1, f"byte {error.start} is not UTF-8", hint))
+        except OSError as error:
+            unreadable.append(Problem(str(file), 1, 1, f"the file cannot be read: {error.strerror}"))
+    loaded = load_texts(sources)
+    loaded.problems += unreadable
+    return loaded
+
+
+def _find(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ConfigurationError(f"{path} does not exist", "name a workflow file or a folder of them")
+    return sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix in _ENDINGS
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )

@@ -1,0 +1,71 @@
+"""``lint``: read workflow files, say what is wrong. Starts without Airflow; ``--connections`` and ``--data`` need it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TextIO
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.workflows.loading import Workflows
+from airflow_outreach_provider.core.workflows.problems import render, tidy
+from airflow_outreach_provider.workflows.files import load_files
+
+CLEAN, MISTAKES, UNUSABLE = 0, 1, 2
+"""Exit codes."""
+
+
+def lint(
+    paths: Sequence[str],
+    out: TextIO,
+    *,
+    connections: bool = False,
+    data: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Check workflow files and print every mistake.
+
+    :param connections: also ask Airflow whether the connections exist and are of the right type.
+    :param data: also open the sources and look whether the columns are there; reads a few rows, sends nothing.
+    :param as_json: print one JSON object instead of text.
+    :return: the exit code.
+    """
+    try:
+        loaded = load_files(paths)
+    except ConfigurationError as error:
+        print(json.dumps({"error": str(error)}) if as_json else str(error), file=out)
+        return UNUSABLE
+    if connections:
+        from airflow_outreach_provider.workflows.lint_connections import check_connections
+
+        loaded.problems += check_connections(loaded.workflows)
+    if data:
+        from airflow_outreach_provider.workflows.lint_data import check_data
+
+        loaded.problems += check_data(loaded.workflows)
+    loaded.problems = tidy(loaded.problems)
+    print(_as_json(loaded) if as_json else _as_text(loaded), file=out)
+    return MISTAKES if loaded.problems else CLEAN
+
+
+def _as_json(loaded: Workflows) -> str:
+    return json.dumps(
+        {
+            "files": len(loaded.sources),
+            "workflows": len(loaded.workflows),
+            "problems": [problem.as_dict() for problem in loaded.problems],
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def _as_text(loaded: Workflows) -> str:
+    shown = [render(problem, loaded.sources.get(problem.file, "")) for problem in loaded.problems]
+    found = f"{_count(len(loaded.problems), 'mistake')}" if loaded.problems else "no mistakes"
+    files, workflows = _count(len(loaded.sources), "file"), _count(len(loaded.workflows), "workflow")
+    return "\n\n".join([*shown, f"{files}, {workflows} without a mistake, {found}"])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

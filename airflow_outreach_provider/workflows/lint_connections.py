@@ -1,0 +1,114 @@
+"""``lint --connections``: do the connections exist, and are they of the type that is needed here?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from airflow_outreach_provider.core.workflows.loading import Loaded
+from airflow_outreach_provider.core.workflows.models import AirflowKnobs, EventRoute, LeadSync
+from airflow_outreach_provider.core.workflows.problems import Path, Problem
+
+_OURS = ("outreach", "outreach_source", "outreach_endpoint")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A connection id that a workflow names.
+
+    :param path: where, below the workflow.
+    :param conn_type: the type it must have; empty where any will do.
+    """
+
+    path: Path
+    conn_id: str
+    conn_type: str
+
+
+@dataclass(frozen=True)
+class Connections:
+    """What lint has to know of Airflow's connections.
+
+    :param type_of: connection id → its type; None where it does not exist.
+    :param known: the ids there are, as far as they can be listed, for "did you mean".
+    """
+
+    type_of: Callable[[str], str | None]
+    known: Callable[[], Iterable[str]]
+
+
+def references(model: AirflowKnobs) -> Iterator[Reference]:
+    """The connections a workflow names, its defaults included."""
+    if isinstance(model, LeadSync):
+        yield Reference(("outreach", "conn_id"), model.outreach.conn_id, "outreach")
+        if model.leads.sql is not None:
+            yield Reference(("leads", "sql", "conn_id"), model.leads.sql.conn_id, "")
+    elif isinstance(model, EventRoute):
+        if model.source is not None:
+            yield Reference(("source",), model.source, "outreach_source")
+        if model.deliver.endpoint is not None:
+            yield Reference(("deliver", "endpoint"), model.deliver.endpoint, "outreach_endpoint")
+        if model.deliver.outreach is not None:
+            conn_id = model.deliver.outreach.conn_id
+            yield Reference(("deliver", "outreach", "conn_id"), conn_id, "outreach")
+
+
+def check_connections(
+    workflows: Iterable[Loaded[AirflowKnobs]], connections: Connections | None = None
+) -> list[Problem]:
+    """What is wrong with the connections the workflows name.
+
+    :param connections: Airflow's own where None.
+    """
+    connections = connections or airflow_connections()
+    problems = []
+    for workflow in workflows:
+        for reference in references(workflow.model):
+            wrong = _judge(reference, connections)
+            if wrong is not None:
+                spot = workflow.spot(*reference.path)
+                path = (workflow.section, workflow.name, *reference.path)
+                problems.append(Problem.at(spot, *wrong, path))
+    return problems
+
+
+def _judge(reference: Reference, connections: Connections) -> tuple[str, str] | None:
+    found = connections.type_of(reference.conn_id)
+    if found is None:
+        close = get_close_matches(reference.conn_id, sorted(connections.known()), 1, 0.6)
+        add = f"airflow connections add {reference.conn_id} --conn-type {reference.conn_type or '…'}"
+        return (
+            f"there is no connection {reference.conn_id!r}",
+            f"did you mean {close[0]!r}?" if close else f"add it: {add}",
+        )
+    right = found == reference.conn_type if reference.conn_type else found not in _OURS
+    if right:
+        return None
+    needed = f"type {reference.conn_type}" if reference.conn_type else "a database"
+    return f"the connection {reference.conn_id!r} is of type {found or 'none'}", f"this must be {needed}"
+
+
+def airflow_connections() -> Connections:
+    """Airflow's connections: secrets backends, environment and metadata database, as a task would find them."""
+    import os
+
+    from airflow.exceptions import AirflowNotFoundException
+    from airflow.models.connection import Connection
+
+    def type_of(conn_id: str) -> str | None:
+        try:
+            return str(Connection.get_connection_from_secrets(conn_id).conn_type or "")
+        except AirflowNotFoundException:
+            return None
+
+    def known() -> Iterable[str]:
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        prefix = "AIRFLOW_CONN_"
+        names = {name.removeprefix(prefix).lower() for name in os.environ if name.startswith(prefix)}
+        with create_session(scoped=False) as session:
+            return names | set(session.scalars(select(Connection.conn_id)))
+
+    return Connections(type_of, known)

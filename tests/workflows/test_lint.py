@@ -1,0 +1,160 @@
+"""``lint``, ``schema`` and ``init``: exit codes, both outputs, speed, and a starter that is as it should be."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from airflow_outreach_provider.core.workflows.schema import workflow_schema
+from airflow_outreach_provider.core.workflows.yaml_source import read_yaml
+from airflow_outreach_provider.workflows.files import load_files
+from airflow_outreach_provider.workflows.lint import CLEAN, MISTAKES, UNUSABLE, lint
+from airflow_outreach_provider.workflows.lint_connections import Connections, check_connections
+from airflow_outreach_provider.workflows.starting import SCHEMA_FILE, write_starter
+
+GOOD = "lead_syncs:\n  a:\n    leads: {csv: a.csv}\n"
+BAD = "lead_syncs:\n  b:\n    leeds: {csv: a.csv}\n"
+
+
+def test_lint_says_how_many_files_and_mistakes(tmp_path: Path) -> None:
+    """Text for people: each mistake with its line, then a summary; the exit code is 1."""
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "bad.yaml").write_text(BAD)
+    out = io.StringIO()
+    assert lint([str(tmp_path)], out) == MISTAKES
+    assert "bad.yaml:3:5: unknown key 'leeds'" in out.getvalue()
+    assert "did you mean 'leads'?" in out.getvalue()
+    assert out.getvalue().endswith("2 files, 1 workflow without a mistake, 2 mistakes\n")
+    (tmp_path / "bad.yaml").unlink()
+    assert lint([str(tmp_path)], io.StringIO()) == CLEAN
+
+
+def test_lint_prints_json_for_machines(tmp_path: Path) -> None:
+    """``-o json``: one object with every mistake's file, line, column, path, message and hint."""
+    file = tmp_path / "bad.yaml"
+    file.write_text(BAD)
+    out = io.StringIO()
+    lint([str(file)], out, as_json=True)
+    answer = json.loads(out.getvalue())
+    assert answer["files"] == 1
+    assert {
+        "file": str(file),
+        "line": 3,
+        "column": 5,
+        "path": "lead_syncs.b.leeds",
+        "message": "unknown key 'leeds'",
+        "hint": "did you mean 'leads'?",
+    } in answer["problems"]
+
+
+def test_a_path_that_is_not_there_is_exit_code_2(tmp_path: Path) -> None:
+    """A pre-commit hook with a wrong path must not pass."""
+    out = io.StringIO()
+    assert lint([str(tmp_path / "nowhere")], out) == UNUSABLE
+    assert "does not exist" in out.getvalue()
+
+
+def test_a_file_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 are told with their position; a byte-order mark is none of our business."""
+    (tmp_path / "latin.yaml").write_bytes(b"lead_syncs: \xff")
+    (tmp_path / "bom.yaml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    loaded = load_files([tmp_path])
+    assert [each.message for each in loaded.problems] == ["byte 12 is not UTF-8"]
+    assert [each.name for each in loaded.workflows] == ["a"]
+
+
+def test_a_single_file_is_checked_with_the_defaults_of_its_folder(tmp_path: Path) -> None:
+    """As a pre-commit hook does: only the changed file is named."""
+    (tmp_path / "_defaults.yaml").write_text("defaults:\n  lead_syncs:\n    rules: {default_region: CA}\n")
+    (tmp_path / "a.yaml").write_text(GOOD)
+    [workflow] = load_files([tmp_path / "a.yaml"]).workflows
+    assert workflow.model.rules.default_region == "CA"  # type: ignore[attr-defined]
+
+
+def test_lint_starts_in_a_moment(tmp_path: Path) -> None:
+    """As a command of its own it needs no Airflow and takes less than three seconds."""
+    (tmp_path / "bad.yaml").write_text(BAD)
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "airflow_outreach_provider.workflows", "lint", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == MISTAKES, done.stderr
+    assert time.perf_counter() - started < 3
+    check = "import sys, airflow_outreach_provider.workflows.lint; sys.exit('airflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], timeout=30).returncode == 0
+
+
+def test_init_writes_a_starter_that_passes_lint_and_schema(tmp_path: Path) -> None:
+    """A loader, a commented workflow file, sample rows and the schema; nothing that is there is overwritten."""
+    assert all(written for _, written in write_starter(tmp_path))
+    out = io.StringIO()
+    assert lint([str(tmp_path)], out) == CLEAN, out.getvalue()
+    located, problems = read_yaml((tmp_path / "workflows" / "starter.yaml").read_text(), "starter.yaml")
+    assert not problems
+    assert located is not None
+    jsonschema.validate(located.data, workflow_schema())
+    assert json.loads((tmp_path / "workflows" / SCHEMA_FILE).read_text()) == workflow_schema()
+    (tmp_path / "workflows" / "starter.yaml").write_text(GOOD)
+    written = {path.name: new for path, new in write_starter(tmp_path)}
+    assert not any(written.values())
+    assert (tmp_path / "workflows" / "starter.yaml").read_text() == GOOD
+
+
+_CONNECTIONS = Connections(
+    type_of={"outreach_default": "outreach", "crm": "outreach_endpoint", "warehouse": "postgres"}.get,
+    known=lambda: ["outreach_default", "crm", "warehouse"],
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "lead_syncs:\n  a:\n    leads: {csv: a.csv}\n    outreach: {conn_id: outreach_defualt}\n",
+            [(4, 25, "there is no connection 'outreach_defualt'", "did you mean 'outreach_default'?")],
+        ),
+        (
+            "event_routes:\n  a:\n    source: supersend\n    deliver: {endpoint: warehouse}\n",
+            [
+                (
+                    3,
+                    13,
+                    "there is no connection 'supersend'",
+                    "add it: airflow connections add supersend --conn-type outreach_source",
+                ),
+                (
+                    4,
+                    25,
+                    "the connection 'warehouse' is of type postgres",
+                    "this must be type outreach_endpoint",
+                ),
+            ],
+        ),
+        (
+            "lead_syncs:\n  a:\n    leads: {sql: {conn_id: crm, query: SELECT 1}}\n",
+            [(3, 28, "the connection 'crm' is of type outreach_endpoint", "this must be a database")],
+        ),
+        (GOOD, []),
+    ],
+)
+def test_connections_are_checked_where_they_stand(
+    tmp_path: Path, text: str, said: list[tuple[int, int, str, str]]
+) -> None:
+    """A connection that is missing or of the wrong type is a mistake in the line that names it."""
+    (tmp_path / "a.yaml").write_text(text)
+    problems = check_connections(load_files([tmp_path]).workflows, _CONNECTIONS)
+    assert [(each.line, each.column, each.message, each.hint) for each in problems] == said
+
+
+def test_a_default_connection_is_checked_too(tmp_path: Path) -> None:
+    """A workflow that names no connection uses ``outreach_default``, which has to be there."""
+    (tmp_path / "a.yaml").write_text(GOOD)
+    [problem] = check_connections(load_files([tmp_path]).workflows, Connections(lambda _: None, list))
+    assert problem.message == "there is no connection 'outreach_default'"
+    assert problem.line == 2

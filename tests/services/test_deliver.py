@@ -1,0 +1,419 @@
+"""Deliveries to a real HTTP endpoint: signed, in order per contact, retried as told, and never lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from airflow_outreach_provider.core.addresses import parse_networks
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, SignatureError
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.core.signing import Scheme, verify
+from airflow_outreach_provider.net.webhook import Target, parse_url
+from airflow_outreach_provider.services import batches, deliver
+from airflow_outreach_provider.services.batches import Batch, Report, Task
+from airflow_outreach_provider.services.deliver import Endpoint, send_test
+from airflow_outreach_provider.services.fanout import Reading, fan_out, is_ready
+from airflow_outreach_provider.services.payloads import Payload
+from airflow_outreach_provider.store import deliveries_admin, endpoints, inbox
+from airflow_outreach_provider.store.deliveries_admin import Filter
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.migrate import upgrade
+from airflow_outreach_provider.store.runs import Owner
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+READING = Reading("crm_events", ("crm",))
+
+
+class Receiver:
+    """An HTTP server that answers as a script says and remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.script: Callable[[dict[str, Any]], tuple[int, dict[str, str]]] = lambda _: (200, {})
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.requests.append((dict(self.headers), body))
+                status, headers = receiver.script(json.loads(body))
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": "2"}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def seen(self) -> list[str]:
+        """The ids of the events received, in order."""
+        return [json.loads(body)["id"] for _, body in self.requests]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[Store]:
+    store = Store(sqlite_url)
+    upgrade(store)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def endpoint(receiver: Receiver) -> Endpoint:
+    target = Target(parse_url(receiver.url), timeout=5, allow_networks=parse_networks("127.0.0.0/8"))
+    return Endpoint("crm_conn", target, Scheme.STANDARD_WEBHOOKS, (SECRET,))
+
+
+def arrive(store: Store, *contacts: str, first: int = 1, kind: EventKind = EventKind.REPLIED) -> None:
+    at = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+    events = [
+        ContactEvent(
+            f"evt_{n}", "varda", "varda", "x", kind, at, at, Contact(external_id=c, email=f"{c}@example.com"),
+            data={"n": n},
+        )
+        for n, c in enumerate(contacts, first)
+    ]  # fmt: skip
+    inbox.append(
+        store, [Incoming(each, b'{"raw": %d, "id": "r"}' % n, "[]") for n, each in enumerate(events, first)]
+    )
+
+
+def task(name: str = "t1", **changes: Any) -> Task:
+    return Task(Owner("dag", name, try_number=changes.pop("try_number", 1)), **changes)
+
+
+def handed_out(store: Store, key: str = "run1") -> list[Batch]:
+    return [Batch("crm", each["events"], each["plan"]) for each in fan_out(store, READING, key) or []]
+
+
+def as_one(some: Sequence[Batch]) -> Batch:
+    return Batch("crm", [each for batch in some for each in batch.event_ids], some[0].plan)
+
+
+def run(store: Store, batch: Batch, endpoint: Endpoint, task: Task, payload: Payload = "canonical") -> Report:
+    return deliver.deliver(store, batch, endpoint, task, payload=payload)
+
+
+def test_an_event_is_delivered_signed_once(store: Store, receiver: Receiver, endpoint: Endpoint) -> None:
+    """The endpoint gets the canonical event, signed over exactly its bytes; a second run sends nothing."""
+    arrive(store, "a")
+    (batch,) = handed_out(store)
+    report = run(store, batch, endpoint, task())
+    assert (report.states, report.left) == ({"delivered": 1}, 0)
+    headers, body = receiver.requests[0]
+    verify(Scheme.STANDARD_WEBHOOKS, body, headers, [SECRET], now=datetime.now(UTC))
+    assert headers["webhook-id"] == "evt_1:crm"
+    assert headers["X-Outreach-Event"] == "replied"
+    assert ContactEvent.from_json(body).contact.email == "a@example.com"
+    assert run(store, batch, endpoint, task(cleared=True)).states == {"delivered": 1}
+    assert len(receiver.requests) == 1
+
+
+def test_few_contacts_get_a_batch_each_and_many_share_64(store: Store) -> None:
+    """Up to 64 contacts make a batch each, in order; more are spread over 64, none split."""
+    arrive(store, "a", "b", "a")
+    out = fan_out(store, READING, "run1") or []
+    assert [each["events"] for each in out] == [["evt_1", "evt_3"], ["evt_2"]]
+    assert out[1]["label"] == "replied b•••@example.com"
+    assert "@example.com" not in json.dumps(out, ensure_ascii=False).replace("•••@example.com", "")
+    arrive(store, *(f"c{n % 150}" for n in range(300)), first=10)
+    out = fan_out(store, READING, "run2") or []
+    assert len(out) == 64
+    assert sorted(each for batch in out for each in batch["events"]) == sorted(
+        f"evt_{n}" for n in range(10, 310)
+    )
+    home = {int(each[4:]): i for i, batch in enumerate(out) for each in batch["events"]}
+    assert all(home[n] == home[n + 150] for n in range(10, 160))
+
+
+def test_nothing_to_do_is_none_and_the_trigger_knows_it_before(store: Store, endpoint: Endpoint) -> None:
+    """Readiness is true exactly when there is something to hand out."""
+    assert not is_ready(store, READING)
+    assert fan_out(store, READING, "run1") is None
+    arrive(store, "a")
+    assert is_ready(store, READING)
+    (batch,) = handed_out(store)
+    assert not is_ready(store, READING)
+    run(store, batch, endpoint, task())
+    deliveries_admin.redeliver(store, Filter(event_ids=["evt_1"]))
+    assert is_ready(store, READING), "a redelivery wakes the sensor too"
+    assert handed_out(store, "run2") == [replace(batch, plan="run2")]
+
+
+def test_events_are_filtered_by_an_expression(store: Store) -> None:
+    """What where turns away is done with."""
+    arrive(store, "a", "b")
+    reading = replace(READING, where="contact.external_id == 'b'")
+    assert [each["events"] for each in fan_out(store, reading, "k") or []] == [["evt_2"]]
+    assert not is_ready(store, reading)
+
+
+def test_a_consumer_without_routes_gets_its_batches_once(store: Store) -> None:
+    """Where no task reports back, events are handed over, the same again to the same task instance only."""
+    arrive(store, "a")
+    reading = replace(READING, routes=())
+    first = fan_out(store, reading, "run1")
+    assert first is not None
+    assert [each["events"] for each in first] == [["evt_1"]]
+    assert fan_out(store, reading, "run1") == first
+    assert fan_out(store, reading, "run2") is None
+
+
+def test_a_failing_contact_holds_back_only_itself_and_keeps_its_order(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Of two contacts one fails: the other gets everything, the failing one continues in order on the retry."""
+    arrive(store, "bad", "good", "bad", "good")
+    batch = as_one(handed_out(store))
+    receiver.script = lambda body: (500 if body["contact"]["external_id"] == "bad" else 200, {})
+    report = run(store, batch, endpoint, task())
+    assert report.states == {"delivered": 2, "failed": 1, "pending": 1}
+    assert report.left == 2
+    assert "HTTP 500" in report.reason()
+    receiver.script = lambda _: (200, {})
+    assert run(store, batch, endpoint, task(try_number=2)).states == {"delivered": 4}
+    assert receiver.seen().index("evt_2") < receiver.seen().index("evt_4")
+    assert [each for each in receiver.seen() if each in {"evt_1", "evt_3"}] == ["evt_1", "evt_1", "evt_3"]
+    ids = {headers["webhook-id"] for headers, body in receiver.requests if json.loads(body)["id"] == "evt_1"}
+    assert ids == {"evt_1:crm"}, "the id is the same on every try"
+
+
+def test_exhausted_tries_are_dead_and_what_came_behind_goes_to_the_next_run(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """On the last try the failing delivery dies; the next of its contact gets tries of its own."""
+    arrive(store, "a", "a")
+    (batch,) = handed_out(store)
+    receiver.script = lambda _: (500, {})
+    run(store, batch, endpoint, task())
+    report = run(store, batch, endpoint, task(last_try=True))
+    assert report.states == {"dead": 1, "failed": 1}
+    assert [each.event_ids for each in handed_out(store, "run2")] == [["evt_2"]]
+    receiver.script = lambda _: (200, {})
+    assert run(store, batch, endpoint, task()).states == {"dead": 1, "failed": 1}, (
+        "dead stays dead, the rest moved on"
+    )
+    assert run(store, batch, endpoint, task(cleared=True)).states == {"delivered": 1, "failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(404, "dead"), (422, "dead"), (302, "failed"), (503, "failed")]
+)
+def test_what_a_status_means_for_a_delivery(
+    store: Store, receiver: Receiver, endpoint: Endpoint, status: int, state: str
+) -> None:
+    """Refusals are final at once; redirects and outages are tried again."""
+    arrive(store, "a")
+    receiver.script = lambda _: (status, {"Location": receiver.url})
+    report = run(store, handed_out(store)[0], endpoint, task())
+    assert report.states == {state: 1}
+    assert len(receiver.requests) == 1
+    (row,) = deliveries_admin.list_deliveries(store, Filter())
+    (attempt,) = deliveries_admin.attempts_of(store, row.id)
+    assert (attempt.status, attempt.answer, row.last_status) == (status, "ok", status)
+
+
+def test_retry_after_stops_the_batch_and_is_handed_on(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """An endpoint that asks to wait gets no further request in this try, and its wish is reported."""
+    arrive(store, *(f"c{n}" for n in range(40)))
+    receiver.script = lambda _: (429, {"Retry-After": "7"})
+    report = deliver.deliver(store, as_one(handed_out(store)), endpoint, task(), concurrency=2)
+    assert report.retry_after == 7.0
+    assert len(receiver.requests) <= 2
+    assert report.left == 40
+
+
+def test_an_endpoint_that_is_down_is_not_asked_for_every_event(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """After as many failures in a row as make an outage the rest waits for the retry, untried."""
+    arrive(store, *(f"c{n}" for n in range(60)))
+    receiver.script = lambda _: (500, {})
+    batch = as_one(handed_out(store))
+    report = deliver.deliver(store, batch, endpoint, task(), concurrency=4)
+    assert batches.GIVE_UP_AFTER <= len(receiver.requests) <= batches.GIVE_UP_AFTER + 4
+    assert report.left == 60
+    receiver.requests.clear()
+    receiver.script = lambda body: (500 if body["data"]["raw"] <= 16 else 200, {})
+    report = deliver.deliver(store, batch, endpoint, task(), concurrency=4)
+    assert report.states["delivered"] == 44, "contacts not yet tried come first"
+
+
+def test_410_disables_the_endpoint_and_holds_everything(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """After 410 nothing more is sent, deliveries are held, and enabling sends them."""
+    arrive(store, "a", "b")
+    first, second = handed_out(store)
+    receiver.script = lambda _: (410, {})
+    report = run(store, first, endpoint, task())
+    assert report.disabled is not None
+    assert report.states == {"held": 1}
+    assert run(store, second, endpoint, task("t2")).states == {"held": 1}
+    assert len(receiver.requests) == 1
+    receiver.script = lambda _: (200, {})
+    assert endpoints.enable(store, "crm_conn", endpoints.Release.ALL) == 2
+    again = as_one(handed_out(store, "run2"))
+    assert run(store, again, endpoint, task("t3")).states == {"delivered": 2}
+
+
+def test_a_day_of_failures_disables_the_endpoint(
+    store: Store, receiver: Receiver, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten failures in a row, the first longer ago than the limit, hold deliveries back instead of killing them."""
+    monkeypatch.setattr(deliver, "DISABLE_AFTER", timedelta(seconds=0.2))
+    receiver.script = lambda _: (500, {})
+    arrive(store, *(f"c{n}" for n in range(12)))
+    batch = as_one(handed_out(store))
+    assert run(store, batch, endpoint, task()).disabled is None
+    time.sleep(0.25)
+    report = run(store, batch, endpoint, task(try_number=2))
+    assert "failed attempts in a row" in (report.disabled or "")
+    assert report.states == {"held": 12}
+
+
+def test_a_disabled_or_unsubscribed_endpoint_gets_nothing(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Disabled in its connection: held. A kind it does not subscribe to: ignored."""
+    arrive(store, "a", "b")
+    first, second = handed_out(store)
+    assert run(store, first, replace(endpoint, enabled=False), task()).states == {"held": 1}
+    report = run(store, second, replace(endpoint, kinds=frozenset({"opened"})), task("t2"))
+    assert report.states == {"ignored": 1}
+    assert receiver.requests == []
+
+
+@pytest.mark.parametrize("fault", ["address", "http", "secret"])
+def test_an_endpoint_that_cannot_be_called_fails_the_try_and_loses_nothing(
+    store: Store, receiver: Receiver, endpoint: Endpoint, fault: str
+) -> None:
+    """A forbidden address, plain HTTP or a bad secret raises at once; every delivery stays to be done."""
+    bad = {
+        "address": replace(endpoint, target=replace(endpoint.target, allow_networks=())),
+        "http": replace(endpoint, target=Target(parse_url("http://1.1.1.1/"))),
+        "secret": replace(endpoint, secrets=("too short",)),
+    }[fault]
+    arrive(store, "a", "b")
+    batch = as_one(handed_out(store))
+    with pytest.raises((AddressForbidden, ConfigurationError, SignatureError)):
+        run(store, batch, bad, task(last_try=True))
+    assert receiver.requests == []
+    assert run(store, batch, endpoint, task(try_number=2)).states == {"delivered": 2}
+
+
+@pytest.mark.parametrize(
+    ("payload", "sent"),
+    [
+        ("received", {"raw": 1, "id": "r"}),
+        (
+            {
+                "id": "{{ id }}",
+                "text": "{{ kind }} by {{ contact.email }}",
+                "list": ["{{ data.raw }}", 2],
+                "m": {"x": "{{ data.none }}"},
+            },
+            {"id": "evt_1", "text": "replied by a@example.com", "list": [1, 2], "m": {"x": None}},
+        ),
+    ],
+)
+def test_payloads_as_received_and_by_template(
+    store: Store, receiver: Receiver, endpoint: Endpoint, payload: Payload, sent: object
+) -> None:
+    """The raw body goes out byte for byte; a template is filled in, with types kept."""
+    arrive(store, "a")
+    run(store, handed_out(store)[0], endpoint, task(), payload)
+    assert json.loads(receiver.requests[0][1]) == sent
+    if payload == "received":
+        assert receiver.requests[0][1] == b'{"raw": 1, "id": "r"}'
+
+
+def test_events_made_by_a_dag_are_delivered_too(store: Store, receiver: Receiver, endpoint: Endpoint) -> None:
+    """An event that never was in the inbox is recorded first, so that a retry has it."""
+    at = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+    event = ContactEvent("evt_own", "my_dag", "airflow", "deal.won", EventKind.OTHER, at, at, data={"x": 1})
+    batch = Batch("crm", ["evt_own"], None, (event,))
+    receiver.script = lambda _: (500, {})
+    assert run(store, batch, endpoint, task()).states == {"failed": 1}
+    receiver.script = lambda _: (200, {})
+    assert run(store, replace(batch, made=()), endpoint, task(try_number=2)).states == {"delivered": 1}
+    assert receiver.seen() == ["evt_own", "evt_own"]
+
+
+def test_an_unknown_event_is_counted_not_hidden(store: Store, endpoint: Endpoint) -> None:
+    """An event that was purged or forgotten shows up as unknown."""
+    assert run(store, Batch("crm", ["evt_gone"]), endpoint, task()).states == {"unknown": 1}
+
+
+def test_a_rate_holds_over_concurrent_tasks(store: Store, receiver: Receiver, endpoint: Endpoint) -> None:
+    """Two tasks at one endpoint together stay within its requests per second."""
+    arrive(store, *(f"c{n}" for n in range(30)))
+    slow = replace(endpoint, requests_per_second=20.0)
+    all_of_it = as_one(handed_out(store)).event_ids
+    halves = [Batch("crm", all_of_it[:15], "run1"), Batch("crm", all_of_it[15:], "run1")]
+    started = time.monotonic()
+    threads = [
+        threading.Thread(target=run, args=(store, half, slow, task(f"t{n}"))) for n, half in enumerate(halves)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(receiver.requests) == 30
+    assert time.monotonic() - started >= 30 / 20 - 0.5
+
+
+def test_the_test_button_sends_no_person_and_shows_the_answer(receiver: Receiver, endpoint: Endpoint) -> None:
+    """A test event is signed like any other, names nobody, and its result is told."""
+    ok, message = send_test(endpoint, datetime.now(UTC))
+    assert ok
+    assert message.startswith("HTTP 200 in ")
+    headers, body = receiver.requests[0]
+    verify(Scheme.STANDARD_WEBHOOKS, body, headers, [SECRET], now=datetime.now(UTC))
+    assert not any(json.loads(body)["contact"].values())
+    receiver.script = lambda _: (404, {})
+    assert send_test(endpoint, datetime.now(UTC)) == (
+        False,
+        "HTTP 404 Not Found: the endpoint refuses this request",
+    )
+
+
+def test_dead_deliveries_are_found_by_state(store: Store, receiver: Receiver, endpoint: Endpoint) -> None:
+    """A redelivery by filter, counted first, is sent by the route's next run with full tries."""
+    arrive(store, "a", "b")
+    receiver.script = lambda _: (404, {})
+    run(store, as_one(handed_out(store)), endpoint, task())
+    wanted = Filter(states=[DeliveryState.DEAD], endpoint="crm_conn")
+    assert deliveries_admin.count(store, wanted) == {"dead": 2}
+    assert deliveries_admin.redeliver(store, wanted) == 2
+    receiver.script = lambda _: (200, {})
+    assert run(store, as_one(handed_out(store, "run2")), endpoint, task("t2")).states == {"delivered": 2}

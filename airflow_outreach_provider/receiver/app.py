@@ -1,0 +1,67 @@
+"""The receiver as a FastAPI application, alone or mounted in another one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.routing import Route
+
+from airflow_outreach_provider.core.errors import StoreError
+from airflow_outreach_provider.receiver.endpoint import MAX_BODY_BYTES, InboxEndpoint
+from airflow_outreach_provider.receiver.lookup import SourceLookup, Sources
+from airflow_outreach_provider.services.ingest import Clock, Ingest, utc_now
+from airflow_outreach_provider.store.engine import Store
+
+PREFIX = "/outreach"
+
+
+def receiver_route(
+    sources: Sources, ingest: Ingest, *, path: str = "/in/{source}", max_body_bytes: int = MAX_BODY_BYTES
+) -> Route:
+    """The one public route, to be put into any Starlette or FastAPI application."""
+    endpoint = InboxEndpoint(SourceLookup(sources), ingest, max_body_bytes=max_body_bytes)
+    return Route(path, endpoint, methods=["POST"])
+
+
+def create_app(
+    sources: Sources,
+    store: Store,
+    *,
+    clock: Clock = utc_now,
+    max_body_bytes: int = MAX_BODY_BYTES,
+) -> FastAPI:
+    """The receiver alone: ``POST /outreach/in/{source}`` (and ``/in/{source}``), ``GET /health``.
+
+    :param sources: a mapping of connection id to settings, or a function that returns them (or None), may
+        block, and is asked again after a few seconds.
+    :param store: migrated; used from one thread for writing.
+    :param clock: timezone-aware; what signatures are judged by and events stamped with.
+    """
+    ingest = Ingest(store, clock=clock)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(ingest.close)
+
+    app = FastAPI(
+        title="Outreach receiver", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+    )
+    route = receiver_route(sources, ingest, max_body_bytes=max_body_bytes)
+    app.router.routes.append(route)
+    app.router.routes.append(Route(f"{PREFIX}/in/{{source}}", route.endpoint, methods=["POST"]))
+
+    @app.get("/health")
+    async def health() -> JSONResponse:
+        """200 while the store answers."""
+        try:
+            await asyncio.to_thread(store.now)
+        except StoreError:
+            return JSONResponse({"status": "the store is away"}, 503)
+        return JSONResponse({"status": "ok"})
+
+    return app

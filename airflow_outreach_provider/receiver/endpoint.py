@@ -1,0 +1,222 @@
+"""``POST …/in/{source}``: one request from raw bytes to an answer.
+
+========  ==========================================================================================
+answer    when
+========  ==========================================================================================
+202       stored, and durable
+200       stored before: a platform's retry
+400       authentic and not JSON; or a body shorter than it said
+401       not authentic
+404       no such source
+408       the body did not arrive in time
+413       longer than ``max_body_bytes``
+415       not sent as JSON, or compressed
+429       more at once than this process can hold; ``Retry-After`` says when
+503       the store, or the connections, are away, or the source is declared wrongly
+========  ==========================================================================================
+
+A plain ASGI endpoint: per request it costs little more than reading the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+from pydantic_core import to_json
+from starlette.types import Message, Receive, Scope, Send
+
+from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError, StoreError
+from airflow_outreach_provider.receiver.lookup import LookupFailed, SourceLookup, TooManyLookups
+from airflow_outreach_provider.services.ingest import Ingest, NotJson
+from airflow_outreach_provider.store.inbox import Appended
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1024 * 1024
+_BODY_SECONDS = 10.0
+_MAX_HELD_BYTES = 64 * 1024 * 1024
+_MAX_AT_ONCE = 2_000
+_RETRY_SECONDS = 5
+_LOG_EVERY_SECONDS = 10.0
+_TYPES_TAKEN = ("application/json", "text/json")
+
+
+class Refused(Exception):
+    """An answer other than 2xx.
+
+    :param text: for whoever reads the answer; never anything of the request.
+    """
+
+    def __init__(self, status: HTTPStatus, text: str) -> None:
+        self.status, self.text = status, text
+        super().__init__(text)
+
+
+class InboxEndpoint:
+    """The ASGI endpoint behind ``/in/{source}``.
+
+    :param max_body_bytes: longer bodies are refused as soon as that is known.
+    """
+
+    def __init__(self, lookup: SourceLookup, ingest: Ingest, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._lookup = lookup
+        self._ingest = ingest
+        self._max_body_bytes = max_body_bytes
+        self._held_bytes = 0
+        self._at_once = 0
+        self._logged: dict[str, float] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name = scope["path_params"]["source"]
+        self._at_once += 1
+        try:
+            stored = await self._take(name, scope, receive)
+        except _Gone:
+            return
+        except Refused as refusal:
+            self._note(name, refusal)
+            await _send(send, refusal.status, {"error": refusal.text})
+            return
+        finally:
+            self._at_once -= 1
+        status = HTTPStatus.OK if stored.duplicate else HTTPStatus.ACCEPTED
+        await _send(
+            send, status, {"status": "duplicate" if stored.duplicate else "accepted", "id": stored.event_id}
+        )
+
+    async def _take(self, name: str, scope: Scope, receive: Receive) -> Appended:
+        if self._at_once > _MAX_AT_ONCE:
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many requests at once")
+        pairs = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in scope["headers"]]
+        headers = dict(reversed(pairs))  # of a repeated header the first counts
+        token = _take_token(scope)
+        try:
+            source = await self._lookup.find(name)
+            if source is None:
+                raise Refused(HTTPStatus.NOT_FOUND, "there is no such source")
+            _check_type(headers)
+            body = await self._read_body(headers, receive)
+            try:
+                return await self._ingest.take(source, body, headers, token=token, header_pairs=pairs)
+            finally:
+                self._held_bytes -= len(body)
+        except (
+            SignatureError,
+            NotJson,
+            StoreError,
+            ConfigurationError,
+            LookupFailed,
+            TooManyLookups,
+        ) as error:
+            raise _refusal(error) from error
+        except (Refused, _Gone):
+            raise
+        except Exception as error:
+            log.exception("An event for source %s met an unforeseen error", name[:250])
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "not stored; send it again later") from error
+
+    async def _read_body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+        """The whole body; its length stays counted in ``_held_bytes`` until the caller has done with it."""
+        announced = headers.get("content-length", "")
+        if announced.isascii() and announced.isdigit() and int(announced[:20]) > self._max_body_bytes:
+            raise self._too_long()
+        chunks: list[bytes] = []
+        length = 0
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                while True:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        raise _Gone
+                    chunk = message.get("body", b"")
+                    length += len(chunk)
+                    self._held_bytes += len(chunk)
+                    chunks.append(chunk)
+                    if length > self._max_body_bytes:
+                        raise self._too_long()
+                    if self._held_bytes > _MAX_HELD_BYTES:
+                        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many bytes at once")
+                    if not message.get("more_body", False):
+                        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        except TimeoutError:
+            self._held_bytes -= length
+            raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the body did not arrive in time") from None
+        except BaseException:
+            self._held_bytes -= length
+            raise
+
+    def _too_long(self) -> Refused:
+        return Refused(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {self._max_body_bytes} bytes"
+        )
+
+    def _note(self, name: str, refusal: Refused) -> None:
+        """Say in the log why, now and then: a stranger must not be able to fill it."""
+        if refusal.status is HTTPStatus.NOT_FOUND:
+            return
+        now = time.monotonic()
+        if now - self._logged.get(name, -_LOG_EVERY_SECONDS) < _LOG_EVERY_SECONDS:
+            return
+        if len(self._logged) > _MAX_AT_ONCE:
+            self._logged.clear()
+        self._logged[name] = now
+        reason = refusal.__cause__ or refusal
+        log.warning("An event for source %s was refused with %d: %s", name[:250], refusal.status, reason)
+
+
+class _Gone(Exception):
+    """The client went away; there is nobody to answer."""
+
+
+def _refusal(error: Exception) -> Refused:
+    match error:
+        case SignatureError():
+            return Refused(HTTPStatus.UNAUTHORIZED, "not authentic")
+        case NotJson():
+            return Refused(HTTPStatus.BAD_REQUEST, str(error))
+        case TooManyLookups():
+            return Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many unknown sources were asked for")
+        case ConfigurationError():
+            return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "this source is not set up correctly")
+        case _:
+            return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "not stored; send it again later")
+
+
+def _check_type(headers: Mapping[str, str]) -> None:
+    """JSON it must be; without a type the body itself decides. JSON is UTF-8, whatever a charset says."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind and kind not in _TYPES_TAKEN and not kind.endswith("+json"):
+        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send JSON as application/json")
+    if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body uncompressed")
+
+
+def _take_token(scope: Scope) -> str | None:
+    """The value of ``?token=``, taken out of the request so that no access log gets to see it."""
+    query: bytes = scope.get("query_string", b"")
+    if b"token=" not in query:
+        return None
+    scope["query_string"] = b"token=..."
+    try:
+        found = dict(parse_qsl(query.decode("latin-1"), max_num_fields=50))
+    except ValueError:
+        return ""
+    return found.get("token", "")
+
+
+async def _send(send: Send, status: HTTPStatus, answer: Mapping[str, Any]) -> None:
+    body = to_json(answer)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        headers.append((b"retry-after", str(_RETRY_SECONDS).encode()))
+    if status in {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT}:
+        headers.append((b"connection", b"close"))  # the rest of the body is not waited for
+    start: Message = {"type": "http.response.start", "status": int(status), "headers": headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,188 @@
+"""``outreach_endpoint`` connections: where deliveries go, how they are signed, and what is allowed on the way."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from airflow_outreach_provider.core.addresses import parse_networks
+from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, SignatureError
+from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.signing import Scheme, check_secrets
+from airflow_outreach_provider.net.webhook import (
+    DEFAULT_TIMEOUT_SECONDS,
+    Target,
+    environment_proxy,
+    parse_url,
+)
+from airflow_outreach_provider.services.deliver import Endpoint, send_test
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 section 5.6.2
+_HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
+# Ours to set, or the connection's business; a value from a form would break the request or its signature.
+_OUR_HEADERS = frozenset(
+    {
+        "connection", "content-encoding", "content-length", "content-type", "host", "proxy-authorization",
+        "te", "trailer", "transfer-encoding", "upgrade", "webhook-id", "webhook-signature", "webhook-timestamp",
+    }
+)  # fmt: skip
+_TIMEOUTS = (0.1, 300.0)
+
+
+class OutreachEndpointHook(BaseHook):
+    """An endpoint that wants contact events.
+
+    :param endpoint_conn_id: a connection of type ``outreach_endpoint``: the full URL as host, signing secrets
+        as password, separated by spaces, newest first.
+    """
+
+    conn_name_attr = "endpoint_conn_id"
+    default_conn_name = "outreach_endpoint_default"
+    conn_type = "outreach_endpoint"
+    hook_name = "Outreach endpoint (signed webhook)"
+
+    def __init__(self, endpoint_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.endpoint_conn_id = endpoint_conn_id
+
+    def endpoint(self) -> Endpoint:
+        """The connection, read and checked.
+
+        :raises ConfigurationError: what is wrong with which field.
+        """
+        try:
+            connection = self.get_connection(self.endpoint_conn_id)
+        except AirflowNotFoundException as error:
+            raise ConfigurationError(
+                f"there is no connection {self.endpoint_conn_id!r}",
+                "create it with type outreach_endpoint and the full URL as host",
+            ) from error
+        return read_endpoint(connection)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Send a signed test event, which names no person, and show the answer."""
+        try:
+            return send_test(self.endpoint(), datetime.now(UTC))
+        except OutreachError as error:
+            return False, str(error)
+
+
+def read_endpoint(connection: Any) -> Endpoint:
+    """The endpoint that an Airflow connection describes.
+
+    :raises ConfigurationError: a field that cannot be used; the message names connection and field.
+    """
+    where = f"connection {connection.conn_id!r}"
+    extra = connection.extra_dejson
+    try:
+        url = parse_url(_url(connection))
+        secrets = tuple((connection.password or "").split())
+        scheme = _scheme(extra.get("signature"), secrets)
+        if scheme is not Scheme.NONE:
+            check_secrets(scheme, secrets)
+        target = Target(
+            url=url,
+            headers=_headers(extra.get("headers")),
+            timeout=_number(extra, "timeout", DEFAULT_TIMEOUT_SECONDS, *_TIMEOUTS) or DEFAULT_TIMEOUT_SECONDS,
+            allow_networks=parse_networks(extra.get("allow_networks")),
+            allow_http=_flag(extra, "allow_http", default=False),
+            proxy=environment_proxy(url),
+        )
+        return Endpoint(
+            conn_id=connection.conn_id,
+            target=target,
+            scheme=scheme,
+            secrets=secrets,
+            kinds=_kinds(extra.get("event_kinds")),
+            enabled=_flag(extra, "enabled", default=True),
+            requests_per_second=_number(extra, "requests_per_second", None, 0.01, 10_000.0),
+        )
+    except (ConfigurationError, SignatureError) as error:
+        raise ConfigurationError(f"{where}: {error}") from error
+
+
+def _url(connection: Any) -> str:
+    host = (connection.host or "").strip()
+    if "://" in host or not host:
+        return str(host)
+    port = f":{connection.port}" if connection.port else ""
+    name, slash, path = host.partition("/")
+    return f"{connection.schema or 'https'}://{name}{port}{slash}{path}"
+
+
+def _scheme(value: object, secrets: tuple[str, ...]) -> Scheme:
+    if value in (None, ""):
+        return Scheme.STANDARD_WEBHOOKS if secrets else Scheme.NONE
+    try:
+        return Scheme(str(value))
+    except ValueError:
+        known = ", ".join(scheme.value for scheme in Scheme)
+        raise ConfigurationError(f"extra 'signature' is {value!r}", f"use one of {known}") from None
+
+
+def _headers(value: object) -> dict[str, str]:
+    if isinstance(value, str) and value.strip():
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise ConfigurationError("extra 'headers' is not JSON", 'write {"X-Name": "value"}') from None
+    if not value:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigurationError("extra 'headers' is not an object", 'write {"X-Name": "value"}')
+    headers = {str(name): str(each) for name, each in value.items()}
+    for name, each in headers.items():
+        if name.lower() in _OUR_HEADERS:
+            raise ConfigurationError(
+                f"extra 'headers' sets {name}", "leave it out: the delivery sets it itself"
+            )
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(each):
+            raise ConfigurationError(f"extra 'headers' holds {name[:40]!r}, which is no HTTP header")
+    return headers
+
+
+def _kinds(value: object) -> frozenset[str] | None:
+    names = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not names:
+        return None
+    known = {kind.value for kind in EventKind}
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ConfigurationError(
+            "extra 'event_kinds' is no list of kinds", 'write e.g. ["replied", "interested"]'
+        )
+    if unknown := sorted(set(names) - known):
+        raise ConfigurationError(
+            f"extra 'event_kinds' holds {unknown}", f"known kinds are {', '.join(sorted(known))}"
+        )
+    return frozenset(names)
+
+
+def _flag(extra: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    value = extra.get(name)
+    if value is None or value == "":
+        return default
+    text = str(value).strip().lower()
+    if text not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
+        raise ConfigurationError(f"extra {name!r} is {value!r}", "write true or false")
+    return text in {"true", "1", "yes", "on"}
+
+
+def _number(
+    extra: Mapping[str, Any], name: str, default: float | None, least: float, most: float
+) -> float | None:
+    value = extra.get(name)
+    if value is None or value == "":
+        return default
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not least <= number <= most:
+        raise ConfigurationError(f"extra {name!r} is {value!r}", f"write a number from {least:g} to {most:g}")
+    return number

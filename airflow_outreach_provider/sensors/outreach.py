@@ -1,0 +1,159 @@
+"""The sensor half of an event route: wait for contact events, hand them out in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.configuration import conf
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk.exceptions import AirflowSensorTimeout
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.expressions import EVENT, compile_where
+from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.services.fanout import Reading, fan_out
+from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.triggers.deliveries import DeliverableTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class ContactEventSensor(BaseSensorOperator):
+    """Wait for new contact events and return them as batches for mapped tasks.
+
+    Each batch is ``{"consumer", "plan", "events": [ids], "label"}``: expand ``DeliverEventsOperator``,
+    ``HandleEventsOperator`` or a task of your own over it. Up to 64 contacts make a batch each, more are
+    spread over 64; one contact's events share a batch, in order.
+
+    New events become deliveries in the transaction that acknowledges them, and the plan which batches they
+    are in is kept. Whatever dies after that, the same deliveries are handed out again, by this task's retry
+    or by a later run; those that were delivered are not sent again. Deliveries that a person made pending
+    again come out here too.
+
+    :param consumer: a name with its own progress through the inbox; one for each route of events.
+    :param source: only events of this source (a connection id).
+    :param kinds: only these kinds, e.g. ``["replied", "interested"]``; None for all but ``unrecognised``.
+    :param where: only events this expression is true for, e.g. ``contact.email is defined``.
+    :param max_events: at most so many events a run.
+    :param deferrable: wait in the triggerer instead of a worker.
+    :param poll_interval: seconds between looks at the store.
+    :param routes: names of the routes that handle the batches. By default those of the operators directly
+        downstream; with none there, events count as handled once they are handed over.
+    """
+
+    template_fields: Sequence[str] = ("consumer", "source", "kinds")
+    ui_color = "#dcefe6"
+
+    def __init__(
+        self,
+        *,
+        consumer: str,
+        source: str | None = None,
+        kinds: Collection[str] | None = None,
+        where: str | None = None,
+        max_events: int = 1000,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float = 5.0,
+        routes: Sequence[str] | None = None,
+        # Airflow's own default is none; a sensor must outlive a store that is away for a moment.
+        retries: int = 3,
+        retry_delay: timedelta | float = timedelta(seconds=30),
+        retry_exponential_backoff: float = 2.0,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("poke_interval", poll_interval)
+        super().__init__(
+            retries=retries,
+            retry_delay=retry_delay,
+            retry_exponential_backoff=retry_exponential_backoff,
+            **kwargs,
+        )
+        if where is not None:
+            compile_where(where, EVENT)  # a mistake shows in the DAG list, not in the first run
+        if max_events < 1:
+            raise ConfigurationError(f"max_events is {max_events}", "write at least 1")
+        self.consumer = consumer
+        self.source = source
+        self.kinds = kinds
+        self.where = where
+        self.max_events = max_events
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.routes = routes
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """The batches; an empty list when everything this task instance handed out before is done."""
+        if not self.deferrable:
+            return super().execute(context)  # type: ignore[no-any-return]
+        batches = self._fan_out(context)
+        if batches is None:
+            self._wait(datetime.now(UTC).timestamp() + self.timeout)
+        return batches or []
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], deadline: float | None = None
+    ) -> list[dict[str, Any]]:
+        """Resume when the trigger saw something; what it saw may have gone to another run meanwhile."""
+        if event.get("status") == "error":
+            raise ConfigurationError(str(event.get("message")))
+        batches = self._fan_out(context)
+        if batches is None:
+            self._wait(deadline or datetime.now(UTC).timestamp() + self.timeout)
+        return batches or []
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """For ``deferrable=False``."""
+        batches = self._fan_out(context)
+        return PokeReturnValue(is_done=batches is not None, xcom_value=batches)
+
+    def _wait(self, deadline: float) -> None:
+        left = deadline - datetime.now(UTC).timestamp()
+        if left <= 0:
+            raise AirflowSensorTimeout(f"no event for consumer {self.consumer!r} within {self.timeout:g} s")
+        reading = self._reading()
+        self.defer(
+            trigger=DeliverableTrigger(
+                consumer=reading.consumer,
+                routes=reading.routes,
+                source=reading.source,
+                kinds=None if reading.kinds is None else sorted(reading.kinds),
+                where=reading.where,
+                poll_interval=self.poll_interval,
+            ),
+            method_name="execute_complete",
+            kwargs={"deadline": deadline},
+            timeout=timedelta(seconds=left),
+        )
+
+    def _fan_out(self, context: Context) -> list[dict[str, Any]] | None:
+        ti = context["ti"]
+        key = Owner(ti.dag_id, ti.task_id, ti.run_id, ti.map_index if ti.map_index is not None else -1).key
+        reading = self._reading()
+        batches = fan_out(open_store(), reading, key)
+        if batches:
+            events = sum(len(batch["events"]) for batch in batches)
+            self.log.info("%d events for consumer %s in %d batches", events, self.consumer, len(batches))
+        return batches
+
+    def _reading(self) -> Reading:
+        return Reading(
+            consumer=self.consumer,
+            routes=tuple(self._downstream_routes() if self.routes is None else self.routes),
+            source=self.source or None,
+            kinds=None if self.kinds is None else [str(kind) for kind in self.kinds],
+            where=self.where,
+            max_events=self.max_events,
+        )
+
+    def _downstream_routes(self) -> list[str]:
+        """The routes of our operators directly downstream, mapped or not: they report back by delivery."""
+        routes = []
+        for task in self.downstream_list:
+            operator = getattr(task, "operator_class", type(task))
+            if getattr(operator, "handles_batches", False):
+                partial = getattr(task, "partial_kwargs", None)
+                routes.append(str(partial["route"] if partial else getattr(task, "route", None)))
+        return sorted(set(routes))

@@ -1,0 +1,75 @@
+"""Wait, without a worker, until a consumer has something to hand out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import structlog
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
+from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.services.fanout import Reading, is_ready
+
+log = structlog.get_logger(__name__)
+
+# A store that is away is asked less often, up to this many seconds apart.
+_LONGEST_WAIT = 60.0
+
+
+class DeliverableTrigger(BaseTrigger):
+    """Fires when there are new events for a consumer, or deliveries of its routes that are with nobody.
+
+    It only looks: events are taken, and their progress is kept, by the task that resumes. So a triggerer
+    that dies, or two of them running the same trigger, lose and double nothing.
+
+    :param consumer, routes, source, kinds, where: as of :class:`services.fanout.Reading`.
+    :param poll_interval: seconds between looks.
+    """
+
+    def __init__(
+        self,
+        *,
+        consumer: str,
+        routes: Sequence[str] = (),
+        source: str | None = None,
+        kinds: Sequence[str] | None = None,
+        where: str | None = None,
+        poll_interval: float = 5.0,
+    ) -> None:
+        super().__init__()
+        self.consumer, self.routes, self.source = consumer, list(routes), source
+        self.kinds = None if kinds is None else list(kinds)
+        self.where, self.poll_interval = where, poll_interval
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Plain JSON types, and nothing that changes between restarts."""
+        return (
+            f"{type(self).__module__}.{type(self).__name__}",
+            {
+                "consumer": self.consumer, "routes": self.routes, "source": self.source, "kinds": self.kinds,
+                "where": self.where, "poll_interval": self.poll_interval,
+            },
+        )  # fmt: skip
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event: ``{"status": "ready"}``, or ``{"status": "error", "message"}`` for what no waiting mends."""
+        reading = Reading(self.consumer, tuple(self.routes), self.source, self.kinds, self.where)
+        wait = self.poll_interval
+        while True:
+            try:
+                ready = await asyncio.to_thread(lambda: is_ready(open_store(), reading))
+                wait = self.poll_interval
+            except ConfigurationError as error:
+                yield TriggerEvent({"status": "error", "message": str(error)})
+                return
+            except StoreError as error:
+                wait = min(max(wait * 2, 1.0), _LONGEST_WAIT)
+                log.warning("the outreach store is away; waiting", seconds=wait, error=str(error))
+                ready = False
+            if ready:
+                yield TriggerEvent({"status": "ready"})
+                return
+            await asyncio.sleep(wait)

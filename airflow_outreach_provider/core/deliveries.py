@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Hashable, Iterable, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.masking import mask_email, mask_phone
 
@@ -14,6 +16,8 @@ K = TypeVar("K", bound=Hashable)
 
 # Airflow runs about four mapped task instances a second: beyond this many, seeing each event costs too much.
 MAX_BATCHES = 64
+# What a header may carry, and a task id too.
+_ROUTE = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
 
 
 class DeliveryState(StrEnum):
@@ -84,3 +88,16 @@ def batch_label(labels: Sequence[str], lanes: int) -> str:
     shown = ", ".join(kinds[:4]) + (" …" if len(kinds) > 4 else "")
     who = labels[0].split(" ", 1)[-1] if lanes == 1 else f"{lanes} contacts"
     return f"{len(labels)} events · {who} · {shown}"[:250]
+
+
+def check_route(route: str) -> str:
+    """The route's name, if it can be one.
+
+    :raises ConfigurationError: it cannot; what can.
+    """
+    if not _ROUTE.fullmatch(route):
+        raise ConfigurationError(
+            f"the route {route[:60]!r} has no usable name",
+            "use letters, digits, '_', '-' and '.', at most 200",
+        )
+    return route

@@ -1,0 +1,289 @@
+"""The operator half of an event route: deliver a batch to an endpoint, or give each event to Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from airflow_outreach_provider.core.deliveries import check_route
+from airflow_outreach_provider.core.errors import (
+    AddressForbidden,
+    ConfigurationError,
+    OutreachUnavailable,
+)
+from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.core.made_events import made_event
+from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
+from airflow_outreach_provider.hooks.settings import lease, open_store
+from airflow_outreach_provider.operators.defaults import RetryingDefaults
+from airflow_outreach_provider.services.batches import Batch, Report, Task
+from airflow_outreach_provider.services.deliver import DEFAULT_CONCURRENCY, deliver
+from airflow_outreach_provider.services.handle import handle
+from airflow_outreach_provider.services.payloads import CANONICAL, Payload, check_payload
+from airflow_outreach_provider.store.runs import Owner
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+EventBatch = Mapping[str, Any] | Sequence[Mapping[str, Any]] | Sequence[str]
+"""A batch of ``ContactEventSensor``; or events a DAG made itself; or ids of events in the inbox."""
+
+# What is left of a batch stays with its task until the next try, and this much longer: for a busy scheduler.
+_SLACK = timedelta(minutes=15)
+_MAP_INDEX_TEMPLATE = (
+    "{{ task.batch['label'] if task.batch is mapping and task.batch['label'] is defined else '' }}"
+)
+
+
+class BatchOperator(RetryingDefaults, BaseOperator):
+    """What the operators on batches share: reading the batch, knowing the try, telling Airflow the result.
+
+    :param batch: one batch of a ``ContactEventSensor``, or a list of events as mappings (``type`` needed;
+        ``id``, ``kind``, ``occurred_at``, ``contact``, ``campaign_id``, ``data`` if there), or one such
+        mapping, or a list of ids of events in the inbox.
+    :param route: under this name deliveries are kept; each event reaches each route.
+    """
+
+    template_fields: Sequence[str] = ("batch", "route")
+    handles_batches: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        batch: EventBatch,
+        route: str,
+        map_index_template: str | None = _MAP_INDEX_TEMPLATE,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(map_index_template=map_index_template, **kwargs)
+        self.batch = batch
+        self.route = route
+
+    def _work(self, context: Context) -> tuple[Batch, Task]:
+        ti = context["ti"]
+        task = _task(ti, self)
+        return read_batch(self.batch, check_route(self.route), task.owner, datetime.now(UTC)), task
+
+    def _conclude(self, report: Report, task: Task) -> dict[str, int]:
+        """Green only when everything of this batch is done; else the exception that says what is not."""
+        states = report.states
+        told = ", ".join(f"{n} {state}" for state, n in sorted(states.items())) or "nothing to deliver"
+        self.log.info("Route %s: %s", self.route, told)
+        why = f" — {report.reason()}" if report.reasons else ""
+        if report.left:
+            raise OutreachUnavailable(
+                f"route {self.route!r}: {report.left} of {sum(states.values())} events are not done{why}",
+                report.retry_after,
+            )
+        if report.busy_until is not None:
+            wait = (report.busy_until - datetime.now(UTC)).total_seconds()
+            raise OutreachUnavailable(
+                f"route {self.route!r}: another task instance is at this batch", max(1.0, wait)
+            )
+        if dead := states.get("dead", 0):
+            raise ConfigurationError(
+                f"route {self.route!r}: {dead} of {sum(states.values())} deliveries are dead{why}",
+                "mend the cause, then clear this task or run 'airflow outreach deliveries redeliver'",
+            )
+        held = states.get("held", 0)
+        if held and not states.get("delivered"):
+            raise AirflowSkipException(
+                f"route {self.route!r}: the endpoint is disabled; {held} deliveries are held"
+            )
+        return dict(states)
+
+
+class DeliverEventsOperator(BatchOperator):
+    """Deliver events to an endpoint as signed webhooks, in order per contact.
+
+    A failed delivery fails the task, so that Airflow's retry, with its delay or the one the endpoint asks
+    for, does what is left. What was delivered is not sent again. After the last try a delivery is dead:
+    kept, shown, and redelivered by clearing the task or by the CLI.
+
+    :param endpoint_conn_id: a connection of type ``outreach_endpoint``.
+    :param payload: ``"canonical"`` (our JSON, the same for every platform), ``"received"`` (the raw body),
+        or a mapping whose texts may hold expressions such as ``{{ contact.email }}``.
+    :param concurrency: contacts at a time.
+    :param on_endpoint_disabled: called with ``{"conn_id", "route", "reason"}`` when these deliveries
+        disabled the endpoint: after HTTP 410, or a day without one success.
+    """
+
+    template_fields: Sequence[str] = (*BatchOperator.template_fields, "endpoint_conn_id")
+    ui_color = "#d9e8f5"
+
+    def __init__(
+        self,
+        *,
+        endpoint_conn_id: str,
+        payload: Payload = CANONICAL,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        on_endpoint_disabled: Callable[[dict[str, str]], None] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_payload(payload)
+        self.endpoint_conn_id = endpoint_conn_id
+        self.payload = payload
+        self.concurrency = concurrency
+        self.on_endpoint_disabled = on_endpoint_disabled
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Deliveries of the batch by state."""
+        batch, task = self._work(context)
+        endpoint = OutreachEndpointHook(self.endpoint_conn_id).endpoint()
+        try:
+            report = deliver(
+                open_store(), batch, endpoint, task, payload=self.payload, concurrency=self.concurrency
+            )
+        except AddressForbidden as error:
+            raise ConfigurationError(
+                f"connection {self.endpoint_conn_id!r}: {error}",
+                "correct its URL; to call a private network on purpose, name it in allow_networks",
+            ) from error
+        if report.disabled is not None:
+            self._tell_disabled(report.disabled)
+        return self._conclude(report, task)
+
+    def _tell_disabled(self, reason: str) -> None:
+        if self.on_endpoint_disabled is not None:
+            told = {"conn_id": self.endpoint_conn_id, "route": self.route, "reason": reason}
+            try:
+                self.on_endpoint_disabled(told)
+            except Exception:
+                # Whatever a user's callback does, the reason below must reach the task's log and state.
+                self.log.exception("on_endpoint_disabled failed")
+        raise ConfigurationError(
+            f"endpoint {self.endpoint_conn_id!r} is disabled now: {reason}",
+            "its deliveries are held; mend it, then 'airflow outreach deliveries enable' sends them",
+        )
+
+
+class HandleEventsOperator(BatchOperator):
+    """Give each event to a Python callable: any hook, any system, without a webhook.
+
+    Every event is acknowledged by itself, so a retry calls the callable only for those that failed. An
+    exception fails the event and holds back later events of its contact, not those of others; a
+    ``ConfigurationError`` stops the batch, and ``AirflowSkipException`` counts the event as done.
+
+    :param python_callable: called with one :class:`~core.events.ContactEvent`, then ``op_kwargs``. It may see
+        an event twice when a worker dies between the call and its commit: de-duplicate on ``event.id``.
+    :param op_kwargs: further keyword arguments.
+    """
+
+    template_fields: Sequence[str] = (*BatchOperator.template_fields, "op_kwargs")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"op_kwargs": "py"}
+    ui_color = "#ffefeb"
+
+    def __init__(
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        op_kwargs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not callable(python_callable):
+            raise ConfigurationError(
+                f"python_callable {python_callable!r} cannot be called", "give a function"
+            )
+        self.python_callable = python_callable
+        self.op_kwargs = dict(op_kwargs or {})
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Events of the batch by state."""
+        batch, task = self._work(context)
+        return self._conclude(handle(open_store(), batch, task, self._call), task)
+
+    def _call(self, event: ContactEvent) -> None:
+        try:
+            self.python_callable(event, **self.op_kwargs)
+        except AirflowSkipException as skipped:
+            self.log.info("Event %s skipped: %s", event.id, skipped)
+
+
+class EventHandler:
+    """What :func:`handle_events` makes of a function: call it with a batch, or expand it over batches."""
+
+    def __init__(self, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+        self.function = function
+        self.options: dict[str, Any] = {
+            "task_id": function.__name__,
+            "route": function.__name__,
+            "doc_md": function.__doc__,
+        }
+        self.options |= options
+
+    def __call__(self, batch: Any) -> HandleEventsOperator:
+        return HandleEventsOperator(python_callable=self.function, batch=batch, **self.options)
+
+    def expand(self, *, batch: Any) -> Any:
+        """One mapped task instance a batch."""
+        return HandleEventsOperator.partial(python_callable=self.function, **self.options).expand(batch=batch)
+
+    def override(self, **options: Any) -> EventHandler:
+        """The same function with other options, e.g. another ``task_id``."""
+        return EventHandler(self.function, {**self.options, **options})
+
+
+def handle_events(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Make a function of one event a task over batches of them.
+
+    ::
+
+        @handle_events(route="crm")
+        def push_to_crm(event):
+            CrmHook().upsert(email=event.contact.email)
+
+
+        push_to_crm.expand(batch=ContactEventSensor(...).output)
+
+    :param options: of :class:`HandleEventsOperator`; ``task_id`` and ``route`` default to the function's name.
+    """
+    if function is not None:
+        return EventHandler(function, options)
+    return lambda decorated: EventHandler(decorated, options)
+
+
+def read_batch(value: EventBatch, route: str, owner: Owner, now: datetime) -> Batch:
+    """A batch in any of the forms an operator takes.
+
+    :raises ConfigurationError: none of them.
+    """
+    if isinstance(value, Mapping) and "events" in value and "plan" in value:
+        return Batch(route, [str(each) for each in value["events"]], str(value["plan"]))
+    items = [value] if isinstance(value, Mapping | str) else list(value)
+    if all(isinstance(each, str) for each in items):
+        return Batch(route, [str(each) for each in items])
+    if not all(isinstance(each, Mapping) for each in items):
+        raise ConfigurationError(
+            f"the batch of route {route!r} is neither a sensor's batch nor a list of events or event ids",
+            "expand over the sensor's output, or give a list of mappings with a 'type'",
+        )
+    made = [
+        made_event(each, unique=f"{owner.key}\x1f{place}", source=owner.dag_id, now=now)
+        for place, each in enumerate(items)
+        if isinstance(each, Mapping)
+    ]
+    return Batch(route, [event.id for event in made], None, made)
+
+
+def _task(ti: Any, operator: BaseOperator) -> Task:
+    retries, max_tries, try_number = operator.retries or 0, ti.max_tries, ti.try_number
+    # Clear gives a task instance another full set of retries on top of the tries it has used.
+    first = max_tries - retries + 1
+    nth = max(0, try_number - first)
+    delay = operator.retry_delay * (operator.retry_exponential_backoff or 1.0) ** nth
+    if operator.max_retry_delay:
+        delay = min(delay, operator.max_retry_delay)
+    map_index = ti.map_index if ti.map_index is not None else -1
+    return Task(
+        owner=Owner(ti.dag_id, ti.task_id, ti.run_id, map_index, try_number),
+        last_try=try_number > max_tries,
+        cleared=try_number == first and try_number > 1,
+        lease=lease(),
+        plan_for=min(delay * 2, timedelta(days=2)) + _SLACK,
+    )

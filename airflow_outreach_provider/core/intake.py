@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,7 @@ from pydantic_core import to_json
 
 from airflow_outreach_provider.core import signing
 from airflow_outreach_provider.core.errors import SignatureError
-from airflow_outreach_provider.core.events import ContactEvent, EventKind
+from airflow_outreach_provider.core.events import ContactEvent, EventKind, write_time
 from airflow_outreach_provider.core.platforms import Parsed
 from airflow_outreach_provider.core.platforms.reading import text
 from airflow_outreach_provider.core.raw_json import read_json
@@ -134,6 +135,36 @@ def read_event(
         fingerprint=fingerprint,
         window_seconds=window,
     )
+
+
+def polled_event(
+    source: SourceSettings,
+    type_: str,
+    row: Mapping[str, Any],
+    identity: tuple[str, ...],
+    occurred_at: datetime | None,
+    received_at: datetime,
+) -> Incoming:
+    """An event made of a row of a contact list.
+
+    :param type_: ``contact.created`` or ``contact.updated``.
+    :param identity: what makes it the same event when it is found again.
+    """
+    envelope = {
+        "event": type_,
+        **({"timestamp": write_time(occurred_at)} if occurred_at else {}),
+        **({"CampaignId": row["CampaignId"]} if "CampaignId" in row else {}),
+        "contact": row,
+    }
+    body = to_json(envelope, inf_nan_mode="null")
+    event_id = f"evt_{digest(source.name, 'poll', type_, *identity)}"
+    event = build(source, read_parsed(source, body), event_id, received_at)
+    return Incoming(event=event, body=body, headers="[]", origin=Origin.POLL)
+
+
+def digest_of(value: Any) -> str:
+    """32 hexadecimal digits that stand for a JSON value, whatever the order of its keys."""
+    return digest(json.dumps(value, sort_keys=True))
 
 
 def parse(source: SourceSettings, value: Any) -> Parsed:

@@ -15,9 +15,13 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+from airflow_outreach_provider.core.numbering import read_plain
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 
+_PLAIN = re.compile(r"\+?[0-9]{4,15}")
+_PUNCTUATED = re.compile(r"\+? *[(]?[0-9][0-9 ()\-]{3,30}")
+_UNPUNCTUATED = dict.fromkeys(map(ord, " ()-"))
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
 _FLOAT = re.compile(r"(\+?\d{5,})[.,]0+")
 _INVISIBLE = dict.fromkeys(
@@ -101,7 +105,9 @@ def parse_phone(raw: object, region: str | None = None) -> Phone:
     :raises LeadRejected: with reason ``phone_missing``, ``phone_not_a_number``, ``phone_too_short``,
         ``phone_too_long``, ``phone_invalid``, ``phone_lossy`` or ``region_unknown``.
     """
-    text = _plain_text(raw)
+    text = raw if type(raw) is str and _PLAIN.fullmatch(raw) else _plain_text(raw)
+    if (plain := _read_plain(text, region)) is not None:
+        return plain
     number = _parse(text, region)
     # What is_valid_number() does, without looking up the region twice.
     home = phonenumbers.region_code_for_number(number)
@@ -117,6 +123,16 @@ def parse_phone(raw: object, region: str | None = None) -> Phone:
 def line_type(e164: str) -> LineType:
     """The kind of line of a valid E.164 number."""
     return _LINE_TYPES.get(phonenumbers.number_type(phonenumbers.parse(e164)), LineType.UNKNOWN)
+
+
+def _read_plain(text: str, region: str | None) -> Phone | None:
+    """The short way; None where the library has to judge."""
+    if not _PLAIN.fullmatch(text):
+        if not _PUNCTUATED.fullmatch(text):
+            return None
+        text = text.translate(_UNPUNCTUATED)
+    found = read_plain(text, region)
+    return Phone(*found) if found else None
 
 
 def _plain_text(raw: object) -> str:

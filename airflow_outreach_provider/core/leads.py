@@ -6,15 +6,15 @@ The two payload formats are Tether's (seed documents ``000`` and ``001``): *raw*
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.phones import Phone, parse_phone
@@ -36,6 +36,7 @@ _ALIASES: dict[str, str] = {
     "configurationid": "configurationId",
 }  # fmt: skip
 
+_MAX_ID = 200
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_\- ]*")
 
 
@@ -53,28 +54,71 @@ class Lead(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     phone: str = Field(pattern=r"^\+[1-9]\d{4,14}$")
-    configuration_id: str = Field(min_length=1, max_length=200)
+    configuration_id: str = Field(min_length=1, max_length=_MAX_ID)
     contact: dict[str, Any] = Field(default_factory=dict)
     application: dict[str, Any] = Field(default_factory=dict)
     conversation: dict[str, Any] = Field(default_factory=dict)
 
     def payload(self, payload_format: PayloadFormat) -> dict[str, Any]:
         """The body of the submission, in one of the platform's two formats."""
-        if payload_format == "raw":
-            return {"configurationId": self.configuration_id, "phoneNumber": self.phone, **self.contact}
-        body: dict[str, Any] = {
-            "configurationId": self.configuration_id,
-            "contacts": {"phoneNumber": self.phone, **self.contact},
-        }
-        if self.application:
-            body["applications"] = self.application
-        if self.conversation:
-            body["conversations"] = self.conversation
-        return body
+        return _payload(
+            payload_format,
+            self.phone,
+            self.configuration_id,
+            self.contact,
+            self.application,
+            self.conversation,
+        )
 
     def body(self, payload_format: PayloadFormat) -> str:
         """The payload as compact JSON."""
-        return json.dumps(self.payload(payload_format), ensure_ascii=False, separators=(",", ":"))
+        return to_json(self.payload(payload_format)).decode()
+
+
+class ReadLead(NamedTuple):
+    """What :class:`Lead` holds, once read from a row: checked already, and a tenth as dear to make."""
+
+    phone: Phone
+    configuration_id: str
+    contact: dict[str, Any]
+    application: dict[str, Any]
+    conversation: dict[str, Any]
+
+    def body(self, payload_format: PayloadFormat) -> str:
+        """The payload as compact JSON.
+
+        :raises LeadRejected: it holds text that is no Unicode.
+        """
+        payload = _payload(
+            payload_format,
+            self.phone.e164,
+            self.configuration_id,
+            self.contact,
+            self.application,
+            self.conversation,
+        )
+        try:
+            return to_json(payload).decode()
+        except ValueError:
+            raise LeadRejected("value_not_json", "a value holds text that is no Unicode") from None
+
+
+def _payload(
+    payload_format: PayloadFormat,
+    phone: str,
+    configuration_id: str,
+    contact: dict[str, Any],
+    application: dict[str, Any],
+    conversation: dict[str, Any],
+) -> dict[str, Any]:
+    if payload_format == "raw":
+        return {"configurationId": configuration_id, "phoneNumber": phone, **contact}
+    body = {"configurationId": configuration_id, "contacts": {"phoneNumber": phone, **contact}}
+    if application:
+        body["applications"] = application
+    if conversation:
+        body["conversations"] = conversation
+    return body
 
 
 Mapper = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -146,54 +190,61 @@ def build_lead(
     region: str | None,
     payload_format: PayloadFormat,
 ) -> tuple[Lead, Phone]:
-    """Build a lead from values by target name.
+    """:func:`read_lead` as a model."""
+    read = read_lead(values, configuration_id=configuration_id, region=region, payload_format=payload_format)
+    return Lead(**(read._asdict() | {"phone": read.phone.e164})), read.phone
+
+
+def read_lead(
+    values: Mapping[str, Any],
+    *,
+    configuration_id: str | None,
+    region: str | None,
+    payload_format: PayloadFormat,
+) -> ReadLead:
+    """Read a lead from values by target name.
 
     :param configuration_id: taken where the values hold none of its three spellings.
     :param region: default region of numbers without country code.
     :raises LeadRejected: the phone cannot be read, there is no configuration id, or a value is not JSON.
     """
     sections: dict[str, dict[str, Any]] = {"contacts": {}, "applications": {}, "conversations": {}}
+    contact = sections["contacts"]
     raw_phone: Any = None
     found_id = None
     for target, value in values.items():
-        if target in CONFIGURATION_SPELLINGS:
+        if target == "phoneNumber":
+            raw_phone = value
+        elif target in CONFIGURATION_SPELLINGS:
             found_id = _one_id(found_id, value)
-            continue
-        section, key = "contacts", target
-        if target in SECTIONS and isinstance(value, Mapping):
+        elif target in sections and isinstance(value, Mapping):
             for inner, inner_value in value.items():
                 if target == "contacts" and inner == "phoneNumber":
                     raw_phone = inner_value
                 else:
                     _put(sections[target], str(inner), inner_value)
-            continue
-        if "." in target:
-            head, _, rest = target.partition(".")
-            if head in SECTIONS:
-                section, key = head, rest
-        if section == "contacts" and key == "phoneNumber":
+        elif target == "contacts.phoneNumber":
             raw_phone = value
+        elif "." in target and (split := target.partition("."))[0] in sections:
+            _put(sections[split[0]], split[2], value)
         else:
-            _put(sections[section], key, value)
+            _put(contact, target, value)
     phone = parse_phone(raw_phone, region)
     identifier = found_id or configuration_id
     if not identifier:
         raise LeadRejected("configuration_id_missing", "neither the row nor the task names a configurationId")
+    if len(identifier) > _MAX_ID:
+        raise LeadRejected(
+            "configuration_id_invalid", f"the configurationId is longer than {_MAX_ID} characters"
+        )
     if payload_format == "raw" and (sections["applications"] or sections["conversations"]):
         raise LeadRejected("format_mismatch", "applications and conversations need payload_format='fixed'")
-    lead = Lead(
-        phone=phone.e164,
-        configuration_id=identifier,
-        contact=sections["contacts"],
-        application=sections["applications"],
-        conversation=sections["conversations"],
-    )
-    return lead, phone
+    return ReadLead(phone, identifier, contact, sections["applications"], sections["conversations"])
 
 
 def _map_by_alias(row: Mapping[str, Any]) -> dict[str, Any]:
     names = _alias_names(tuple(row))
-    return {name: value for name, value in zip(names, row.values(), strict=True)}
+    return dict(zip(names, row.values(), strict=True))
 
 
 _alias_cache: dict[tuple[str, ...], tuple[str, ...]] = {}

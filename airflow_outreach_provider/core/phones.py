@@ -7,9 +7,9 @@ here where it can be undone without guessing, and refused where it cannot.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, ValidationResult
@@ -68,8 +68,7 @@ _POSSIBLE_REASONS: dict[int, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Phone:
+class Phone(NamedTuple):
     """A number somebody can be reached under.
 
     :param e164: e.g. ``+14165550123``.

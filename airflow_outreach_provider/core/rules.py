@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b, sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.expressions import compile_value
-from airflow_outreach_provider.core.leads import Mapper, PayloadFormat, build_lead, build_mapper, check_format
+from airflow_outreach_provider.core.leads import Mapper, PayloadFormat, build_mapper, check_format, read_lead
 from airflow_outreach_provider.core.phones import LineType, check_region, line_type
 from airflow_outreach_provider.core.quiet_hours import QuietHours, zones_of
 from airflow_outreach_provider.core.states import LeadState, RowState
@@ -24,9 +23,8 @@ _CONSENT_WORDS = frozenset(
 Resubmit = str | timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What should become of a row, before the ledger is asked.
+class Draft(NamedTuple):
+    """What should become of a row, before the ledger is asked. A tuple, because every row makes one.
 
     :param state: planned, suppressed or deferred.
     :param not_before: when a deferred lead may be sent.
@@ -107,18 +105,19 @@ class LeadRules:
         :param now: timezone-aware; decides quiet hours.
         :raises LeadRejected: it is no lead.
         """
-        lead, phone = build_lead(
+        lead = read_lead(
             self._mapper(values),
             configuration_id=self.configuration_id,
             region=self.region,
             payload_format=self.payload_format,
         )
-        payload = json.dumps(lead.payload(self.payload_format), separators=(",", ":"))
-        state, reason, detail, not_before = self._gate(values, phone.e164, now)
+        payload = lead.body(self.payload_format)
+        phone = lead.phone.e164
+        state, reason, detail, not_before = self._gate(values, phone, now)
         email = lead.contact.get("email")
         return Draft(
             campaign=self.campaign or lead.configuration_id,
-            phone=phone.e164,
+            phone=phone,
             state=state,
             reason=reason,
             detail=detail,

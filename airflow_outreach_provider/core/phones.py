@@ -22,11 +22,24 @@ REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 _PLAIN = re.compile(r"\+?[0-9]{4,15}")
 _PUNCTUATED = re.compile(r"\+? *[(]?[0-9][0-9 ()\-]{3,30}")
 _UNPUNCTUATED = dict.fromkeys(map(ord, " ()-"))
+_NO_COUNTRY = "001"  # what the library calls the region of e.g. +800
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
 _FLOAT = re.compile(r"(\+?\d{5,})[.,]0+")
-_INVISIBLE = dict.fromkeys(
-    [*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF, 0xAD, *range(0x20), 0x7F]
-)
+_INVISIBLE: dict[int, str | None] = {
+    **dict.fromkeys(
+        [
+            *range(0x200B, 0x2010),
+            *range(0x202A, 0x202F),
+            *range(0x2060, 0x2065),
+            0xFEFF,
+            0xAD,
+            *range(0x20),
+            0x7F,
+        ]
+    ),
+    # Spaces of several widths, which the library does not take between digits.
+    **dict.fromkeys([*range(0x2000, 0x200B), 0x202F, 0x205F], " "),
+}
 
 
 class LineType(StrEnum):
@@ -116,7 +129,9 @@ def parse_phone(raw: object, region: str | None = None) -> Phone:
             ("phone_invalid", "is not a number in use"),
         )
         raise LeadRejected(reason, f"the number {words} in {_place(number, region)}")
-    return Phone(phonenumbers.format_number(number, PhoneNumberFormat.E164), home)
+    return Phone(
+        phonenumbers.format_number(number, PhoneNumberFormat.E164), home if home != _NO_COUNTRY else None
+    )
 
 
 def line_type(e164: str) -> LineType:
@@ -138,7 +153,10 @@ def _plain_text(raw: object) -> str:
     if raw is None or isinstance(raw, bool):
         raise LeadRejected("phone_missing", "the row has no phone number")
     if isinstance(raw, float | Decimal):
-        return _from_number(Decimal(repr(raw)) if isinstance(raw, float) else raw)
+        # repr(float(…)): a float of NumPy does not print as a number.
+        return _from_number(Decimal(repr(float(raw))) if isinstance(raw, float) else raw)
+    if isinstance(raw, int) and abs(raw) >= 10**20:
+        raise LeadRejected("phone_too_long", "the number has too many digits")
     text = str(raw).translate(_INVISIBLE).strip().lstrip("'\"`’=").rstrip("'\"`’").strip()
     if not text:
         raise LeadRejected("phone_missing", "the row has no phone number")
@@ -205,4 +223,4 @@ def _place(number: phonenumbers.PhoneNumber, region: str | None) -> str:
     codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(number.country_code or 0, ())
     if region and region in codes:
         return region
-    return codes[0] if codes and codes[0] != "001" else f"country code {number.country_code}"
+    return codes[0] if codes and codes[0] != _NO_COUNTRY else f"country code {number.country_code}"

@@ -1,0 +1,252 @@
+"""Phone numbers in any usual writing become one E.164 number, or a reason why not."""
+
+from __future__ import annotations
+
+import contextlib
+from decimal import Decimal
+
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from phonenumbers import PhoneNumberFormat
+
+from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+from airflow_outreach_provider.core.phones import REGIONS, LineType, check_region, line_type, parse_phone
+
+TORONTO = "+14165550123"
+
+READABLE = [
+    ("+14165550123", None),
+    ("+1 (416) 555-0123", None),
+    ("+1.416.555.0123", None),
+    ("  +1 416 555 0123\t\n", None),
+    ("tel:+1-416-555-0123", None),
+    ("tel:416-555-0123;phone-context=+1", None),
+    ("'+14165550123", None),
+    ('="+14165550123"', None),
+    ("＋１４１６５５５０１２３", None),
+    ("+١٤١٦٥٥٥٠١٢٣", None),
+    ("+१४१६५५५०१२३", None),
+    ("+1​416‎555\u00ad0123", None),
+    ("+1\u00a0416\u202f555\u20110123", None),
+    ("0014165550123", None),
+    ("00 1 416 555 0123", None),
+    ("00+1 416 555 0123", None),
+    ("4165550123", "US"),
+    ("(416) 555-0123", "CA"),
+    ("1 416 555 0123", "US"),
+    ("14165550123", "US"),
+    ("011 1 416 555 0123", "US"),
+    ("0014165550123", "US"),
+    ("0014165550123", "GB"),
+    ("0014165550123", "IT"),
+    ("+1 416 555 0123", "DE"),
+    ("+1 416 555 0123 ext. 99", None),
+    ("416/555-0123", "US"),
+    ("416-555-0123;ext=7", "US"),
+    (14165550123, "US"),
+    (4165550123, "US"),
+    (4165550123.0, "US"),
+    (Decimal(4165550123), "US"),
+    (Decimal("4165550123.00"), "US"),
+    (Decimal("4.165550123E+9"), "US"),
+    ("4165550123.0", "US"),
+    ("4165550123,00", "US"),
+    ("+14165550123.0", None),
+    ("1.4165550123E10", "US"),
+    ("1.4165550123e+10", "US"),
+    ("1,4165550123E+10", "US"),
+    ("1.41655501230000E+10", "US"),
+    ("+1.4165550123E10", "US"),
+]
+
+
+@pytest.mark.parametrize(("raw", "region"), READABLE, ids=lambda v: repr(v))
+def test_every_usual_writing_is_the_same_number(raw: object, region: str | None) -> None:
+    """However a number is written, it is the same person: only one key reaches the ledger."""
+    assert parse_phone(raw, region).e164 == TORONTO
+
+
+UNREADABLE = [
+    (None, "US", "phone_missing"),
+    ("", "US", "phone_missing"),
+    ("  \t ", "US", "phone_missing"),
+    ("'", "US", "phone_missing"),
+    ("\u200b\ufeff", "US", "phone_missing"),
+    (float("nan"), "US", "phone_missing"),
+    (Decimal("NaN"), "US", "phone_missing"),
+    (Decimal("sNaN"), "US", "phone_missing"),
+    (True, "US", "phone_missing"),
+    ("n/a", "US", "phone_not_a_number"),
+    ("call me", "US", "phone_not_a_number"),
+    ("+", "US", "phone_not_a_number"),
+    ("-", "US", "phone_not_a_number"),
+    ("4165550123, 6475550199", "US", "phone_not_a_number"),
+    (float("inf"), "US", "phone_not_a_number"),
+    (Decimal("-Infinity"), "US", "phone_not_a_number"),
+    (4165550123.5, "US", "phone_not_a_number"),
+    (-4165550123.0, "US", "phone_not_a_number"),
+    (1e300, "US", "phone_not_a_number"),
+    (Decimal("1E+999999"), "US", "phone_not_a_number"),
+    ("1.41655501239E10", "US", "phone_not_a_number"),
+    ("1" * 300, "US", "phone_too_long"),
+    ("12", "US", "phone_too_short"),
+    ("555-0123", "US", "phone_too_short"),
+    ("+1416555", None, "phone_too_short"),
+    ("+1416555012345678", None, "phone_too_long"),
+    ("4165550123456", "US", "phone_too_long"),
+    ("+1 555 555 5555", None, "phone_invalid"),
+    ("0000000000", "US", "phone_invalid"),
+    ("+999123456789", None, "phone_invalid"),
+    ("+44 7700 90012", None, "phone_invalid"),
+    ("4165550123", None, "region_unknown"),
+    (4165550123, None, "region_unknown"),
+    ("1.4165550123E10", None, "region_unknown"),
+    ("1.41656E+10", "US", "phone_lossy"),
+    ("1,41656E+10", "US", "phone_lossy"),
+    ("4.41656e11", "GB", "phone_lossy"),
+    ("4E11", "GB", "phone_lossy"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("raw", "region", "reason"), UNREADABLE, ids=lambda v: repr(v)[:40])
+def test_what_is_no_number_says_why(raw: object, region: str | None, reason: str) -> None:
+    """Each number that cannot be read is rejected with the one reason that tells its owner what to mend."""
+    with pytest.raises(LeadRejected) as caught:
+        parse_phone(raw, region)
+    assert caught.value.reason == reason
+    assert caught.value.detail
+
+
+@pytest.mark.parametrize("text", ["1.41656E+010", "1.41656 E+10", "1.41656E", "1.41656E1O", "1.4E+10 "])
+def test_a_rounded_number_never_becomes_somebody(text: str) -> None:
+    """Scientific notation that lost digits, however it is spelled, reaches no stranger."""
+    with pytest.raises(LeadRejected):
+        parse_phone(text, "US")
+
+
+def test_a_float_of_numpy_is_read_like_pythons() -> None:
+    """Rows of data frames carry numbers whose repr is not a number."""
+
+    class Float64(float):
+        def __repr__(self) -> str:
+            return f"np.float64({float(self)!r})"
+
+    assert parse_phone(Float64(4165550123.0), "US").e164 == TORONTO
+    with pytest.raises(LeadRejected, match="phone_missing"):
+        parse_phone(Float64("nan"), "US")
+
+
+def test_an_enormous_integer_is_a_bad_row_and_not_a_crash() -> None:
+    """An integer too long to print is refused like any other value that is no phone number."""
+    with pytest.raises(LeadRejected):
+        parse_phone(10**5000, "US")
+
+
+def _examples() -> list[tuple[str, phonenumbers.PhoneNumber]]:
+    found = []
+    for region in sorted(REGIONS):
+        for kind in (phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.MOBILE):
+            number = phonenumbers.example_number_for_type(region, kind)
+            if number is not None and phonenumbers.is_valid_number(number):
+                found.append((region, number))
+    return found
+
+
+EXAMPLES = _examples()
+
+
+def _writings(number: phonenumbers.PhoneNumber) -> list[tuple[object, bool]]:
+    """Ways to write a number, and whether they need the region."""
+    e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    international = phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)
+    national = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+    return [
+        (e164, False),
+        (international, False),
+        (phonenumbers.format_number(number, PhoneNumberFormat.RFC3966), False),
+        ("'" + e164, False),
+        ("00" + e164[1:], False),
+        (international.replace(" ", "."), False),
+        (national, True),
+        (phonenumbers.national_significant_number(number), True),
+    ]
+
+
+def test_every_regions_numbers_are_read_from_every_writing() -> None:
+    """For each region of the world, its example numbers in eight writings are the same E.164 number."""
+    wrong = []
+    assert len(EXAMPLES) > 400
+    for region, number in EXAMPLES:
+        e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+        for written, needs_region in _writings(number):
+            given_region = region if needs_region else None
+            if needs_region:
+                library = phonenumbers.parse(str(written), region)
+                if not phonenumbers.is_valid_number(library):
+                    continue  # this region's numbers cannot be written without the country code
+                want = phonenumbers.format_number(library, PhoneNumberFormat.E164)
+            else:
+                want = e164
+            try:
+                got = parse_phone(written, given_region).e164
+            except LeadRejected as error:
+                got = error.reason
+            if got != want:
+                wrong.append((region, written, want, got))
+    assert wrong == []
+
+
+@given(st.sampled_from(EXAMPLES), st.text(alphabet=" .-()/\u00a0\u200b\u2011", max_size=2), st.data())
+def test_punctuation_changes_nothing(
+    example: tuple[str, phonenumbers.PhoneNumber], mark: str, data: st.DataObject
+) -> None:
+    """Marks people put between digits never make another number of it: the same, or refused."""
+    e164 = phonenumbers.format_number(example[1], PhoneNumberFormat.E164)
+    at = data.draw(st.integers(2, len(e164) - 1))
+    try:
+        assert parse_phone(e164[:at] + mark + e164[at:], None).e164 == e164
+    except LeadRejected:
+        assert mark.strip(" \u00a0\u200b\u2011.-") != ""
+
+
+@given(st.one_of(st.text(max_size=40), st.integers(), st.floats(), st.binary(max_size=20), st.booleans()))
+def test_any_value_is_a_number_or_a_rejection(value: object) -> None:
+    """Whatever stands in the column, the row is read or rejected: nothing else is ever raised."""
+    with contextlib.suppress(LeadRejected):
+        phone = parse_phone(value, "US")
+        assert parse_phone(phone.e164, None) == phone
+
+
+@pytest.mark.parametrize("region", ["us", " DE ", "Gb"])
+def test_a_region_may_be_written_in_any_case(region: str) -> None:
+    """default_region takes two letters in any case."""
+    assert check_region(region) == region.strip().upper()
+
+
+@pytest.mark.parametrize("region", ["UK", "USA", "Germany", "XX", "1", "001"])
+def test_a_region_that_does_not_exist_is_a_configuration_fault(region: str) -> None:
+    """A misspelt default_region fails at once with the remedy, and not row by row."""
+    with pytest.raises(ConfigurationError, match="ISO 3166"):
+        check_region(region)
+
+
+@pytest.mark.parametrize(
+    ("e164", "kind"),
+    [
+        ("+447400123456", LineType.MOBILE),
+        ("+442079460958", LineType.FIXED_LINE),
+        (TORONTO, LineType.FIXED_LINE_OR_MOBILE),
+        ("+18002345678", LineType.TOLL_FREE),
+        ("+19002345678", LineType.PREMIUM_RATE),
+    ],
+)
+def test_the_kind_of_line_is_known(e164: str, kind: LineType) -> None:
+    """A gate on line types works on the number alone; North America cannot tell mobile from fixed."""
+    assert line_type(e164) is kind
+
+
+def test_a_number_of_no_country_has_no_region() -> None:
+    """International freephone numbers belong to no country."""
+    assert parse_phone("+80012345678").region is None

@@ -16,11 +16,17 @@ def main(argv: list[str] | None = None) -> int:
     for flags, keywords in LINT_ARGUMENTS:
         lint_parser.add_argument(*flags, **keywords)
     commands.add_parser("schema", help="print the JSON Schema of workflow files")
+    commands.add_parser("reference", help="print the reference page")
     arguments = parser.parse_args(argv)
     if arguments.command == "schema":
         from airflow_outreach_provider.workflows.starting import schema_text
 
         sys.stdout.write(schema_text())
+        return 0
+    if arguments.command == "reference":
+        from airflow_outreach_provider.core.workflows.reference import reference_text
+
+        sys.stdout.write(reference_text())
         return 0
     from airflow_outreach_provider.workflows.lint import lint
 

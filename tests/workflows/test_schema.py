@@ -33,6 +33,8 @@ LINT_ONLY = {
     "pool_slots_alone",
     "route_continuous_runs",
     "route_kinds_and_where",
+    "route_payload_alone",
+    "route_payload_template",
     "rules_approvers_alone",
     "rules_max_rejected_over_100",
     "rules_quiet_hours_25",

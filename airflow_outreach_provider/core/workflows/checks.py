@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from airflow_outreach_provider.core.expression_parser import did_you_mean
+from airflow_outreach_provider.core.expressions import EVENT, ExpressionError, compile_value
 from airflow_outreach_provider.core.workflows.models import NESTED_TARGETS, Deliver, LeadSource, Section
 from airflow_outreach_provider.core.workflows.problems import Path
 
@@ -63,7 +64,9 @@ def check_lead_sync(data: Mapping[str, Any]) -> Iterator[Finding]:
 def check_event_route(data: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong between the keys of an event route."""
     yield from _exactly_one(data, "deliver", Deliver)
-    outreach = _mapping(_mapping(data, "deliver"), "outreach")
+    deliver = _mapping(data, "deliver")
+    yield from _payload(deliver)
+    outreach = _mapping(deliver, "outreach")
     mapping = outreach.get("map")
     if isinstance(mapping, dict):
         yield from _mapping_findings(mapping, outreach, ("deliver", "outreach", "map"))
@@ -153,6 +156,29 @@ def _mapping_findings(
                     f"{target} needs the fixed format",
                     "write outreach: {format: fixed}",
                 )
+
+
+def _payload(deliver: Mapping[str, Any]) -> Iterator[Finding]:
+    if "payload" not in deliver:
+        return
+    if "endpoint" not in deliver:
+        yield ("deliver", "payload"), True, "payload has no effect without an endpoint", "write endpoint: too"
+    for path, text in _texts(deliver["payload"], ("deliver", "payload")):
+        try:
+            compile_value(text, EVENT)
+        except ExpressionError as error:
+            yield path, False, error.problem, error.remedy or ""
+
+
+def _texts(value: object, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _texts(each, (*path, key))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _texts(each, (*path, index))
+    elif isinstance(value, str):
+        yield path, value
 
 
 def _knobs(data: Mapping[str, Any]) -> Iterator[Finding]:

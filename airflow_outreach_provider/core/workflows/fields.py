@@ -101,7 +101,8 @@ def _templated(value: object) -> str:
     return read
 
 
-Templated = Annotated[str, *_field(_templated, _TEXT)]
+TEMPLATE = "airflow-template"
+Templated = Annotated[str, *_field(_templated, {**_TEXT, "format": TEMPLATE})]
 """Text in which Airflow's ``{{ var.value.x }}``, ``{{ params.x }}``, ``{{ ds }}`` … stand for values."""
 
 

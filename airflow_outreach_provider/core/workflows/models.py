@@ -35,6 +35,7 @@ from airflow_outreach_provider.core.workflows.fields import (
     Where,
     Zone,
     choice,
+    choose,
     kind_of,
     mistake,
 )
@@ -167,7 +168,6 @@ class SendRules(Section):
     quiet_hours: QuietSpan | None = Field(
         None, description='Nobody is texted then, in their own time zone, e.g. "21:00-08:00".'
     )
-    consent: Column | None = Field(None, description="Column that must say yes before a person is texted.")
     line_types: Annotated[list[Annotated[str, *choice(LineType)]], *ONE_OR_MANY] | None = Field(
         None, description="Kinds of line that may be texted."
     )
@@ -178,16 +178,17 @@ class SendRules(Section):
         "never",
         description="A person texted before: never again, when the row changed, or after a span such as 90d.",
     )
-    max_rejected: ShareOrCount = Field(
-        "5%", description="More rejected rows than this fail the task: a share or a number."
-    )
-    concurrency: Positive | None = Field(None, description="Requests in flight at once.")
     requests_per_second: Rate | None = Field(None, description="At most so many requests a second.")
 
 
 class LeadRules(SendRules):
     """Whom to text, when, and what to do with doubts."""
 
+    consent: Column | None = Field(None, description="Column that must say yes before a person is texted.")
+    max_rejected: ShareOrCount = Field(
+        "5%", description="More rejected rows than this fail the task: a share or a number."
+    )
+    concurrency: Positive | None = Field(None, description="Requests in flight at once.")
     min_rows: Count | None = Field(
         None, description="Fewer rows than this fail the task before anybody is texted."
     )
@@ -248,6 +249,26 @@ def _suppress(value: object) -> bool:
     return True
 
 
+def _payload(value: object) -> Any:
+    if isinstance(value, dict):
+        return value
+    return choose(value, ["canonical", "received"])
+
+
+Payload = Annotated[
+    str | dict[str, Any],
+    PlainValidator(_payload),
+    Shape(
+        {
+            "anyOf": [
+                {"type": "string", "enum": ["canonical", "received"]},
+                {"type": "object", "minProperties": 1},
+            ]
+        }
+    ),
+]
+
+
 class Deliver(Section):
     """What becomes of a matching event: exactly one of these."""
 
@@ -257,6 +278,11 @@ class Deliver(Section):
         None, description="A signed webhook: connection of type `outreach_endpoint`."
     )
     outreach: EventOutreach | None = Field(None, description="A lead of an outreach campaign.")
+    payload: Payload = Field(
+        "canonical",
+        description="Body of the webhook: canonical (the same JSON for every platform), received (as it came), "
+        'or a mapping whose texts are templates over the event, e.g. {email: "{{ contact.email }}"}.',
+    )
     python: PythonPath | None = Field(None, description="A function: package.module.function(event).")
     suppress: Annotated[bool, PlainValidator(_suppress), Shape({"const": True})] | None = Field(
         None, description="true: the contact goes on the do-not-contact list."

@@ -52,10 +52,13 @@ def _tidy(node: Any) -> None:
         if isinstance(node.get("title"), str):
             del node["title"]
         options = node.get("anyOf")
-        # An optional key is one that may be left out; an empty one is a mistake, save for schedule.
-        if isinstance(options, list) and {"type": "null"} in options and len(options) == 2:
-            del node["anyOf"]
-            node.update({**next(each for each in options if each != {"type": "null"}), **node})
+        # An optional key is one that may be left out; an empty one is a mistake, save for schedule, whose own
+        # null comes first.
+        if isinstance(options, list) and options[-1] == {"type": "null"}:
+            options.pop()
+            if len(options) == 1:
+                del node["anyOf"]
+                node.update({**options[0], **node})
         for value in node.values():
             _tidy(value)
     elif isinstance(node, list):

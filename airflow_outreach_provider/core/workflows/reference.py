@@ -1,0 +1,157 @@
+"""The reference page, generated from the models, the event scope and the filters, so that it is never behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airflow_outreach_provider.core.expression_functions import FILTERS, TESTS, Filter
+from airflow_outreach_provider.core.expression_scope import EVENT, Field
+from airflow_outreach_provider.core.workflows import models
+from airflow_outreach_provider.core.workflows.fields import TEMPLATE
+from airflow_outreach_provider.core.workflows.schema import workflow_schema
+
+_MANY = 15
+_HEAD = """\
+# Workflow reference
+
+Every key a workflow file may have. This page is generated from the code that reads the files
+(`python -m airflow_outreach_provider.workflows reference`). The same knowledge as a JSON Schema, for completion
+and hover texts in editors: `airflow outreach schema`.
+
+A file holds any number of `lead_syncs` and `event_routes` by name. Names are unique in a folder and become DAG
+ids: `outreach_lead_sync__<name>`, `outreach_event_route__<name>`.
+
+YAML is read as version 1.2: only `true` and `false` are yes and no, so `default_region: NO` is Norway. Anchors
+and `<<` work; a key twice is a mistake. Put quotes around what begins with `*`, `@`, `%` or `{{`.
+"""
+
+_DEFAULTS = """\
+`defaults` may stand in the same file, or in `_defaults.yaml` for every file beside it; the file's own win, the
+workflow's own win over both. Mappings are merged key by key, lists and values are replaced. What makes a
+workflow the one it is (`leads`, `deliver`) cannot be a default.
+
+Values per environment: connection ids mean each environment's own connections, and the texts marked *template*
+below take Airflow's `{{ var.value.name }}`, `{{ params.name }}`, `{{ ds }}` and so on, rendered when the task
+runs. Nothing else of the environment can be reached.
+"""
+
+_EXPRESSIONS = """\
+`where` is a condition on an event; a value of `map` is a column (for an event: a field) or a template
+`{{ … }}` over `row` (for an event: over its fields). The syntax is Jinja's: `and or not`, `== != < <= > >=`,
+`in`, `is`, `a if b else c`, `+ - * / // %`, `~` to join texts, `x | filter`. Nothing else: no calls, no
+statements.
+
+What cannot be computed is none: a missing field, a division by zero, text minus text. None compares as false,
+and a lead's field that is none is left out. One `{{ … }}` alone keeps its type, text around it makes text.
+"""
+
+_SECTIONS: tuple[tuple[str, type[models.Section], type[models.Section] | None, str], ...] = (
+    ("lead_syncs: name:", models.LeadSync, models.AirflowKnobs, ""),
+    ("leads:", models.LeadSource, None, ""),
+    ("leads: sql:", models.SqlSource, None, ""),
+    ("outreach:", models.Outreach, None, ""),
+    ("rules:", models.LeadRules, None, ""),
+    ("event_routes: name:", models.EventRoute, models.AirflowKnobs, ""),
+    ("deliver:", models.Deliver, None, ""),
+    ("deliver: outreach:", models.EventOutreach, None, "`rules` are those of a lead sync, without approval and `min_rows`."),
+    ("Airflow's own knobs", models.AirflowKnobs, None, "For lead syncs and event routes alike."),
+)  # fmt: skip
+
+
+def reference_text() -> str:
+    """The page as Markdown."""
+    definitions = workflow_schema()["$defs"]
+    parts = [_HEAD, "## defaults\n", _DEFAULTS]
+    for title, model, base, note in _SECTIONS:
+        parts += [f"## {title}\n", f"{model.__doc__}\n", *([note + "\n"] if note else [])]
+        if base is not None:
+            parts.append("Besides [Airflow's own knobs](#airflows-own-knobs):\n")
+        parts.append(_table(model, base, definitions))
+    parts += ["## Expressions\n", _EXPRESSIONS, "### Fields of an event\n", _event_fields()]
+    parts += ["### Filters\n", _filters(), "### Tests\n", _tests()]
+    return "\n".join(parts)
+
+
+def _table(model: type[models.Section], base: type[models.Section] | None, definitions: Any) -> str:
+    source = models.LeadSync if model is models.AirflowKnobs else model
+    properties = definitions[source.__name__]["properties"]
+    rows = []
+    for name, field in model.model_fields.items():
+        inherited = base is not None and name in base.model_fields
+        if inherited and field.description == base.model_fields[name].description:  # type: ignore[union-attr]
+            continue
+        schema = properties[name]
+        shown = _default(field.is_required(), schema)
+        rows.append(f"| `{name}` | {_words(schema)} | {shown} | {_cell(field.description or '')} |")
+    return "| key | value | default | |\n| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
+
+
+def _default(required: bool, schema: Mapping[str, Any]) -> str:
+    if required:
+        return "**required**"
+    default = schema.get("default")
+    if default is None:
+        return ""
+    words = {"P1D": "1d", "PT5S": "5s"}  # pydantic writes spans as ISO 8601 does
+    return f"`{str(default).lower() if isinstance(default, bool) else words.get(default, default)}`"
+
+
+def _words(schema: Mapping[str, Any]) -> str:
+    """What a value looks like, in words."""
+    if "$ref" in schema:
+        return "mapping"
+    if schema.get("format") == TEMPLATE:
+        return "text, *template*"
+    if "enum" in schema:
+        if len(schema["enum"]) > _MANY:
+            return "one of the kinds [below](#fields-of-an-event)"
+        return " · ".join(f"`{each}`" for each in schema["enum"])
+    if "const" in schema:
+        return f"`{str(schema['const']).lower()}`"
+    if "anyOf" in schema:
+        described = [_words(each) for each in schema["anyOf"]]
+        if schema["anyOf"][-1].get("type") == "array":
+            return f"{described[0]}; one, or a list"
+        return "schedule" if len(described) > 3 else " or ".join(dict.fromkeys(described))
+    if "examples" in schema:
+        return f"span, e.g. `{schema['examples'][0]}`"
+    words: dict[str, str] = {
+        "string": "text",
+        "integer": "whole number",
+        "number": "number",
+        "boolean": "`true` · `false`",
+    }
+    if "%" in schema.get("pattern", ""):
+        return "`5%`"
+    return words.get(str(schema.get("type", "")), "mapping")
+
+
+def _event_fields() -> str:
+    def rows(fields: Mapping[str, Field], above: str = "") -> Iterator[str]:
+        for name, field in fields.items():
+            choices = ": " + ", ".join(f"`{each}`" for each in sorted(field.choices)) if field.choices else ""
+            kind = "" if field.fields or field.open else str(field.type)
+            if field.help or not above:
+                yield f"| `{above}{name}` | {kind} | {_cell(field.help)}{choices} |"
+            yield from rows(field.fields, f"{name}.")
+
+    contact = ", ".join(f"`contact.{name}`" for name in EVENT.fields["contact"].fields)
+    table = "| name | | |\n| --- | --- | --- |\n" + "\n".join(rows(EVENT.fields))
+    return f"{table}\n\nOf the contact: {contact}; any of them may be none.\n"
+
+
+def _filters() -> str:
+    def signature(name: str, spec: Filter) -> str:
+        return f"{name}({', '.join(spec.arguments)})" if spec.arguments else name
+
+    rows = [f"| `{signature(name, spec)}` | {_cell(spec.help)} |" for name, spec in FILTERS.items()]
+    return "| filter | gives |\n| --- | --- |\n" + "\n".join(rows) + "\n"
+
+
+def _tests() -> str:
+    return "`x is …` or `x is not …`: " + ", ".join(f"`{name}`" for name in TESTS) + ".\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,99 @@
+"""``approve_above``: count who would be texted, ask a person, send no more than was approved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.states import RowState
+from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+PLANNED = RowState.PLANNED.value
+TABLE_KEY = "plan"
+"""XCom key of the plan as text; phone numbers in it are masked."""
+
+
+class PlanLeadsOperator(SubmitLeadsOperator):
+    """A dry run: what a submit would do now. Returns the rows by state; ``planned`` are the people to text."""
+
+    def execute(self, context: Context) -> dict[str, int]:
+        self.dry_run = True
+        counts = super().execute(context)
+        assert self._run is not None
+        context["ti"].xcom_push(TABLE_KEY, self._run.tally.table())
+        return counts
+
+
+class ApproveLeadsOperator(ApprovalOperator):
+    """Wait for a person's approval in Airflow's UI when more people than ``approve_above`` would be texted.
+
+    Rejected: what comes after is skipped. No answer in time: this fails. Either way nothing is sent.
+
+    :param plan_task_id: the task that counted.
+    """
+
+    ui_color = "#fbf3d0"
+
+    def __init__(self, *, plan_task_id: str, approve_above: int, **kwargs: Any) -> None:
+        pulled = f"ti.xcom_pull(task_ids='{plan_task_id}'"
+        super().__init__(
+            subject=f"Text {{{{ {pulled})['{PLANNED}'] }}}} people? ({{{{ dag.dag_id }}}})",
+            body=f"More than {approve_above} people would be texted.\n\n"
+            f"```\n{{{{ {pulled}, key='{TABLE_KEY}') }}}}\n```\n",
+            # A retry would ask again what was answered by silence.
+            retries=0,
+            **kwargs,
+        )
+        self.plan_task_id = plan_task_id
+        self.approve_above = approve_above
+
+    def execute(self, context: Context) -> Any:
+        planned = planned_people(context, self.plan_task_id)
+        if context["params"].get("dry_run"):
+            self.log.info("A dry run sends nothing: no approval needed")
+            return None
+        if planned <= self.approve_above:
+            self.log.info("%d people to text, up to %d need no approval", planned, self.approve_above)
+            return None
+        return super().execute(context)
+
+
+class SubmitApprovedLeadsOperator(SubmitLeadsOperator):
+    """Submit, unless more people have come in since the plan than it was approved for.
+
+    :param plan_task_id: the task that counted.
+    """
+
+    def __init__(self, *, plan_task_id: str, approve_above: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plan_task_id = plan_task_id
+        self.approve_above = approve_above
+
+    def execute(self, context: Context) -> dict[str, int]:
+        allowed = max(planned_people(context, self.plan_task_id), self.approve_above)
+        wanted, self.dry_run = self.dry_run, True
+        self.log.info("Counting again before sending: %d people are approved", allowed)
+        planned = super().execute(context)[PLANNED]
+        if planned > allowed:
+            raise ConfigurationError(
+                f"{planned} people would be texted now, and {allowed} are approved: the source has grown since the plan",
+                f"clear the task {self.plan_task_id} to plan and approve again",
+            )
+        self.dry_run = wanted
+        return super().execute(context)
+
+
+def planned_people(context: Context, plan_task_id: str) -> int:
+    """How many people the plan would text.
+
+    :raises ConfigurationError: there is no plan.
+    """
+    counts = context["ti"].xcom_pull(task_ids=plan_task_id)
+    if not isinstance(counts, dict) or PLANNED not in counts:
+        raise ConfigurationError(f"the task {plan_task_id} left no plan", "clear it, so that it plans again")
+    return int(counts[PLANNED])

@@ -1,0 +1,110 @@
+"""Airflow's own knobs of a workflow → the arguments of its DAG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow.sdk import DAG, Asset, AssetAny, CronTriggerTimetable, Param
+
+from airflow_outreach_provider.core.workflows.loading import Loaded
+from airflow_outreach_provider.core.workflows.models import AirflowKnobs
+from airflow_outreach_provider.core.workflows.schedules import Schedule, ScheduleKind
+
+# Named by Airflow as they are here, and left to Airflow where the workflow does not say.
+_DAG_KNOBS = (
+    "start_date",
+    "end_date",
+    "max_active_tasks",
+    "dagrun_timeout",
+    "is_paused_upon_creation",
+    "dag_display_name",
+    "owner_links",
+)
+_TASK_KNOBS = (
+    "owner",
+    "retries",
+    "retry_delay",
+    "retry_exponential_backoff",
+    "max_retry_delay",
+    "execution_timeout",
+    "pool",
+    "pool_slots",
+    "priority_weight",
+    "queue",
+    "executor",
+    "depends_on_past",
+)
+_NOT_CRON = frozenset({"@once", "@continuous"})
+
+
+def new_dag(workflow: Loaded[AirflowKnobs], kind: str, params: Mapping[str, Param]) -> DAG:
+    """The DAG of a workflow, without its tasks.
+
+    :param kind: what it is, for its tags: ``lead sync`` or ``event route``.
+    :param params: the fields of the trigger form that every workflow of this kind has.
+    """
+    model = workflow.model
+    defaults = {name: getattr(model, name) for name in _TASK_KNOBS if getattr(model, name) is not None}
+    if model.on_retry_callback:
+        defaults["on_retry_callback"] = [calling(path) for path in model.on_retry_callback]
+    knobs = {name: getattr(model, name) for name in _DAG_KNOBS if getattr(model, name) is not None}
+    return DAG(
+        workflow.dag_id,
+        description=model.description or _first_comment(workflow) or f"Outreach {kind} {workflow.name}",
+        schedule=schedule_of(model.schedule, model.timezone),
+        catchup=model.catchup,
+        max_active_runs=model.max_active_runs,
+        tags=["outreach", kind, *model.tags],
+        params={**params, **{name: _param(spec) for name, spec in model.params.items()}},
+        default_args=defaults,
+        on_failure_callback=[calling(path) for path in model.on_failure_callback or ()] or None,
+        on_success_callback=[calling(path) for path in model.on_success_callback or ()] or None,
+        doc_md=_page(workflow),
+        **knobs,
+    )
+
+
+def schedule_of(schedule: Schedule, timezone: str | None) -> Any:
+    """What Airflow takes as ``schedule``."""
+    match schedule.kind:
+        case ScheduleKind.BY_HAND:
+            return None
+        case ScheduleKind.CRON:
+            if timezone is None or schedule.cron in _NOT_CRON:
+                return schedule.cron
+            return CronTriggerTimetable(schedule.cron, timezone=timezone)
+        case ScheduleKind.SPAN:
+            return schedule.every
+        case ScheduleKind.ALL_ASSETS:
+            return [Asset(uri) for uri in schedule.assets]
+        case ScheduleKind.ANY_ASSET:
+            return AssetAny(*(Asset(uri) for uri in schedule.assets))
+
+
+def calling(path: str) -> Callable[[Any], Any]:
+    """A callback that imports its function only when it is called: parsing stays cheap."""
+
+    def callback(context: Any) -> Any:
+        from airflow.sdk._shared.module_loading import import_string
+
+        return import_string(path)(context)
+
+    callback.__name__ = callback.__qualname__ = path.rpartition(".")[2]
+    return callback
+
+
+def _param(spec: Any) -> Param:
+    return Param(**spec) if isinstance(spec, dict) else Param(spec)
+
+
+def _page(workflow: Loaded[AirflowKnobs]) -> str:
+    """The DAG's page: its own lines of YAML, and where they stand."""
+    line = workflow.located.keys[(workflow.section, workflow.name)].line
+    return f"From `{workflow.file}`, line {line}:\n\n```yaml\n{workflow.text}```\n"
+
+
+def _first_comment(workflow: Loaded[AirflowKnobs]) -> str:
+    """What stands behind the workflow's name: ``website_leads: # every quarter of an hour``."""
+    _, mark, comment = workflow.text.split("\n", 1)[0].partition(" # ")
+    return comment.strip() if mark else ""

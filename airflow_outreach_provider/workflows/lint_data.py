@@ -1,0 +1,102 @@
+"""``lint --data``: are the columns that a lead sync names in its source? Reads a few rows, sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from itertools import islice
+from typing import Any, cast
+
+from airflow_outreach_provider.core.errors import OutreachError
+from airflow_outreach_provider.core.expression_parser import did_you_mean
+from airflow_outreach_provider.core.expressions import compile_value
+from airflow_outreach_provider.core.leads import build_mapper
+from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.core.workflows.loading import Loaded
+from airflow_outreach_provider.core.workflows.models import AirflowKnobs, LeadSync
+from airflow_outreach_provider.core.workflows.problems import Path, Problem
+from airflow_outreach_provider.core.workflows.yaml_source import spot_within
+
+_ROWS = 100
+Opener = Callable[[LeadSync, str], Iterator[Any]]
+"""A lead sync and its file → its rows, as ``services.reading`` gives them."""
+
+
+def check_data(workflows: Iterable[Loaded[AirflowKnobs]], opener: Opener | None = None) -> list[Problem]:
+    """What is wrong between the lead syncs and their sources.
+
+    Sources whose name is a template are left out: only Airflow knows what it will be.
+
+    :param opener: Airflow's own where None.
+    """
+    problems = []
+    for workflow in workflows:
+        model = workflow.model
+        if isinstance(model, LeadSync) and not _is_template(model):
+            problems += _check(workflow, model, opener or open_rows_of)
+    return problems
+
+
+def open_rows_of(model: LeadSync, file: str) -> Iterator[Any]:
+    """The rows of a lead sync, opened as its task would."""
+    from airflow_outreach_provider.operators.lead_source import open_source
+    from airflow_outreach_provider.workflows.lead_sync import leads_of
+
+    return open_source(leads_of(model.leads, file)).rows()
+
+
+def _check(workflow: Loaded[AirflowKnobs], model: LeadSync, opener: Opener) -> list[Problem]:
+    where: Path = ("leads", next(key for key in model.leads.one_of if getattr(model.leads, key) is not None))
+    try:
+        rows = cast("Any", opener(model, workflow.file))
+        with closing(rows):
+            values = [row.values for row in islice(rows, _ROWS) if not row.error]
+    except OutreachError as error:
+        return [Problem.at(workflow.spot(*where), str(error), "", _full(workflow, where))]
+    except Exception as error:  # noqa: BLE001 - whatever the store of the file says, the reader needs to know
+        said = f"the source cannot be read: {type(error).__name__}: {mask_text(str(error))}"
+        return [Problem.at(workflow.spot(*where), said, "", _full(workflow, where))]
+    if not values:
+        return []
+    columns = list(dict.fromkeys(column for row in values for column in row))
+    if model.map is None and "phoneNumber" not in build_mapper(None, compile_value)(values[0]):
+        hint = f"write map: with phoneNumber; the columns are: {', '.join(columns)}"
+        spot = workflow.spot(*where)
+        return [Problem.at(spot, "no column looks like a phone number", hint, _full(workflow, where))]
+    return [*_missing(workflow, model, columns)]
+
+
+def _missing(workflow: Loaded[AirflowKnobs], model: LeadSync, columns: list[str]) -> Iterator[Problem]:
+    for path, source, column in _named(model):
+        if column not in columns:
+            spot = workflow.spot(*path)
+            if source != column:
+                spot = spot_within(spot, source, max(0, source.find(column)))
+            yield Problem.at(
+                spot, f"the source has no column {column!r}", _hint(column, columns), _full(workflow, path)
+            )
+
+
+def _named(model: LeadSync) -> Iterator[tuple[Path, str, str]]:
+    """Where a column is named, the text that names it, the column."""
+    for target, source in (model.map or {}).items():
+        read = sorted(compile_value(source).columns) if "{{" in source else [source]
+        for column in read:
+            yield ("map", target), source, column
+    if model.rules.consent is not None:
+        yield ("rules", "consent"), model.rules.consent, model.rules.consent
+
+
+def _hint(column: str, columns: list[str]) -> str:
+    same = [each for each in columns if each.lower() == column.lower()]
+    return f"did you mean {same[0]!r}?" if same else did_you_mean(column, columns)
+
+
+def _is_template(model: LeadSync) -> bool:
+    query = model.leads.sql.query if model.leads.sql is not None else None
+    source = model.leads.csv or model.leads.jsonl or query or ""
+    return "{{" in source or "{%" in source
+
+
+def _full(workflow: Loaded[AirflowKnobs], path: Path) -> Path:
+    return (workflow.section, workflow.name, *path)

@@ -1,0 +1,142 @@
+"""``plan NAME``: what the next run of a lead sync would do. Sends nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from os import PathLike
+from typing import TYPE_CHECKING, Any, TextIO
+
+from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
+from airflow_outreach_provider.core.states import RowState
+from airflow_outreach_provider.core.workflows.models import LeadSync
+from airflow_outreach_provider.workflows.choosing import choose_workflow
+
+if TYPE_CHECKING:
+    from airflow_outreach_provider.core.workflows.loading import Loaded
+    from airflow_outreach_provider.core.workflows.models import AirflowKnobs
+    from airflow_outreach_provider.services.submit import SubmitRun
+    from airflow_outreach_provider.services.tally import Tally
+
+# In the order a person asks: who would be texted, who not, and why.
+WORDS: Mapping[RowState, str] = {
+    RowState.PLANNED: "new",
+    RowState.UNCHANGED: "already texted",
+    RowState.SUPPRESSED: "suppressed",
+    RowState.REJECTED: "invalid",
+    RowState.DEFERRED: "deferred",
+    RowState.HELD: "held",
+    RowState.DUPLICATE: "duplicate",
+    RowState.ELSEWHERE: "in another run",
+    RowState.ACCEPTED: "accepted",
+}
+
+
+def plan_workflow(
+    name: str,
+    path: str | PathLike[str],
+    out: TextIO,
+    *,
+    limit: int | None = None,
+    as_json: bool = False,
+) -> None:
+    """Print what the next run would do with each row, with masked samples.
+
+    :param limit: read no more rows than this.
+    :raises ConfigurationError: no such lead sync, or it cannot run.
+    :raises OutreachError: the run would fail; told after the plan.
+    """
+    workflow = choose_workflow(name, path)
+    if not isinstance(workflow.model, LeadSync):
+        raise ConfigurationError(
+            f"{workflow.name} is an event route", "plan a lead sync; airflow outreach explain shows a route"
+        )
+    run = dry_run(workflow, limit)
+    failure: OutreachError | None = None
+    try:
+        asyncio.run(run.run())
+    except OutreachError as error:
+        failure = error
+    if as_json:
+        print(json.dumps(_as_data(workflow.name, run.tally, failure), indent=2, ensure_ascii=False), file=out)
+    else:
+        print(_as_text(workflow.name, run.tally), file=out)
+    if failure is not None:
+        raise failure
+
+
+def dry_run(workflow: Loaded[AirflowKnobs], limit: int | None) -> SubmitRun:
+    """A run of the workflow that sends nothing, set up as its task would be."""
+    from airflow_outreach_provider.hooks.outreach import OutreachHook
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.operators.lead_source import open_source
+    from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
+    from airflow_outreach_provider.services.submit import SubmitRun
+    from airflow_outreach_provider.store.runs import Owner
+    from airflow_outreach_provider.workflows.building import build_dag
+
+    dag = build_dag(workflow)
+    task = dag.get_task("submit")
+    assert isinstance(task, SubmitLeadsOperator)
+    now = datetime.now(UTC)
+    task.render_template_fields(_context({**dag.params.dump(), "dry_run": True, "limit": limit}, now))
+    task.dry_run = True
+    hook = OutreachHook(task.outreach_conn_id)
+    source = open_source(task.leads)
+    owner = Owner(dag.dag_id, "plan", f"cli__{now.isoformat(timespec='seconds')}")
+    return SubmitRun(
+        open_store(),
+        hook.client(),
+        source.rows(),
+        task.build_options(hook.settings),
+        owner=owner,
+        source=source.name,
+    )
+
+
+def _context(params: Mapping[str, Any], now: datetime) -> Any:
+    """What templates may use outside a run: params, variables, connections, the time now."""
+    from airflow.sdk.execution_time.context import ConnectionAccessor, MacrosAccessor, VariableAccessor
+
+    return {
+        "params": params,
+        "var": {
+            "value": VariableAccessor(deserialize_json=False),
+            "json": VariableAccessor(deserialize_json=True),
+        },
+        "conn": ConnectionAccessor(),
+        "macros": MacrosAccessor(),
+        "logical_date": now,
+        "data_interval_start": now,
+        "data_interval_end": now,
+        "ds": now.strftime("%Y-%m-%d"),
+        "ds_nodash": now.strftime("%Y%m%d"),
+        "ts": now.isoformat(),
+    }
+
+
+def _as_text(name: str, tally: Tally) -> str:
+    people = tally.counts[RowState.PLANNED]
+    lines = [f"{name}: {people:,} of {tally.read:,} rows would be texted; nothing was sent", ""]
+    for state, word in WORDS.items():
+        if not tally.counts[state] and state is not RowState.PLANNED:
+            continue
+        lines.append(f"  {word:<16}{tally.counts[state]:>9,}")
+        for (of_state, reason), number in tally.reasons.most_common():
+            if of_state == state.value:
+                samples = "; ".join(tally.examples.get((of_state, reason), ()))
+                lines.append(f"    {reason:<28}{number:>7,}" + (f"   e.g. {samples}" if samples else ""))
+    return "\n".join(lines)
+
+
+def _as_data(name: str, tally: Tally, failure: OutreachError | None) -> dict[str, Any]:
+    return {
+        "workflow": name,
+        "rows": tally.read,
+        "states": {word.replace(" ", "_"): tally.counts[state] for state, word in WORDS.items()},
+        "reasons": tally.by_reason(),
+        "samples": {f"{state}/{reason}": shown for (state, reason), shown in tally.examples.items()},
+        "would_fail": str(failure) if failure else None,
+    }

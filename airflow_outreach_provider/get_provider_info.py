@@ -1,0 +1,170 @@
+"""What Airflow reads to know this provider; checked against its schema by a test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_outreach_provider import __version__
+
+_NAME = "Outreach"
+
+
+def _modules(*names: str) -> list[dict[str, Any]]:
+    return [
+        {"integration-name": _NAME, "python-modules": [f"airflow_outreach_provider.{name}" for name in names]}
+    ]
+
+
+def _text(label: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
+
+
+def _number(label: str, description: str, kind: str = "integer", **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": [kind, "null"], **schema}}
+
+
+def _flag(label: str, description: str, default: bool) -> dict[str, Any]:
+    return {
+        "label": label,
+        "description": description,
+        "schema": {"type": ["boolean", "null"], "default": default},
+    }
+
+
+_OUTREACH: dict[str, Any] = {
+    "connection-type": "outreach",
+    "hook-class-name": "airflow_outreach_provider.hooks.outreach.OutreachHook",
+    "hook-name": "Outreach API",
+    "ui-field-behaviour": {
+        "hidden-fields": ["login", "schema", "port"],
+        "relabeling": {"host": "Base URL", "password": "API Integration Key"},
+        "placeholders": {"host": "https://app.tetherai.ca", "password": "user_…"},
+    },
+    "conn-fields": {
+        "configuration_id": _text("Configuration id", "Taken for leads that name none: Settings > Outreach of the platform."),
+        "default_region": _text("Default region", "Where phone numbers without country code belong, e.g. US.", maxLength=2),
+        "timeout": _number("Timeout (seconds)", "For one lead, the whole answer included.", default=30, minimum=1),
+        "max_concurrency": _number(
+            "Requests in flight", "At most; also the most leads a crash can leave in doubt.", default=64, minimum=1, maximum=1000
+        ),
+        "requests_per_second": _number(
+            "Requests per second", "Over all tasks that use this connection. Empty: no limit.", "number", exclusiveMinimum=0
+        ),
+        "contacts_email": _text("Contact list: e-mail", "Log-in for the contact list, which settles held leads."),
+        "contacts_password": _text("Contact list: password", "", format="password"),
+    },
+}  # fmt: skip
+
+_SOURCE: dict[str, Any] = {
+    "connection-type": "outreach_source",
+    "hook-class-name": "airflow_outreach_provider.hooks.sources.OutreachSourceHook",
+    "hook-name": "Outreach source (webhooks in)",
+    "ui-field-behaviour": {
+        "hidden-fields": ["schema", "port"],
+        "relabeling": {
+            "host": "API base URL (only to poll)",
+            "password": "Signing secret(s) or token(s), separated by spaces",
+            "login": "Log-in (only to poll Tether)",
+        },
+        "placeholders": {"password": "at least 16 characters each"},
+    },
+    "conn-fields": {
+        "platform": {
+            "label": "Platform",
+            "description": "Whose events arrive at /outreach/in/<connection id>.",
+            "schema": {"type": "string", "enum": ["tether", "supersend", "varda", "autoreach"], "default": "supersend"},
+        },
+        "tolerance_seconds": _number(
+            "Tolerance (seconds)", "How far the signed time may be off.", default=300, minimum=1
+        ),
+        "allow_unsigned": _flag("Allow unsigned", "Take events that nothing authenticates. Anybody can send them.", False),
+    },
+}  # fmt: skip
+
+_ENDPOINT: dict[str, Any] = {
+    "connection-type": "outreach_endpoint",
+    "hook-class-name": "airflow_outreach_provider.hooks.endpoints.OutreachEndpointHook",
+    "hook-name": "Outreach endpoint (webhooks out)",
+    "ui-field-behaviour": {
+        "hidden-fields": ["login", "schema", "port"],
+        "relabeling": {"host": "URL", "password": "Signing secret(s), separated by spaces"},
+        "placeholders": {"host": "https://crm.example.com/hooks/outreach", "password": "at least 16 characters each"},
+    },
+    "conn-fields": {
+        "signature": {
+            "label": "Signature",
+            "description": "How deliveries are signed.",
+            "schema": {
+                "type": "string",
+                "enum": ["standard-webhooks", "autoreach", "github", "stripe", "none"],
+                "default": "standard-webhooks",
+            },
+        },
+        "event_kinds": _text("Event kinds", "Only these kinds, separated by commas. Empty: all."),
+        "enabled": _flag("Enabled", "A disabled endpoint's deliveries are held, not dropped.", True),
+        "headers": _text("Headers", 'Sent with every delivery, as JSON: {"X-Name": "value"}.'),
+        "timeout": _number("Timeout (seconds)", "For one delivery, the whole answer included.", default=15, minimum=1),
+        "requests_per_second": _number("Requests per second", "Empty: no limit.", "number", exclusiveMinimum=0),
+        "allow_networks": _text(
+            "Allowed private networks", "CIDRs that may be called although they are not public, e.g. 10.1.2.0/24."
+        ),
+    },
+}  # fmt: skip
+
+_CONFIG: dict[str, Any] = {
+    "outreach": {
+        "description": "The outreach provider: ledger, inbox and deliveries.",
+        "options": {
+            "sql_alchemy_conn": {
+                "description": "The store. SQLite for one host (created and upgraded at first use); PostgreSQL for many "
+                "(run 'airflow outreach db upgrade').",
+                "version_added": "0.1.0",
+                "type": "string",
+                "sensitive": True,
+                "example": "postgresql://outreach:secret@db/outreach",
+                "default": "sqlite:///{AIRFLOW_HOME}/outreach.db",
+            },
+            "lease_seconds": {
+                "description": "How long a run without heartbeat is believed to be alive.",
+                "version_added": "0.1.0",
+                "type": "integer",
+                "example": None,
+                "default": "300",
+            },
+            "max_body_bytes": {
+                "description": "The largest webhook body the receiver takes.",
+                "version_added": "0.1.0",
+                "type": "integer",
+                "example": None,
+                "default": "1048576",
+            },
+            "retention_days": {
+                "description": "How long settled leads, events and deliveries are kept; 0 for ever. "
+                "The maintenance DAG and 'airflow outreach purge' go by it.",
+                "version_added": "0.1.0",
+                "type": "integer",
+                "example": "365",
+                "default": "0",
+            },
+        },
+    }
+}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """The provider's description, by Airflow's ``provider_info.schema.json``."""
+    return {
+        "package-name": "airflow-provider-outreach",
+        "name": _NAME,
+        "description": "Leads out once, contact events in and on, every retry visible.",
+        "versions": [__version__],
+        "integrations": [
+            {"integration-name": _NAME, "external-doc-url": "https://docs.tetherai.ca", "tags": ["service"]}
+        ],
+        "operators": _modules("operators.outreach"),
+        "sensors": _modules("sensors.outreach"),
+        "hooks": _modules("hooks.outreach", "hooks.sources", "hooks.endpoints"),
+        "triggers": _modules("triggers.outreach"),
+        "connection-types": [_OUTREACH, _SOURCE, _ENDPOINT],
+        "config": _CONFIG,
+    }

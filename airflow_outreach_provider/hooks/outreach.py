@@ -1,0 +1,291 @@
+"""The outreach API as an Airflow hook: connection handling by the http provider, answers by our own table."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from airflow.providers.http.hooks.http import HttpHook
+
+from airflow_outreach_provider.core.errors import (
+    ConfigurationError,
+    LeadRejected,
+    OutcomeUnknown,
+    OutreachUnavailable,
+)
+from airflow_outreach_provider.core.leads import Lead, PayloadFormat, build_lead, build_mapper, check_format
+from airflow_outreach_provider.core.outcomes import Answer, Outcome
+from airflow_outreach_provider.core.phones import check_region
+from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+    from requests import Session
+
+T = TypeVar("T")
+
+# What an http connection's extra may say; everything else in ours is ours, and no header.
+_HTTP_OPTIONS = (
+    "verify", "verify_ssl", "cert", "proxies", "proxy", "trust_env", "timeout", "stream", "max_redirects", "srv_lookup",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class OutreachConnection:
+    """An ``outreach`` connection, read and checked."""
+
+    api: ApiSettings
+    configuration_id: str | None
+    default_region: str | None
+    max_concurrency: int
+    requests_per_second: float | None
+    contacts_email: str | None
+    contacts_password: str | None
+
+
+class OutreachHook(HttpHook):
+    """Talk to the outreach API (Tether's outreach webhook).
+
+    This is the wire, without a memory: who is submitted here twice may be texted twice. DAGs use
+    ``SubmitLeadsOperator``, which keeps the ledger.
+
+    :param outreach_conn_id: a connection of type ``outreach``.
+    """
+
+    conn_name_attr = "outreach_conn_id"
+    default_conn_name = "outreach_default"
+    conn_type = "outreach"
+    hook_name = "Outreach API"
+
+    def __init__(self, outreach_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        kwargs.setdefault("http_conn_id", outreach_conn_id)
+        super().__init__(**kwargs)
+        self.outreach_conn_id = outreach_conn_id
+        self._settings: OutreachConnection | None = None
+
+    # -- connection ----------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> OutreachConnection:
+        """The connection, read once.
+
+        :raises ConfigurationError: a field of it is missing or cannot be read; the message names it.
+        """
+        if self._settings is None:
+            self._settings = self._read(self.get_connection(self.outreach_conn_id))
+        return self._settings
+
+    def client(self) -> OutreachClient:
+        """An async session for many submissions; enter it with ``async with``."""
+        return OutreachClient(self.settings.api)
+
+    def submit_lead(
+        self,
+        lead: Lead | Mapping[str, Any],
+        *,
+        configuration_id: str | None = None,
+        payload_format: PayloadFormat = "raw",
+    ) -> dict[str, str | None]:
+        """Submit one lead, once, now.
+
+        :param lead: a Lead, or a mapping with ``phoneNumber`` (or ``phone``), ``firstName``, … and custom keys.
+        :return: ``contactId``, ``conversationId`` and ``applicationId`` as the API gave them.
+        :raises LeadRejected: the lead is not valid, or the API refused it.
+        :raises ConfigurationError: a fault that is the same for every lead.
+        :raises OutreachUnavailable: nothing was processed; carries ``retry_after``.
+        :raises OutcomeUnknown: it was sent and nobody knows what became of it.
+        """
+        check_format(None, payload_format)
+        if not isinstance(lead, Lead):
+            lead, _ = build_lead(
+                build_mapper(None, lambda template: lambda row: template)(lead),
+                configuration_id=configuration_id or self.settings.configuration_id,
+                region=check_region(self.settings.default_region),
+                payload_format=payload_format,
+            )
+        answer = self._ask(lead.body(payload_format).encode())
+        if answer.outcome is Outcome.ACCEPTED:
+            return {
+                "contactId": answer.contact_id,
+                "conversationId": answer.conversation_id,
+                "applicationId": answer.application_id,
+            }
+        raise _error_of(answer)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Tell a good key from a bad one, an unreachable host and a wrong base URL; texts nobody, creates nothing.
+
+        The request names no configuration: the API documents 400 for it when the key is good, 401 when not.
+        """
+        try:
+            answer = self._ask(b"{}")
+        except ConfigurationError as error:
+            return False, str(error)
+        match answer.status:
+            case 400:
+                return True, "The outreach API answers and takes this key. Nobody was texted."
+            case 401 | 403:
+                return (
+                    False,
+                    "The outreach API answers, but does not take this key: put the API Integration Key into Password.",
+                )
+            case None:
+                return False, f"No answer from {self.settings.api.base_url}: {answer.detail}"
+            case 404 | 405:
+                return False, (
+                    f"{self.settings.api.base_url} answers, but there is no outreach API there (HTTP {answer.status}): "
+                    "check the host."
+                )
+            case _:
+                return (
+                    False,
+                    f"{self.settings.api.base_url} did not answer as the outreach API does: {answer.detail}",
+                )
+
+    # -- how the http provider's hook is fed ---------------------------------------------------------------
+
+    def get_conn(
+        self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
+    ) -> Session:
+        """A ``requests`` session with the connection's TLS and proxy options, authorised by the API key."""
+        session = super().get_conn(headers, extra_options)
+        password = self.get_connection(self.outreach_conn_id).password
+        session.auth = None
+        session.headers["Authorization"] = f"Bearer {(password or '').strip()}"
+        return session
+
+    def _set_base_url(self, connection: Any) -> None:
+        self.base_url = _base_url(connection)
+        self._base_url_initialized = True
+
+    def _configure_session_from_extra(
+        self, session: Session, connection: Any, extra_options: dict[str, Any]
+    ) -> Session:
+        from airflow.sdk import Connection
+
+        extra = connection.extra_dejson
+        said = {name: extra[name] for name in _HTTP_OPTIONS if extra.get(name) is not None}
+        headers = extra.get("headers") or {}
+        stripped = Connection(
+            conn_id=connection.conn_id,
+            conn_type="http",
+            host=connection.host,
+            extra=json.dumps({**headers, **said}),
+        )
+        return super()._configure_session_from_extra(session, stripped, extra_options)
+
+    def _read(self, connection: Connection) -> OutreachConnection:
+        extra = connection.extra_dejson
+        where = f"connection {self.outreach_conn_id!r}"
+        if not (connection.password or "").strip():
+            raise ConfigurationError(
+                f"{where} has no API key", "put the API Integration Key into its password"
+            )
+        session = self.get_conn()
+        base_url = self.base_url
+        proxies = session.proxies or {}
+        proxy = proxies.get(urlsplit(base_url).scheme) if isinstance(proxies, Mapping) else str(proxies)
+        headers = extra.get("headers") or {}
+        if not isinstance(headers, Mapping):
+            raise ConfigurationError(
+                f"{where}: extra 'headers' is not an object", 'write {"X-Name": "value"}'
+            )
+        return OutreachConnection(
+            api=ApiSettings(
+                base_url=base_url,
+                api_key=(connection.password or "").strip(),
+                timeout=_number(extra, "timeout", 30.0, where),
+                verify=session.verify,
+                cert=tuple(session.cert) if isinstance(session.cert, list) else session.cert,  # type: ignore[arg-type]
+                proxy=proxy or None,
+                trust_env=bool(session.trust_env),
+                headers={str(k): str(v) for k, v in headers.items()},
+            ),
+            configuration_id=_text(extra, "configuration_id"),
+            default_region=_text(extra, "default_region"),
+            max_concurrency=int(_number(extra, "max_concurrency", 64, where)),
+            requests_per_second=_number(extra, "requests_per_second", None, where),
+            contacts_email=_text(extra, "contacts_email"),
+            contacts_password=_text(extra, "contacts_password"),
+        )
+
+    def _ask(self, body: bytes) -> Answer:
+        async def ask() -> Answer:
+            async with self.client() as client:
+                return await client.submit(body)
+
+        return run_async(ask())
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, from a thread with or without an event loop of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+def _base_url(connection: Any) -> str:
+    host = (connection.host or "").strip().rstrip("/")
+    where = f"connection {connection.conn_id!r}"
+    if not host:
+        raise ConfigurationError(
+            f"{where} has no host", "set its host to the base URL, e.g. https://app.tetherai.ca"
+        )
+    url = host if "://" in host else f"{connection.schema or 'https'}://{host}"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{where}: its host is not a URL", "write e.g. https://app.tetherai.ca"
+        ) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            f"{where}: its host is not an http URL", "write e.g. https://app.tetherai.ca"
+        )
+    if parts.username or parts.password:
+        raise ConfigurationError(
+            f"{where}: its host holds a user or password", "put the API key into the password field"
+        )
+    if connection.port and port is None:
+        url = f"{parts.scheme}://{parts.netloc}:{connection.port}{parts.path}"
+    # People paste the whole endpoint from the platform's documentation.
+    return url.removesuffix("/api/webhook/outreach").rstrip("/")
+
+
+def _error_of(answer: Answer) -> Exception:
+    match answer.outcome:
+        case Outcome.REJECTED:
+            return LeadRejected(answer.reason, answer.detail)
+        case Outcome.CONFIGURATION:
+            return ConfigurationError(answer.detail)
+        case Outcome.UNAVAILABLE:
+            return OutreachUnavailable(answer.detail, answer.retry_after)
+        case _:
+            return OutcomeUnknown(answer.detail)
+
+
+def _text(extra: Mapping[str, Any], name: str) -> str | None:
+    value = extra.get(name)
+    return str(value).strip() or None if value is not None else None
+
+
+def _number(extra: Mapping[str, Any], name: str, default: Any, where: str) -> Any:
+    value = extra.get(name)
+    if value is None or value == "":
+        return default
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if not number > 0 or number == float("inf"):
+        raise ConfigurationError(f"{where}: extra {name!r} is {value!r}", "write a number greater than 0")
+    return number

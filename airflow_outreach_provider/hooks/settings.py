@@ -1,0 +1,62 @@
+"""What this installation says in airflow.cfg, section ``[outreach]``, and the store it names."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+from airflow.configuration import AIRFLOW_HOME, conf
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.migrate import check, upgrade
+
+_stores: dict[str, Store] = {}
+_lock = threading.Lock()
+
+
+def store_url() -> str:
+    """``[outreach] sql_alchemy_conn``, with ``{AIRFLOW_HOME}`` filled in."""
+    url = conf.get("outreach", "sql_alchemy_conn", fallback="") or "sqlite:///{AIRFLOW_HOME}/outreach.db"
+    return url.replace("{AIRFLOW_HOME}", AIRFLOW_HOME)
+
+
+def open_store() -> Store:
+    """The store of this installation, one a process.
+
+    On SQLite it is created and upgraded at first use; on PostgreSQL that is an administrator's step.
+
+    :raises StoreError: it cannot be reached, or its schema is not the one this version needs.
+    """
+    url = store_url()
+    with _lock:
+        store = _stores.get(url)
+        if store is None:
+            store = Store(url)
+            if store.dialect == "sqlite":
+                upgrade(store)
+            else:
+                check(store)
+            _stores[url] = store
+        return store
+
+
+def lease() -> timedelta:
+    """``[outreach] lease_seconds``: how long a silent run is believed to be alive."""
+    seconds = conf.getint("outreach", "lease_seconds", fallback=300)
+    if seconds < 10:
+        raise ConfigurationError(
+            f"[outreach] lease_seconds is {seconds}", "set it to at least 10; 300 is the default"
+        )
+    return timedelta(seconds=seconds)
+
+
+def max_body_bytes() -> int:
+    """``[outreach] max_body_bytes``: the largest webhook the receiver takes."""
+    return conf.getint("outreach", "max_body_bytes", fallback=1024 * 1024)
+
+
+def retention() -> timedelta | None:
+    """``[outreach] retention_days``: how long settled leads, events and deliveries are kept; None for ever."""
+    days = conf.getint("outreach", "retention_days", fallback=0)
+    return timedelta(days=days) if days > 0 else None

@@ -1,0 +1,222 @@
+"""Where a lead sync's rows come from: lists, files in any object store Airflow knows, SQL."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, BinaryIO, ClassVar, Protocol, cast
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.services.reading import Row, open_rows, read_list
+
+_BATCH = 1_000
+
+
+@dataclass
+class SqlLeads:
+    """Leads by a query, read through a server-side cursor.
+
+    :param conn_id: a connection of any SQL database Airflow has a provider for.
+    :param sql: the query; its column names are the row's. Templated.
+    :param parameters: bound by the database's driver, never put into the text.
+    """
+
+    template_fields: ClassVar[tuple[str, ...]] = ("sql", "parameters")
+
+    conn_id: str
+    sql: str
+    parameters: Mapping[str, Any] | Sequence[Any] | None = None
+
+    def serialize(self) -> dict[str, str]:
+        """What the DAG's serialised form and the rendered fields show."""
+        return {"conn_id": self.conn_id, "sql": self.sql}
+
+
+class LeadRows:
+    """A list of leads that keeps them out of Airflow's database: rendered fields and serialised DAGs show a count."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        self.rows = rows
+
+    def serialize(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        count = len(self.rows) if hasattr(self.rows, "__len__") else "some"
+        return f"{count} leads in a list (personal data, not shown)"
+
+
+class Source(Protocol):
+    """An open source of rows."""
+
+    name: str
+
+    def rows(self) -> Iterator[Row]: ...
+
+    def fraction(self) -> float | None:
+        """How much of it was read, 0 to 1; None where that cannot be known."""
+
+
+def open_source(leads: object) -> Source:
+    """The source that an operator's ``leads`` names.
+
+    :raises ConfigurationError: it is none, does not exist, or matches no file.
+    """
+    if isinstance(leads, LeadRows):
+        leads = leads.rows
+    if isinstance(leads, SqlLeads):
+        return SqlSource(leads)
+    if isinstance(leads, str):
+        return FileSource(leads)
+    if hasattr(leads, "__fspath__") or type(leads).__name__ == "ObjectStoragePath":
+        return FileSource(str(leads))
+    if isinstance(leads, Iterable) and not isinstance(leads, bytes | Mapping):
+        return ListSource(cast("Iterable[Mapping[str, Any]]", leads))
+    raise ConfigurationError(
+        f"leads is {type(leads).__name__}",
+        "give a list of dicts, a path or URI of .csv or .jsonl files, or SqlLeads",
+    )
+
+
+class ListSource:
+    """A list of dicts, e.g. from XCom."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        self.name = "list"
+        self._rows = rows
+        self._total = len(rows) if hasattr(rows, "__len__") else None
+        self._read = 0
+
+    def rows(self) -> Iterator[Row]:
+        for row in read_list(self._rows):
+            self._read += 1
+            yield row
+
+    def fraction(self) -> float | None:
+        return self._read / self._total if self._total else None
+
+
+class FileSource:
+    """One file, or all that match a pattern in their last part, in the order of their names."""
+
+    def __init__(self, uri: str) -> None:
+        self.name = uri
+        self._paths = _matching(uri)
+        self._total = sum(size for _, size in self._paths)
+        self._read = 0
+
+    def rows(self) -> Iterator[Row]:
+        several = len(self._paths) > 1
+        for path, _ in self._paths:
+            name = path.name
+            with path.open("rb") as raw:
+                for row in open_rows(cast("BinaryIO", _Counting(raw, self)), name=name):
+                    yield row._replace(detail=f"{name}: {row.detail}") if several and row.error else row
+
+    def fraction(self) -> float | None:
+        return min(1.0, self._read / self._total) if self._total else None
+
+
+class SqlSource:
+    """The rows of a query."""
+
+    def __init__(self, leads: SqlLeads) -> None:
+        from airflow.sdk import BaseHook
+
+        self.name = f"sql on {leads.conn_id}"
+        self._leads = leads
+        self._hook = BaseHook.get_hook(leads.conn_id)
+        if not hasattr(self._hook, "get_conn"):
+            raise ConfigurationError(
+                f"connection {leads.conn_id!r} is no SQL database", "name one in SqlLeads"
+            )
+
+    def rows(self) -> Iterator[Row]:
+        return read_list(self._dicts())
+
+    def _dicts(self) -> Iterator[dict[str, Any]]:
+        """Through SQLAlchemy where the hook has it, for server-side cursors; else the driver's own cursor."""
+        engine = getattr(self._hook, "get_sqlalchemy_engine", None)
+        if engine is None:
+            yield from self._by_cursor()
+            return
+        from sqlalchemy import text
+
+        made = engine()
+        try:
+            with made.connect().execution_options(stream_results=True, yield_per=_BATCH) as connection:
+                parameters = self._leads.parameters
+                if parameters is None or isinstance(parameters, Mapping):
+                    result = connection.execute(text(self._leads.sql), dict(parameters or {}))
+                else:
+                    result = connection.exec_driver_sql(self._leads.sql, tuple(parameters))
+                for row in result.mappings():
+                    yield dict(row)
+        finally:
+            made.dispose()
+
+    def _by_cursor(self) -> Iterator[dict[str, Any]]:
+        with closing(self._hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+            if self._leads.parameters is None:
+                cursor.execute(self._leads.sql)
+            else:
+                cursor.execute(self._leads.sql, self._leads.parameters)
+            columns = [column[0] for column in cursor.description]
+            while batch := cursor.fetchmany(_BATCH):
+                for row in batch:
+                    yield dict(zip(columns, row, strict=True))
+
+    def fraction(self) -> float | None:
+        return None
+
+
+class _Counting:
+    """A binary stream that tells its source how far it was read."""
+
+    def __init__(self, raw: Any, source: FileSource) -> None:
+        self._raw, self._source = raw, source
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._raw.read(size)
+        self._source._read += len(data)
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+
+def _matching(uri: str) -> list[tuple[Any, int]]:
+    """Paths and sizes in bytes of the files a URI names."""
+    from airflow.sdk import ObjectStoragePath
+
+    if not uri.strip():
+        raise ConfigurationError("leads is an empty path", "name a .csv or .jsonl file")
+    head, _, last = uri.rpartition("/")
+    if any(character in head for character in "*?["):
+        raise ConfigurationError(
+            f"{uri} has a pattern before its last part", "use * and ? in the file name only"
+        )
+    try:
+        if any(character in last for character in "*?["):
+            folder = ObjectStoragePath(head or ".")
+            names = fnmatch.filter(sorted(path.name for path in folder.iterdir()), last)
+            paths = [folder / name for name in names]
+            if not paths:
+                raise ConfigurationError(f"no file matches {uri}", "check folder and pattern")
+        else:
+            paths = [ObjectStoragePath(uri)]
+        return [(path, path.stat().st_size) for path in paths]
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"{uri} does not exist", "check the path; a relative one starts where the worker does"
+        ) from error
+    except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        raise ConfigurationError(
+            f"{uri} cannot be read: {type(error).__name__}", "name a readable file"
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{uri} cannot be opened: {error}", "check the URI and the providers installed"
+        ) from error

@@ -1,0 +1,291 @@
+"""``SubmitLeadsOperator``: a whole batch of leads in one task."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.observability import stats
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.leads import PayloadFormat
+from airflow_outreach_provider.core.phones import LineType
+from airflow_outreach_provider.core.quiet_hours import QuietHours
+from airflow_outreach_provider.core.rules import LeadRules
+from airflow_outreach_provider.core.states import RowState
+from airflow_outreach_provider.hooks.outreach import OutreachConnection, OutreachHook
+from airflow_outreach_provider.hooks.settings import lease, open_store
+from airflow_outreach_provider.operators.defaults import RetryingDefaults
+from airflow_outreach_provider.operators.lead_source import LeadRows, Source, SqlLeads, open_source
+from airflow_outreach_provider.services.limits import RejectLimit
+from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.tally import Tally
+from airflow_outreach_provider.store.runs import Owner
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+# Airflow gives a killed task five seconds before it is killed for good.
+_STOP_SECONDS = 4.5
+
+
+class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
+    """Submit leads to the outreach API, each person at most once a campaign.
+
+    The ledger remembers who was submitted: a retry, a Clear, a backfill, another DAG with the same file send
+    only what is left. Returns the rows by state; they add up to the rows read.
+
+    :param leads: a list of dicts, a path or URI of ``.csv`` or ``.jsonl`` files (optionally ``.gz``; ``*`` in the
+        file name; any object store Airflow knows), or ``SqlLeads``. Streamed, never all in memory. Templated.
+    :param configuration_id: the platform's outreach configuration; the connection's where None; a row's own
+        ``configurationId`` comes before both. Templated.
+    :param mapping: field of the lead → column of the row, or a ``{{ row.column | trim }}`` template. None
+        recognises the usual names of phone, first and last name and e-mail, and sends all other columns as
+        custom properties.
+    :param payload_format: ``raw`` (flat) or ``fixed`` (contacts, applications, conversations).
+    :param campaign: what a phone number is unique within; the configuration id where None. Templated.
+    :param default_region: where numbers without country code belong, e.g. ``US``; the connection's where None.
+    :param on_unknown: leads whose outcome is unknown are held (``hold``, at most one text a person) or sent
+        again by the next try (``resend``, at least one).
+    :param resubmit: accepted leads whose row changed: ``never``, ``changed``, or a timedelta: changed, and
+        accepted at least that long ago.
+    :param quiet_hours: e.g. ``21:00-08:00``: hours at the recipient's in which nobody is texted; a later run does.
+    :param require_consent: a column that must say yes.
+    :param line_types: kinds of line that may be texted, e.g. ``["mobile", "fixed_line_or_mobile"]``.
+    :param max_rejected: how many rows may fail, ``"5%"`` or a number, before the task does; None for any number.
+    :param min_rows: fewer rows than this fail the task.
+    :param dry_run: do everything but send and write. Templated.
+    :param max_rows: read no more rows than this. Templated.
+    :param concurrency: most requests in flight, and most leads a crash leaves in doubt; the connection's where None.
+    :param requests_per_second: shared by all tasks of the connection; the connection's where None.
+    :param patience: seconds without a good answer after which the rest is left to Airflow's retry.
+    :param outreach_conn_id: a connection of type ``outreach``.
+    """
+
+    template_fields: Sequence[str] = (
+        "leads", "configuration_id", "campaign", "default_region", "dry_run", "max_rows",
+    )  # fmt: skip
+    template_fields_renderers: ClassVar[dict[str, str]] = {"leads": "py"}
+    ui_color = "#dcebf7"
+
+    def __init__(
+        self,
+        *,
+        leads: str | Iterable[Mapping[str, Any]] | SqlLeads | Any,
+        configuration_id: str | None = None,
+        mapping: Mapping[str, str] | None = None,
+        payload_format: PayloadFormat = "raw",
+        campaign: str | None = None,
+        default_region: str | None = None,
+        on_unknown: Literal["hold", "resend"] = "hold",
+        resubmit: Literal["never", "changed"] | timedelta = "never",
+        quiet_hours: str | None = None,
+        require_consent: str | None = None,
+        line_types: Iterable[str] | None = None,
+        max_rejected: str | int | None = "5%",
+        min_rows: int | None = None,
+        dry_run: bool | str = False,
+        max_rows: int | str | None = None,
+        concurrency: int | None = None,
+        requests_per_second: float | None = None,
+        patience: float = 30.0,
+        outreach_conn_id: str = OutreachHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.leads = LeadRows(leads) if isinstance(leads, list | tuple) else leads
+        self.configuration_id = configuration_id
+        self.mapping = mapping
+        self.payload_format = payload_format
+        self.campaign = campaign
+        self.default_region = default_region
+        self.on_unknown = on_unknown
+        self.resubmit = resubmit
+        self.quiet_hours = quiet_hours
+        self.require_consent = require_consent
+        self.line_types = line_types
+        self.max_rejected = max_rejected
+        self.min_rows = min_rows
+        self.dry_run = dry_run
+        self.max_rows = max_rows
+        self.concurrency = concurrency
+        self.requests_per_second = requests_per_second
+        self.patience = patience
+        self.outreach_conn_id = outreach_conn_id
+        self._run: SubmitRun | None = None
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """:return: rows by state."""
+        hook = OutreachHook(self.outreach_conn_id)
+        connection = hook.settings
+        options = self.build_options(connection)
+        source = open_source(self.leads)
+        ti = context["ti"]
+        self._run = SubmitRun(
+            open_store(),
+            hook.client(),
+            source.rows(),
+            options,
+            owner=Owner(
+                ti.dag_id,
+                ti.task_id,
+                ti.run_id,
+                ti.map_index if ti.map_index is not None else -1,
+                ti.try_number,
+            ),
+            source=source.name,
+            progress=ProgressLog(source, self.log.info),
+        )
+        self.log.info("Submitting leads of %s to %s", source.name, connection.api.base_url)
+        try:
+            self._run_to_the_end(self._run)
+        finally:
+            self._report(self._run.tally)
+        return self._run.tally.by_state()
+
+    def on_kill(self) -> None:
+        """Claim nothing more and give the requests in flight a moment to be answered."""
+        if self._run is not None:
+            self._run.stop("the task was killed")
+
+    def build_options(self, connection: OutreachConnection) -> SubmitOptions:
+        """The arguments, checked, with the connection's defaults.
+
+        :raises ConfigurationError: an argument cannot be; the message names it.
+        """
+        if self.on_unknown not in ("hold", "resend"):
+            raise ConfigurationError(
+                f"on_unknown {self.on_unknown!r} does not exist", "use 'hold' or 'resend'"
+            )
+        window = self.concurrency or connection.max_concurrency
+        if not isinstance(window, int) or not 1 <= window <= 1000:
+            raise ConfigurationError(f"concurrency is {window!r}", "use a whole number from 1 to 1000")
+        rules = LeadRules(
+            configuration_id=self.configuration_id or connection.configuration_id,
+            campaign=self.campaign,
+            mapping=self.mapping,
+            payload_format=self.payload_format,
+            default_region=self.default_region or connection.default_region,
+            require_consent=self.require_consent,
+            line_types=_line_types(self.line_types),
+            quiet_hours=QuietHours.parse(self.quiet_hours) if self.quiet_hours else None,
+            resubmit=self.resubmit,
+        )
+        rules.check()
+        return SubmitOptions(
+            rules=rules,
+            on_unknown=self.on_unknown,
+            max_rejected=RejectLimit.parse(self.max_rejected),
+            min_rows=self.min_rows,
+            dry_run=_flag(self.dry_run),
+            window=window,
+            requests_per_second=self.requests_per_second or connection.requests_per_second,
+            rate_key=self.outreach_conn_id,
+            lease=lease(),
+            patience=self.patience,
+            max_rows=_count(self.max_rows),
+        )
+
+    def _run_to_the_end(self, run: SubmitRun) -> None:
+        """In a thread of its own: a time-out or a kill then interrupts the waiting here, never a request or a commit."""
+        context = contextvars.copy_context()
+        with ThreadPoolExecutor(1, thread_name_prefix="outreach-submit") as thread:
+            done: Future[Tally] = thread.submit(context.run, asyncio.run, run.run())
+            try:
+                done.result()
+            except BaseException as error:
+                if not done.done():
+                    run.stop(type(error).__name__)
+                    with contextlib.suppress(TimeoutError, CancelledError):
+                        done.exception(timeout=_STOP_SECONDS)
+                raise
+
+    def _report(self, tally: Tally) -> None:
+        self.log.info("Rows by state:\n%s", tally.table())
+        tags = {"dag_id": self.dag_id, "task_id": self.task_id}
+        for state in RowState:
+            if tally.counts[state]:
+                stats.incr(f"outreach.leads.{state.value}", tally.counts[state], tags=tags)
+        stats.gauge("outreach.leads.held_now", tally.counts[RowState.HELD], tags=tags)
+
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        """Leads that came by XCom are kept out of the rendered fields Airflow stores."""
+        super()._do_render_template_fields(*args, **kwargs)
+        if not isinstance(self.leads, str | LeadRows | SqlLeads) and isinstance(self.leads, Iterable):
+            self.leads = LeadRows(self.leads)
+
+
+class ProgressLog:
+    """A line now and then: after 3 seconds, then ever more seldom, up to every 30 seconds."""
+
+    def __init__(
+        self, source: Source, write: Callable[..., None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._source, self._write, self._clock = source, write, clock
+        self._started = clock()
+        self._pause = 3.0
+        self._next = self._started + self._pause
+
+    def __call__(self, run: SubmitRun) -> None:
+        now = self._clock()
+        if now < self._next:
+            return
+        self._pause = min(30.0, self._pause * 1.5)
+        self._next = now + self._pause
+        elapsed = now - self._started
+        tally = run.tally
+        states = ", ".join(f"{state.value} {n:,}" for state in RowState if (n := tally.counts[state]))
+        self._write(
+            "%s rows read, %.0f rows/s, %d in flight%s: %s",
+            f"{tally.read:,}", tally.read / elapsed, run.in_flight, self._left(elapsed), states or "nothing settled yet",
+        )  # fmt: skip
+        stats.gauge("outreach.leads.in_flight", run.in_flight)
+
+    def _left(self, elapsed: float) -> str:
+        fraction = self._source.fraction()
+        if not fraction or fraction < 0.01:
+            return ""
+        seconds = round(elapsed / fraction - elapsed)
+        return f", {fraction:.0%} read, about {timedelta(seconds=seconds)} left"
+
+
+def _line_types(names: Iterable[str] | None) -> frozenset[LineType] | None:
+    if names is None:
+        return None
+    try:
+        return frozenset(LineType(name) for name in ([names] if isinstance(names, str) else names))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"line_types: {error}", f"use some of {', '.join(kind.value for kind in LineType)}"
+        ) from error
+
+
+def _flag(value: bool | str | None) -> bool:
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word not in ("true", "false", "1", "0", "yes", "no", "", "none"):
+            raise ConfigurationError(f"dry_run is {value!r}", "use true or false")
+        return word in ("true", "1", "yes")
+    return bool(value)
+
+
+def _count(value: int | str | None) -> int | None:
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none")):
+        return None
+    try:
+        number = int(value)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise ConfigurationError(f"max_rows is {value!r}", "use a whole number, or leave it out")
+    return number or None
+
+
+__all__ = ["LeadRows", "SqlLeads", "SubmitLeadsOperator"]

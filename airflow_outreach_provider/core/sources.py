@@ -60,12 +60,18 @@ class SourceSettings:
 
 
 def source_settings(
-    name: str, *, password: str | None, extra: Mapping[str, Any], host: str | None = None
+    name: str,
+    *,
+    password: str | None,
+    extra: Mapping[str, Any],
+    host: str | None = None,
+    login: str | None = None,
 ) -> SourceSettings:
     """Check the fields of an ``outreach_source`` connection.
 
     :param password: secrets or tokens, space-separated.
     :param host: base URL of the API that is polled.
+    :param login: e-mail address for the log-in there, unless the extra has ``contacts_email``.
     :raises ConfigurationError: a field has a value it cannot have; says which and what to write.
     """
     where = f"connection {name!r}"
@@ -90,7 +96,7 @@ def source_settings(
             where, extra, "dedupe_window_seconds", DEDUPE_WINDOW_SECONDS, 7 * 86_400
         ),
         api_base=_text(extra.get("api_base")) or _text(host),
-        api_login=_text(extra.get("contacts_email")),
+        api_login=_text(extra.get("contacts_email")) or _text(login),
         api_secret=_text(extra.get("contacts_password")) or _text(extra.get("api_key")),
     )
 

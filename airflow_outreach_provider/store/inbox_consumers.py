@@ -63,10 +63,12 @@ class Waiting:
 
     :param count: events, at most the ``limit`` asked for.
     :param newest: seq of the newest of them, 0 when nothing waits.
+    :param reached: no event up to this seq waits but those handed out before.
     """
 
     count: int
     newest: int
+    reached: int
 
 
 def read_new(
@@ -132,30 +134,35 @@ def waiting(
     kinds: Collection[str] | None = None,
     limit: int = 1000,
     start: Start = "beginning",
+    after: int | None = None,
 ) -> Waiting:
-    """How many events :func:`read_new` would look at, without handing any out: for a doorbell.
+    """How many events :func:`read_new` would look at, without handing any out.
 
-    Events that the filter turns away are passed on the way, so that the next call need not see them.
+    :param after: None when this is the consumer's own filter: what it turns away is passed on the way. A
+        doorbell, whose filter may be narrower than its consumer's, gives the ``reached`` of its last call (0
+        the first time) instead: new events up to there are not looked at again, and nothing is changed.
     """
     conditions = _conditions(source, kinds)
     number_events(store)
     position = _register(store, consumer, start)
     seq = inbox_events.c.seq
+    floor = max(position, after or 0)
     pending = (
         sa.select(seq)
         .join(inbox_pending, inbox_pending.c.seq == seq)
         .where(inbox_pending.c.consumer == consumer, *conditions)
-        .order_by(seq)
-        .limit(limit)
     )
-    new = sa.select(seq).where(seq > position, *conditions).order_by(seq).limit(limit)
+    new = sa.select(seq).where(seq > floor, *conditions)
     with store.read() as connection:
         last = _last(connection)
-        held = connection.execute(pending).scalars().all()
-        fresh = connection.execute(new).scalars().all() if last > position else []
-    if last > position and not fresh:
+        held = connection.execute(pending.order_by(seq).limit(limit)).scalars().all()
+        fresh = []
+        if last > floor:
+            fresh = connection.execute(new.where(seq <= last).order_by(seq).limit(limit)).scalars().all()
+    if last > position and not fresh and after is None:
         _hand_out(store, consumer, position, last, [])
-    return Waiting(min(limit, len(held) + len(fresh)), max([*held, *fresh], default=0))
+    reached = fresh[0] - 1 if fresh else last
+    return Waiting(min(limit, len(held) + len(fresh)), max([*held, *fresh], default=0), max(floor, reached))
 
 
 def replay(

@@ -244,8 +244,18 @@ def test_waiting_tells_without_handing_out(store: Store) -> None:
     assert bell.count == 1
     assert inbox.waiting(store, "c", kinds=["call_started"]) == bell
     assert ids(inbox.read_new(store, "c", kinds=["call_started"])) == [3]
-    assert inbox.waiting(store, "c", kinds=["call_started"]) == bell
+    assert inbox.waiting(store, "c", kinds=["call_started"]).count == 1
     assert inbox.waiting(store, "c", kinds=["replied"]).count == 0
+    put(store, 4)
+    put(store, 5, event="call.started")
+    doorbell = inbox.waiting(store, "c", kinds=["replied"], after=0)
+    assert (doorbell.count, inbox.waiting(store, "c", kinds=["replied"], after=doorbell.reached)) == (
+        0,
+        doorbell,
+    )
+    assert inbox.waiting(store, "c", kinds=["call_started"], after=0).count == 2
+    assert ids(inbox.read_new(store, "c")) == [3, 4, 5], "a narrower doorbell passes nothing for its consumer"
+    inbox.acknowledge(store, "c", seqs(inbox.read_new(store, "c"))[1:])
     (before,) = inbox.consumers(store)
     assert (before.name, before.pending, before.behind) == ("c", 1, 0)
 

@@ -1,0 +1,221 @@
+"""``airflow outreach receive | sources | events list | events replay``. Imported on every call: nothing heavy."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, positive_int
+
+
+def receive(args: Namespace) -> None:
+    """Serve the receiver alone until Ctrl-C or SIGTERM."""
+    import uvicorn
+
+    def run() -> None:
+        from airflow_outreach_provider.hooks.settings import open_store
+
+        open_store()  # a store that is not ready is said here, once, and not by every worker
+        print(f"Receiving on http://{args.host}:{args.port}/outreach/in/<connection id>", flush=True)
+        uvicorn.run(
+            "airflow_outreach_provider.web.app:create_receiver",
+            factory=True,
+            host=args.host,
+            port=args.port,
+            workers=args.workers,
+            access_log=False,  # URLs may hold tokens
+            log_level="warning",
+        )
+
+    _exit_with_advice(run)
+
+
+def sources(args: Namespace) -> None:
+    """List sources: the URL to paste into the platform, how events are proven, and the last event."""
+
+    def run() -> None:
+        from airflow_outreach_provider.hooks.settings import open_store
+        from airflow_outreach_provider.hooks.sources import list_sources, source_url
+        from airflow_outreach_provider.store import inbox
+
+        listed = list(list_sources())
+        activity = inbox.source_activity(open_store(), [each.name for each in listed])
+        rows = []
+        for each in listed:
+            last = activity.get(each.name)
+            rows.append(
+                {
+                    "source": each.name,
+                    "platform": each.settings.platform if each.settings else "",
+                    "url": source_url(each.name),
+                    "proof": each.settings.proof if each.settings else "",
+                    "last_event_at": last.last_received_at.isoformat(timespec="seconds") if last else "",
+                    "last_kind": last.last_kind if last else "",
+                    "problem": each.problem or "",
+                }
+            )
+        _print(rows, args)
+
+    _exit_with_advice(run)
+
+
+def events_list(args: Namespace) -> None:
+    """List stored events, newest first, personal data masked."""
+
+    def run() -> None:
+        from airflow_outreach_provider.core.masking import mask_email, mask_phone
+        from airflow_outreach_provider.hooks.settings import open_store
+        from airflow_outreach_provider.store import inbox
+
+        found = inbox.list_events(
+            open_store(), source=args.source, kinds=args.kind, since=_since(args.since), limit=args.limit
+        )
+        rows = [
+            {
+                "id": event.id,
+                "received_at": event.received_at.isoformat(timespec="seconds"),
+                "source": event.source,
+                "type": event.type,
+                "kind": event.kind.value,
+                "phone": mask_phone(event.contact.phone),
+                "email": mask_email(event.contact.email),
+            }
+            for event in found
+        ]
+        _print(rows, args)
+
+    _exit_with_advice(run)
+
+
+def events_replay(args: Namespace) -> None:
+    """Let one consumer read events again: counts first, and does it with --yes."""
+
+    def run() -> None:
+        from airflow_outreach_provider.hooks.settings import open_store
+        from airflow_outreach_provider.store import inbox
+
+        chosen: dict[str, Any] = {
+            "since": _since(args.since),
+            "source": args.source,
+            "kinds": args.kind,
+            "event_ids": args.id,
+        }
+        count = inbox.replay(open_store(), args.consumer, **chosen, dry_run=True)
+        if not args.yes:
+            print(f"{count} events would be read again by {args.consumer}; add --yes to do it")
+            return
+        count = inbox.replay(open_store(), args.consumer, **chosen)
+        print(f"{count} events will be read again by {args.consumer}")
+
+    _exit_with_advice(run)
+
+
+def events_reparse(_args: Namespace) -> None:
+    """Read stored unrecognised events again, after an upgrade or a change of a source's platform."""
+
+    def run() -> None:
+        from airflow_outreach_provider.hooks.settings import open_store
+        from airflow_outreach_provider.hooks.sources import find_source
+        from airflow_outreach_provider.services.ingest import read_unrecognised_again
+
+        print(f"{read_unrecognised_again(open_store(), find_source)} events are recognised now")
+
+    _exit_with_advice(run)
+
+
+def _since(value: str | None) -> datetime | None:
+    """``2h``, ``3d``, ``90m``, or ISO 8601 (without a zone: UTC)."""
+    from airflow_outreach_provider.core.errors import ConfigurationError
+
+    if value is None:
+        return None
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    try:
+        if value[-1:] in units and value[:-1].isdigit():
+            return datetime.now(UTC) - timedelta(**{units[value[-1]]: int(value[:-1])})
+        moment = datetime.fromisoformat(value)
+    except (ValueError, OverflowError):
+        raise ConfigurationError(
+            f"--since is {value!r}", "write e.g. 2h, 3d or 2026-03-25T00:00:00Z"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _print(rows: list[dict[str, Any]], args: Namespace) -> None:
+    from airflow.cli.simple_table import AirflowConsole
+
+    AirflowConsole().print_as(data=rows, output=args.output)
+
+
+def _exit_with_advice(run: Callable[[], None]) -> None:
+    from airflow_outreach_provider.core.errors import OutreachError
+
+    try:
+        run()
+    except OutreachError as error:
+        raise SystemExit(str(error)) from error
+
+
+_SOURCE = Arg(flags=("--source",), help="Only events of this source (a connection id)")
+_KIND = Arg(flags=("--kind",), action="append", help="Only events of this kind; may be given several times")
+_SINCE = Arg(flags=("--since",), help="Received since: 90m, 2h, 3d, or ISO 8601")
+
+RECEIVE = ActionCommand(
+    name="receive",
+    help="Receive webhooks without the API server",
+    func=receive,
+    args=(
+        Arg(flags=("--host",), default="127.0.0.1", help="Address to listen on (default: 127.0.0.1)"),
+        Arg(flags=("--port",), type=positive_int(allow_zero=True), default=8000, help="Port (default: 8000)"),
+        Arg(
+            flags=("--workers",),
+            type=positive_int(allow_zero=False),
+            default=1,
+            help="Processes (default: 1)",
+        ),
+    ),
+)
+SOURCES = ActionCommand(
+    name="sources",
+    help="List sources: the URL for the platform, how events are proven, the last event",
+    func=sources,
+    args=(ARG_OUTPUT,),
+)
+EVENTS_LIST = ActionCommand(
+    name="list",
+    help="List stored events, newest first",
+    func=events_list,
+    args=(
+        _SOURCE,
+        _KIND,
+        _SINCE,
+        Arg(
+            flags=("--limit",), type=positive_int(allow_zero=False), default=50, help="At most (default: 50)"
+        ),
+        ARG_OUTPUT,
+    ),
+)
+EVENTS_REPLAY = ActionCommand(
+    name="replay",
+    help="Let a consumer read events again; counts only, unless --yes",
+    func=events_replay,
+    args=(
+        Arg(flags=("consumer",), help="The consumer's name, as the sensor has it"),
+        _SOURCE,
+        _KIND,
+        _SINCE,
+        Arg(flags=("--id",), action="append", help="This event; may be given several times"),
+        Arg(flags=("--yes",), action="store_true", help="Do it, not only count"),
+    ),
+)
+EVENTS_REPARSE = ActionCommand(
+    name="reparse",
+    help="Read unrecognised events again with the parsers of this version",
+    func=events_reparse,
+    args=(),
+)
+# ``airflow outreach receive`` and ``sources``; the others stand under ``airflow outreach events``.
+COMMANDS = (RECEIVE, SOURCES)
+EVENTS_COMMANDS = (EVENTS_LIST, EVENTS_REPLAY, EVENTS_REPARSE)

@@ -1,0 +1,202 @@
+"""``outreach_source`` connections: the platforms' ways in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.configuration import conf
+from airflow.exceptions import AirflowNotFoundException
+from airflow.sdk import BaseHook
+
+from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, StoreError
+from airflow_outreach_provider.core.sources import SourceSettings, source_settings
+
+if TYPE_CHECKING:
+    from airflow_outreach_provider.services.poll import ContactList
+
+CONN_TYPE = "outreach_source"
+_ENV_PREFIX = "AIRFLOW_CONN_"
+
+
+class OutreachSourceHook(BaseHook):
+    """A platform that sends contact events.
+
+    :param source_conn_id: a connection of type ``outreach_source``; its id ends the webhook's URL.
+    """
+
+    conn_name_attr = "source_conn_id"
+    default_conn_name = "outreach_source_default"
+    conn_type = CONN_TYPE
+    hook_name = "Outreach source (webhooks in)"
+
+    def __init__(self, source_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.source_conn_id = source_conn_id
+
+    def settings(self) -> SourceSettings:
+        """The connection, read and checked.
+
+        :raises ConfigurationError: there is none, or one of its fields cannot be used.
+        """
+        return get_source(self.source_conn_id)
+
+    def contact_list(self) -> ContactList:
+        """A client for the platform's contact list; enter it with ``async with``."""
+        from airflow_outreach_provider.services.poll import contact_list
+
+        return contact_list(self.settings())
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Check the fields, read one page of the contact list where that is set up, and say what to paste where.
+
+        Sends nothing to anybody.
+        """
+        from airflow_outreach_provider.hooks.outreach import run_async
+        from airflow_outreach_provider.services.poll import contact_list
+
+        try:
+            source = self.settings()
+            if not source.secrets and not source.allow_unsigned:
+                return False, (
+                    f"{source.name} has no secret, so every event is refused: put one of at least 16 characters "
+                    "into the password."
+                )
+            said = (
+                f"Paste {source_url(source.name)} into {source.facts.how_to_connect}. Proof: {source.proof}."
+            )
+            if source.api_secret is not None:
+
+                async def read_a_page() -> int:
+                    async with contact_list(source) as contacts:
+                        return len((await contacts.page(contacts.first)).rows)
+
+                said += f" The contact list answers ({run_async(read_a_page())} contacts on the first page)."
+            return True, said
+        except OutreachError as error:
+            return False, str(error)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSource:
+    """A source as the list shows it.
+
+    :param problem: why it cannot be used, when it cannot.
+    """
+
+    name: str
+    settings: SourceSettings | None
+    problem: str | None = None
+
+
+def source_url(name: str) -> str:
+    """The URL to paste into the platform: ``{[api] base_url}/outreach/in/{name}``; without the token."""
+    base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+    return f"{base.rstrip('/')}/outreach/in/{name}"
+
+
+def read_source(connection: Any) -> SourceSettings:
+    """The source that an Airflow connection describes.
+
+    :raises ConfigurationError: it is of another type, or a field cannot be used.
+    """
+    if connection.conn_type != CONN_TYPE:
+        raise ConfigurationError(
+            f"connection {connection.conn_id!r} is of type {connection.conn_type!r}",
+            f"a source needs one of type {CONN_TYPE}",
+        )
+    return source_settings(
+        connection.conn_id,
+        password=connection.password,
+        extra=connection.extra_dejson,
+        host=_base_url(connection),
+        login=connection.login,
+    )
+
+
+def get_source(name: str) -> SourceSettings:
+    """A source by connection id; in tasks, in the CLI and in the API server.
+
+    :raises ConfigurationError: there is no such connection, or it cannot be used.
+    """
+    try:
+        return read_source(BaseHook.get_connection(name))
+    except AirflowNotFoundException as error:
+        raise _missing(name) from error
+
+
+async def aget_source(name: str) -> SourceSettings:
+    """The same for code on an event loop: a trigger.
+
+    :raises ConfigurationError: there is no such connection, or it cannot be used.
+    """
+    try:
+        return read_source(await BaseHook.aget_connection(name))
+    except AirflowNotFoundException as error:
+        raise _missing(name) from error
+
+
+def find_source(name: str) -> SourceSettings | None:
+    """For the receiver, in the API server or alone: the source, or None where there is no such connection.
+
+    A connection of another type is no source either. Blocks; asks every secrets backend.
+
+    :raises ConfigurationError: it is a source, and one of its fields cannot be used.
+    :raises StoreError: whether there is one cannot be known now.
+    """
+    from airflow.models.connection import Connection
+
+    try:
+        connection = Connection.get_connection_from_secrets(name)
+    except AirflowNotFoundException:
+        # Airflow says "not found" also when its database is away, and a platform takes a 404 for final.
+        _require_metadata_database()
+        return None
+    return read_source(connection) if connection.conn_type == CONN_TYPE else None
+
+
+def list_sources() -> Iterator[ListedSource]:
+    """Every source in the metadata database and the environment; those of secrets backends cannot be listed."""
+    from airflow.models.connection import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        query = select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)
+        names = {str(name) for name in session.scalars(query)}
+    names |= {name.removeprefix(_ENV_PREFIX).lower() for name in os.environ if name.startswith(_ENV_PREFIX)}
+    for name in sorted(names):
+        try:
+            settings = find_source(name)
+        except ConfigurationError as error:
+            yield ListedSource(name, None, str(error))
+            continue
+        if settings is not None:
+            yield ListedSource(name, settings)
+
+
+def _require_metadata_database() -> None:
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    try:
+        with create_session() as session:
+            session.execute(text("SELECT 1"))
+    except Exception as error:
+        raise StoreError(f"Airflow's own database is away ({type(error).__name__})") from error
+
+
+def _missing(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"there is no connection {name!r}", f"create it with type {CONN_TYPE} and the platform in its extra"
+    )
+
+
+def _base_url(connection: Any) -> str | None:
+    host = (connection.host or "").strip()
+    if not host:
+        return None
+    port = f":{connection.port}" if connection.port and "://" not in host else ""
+    return host if "://" in host else f"{connection.schema or 'https'}://{host}{port}"

@@ -1,0 +1,92 @@
+"""Poll a platform's contact list into the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.hooks.outreach import run_async
+from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.hooks.sources import get_source
+from airflow_outreach_provider.operators.defaults import RetryingDefaults
+from airflow_outreach_provider.services.poll import OVERLAP, PollResult, contact_list, poll_contacts
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class PollContactsOperator(RetryingDefaults, BaseOperator):
+    """Read a contact list (Tether, SuperSend) and store who is new and who changed, each once.
+
+    Run it as often as you like: what was found before is found again within the overlap and stored once.
+
+    :param source: an ``outreach_source`` connection with polling credentials.
+    :param start: where the first poll goes back to, ISO 8601 or a timezone-aware datetime. Without it the
+        first poll takes what changed within ``overlap``; contacts older than that are history.
+    :param overlap: how much further back than the polls before each poll looks.
+    :return: ``contacts``, ``events``, ``duplicates``, ``complete``, ``since``.
+    """
+
+    template_fields: Sequence[str] = ("source", "start")
+    ui_color = "#dcefe6"
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        start: str | datetime | None = None,
+        overlap: timedelta = OVERLAP,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.start = start
+        self.overlap = overlap
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        source = get_source(self.source)
+        store = open_store()
+        start = _moment(self.start)
+
+        async def poll() -> PollResult:
+            async with contact_list(source) as contacts:
+                return await poll_contacts(store, source, contacts, start=start, overlap=self.overlap)
+
+        result = run_async(poll())
+        self.log.info(
+            "%s: %d contacts, %d new events, %d known ones, changes since %s",
+            source.name,
+            result.contacts,
+            result.events,
+            result.duplicates,
+            result.since,
+        )
+        if not result.complete:
+            self.log.warning(
+                "The contact list of %s did not keep still long enough to be read as a whole; the next poll "
+                "looks as far back as this one",
+                source.name,
+            )
+        return {
+            "contacts": result.contacts,
+            "events": result.events,
+            "duplicates": result.duplicates,
+            "complete": result.complete,
+            "since": result.since.isoformat(),
+        }
+
+
+def _moment(value: str | datetime | None) -> datetime | None:
+    if not value:
+        return None
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    except ValueError:
+        raise ConfigurationError(
+            f"start is {value!r}", "write ISO 8601, e.g. 2026-03-25T00:00:00+00:00"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

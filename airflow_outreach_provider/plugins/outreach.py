@@ -1,0 +1,69 @@
+"""The plugin: mounts ``/outreach`` in the API server, and costs nobody else anything.
+
+Plugins are loaded in every Airflow process. FastAPI and our own application are imported with the first
+request, which only the API server gets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_TRY_AGAIN_SECONDS = 5.0
+_AWAY = b'{"error": "the outreach store is not ready; the API server\'s log says why"}'
+
+
+class LazyApp:
+    """An ASGI application that is built by its first request, and until that works answers 503."""
+
+    def __init__(self, build: Callable[[], App]) -> None:
+        self._build = build
+        self._app: App | None = None
+        self._lock = asyncio.Lock()
+        self._not_before = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app or await self._get()
+        if app is not None:
+            await app(scope, receive, send)
+        elif scope["type"] == "http":
+            headers = [(b"content-type", b"application/json"), (b"retry-after", b"5")]
+            await send({"type": "http.response.start", "status": 503, "headers": headers})
+            await send({"type": "http.response.body", "body": _AWAY})
+
+    async def _get(self) -> App | None:
+        async with self._lock:
+            if self._app is None and time.monotonic() >= self._not_before:
+                try:
+                    self._app = await asyncio.to_thread(self._build)
+                except Exception:
+                    log.exception("The outreach application cannot be started; trying again in a while")
+                    self._not_before = time.monotonic() + _TRY_AGAIN_SECONDS
+            return self._app
+
+
+def _build() -> App:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    from airflow_outreach_provider.web.app import create_app
+
+    return create_app(auth_manager=get_auth_manager())
+
+
+class OutreachPlugin(AirflowPlugin):
+    """The web side of the provider."""
+
+    name = "outreach"
+    fastapi_apps = [{"app": LazyApp(_build), "url_prefix": "/outreach", "name": "Outreach"}]  # noqa: RUF012

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
-_PHONE_LIKE = re.compile(r"\+?\d(?:[\s().\-/]{0,2}\d){6,}")
-_EMAIL_LIKE = re.compile(r"[^\s@<>\"',;:()]+@[^\s@<>\"',;:()]+")
+# Digits with up to three marks between two of them: " - " and ") " are usual, and dashes have many code points.
+_PHONE_LIKE = re.compile(r"\+?\d(?:[\s().\-/_\u00b7\u2010-\u2015\u2212\uff0d]{0,3}\d){6,}")
+_EMAIL_LIKE = re.compile(r"[^\s@<>\"',;:()]+(?:@|%40|\uff20)[^\s<>\"',;:()]+", re.IGNORECASE)
+_AT = re.compile(r"%40|\uff20")
+# What no database takes and no log should: control characters, and halves of surrogate pairs.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 def mask_phone(phone: str | None) -> str:
@@ -26,8 +30,13 @@ def mask_email(email: str | None) -> str:
     return f"{local[:1]}•••@{domain}" if at and local else "•••"
 
 
+def printable(text: str) -> str:
+    """The text without characters that cannot be stored: NUL and other controls, lone surrogates."""
+    return _UNPRINTABLE.sub("\ufffd", text)
+
+
 def mask_text(text: str, limit: int = 300) -> str:
     """Free text with every phone number and e-mail address in it masked, at most ``limit`` characters."""
-    masked = _EMAIL_LIKE.sub(lambda m: mask_email(m.group()), text[: limit * 4])
+    masked = _EMAIL_LIKE.sub(lambda m: mask_email(_AT.sub("@", m.group())), printable(text[: limit * 4]))
     masked = _PHONE_LIKE.sub(lambda m: mask_phone(m.group()), masked)
     return masked if len(masked) <= limit else masked[: limit - 1] + "…"

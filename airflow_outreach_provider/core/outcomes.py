@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.core.masking import mask_text, printable
 from airflow_outreach_provider.core.retry_after import parse_retry_after
 
 
@@ -203,7 +203,7 @@ def _judge_success(status: int, body: bytes, latency_ms: int) -> Answer:
 
 
 def _id(value: object) -> str | None:
-    return str(value)[:64] if isinstance(value, str | int) and value != "" else None
+    return printable(str(value)[:64]) if isinstance(value, str | int) and value != "" else None
 
 
 def _detail(ruling: Ruling, status: int, body: bytes) -> str:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
+from math import ceil, floor
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
@@ -42,7 +43,7 @@ class QuietHours:
             if match is None:
                 raise ValueError
             h1, m1, h2, m2 = (int(part) for part in match.groups())
-            start, end = time(h1, m1), time(h2 % 24 if m2 == 0 else h2, m2)
+            start, end = time(h1, m1), time(0) if (h2, m2) == (24, 0) else time(h2, m2)
         except ValueError:
             raise ConfigurationError(
                 f"quiet_hours {text!r} is not a span of hours", 'write e.g. "21:00-08:00"'
@@ -80,17 +81,26 @@ class QuietHours:
         return self.covers(moment.astimezone(zone).time())
 
     def _end_of_quiet(self, moment: datetime, zone: ZoneInfo) -> datetime:
+        """A moment after ``moment`` before which the zone does not open: the end of the span, or a clock change."""
         local = moment.astimezone(zone)
-        for days in (0, 1, 2):
-            end = datetime.combine(local.date() + timedelta(days=days), self.end, zone)
-            for fold in (
-                0,
-                1,
-            ):  # when clocks go back, the end of the span comes twice; the first one after wins
-                instant = end.replace(fold=fold).astimezone(UTC)
-                if instant > moment:
-                    return instant
-        raise AssertionError("a day always ends")
+        wall, end = local.replace(tzinfo=UTC), datetime.combine(local.date(), self.end, UTC)
+        instant = moment + (end - wall) % timedelta(days=1)
+        if instant.astimezone(zone).utcoffset() == local.utcoffset():
+            return instant
+        return _clock_change(moment, instant, zone)
+
+
+def _clock_change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """The first second of another UTC offset between two moments: there the wall clock jumps, maybe out of the span."""
+    offset = before.astimezone(zone).utcoffset()
+    low, high = floor(before.timestamp()), ceil(after.timestamp())
+    while high - low > 1:
+        middle = (low + high) // 2
+        if datetime.fromtimestamp(middle, zone).utcoffset() == offset:
+            low = middle
+        else:
+            high = middle
+    return datetime.fromtimestamp(high, UTC)
 
 
 def zones_of(e164: str) -> tuple[str, ...]:

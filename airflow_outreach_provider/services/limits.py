@@ -9,6 +9,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError, OutcomeUnk
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.services.tally import Tally
 
+_ROUNDING = 1e-6  # 29 of 100 rows are 29 %, though 0.29 * 100 is a little less than 29
 _SHARE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 
 
@@ -35,7 +36,7 @@ class RejectLimit:
         if isinstance(value, str):
             if (match := _SHARE.fullmatch(value)) and float(match.group(1)) <= 100:
                 return cls(float(match.group(1)) / 100, None)
-            if value.strip().isdigit():
+            if value.strip().isdecimal():
                 return cls(None, int(value))
         raise ConfigurationError(
             f"max_rejected {value!r} is neither a share nor a count",
@@ -48,7 +49,7 @@ class RejectLimit:
     def exceeded(self, failed: int, read: int) -> bool:
         """Whether so many failed rows are too many."""
         if self.share is not None:
-            return failed > self.share * read
+            return failed > self.share * read + _ROUNDING
         return self.count is not None and failed > self.count
 
     def check(self, tally: Tally, min_rows: int | None) -> None:

@@ -7,7 +7,7 @@ Put CSV or JSON Lines files where the Airflow variable ``outreach_leads`` says (
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Param
 
@@ -17,7 +17,7 @@ with DAG(
     dag_id="outreach_lead_sync",
     description="Leads of a file to the outreach API; nobody is texted twice.",
     schedule=None,
-    start_date=datetime(2026, 1, 1),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     tags=["outreach"],
@@ -43,7 +43,6 @@ with DAG(
         task_id="submit_leads",
         leads="{{ params.leads or var.value.outreach_leads }}",
         default_region="US",
-        max_rejected="20%",
         max_rows="{{ params.max_rows }}",
         dry_run="{{ params.dry_run }}",
     )

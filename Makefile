@@ -1,0 +1,47 @@
+# Everything runs in .venv, made by `make setup` from Python 3.11+ and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test test-fast lint format bench clean
+
+help:  ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP)  ## the virtual environment with everything in it
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with PYTHON=…")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+demo: setup  ## sync a messy lead list in a real Airflow against a simulated API, twice
+	$(BIN)/python -m airflow_outreach_provider.demo run
+
+up: setup  ## keep Airflow, its UI and the simulated API running
+	$(BIN)/python -m airflow_outreach_provider.demo up
+
+test: setup lint  ## all tests
+	$(BIN)/python -m pytest
+
+test-fast: setup  ## the tests that start no Airflow and no browser
+	$(BIN)/python -m pytest -m 'not e2e'
+
+lint: setup  ## style, types and the borders between the rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## measure, each figure beside its baseline
+	@for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+clean:
+	rm -rf $(VENV) .airflow

@@ -1,0 +1,219 @@
+"""A whole Airflow on this machine, started and ended by us: API server, scheduler, DAG processor, triggerer.
+
+For the demo, the end-to-end tests and the benches; not for production.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+_START_SECONDS = 120
+_STOP_SECONDS = 10
+_ROUTE = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class AirflowDidNotStart(RuntimeError):
+    """A component ended or did not answer in time; the message holds the end of its log."""
+
+
+class RunningAirflow:
+    """The components' processes, and the public API as a person who may do everything.
+
+    :ivar url: the API server's base URL.
+    :ivar home: AIRFLOW_HOME; the components' logs are in its folder ``components``.
+    """
+
+    def __init__(self, home: Path, port: int, environment: Mapping[str, str]) -> None:
+        self.home = home
+        self.url = f"http://127.0.0.1:{port}"
+        self.environment = dict(environment)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._port = port
+        self._token = ""
+
+    def start(self, components: Iterable[str] = COMPONENTS) -> None:
+        """Start components that do not run; waits until the API answers."""
+        (self.home / "components").mkdir(exist_ok=True)
+        for name in components:
+            arguments = ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"] if name == "api-server" else []
+            with (self.home / "components" / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen(  # noqa: S603 - our own command
+                    [sys.executable, "-m", "airflow", name, *arguments],
+                    env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+                )  # fmt: skip
+        self._wait_for_api()
+
+    def kill(self, name: str) -> None:
+        """SIGKILL a component and everything it started, as a crashed machine would."""
+        self._signal(name, signal.SIGKILL)
+        self.processes.pop(name).wait()
+
+    def stop(self) -> None:
+        """End all components, in order where they let us."""
+        for name in self.processes:
+            self._signal(name, signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_SECONDS
+        for name, process in list(self.processes.items()):
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self._signal(name, signal.SIGKILL)
+                process.wait()
+        for name in self.processes:  # what a component left behind when it ended
+            self._signal(name, signal.SIGKILL)
+        self.processes.clear()
+
+    # -- the public API ------------------------------------------------------------------------------------
+
+    def api(self, method: str, path: str, content: object = None) -> Any:
+        """Ask Airflow's public API, e.g. ``api("GET", "dags")``. :return: the decoded JSON."""
+        return self._ask(method, f"/api/v2/{path}", content, {"Authorization": f"Bearer {self.token()}"})
+
+    def token(self) -> str:
+        """A token of an administrator."""
+        if not self._token:
+            self._token = self._ask("GET", "/auth/token", None, {})["access_token"]
+        return self._token
+
+    def wait_for_dag(self, dag_id: str, seconds: float = 60) -> None:
+        """Wait until the DAG processor has read a DAG; unpause it."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.api("PATCH", f"dags/{dag_id}", {"is_paused": False})
+                return
+            except urllib.error.HTTPError as error:
+                if error.code != 404 or time.monotonic() > deadline:
+                    raise AirflowDidNotStart(f"DAG {dag_id}: {error}\n{self.log_tail('dag-processor')}") from error
+            time.sleep(0.3)
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a run. :return: its run id."""
+        answer = self.api("POST", f"dags/{dag_id}/dagRuns", {"conf": dict(conf or {}), "logical_date": None})
+        return str(answer["dag_run_id"])
+
+    def wait_for_run(self, dag_id: str, run_id: str, seconds: float = 300) -> str:
+        """Wait until a run has ended. :return: its state."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            state = str(self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
+            if state in ("success", "failed"):
+                return state
+            time.sleep(0.3)
+        raise TimeoutError(f"{dag_id} {run_id} is still {state} after {seconds} s\n{self.log_tail('scheduler')}")
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1) -> str:
+        """The log of one try of a task instance, a line an event."""
+        answer = self.api(
+            "GET",
+            f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}?full_content=true&map_index={map_index}",
+        )
+        return "\n".join(
+            str(line.get("event", "")) if isinstance(line, Mapping) else str(line) for line in answer["content"]
+        )
+
+    def log_tail(self, component: str, lines: int = 30) -> str:
+        """The end of a component's own log."""
+        path = self.home / "components" / f"{component}.log"
+        return "\n".join(path.read_text("utf-8", "replace").splitlines()[-lines:]) if path.exists() else ""
+
+    def _ask(self, method: str, path: str, content: object, headers: Mapping[str, str]) -> Any:
+        body = None if content is None else json.dumps(content).encode()
+        request = urllib.request.Request(  # noqa: S310 - always our own loopback address
+            self.url + path, body, {"Content-Type": "application/json", **headers}, method=method
+        )
+        with _ROUTE.open(request, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def _wait_for_api(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            for name, process in self.processes.items():
+                if process.poll() is not None:
+                    raise AirflowDidNotStart(f"{name} ended with {process.returncode}:\n{self.log_tail(name)}")
+            try:
+                self._ask("GET", "/api/v2/monitor/health", None, {})
+                return
+            except (OSError, ValueError):
+                time.sleep(0.3)
+        raise AirflowDidNotStart(f"no answer from {self.url}:\n{self.log_tail('api-server')}")
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        try:
+            os.killpg(self.processes[name].pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def airflow_environment(home: Path, dags: Path, port: int, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Environment variables of an Airflow on SQLite that nobody has to log in to."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_"))}
+    return mine | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__CORE__FERNET_KEY": "",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__API__SECRET_KEY": secrets.token_hex(16),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+        "PYTHONUNBUFFERED": "1",
+        **(extra or {}),
+    }  # fmt: skip
+
+
+@contextmanager
+def running_airflow(
+    home: Path,
+    dags: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    components: Iterable[str] = COMPONENTS,
+    port: int | None = None,
+) -> Iterator[RunningAirflow]:
+    """Start an Airflow in ``home`` (made where it is missing), end it with the block.
+
+    :param dags: the DAGs folder.
+    :param environment: on top of ours, e.g. ``AIRFLOW_CONN_…``.
+    """
+    port = port or free_port()
+    home.mkdir(parents=True, exist_ok=True)
+    variables = airflow_environment(home, dags, port, environment)
+    migrated = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "airflow", "db", "migrate"], env=variables, capture_output=True, check=False
+    )
+    if migrated.returncode:
+        raise AirflowDidNotStart(migrated.stderr.decode("utf-8", "replace")[-2000:])
+    airflow = RunningAirflow(home, port, variables)
+    try:
+        airflow.start(components)
+        yield airflow
+    finally:
+        airflow.stop()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import structlog
+from airflow.configuration import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
@@ -17,6 +18,16 @@ log = structlog.get_logger(__name__)
 
 # A store that is away is asked less often, up to this many seconds apart.
 _LONGEST_WAIT = 60.0
+
+
+def _deferral_seconds() -> float:
+    """How long Airflow may take to notice that a task has deferred itself.
+
+    The task's supervisor looks up at least every ``min_heartbeat_interval``. A trigger that fires sooner can
+    have the resumed task taken for the one that just ended, and failed ("finished with state success, but
+    the task instance's state attribute is queued").
+    """
+    return conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0) + 1.5
 
 
 class DeliverableTrigger(BaseTrigger):
@@ -56,6 +67,8 @@ class DeliverableTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """One event: ``{"status": "ready"}``, or ``{"status": "error", "message"}`` for what no waiting mends."""
+        loop = asyncio.get_running_loop()
+        not_before = loop.time() + _deferral_seconds()
         reading = Reading(self.consumer, tuple(self.routes), self.source, self.kinds, self.where)
         wait = self.poll_interval
         while True:
@@ -70,6 +83,7 @@ class DeliverableTrigger(BaseTrigger):
                 log.warning("the outreach store is away; waiting", seconds=wait, error=str(error))
                 ready = False
             if ready:
+                await asyncio.sleep(max(0.0, not_before - loop.time()))
                 yield TriggerEvent({"status": "ready"})
                 return
             await asyncio.sleep(wait)

@@ -10,7 +10,9 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from airflow_outreach_provider.core.masking import mask_text, printable
 from airflow_outreach_provider.core.retry_after import parse_retry_after
@@ -133,8 +135,7 @@ SAID_FAILURE = Ruling(_R, "success_false", "the API answered 200 with success: f
 SAID_SUCCESS = Ruling(_A, "accepted", "the API took the lead")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of one submission.
 
     :param outcome: what it means for the lead.
@@ -181,10 +182,7 @@ def judge_fault(fault: Fault, said: str = "", latency_ms: int = 0) -> Answer:
 
 def _judge_success(status: int, body: bytes, latency_ms: int) -> Answer:
     """``success: true`` decides; the message text differs between versions and is never matched on."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        answer = None
+    answer = _json(body)
     if not isinstance(answer, dict):
         ruling = CLASS_RULINGS[2]
         return Answer(ruling.outcome, ruling.reason, _detail(ruling, status, body), status, None, latency_ms)
@@ -200,6 +198,16 @@ def _judge_success(status: int, body: bytes, latency_ms: int) -> Answer:
         _A, SAID_SUCCESS.reason, "", status, None, latency_ms,
         _id(ids.get("contactId")), _id(ids.get("conversationId")), _id(ids.get("applicationId")),
     )  # fmt: skip
+
+
+def _json(body: bytes) -> object:
+    """The body's JSON, None where it is none: UTF-8 the quick way, a byte order mark or UTF-16 the other."""
+    for read in (from_json, json.loads):
+        try:
+            return read(body)
+        except (ValueError, RecursionError):
+            continue
+    return None
 
 
 def _id(value: object) -> str | None:

@@ -17,9 +17,11 @@ import aiohttp
 from yarl import URL
 
 from airflow_outreach_provider.core.outcomes import Answer, Fault, judge, judge_fault
+from airflow_outreach_provider.net.deadlines import Deadlines
 
 SUBMIT_PATH = "/api/webhook/outreach"
 _BODY_LIMIT = 64 * 1024
+_USER_AGENT = "airflow-provider-outreach"
 # Below the five seconds after which common servers drop an idle connection: a lead must not run into that.
 _KEEPALIVE_SECONDS = 3.0
 
@@ -77,7 +79,9 @@ class OutreachClient:
             connector=aiohttp.TCPConnector(
                 limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=_ssl_context(settings), ttl_dns_cache=60
             ),
-            timeout=aiohttp.ClientTimeout(total=settings.timeout, sock_connect=settings.connect_timeout),
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=min(settings.connect_timeout, settings.timeout)
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             headers={
@@ -86,15 +90,17 @@ class OutreachClient:
                 "Content-Type": "application/json",
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
+                "User-Agent": _USER_AGENT,
             },
-            skip_auto_headers=("User-Agent",),
         )
+        self._deadlines = Deadlines(settings.timeout)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._session is not None:
+            self._deadlines.close()
             await self._session.close()
 
     async def submit(self, body: bytes) -> Answer:
@@ -108,18 +114,18 @@ class OutreachClient:
             return judge_fault(Fault.INVALID_URL)
         started = time.perf_counter()
         try:
-            async with self._session.post(
-                self._url_object, data=body, allow_redirects=False, proxy=self._proxy
-            ) as response:
-                content = await _read(response)
-                headers = response.headers
-                return judge(
-                    response.status,
-                    content,
-                    now=datetime.now(UTC),
-                    retry_after=headers.get("Retry-After"),
-                    latency_ms=_elapsed(started),
-                )
+            with self._deadlines:
+                async with self._session.post(
+                    self._url_object, data=body, allow_redirects=False, proxy=self._proxy
+                ) as response:
+                    content = await _read(response)
+            return judge(
+                response.status,
+                content,
+                now=datetime.now(UTC),
+                retry_after=response.headers.get("Retry-After"),
+                latency_ms=_elapsed(started),
+            )
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return judge_fault(fault_of(error), _said(error), _elapsed(started))
 

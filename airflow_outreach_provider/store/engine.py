@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -81,6 +81,8 @@ class Store:
         """The time by the database's clock, timezone-aware UTC: hosts may disagree, the store does not."""
         if self._clock is not None:
             return self._clock()
+        if self.dialect == "sqlite":  # one host, one clock
+            return datetime.now(UTC)
         if connection is None:
             with self.read() as connection:
                 return self.now(connection)

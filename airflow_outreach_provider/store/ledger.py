@@ -7,11 +7,12 @@ that the request was not processed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -20,6 +21,7 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.rowset import rows_param, rowset, values_param, valueset
 from airflow_outreach_provider.store.schema import to_ms
 
+T = TypeVar("T")
 Key = tuple[str, str]
 """(campaign, phone)."""
 
@@ -39,9 +41,8 @@ class Known:
     not_before: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What staging writes for one row.
+class Entry(NamedTuple):
+    """What staging writes for one row; a tuple in the order of its statement's columns.
 
     :param rev: the revision the decision was made on; -1 where the ledger knew nothing.
     :param not_before: milliseconds since the epoch.
@@ -61,9 +62,8 @@ class Entry:
     rev: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What became of one claimed lead."""
+class Settlement(NamedTuple):
+    """What became of one claimed lead; a tuple in the order of its statement's columns."""
 
     id: int
     state: LeadState
@@ -97,8 +97,11 @@ class _Statements:
     by_phone: sa.TextClause
     suppressed: sa.TextClause
     stage: sa.TextClause
+    stage_all: sa.TextClause
+    staged: sa.TextClause
     stage_without_phone: sa.TextClause
     claim: sa.TextClause
+    claim_all: sa.TextClause
     settle: sa.TextClause
     record_attempts: sa.TextClause
 
@@ -120,9 +123,23 @@ def _statements(dialect: str) -> _Statements:
     lock = " ORDER BY id FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
     share = " FOR SHARE" if dialect == "postgresql" else ""
     # SQLite would walk all leads of a state or a run, by their indexes, rather than look up a few by id.
-    state, run_id = ("+leads.state", "+leads.run_id") if dialect == "sqlite" else ("leads.state", "leads.run_id")
+    state, run_id = (
+        ("+leads.state", "+leads.run_id") if dialect == "sqlite" else ("leads.state", "leads.run_id")
+    )
     # The second half is a claim of our own whose commit was not acknowledged: it was never sent.
     claimable = f"{state} = 'planned' OR ({state} = 'sending' AND {run_id} = :run)"
+    upsert = (
+        insert + f"ON CONFLICT (phone, campaign) DO UPDATE SET {taken}, run_id = excluded.run_id, "
+        "rev = excluded.rev, updated_at = excluded.updated_at "
+        "WHERE leads.rev = excluded.rev - 1 AND leads.state <> 'sending'"
+    )
+    claim = (
+        "UPDATE leads SET state = 'sending', run_id = :run, sent_at = :now, updated_at = :now, tries = tries + 1, "
+        "rev = rev + 1, not_before = NULL WHERE id IN ("
+        f"SELECT id FROM leads WHERE id IN (SELECT v FROM {valueset(dialect, 'int')} AS r) AND ({claimable}){lock}) "
+        f"AND ({claimable}) AND NOT {_LISTED} "
+        f"AND EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND runs.state = 'running'{share})"
+    )
     text = sa.text
     return _Statements(
         by_row_hash=text(
@@ -135,22 +152,18 @@ def _statements(dialect: str) -> _Statements:
             f"SELECT r.ord, s.reason FROM {keys} AS r "
             "JOIN suppressions s ON s.phone = r.phone AND s.campaign IN ('', r.campaign)"
         ),
-        stage=text(
-            insert + f"ON CONFLICT (phone, campaign) DO UPDATE SET {taken}, run_id = excluded.run_id, "
-            "rev = excluded.rev, updated_at = excluded.updated_at "
-            "WHERE leads.rev = excluded.rev - 1 AND leads.state <> 'sending' RETURNING id, campaign, phone"
+        stage=text(upsert + " RETURNING id, campaign, phone"),
+        stage_all=text(upsert),
+        staged=text(
+            f"SELECT json_group_array(id) FROM (SELECT l.id FROM {entries} AS r "
+            "JOIN leads l ON l.campaign = r.campaign AND l.phone = r.phone ORDER BY r.ord)"
         ),
         stage_without_phone=text(
             insert + f"ON CONFLICT (row_hash) WHERE phone IS NULL DO UPDATE SET {taken}, run_id = excluded.run_id, "
             "rev = leads.rev + 1, updated_at = excluded.updated_at RETURNING id, row_hash"
         ),
-        claim=text(
-            "UPDATE leads SET state = 'sending', run_id = :run, sent_at = :now, updated_at = :now, tries = tries + 1, "
-            "rev = rev + 1, not_before = NULL WHERE id IN ("
-            f"SELECT id FROM leads WHERE id IN (SELECT v FROM {valueset(dialect, 'int')} AS r) AND ({claimable}){lock}) "
-            f"AND ({claimable}) AND NOT {_LISTED} "
-            f"AND EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND runs.state = 'running'{share}) RETURNING id"
-        ),
+        claim=text(claim + " RETURNING id"),
+        claim_all=text(claim),
         settle=text(
             "UPDATE leads SET state = r.state, reason = r.reason, detail = r.detail, updated_at = :now, rev = rev + 1, "
             "payload = CASE WHEN r.state IN ('planned', 'held') THEN payload END, "
@@ -232,21 +245,30 @@ class Ledger:
 
         :return: lead id by key. A key that is missing was changed by somebody else since it was read: look again.
         """
-        # In one order for everybody, so that two writers wait for each other instead of dead-locking.
-        ordered = sorted(entries, key=lambda e: (e.campaign, e.phone or ""))
+        # In one order for everybody, so that two writers wait for each other instead of dead-locking. SQLite has
+        # one writer: there the order of the rows makes neighbours of leads that are claimed together.
+        if self.store.dialect != "sqlite":
+            entries = sorted(entries, key=lambda e: (e.campaign, e.phone or ""))
 
-        def work(connection: sa.Connection) -> dict[Key, int]:
-            result = connection.execute(self._sql.stage, self._params(_entry_rows(ordered)))
+        def all_of_them(connection: sa.Connection) -> dict[Key, int]:
+            params = self._params(entries)
+            if connection.execute(self._sql.stage_all, params).rowcount != len(entries):
+                raise _Contested
+            ids = json.loads(connection.execute(self._sql.staged, params).scalar_one())
+            return {(e.campaign, e.phone or ""): lead_id for e, lead_id in zip(entries, ids, strict=True)}
+
+        def what_is_free(connection: sa.Connection) -> dict[Key, int]:
+            result = connection.execute(self._sql.stage, self._params(entries))
             return {(row[1], row[2]): row[0] for row in result}
 
-        return self.store.retrying(work)
+        return self._all_or(all_of_them, what_is_free)
 
     def stage_without_phone(self, entries: Sequence[Entry]) -> dict[str, int]:
         """Write rejected rows that have no readable phone; the same row is kept once. :return: id by row hash."""
         ordered = sorted(entries, key=lambda e: e.row_hash or "")
 
         def work(connection: sa.Connection) -> dict[str, int]:
-            result = connection.execute(self._sql.stage_without_phone, self._params(_entry_rows(ordered)))
+            result = connection.execute(self._sql.stage_without_phone, self._params(ordered))
             return {row[1]: row[0] for row in result}
 
         return self.store.retrying(work)
@@ -257,18 +279,42 @@ class Ledger:
         :return: the ids that were claimed; the others are no longer planned, or this run was superseded.
         """
 
-        def work(connection: sa.Connection) -> set[int]:
-            now = self.store.now_ms_value(connection)
-            if settlements:
-                params = {"rows": rows_param(_settlement_rows(settlements)), "run": self.run_id, "now": now}
-                connection.execute(self._sql.settle, params)
-                connection.execute(self._sql.record_attempts, params)
-            if not claim:
-                return set()
-            params = {"values": values_param(claim), "run": self.run_id, "now": now}
-            return {row[0] for row in connection.execute(self._sql.claim, params)}
+        def all_of_them(connection: sa.Connection) -> set[int]:
+            params = self._settle(connection, settlements, claim)
+            if claim and connection.execute(self._sql.claim_all, params).rowcount != len(claim):
+                raise _Contested
+            return set(claim)
 
-        return self.store.retrying(work)
+        def what_is_free(connection: sa.Connection) -> set[int]:
+            params = self._settle(connection, settlements, claim)
+            return {row[0] for row in connection.execute(self._sql.claim, params)} if claim else set()
+
+        return self._all_or(all_of_them, what_is_free)
+
+    def _settle(
+        self, connection: sa.Connection, settlements: Sequence[Settlement], claim: Sequence[int]
+    ) -> dict[str, Any]:
+        """:return: the parameters of a claim at the same moment."""
+        params = {"run": self.run_id, "now": self.store.now_ms_value(connection)}
+        if settlements:
+            settled = params | {"rows": rows_param(settlements)}
+            connection.execute(self._sql.settle, settled)
+            connection.execute(self._sql.record_attempts, settled)
+        return params | {"values": values_param(claim)}
+
+    def _all_or(
+        self, all_of_them: Callable[[sa.Connection], T], what_is_free: Callable[[sa.Connection], T]
+    ) -> T:
+        """Write as if nobody else were at work, and look row by row only where somebody is.
+
+        SQLite hands over each row with a grab at Python's global lock, which a busy event loop holds.
+        """
+        if self.store.dialect == "sqlite":
+            try:
+                return self.store.retrying(all_of_them)
+            except _Contested:
+                pass
+        return self.store.retrying(what_is_free)
 
     def leftovers(self, campaigns: Iterable[str], after_id: int, limit: int) -> list[Leftover]:
         """What earlier runs left planned, or deferred and now due; by id, people on the do-not-contact list left out.
@@ -322,21 +368,9 @@ class Ledger:
 
         return self.store.retrying(work)
 
-    def _params(self, rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+    def _params(self, rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
         return {"rows": rows_param(rows), "run": self.run_id, "now": self.store.now_ms_value()}
 
 
-def _entry_rows(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
-    return [
-        (e.campaign, e.phone, e.row_hash, e.content_hash, e.state, e.reason, e.detail, e.payload, e.email_hash,
-         e.line, e.not_before, e.rev)
-        for e in entries
-    ]  # fmt: skip
-
-
-def _settlement_rows(settlements: Sequence[Settlement]) -> list[tuple[Any, ...]]:
-    return [
-        (s.id, s.state, s.reason, s.detail, s.outcome, s.status, s.latency_ms, s.contact_id, s.conversation_id,
-         s.application_id)
-        for s in settlements
-    ]  # fmt: skip
+class _Contested(Exception):
+    """Some rows are no longer as they were seen; the transaction is rolled back."""

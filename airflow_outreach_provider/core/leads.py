@@ -210,7 +210,7 @@ def read_lead(
     """
     sections: dict[str, dict[str, Any]] = {"contacts": {}, "applications": {}, "conversations": {}}
     contact = sections["contacts"]
-    raw_phone: Any = None
+    raw_phone = nested_phone = None  # the platform reads contacts.phoneNumber where contacts are sent
     found_id = None
     for target, value in values.items():
         if target == "phoneNumber":
@@ -220,16 +220,21 @@ def read_lead(
         elif target in sections and isinstance(value, Mapping):
             for inner, inner_value in value.items():
                 if target == "contacts" and inner == "phoneNumber":
-                    raw_phone = inner_value
+                    nested_phone = inner_value
                 else:
                     _put(sections[target], str(inner), inner_value)
         elif target == "contacts.phoneNumber":
-            raw_phone = value
+            nested_phone = value
         elif "." in target and (split := target.partition("."))[0] in sections:
             _put(sections[split[0]], split[2], value)
         else:
             _put(contact, target, value)
-    phone = parse_phone(raw_phone, region)
+    if not contact.keys().isdisjoint(
+        CONFIGURATION_SPELLINGS
+    ):  # in the raw format it would overrule the lead's own
+        for spelling in CONFIGURATION_SPELLINGS:
+            found_id = _one_id(found_id, contact.pop(spelling, None))
+    phone = parse_phone(raw_phone if nested_phone in (None, "") else nested_phone, region)
     identifier = found_id or configuration_id
     if not identifier:
         raise LeadRejected("configuration_id_missing", "neither the row nor the task names a configurationId")

@@ -8,6 +8,7 @@ import re
 _PHONE_LIKE = re.compile(r"\+?\d(?:[\s().\-/_\u00b7\u2010-\u2015\u2212\uff0d]{0,3}\d){6,}")
 _EMAIL_LIKE = re.compile(r"[^\s@<>\"',;:()]+(?:@|%40|\uff20)[^\s<>\"',;:()]+", re.IGNORECASE)
 _AT = re.compile(r"%40|\uff20")
+_AT_ANY = re.compile(r"@|%40|\uff20")
 # What no database takes and no log should: control characters, and halves of surrogate pairs.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
@@ -37,6 +38,10 @@ def printable(text: str) -> str:
 
 def mask_text(text: str, limit: int = 300) -> str:
     """Free text with every phone number and e-mail address in it masked, at most ``limit`` characters."""
-    masked = _EMAIL_LIKE.sub(lambda m: mask_email(_AT.sub("@", m.group())), printable(text[: limit * 4]))
+    masked = printable(text[: limit * 4])
+    if _AT_ANY.search(
+        masked
+    ):  # a look ahead: on one long word without an address the full pattern takes milliseconds
+        masked = _EMAIL_LIKE.sub(lambda m: mask_email(_AT.sub("@", m.group())), masked)
     masked = _PHONE_LIKE.sub(lambda m: mask_phone(m.group()), masked)
     return masked if len(masked) <= limit else masked[: limit - 1] + "…"

@@ -1,0 +1,167 @@
+"""How many requests are in flight, how many leads may be in doubt, and when a batch hands over."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_outreach_provider.core.pacing import Doubts, Pace
+
+EVENTS = st.lists(
+    st.sampled_from(
+        ["good", "good", "good", "unknown", "refused", "refused_wait", "send", "send", "tick", "slow"]
+    ),
+    max_size=300,
+)
+
+
+@given(st.integers(1, 70), EVENTS)
+def test_doubt_and_flight_together_never_exceed_the_window(window: int, events: list[str]) -> None:
+    """Law: at every moment the leads in doubt and the requests in flight fit into the window."""
+    pace, flying, now = Pace(window), 0, 0.0
+    for event in events:
+        now += 0.01
+        if event == "send":
+            flying += pace.room(flying, now)
+        elif event == "tick":
+            now += 1.0
+        elif flying:
+            flying -= 1
+            if event == "good":
+                pace.good(now, 20)
+            elif event == "slow":
+                pace.good(now, 5000)
+            elif event == "unknown":
+                pace.unknown(now)
+            else:
+                pace.refused(now, 0.5 if event == "refused_wait" else None)
+        assert pace.doubt + flying <= window
+        assert 1.0 <= pace.limit <= max(1.0, window)
+        assert pace.room(flying, now) >= 0
+
+
+@given(st.integers(1, 100))
+def test_a_run_of_unknown_answers_stops_within_a_window(window: int) -> None:
+    """Law: with nothing but unknown answers, exactly a window of leads is in doubt when the batch stops."""
+    pace, sent, now = Pace(window), 0, 0.0
+    while not pace.exhausted():
+        now += 1.0
+        burst = pace.room(0, now)
+        assert burst > 0
+        for _ in range(burst):
+            pace.unknown(now)
+        sent += burst
+    assert sent == window
+    assert pace.room(0, now + 100) == 0
+
+
+def test_one_unknown_in_five_good_ones_does_not_stop_a_batch() -> None:
+    """A few lost answers are forgiven; one in four and more are not."""
+    pace = Pace(64)
+    for _ in range(2000):
+        pace.unknown(0.0)
+        for _ in range(4):
+            pace.good(0.0, 10)
+    assert not pace.exhausted()
+    pace = Pace(64)
+    for _ in range(400):
+        pace.unknown(0.0)
+        for _ in range(3):
+            pace.good(0.0, 10)
+    assert pace.exhausted()
+
+
+def test_it_starts_small_and_grows_to_the_window() -> None:
+    """The first burst is small, so that a wrong key is noticed early; good answers open the window."""
+    pace = Pace(64)
+    assert pace.room(0, 0.0) == 4
+    for _ in range(80):
+        pace.good(0.0, 10)
+    assert pace.room(0, 0.0) == 64
+    assert pace.room(60, 0.0) == 4
+    assert Pace(2).room(0, 0.0) == 2
+    assert Pace(1).room(0, 0.0) == 1
+
+
+def test_trouble_halves_it_once_a_burst_and_success_raises_it_again() -> None:
+    """One burst of refusals is one cut; a good answer in each round adds one."""
+    pace = Pace(64)
+    for _ in range(60):
+        pace.good(0.0, 10)
+    for _ in range(20):
+        pace.refused(10.0, None)
+    assert pace.limit == 32
+    pace.refused(10.2, None)
+    assert pace.limit == 16
+    for _ in range(17):
+        pace.good(20.0, 10)
+    assert 16.9 < pace.limit < 17.2
+
+
+def test_rising_latency_lowers_concurrency() -> None:
+    """An API that answers ever more slowly is being sent too much."""
+    pace, now = Pace(64), 0.0
+    for _ in range(80):
+        now += 0.01
+        pace.good(now, 50)
+    assert pace.limit == 64
+    for _ in range(200):
+        now += 0.1
+        pace.good(now, 5000)
+    assert pace.limit < 32
+
+
+def test_a_wait_asked_for_is_kept() -> None:
+    """Retry-After pauses everything for as long as it says; a shorter one does not shorten it."""
+    pace = Pace(8)
+    pace.good(0.0, 10)
+    pace.refused(1.0, 10.0)
+    pace.refused(1.1, 2.0)
+    assert pace.room(0, 10.9) == 0
+    assert pace.wait(5.0) == pytest.approx(6.0)
+    assert pace.room(0, 11.1) > 0
+
+
+def test_without_a_wait_pauses_grow_and_end() -> None:
+    """Refusals without Retry-After are waited out, longer each time and at most eight seconds."""
+    pace, now, waits = Pace(8), 0.0, []
+    for _ in range(8):
+        pace.refused(now, None)
+        waits.append(pace.wait(now))
+        now += waits[-1] + 0.01
+    assert waits == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+
+
+def test_patience_ends_sooner_before_the_first_good_answer() -> None:
+    """An API that never answered is given five seconds, one that did thirty; each good answer starts anew."""
+    pace = Pace(8, patience=30.0)
+    pace.refused(0.0, None)
+    assert not pace.out_of_patience(4.9)
+    assert pace.out_of_patience(5.1)
+    pace.good(6.0, 10)
+    assert not pace.out_of_patience(100.0)
+    pace.refused(100.0, None)
+    assert not pace.out_of_patience(129.0)
+    assert pace.out_of_patience(131.0)
+
+
+def test_a_wait_longer_than_patience_is_handed_over_at_once() -> None:
+    """A task slot is not held for an hour's Retry-After."""
+    pace = Pace(8, patience=30.0)
+    pace.good(0.0, 10)
+    pace.refused(1.0, 3600.0)
+    assert pace.out_of_patience(1.0)
+    assert pace.asked_to_wait == 3600.0
+
+
+def test_before_anything_was_accepted_one_doubtful_answer_stops_the_sending() -> None:
+    """A 400 may be the configuration's: until a lead is accepted one is enough to wait, later eight in a row."""
+    doubts = Doubts()
+    assert not doubts.blocks()
+    doubts.waiting.append(1)
+    assert doubts.blocks()
+    doubts.accepted = 1
+    assert not doubts.blocks()
+    doubts.waiting += range(7)
+    assert doubts.blocks()

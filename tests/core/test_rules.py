@@ -1,0 +1,213 @@
+"""What a row ends as: the draft by its own content, the verdict with what the ledger remembers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.phones import LineType
+from airflow_outreach_provider.core.quiet_hours import QuietHours
+from airflow_outreach_provider.core.rules import (
+    Draft,
+    LeadRules,
+    Memory,
+    Resubmit,
+    Verdict,
+    decide,
+    hash_email,
+)
+from airflow_outreach_provider.core.states import LeadState, RowState
+
+NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
+PHONE = "+14165550123"
+L, R = LeadState, RowState
+DRAFTS = [(L.PLANNED, ""), (L.SUPPRESSED, "no_consent"), (L.DEFERRED, "quiet_hours")]
+RESUBMITS: list[Resubmit] = ["never", "changed", timedelta(days=30)]
+
+
+def draft(state: LeadState, reason: str) -> Draft:
+    return Draft("c", PHONE, state, reason, "", "{}", "hash", None)
+
+
+@pytest.mark.parametrize("resubmit", RESUBMITS, ids=str)
+@pytest.mark.parametrize("listed", [None, "asked to stop"])
+@pytest.mark.parametrize(("state", "reason"), DRAFTS)
+def test_what_is_new_is_taken_as_it_is(
+    state: LeadState, reason: str, listed: str | None, resubmit: Resubmit
+) -> None:
+    """Without a memory the draft decides; the do-not-contact list overrules it."""
+    got = decide(draft(state, reason), None, listed, resubmit, NOW)
+    want = (L.SUPPRESSED, "do_not_contact") if listed else (state, reason)
+    assert got == Verdict(RowState(want[0]), want[1], want[0])
+
+
+def accepted_again(
+    state: LeadState, same: bool, resubmit: Resubmit, age: timedelta | None, listed: bool
+) -> bool:
+    """The rule for texting somebody again, written a second time."""
+    if listed or state is L.SUPPRESSED or same or resubmit == "never":
+        return False
+    return resubmit == "changed" or age is None or (isinstance(resubmit, timedelta) and age >= resubmit)
+
+
+@pytest.mark.parametrize("listed", [None, "asked to stop"])
+@pytest.mark.parametrize("age", [timedelta(days=29), timedelta(days=30), None], ids=str)
+@pytest.mark.parametrize("resubmit", RESUBMITS, ids=str)
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize(("state", "reason"), DRAFTS)
+def test_somebody_texted_is_texted_again_only_by_a_written_rule(
+    state: LeadState, reason: str, same: bool, resubmit: Resubmit, age: timedelta | None, listed: str | None
+) -> None:
+    """Accepted: only a changed row, under resubmit, not listed, not suppressed, and after the time it names."""
+    memory = Memory(L.ACCEPTED, "", same, NOW - age if age is not None else None)
+    got = decide(draft(state, reason), memory, listed, resubmit, NOW)
+    if accepted_again(state, same, resubmit, age, listed is not None):
+        assert got == Verdict(RowState(state), reason, state)
+    else:
+        assert got == Verdict(R.UNCHANGED, "texted_before")
+
+
+@pytest.mark.parametrize("resubmit", RESUBMITS, ids=str)
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("listed", [None, "asked to stop"])
+@pytest.mark.parametrize(("state", "reason"), DRAFTS)
+def test_what_is_held_or_in_flight_is_left_alone(
+    state: LeadState, reason: str, listed: str | None, same: bool, resubmit: Resubmit
+) -> None:
+    """Held and sending are never overwritten by a row, whatever it says now."""
+    held = decide(draft(state, reason), Memory(L.HELD, "worker_died", same, None), listed, resubmit, NOW)
+    assert held == Verdict(R.HELD, "worker_died")
+    sending = decide(draft(state, reason), Memory(L.SENDING, "", same, None), listed, resubmit, NOW)
+    assert sending == Verdict(R.ELSEWHERE, "another_run_is_sending")
+
+
+@pytest.mark.parametrize("listed", [None, "asked to stop"])
+@pytest.mark.parametrize(("state", "reason"), DRAFTS)
+def test_a_rejected_lead_is_tried_again_when_its_row_changed(
+    state: LeadState, reason: str, listed: str | None
+) -> None:
+    """The same bad row is not sent again; a mended one is."""
+    same = decide(draft(state, reason), Memory(L.REJECTED, "unprocessable", True, None), listed, "never", NOW)
+    assert same == Verdict(R.REJECTED, "unprocessable")
+    changed = decide(
+        draft(state, reason), Memory(L.REJECTED, "unprocessable", False, None), listed, "never", NOW
+    )
+    assert changed.write is not None
+    assert changed.row == (R.SUPPRESSED if listed else RowState(state))
+
+
+@pytest.mark.parametrize("memory_state", [L.PLANNED, L.SUPPRESSED, L.DEFERRED])
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("memory_reason", ["", "no_consent", "quiet_hours", "do_not_contact"])
+@pytest.mark.parametrize("listed", [None, "asked to stop"])
+@pytest.mark.parametrize(("state", "reason"), DRAFTS)
+def test_what_waits_follows_its_row(
+    state: LeadState, reason: str, listed: str | None, memory_reason: str, same: bool, memory_state: LeadState
+) -> None:
+    """Planned, suppressed and deferred leads become what the row says now; nothing is written when nothing changed."""
+    got = decide(draft(state, reason), Memory(memory_state, memory_reason, same, None), listed, "never", NOW)
+    want, why = (L.SUPPRESSED, "do_not_contact") if listed else (state, reason)
+    unchanged = same and memory_state is want and memory_reason == why
+    assert got == Verdict(RowState(want), why, None if unchanged else want)
+
+
+def row(**values: Any) -> dict[str, Any]:
+    return {"phone": PHONE, **values}
+
+
+@pytest.mark.parametrize(
+    "yes", [True, 1, 1.0, "1", "true", "T", "YES", " y ", "on", "x", "Opted-In", "granted"]
+)
+def test_consent_is_read_in_its_usual_words(yes: object) -> None:
+    """A yes in any usual word lets the lead through."""
+    assert LeadRules(configuration_id="c", require_consent="ok").draft(row(ok=yes), NOW).state is L.PLANNED
+
+
+@pytest.mark.parametrize("no", [False, 0, None, "", "no", "false", "0", "n", "unknown", "yes?", [True]])
+def test_anything_else_is_no_consent(no: object) -> None:
+    """Doubt about consent is no consent; a row without the column has none either."""
+    rules = LeadRules(configuration_id="c", require_consent="ok")
+    for values in (row(ok=no), row()):
+        got = rules.draft(values, NOW)
+        assert (got.state, got.reason) == (L.SUPPRESSED, "no_consent")
+        assert "'ok'" in got.detail
+
+
+def test_a_line_type_that_is_not_wanted_is_suppressed() -> None:
+    """line_types lets only the named kinds through."""
+    rules = LeadRules(configuration_id="c", line_types=frozenset({LineType.MOBILE}))
+    assert rules.draft(row(phone="+447400123456"), NOW).state is L.PLANNED
+    got = rules.draft(row(phone="+442079460958"), NOW)
+    assert (got.state, got.reason, got.detail) == (L.SUPPRESSED, "line_type", "the number is fixed_line")
+
+
+def test_quiet_hours_defer_with_the_moment() -> None:
+    """At night at the recipient's the lead waits for the morning there."""
+    rules = LeadRules(configuration_id="c", quiet_hours=QuietHours.parse("21:00-08:00"))
+    assert rules.draft(row(), NOW).state is L.PLANNED
+    night = datetime(2026, 3, 26, 3, 0, tzinfo=UTC)
+    got = rules.draft(row(), night)
+    assert (got.state, got.not_before) == (L.DEFERRED, datetime(2026, 3, 26, 12, 0, tzinfo=UTC))
+    always = LeadRules(configuration_id="c", quiet_hours=QuietHours.parse("08:00-07:00"))
+    never = always.draft(row(phone="+18002345678"), NOW)
+    assert (never.state, never.reason) == (L.SUPPRESSED, "never_open")
+
+
+def test_consent_comes_before_line_type_and_hours() -> None:
+    """One reason a row, the gravest first."""
+    rules = LeadRules(
+        configuration_id="c", require_consent="ok", line_types=frozenset({LineType.PAGER}), quiet_hours=QuietHours.parse("00:00-23:59")
+    )  # fmt: skip
+    assert rules.draft(row(), NOW).reason == "no_consent"
+    assert rules.draft(row(ok=1), NOW).reason == "line_type"
+
+
+def test_the_same_lead_in_another_writing_is_unchanged() -> None:
+    """What counts as a change is the payload, not the spelling of the row."""
+    rules = LeadRules(configuration_id="c", default_region="US")
+    one = rules.draft({"phone": "(416) 555-0123", "name": "Ann "}, NOW)
+    two = rules.draft({"phone": "1-416-555-0123", "name": "Ann"}, NOW)
+    assert (one.phone, one.content_hash) == (two.phone, two.content_hash)
+    assert one.content_hash != rules.draft({"phone": PHONE, "name": "Anne"}, NOW).content_hash
+
+
+def test_the_hash_of_a_row_tells_rows_and_rules_apart() -> None:
+    """A remembered row is skipped only when row and rules are the same."""
+    base = LeadRules(configuration_id="c")
+    same = LeadRules(configuration_id="c", quiet_hours=QuietHours.parse("21:00-08:00"), resubmit="changed")
+    others = [
+        LeadRules(configuration_id="d"),
+        LeadRules(configuration_id="c", campaign="x"),
+        LeadRules(configuration_id="c", mapping={"phoneNumber": "phone"}),
+        LeadRules(configuration_id="c", payload_format="fixed"),
+        LeadRules(configuration_id="c", default_region="US"),
+        LeadRules(configuration_id="c", require_consent="ok"),
+        LeadRules(configuration_id="c", line_types=frozenset({LineType.MOBILE})),
+        LeadRules(configuration_id="c", line_types=frozenset()),
+    ]
+    assert base.row_hash(row()) == same.row_hash(row())
+    assert len({rules.row_hash(row()) for rules in [base, *others]}) == len(others) + 1
+    assert base.row_hash(row(a=1)) != base.row_hash(row(a="1"))
+    assert base.row_hash({"a\ud800": 1}) != base.row_hash({"a": 1})
+
+
+def test_rules_that_cannot_be_kept_are_configuration_faults() -> None:
+    """A mistake in the rules is told before the first row is read."""
+    for wrong in (
+        LeadRules(resubmit="sometimes"),
+        LeadRules(default_region="UK"),
+        LeadRules(payload_format="xml"),  # type: ignore[arg-type]
+        LeadRules(mapping={"firstName": "n"}),
+    ):
+        with pytest.raises(ConfigurationError):
+            wrong.check()
+    LeadRules(resubmit=timedelta(days=1)).check()
+
+
+def test_an_address_is_remembered_without_being_kept() -> None:
+    """The hash finds a person by e-mail in any case, and is not the address."""
+    assert hash_email(" Jane@Example.com ") == hash_email("jane@example.com")
+    assert "jane" not in hash_email("jane@example.com")

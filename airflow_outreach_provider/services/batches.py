@@ -80,7 +80,7 @@ class Report:
     :ivar left: open deliveries that are this task's, for its next try.
     :ivar busy_until: when another task instance's hold on the batch ends, if one is at it.
     :ivar reasons: why deliveries failed in this try, the most frequent first.
-    :ivar retry_after: seconds the other side asked to wait, the longest.
+    :ivar retry_after: seconds the other side asked to wait.
     :ivar disabled: why the endpoint is disabled now, if this try disabled it.
     """
 
@@ -134,6 +134,7 @@ async def work(
     *,
     concurrency: int,
     group: int,
+    one_fate: bool = True,
     on_settled: OnSettled = lambda _: None,
 ) -> Report:
     """Attempt every claimed delivery as far as its lane allows.
@@ -142,8 +143,10 @@ async def work(
     and it is raised once everything is settled.
 
     :param concurrency: lanes at a time. :param group: how many attempts may be lost to a killed worker.
+    :param one_fate: all attempts go to the same place: when it asks to wait, or fails as often as only an
+        outage does, the rest is left for the next try.
     """
-    shift = _Shift(store, batch, task, attempt, group, on_settled)
+    shift = _Shift(store, batch, task, attempt, group, on_settled, one_fate)
     with _renewed(store, task):
         events = await asyncio.to_thread(_events, store, batch, claimed.mine)
         try:
@@ -153,10 +156,12 @@ async def work(
             # The last try hands back what it could not get to; after a fault of the whole batch that would
             # start one failing run after another, so then it waits.
             hand_back = task.last_try and batch.plan is not None and shift.error is None
-            deliveries.release(store, task.owner, None if hand_back else task.plan_for)
+            plan_for = task.plan_for + timedelta(seconds=shift.retry_after or 0.0)
+            deliveries.release(store, task.owner, None if hand_back else plan_for)
     if shift.error:
         raise shift.error
     report = shift.report
+    report.retry_after = shift.retry_after
     report.busy_until = claimed.busy_until
     report.states = deliveries.states_of(store, batch.route, batch.event_ids)
     return report
@@ -166,14 +171,23 @@ class _Shift:
     """One try's work: what is waiting to be settled, and whether to go on."""
 
     def __init__(
-        self, store: Store, batch: Batch, task: Task, attempt: AttemptOne, group: int, on_settled: OnSettled
+        self,
+        store: Store,
+        batch: Batch,
+        task: Task,
+        attempt: AttemptOne,
+        group: int,
+        on_settled: OnSettled,
+        one_fate: bool,
     ) -> None:
         self.store, self.batch, self.task = store, batch, task
         self.attempt, self.group, self.on_settled = attempt, group, on_settled
+        self.one_fate = one_fate
         self.report = Report()
         self.error: Exception | None = None
         self.stopped = False
         self._failed_in_a_row = 0
+        self._waits: list[float | None] = []
         self._unsettled: list[Attempt] = []
         self._settling = threading.Lock()
 
@@ -255,12 +269,26 @@ class _Shift:
         if outcome.verdict is not Verdict.RETRY:
             return
         self._failed_in_a_row += 1
-        if outcome.retry_after is not None:
-            self.report.retry_after = max(self.report.retry_after or 0.0, outcome.retry_after)
+        self._waits.append(outcome.retry_after)
         # On the last try of a task nobody takes over from, every delivery gets its chance.
         final = self.task.last_try and self.batch.plan is None
-        if not final and (outcome.retry_after is not None or self._failed_in_a_row >= GIVE_UP_AFTER):
+        if (
+            self.one_fate
+            and not final
+            and (outcome.retry_after is not None or self._failed_in_a_row >= GIVE_UP_AFTER)
+        ):
             self.stopped = True
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until the next try makes sense, as far as the other side said so.
+
+        One place: as long as it asked for. Several: as soon as the first is ready, if all of them asked.
+        """
+        asked = [wait for wait in self._waits if wait is not None]
+        if not asked or self.one_fate:
+            return max(asked, default=None)
+        return min(asked) if len(asked) == len(self._waits) else None
 
     async def _flush_now_and_then(self) -> None:
         while True:

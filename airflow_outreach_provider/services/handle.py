@@ -36,7 +36,7 @@ def handle(store: Store, batch: Batch, task: Task, call: Callable[[ContactEvent]
         return Tried(outcome, latency_ms=round((time.monotonic() - started) * 1000))
 
     # One at a time and settled at once: a retry must call only for what failed.
-    report = asyncio.run(work(store, batch, task, claimed, attempt, concurrency=1, group=1))
+    report = asyncio.run(work(store, batch, task, claimed, attempt, concurrency=1, group=1, one_fate=False))
     if unknown:
         report.states["unknown"] = unknown
     return report

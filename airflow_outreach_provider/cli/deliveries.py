@@ -1,0 +1,262 @@
+"""``airflow outreach deliveries …``: look at deliveries, send them again, switch endpoints. Nothing heavy here."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from getpass import getuser
+from typing import TYPE_CHECKING, Any
+
+from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, positive_int
+
+from airflow_outreach_provider.cli.events import _exit_with_advice, _print, _since
+
+if TYPE_CHECKING:
+    from airflow_outreach_provider.store.deliveries_admin import Filter
+
+_STATES = ("pending", "failed", "delivered", "dead", "held", "ignored", "handed")
+
+
+def deliveries_list(args: Namespace) -> None:
+    """List deliveries, newest first, contacts masked."""
+
+    def run() -> None:
+        from airflow_outreach_provider.hooks.settings import open_store
+        from airflow_outreach_provider.store import deliveries_admin
+
+        rows = deliveries_admin.list_deliveries(open_store(), _filter(args, args.state), limit=args.limit)
+        shown = [
+            {
+                "id": row.id,
+                "recorded_at": row.created_at.isoformat(timespec="seconds"),
+                "route": row.route,
+                "event": row.event_id,
+                "what": row.label,
+                "state": row.state.value,
+                "tries": row.tries,
+                "status": row.last_status or "",
+                "error": row.last_error,
+            }
+            for row in rows
+        ]
+        _print(shown, args)
+
+    _exit_with_advice(run)
+
+
+def deliveries_attempts(args: Namespace) -> None:
+    """Show every attempt of one delivery, with the task that made it and what was answered."""
+
+    def run() -> None:
+        from airflow_outreach_provider.hooks.settings import open_store
+        from airflow_outreach_provider.store import deliveries_admin
+
+        attempts = deliveries_admin.attempts_of(open_store(), args.delivery)
+        shown = [
+            {
+                "at": each.at.isoformat(timespec="seconds"),
+                "verdict": each.verdict,
+                "status": each.status or "",
+                "ms": each.latency_ms,
+                "error": each.error,
+                "task": f"{each.dag_id}.{each.task_id}[{each.map_index}] try {each.try_number}",
+                "run": each.airflow_run_id,
+                "answer": each.answer[:200],
+            }
+            for each in attempts
+        ]
+        _print(shown, args)
+
+    _exit_with_advice(run)
+
+
+def deliveries_redeliver(args: Namespace) -> None:
+    """Send deliveries again with all their tries: counts first, and does it with --yes."""
+
+    def run() -> None:
+        from airflow_outreach_provider.core.errors import ConfigurationError
+        from airflow_outreach_provider.hooks.settings import open_store
+        from airflow_outreach_provider.store import deliveries_admin
+
+        if not (args.id or args.event or args.route or args.endpoint or args.since):
+            raise ConfigurationError(
+                "nothing says which deliveries", "give --id, --event, --route, --endpoint or --since"
+            )
+        wanted = _filter(args, args.state or ["dead"])
+        counts = deliveries_admin.count(open_store(), wanted)
+        count = sum(counts.get(state, 0) for state in ("dead", "delivered", "ignored"))
+        if not args.yes:
+            print(f"{count} deliveries would be sent again; add --yes to do it")
+            return
+        count = deliveries_admin.redeliver(open_store(), wanted)
+        print(f"{count} deliveries are pending again; the next run of their route sends them")
+
+    _exit_with_advice(run)
+
+
+def deliveries_endpoints(args: Namespace) -> None:
+    """List endpoints that were delivered to: enabled or not, the last answer, failures in a row."""
+
+    def run() -> None:
+        from airflow_outreach_provider.hooks.settings import open_store
+        from airflow_outreach_provider.store import deliveries_admin, endpoints
+        from airflow_outreach_provider.store.deliveries_admin import Filter
+
+        store = open_store()
+        shown = []
+        for each in endpoints.statuses(store):
+            counts = deliveries_admin.count(store, Filter(endpoint=each.conn_id))
+            shown.append(
+                {
+                    "endpoint": each.conn_id,
+                    "enabled": "no: " + each.disabled_reason if each.disabled_at else "yes",
+                    "last_at": each.last_at.isoformat(timespec="seconds") if each.last_at else "",
+                    "last_status": each.last_status or "",
+                    "last_error": each.last_error,
+                    "failures_in_a_row": each.failures,
+                    "held": counts.get("held", 0),
+                    "dead": counts.get("dead", 0),
+                }
+            )
+        _print(shown, args)
+
+    _exit_with_advice(run)
+
+
+def deliveries_enable(args: Namespace) -> None:
+    """Let deliveries to an endpoint go on, and say what becomes of those that were held."""
+
+    def run() -> None:
+        from airflow_outreach_provider.hooks.settings import open_store
+        from airflow_outreach_provider.store import endpoints
+
+        count = endpoints.enable(open_store(), args.endpoint, endpoints.Release(args.release))
+        print(f"{args.endpoint} is enabled; {count} held deliveries are sent by the next run of their route")
+
+    _exit_with_advice(run)
+
+
+def deliveries_disable(args: Namespace) -> None:
+    """Stop deliveries to an endpoint without deleting it; they are held."""
+
+    def run() -> None:
+        from airflow_outreach_provider.hooks.settings import open_store
+        from airflow_outreach_provider.store import endpoints
+
+        changed = endpoints.disable(open_store(), args.endpoint, reason=args.reason, by=getuser())
+        print(f"{args.endpoint} is disabled{'' if changed else ' already'}; its deliveries are held")
+
+    _exit_with_advice(run)
+
+
+def deliveries_test(args: Namespace) -> None:
+    """Send a signed test event, which names no person, and show the answer; exit code 1 unless 2xx."""
+
+    def run() -> None:
+        from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
+
+        ok, message = OutreachEndpointHook(args.endpoint).test_connection()
+        print(message)
+        if not ok:
+            raise SystemExit(1)
+
+    _exit_with_advice(run)
+
+
+def _filter(args: Namespace, states: list[str] | None) -> Filter:
+    from airflow_outreach_provider.core.deliveries import DeliveryState
+    from airflow_outreach_provider.store.deliveries_admin import Filter
+
+    return Filter(
+        ids=getattr(args, "id", None) or (),
+        event_ids=args.event or (),
+        route=args.route,
+        endpoint=args.endpoint,
+        states=[DeliveryState(state) for state in states or ()],
+        kinds=args.kind or (),
+        since=_since(args.since),
+    )
+
+
+def _many(flag: str, help_text: str, **more: Any) -> Arg:
+    return Arg(flags=(flag,), action="append", help=f"{help_text}; may be given several times", **more)
+
+
+_CHOICE = (
+    _many("--event", "Only of this event"),
+    Arg(flags=("--route",), help="Only of this route"),
+    Arg(flags=("--endpoint",), help="Only to this endpoint (a connection id)"),
+    _many("--kind", "Only of this kind of event"),
+    Arg(flags=("--since",), help="Recorded since: 90m, 2h, 3d, or ISO 8601"),
+)
+_ENDPOINT = Arg(flags=("endpoint",), help="A connection id of type outreach_endpoint")
+
+DELIVERIES_COMMANDS = (
+    ActionCommand(
+        name="list",
+        help="List deliveries, newest first",
+        func=deliveries_list,
+        args=(
+            *_CHOICE,
+            _many("--state", "Only in this state", choices=_STATES),
+            Arg(
+                flags=("--limit",),
+                type=positive_int(allow_zero=False),
+                default=50,
+                help="At most (default: 50)",
+            ),
+            ARG_OUTPUT,
+        ),
+    ),
+    ActionCommand(
+        name="attempts",
+        help="Show every attempt of one delivery",
+        func=deliveries_attempts,
+        args=(Arg(flags=("delivery",), type=positive_int(allow_zero=False), help="Its id"), ARG_OUTPUT),
+    ),
+    ActionCommand(
+        name="redeliver",
+        help="Send deliveries again (dead ones, unless --state says otherwise); counts only, unless --yes",
+        func=deliveries_redeliver,
+        args=(
+            _many("--id", "This delivery", type=positive_int(allow_zero=False)),
+            *_CHOICE,
+            _many("--state", "Only in this state (default: dead)", choices=("dead", "delivered", "ignored")),
+            Arg(flags=("--yes",), action="store_true", help="Do it, not only count"),
+        ),
+    ),
+    ActionCommand(
+        name="endpoints",
+        help="List endpoints: enabled or not, last answer, failures, held deliveries",
+        func=deliveries_endpoints,
+        args=(ARG_OUTPUT,),
+    ),
+    ActionCommand(
+        name="enable",
+        help="Let deliveries to an endpoint go on",
+        func=deliveries_enable,
+        args=(
+            _ENDPOINT,
+            Arg(
+                flags=("--release",),
+                choices=("all", "latest", "none"),
+                required=True,
+                help="Held deliveries to send: all, the latest of each contact, or none",
+            ),
+        ),
+    ),
+    ActionCommand(
+        name="disable",
+        help="Stop deliveries to an endpoint; they are held",
+        func=deliveries_disable,
+        args=(
+            _ENDPOINT,
+            Arg(flags=("--reason",), default="disabled by hand", help="Why, for those who look"),
+        ),
+    ),
+    ActionCommand(
+        name="test",
+        help="Send a signed test event to an endpoint and show the answer",
+        func=deliveries_test,
+        args=(_ENDPOINT,),
+    ),
+)

@@ -1,0 +1,124 @@
+"""Endpoint connections: what each field means, and what is said about one that cannot be meant."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.sdk import Connection
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.signing import Scheme
+from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook, read_endpoint
+
+STANDARD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+PLAIN = "a-secret-of-16-or-more"
+
+
+def connection(
+    host: str = "https://crm.example.com/hook", password: str | None = None, **extra: Any
+) -> Connection:
+    return Connection(
+        conn_id="crm", conn_type="outreach_endpoint", host=host, password=password, extra=json.dumps(extra)
+    )
+
+
+def test_every_field_is_read() -> None:
+    """A fully filled-in connection becomes the endpoint it describes."""
+    endpoint = read_endpoint(
+        connection(
+            password=f"{PLAIN} another-secret-in-rotation", signature="stripe", event_kinds=["replied", "opened"],
+            enabled=False, headers={"X-Team": "sales"}, timeout=7, requests_per_second=2.5,
+            allow_networks=["10.20.0.0/16"],
+        )
+    )  # fmt: skip
+    assert str(endpoint.target.url) == "https://crm.example.com/hook"
+    assert (endpoint.scheme, endpoint.secrets) == (Scheme.STRIPE, (PLAIN, "another-secret-in-rotation"))
+    assert (endpoint.kinds, endpoint.enabled) == (frozenset({"replied", "opened"}), False)
+    assert (endpoint.target.headers, endpoint.target.timeout) == ({"X-Team": "sales"}, 7.0)
+    assert endpoint.requests_per_second == 2.5
+    assert [str(network) for network in endpoint.target.allow_networks] == ["10.20.0.0/16"]
+    assert PLAIN not in repr(endpoint)
+
+
+def test_what_a_form_leaves_empty_has_a_default() -> None:
+    """Nulls and empty texts, as forms send them, mean the default; texts are read as lists, flags and numbers."""
+    empty = dict.fromkeys(["signature", "event_kinds", "enabled", "headers", "timeout", "allow_networks"])
+    endpoint = read_endpoint(connection(**empty, requests_per_second=""))
+    assert (endpoint.scheme, endpoint.kinds, endpoint.enabled) == (Scheme.NONE, None, True)
+    endpoint = read_endpoint(
+        connection(
+            event_kinds="replied, opened",
+            enabled="false",
+            headers='{"a": 1}',
+            timeout="3",
+            allow_networks="10.0.0.0/8 fd00::/8",
+        )
+    )
+    assert endpoint.kinds == {"replied", "opened"}
+    assert (endpoint.enabled, endpoint.target.timeout, endpoint.target.headers) == (False, 3.0, {"a": "1"})
+    assert len(endpoint.target.allow_networks) == 2
+
+
+def test_a_secret_without_a_scheme_signs_by_the_standard() -> None:
+    """Whoever gives a secret gets signatures."""
+    assert read_endpoint(connection(password=STANDARD)).scheme is Scheme.STANDARD_WEBHOOKS
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("crm.example.com/hook", "https://crm.example.com/hook"), ("https://a.example", "https://a.example")],
+)
+def test_a_host_without_a_scheme_is_https(host: str, url: str) -> None:
+    """The full URL may leave out https://."""
+    assert str(read_endpoint(connection(host)).target.url).rstrip("/") == url
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"host": ""}, "URL cannot be read"),
+        ({"host": "ftp://a.example"}, "URL cannot be read"),
+        ({"host": "https://user:pw@a.example"}, "user name or password"),
+        ({"signature": "hmac"}, "'signature' is 'hmac'"),
+        ({"signature": "github"}, "needs at least one signing secret"),
+        ({"password": "short", "signature": "github"}, "5 characters"),
+        ({"password": PLAIN}, "whsec_"),
+        ({"event_kinds": ["replyed"]}, "replyed"),
+        ({"event_kinds": {"a": 1}}, "list of kinds"),
+        ({"enabled": "perhaps"}, "true or false"),
+        ({"headers": "X-A: b"}, "not JSON"),
+        ({"headers": ["a"]}, "not an object"),
+        ({"headers": {"Host": "evil.example"}}, "sets Host"),
+        ({"headers": {"Webhook-Signature": "v1,x"}}, "sets Webhook-Signature"),
+        ({"headers": {"X-A": "b\r\nX-B: c"}}, "no HTTP header"),
+        ({"timeout": 0}, "'timeout' is 0"),
+        ({"timeout": "soon"}, "'timeout' is 'soon'"),
+        ({"requests_per_second": "nan"}, "requests_per_second"),
+        ({"allow_networks": "0.0.0.0/0"}, "wider than"),
+    ],
+)
+def test_a_field_that_cannot_be_used_is_named_with_its_connection(fields: dict[str, Any], words: str) -> None:
+    """The error names the connection and the field, and shows no secret."""
+    with pytest.raises(ConfigurationError, match=r"connection 'crm'") as raised:
+        read_endpoint(connection(**fields))
+    assert words in str(raised.value)
+    if "password" in fields:
+        assert fields["password"] not in str(raised.value)
+
+
+def test_the_test_button_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that leads to an internal address is refused by the button as it would be when sending."""
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_CRM", json.dumps({"conn_type": "outreach_endpoint", "host": "https://10.0.0.1/"})
+    )
+    ok, message = OutreachEndpointHook("crm").test_connection()
+    assert not ok
+    assert "RFC 1918" in message
+
+
+def test_a_missing_connection_is_a_configuration_error() -> None:
+    """What to create is said."""
+    with pytest.raises(ConfigurationError, match="no connection 'nowhere'"):
+        OutreachEndpointHook("nowhere").endpoint()

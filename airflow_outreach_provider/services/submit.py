@@ -312,7 +312,7 @@ class SubmitRun:
 
     @property
     def _group(self) -> int:
-        return max(1, min(self.options.window // 4, self.in_flight // 3))
+        return max(1, min(self.options.window // 2, self.in_flight // 2))
 
     @property
     def _over(self) -> bool:

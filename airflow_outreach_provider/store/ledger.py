@@ -155,7 +155,7 @@ def _statements(dialect: str) -> _Statements:
         stage=text(upsert + " RETURNING id, campaign, phone"),
         stage_all=text(upsert),
         staged=text(
-            f"SELECT json_group_array(id) FROM (SELECT l.id FROM {entries} AS r "
+            f"SELECT json_group_array(id) FROM (SELECT l.id FROM {keys} AS r "
             "JOIN leads l ON l.campaign = r.campaign AND l.phone = r.phone ORDER BY r.ord)"
         ),
         stage_without_phone=text(
@@ -229,15 +229,19 @@ class Ledger:
     def find_by_row_hash(self, hashes: Sequence[str]) -> dict[int, Known]:
         """Leads that were last staged from exactly these rows, by position in ``hashes``."""
         with self.store.read() as connection:
-            result = connection.execute(self._sql.by_row_hash, {"values": values_param(hashes)})
+            result = self.store.execute(connection, self._sql.by_row_hash, {"values": values_param(hashes)})
             return {row[0]: Known(*row[1:]) for row in result}
 
     def find(self, keys: Sequence[Key]) -> tuple[dict[int, Known], dict[int, str]]:
         """What is known of these people: leads, and reasons on the do-not-contact list, by position in ``keys``."""
         param = {"rows": rows_param(keys)}
         with self.store.read() as connection:
-            known = {row[0]: Known(*row[1:]) for row in connection.execute(self._sql.by_phone, param)}
-            suppressed = {row[0]: row[1] for row in connection.execute(self._sql.suppressed, param)}
+            known = {
+                row[0]: Known(*row[1:]) for row in self.store.execute(connection, self._sql.by_phone, param)
+            }
+            suppressed = {
+                row[0]: row[1] for row in self.store.execute(connection, self._sql.suppressed, param)
+            }
         return known, suppressed
 
     def stage(self, entries: Sequence[Entry]) -> dict[Key, int]:
@@ -251,14 +255,15 @@ class Ledger:
             entries = sorted(entries, key=lambda e: (e.campaign, e.phone or ""))
 
         def all_of_them(connection: sa.Connection) -> dict[Key, int]:
-            params = self._params(entries)
-            if connection.execute(self._sql.stage_all, params).rowcount != len(entries):
+            written = self.store.execute(connection, self._sql.stage_all, self._params(entries)).rowcount
+            if written != len(entries):
                 raise _Contested
-            ids = json.loads(connection.execute(self._sql.staged, params).scalar_one())
-            return {(e.campaign, e.phone or ""): lead_id for e, lead_id in zip(entries, ids, strict=True)}
+            keys = [(e.campaign, e.phone or "") for e in entries]
+            [[ids]] = self.store.execute(connection, self._sql.staged, {"rows": rows_param(keys)})
+            return dict(zip(keys, json.loads(ids), strict=True))
 
         def what_is_free(connection: sa.Connection) -> dict[Key, int]:
-            result = connection.execute(self._sql.stage, self._params(entries))
+            result = self.store.execute(connection, self._sql.stage, self._params(entries))
             return {(row[1], row[2]): row[0] for row in result}
 
         return self._all_or(all_of_them, what_is_free)
@@ -281,13 +286,17 @@ class Ledger:
 
         def all_of_them(connection: sa.Connection) -> set[int]:
             params = self._settle(connection, settlements, claim)
-            if claim and connection.execute(self._sql.claim_all, params).rowcount != len(claim):
+            if claim and self.store.execute(connection, self._sql.claim_all, params).rowcount != len(claim):
                 raise _Contested
             return set(claim)
 
         def what_is_free(connection: sa.Connection) -> set[int]:
             params = self._settle(connection, settlements, claim)
-            return {row[0] for row in connection.execute(self._sql.claim, params)} if claim else set()
+            return (
+                {row[0] for row in self.store.execute(connection, self._sql.claim, params)}
+                if claim
+                else set()
+            )
 
         return self._all_or(all_of_them, what_is_free)
 
@@ -298,8 +307,8 @@ class Ledger:
         params = {"run": self.run_id, "now": self.store.now_ms_value(connection)}
         if settlements:
             settled = params | {"rows": rows_param(settlements)}
-            connection.execute(self._sql.settle, settled)
-            connection.execute(self._sql.record_attempts, settled)
+            self.store.execute(connection, self._sql.settle, settled)
+            self.store.execute(connection, self._sql.record_attempts, settled)
         return params | {"values": values_param(claim)}
 
     def _all_or(

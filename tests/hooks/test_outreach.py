@@ -1,0 +1,196 @@
+"""OutreachHook: its connection, its test button, one lead by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from airflow_outreach_provider.core.errors import (
+    ConfigurationError,
+    LeadRejected,
+    OutcomeUnknown,
+    OutreachUnavailable,
+)
+from airflow_outreach_provider.hooks.outreach import OutreachHook
+from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+
+LEAD = {"phoneNumber": "+14165550123", "firstName": "Jane"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningSimulator]:
+    with running_simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def sim(server: RunningSimulator) -> RunningSimulator:
+    server.reset()
+    server.set_faults()
+    return server
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def set_connection(**fields: Any) -> OutreachHook:
+        monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps({"conn_type": "outreach", **fields}))
+        return OutreachHook()
+
+    return set_connection
+
+
+def test_the_test_button_knows_a_good_key(sim: RunningSimulator, connect: Any) -> None:
+    """A good key passes the connection test, and neither a contact nor a text comes of it."""
+    ok, message = connect(**sim.connection).test_connection()
+    assert ok, message
+    assert (sim.report()["people"], sim.report()["texts"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"password": "wrong"}, "does not take this key"),
+        ({"password": ""}, "has no API key"),
+        ({"host": ""}, "has no host"),
+        ({"host": "http://127.0.0.1:9"}, "nothing listens"),
+        ({"host": "http://no-such-host.invalid"}, "cannot be resolved"),
+        ({"host": "ftp://app.tetherai.ca"}, "not an http URL"),
+        ({"host": "https://user:pass@app.tetherai.ca"}, "holds a user or password"),
+        ({"extra": {"timeout": "soon"}}, "'timeout'"),
+        ({"extra": {"headers": "X-A: b"}}, "'headers'"),
+    ],
+)
+def test_the_test_button_says_what_is_wrong(
+    sim: RunningSimulator, connect: Any, change: dict[str, Any], words: str
+) -> None:
+    """A wrong key, a wrong host and a field that cannot be read each have their own advice."""
+    ok, message = connect(**{**sim.connection, **change}).test_connection()
+    assert not ok
+    assert words in message
+    assert sim.report()["people"] == 0
+
+
+def test_the_test_button_knows_a_wrong_base_url(sim: RunningSimulator, connect: Any) -> None:
+    """A server that is not the outreach API is told from one that is."""
+    ok, message = connect(**{**sim.connection, "host": f"{sim.url}/docs"}).test_connection()
+    assert not ok
+    assert "no outreach API there" in message
+
+
+def test_the_whole_endpoint_pasted_as_host_works(sim: RunningSimulator, connect: Any) -> None:
+    """People paste the endpoint from the platform's documentation; its base is what counts."""
+    hook = connect(**{**sim.connection, "host": f"{sim.url}/api/webhook/outreach"})
+    assert hook.settings.api.submit_url == f"{sim.url}/api/webhook/outreach"
+    assert hook.test_connection()[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({"host": "app.tetherai.ca"}, "https://app.tetherai.ca"),
+        ({"host": "app.tetherai.ca", "schema": "http"}, "http://app.tetherai.ca"),
+        ({"host": "https://tether.example.com/", "port": 8443}, "https://tether.example.com:8443"),
+        ({"host": "https://tether.example.com/base/"}, "https://tether.example.com/base"),
+    ],
+)
+def test_base_urls(connect: Any, fields: dict[str, Any], url: str) -> None:
+    """A host may be written with or without scheme, port and path; without a scheme it is https."""
+    assert connect(password="k", **fields).settings.api.base_url == url
+
+
+def test_one_lead(sim: RunningSimulator, connect: Any) -> None:
+    """A lead submitted by hand comes back with the platform's ids."""
+    ids = connect(**sim.connection).submit_lead(LEAD)
+    assert set(ids) == {"contactId", "conversationId", "applicationId"}
+    assert ids["contactId"]
+    assert sim.texts("+14165550123")["texts"] == 1
+
+
+def test_one_lead_from_inside_an_event_loop(sim: RunningSimulator, connect: Any) -> None:
+    """The hook works where an event loop is running already."""
+    hook = connect(**sim.connection)
+
+    async def inside() -> dict[str, str | None]:
+        return hook.submit_lead(LEAD)
+
+    assert asyncio.run(inside())["contactId"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("status=401", ConfigurationError),
+        ("status=404", ConfigurationError),
+        ("status=400", ConfigurationError),
+        ("status=422", LeadRejected),
+        ("status=200,body=unsuccessful", LeadRejected),
+        ("status=429,retry_after=9", OutreachUnavailable),
+        ("status=503", OutreachUnavailable),
+        ("status=500", OutcomeUnknown),
+        ("drop,when=after", OutcomeUnknown),
+    ],
+)
+def test_what_one_lead_raises(sim: RunningSimulator, connect: Any, fault: str, error: type[Exception]) -> None:
+    """Every answer but acceptance is an exception of the tree, with the wait the API asked for."""
+    sim.set_faults(fault)
+    with pytest.raises(error) as raised:
+        connect(**sim.connection).submit_lead(LEAD)
+    assert "4165550123" not in str(raised.value)
+    if error is OutreachUnavailable and "retry_after" in fault:
+        assert raised.value.retry_after == 9  # type: ignore[attr-defined]
+
+
+def test_extras_are_no_headers_and_headers_are_sent(connect: Any) -> None:
+    """What the connection's extra configures never leaves as a header; what it lists as headers does."""
+    seen: dict[str, str] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            seen.update({name.lower(): value for name, value in self.headers.items()})
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = b'{"success": true, "data": {"contactId": "c"}}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    httpd = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=httpd.handle_request, daemon=True).start()
+    extra = {
+        "configuration_id": "c1", "contacts_password": "hidden-from-headers", "verify": False,
+        "headers": {"X-Tenant": "acme"},
+    }  # fmt: skip
+    hook = connect(host=f"http://127.0.0.1:{httpd.server_port}", password="key", extra=extra)
+    assert hook.submit_lead(LEAD)["contactId"] == "c"
+    assert seen["authorization"] == "Bearer key"
+    assert seen["x-tenant"] == "acme"
+    assert "hidden-from-headers" not in str(seen)
+    assert "configuration_id" not in seen
+    session = hook.get_conn()
+    assert session.verify is False
+    assert "configuration_id" not in session.headers
+    assert "contacts_password" not in session.headers
+
+
+def test_a_proxy_of_the_connection_is_used(connect: Any) -> None:
+    """Proxies are configured as in every http connection; one that is not there is an outage, not a lost lead."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    proxies = {"https": f"http://127.0.0.1:{port}"}
+    hook = connect(
+        host="https://app.tetherai.example", password="k", extra={"configuration_id": "c", "proxies": proxies}
+    )
+    assert hook.settings.api.proxy == proxies["https"]
+    with pytest.raises(OutreachUnavailable, match="proxy"):
+        hook.submit_lead(LEAD)

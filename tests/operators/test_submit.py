@@ -1,0 +1,255 @@
+"""SubmitLeadsOperator run by Airflow's own task runner against the simulator."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_outreach_provider.core.errors import (
+    ConfigurationError,
+    OutcomeUnknown,
+    OutreachError,
+    OutreachUnavailable,
+    TooManyRejected,
+)
+from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
+from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+
+LEADS = [{"phone": f"+1416555{n:04d}", "first_name": "Ann"} for n in range(100, 112)]
+
+
+@pytest.fixture
+def sim(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
+    with running_simulator() as simulator:
+        monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(simulator.connection))
+        yield simulator
+
+
+def operator(**arguments: Any) -> SubmitLeadsOperator:
+    return SubmitLeadsOperator(**{"task_id": "submit", "leads": LEADS, "patience": 1.0, **arguments})
+
+
+def test_returns_the_rows_by_state(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:
+    """A batch is sent by one task, which returns how many rows ended in which state; they add up to the rows."""
+    ran = run_task(operator(leads=[*LEADS, LEADS[0], {"phone": "nobody"}], max_rejected=1))
+    assert ran.state == "success", ran.error
+    assert {state: n for state, n in ran.xcom.items() if n} == {"accepted": 12, "duplicate": 1, "rejected": 1}
+    assert sum(ran.xcom.values()) == 14
+    assert sim.report()["texts"] == 12
+
+
+def test_a_second_try_a_clear_and_another_dag_text_nobody_again(
+    sim: RunningSimulator, run_task: Callable[..., Any]
+) -> None:
+    """The same leads by a retry, a cleared task or another DAG are unchanged, and nobody is texted twice."""
+    run_task(operator())
+    again = run_task(operator(), try_number=2)
+    elsewhere = run_task(operator(task_id="other"))
+    assert again.xcom["unchanged"] == elsewhere.xcom["unchanged"] == 12
+    assert (sim.report()["texts"], sim.report()["texted_twice_count"]) == (12, 0)
+
+
+# What the API answers to every lead → the state of the task on its first try, the error, the delay of the retry.
+MATRIX: list[tuple[str, str, type[OutreachError] | None, float | None]] = [
+    ("latency=0.01", "success", None, None),
+    ("status=400", "failed", ConfigurationError, None),
+    ("status=401", "failed", ConfigurationError, None),
+    ("status=403", "failed", ConfigurationError, None),
+    ("status=404", "failed", ConfigurationError, None),
+    ("status=301,location=/elsewhere", "failed", ConfigurationError, None),
+    ("status=307,location=/elsewhere", "failed", ConfigurationError, None),
+    ("status=200,body=unsuccessful", "failed", TooManyRejected, None),
+    ("status=422", "failed", TooManyRejected, None),
+    ("status=200,body=empty", "up_for_retry", OutreachError, None),
+    ("status=200,body=html", "up_for_retry", OutreachError, None),
+    ("status=500", "up_for_retry", OutreachError, None),
+    ("status=502,body=html", "up_for_retry", OutreachError, None),
+    ("status=504,body=empty", "up_for_retry", OutreachError, None),
+    ("status=429", "up_for_retry", OutreachUnavailable, None),
+    ("status=429,retry_after=120", "up_for_retry", OutreachUnavailable, 120),
+    ("status=429,retry_after=date+90", "up_for_retry", OutreachUnavailable, 90),
+    ("status=503,retry_after=77", "up_for_retry", OutreachUnavailable, 77),
+    ("status=503,body=empty", "up_for_retry", OutreachUnavailable, None),
+    ("drop", "up_for_retry", OutreachError, None),
+    ("drop,when=after", "up_for_retry", OutreachError, None),
+]
+
+
+@pytest.mark.parametrize(("fault", "state", "error", "delay"), MATRIX, ids=[row[0] for row in MATRIX])
+def test_what_the_api_answers_decides_the_state_of_the_task(
+    sim: RunningSimulator,
+    run_task: Callable[..., Any],
+    fault: str,
+    state: str,
+    error: type[OutreachError] | None,
+    delay: float | None,
+) -> None:
+    """Every answer leads to one state of the task: faults of all leads fail at once, outages are retried when asked."""
+    sim.set_faults(fault)
+    ran = run_task(operator())
+    assert ran.state == state, ran.error
+    assert error is None or isinstance(ran.error, error)
+    if delay is not None:
+        assert ran.retry_delay is not None
+        assert abs(ran.retry_delay.total_seconds() - delay) <= 3
+    sim.set_faults()
+    healed = run_task(operator(max_rejected=None), try_number=2)
+    assert sim.report()["texted_twice_count"] == 0
+    assert sum(healed.xcom.values()) == len(LEADS)
+    if error in (ConfigurationError, OutreachUnavailable):
+        assert healed.xcom["accepted"] == len(LEADS), "a fault that is the same for every lead used one up"
+
+
+def test_the_last_try_fails(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:
+    """When the task's own retries are used up, an outage fails the task; Retry-After does not add tries."""
+    sim.set_faults("status=503,retry_after=60")
+    assert run_task(operator(), try_number=3).state == "up_for_retry"
+    assert run_task(operator(), try_number=4).state == "failed"
+
+
+def test_nothing_listens(run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API that is not there at all is an outage: retried, no lead used up."""
+    connection = {
+        "conn_type": "outreach",
+        "host": "http://127.0.0.1:9",
+        "password": "k",
+        "extra": {"configuration_id": "c"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(connection))
+    ran = run_task(operator())
+    assert ran.state == "up_for_retry"
+    assert isinstance(ran.error, OutreachUnavailable)
+
+
+def test_held_leads_are_red_until_somebody_settles_them(
+    sim: RunningSimulator, run_task: Callable[..., Any]
+) -> None:
+    """One lead of unknown outcome among twelve is more than 5 %: the task is retried, nothing is sent again."""
+    sim.set_faults("status=500,when=after,first=1")
+    ran = run_task(operator())
+    assert isinstance(ran.error, OutcomeUnknown), ran.error
+    assert ran.state == "up_for_retry"
+    again = run_task(operator(), try_number=2)
+    assert isinstance(again.error, OutcomeUnknown)
+    assert sim.report()["texted_twice_count"] == 0
+    assert sim.report()["texts"] == 12
+
+
+def test_no_personal_data_in_errors_xcom_and_rendered_fields(
+    sim: RunningSimulator, run_task: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Numbers, addresses and the key appear whole nowhere: not in errors, logs, XCom or rendered fields."""
+    sim.set_faults("status=500,first=2")
+    leads = [{"phone": "+14165550123", "email": "jane.doe@example.com"}, {"phone": "4165550124"}, *LEADS]
+    with caplog.at_level("DEBUG"):
+        ran = run_task(operator(leads=leads))
+    everything = f"{ran.error!r} {ran.xcom} {ran.rendered} {caplog.text}"
+    for secret in ("4165550123", "4165550124", "jane.doe", sim.api_key):
+        assert secret not in everything
+    assert "14 leads in a list" in str(ran.rendered["leads"])
+
+
+def test_leads_by_xcom_are_not_kept_in_rendered_fields(
+    sim: RunningSimulator, run_task: Callable[..., Any]
+) -> None:
+    """Leads that a template or XCom yields at run time are sent, and shown as a count."""
+    task = operator(leads=lambda context, jinja_env: LEADS)
+    ran = run_task(task)
+    assert ran.xcom["accepted"] == 12, ran.error
+    assert "555" not in str(ran.rendered["leads"])
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "csv.gz", "jsonl.gz"])
+def test_files(sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path, ending: str) -> None:
+    """CSV and JSON Lines, packed or not, through a plain path or an object storage URI."""
+    text = "phone;first_name\n" + "".join(f"{lead['phone']};Ann\n" for lead in LEADS)
+    if ending.startswith("jsonl"):
+        text = "".join(json.dumps(lead) + "\n" for lead in LEADS)
+    path = tmp_path / f"leads.{ending}"
+    path.write_bytes(gzip.compress(text.encode()) if ending.endswith("gz") else text.encode())
+    ran = run_task(operator(leads=f"file://{path}"))
+    assert ran.state == "success", ran.error
+    assert ran.xcom["accepted"] == 12
+    assert run_task(operator(leads=str(path), task_id="plain")).xcom["unchanged"] == 12
+
+
+def test_a_pattern_takes_every_file_that_matches(
+    sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A pattern in the file name reads all files in the order of their names."""
+    for number, lead in enumerate(LEADS):
+        (tmp_path / f"part-{number:02d}.csv").write_text(f"phone\n{lead['phone']}\n")
+    ran = run_task(operator(leads=f"{tmp_path}/part-*.csv"))
+    assert ran.xcom["accepted"] == 12, ran.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"leads": "/nowhere/leads.csv"}, "does not exist"),
+        ({"leads": "/tmp/nothing-*.csv"}, "no file matches"),
+        ({"leads": 7}, "leads is int"),
+        ({"leads": "leads.xlsx"}, "leads.xlsx"),
+        ({"default_region": "USA"}, "default_region 'USA'"),
+        ({"quiet_hours": "9pm"}, "quiet_hours '9pm'"),
+        ({"line_types": ["mobil"]}, "mobil"),
+        ({"payload_format": "flat"}, "payload_format 'flat'"),
+        ({"on_unknown": "retry"}, "on_unknown 'retry'"),
+        ({"resubmit": "always"}, "resubmit 'always'"),
+        ({"max_rejected": "5 percent"}, "max_rejected '5 percent'"),
+        ({"mapping": {"firstName": "first_name"}}, "no phoneNumber"),
+        ({"mapping": {"phoneNumber": "{{ row.phone | trimm }}"}}, "trim"),
+        ({"concurrency": 0.5}, "concurrency"),
+        ({"outreach_conn_id": "no_such_connection"}, "no_such_connection"),
+    ],
+)
+def test_what_cannot_be_done_fails_at_once_and_says_why(
+    sim: RunningSimulator, run_task: Callable[..., Any], arguments: dict[str, Any], words: str
+) -> None:
+    """A mistake in the DAG fails the first try with what is wrong; nobody is texted."""
+    ran = run_task(operator(**arguments))
+    assert words in str(ran.error)
+    if arguments.get("outreach_conn_id") is None:
+        assert ran.state == "failed"
+    assert sim.report()["texts"] == 0
+
+
+def test_dry_run_sends_nothing(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:
+    """A dry run counts what would be sent, and leaves neither texts nor planned leads behind."""
+    ran = run_task(operator(dry_run="{{ params.dry }}", params={"dry": True}))
+    assert ran.xcom["planned"] == 12, ran.error
+    assert sim.report()["texts"] == 0
+    assert run_task(operator()).xcom["accepted"] == 12
+
+
+def test_the_fixed_format_and_mapping(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:
+    """Columns and templates fill contacts, applications and conversations of the fixed format."""
+    leads = [{"Tel": "(416) 555-0123", "Vorname": " Jane ", "Job": " nurse "}]
+    ran = run_task(
+        operator(
+            leads=leads,
+            payload_format="fixed",
+            default_region="CA",
+            mapping={
+                "phoneNumber": "Tel",
+                "firstName": "Vorname",
+                "applications.jobTitle": "{{ row.Job | trim | upper }}",
+            },
+        )
+    )
+    assert ran.xcom["accepted"] == 1, ran.error
+    assert sim.texts("+14165550123")["texts"] == 1
+
+
+def test_retry_after_beats_the_tasks_own_delay(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:
+    """The delay the API asks for is the retry's, whatever retry_delay says."""
+    sim.set_faults("status=429,retry_after=45")
+    ran = run_task(operator(retry_delay=timedelta(hours=1)))
+    assert ran.retry_delay is not None
+    assert 40 <= ran.retry_delay.total_seconds() <= 47

@@ -1,0 +1,358 @@
+"""The operators on batches as Airflow runs them: what a try's end means, and what reaches the other side."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected, OutreachUnavailable
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.operators.outreach import (
+    DeliverEventsOperator,
+    HandleEventsOperator,
+    handle_events,
+)
+from airflow_outreach_provider.operators.retry_policy import OutreachRetryPolicy
+from airflow_outreach_provider.sensors.outreach import ContactEventSensor
+from airflow_outreach_provider.store import deliveries_admin, endpoints, inbox
+from airflow_outreach_provider.store.deliveries_admin import Filter
+from airflow_outreach_provider.store.engine import Store
+
+
+@pytest.fixture(autouse=True)
+def store(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Store:
+    """The store of this Airflow, empty."""
+    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
+    return open_store()
+
+
+class Server:
+    def __init__(self) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.status = 200
+        self.headers: dict[str, str] = {}
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(server.status)
+                for name, value in server.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    server = Server()
+    connection = {
+        "conn_type": "outreach_endpoint",
+        "host": f"http://127.0.0.1:{server.http.server_port}/",
+        "extra": {"allow_networks": ["127.0.0.0/8"]},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(connection))
+    yield server
+    server.http.shutdown()
+    server.http.server_close()
+
+
+def context(try_number: int = 1, max_tries: int = 3, run_id: str = "run1", task_id: str = "deliver") -> Any:
+    """What the operators read of Airflow's context."""
+    ti = SimpleNamespace(
+        dag_id="dag", task_id=task_id, run_id=run_id, map_index=0, try_number=try_number, max_tries=max_tries
+    )
+    return {"ti": ti}
+
+
+def arrive(store: Store, *contacts: str) -> None:
+    at = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+    events = [
+        ContactEvent(f"evt_{n}", "src", "varda", "x", EventKind.REPLIED, at, at, Contact(external_id=contact))
+        for n, contact in enumerate(contacts, 1)
+    ]
+    inbox.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
+
+
+def batches(store: Store, route: str = "crm") -> list[dict[str, Any]]:
+    sensor = ContactEventSensor(task_id="sensor", consumer="c", routes=[route])
+    return list(sensor.poke(context(task_id="sensor")).xcom_value or [])
+
+
+def deliver(batch: Any, **more: Any) -> DeliverEventsOperator:
+    return DeliverEventsOperator(task_id="deliver", batch=batch, route="crm", endpoint_conn_id="crm", **more)
+
+
+def test_a_sensors_batch_is_delivered(store: Store, server: Server) -> None:
+    """The operator returns the states, and a second try sends nothing."""
+    arrive(store, "a", "a")
+    (batch,) = batches(store)
+    assert deliver(batch).execute(context()) == {"delivered": 2}
+    assert deliver(batch).execute(context(2)) == {"delivered": 2}
+    assert [body["id"] for body in server.bodies] == ["evt_1", "evt_2"]
+
+
+def test_failures_are_airflows_to_retry_at_the_delay_asked_for(store: Store, server: Server) -> None:
+    """503 with Retry-After raises what our policy turns into a retry after that time."""
+    arrive(store, "a")
+    server.status, server.headers = 503, {"Retry-After": "42"}
+    with pytest.raises(OutreachUnavailable, match=r"1 of 1 events are not done.*503") as raised:
+        deliver(batches(store)[0]).execute(context())
+    decision = OutreachRetryPolicy().evaluate(raised.value, 1, 3)
+    assert decision.retry_delay == timedelta(seconds=42)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_no_retry_mends_fails_at_once_with_the_remedy(store: Store, server: Server, status: int) -> None:
+    """A refusal and a disabled endpoint are configuration errors; a callback hears of the latter."""
+    arrive(store, "a")
+    (batch,) = batches(store)
+    server.status = status
+    told: list[dict[str, str]] = []
+    with pytest.raises(ConfigurationError, match=r"dead|disabled now") as raised:
+        deliver(batch, on_endpoint_disabled=told.append).execute(context())
+    assert OutreachRetryPolicy().evaluate(raised.value, 1, 3).action.value == "fail"
+    assert [each["conn_id"] for each in told] == (["crm"] if status == 410 else [])
+
+
+def test_a_callback_that_fails_does_not_hide_why_the_endpoint_is_disabled(
+    store: Store, server: Server
+) -> None:
+    """The reason reaches the task whatever the user's callback does."""
+    arrive(store, "a")
+    server.status = 410
+    with pytest.raises(ConfigurationError, match="disabled now"):
+        deliver(batches(store)[0], on_endpoint_disabled=lambda _: 1 / 0).execute(context())
+
+
+def test_held_deliveries_show_as_skipped_not_as_done(store: Store, server: Server) -> None:
+    """A disabled endpoint turns the task pink, and nothing is sent."""
+    arrive(store, "a")
+    (batch,) = batches(store)
+    endpoints.disable(store, "crm", reason="maintenance", by="test")
+    with pytest.raises(AirflowSkipException, match="1 deliveries are held"):
+        deliver(batch).execute(context())
+    assert server.bodies == []
+
+
+def test_the_last_try_leaves_dead_deliveries_and_clear_tries_them_again(store: Store, server: Server) -> None:
+    """Exhausted tries are dead; the first try after Clear, and only that, brings them back."""
+    arrive(store, "a")
+    (batch,) = batches(store)
+    server.status = 500
+    for number in (1, 2, 3):
+        with pytest.raises(OutreachUnavailable):
+            deliver(batch).execute(context(number))
+    with pytest.raises(ConfigurationError, match="1 of 1 deliveries are dead"):
+        deliver(batch).execute(context(4))
+    server.status = 200
+    assert deliver(batch).execute(context(5, max_tries=7)) == {"delivered": 1}
+
+
+def test_events_of_a_dags_own_making_are_delivered_under_a_stable_id(store: Store, server: Server) -> None:
+    """A list of mappings, one mapping, or ids of stored events: each is a batch; a retry repeats no id."""
+    made = [
+        {"type": "deal.won", "contact": {"email": "a@example.com"}, "data": {"value": 3}},
+        {"type": "deal.lost"},
+    ]
+    assert deliver(made).execute(context()) == {"delivered": 2}
+    assert deliver(made).execute(context(2)) == {"delivered": 2}
+    assert deliver(made[0]).execute(context(run_id="run2")) == {"delivered": 1}
+    arrive(store, "a")
+    assert deliver(["evt_1"]).execute(context(run_id="run3")) == {"delivered": 1}
+    assert [body["type"] for body in server.bodies] == ["deal.won", "deal.lost", "deal.won", "x"]
+    assert len({body["id"] for body in server.bodies}) == 4
+
+
+@pytest.mark.parametrize(
+    "batch", [[1, 2], [{"kind": "nonsense", "type": "x"}], [{"data": {}}], [{"type": "x", "contact": "a"}]]
+)
+def test_a_batch_that_cannot_be_meant_is_refused(server: Server, batch: Any) -> None:
+    """What is no event fails at once, and says what an event needs."""
+    with pytest.raises(ConfigurationError):
+        deliver(batch).execute(context())
+
+
+def test_an_internal_address_is_a_configuration_error(
+    store: Store, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An endpoint without the word for its private network is not called, and not retried."""
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_CRM", json.dumps({"conn_type": "outreach_endpoint", "host": "https://127.0.0.1/"})
+    )
+    arrive(store, "a")
+    with pytest.raises(ConfigurationError, match="allow_networks"):
+        deliver(batches(store)[0]).execute(context())
+    assert deliveries_admin.count(store, Filter()) == {"failed": 1}
+
+
+def test_a_callable_is_called_again_only_for_events_that_failed(store: Store) -> None:
+    """Of three contacts one fails: a retry calls for it and for what waited behind it, in order."""
+    arrive(store, "a", "bad", "c", "bad")
+    batch = {
+        "consumer": "c",
+        "plan": batches(store)[0]["plan"],
+        "events": [f"evt_{n}" for n in (1, 2, 3, 4)],
+        "label": "",
+    }
+    calls: list[str] = []
+    broken = True
+
+    def push(event: ContactEvent, tag: str) -> None:
+        calls.append(f"{event.id}{tag}")
+        if broken and event.contact.external_id == "bad":
+            raise ValueError("no such person: jane@example.com")
+
+    def run(try_number: int) -> dict[str, int]:
+        operator = HandleEventsOperator(
+            task_id="deliver", batch=batch, route="crm", python_callable=push, op_kwargs={"tag": "!"}
+        )
+        return operator.execute(context(try_number))
+
+    with pytest.raises(OutreachUnavailable, match=r"2 of 4 .*j•••@example\.com"):
+        run(1)
+    assert calls == ["evt_1!", "evt_2!", "evt_3!"]
+    broken = False
+    assert run(2) == {"delivered": 4}
+    assert calls[3:] == ["evt_2!", "evt_4!"]
+
+
+def test_a_callable_decides_what_is_final_and_what_stops_the_batch(store: Store) -> None:
+    """LeadRejected kills one event, skipping counts as done, and a configuration error stops everything."""
+    arrive(store, *"abcd")
+    ids = [each["events"][0] for each in batches(store)]
+    raising: dict[str, Exception] = {
+        "evt_1": LeadRejected("no_phone"),
+        "evt_2": AirflowSkipException("not ours"),
+    }
+
+    def push(event: ContactEvent) -> None:
+        if event.id in raising:
+            raise raising[event.id]
+
+    def run(number: int) -> Any:
+        batch = {"plan": batches(store)[0]["plan"], "events": ids}
+        return HandleEventsOperator(
+            task_id="deliver", batch=batch, route="crm", python_callable=push
+        ).execute(context(number))
+
+    raising["evt_3"] = ConfigurationError("wrong key")
+    with pytest.raises(ConfigurationError, match="wrong key"):
+        run(1)
+    del raising["evt_3"]
+    with pytest.raises(ConfigurationError, match="1 of 4 deliveries are dead"):
+        run(2)
+    assert deliveries_admin.count(store, Filter()) == {"dead": 1, "delivered": 3}
+
+
+def test_one_contacts_wish_to_wait_does_not_hold_back_the_others(store: Store) -> None:
+    """Quiet hours of one contact: the rest is done, and the retry comes when they end."""
+    arrive(store, "quiet", "b", "c")
+    ids = [each["events"][0] for each in batches(store)]
+
+    def push(event: ContactEvent) -> None:
+        if event.contact.external_id == "quiet":
+            raise OutreachUnavailable("quiet hours", 7200.0)
+
+    batch = {"plan": batches(store)[0]["plan"], "events": ids}
+    with pytest.raises(OutreachUnavailable) as raised:
+        HandleEventsOperator(task_id="deliver", batch=batch, route="crm", python_callable=push).execute(
+            context()
+        )
+    assert raised.value.retry_after == 7200.0
+    assert deliveries_admin.count(store, Filter()) == {"failed": 1, "delivered": 2}
+
+
+def test_retries_are_ours_unless_somebody_says_otherwise() -> None:
+    """Three retries with our policy, mapped or not; default_args and the call win."""
+    with DAG("d", schedule=None, default_args={"retry_delay": timedelta(seconds=9)}):
+        plain = deliver([])
+        mapped = DeliverEventsOperator.partial(
+            task_id="m", route="r", endpoint_conn_id="c", retries=1
+        ).expand(batch=[])
+    assert (plain.retries, plain.retry_delay) == (3, timedelta(seconds=9))
+    assert isinstance(plain.retry_policy, OutreachRetryPolicy)
+    assert (mapped.retries, mapped.retry_delay) == (1, timedelta(seconds=9))
+    assert isinstance(mapped.retry_policy, OutreachRetryPolicy)
+
+
+def test_a_mistake_in_the_dag_file_shows_when_it_is_read() -> None:
+    """A bad payload, condition or callable is an import error, not a failed run."""
+    with pytest.raises(ConfigurationError, match="payload is 'raw'"):
+        deliver([], payload="raw")
+    with pytest.raises(ConfigurationError):
+        ContactEventSensor(task_id="s", consumer="c", where="kind = 'replied'")
+    with pytest.raises(ConfigurationError, match="cannot be called"):
+        HandleEventsOperator(task_id="h", batch=[], route="r", python_callable="print")
+
+
+def test_the_sensor_finds_the_routes_of_the_tasks_behind_it() -> None:
+    """Our operators directly downstream, mapped or not, are the routes; a task of somebody else's is none."""
+    with DAG("d", schedule=None):
+        events = ContactEventSensor(task_id="s", consumer="c")
+        DeliverEventsOperator.partial(task_id="m", route="crm", endpoint_conn_id="c").expand(
+            batch=events.output
+        )
+        HandleEventsOperator(task_id="h", route="py", batch=events.output, python_callable=print)
+        alone = ContactEventSensor(task_id="s2", consumer="c2")
+
+        @task
+        def somebody_elses(batch: Any) -> None: ...
+
+        somebody_elses.expand(batch=alone.output)
+    assert events._reading().routes == ("crm", "py")
+    assert alone._reading().routes == ()
+
+
+def register(dag: DAG) -> None:
+    """Let Airflow's database know a DAG that is in no file."""
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        if session.get(DagBundleModel, "event-tests") is None:
+            session.add(DagBundleModel(name="event-tests"))
+    bag = DagBag(collect_dags=False)
+    bag.bag_dag(dag)
+    sync_bag_to_db(bag, "event-tests", None)
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_the_pair_runs_as_a_dag(store: Store, server: Server) -> None:
+    """Sensor, mapped delivery and a decorated function run in one DAG; each event reaches both routes."""
+    arrive(store, "a", "b", "a")
+    handled: list[str] = []
+
+    @handle_events(route="python")
+    def note(event: ContactEvent) -> None:
+        handled.append(event.id)
+
+    with DAG("outreach_pair", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        events = ContactEventSensor(task_id="wait", consumer="pair", timeout=5)
+        DeliverEventsOperator.partial(task_id="deliver", route="crm", endpoint_conn_id="crm").expand(
+            batch=events.output
+        )
+        note.expand(batch=events.output)
+    register(dag)
+    run = dag.test()
+    assert run.state == "success"
+    assert sorted(handled) == ["evt_1", "evt_2", "evt_3"]
+    assert sorted(body["id"] for body in server.bodies) == ["evt_1", "evt_2", "evt_3"]
+    assert deliveries_admin.count(store, Filter()) == {"delivered": 6}

@@ -1,0 +1,154 @@
+"""The sensor: waits without a worker, hands out what is there, and says when nothing came."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
+
+from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.sensors.outreach import ContactEventSensor
+from airflow_outreach_provider.store import inbox
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.triggers import deliveries as trigger_module
+from airflow_outreach_provider.triggers.deliveries import DeliverableTrigger
+
+
+@pytest.fixture(autouse=True)
+def store(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Store:
+    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
+    monkeypatch.setattr(trigger_module, "_deferral_seconds", lambda: 0.0)
+    return open_store()
+
+
+def sensor(**arguments: Any) -> ContactEventSensor:
+    return ContactEventSensor(
+        task_id="wait", consumer="c", routes=["crm"], **{"deferrable": True, **arguments}
+    )
+
+
+def context(run_id: str = "run1") -> Any:
+    return {"ti": SimpleNamespace(dag_id="dag", task_id="wait", run_id=run_id, map_index=-1)}
+
+
+def arrive(store: Store, *contacts: str, first: int = 1) -> None:
+    at = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+    events = [
+        ContactEvent(f"evt_{n}", "src", "varda", "x", EventKind.REPLIED, at, at, Contact(external_id=contact))
+        for n, contact in enumerate(contacts, first)
+    ]
+    inbox.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
+
+
+async def first(trigger: DeliverableTrigger) -> dict[str, Any]:
+    async for event in trigger.run():
+        return dict(event.payload)
+    raise AssertionError("the trigger ended without an event")
+
+
+def test_what_is_there_is_handed_out_without_waiting(store: Store) -> None:
+    """Events that wait already are returned at once, and the same to the same task instance again."""
+    arrive(store, "a", "b")
+    batches = sensor().execute(context())
+    assert [each["events"] for each in batches] == [["evt_1"], ["evt_2"]]
+    assert sensor().execute(context()) == batches
+
+
+def test_it_defers_until_the_trigger_sees_something_and_then_hands_it_out(store: Store) -> None:
+    """Deferred with plain JSON arguments; the trigger fires on a new event; the resumed task returns it."""
+    waiting = sensor(where="kind == 'replied'", poll_interval=0.05, timeout=60)
+    with pytest.raises(TaskDeferred) as deferred:
+        waiting.execute(context())
+    path, arguments = deferred.value.trigger.serialize()
+    assert path == "airflow_outreach_provider.triggers.deliveries.DeliverableTrigger"
+    assert deferred.value.timeout.total_seconds() == pytest.approx(60, abs=5)
+
+    async def meanwhile() -> dict[str, Any]:
+        fired = asyncio.create_task(first(DeliverableTrigger(**arguments)))
+        await asyncio.sleep(0.2)
+        assert not fired.done()
+        await asyncio.to_thread(arrive, store, "a")
+        return await asyncio.wait_for(fired, 5)
+
+    event = asyncio.run(meanwhile())
+    assert event == {"status": "ready"}
+    batches = waiting.execute_complete(context(), event, **deferred.value.kwargs)
+    assert [each["events"] for each in batches] == [["evt_1"]]
+
+
+def test_it_waits_on_when_another_run_was_quicker_and_gives_up_in_time(store: Store) -> None:
+    """A trigger that fired for nothing defers again, with what is left of the time; then it is a time-out."""
+    deadline = datetime.now(UTC).timestamp() + 30
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor().execute_complete(context(), {"status": "ready"}, deadline=deadline)
+    assert deferred.value.timeout.total_seconds() == pytest.approx(30, abs=5)
+    with pytest.raises(AirflowSensorTimeout, match="no event for consumer 'c'"):
+        sensor().execute_complete(context(), {"status": "ready"}, deadline=deadline - 60)
+
+
+def test_when_its_work_is_done_a_cleared_sensor_returns_nothing(store: Store) -> None:
+    """A cleared run hands out what is left of its own work, never what came later."""
+    arrive(store, "a")
+    (batch,) = sensor().execute(context())
+    from airflow_outreach_provider.services.batches import Batch, Task
+    from airflow_outreach_provider.services.handle import handle
+    from airflow_outreach_provider.store.runs import Owner
+
+    handle(store, Batch("crm", batch["events"], batch["plan"]), Task(Owner("dag", "deliver")), lambda _: None)
+    arrive(store, "b", first=2)
+    assert sensor().execute(context()) == []
+    assert [each["events"] for each in sensor().execute(context("run2"))] == [["evt_2"]]
+
+
+def test_a_mistake_is_reported_and_a_store_that_is_away_is_waited_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown kind ends the wait with its reason; an outage of the store does not."""
+    wrong = DeliverableTrigger(consumer="c", kinds=["replyed"])
+    event = asyncio.run(first(wrong))
+    assert event["status"] == "error"
+    with pytest.raises(ConfigurationError, match="replyed"):
+        sensor().execute_complete(context(), event)
+
+    calls: list[int] = []
+
+    def away(*_: object) -> bool:
+        calls.append(1)
+        if len(calls) == 1:
+            raise StoreError("away")
+        return True
+
+    monkeypatch.setattr(trigger_module, "is_ready", away)
+    assert asyncio.run(first(DeliverableTrigger(consumer="c", poll_interval=0.01))) == {"status": "ready"}
+    assert len(calls) == 2
+
+
+def test_it_does_not_fire_before_airflow_knows_that_the_task_is_deferred(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event that waits already fires the trigger only after the time Airflow needs to see the deferral."""
+    monkeypatch.setattr(trigger_module, "_deferral_seconds", lambda: 0.3)
+    arrive(store, "a")
+
+    async def timed() -> float:
+        started = asyncio.get_running_loop().time()
+        await first(DeliverableTrigger(consumer="c", routes=["crm"], poll_interval=0.01))
+        return asyncio.get_running_loop().time() - started
+
+    assert asyncio.run(timed()) >= 0.3
+
+
+def test_without_a_triggerer_it_pokes(store: Store) -> None:
+    """deferrable=False polls from the worker."""
+    poking = sensor(deferrable=False, poll_interval=0.05, timeout=0.2)
+    with pytest.raises(AirflowSensorTimeout):
+        poking.execute(context())
+    arrive(store, "a")
+    assert len(sensor(deferrable=False).execute(context())) == 1

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
 from types import TracebackType
 from typing import Self
 from urllib.request import getproxies, proxy_bypass
@@ -16,6 +17,8 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.masking import printable
 from airflow_outreach_provider.core.outcomes import Answer, Fault, judge, judge_fault
 from airflow_outreach_provider.net.deadlines import Deadlines
 
@@ -70,7 +73,12 @@ class OutreachClient:
         self._url_object: URL | None = None
         try:
             self._url_object = URL(self._url)
-            if self._url_object.scheme not in ("http", "https") or not self._url_object.host:
+            # A user in the URL would want an Authorization header of its own.
+            if (
+                self._url_object.scheme not in ("http", "https")
+                or not self._url_object.host
+                or self._url_object.user
+            ):
                 self._url_object = None
         except ValueError:
             self._url_object = None
@@ -79,19 +87,13 @@ class OutreachClient:
             connector=aiohttp.TCPConnector(
                 limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=_ssl_context(settings), ttl_dns_cache=60
             ),
+            # Sooner than the time limit of the whole, and to the moment: what did not connect was certainly not sent.
             timeout=aiohttp.ClientTimeout(
-                total=None, connect=min(settings.connect_timeout, settings.timeout)
+                total=None, connect=min(settings.connect_timeout, 0.8 * settings.timeout), ceil_threshold=inf
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            headers={
-                **settings.headers,
-                "Authorization": f"Bearer {settings.api_key}",
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "User-Agent": _USER_AGENT,
-            },
+            headers=_headers(settings),
         )
         self._deadlines = Deadlines(settings.timeout)
         return self
@@ -113,21 +115,24 @@ class OutreachClient:
         if self._url_object is None:
             return judge_fault(Fault.INVALID_URL)
         started = time.perf_counter()
+        response: aiohttp.ClientResponse | None = None
         try:
-            with self._deadlines:
+            with self._deadlines.block():
                 async with self._session.post(
                     self._url_object, data=body, allow_redirects=False, proxy=self._proxy
                 ) as response:
                     content = await _read(response)
-            return judge(
-                response.status,
-                content,
-                now=datetime.now(UTC),
-                retry_after=response.headers.get("Retry-After"),
-                latency_ms=_elapsed(started),
-            )
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            return judge_fault(fault_of(error), _said(error), _elapsed(started))
+            if response is None or 200 <= response.status < 300:
+                return judge_fault(fault_of(error), _said(error), _elapsed(started))
+            content = b""  # a refusal is one by its status; only of a success the body decides
+        return judge(
+            response.status,
+            content,
+            now=datetime.now(UTC),
+            retry_after=response.headers.get("Retry-After"),
+            latency_ms=_elapsed(started),
+        )
 
 
 # Order matters: the first class that fits names the fault. What is raised before a connection stands is
@@ -142,6 +147,7 @@ _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
     (aiohttp.ConnectionTimeoutError, Fault.CONNECT_TIMEOUT),
     (aiohttp.ClientConnectorError, Fault.REFUSED),
     (aiohttp.InvalidURL, Fault.INVALID_URL),
+    (UnicodeError, Fault.INVALID_URL),  # of the host's name: a label is empty or too long
     (aiohttp.ServerDisconnectedError, Fault.DROPPED),
     (aiohttp.ServerTimeoutError, Fault.TIMEOUT),
     (aiohttp.ClientOSError, Fault.RESET),
@@ -155,6 +161,8 @@ _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
 
 def fault_of(error: BaseException) -> Fault:
     """Which fault an exception of aiohttp stands for; one that is not in the table leaves the outcome unknown."""
+    if isinstance(error, aiohttp.ClientHttpProxyError) and error.status >= 500:
+        return Fault.PROXY  # the proxy did not reach the API: it may the next time
     for kind, fault in _FAULTS:
         if isinstance(error, kind):
             return fault
@@ -175,7 +183,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
                 response.close()
                 break
         content = b"".join(parts)[:_BODY_LIMIT]
-    encoding = response.headers.get("Content-Encoding")
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding in ("gzip", "x-gzip", "deflate"):
         try:
             return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, _BODY_LIMIT)
@@ -191,7 +199,35 @@ def _environment_proxy(url: URL | None, trust_env: bool) -> str | None:
     return getproxies().get(url.scheme)
 
 
+def _headers(settings: ApiSettings) -> dict[str, str]:
+    headers = {
+        **settings.headers,
+        "Authorization": f"Bearer {settings.api_key.strip()}",
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": _USER_AGENT,
+    }
+    for name, value in headers.items():
+        if not (name + value).isprintable():
+            raise ConfigurationError(
+                f"the HTTP header {printable(name)!r} of the connection holds a character that cannot be sent",
+                "write the connection's password and extra headers anew, without line breaks",
+            )
+    return headers
+
+
 def _ssl_context(settings: ApiSettings) -> ssl.SSLContext | bool:
+    try:
+        return _load_ssl_context(settings)
+    except OSError as error:  # SSLError too
+        raise ConfigurationError(
+            f"a certificate file of the connection cannot be read: {error.strerror or error}",
+            "check 'verify' and 'cert' in the connection's extra: paths of PEM files on the worker",
+        ) from error
+
+
+def _load_ssl_context(settings: ApiSettings) -> ssl.SSLContext:
     if settings.verify is False:
         context = ssl.create_default_context()
         context.check_hostname = False

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+# Before anything imports Airflow: whatever it writes goes to a folder of this run's own.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="outreach-airflow-")
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 import pytest
 import sqlalchemy as sa
@@ -94,3 +99,11 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock(datetime(2026, 3, 25, 18, 30, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> None:
+    """Airflow's own database, empty, in this run's AIRFLOW_HOME."""
+    from airflow.utils import db
+
+    db.initdb()

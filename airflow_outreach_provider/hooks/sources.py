@@ -146,15 +146,21 @@ def find_source(name: str) -> SourceSettings | None:
     :raises ConfigurationError: it is a source, and one of its fields cannot be used.
     :raises StoreError: whether there is one cannot be known now.
     """
-    from airflow.models.connection import Connection
+    from airflow.configuration import ensure_secrets_loaded
 
-    try:
-        connection = Connection.get_connection_from_secrets(name)
-    except AirflowNotFoundException:
-        # Airflow says "not found" also when its database is away, and a platform takes a 404 for final.
-        _require_metadata_database()
-        return None
-    return read_source(connection) if connection.conn_type == CONN_TYPE else None
+    away: Exception | None = None
+    for backend in ensure_secrets_loaded():
+        try:
+            connection = backend.get_connection(conn_id=name)
+        except Exception as error:  # noqa: BLE001 - one backend that is away must not hide the others
+            away = error
+            continue
+        if connection is not None:
+            return read_source(connection) if connection.conn_type == CONN_TYPE else None
+    if away is not None:
+        # Airflow's own look-up would say "not found", and a platform takes a 404 for final.
+        raise StoreError(f"connections cannot be read ({type(away).__name__})") from away
+    return None
 
 
 def list_sources() -> Iterator[ListedSource]:
@@ -175,17 +181,6 @@ def list_sources() -> Iterator[ListedSource]:
             continue
         if settings is not None:
             yield ListedSource(name, settings)
-
-
-def _require_metadata_database() -> None:
-    from airflow.utils.session import create_session
-    from sqlalchemy import text
-
-    try:
-        with create_session() as session:
-            session.execute(text("SELECT 1"))
-    except Exception as error:
-        raise StoreError(f"Airflow's own database is away ({type(error).__name__})") from error
 
 
 def _missing(name: str) -> ConfigurationError:

@@ -1,0 +1,154 @@
+"""``airflow outreach receive | sources | events …`` as functions of parsed arguments."""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from airflow_outreach_provider.cli import events as commands
+from airflow_outreach_provider.core.intake import read_event
+from airflow_outreach_provider.core.sources import SourceSettings
+from airflow_outreach_provider.store import inbox
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.migrate import upgrade
+
+
+@pytest.fixture
+def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
+    store = Store(sqlite_url)
+    upgrade(store)
+    yield store
+    store.close()
+
+
+def run(command: Any, *argv: str) -> None:
+    """As Airflow does it: arguments by the command's own definitions, then its function."""
+    parser = argparse.ArgumentParser()
+    for arg in command.args:
+        arg.add_to_parser(parser)
+    command.func(parser.parse_args(argv))
+
+
+def put(store: Store, number: int) -> None:
+    body = {
+        "event": "message.received",
+        "id": number,
+        "contact": {"phoneNumber": "+14165550123", "email": "jane@example.com"},
+    }
+    source = SourceSettings("tether_main", "tether")
+    inbox.append(store, [read_event(source, json.dumps(body).encode(), {}, received_at=datetime.now(UTC))])
+
+
+def test_events_list_masks_people(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """The list shows what happened, newest first, and nobody's whole number or address."""
+    put(store, 1)
+    put(store, 2)
+    run(commands.EVENTS_LIST, "--limit", "1", "-o", "json", "--kind", "replied", "--since", "1h")
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["source"], row["kind"], row["phone"]) == ("tether_main", "replied", "+1416•••0123")
+    assert row["email"] == "j•••@example.com"
+    with pytest.raises(SystemExit, match=r"write e\.g\. 2h"):
+        run(commands.EVENTS_LIST, "--since", "yesterday")
+    with pytest.raises(SystemExit, match="no event kind 'replid'"):
+        run(commands.EVENTS_LIST, "--kind", "replid")
+
+
+def test_events_replay_counts_first(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """Replay says how many and does nothing without --yes."""
+    put(store, 1)
+    event = inbox.read_new(store, "crm")[0]
+    inbox.acknowledge(store, "crm", [event.seq or 0])
+    run(commands.EVENTS_REPLAY, "crm", "--since", "1d")
+    assert "1 events would be read again" in capsys.readouterr().out
+    assert inbox.read_new(store, "crm") == []
+    run(commands.EVENTS_REPLAY, "crm", "--id", event.id, "--yes")
+    assert [each.id for each in inbox.read_new(store, "crm")] == [event.id]
+    with pytest.raises(SystemExit, match="did you mean 'crm'"):
+        run(commands.EVENTS_REPLAY, "cmr", "--since", "1d")
+    with pytest.raises(SystemExit, match="nothing says which events"):
+        run(commands.EVENTS_REPLAY, "crm")
+
+
+def test_sources_show_urls_and_problems(
+    airflow_db: None, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every source has its URL, its proof, its last event, and what is wrong with it."""
+    good = {"conn_type": "outreach_source", "password": "x" * 16, "extra": {"platform": "tether"}}
+    monkeypatch.setenv("AIRFLOW_CONN_TETHER_MAIN", json.dumps(good))
+    monkeypatch.setenv("AIRFLOW_CONN_MISSPELT", json.dumps({**good, "extra": {"platform": "vrada"}}))
+    put(store, 1)
+    run(commands.SOURCES, "-o", "json")
+    out = capsys.readouterr().out
+    bad, tether = json.loads(out[out.index("[{") if "[{" in out else out.index("[") :])
+    assert tether["url"].endswith("/outreach/in/tether_main")
+    assert (tether["proof"], tether["last_kind"], tether["problem"]) == ("token", "replied", "")
+    assert "did you mean 'varda'" in bad["problem"]
+    assert "x" * 16 not in out
+
+
+def test_reparse(airflow_db: None, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """With nothing unrecognised, nothing is read again."""
+    run(commands.EVENTS_REPARSE)
+    assert "0 events are recognised now" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_receive_serves_until_told_to_stop(airflow_db: None, store: Store, workers: str) -> None:
+    """``receive`` is a whole receiver of its own, with one process or several, and ends on SIGTERM."""
+    extra = {"platform": "tether", "allow_unsigned": True}
+    environment = {
+        **os.environ,
+        "AIRFLOW_CONN_OPEN": json.dumps({"conn_type": "outreach_source", "extra": extra}),
+        "AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN": store.url.render_as_string(hide_password=False),
+    }
+    code = (
+        "import argparse, socket, sys\n"
+        "from airflow_outreach_provider.cli.events import receive\n"
+        "probe = socket.create_server(('127.0.0.1', 0)); port = probe.getsockname()[1]; probe.close()\n"
+        f"receive(argparse.Namespace(host='127.0.0.1', port=port, workers={workers}))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        port = 0
+        for line in process.stdout:
+            if match := re.search(r"Receiving on http://127\.0\.0\.1:(\d+)/outreach/in/", line):
+                port = int(match.group(1))
+                break
+        assert _post(port, "/outreach/in/open") == 202
+        assert _post(port, "/outreach/in/open") == 200
+        assert _post(port, "/outreach/in/nobody") == 404
+    finally:
+        process.terminate()
+        process.wait(30)
+    assert len(inbox.list_events(store)) == 1
+
+
+def _post(port: int, path: str) -> int:
+    import time
+
+    for _ in range(150):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("POST", path, b'{"event": "x"}', {"Content-Type": "application/json"})
+            return connection.getresponse().status
+        except ConnectionError:
+            time.sleep(0.1)
+    raise AssertionError("the receiver did not start")

@@ -1,0 +1,98 @@
+"""The plugin in a real API server application, and in every other process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from airflow_outreach_provider.store import inbox
+from airflow_outreach_provider.store.engine import Store
+
+TOKEN = "a-token-nobody-can-guess"
+
+
+def connection(**fields: Any) -> str:
+    return json.dumps({"conn_type": "outreach_source", **fields})
+
+
+@pytest.fixture
+def mounted(airflow_db: None, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Airflow's API server with the plugin mounted as Airflow mounts it."""
+    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
+    monkeypatch.setenv("AIRFLOW_CONN_TETHER_MAIN", connection(password=TOKEN, extra={"platform": "tether"}))
+    monkeypatch.setenv("AIRFLOW_CONN_MISSPELT", connection(extra={"platform": "tehter"}))
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps({"conn_type": "http", "host": "h"}))
+    from airflow.api_fastapi.app import create_app
+    from fastapi.testclient import TestClient
+
+    from airflow_outreach_provider.plugins.outreach import LazyApp, OutreachPlugin, _build
+
+    app = create_app(apps="core")
+    declared = OutreachPlugin.fastapi_apps[0]
+    app.mount(declared["url_prefix"], LazyApp(_build))
+    # Airflow mounts plugins before its catch-all for the UI.
+    app.router.routes.insert(0, app.router.routes.pop())
+    return TestClient(app, raise_server_exceptions=False)
+
+
+def post(client: Any, source: str, **headers: str) -> Any:
+    return client.post(f"/outreach/in/{source}", json={"event": "message.received"}, headers=headers)
+
+
+def test_the_receiver_in_the_api_server(mounted: Any, sqlite_url: str) -> None:
+    """Mounted in Airflow's API server the receiver knows its sources by connection and stores their events."""
+    client = mounted
+    answer = post(client, "tether_main", **{"X-Outreach-Token": TOKEN})
+    assert answer.status_code == 202, answer.text
+    assert post(client, "tether_main", **{"X-Outreach-Token": TOKEN}).status_code == 200
+    assert post(client, "tether_main").status_code == 401
+    assert post(client, "misspelt").status_code == 503
+    assert post(client, "other").status_code == 404
+    assert post(client, "nobody").status_code == 404
+    assert [event.id for event in inbox.list_events(Store(sqlite_url))] == [answer.json()["id"]]
+
+
+def test_a_source_that_cannot_be_looked_up_is_not_said_to_be_unknown(
+    mounted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Airflow's own database is away a source nobody has asked for yet is 503, never 404."""
+    from airflow.secrets.metastore import MetastoreBackend
+
+    def away(*args: Any, **kwargs: Any) -> None:
+        raise sa.exc.OperationalError("SELECT", {}, Exception("no route to host"))
+
+    monkeypatch.setattr(MetastoreBackend, "get_connection", away)
+    assert post(mounted, "in_the_database").status_code == 503
+
+
+def test_a_store_that_is_not_ready(mounted: Any, monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> None:
+    """With a PostgreSQL store nobody has upgraded the application answers 503, and works when it is ready."""
+    from airflow_outreach_provider.plugins import outreach
+    from airflow_outreach_provider.store.migrate import upgrade
+
+    client = mounted
+    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", postgres_url)
+    monkeypatch.setattr(outreach, "_TRY_AGAIN_SECONDS", 0.0)
+    assert post(client, "tether_main", **{"X-Outreach-Token": TOKEN}).status_code == 503
+    upgrade(Store(postgres_url))
+    assert post(client, "tether_main", **{"X-Outreach-Token": TOKEN}).status_code == 202
+
+
+def test_the_plugin_is_cheap_for_workers() -> None:
+    """Loading the plugin imports neither FastAPI nor the store nor our receiver."""
+    code = (
+        "import sys, airflow.plugins_manager; before = set(sys.modules)\n"
+        "import airflow_outreach_provider.plugins.outreach\n"
+        "new = {name for name in set(sys.modules) - before}\n"
+        "print(sorted(name for name in new if name.split('.')[0] in ('fastapi', 'sqlalchemy', 'phonenumbers')"
+        " or name.startswith(('airflow_outreach_provider.store', 'airflow_outreach_provider.receiver'))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[]"

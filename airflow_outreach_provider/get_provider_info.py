@@ -166,5 +166,6 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": _modules("hooks.outreach", "hooks.sources", "hooks.endpoints"),
         "triggers": _modules("triggers.outreach"),
         "connection-types": [_OUTREACH, _SOURCE, _ENDPOINT],
+        "cli": ["airflow_outreach_provider.cli.get_commands"],
         "config": _CONFIG,
     }

@@ -1,0 +1,36 @@
+"""``airflow outreach …``. Imported with every ``airflow`` call, so nothing heavy is imported up here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.cli.cli_config import GroupCommand
+
+
+def get_commands() -> list[GroupCommand]:
+    """What Airflow adds to its command line."""
+    from airflow.cli.cli_config import ActionCommand, GroupCommand
+
+    from airflow_outreach_provider.cli import deliveries, events, leads, simulate, store, workflows
+
+    def group(name: str, text: str, commands: tuple[ActionCommand, ...]) -> GroupCommand:
+        return GroupCommand(name=name, help=text, subcommands=commands)
+
+    return [
+        GroupCommand(
+            name="outreach",
+            help="Leads, contact events and deliveries of the outreach provider",
+            subcommands=(
+                *workflows.COMMANDS,
+                group("leads", "Look at leads, settle held ones, forget a person", leads.LEADS_COMMANDS),
+                group("suppressions", "The do-not-contact list", leads.SUPPRESSIONS_COMMANDS),
+                group("events", "Look at contact events, replay them", events.EVENTS_COMMANDS),
+                group("deliveries", "Look at deliveries, send them again", deliveries.DELIVERIES_COMMANDS),
+                *events.COMMANDS,
+                simulate.SIMULATE,
+                group("db", "The outreach store's tables", store.DB_COMMANDS),
+                store.PURGE,
+            ),
+        )
+    ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ from airflow_outreach_provider.core.errors import (
 from airflow_outreach_provider.core.leads import Lead, PayloadFormat, build_lead, build_mapper, check_format
 from airflow_outreach_provider.core.outcomes import Answer, Outcome
 from airflow_outreach_provider.core.phones import check_region
+from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 
 if TYPE_CHECKING:
@@ -83,6 +86,41 @@ class OutreachHook(HttpHook):
     def client(self) -> OutreachClient:
         """An async session for many submissions; enter it with ``async with``."""
         return OutreachClient(self.settings.api)
+
+    def contacts(self) -> TetherContacts | None:
+        """The platform's contact list; None where the connection has no log-in for it."""
+        settings = self.settings
+        if not settings.contacts_email or not settings.contacts_password:
+            return None
+        return TetherContacts(settings.api.base_url, settings.contacts_email, settings.contacts_password)
+
+    def list_contacts(self, updated_since: datetime | None = None) -> list[dict[str, Any]]:
+        """The contacts of the platform, as it gives them.
+
+        :param updated_since: timezone-aware; only those created or updated at this time or later.
+        :raises ConfigurationError: the connection has no log-in for the contact list, or it is refused.
+        :raises OutreachUnavailable: the list does not answer.
+        """
+        contacts = self.contacts()
+        if contacts is None:
+            raise ConfigurationError(
+                f"connection {self.outreach_conn_id!r} has no log-in for the contact list",
+                "set contacts_email and contacts_password in its extra",
+            )
+
+        async def collect() -> list[dict[str, Any]]:
+            found: dict[str, dict[str, Any]] = {}
+            async with contacts as pages:
+                number: int | None = pages.first
+                while number is not None:
+                    page = await pages.page(number)
+                    for row in page.rows:
+                        if updated_since is None or _touched(row) >= updated_since:
+                            found[str(row.get("_id") or len(found))] = dict(row)
+                    number = page.following if page.rows else None
+            return list(found.values())
+
+        return run_async(collect())
 
     def submit_lead(
         self,
@@ -170,7 +208,7 @@ class OutreachHook(HttpHook):
 
         extra = connection.extra_dejson
         said = {name: extra[name] for name in _HTTP_OPTIONS if extra.get(name) is not None}
-        headers = extra.get("headers") or {}
+        headers = _headers(extra, f"connection {self.outreach_conn_id!r}")
         stripped = Connection(
             conn_id=connection.conn_id,
             conn_type="http",
@@ -190,11 +228,6 @@ class OutreachHook(HttpHook):
         base_url = self.base_url
         proxies = session.proxies or {}
         proxy = proxies.get(urlsplit(base_url).scheme) if isinstance(proxies, Mapping) else str(proxies)
-        headers = extra.get("headers") or {}
-        if not isinstance(headers, Mapping):
-            raise ConfigurationError(
-                f"{where}: extra 'headers' is not an object", 'write {"X-Name": "value"}'
-            )
         return OutreachConnection(
             api=ApiSettings(
                 base_url=base_url,
@@ -204,7 +237,7 @@ class OutreachHook(HttpHook):
                 cert=tuple(session.cert) if isinstance(session.cert, list) else session.cert,  # type: ignore[arg-type]
                 proxy=proxy or None,
                 trust_env=bool(session.trust_env),
-                headers={str(k): str(v) for k, v in headers.items()},
+                headers=_headers(extra, where),
             ),
             configuration_id=_text(extra, "configuration_id"),
             default_region=_text(extra, "default_region"),
@@ -271,6 +304,25 @@ def _error_of(answer: Answer) -> Exception:
             return OutreachUnavailable(answer.detail, answer.retry_after)
         case _:
             return OutcomeUnknown(answer.detail)
+
+
+def _touched(contact: Mapping[str, Any]) -> datetime:
+    moments = [datetime.min.replace(tzinfo=UTC)]
+    for name in ("updatedAt", "createdAt"):
+        with contextlib.suppress(TypeError, ValueError):
+            moment = datetime.fromisoformat(contact[name] if name in contact else "")
+            moments.append(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return max(moments)
+
+
+def _headers(extra: Mapping[str, Any], where: str) -> dict[str, str]:
+    headers = extra.get("headers") or {}
+    if isinstance(headers, str):  # as the form of a connection hands it over
+        with contextlib.suppress(ValueError):
+            headers = json.loads(headers)
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"{where}: extra 'headers' is not an object", 'write {"X-Name": "value"}')
+    return {str(name): str(value) for name, value in headers.items()}
 
 
 def _text(extra: Mapping[str, Any], name: str) -> str | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 from airflow.sdk.observability import stats
 
-from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
 from airflow_outreach_provider.core.leads import PayloadFormat
 from airflow_outreach_provider.core.phones import LineType
 from airflow_outreach_provider.core.quiet_hours import QuietHours
@@ -25,12 +25,16 @@ from airflow_outreach_provider.hooks.settings import lease, open_store
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
 from airflow_outreach_provider.operators.lead_source import LeadRows, Source, SqlLeads, open_source
 from airflow_outreach_provider.services.limits import RejectLimit
+from airflow_outreach_provider.services.reconcile import Reconciled, reconcile
 from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
 from airflow_outreach_provider.services.tally import Tally
 from airflow_outreach_provider.store.runs import Owner
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+# A request the platform had may show up in its contact list this late.
+RECONCILE_AFTER = timedelta(minutes=15)
 
 # Airflow gives a killed task five seconds before it is killed for good.
 _STOP_SECONDS = 4.5
@@ -128,6 +132,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         options = self.build_options(connection)
         source = open_source(self.leads)
         ti = context["ti"]
+        self._reconcile(hook, options)
         self._run = SubmitRun(
             open_store(),
             hook.client(),
@@ -192,6 +197,23 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             patience=self.patience,
             max_rows=_count(self.max_rows),
         )
+
+    def _reconcile(self, hook: OutreachHook, options: SubmitOptions) -> None:
+        """Settle what earlier tries left held, where the connection can see the contact list; an aid, never a fault."""
+        contacts = hook.contacts()
+        if contacts is None or options.dry_run:
+            return
+        campaign = options.rules.campaign or options.rules.configuration_id
+        try:
+            done = asyncio.run(reconcile(open_store(), contacts, delay=RECONCILE_AFTER, campaign=campaign))
+        except OutreachError as error:
+            self.log.warning("Held leads could not be looked up in the contact list: %s", error)
+            return
+        if done != Reconciled():
+            self.log.info(
+                "Held leads by the contact list: %d accepted, %d to be sent again, %d still held",
+                done.accepted, done.planned, done.waiting,
+            )  # fmt: skip
 
     def _run_to_the_end(self, run: SubmitRun) -> None:
         """In a thread of its own: a time-out or a kill then interrupts the waiting here, never a request or a commit."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
@@ -48,6 +50,8 @@ def upgrade(store: Store) -> bool:
             )
         return scripts._upgrade_revs("head", revision)  # type: ignore[arg-type,return-value]
 
+    # Alembic tells its steps at INFO, which would open every first task's log.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     with store.write() as connection:
         if store.dialect == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})

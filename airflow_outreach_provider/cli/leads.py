@@ -1,0 +1,304 @@
+"""``airflow outreach leads …``: look at leads, settle held ones, keep the do-not-contact list, forget a person."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, positive_int
+
+from airflow_outreach_provider.cli.common import actor, exit_with_advice, parse_number, print_rows
+
+if TYPE_CHECKING:
+    from airflow_outreach_provider.store.views_leads import LeadFilter
+
+_STATES = ("planned", "sending", "accepted", "rejected", "held", "suppressed", "deferred")
+
+
+@exit_with_advice
+def leads_list(args: Namespace) -> None:
+    """List leads, the latest first, numbers masked."""
+    from airflow_outreach_provider.core.masking import mask_phone
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.store.views_leads import list_leads
+
+    page = list_leads(open_store(), _filter(args), limit=args.limit)
+    print_rows(
+        [
+            {
+                "id": lead.id, "campaign": lead.campaign, "phone": mask_phone(lead.phone), "state": lead.state,
+                "reason": lead.reason, "line": lead.line, "tries": lead.tries, "detail": lead.detail,
+            }
+            for lead in page.rows
+        ],
+        args.output,
+    )  # fmt: skip
+
+
+@exit_with_advice
+def leads_resolve(args: Namespace) -> None:
+    """Settle held leads: says how many first, and does it with --yes."""
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.services import resolve
+
+    store, wanted, target = open_store(), args.id or _filter(args), resolve.check_target(args.to)
+    found = resolve.count(store, wanted)
+    unsendable = found.held - found.sendable if target == "planned" else 0
+    note = f"; {unsendable} of them have nothing left to send and stay held" if unsendable else ""
+    if not args.yes:
+        print(f"{found.held} held leads would become {target}{note}; add --yes to do it")
+        return
+    print(f"{resolve.resolve(store, wanted, target, actor=actor())} leads are {target} now{note}")
+
+
+@exit_with_advice
+def leads_reconcile(args: Namespace) -> None:
+    """Ask the platform's contact list what became of held leads."""
+    from airflow_outreach_provider.core.errors import ConfigurationError
+    from airflow_outreach_provider.hooks.outreach import OutreachHook
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.services.reconcile import reconcile
+
+    contacts = OutreachHook(args.conn_id).contacts()
+    if contacts is None:
+        raise ConfigurationError(
+            f"connection {args.conn_id!r} has no log-in for the contact list",
+            "set contacts_email and contacts_password in its extra",
+        )
+    done = asyncio.run(
+        reconcile(
+            open_store(),
+            contacts,
+            delay=timedelta(minutes=args.after),
+            campaign=args.campaign,
+            limit=args.limit,
+        )
+    )
+    print(f"{done.accepted} accepted, {done.planned} planned again, {done.waiting} still held")
+
+
+@exit_with_advice
+def leads_forget(args: Namespace) -> None:
+    """Remove a person from ledger, inbox and deliveries."""
+    from airflow_outreach_provider.core.errors import ConfigurationError
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.services.housekeeping import forget
+
+    if not args.phone and not args.email:
+        raise ConfigurationError("nobody is named", "say --phone or --email")
+    phone = parse_number(args.phone, args.region) if args.phone else None
+    if not args.yes:
+        print(
+            "everything about this person would be removed from ledger, inbox and deliveries; add --yes to do it"
+        )
+        return
+    done = forget(
+        open_store(), phone=phone, email=args.email, actor=actor(), suppress=not args.allow_contact_again
+    )
+    for what, count in done.items():
+        print(f"{count:>8,} {what}")
+
+
+@exit_with_advice
+def suppressions_list(args: Namespace) -> None:
+    """List the do-not-contact list, the latest first, numbers masked."""
+    from airflow_outreach_provider.core.masking import mask_phone
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.store import suppressions
+
+    phone = parse_number(args.phone, args.region) if args.phone else None
+    page = suppressions.entries(open_store(), phone=phone, campaign=args.campaign, limit=args.limit)
+    print_rows(
+        [
+            {
+                "phone": mask_phone(row.phone), "campaign": row.campaign or "all", "reason": row.reason,
+                "source": row.source, "added_at": row.added_at.isoformat(timespec="seconds"),
+            }
+            for row in page.rows
+        ],
+        args.output,
+    )  # fmt: skip
+
+
+@exit_with_advice
+def suppressions_add(args: Namespace) -> None:
+    """Put numbers on the do-not-contact list."""
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.store import suppressions
+
+    numbers = [parse_number(text, args.region) for text in args.phone]
+    added = suppressions.add(
+        open_store(), numbers, actor=actor(), reason=args.reason, campaign=args.campaign or ""
+    )
+    print(f"{added} numbers added, {len(numbers) - added} were on the list already")
+
+
+@exit_with_advice
+def suppressions_remove(args: Namespace) -> None:
+    """Take numbers off the do-not-contact list."""
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.store import suppressions
+
+    numbers = [parse_number(text, args.region) for text in args.phone]
+    removed = suppressions.remove(open_store(), numbers, actor=actor(), campaign=args.campaign or "")
+    print(f"{removed} numbers removed")
+
+
+@exit_with_advice
+def suppressions_import(args: Namespace) -> None:
+    """Put the numbers of a CSV or JSON Lines file on the do-not-contact list; bad rows are named, not taken."""
+    from airflow_outreach_provider.core.errors import ConfigurationError
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.store import suppressions
+
+    path = Path(args.file)
+    if not path.is_file():
+        raise ConfigurationError(f"{path} is not a file", "name a .csv or .jsonl file")
+    numbers, bad = [], []
+    for line, result in _numbers(path, args.column, args.region):
+        (numbers if result.startswith("+") else bad).append(
+            result if result.startswith("+") else f"line {line}: {result}"
+        )
+    added = suppressions.add(
+        open_store(), numbers, actor=actor(), reason=args.reason, campaign=args.campaign or ""
+    )
+    print(f"{len(numbers)} numbers read, {added} added, {len(bad)} rows that hold no number")
+    for text in bad[:20]:
+        print(f"  {text}")
+    if len(bad) > 20:
+        print(f"  … and {len(bad) - 20} more")
+    if bad:
+        raise SystemExit(1)
+
+
+def _numbers(path: Path, column: str | None, region: str | None) -> Iterator[tuple[int, str]]:
+    """(line, E.164 or what is wrong) of each row."""
+    from airflow_outreach_provider.core.errors import LeadRejected
+    from airflow_outreach_provider.core.leads import build_mapper
+    from airflow_outreach_provider.core.phones import check_region, parse_phone
+    from airflow_outreach_provider.services.reading import open_rows
+
+    known = check_region(region)
+    mapper = build_mapper(None, lambda template: lambda row: template)
+    with path.open("rb") as stream:
+        for row in open_rows(stream, name=path.name):
+            value: Any = row.values.get(column) if column else mapper(row.values).get("phoneNumber")
+            if not column and value is None and len(row.values) == 1:
+                value = next(iter(row.values.values()))
+            try:
+                yield row.number, row.error or parse_phone(value, known).e164
+            except LeadRejected as error:
+                yield row.number, str(error)
+
+
+def _filter(args: Namespace) -> LeadFilter:
+    from airflow_outreach_provider.core.states import LeadState
+    from airflow_outreach_provider.store.views_leads import LeadFilter
+
+    state = getattr(args, "state", None)
+    return LeadFilter(
+        campaign=args.campaign,
+        state=LeadState(state) if state else None,
+        reason=args.reason,
+        phone=parse_number(args.phone, args.region) if args.phone else None,
+    )
+
+
+_CAMPAIGN = Arg(flags=("--campaign",), help="Only this campaign")
+_REASON = Arg(flags=("--reason",), help="Only with this reason, e.g. worker_died")
+_REGION = Arg(flags=("--region",), help="Where numbers without country code belong, e.g. US")
+_PHONE = Arg(flags=("--phone",), help="Only this number")
+_LIMIT = Arg(
+    flags=("--limit",), type=positive_int(allow_zero=False), default=50, help="At most (default: 50)"
+)
+_YES = Arg(flags=("--yes",), action="store_true", help="Do it, not only count")
+_PHONES = Arg(flags=("phone",), nargs="+", help="Numbers, with country code or --region")
+_WHY = Arg(flags=("--reason",), default="manual", help="Why (default: manual)")
+
+LEADS_COMMANDS = (
+    ActionCommand(
+        name="list",
+        help="List leads, the latest first",
+        func=leads_list,
+        args=(
+            Arg(flags=("--state",), choices=_STATES, help="Only in this state"),
+            _CAMPAIGN, _REASON, _PHONE, _REGION, _LIMIT, ARG_OUTPUT,
+        ),
+    ),
+    ActionCommand(
+        name="resolve",
+        help="Settle held leads; counts only, unless --yes",
+        func=leads_resolve,
+        args=(
+            Arg(flags=("--as",), dest="to", required=True, choices=("accepted", "planned"),
+                help="accepted: they were texted; planned: they were not, send them again"),
+            Arg(flags=("--id",), type=positive_int(allow_zero=False), action="append",
+                help="This lead; may be given several times"),
+            _CAMPAIGN, _REASON, _PHONE, _REGION, _YES,
+        ),
+    ),
+    ActionCommand(
+        name="reconcile",
+        help="Settle held leads by the platform's contact list",
+        func=leads_reconcile,
+        args=(
+            Arg(flags=("--conn-id",), default="outreach_default", help="Connection (default: outreach_default)"),
+            Arg(flags=("--after",), metavar="MINUTES", type=positive_int(allow_zero=True), default=15,
+                help="Only attempts older than this (default: 15)"),
+            _CAMPAIGN,
+            Arg(flags=("--limit",), type=positive_int(allow_zero=False), default=500, help="At most (default: 500)"),
+        ),
+    ),
+    ActionCommand(
+        name="import-suppressions",
+        help="Put the numbers of a file on the do-not-contact list",
+        func=suppressions_import,
+        args=(
+            Arg(flags=("file",), help="A .csv or .jsonl file"),
+            Arg(flags=("--column",), help="The column that holds the number (default: recognised)"),
+            _REGION, _WHY, Arg(flags=("--campaign",), help="Only for this campaign (default: all)"),
+        ),
+    ),
+    ActionCommand(
+        name="forget",
+        help="Remove a person from ledger, inbox and deliveries; only says so, unless --yes",
+        description="The number alone stays on the do-not-contact list, or the next sync would text it as somebody new.",
+        func=leads_forget,
+        args=(
+            Arg(flags=("--phone",), help="The person's number"),
+            _REGION,
+            Arg(flags=("--email",), help="The person's e-mail address"),
+            Arg(flags=("--allow-contact-again",), action="store_true", help="Do not keep the number on the list"),
+            _YES,
+        ),
+    ),
+)  # fmt: skip
+SUPPRESSIONS_COMMANDS = (
+    ActionCommand(
+        name="list",
+        help="List the do-not-contact list",
+        func=suppressions_list,
+        args=(_PHONE, _REGION, _CAMPAIGN, _LIMIT, ARG_OUTPUT),
+    ),
+    ActionCommand(
+        name="add",
+        help="Put numbers on the do-not-contact list",
+        func=suppressions_add,
+        args=(
+            _PHONES,
+            _REGION,
+            _WHY,
+            Arg(flags=("--campaign",), help="Only for this campaign (default: all)"),
+        ),
+    ),
+    ActionCommand(
+        name="remove",
+        help="Take numbers off the do-not-contact list",
+        func=suppressions_remove,
+        args=(_PHONES, _REGION, Arg(flags=("--campaign",), help="Of this campaign's list (default: all's)")),
+    ),
+)

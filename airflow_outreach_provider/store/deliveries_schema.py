@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata
 
 _OPEN = sa.text("state IN ('pending', 'failed')")
+_NOT_DELIVERED = sa.text("verdict <> 'delivered'")
 
 deliveries = sa.Table(
     "deliveries",
@@ -65,6 +66,11 @@ delivery_attempts = sa.Table(
     sa.Column("try_number", sa.Integer, nullable=False, server_default="1"),
     sa.Index("ix_delivery_attempts_delivery_id", "delivery_id", "id"),
     sa.Index("ix_delivery_attempts_task", "airflow_run_id", "dag_id", "task_id", "map_index", "id"),
+    # The overview's chart: where an hour begins, and the failures in it.
+    sa.Index("ix_delivery_attempts_at", "at"),
+    sa.Index(
+        "ix_delivery_attempts_failed", "at", sqlite_where=_NOT_DELIVERED, postgresql_where=_NOT_DELIVERED
+    ),
 )
 
 endpoints = sa.Table(

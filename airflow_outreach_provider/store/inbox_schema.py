@@ -35,6 +35,9 @@ inbox_events = sa.Table(
     sa.Column("headers", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Index(None, "source", "received_at"),
+    # The event list of the UI by time and by kind, and purging, which goes by time alone.
+    sa.Index(None, "received_at"),
+    sa.Index(None, "kind", "received_at"),
     sqlite_autoincrement=True,
 )
 

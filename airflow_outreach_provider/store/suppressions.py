@@ -1,14 +1,45 @@
-"""The do-not-contact list."""
+"""The do-not-contact list: who must not be reached, in one campaign or in all (campaign ``""``).
+
+Numbers are E.164; reading what people type is the caller's. A listed person is never claimed for sending,
+whatever the ledger says, and a number that is taken off the list is reached again by the next run that reads it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.masking import mask_phone
+from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger_schema import leads
+from airflow_outreach_provider.store.ledger_schema import leads, suppressions
 from airflow_outreach_provider.store.schema import to_ms
+from airflow_outreach_provider.store.views_paging import PAGE_SIZE, Page, Scan
+
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionRow:
+    """A number on the list. :ivar campaign: empty for every campaign. :ivar source: who or what added it."""
+
+    id: int
+    campaign: str
+    phone: str
+    reason: str
+    source: str
+    added_at: datetime
+
+
+_SCAN = Scan(suppressions, [suppressions.c.id], [suppressions.c[name] for name in SuppressionRow.__slots__])
+_INSERT = sa.text(
+    "INSERT INTO suppressions (campaign, phone, reason, source, added_at) "
+    "VALUES (:campaign, :phone, :reason, :source, :now) ON CONFLICT (phone, campaign) DO NOTHING"
+)
 
 
 def suppress(store: Store, phones: Collection[str], *, reason: str, source: str, campaign: str = "") -> int:
@@ -22,20 +53,69 @@ def suppress(store: Store, phones: Collection[str], *, reason: str, source: str,
     """
     if not phones:
         return 0
+    return store.retrying(
+        lambda connection: _insert(connection, store, phones, reason=reason, source=source, campaign=campaign)
+    )
 
-    def work(connection: sa.Connection) -> int:
-        now = to_ms(store.now(connection))
-        statement = sa.text(
-            "INSERT INTO suppressions (campaign, phone, reason, source, added_at) "
-            "VALUES (:campaign, :phone, :reason, :source, :now) ON CONFLICT (phone, campaign) DO NOTHING"
-        )
-        added = 0
-        for phone in sorted(set(phones)):
-            values = {"campaign": campaign, "phone": phone, "reason": reason, "source": source, "now": now}
-            added += connection.execute(statement, values).rowcount
-        return added
 
-    return store.retrying(work)
+def add(
+    store: Store, phones: Iterable[str], *, actor: str, reason: str = "manual", campaign: str = ""
+) -> int:
+    """A person puts numbers on the list: in groups, with an audit row for each group; how many were new.
+
+    :raises ConfigurationError: one is not E.164; nothing after the group before it was written.
+    """
+    total = 0
+    for group in _groups(phones):
+
+        def work(connection: sa.Connection, group: list[str] = group) -> int:
+            new = _insert(connection, store, group, reason=reason, source=actor, campaign=campaign)
+            _write_audit(connection, store, actor, "suppress", group, new, campaign, reason)
+            return new
+
+        total += store.retrying(work)
+    return total
+
+
+def remove(store: Store, phones: Iterable[str], *, actor: str, campaign: str = "", note: str = "") -> int:
+    """A person takes numbers off the list of this campaign (or, where empty, of all); how many were on it."""
+    total = 0
+    for group in _groups(phones):
+
+        def work(connection: sa.Connection, group: list[str] = group) -> int:
+            gone = connection.execute(
+                suppressions.delete().where(
+                    suppressions.c.phone.in_(group), suppressions.c.campaign == campaign
+                )
+            ).rowcount
+            _write_audit(connection, store, actor, "unsuppress", group, gone, campaign, note)
+            return gone
+
+        total += store.retrying(work)
+    return total
+
+
+def entries(
+    store: Store,
+    *,
+    phone: str | None = None,
+    campaign: str | None = None,
+    cursor: str | None = None,
+    limit: int = PAGE_SIZE,
+) -> Page[SuppressionRow]:
+    """The list, newest first. :param phone: E.164. :param campaign: None for any."""
+    branch = [suppressions.c.phone == phone] if phone else []
+    residual = [] if campaign is None else [lambda c: c.campaign == campaign]
+    with store.read() as connection:
+        page = _SCAN.page(connection, branches=[branch], residual=residual, cursor=cursor, limit=limit)
+    return page.of(SuppressionRow)
+
+
+def find(store: Store, ids: Collection[int]) -> list[SuppressionRow]:
+    """The rows with these ids."""
+    query = sa.select(*_SCAN.columns).where(suppressions.c.id.in_(list(ids)))
+    with store.read() as connection:
+        return [SuppressionRow(*row) for row in connection.execute(query)]
 
 
 def phones_of(store: Store, email_hash: str) -> list[str]:
@@ -46,3 +126,54 @@ def phones_of(store: Store, email_hash: str) -> list[str]:
     with store.read() as connection:
         found = sa.select(leads.c.phone).where(leads.c.email_hash == email_hash, leads.c.phone.is_not(None))
         return sorted(set(connection.execute(found).scalars()))
+
+
+def _insert(
+    connection: sa.Connection,
+    store: Store,
+    phones: Collection[str],
+    *,
+    reason: str,
+    source: str,
+    campaign: str,
+) -> int:
+    now = to_ms(store.now(connection))
+    added = 0
+    for phone in sorted(set(phones)):
+        values = {"campaign": campaign, "phone": phone, "reason": reason, "source": source, "now": now}
+        added += connection.execute(_INSERT, values).rowcount
+    return added
+
+
+def _groups(phones: Iterable[str]) -> Iterable[list[str]]:
+    group: list[str] = []
+    for phone in phones:
+        if not (
+            phone.startswith("+") and phone[1:].isascii() and phone[1:].isdigit() and 8 <= len(phone) <= 16
+        ):
+            raise ConfigurationError(
+                f"{mask_phone(phone)} is not E.164", "write + and the country code first"
+            )
+        group.append(phone)
+        if len(group) == _AT_ONCE:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _write_audit(
+    connection: sa.Connection,
+    store: Store,
+    actor: str,
+    action: str,
+    phones: list[str],
+    count: int,
+    campaign: str,
+    note: str,
+) -> None:
+    who = mask_phone(phones[0]) if len(phones) == 1 else f"{len(phones)} numbers"
+    subject = f"{who} in {campaign or 'all campaigns'}"
+    audit.record_with(
+        connection, store.now(connection), actor, action, subject=subject, count=count, note=note
+    )

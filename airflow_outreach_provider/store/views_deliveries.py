@@ -1,0 +1,148 @@
+"""Deliveries as people look at them: lists by filter, in bounded time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.store.deliveries_admin import AttemptRow, DeliveryRow
+from airflow_outreach_provider.store.deliveries_schema import deliveries, delivery_attempts
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.schema import to_ms
+from airflow_outreach_provider.store.views_paging import (
+    PAGE_SIZE,
+    Condition,
+    Page,
+    Scan,
+    capped_count,
+    distinct,
+)
+
+_C = deliveries.c
+_A = delivery_attempts.c
+_SCAN = Scan(deliveries, [_C.id], [_C[name] for name in DeliveryRow.__slots__])
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """Which deliveries are meant. :ivar since: recorded at or after; timezone-aware."""
+
+    state: DeliveryState | None = None
+    route: str | None = None
+    endpoint: str | None = None
+    kind: str | None = None
+    event_id: str | None = None
+    since: datetime | None = None
+
+
+def list_deliveries(
+    store: Store, wanted: DeliveryFilter, *, cursor: str | None = None, limit: int = PAGE_SIZE
+) -> Page[DeliveryRow]:
+    """Deliveries, the latest recorded first."""
+    state, route, endpoint, kind, since = (
+        wanted.state,
+        wanted.route,
+        wanted.endpoint,
+        wanted.kind,
+        wanted.since,
+    )
+    residual: list[Condition] = []
+    residual += [lambda c: c.kind == kind] if kind else []
+    residual += [lambda c: c.created_at >= since] if since else []
+    with store.read() as connection:
+        if wanted.event_id:
+            branches = [[_C.event_id == wanted.event_id]]
+            residual += [lambda c: c.state == str(state)] if state else []
+        elif endpoint:
+            branches = [[_C.endpoint == endpoint, _C.state == each.value] for each in _states(state)]
+            residual += [lambda c: c.route == route] if route else []
+        elif route:
+            branches = [[_C.route == route, _C.state == each.value] for each in _states(state)]
+        elif state:
+            names = distinct(connection, _C.route, [_C.state == state.value])
+            branches = [[_C.state == state.value, _C.route == name] for name in names or []]
+            if names is None:
+                branches, residual = [[]], [*residual, lambda c: c.state == str(state)]
+        else:
+            branches = [[]]
+        page = _SCAN.page(connection, branches=branches, residual=residual, cursor=cursor, limit=limit)
+    return Page([_row(row) for row in page.rows], page.next, page.cut)
+
+
+def every_delivery(store: Store, wanted: DeliveryFilter, *, chunk: int = 1000) -> Iterator[DeliveryRow]:
+    """All of them, read page by page: for an export."""
+    cursor: str | None = None
+    while True:
+        page = list_deliveries(store, wanted, cursor=cursor, limit=chunk)
+        yield from page.rows
+        cursor = page.next
+        if cursor is None:
+            return
+
+
+def find_delivery(store: Store, delivery_id: int) -> DeliveryRow | None:
+    """One delivery, or None."""
+    with store.read() as connection:
+        row = connection.execute(sa.select(*_SCAN.columns).where(_C.id == delivery_id)).first()
+    return _row(row) if row else None
+
+
+def routes(store: Store) -> list[str]:
+    """Every route that has deliveries in any state, by name: what a filter can offer."""
+    found: set[str] = set()
+    with store.read() as connection:
+        for state in DeliveryState:
+            found |= set(distinct(connection, _C.route, [_C.state == state.value]) or [])
+    return sorted(found)
+
+
+def counts_by_state(store: Store, states: tuple[DeliveryState, ...], most: int = 1000) -> dict[str, int]:
+    """Deliveries in each of these states, counted no further than ``most`` + 1."""
+    with store.read() as connection:
+        return {
+            state.value: capped_count(connection, sa.select(_C.id).where(_C.state == state.value), most)
+            for state in states
+        }
+
+
+def attempted_between(store: Store, bounds: list[datetime], most: int = 5000) -> list[tuple[int, int]]:
+    """(attempts, failed ones) between each two neighbours of ``bounds``.
+
+    Attempts come from the ids at the bounds, without counting; failures are counted up to ``most`` each.
+    """
+    first_from = sa.select(_A.id).order_by(_A.at, _A.id).limit(1)
+    failed = sa.select(_A.id).where(sa.text("delivery_attempts.verdict <> 'delivered'"))
+    with store.read() as connection:
+        last = connection.execute(sa.select(sa.func.max(_A.id))).scalar() or 0
+        ms = [sa.literal(to_ms(bound), sa.BigInteger) for bound in bounds]
+        found = [connection.execute(first_from.where(_A.at >= bound)).scalar() or last + 1 for bound in ms]
+        bad = [
+            capped_count(connection, failed.where(_A.at >= earlier, _A.at < later), most)
+            for earlier, later in pairwise(ms)
+        ]
+    total = [max(0, later - earlier) for earlier, later in pairwise(found)]
+    return [(max(n, failures), failures) for n, failures in zip(total, bad, strict=True)]
+
+
+def last_attempts(store: Store, ids: list[int]) -> dict[int, AttemptRow]:
+    """The latest attempt of each of these deliveries."""
+    if not ids:
+        return {}
+    newest = sa.select(sa.func.max(_A.id)).where(_A.delivery_id.in_(ids)).group_by(_A.delivery_id)
+    query = sa.select(*(_A[name] for name in AttemptRow.__slots__)).where(_A.id.in_(newest))
+    with store.read() as connection:
+        return {row.delivery_id: AttemptRow(*row) for row in connection.execute(query)}
+
+
+def _states(state: DeliveryState | None) -> tuple[DeliveryState, ...]:
+    return (state,) if state else tuple(DeliveryState)
+
+
+def _row(row: sa.Row[tuple[object, ...]]) -> DeliveryRow:
+    named = dict(row._mapping)
+    return DeliveryRow(**{**named, "state": DeliveryState(str(named["state"]))})

@@ -1,0 +1,166 @@
+"""Pages of a long table, newest first, in bounded time whatever is asked for.
+
+A page is read by key, never by offset, and nothing is counted. Where no index answers a filter, the newest
+``DEPTH`` rows are looked through; when that does not fill the page, the page says so and where to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.store.schema import to_ms
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+DEPTH = 20_000
+PAGE_SIZE = 50
+
+Condition = Callable[[Any], sa.ColumnElement[bool]]
+"""A condition on the columns of a table, or of a subquery of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list.
+
+    :ivar next: the cursor of the page after it; None at the end.
+    :ivar cut: the search stopped early: there may be more matches further back.
+    """
+
+    rows: list[T] = field(default_factory=list)
+    next: str | None = None
+    cut: bool = False
+
+    def of(self, kind: Callable[..., U]) -> Page[U]:
+        """The same page with ``kind(*row)`` for each row."""
+        return Page([kind(*cast("Iterable[Any]", row)) for row in self.rows], self.next, self.cut)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A table read backwards along its key.
+
+    :ivar key: columns that order it and are unique together; an index leads from each branch to them.
+    :ivar columns: what is read; holds the key and all that conditions ask for.
+    """
+
+    table: sa.Table
+    key: Sequence[sa.Column[Any]]
+    columns: Sequence[sa.Column[Any]]
+
+    def page(
+        self,
+        connection: sa.Connection,
+        *,
+        branches: Sequence[Sequence[sa.ColumnElement[bool]]] = ((),),
+        residual: Sequence[Condition] = (),
+        cursor: str | None = None,
+        limit: int = PAGE_SIZE,
+    ) -> Page[sa.Row[Any]]:
+        """The page below ``cursor``.
+
+        :param branches: each a set of conditions that an index answers in key order; the page merges them.
+        :param residual: conditions that no index answers.
+        :raises ConfigurationError: the cursor is not one of ours.
+        """
+        after = _parse(cursor, len(self.key))
+        found: list[sa.Row[Any]] = []
+        frontier: tuple[int, ...] | None = None
+        for branch in branches:
+            rows, stopped = self._branch(connection, branch, residual, after, limit)
+            found += rows
+            if stopped is not None:
+                frontier = stopped if frontier is None else max(frontier, stopped)
+        found.sort(key=self._key_of, reverse=True)
+        # Below the frontier some branch has not been looked at: what is there belongs to a later page.
+        known = [row for row in found if frontier is None or self._key_of(row) >= frontier]
+        if len(known) > limit:
+            return Page(known[:limit], _format(self._key_of(known[limit - 1])))
+        return Page(known, None if frontier is None else _format(frontier), cut=frontier is not None)
+
+    def _branch(
+        self,
+        connection: sa.Connection,
+        branch: Sequence[sa.ColumnElement[bool]],
+        residual: Sequence[Condition],
+        after: tuple[int, ...] | None,
+        limit: int,
+    ) -> tuple[list[sa.Row[Any]], tuple[int, ...] | None]:
+        """:return: at most limit + 1 rows, and the key down to which the branch was looked at, None for all."""
+        order = [column.desc() for column in self.key]
+        base = sa.select(*self.columns).where(*branch).order_by(*order)
+        if after is not None:
+            base = base.where(
+                sa.tuple_(*self.key) < sa.tuple_(*(sa.literal(part, sa.BigInteger) for part in after))
+            )
+        query = base.limit(limit + 1)
+        if residual:
+            inner = base.limit(DEPTH).subquery()
+            conditions = [condition(inner.c) for condition in residual]
+            ordered = [inner.c[column.name].desc() for column in self.key]
+            query = sa.select(inner).where(*conditions).order_by(*ordered).limit(limit + 1)
+        rows = list(connection.execute(query))
+        if len(rows) > limit:
+            return rows, self._key_of(rows[-1])
+        if residual:
+            deepest = base.with_only_columns(*self.key).offset(DEPTH - 1).limit(1)
+            last = connection.execute(deepest).first()
+            if last is not None:
+                return rows, self._key_of(last)
+        return rows, None
+
+    def _key_of(self, row: sa.Row[Any]) -> tuple[int, ...]:
+        return tuple(as_int(getattr(row, column.name)) for column in self.key)
+
+
+def capped_count(connection: sa.Connection, query: sa.Select[Any], most: int = 1000) -> int:
+    """How many rows ``query`` has, counting no further than ``most`` + 1."""
+    some = query.limit(most + 1).subquery()
+    return int(connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
+
+
+def distinct(
+    connection: sa.Connection,
+    column: sa.Column[Any],
+    conditions: Sequence[sa.ColumnElement[bool]],
+    most: int = 200,
+) -> list[str] | None:
+    """The values of an indexed column, hopping from one to the next; None where there are more than ``most``."""
+    found: list[str] = []
+    query = sa.select(column).where(*conditions).order_by(column).limit(1)
+    while len(found) <= most:
+        where = [column > found[-1]] if found else []
+        value = connection.execute(query.where(*where)).scalar()
+        if value is None:
+            return found
+        found.append(str(value))
+    return None
+
+
+def as_int(value: Any) -> int:
+    """A key column's value as the number it is stored as."""
+    if isinstance(value, datetime):
+        return to_ms(value)
+    return int(value)
+
+
+def _format(key: tuple[int, ...]) -> str:
+    return "-".join(map(str, key))
+
+
+def _parse(cursor: str | None, parts: int) -> tuple[int, ...] | None:
+    if not cursor:
+        return None
+    pieces = cursor.split("-")
+    if len(pieces) != parts or not all(
+        piece.isascii() and piece.isdigit() and len(piece) < 19 for piece in pieces
+    ):
+        raise ConfigurationError(f"{cursor[:40]!r} is no page of this list", "start from its first page")
+    return tuple(int(piece) for piece in pieces)

@@ -48,9 +48,9 @@ class PollContactsOperator(RetryingDefaults, BaseOperator):
         self.overlap = overlap
 
     def execute(self, context: Context) -> dict[str, Any]:
+        start = _moment(self.start)
         source = get_source(self.source)
         store = open_store()
-        start = _moment(self.start)
 
         async def poll() -> PollResult:
             async with contact_list(source) as contacts:

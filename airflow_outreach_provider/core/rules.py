@@ -116,16 +116,10 @@ class LeadRules:
         state, reason, detail, not_before = self._gate(values, phone, now)
         email = lead.contact.get("email")
         return Draft(
-            campaign=self.campaign or lead.configuration_id,
-            phone=phone,
-            state=state,
-            reason=reason,
-            detail=detail,
-            payload=payload,
-            content_hash=blake2b(payload.encode(), digest_size=16).hexdigest(),
-            email_hash=hash_email(email) if isinstance(email, str) else None,
-            not_before=not_before,
-        )
+            self.campaign or lead.configuration_id, phone, state, reason, detail, payload,
+            blake2b(payload.encode(), digest_size=16).hexdigest(),
+            hash_email(email) if isinstance(email, str) else None, not_before,
+        )  # fmt: skip
 
     def _gate(
         self, values: Mapping[str, Any], phone: str, now: datetime
@@ -171,8 +165,7 @@ class Memory:
     accepted_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a row ends as for now.
 
     :param row: its state in this run; planned means: to be sent.
@@ -184,17 +177,29 @@ class Verdict:
     write: LeadState | None = None
 
 
+_ROW_STATES: dict[LeadState, RowState] = {
+    state: RowState(state.value) for state in LeadState if state is not LeadState.SENDING
+}
+
+
 def decide(
-    draft: Draft, memory: Memory | None, do_not_contact: str | None, resubmit: Resubmit, now: datetime
+    draft: Draft,
+    memory: Memory | None,
+    do_not_contact: str | None,
+    resubmit: Resubmit,
+    now: datetime,
+    *,
+    resend: bool = False,
 ) -> Verdict:
     """Put a draft and the ledger's memory together.
 
     :param do_not_contact: the reason on the do-not-contact list, None when the number is not on it.
+    :param resend: whether a lead of unknown outcome is sent again (at least once).
     """
     state, reason = draft.state, draft.reason
     if do_not_contact is not None:
         state, reason = LeadState.SUPPRESSED, "do_not_contact"
-    fresh = Verdict(RowState(state), reason, state)
+    fresh = Verdict(_ROW_STATES[state], reason, state)
     if memory is None:
         return fresh
     match memory.state:
@@ -202,7 +207,7 @@ def decide(
             again = state in (LeadState.PLANNED, LeadState.DEFERRED) and _may_resubmit(memory, resubmit, now)
             return fresh if again else Verdict(RowState.UNCHANGED, "texted_before")
         case LeadState.HELD:
-            return Verdict(RowState.HELD, memory.reason)
+            return fresh if resend else Verdict(RowState.HELD, memory.reason)
         case LeadState.SENDING:
             return Verdict(RowState.ELSEWHERE, "another_run_is_sending")
         case LeadState.REJECTED:

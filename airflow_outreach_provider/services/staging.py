@@ -56,6 +56,7 @@ class Stager:
     """Turns chunks of rows into planned leads.
 
     :param ledger: None for a dry run, which reads the ledger through ``peek`` and writes nothing.
+    :param resend: whether held leads are sent again.
     :param now: the current time, timezone-aware; decides quiet hours.
     """
 
@@ -67,6 +68,7 @@ class Stager:
         *,
         in_thread: InThread[Any],
         dry_run: bool = False,
+        resend: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.rules, self.ledger, self.tally = rules, ledger, tally
@@ -74,23 +76,42 @@ class Stager:
         self.campaigns: set[str] = {rules.campaign or rules.configuration_id or ""} - {""}
         self._in_thread = in_thread
         self._dry_run = dry_run
+        self._resend = resend
+        self._counted: list[tuple[RowState, str, str | None]] = []
         self._dry_seen: set[Key] = set()
         self._now = now
 
     async def stage(self, rows: Sequence[Row]) -> list[Planned]:
-        """Decide on a chunk of rows and write the decisions. :return: what is to be sent, in the order of the rows."""
+        """Decide on a chunk of rows and write the decisions; all of its rows are counted, or on an error none.
+
+        :return: what is to be sent, in the order of the rows.
+        """
+        self._counted.clear()
+        planned = await self._stage(rows)
+        self.tally.read += len(rows)
+        for counted in self._counted:
+            self.tally.add(*counted)
+        return planned
+
+    def _count(self, state: RowState, reason: str, example: str | None = None) -> None:
+        self._counted.append((state, reason, example))
+
+    async def _stage(self, rows: Sequence[Row]) -> list[Planned]:
         hashes = [
             self.rules.row_hash(row.values if row.error is None else {"": (row.number, row.error)})
             for row in rows
         ]
         remembered = await self._in_thread(lambda: self.ledger.find_by_row_hash(hashes))
-        self.tally.read += len(rows)
         items: list[_Item] = []
         bad: list[Entry] = []
         now = self._now()
         for index, row in enumerate(rows):
             known = remembered.get(index)
-            if known is not None and known.state in _FAST:
+            if (
+                known is not None
+                and known.state in _FAST
+                and not (self._resend and known.state == LeadState.HELD)
+            ):
                 self._count_remembered(row, known)
                 continue
             try:
@@ -109,16 +130,16 @@ class Stager:
     def _count_remembered(self, row: Row, known: Known) -> None:
         """The very same row was decided before: nothing is parsed again."""
         if known.state == LeadState.REJECTED:
-            self.tally.add(RowState.REJECTED, known.reason, f"line {row.number}")
+            self._count(RowState.REJECTED, known.reason, f"line {row.number}")
         elif not self.seen.add(known.id):
-            self.tally.add(RowState.DUPLICATE, "same_number", f"line {row.number}")
+            self._count(RowState.DUPLICATE, "same_number", f"line {row.number}")
         elif known.state == LeadState.HELD:
-            self.tally.add(RowState.HELD, known.reason, f"line {row.number}")
+            self._count(RowState.HELD, known.reason, f"line {row.number}")
         else:
-            self.tally.add(RowState.UNCHANGED, "texted_before")
+            self._count(RowState.UNCHANGED, "texted_before")
 
     def _reject(self, row: Row, row_hash: str, error: LeadRejected) -> Entry:
-        self.tally.add(RowState.REJECTED, error.reason, f"line {row.number}")
+        self._count(RowState.REJECTED, error.reason, f"line {row.number}")
         return Entry(
             campaign=self.rules.campaign or self.rules.configuration_id or "",
             phone=None,
@@ -148,9 +169,10 @@ class Stager:
                     suppressed.get(index),
                     self.rules.resubmit,
                     now,
+                    resend=self._resend,
                 )
                 if item.known is not None and item.known.id in self.seen:
-                    self.tally.add(RowState.DUPLICATE, "same_number", self._example(item))
+                    self._count(RowState.DUPLICATE, "same_number", self._example(item))
                 elif item.verdict.write is None or self._dry_run:
                     planned += self._place(item, item.known.id if item.known else 0)
                 else:
@@ -170,7 +192,7 @@ class Stager:
                 return planned
             if attempt == _TRIES:
                 for item in items:
-                    self.tally.add(RowState.ELSEWHERE, "another_run_is_sending", self._example(item))
+                    self._count(RowState.ELSEWHERE, "another_run_is_sending", self._example(item))
         return planned
 
     def _without_repeats(self, items: list[_Item]) -> list[_Item]:
@@ -178,7 +200,7 @@ class Stager:
         first: dict[Key, _Item] = {}
         for item in items:
             if item.key in first or (self._dry_run and item.key in self._dry_seen):
-                self.tally.add(RowState.DUPLICATE, "same_number", self._example(item))
+                self._count(RowState.DUPLICATE, "same_number", self._example(item))
             else:
                 first[item.key] = item
         if self._dry_run:
@@ -193,7 +215,7 @@ class Stager:
         self.campaigns.add(item.draft.campaign)
         if item.verdict.row is RowState.PLANNED:
             return [Planned(lead_id, item.draft.payload.encode(), item.row.number, item.draft.phone)]
-        self.tally.add(item.verdict.row, item.verdict.reason, self._example(item))
+        self._count(item.verdict.row, item.verdict.reason, self._example(item))
         return []
 
     @staticmethod
@@ -216,18 +238,10 @@ def _memory(known: Known | None, draft: Draft) -> Memory | None:
 def _entry(item: _Item) -> Entry:
     draft, verdict = item.draft, item.verdict
     assert verdict is not None and verdict.write is not None
-    waiting = verdict.write in (LeadState.PLANNED, LeadState.DEFERRED)
+    waiting = verdict.write is LeadState.PLANNED or verdict.write is LeadState.DEFERRED
+    not_before = round(draft.not_before.timestamp() * 1000) if draft.not_before and waiting else None
     return Entry(
-        campaign=draft.campaign,
-        phone=draft.phone,
-        row_hash=item.row_hash,
-        content_hash=draft.content_hash,
-        state=verdict.write,
-        reason=verdict.reason,
-        detail=draft.detail if verdict.reason == draft.reason else "",
-        payload=draft.payload if waiting else None,
-        email_hash=draft.email_hash,
-        line=item.row.number,
-        not_before=round(draft.not_before.timestamp() * 1000) if draft.not_before and waiting else None,
-        rev=item.known.rev if item.known is not None else -1,
-    )
+        draft.campaign, draft.phone, item.row_hash, draft.content_hash, verdict.write, verdict.reason,
+        draft.detail if verdict.reason == draft.reason else "", draft.payload if waiting else None,
+        draft.email_hash, item.row.number, not_before, item.known.rev if item.known is not None else -1,
+    )  # fmt: skip

@@ -19,7 +19,6 @@ from typing import Any, Literal, Protocol, TypeVar
 from airflow_outreach_provider.core.errors import (
     ConfigurationError,
     OutcomeUnknown,
-    OutreachError,
     OutreachUnavailable,
     StoreError,
     TooManyRejected,
@@ -41,10 +40,19 @@ from airflow_outreach_provider.store.ledger import Ledger, Settlement
 
 T = TypeVar("T")
 
-_CHUNK = 256
+_CHUNK = 128
 _GRACE_SECONDS = 4.0
 _STORE_PATIENCE = 30.0
 _TICK = 0.05
+
+
+_SETTLED = {
+    Outcome.ACCEPTED: LeadState.ACCEPTED,
+    Outcome.REJECTED: LeadState.REJECTED,
+    Outcome.UNKNOWN: LeadState.HELD,
+    Outcome.UNAVAILABLE: LeadState.PLANNED,
+    Outcome.CONFIGURATION: LeadState.PLANNED,
+}
 
 
 class Client(Protocol):
@@ -105,7 +113,7 @@ class SubmitRun:
     ) -> None:
         self.store, self.options, self.owner, self.source = store, options, owner, source
         self.tally = Tally()
-        self.pace = Pace(options.window, patience=options.patience)
+        self.pace = Pace(options.window, patience=options.patience, first_patience=min(5.0, options.patience))
         self.run_id = 0
         self.held_at_start = 0
         self.started_at = time.monotonic()
@@ -116,11 +124,14 @@ class SubmitRun:
         self._now = now
         self._doubts = Doubts()
         self._ready: deque[Planned] = deque()
+        self._outbox: deque[Planned] = deque()
+        self._idle: list[asyncio.Future[None]] = []
         self._flying: dict[int, Planned] = {}
         self._settled: list[tuple[Planned, Answer]] = []
         self._in_doubt: dict[int, tuple[Planned, Answer]] = {}
         self._source_done = False
-        self._failure: OutreachError | None = None
+        self._staging = False
+        self._failure: Exception | None = None
         self._stopped: str | None = None
         self._stop_at = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -155,7 +166,6 @@ class SubmitRun:
         self.options.rules.check()
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
-        self._outbox: asyncio.Queue[Planned] = asyncio.Queue()
         with ThreadPoolExecutor(1, thread_name_prefix="outreach-ledger") as thread:
             self._thread = thread
             await self._start()
@@ -165,6 +175,7 @@ class SubmitRun:
                 self._judge_batch()
             except BaseException as caught:
                 error = caught
+                self._account_rest()
                 raise
             finally:
                 await self._finish(error)
@@ -190,6 +201,7 @@ class SubmitRun:
             self.tally,
             in_thread=self._in_thread,
             dry_run=options.dry_run,
+            resend=options.on_unknown == "resend",
             now=self._now,
         )
         self.rate = RateGate(self.store, options.rate_key, options.requests_per_second, self._in_thread)
@@ -213,12 +225,16 @@ class SubmitRun:
         """Keep the ready queue topped up: from the source first, then with what earlier runs left."""
         try:
             while not self._over and (chunk := await chunks.next()) is not None:
-                await self._offer(await self.stager.stage(chunk))
+                self._staging = True
+                planned = await self.stager.stage(chunk)
+                self._staging = False
+                await self._offer(planned)
             if not self.options.dry_run:
                 await self._stage_leftovers()
-        except OutreachError as error:
+        except Exception as error:  # noqa: BLE001 - a source that breaks must not cut off requests in flight
             self._fail(error)
         finally:
+            self._staging = False
             self._source_done = True
             self._wake.set()
 
@@ -257,7 +273,7 @@ class SubmitRun:
     async def _sender(self, client: Client) -> None:
         stale = self.options.lease.total_seconds() / 2
         while True:
-            lead = await self._outbox.get()
+            lead = await self._next()
             if self._cancelled_late or time.monotonic() - lead.claimed_at > stale:
                 # The machine stood still since the claim: somebody else may already have judged this lead.
                 self._answered(lead, judge_fault(Fault.NOT_SENT))
@@ -269,6 +285,14 @@ class SubmitRun:
                 self._answered(
                     lead, answer or judge_fault(Fault.DROPPED, "the task was stopped while waiting")
                 )
+
+    async def _next(self) -> Planned:
+        """The next claimed lead; an asyncio.Queue, of which every lead would pay the locks."""
+        while not self._outbox:
+            idle = self._loop.create_future() if self._loop else asyncio.Future()
+            self._idle.append(idle)
+            await idle
+        return self._outbox.popleft()
 
     def _answered(self, lead: Planned, answer: Answer) -> None:
         if self._flying.pop(lead.id, None) is None:
@@ -323,7 +347,11 @@ class SubmitRun:
             self._wake.clear()
             now = time.monotonic()
             self._watch(now)
-            take = 0 if self._over else await self._allowed(now)
+            try:
+                take = 0 if self._over else await self._allowed(now)
+            except StoreError as error:
+                self._fail(error)
+                continue
             due = bool(self._settled) and (
                 len(self._settled) >= self._group or not self._flying or now - self._oldest_settled > 0.02
             )
@@ -331,7 +359,7 @@ class SubmitRun:
                 await self._turn(take)
                 continue
             if not self._flying and not self._settled:
-                if self._over:
+                if self._over and not self._staging and not self._in_doubt:
                     break
                 if self._source_done and not self._ready and not self._in_doubt:
                     break
@@ -362,41 +390,66 @@ class SubmitRun:
                 self._count(lead, RowState.HELD, "answer_not_recorded")
             self._fail(error)
             return
+        except BaseException:
+            self._settled = batch + self._settled
+            self._ready.extendleft(reversed(claim))
+            raise
         for lead, answer in batch:
             self._account(lead, answer)
+        if claimed is None:
+            self._ready.extendleft(reversed(claim))
+            return
         missed = []
         for lead in claim:
             if lead.id in claimed:
                 lead.claimed_at = time.monotonic()
                 self._flying[lead.id] = lead
-                self._outbox.put_nowait(lead)
+                self._outbox.append(lead)
+                if self._idle and not (idle := self._idle.pop()).done():
+                    idle.set_result(None)
             else:
                 missed.append(lead)
         if missed:
             await self._explain(missed)
 
-    async def _persist(self, settlements: list[Settlement], ids: list[int]) -> set[int]:
-        """One turn, repeated for a while when the store is away: answers in hand are worth waiting for."""
+    async def _persist(self, settlements: list[Settlement], ids: list[int]) -> set[int] | None:
+        """One turn, repeated for a while when the store is away: answers in hand are worth waiting for.
+
+        :return: the claimed ids; None when the store was away, and nothing was claimed that will be sent now.
+        """
         deadline = time.monotonic() + _STORE_PATIENCE
+        away = False
         while True:
             try:
-                return await self._in_thread(lambda: self.ledger.turn(settlements, ids))
+                claimed = await self._in_thread(lambda ids=ids: self.ledger.turn(settlements, ids))
+                return None if away else claimed
             except StoreError:
                 if time.monotonic() > deadline or (
                     self._stopped and time.monotonic() - self._stop_at > _GRACE_SECONDS
                 ):
                     raise
-                ids = []  # claim nothing on a store that comes and goes
+                ids, away = [], True  # claim nothing on a store that comes and goes
                 await asyncio.sleep(0.5)
 
     async def _explain(self, missed: Sequence[Planned]) -> None:
         """Leads that could not be claimed: taken by another run, suppressed meanwhile, or we were superseded."""
-        if not await self._alive():
+        try:
+            states = (
+                await self._in_thread(lambda: self.ledger.states([lead.id for lead in missed]))
+                if await self._alive()
+                else None
+            )
+        except StoreError as error:
+            self._fail(error)
+            states = None
+        if states is None:
             self._ready.extendleft(reversed(missed))
             return
-        states = await self._in_thread(lambda: self.ledger.states([lead.id for lead in missed]))
         for lead in missed:
             state, reason = states.get(lead.id, ("", ""))
+            if state == LeadState.PLANNED:  # somebody had it locked for a moment
+                self._ready.append(lead)
+                continue
             row = {
                 LeadState.ACCEPTED.value: RowState.UNCHANGED,
                 LeadState.HELD.value: RowState.HELD,
@@ -406,13 +459,9 @@ class SubmitRun:
             self._count(lead, row, reason or "another_run_took_it")
 
     def _settlement(self, lead: Planned, answer: Answer) -> Settlement:
-        state = {
-            Outcome.ACCEPTED: LeadState.ACCEPTED,
-            Outcome.REJECTED: LeadState.REJECTED,
-            Outcome.UNKNOWN: LeadState.HELD if self.options.on_unknown == "hold" else LeadState.PLANNED,
-            Outcome.UNAVAILABLE: LeadState.PLANNED,
-            Outcome.CONFIGURATION: LeadState.PLANNED,
-        }[answer.outcome]
+        state = _SETTLED[answer.outcome]
+        if state is LeadState.HELD and self.options.on_unknown != "hold":
+            state = LeadState.PLANNED
         return Settlement(
             lead.id, state, "" if state is LeadState.ACCEPTED else answer.reason,
             "" if state is LeadState.ACCEPTED else answer.detail, answer.outcome, answer.status, answer.latency_ms,
@@ -439,11 +488,26 @@ class SubmitRun:
         if lead.carried:
             self.tally.carried[state.value] += 1
         else:
-            self.tally.add(state, reason, f"line {lead.line} {mask_phone(lead.phone)}")
+            self.tally.add(state, reason, f"line {lead.line} {mask_phone(lead.phone)}" if reason else None)
 
     def _count_left(self, lead: Planned) -> None:
         if not lead.carried:
             self._count(lead, RowState.PLANNED, "not_sent_yet")
+
+    def _account_rest(self) -> None:
+        """Of a run that was cut off: what was claimed is held by the ledger, the rest is not sent yet."""
+        for lead in self._ready:
+            self._count_left(lead)
+        for lead in (
+            *self._flying.values(),
+            *(lead for lead, _ in self._settled),
+            *(lead for lead, _ in self._in_doubt.values()),
+        ):
+            self._count(lead, RowState.HELD, "worker_died")
+        self._ready.clear()
+        self._flying.clear()
+        self._settled.clear()
+        self._in_doubt.clear()
 
     # -- watching ------------------------------------------------------------------------------------------
 
@@ -513,18 +577,18 @@ class SubmitRun:
                     self._fail(error)
 
     async def _alive(self) -> bool:
+        read, counts, reasons = self.tally.read, self.tally.by_state(), self.tally.by_reason()
         alive = await self._in_thread(
             lambda: runs.heartbeat(
-                self.store, self.run_id, lease=self.options.lease, read=self.tally.read,
-                counts=self.tally.by_state(), reasons=self.tally.by_reason(),
+                self.store, self.run_id, lease=self.options.lease, read=read, counts=counts, reasons=reasons
             )
-        )  # fmt: skip
+        )
         self._last_beat = time.monotonic()
         if not alive:
             self._fail(OutreachUnavailable("another try of this task took over; this one sends nothing more"))
         return alive
 
-    def _fail(self, error: OutreachError) -> None:
+    def _fail(self, error: Exception) -> None:
         if self._failure is None:
             self._failure = error
         self._wake.set()
@@ -540,7 +604,7 @@ class SubmitRun:
                 f"stopped before the end: {self._stopped}; the rest waits for the next try"
             )
         counts = self.tally.counts
-        left = counts[RowState.PLANNED]
+        left = counts[RowState.PLANNED] + self.tally.carried[RowState.PLANNED.value]
         if left and not self.options.dry_run:
             raise OutreachUnavailable(f"{left:,} leads are still to be sent; the next try does")
         self.options.max_rejected.check(self.tally, self.options.min_rows)

@@ -7,6 +7,7 @@ import ssl
 import time
 import zlib
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
@@ -21,6 +22,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import printable
 from airflow_outreach_provider.core.outcomes import Answer, Fault, judge, judge_fault
 from airflow_outreach_provider.net.deadlines import Deadlines
+from airflow_outreach_provider.net.exchange import Exchange, Line
 
 SUBMIT_PATH = "/api/webhook/outreach"
 _BODY_LIMIT = 64 * 1024
@@ -83,18 +85,23 @@ class OutreachClient:
         except ValueError:
             self._url_object = None
         self._proxy = settings.proxy or _environment_proxy(self._url_object, settings.trust_env)
+        headers = _headers(settings)
+        # Sooner than the time limit of the whole, and to the moment: what did not connect was certainly not sent.
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=min(settings.connect_timeout, 0.8 * settings.timeout), ceil_threshold=inf
+        )
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=_ssl_context(settings), ttl_dns_cache=60
             ),
-            # Sooner than the time limit of the whole, and to the moment: what did not connect was certainly not sent.
-            timeout=aiohttp.ClientTimeout(
-                total=None, connect=min(settings.connect_timeout, 0.8 * settings.timeout), ceil_threshold=inf
-            ),
+            timeout=timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            headers=_headers(settings),
+            headers=headers,
         )
+        self._line: Line | None = None
+        if self._url_object is not None and self._proxy is None:
+            self._line = Line(self._session, self._url_object, headers, timeout)
         self._deadlines = Deadlines(settings.timeout)
         return self
 
@@ -115,12 +122,10 @@ class OutreachClient:
         if self._url_object is None:
             return judge_fault(Fault.INVALID_URL)
         started = time.perf_counter()
-        response: aiohttp.ClientResponse | None = None
+        response: aiohttp.ClientResponse | Exchange | None = None
         try:
             with self._deadlines.block():
-                async with self._session.post(
-                    self._url_object, data=body, allow_redirects=False, proxy=self._proxy
-                ) as response:
+                async with self._post(body) as response:
                     content = await _read(response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             if response is None or 200 <= response.status < 300:
@@ -133,6 +138,13 @@ class OutreachClient:
             retry_after=response.headers.get("Retry-After"),
             latency_ms=_elapsed(started),
         )
+
+    def _post(self, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse | Exchange]:
+        if self._line is not None:
+            return self._line.post(body)
+        assert self._session is not None
+        assert self._url_object is not None
+        return self._session.post(self._url_object, data=body, allow_redirects=False, proxy=self._proxy)
 
 
 # Order matters: the first class that fits names the fault. What is raised before a connection stands is
@@ -169,7 +181,7 @@ def fault_of(error: BaseException) -> Fault:
     return Fault.DROPPED
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse | Exchange) -> bytes:
     """The body, at most 64 KiB of it, after decompression too; an endless body ends with the connection."""
     length = response.content_length
     if length is not None and length <= _BODY_LIMIT:

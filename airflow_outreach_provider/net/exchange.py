@@ -1,0 +1,125 @@
+"""A POST of bytes over aiohttp's connections, without the machinery a session sets up for each request.
+
+A session builds a URL, headers, a cookie jar's view, a writer with a task of its own and a response each time:
+half of what a lead costs. Here the request's head is written out once, and what remains is aiohttp's own
+connector (pool, DNS, TLS), parser and exceptions. Nothing is redirected, decompressed or tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+
+class Line:
+    """Many POSTs to one URL; there is no proxy on the way.
+
+    :param session: lends its connector; its own headers are not sent.
+    :param headers: the whole of them, but ``Host`` and ``Content-Length``; without control characters.
+    :param timeout: of which ``connect`` counts.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: URL,
+        headers: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+    ) -> None:
+        assert session.connector is not None
+        self._connector, self._timeout = session.connector, timeout
+        self._request = aiohttp.ClientRequest(
+            "POST", url, headers=headers, loop=asyncio.get_running_loop(), session=session
+        )
+        sent = [(name, value) for name, value in self._request.headers.items() if name != "Content-Length"]
+        lines = [f"POST {url.raw_path_qs} HTTP/1.1", *[f"{name}: {value}" for name, value in sent]]
+        self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
+
+    def post(self, body: bytes) -> Exchange:
+        """One request; enter it to send."""
+        return Exchange(self, body)
+
+    async def connect(self) -> aiohttp.connector.Connection:
+        """:raises aiohttp.ConnectionTimeoutError: no connection within the time allowed."""
+        try:
+            return await self._connector.connect(self._request, traces=[], timeout=self._timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {self._request.url}") from error
+
+    def wire(self, body: bytes) -> bytes:
+        return b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
+
+    def invalid(self, error: HttpProcessingError) -> aiohttp.ClientResponseError:
+        return aiohttp.ClientResponseError(
+            self._request.request_info, (), status=error.code, message=error.message, headers=error.headers
+        )
+
+
+class Exchange:
+    """One request and its answer. An async context manager: entered when the answer's head is there.
+
+    :ivar status: of the answer.
+    :ivar content: the body as a stream.
+    """
+
+    __slots__ = ("_body", "_connection", "_line", "content", "headers", "status")
+
+    def __init__(self, line: Line, body: bytes) -> None:
+        self._line, self._body = line, body
+
+    async def __aenter__(self) -> Self:
+        connection = self._connection = await self._line.connect()
+        try:
+            protocol, transport = connection.protocol, connection.transport
+            if protocol is None or transport is None:
+                raise aiohttp.ClientConnectionResetError("the connection is gone")
+            protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+            transport.write(self._line.wire(self._body))
+            await self._head(protocol)
+        except BaseException:
+            connection.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A connection goes back to the pool only when the whole answer was read; the connector sees to that.
+        if error is None:
+            self._connection.release()
+        else:
+            self._connection.close()
+
+    @property
+    def content_length(self) -> int | None:
+        length = self.headers.get("Content-Length")
+        return int(length) if length is not None else None
+
+    async def read(self) -> bytes:
+        """The whole body."""
+        return await self.content.read()
+
+    def close(self) -> None:
+        """Read no further: the connection ends here."""
+        self._connection.close()
+
+    async def _head(self, protocol: ResponseHandler) -> None:
+        """Wait for the head of the answer, over interim answers."""
+        while True:
+            try:
+                message, content = await protocol.read()
+            except HttpProcessingError as error:
+                raise self._line.invalid(error) from error
+            if not 100 <= message.code <= 199 or message.code == 101:
+                break
+        self.status: int = message.code
+        self.headers: CIMultiDictProxy[str] = message.headers
+        self.content: aiohttp.StreamReader = content

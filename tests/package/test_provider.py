@@ -1,0 +1,178 @@
+"""The package as Airflow and its users meet it: provider info, commands, README, version."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import airflow
+import jsonschema
+import pytest
+
+from airflow_outreach_provider import __version__
+from airflow_outreach_provider.get_provider_info import get_provider_info
+
+ROOT = Path(__file__).parents[2]
+INFO = get_provider_info()
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_provider_info_is_valid() -> None:
+    """Airflow's own schema accepts the provider's description."""
+    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
+    jsonschema.validate(INFO, schema)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        module
+        for kind in ("operators", "sensors", "hooks", "triggers")
+        for entry in INFO[kind]
+        for module in entry["python-modules"]
+    ],
+)
+def test_every_module_it_names_exists(name: str) -> None:
+    """What the provider info lists can be imported."""
+    importlib.import_module(name)
+
+
+@pytest.mark.parametrize("connection", INFO["connection-types"], ids=lambda c: c["connection-type"])
+def test_every_connection_type_has_its_hook(connection: dict[str, Any]) -> None:
+    """Each connection type is its hook's own, and the hook can be tested from the form."""
+    module, _, name = connection["hook-class-name"].rpartition(".")
+    hook = getattr(importlib.import_module(module), name)
+    assert hook.conn_type == connection["connection-type"]
+    assert callable(hook.test_connection)
+    for field in connection["conn-fields"].values():
+        jsonschema.Draft202012Validator.check_schema(field["schema"])
+
+
+def airflow_cli(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "AIRFLOW_HOME": str(home), "COLUMNS": "200"}
+    return subprocess.run(
+        [sys.executable, "-m", "airflow", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_airflow_discovers_the_provider(tmp_path: Path) -> None:
+    """``airflow providers list`` shows the provider, ``config list`` its section."""
+    listed = airflow_cli("providers", "list", "-o", "json", home=tmp_path)
+    found = {
+        row["package_name"]: row["version"] for row in json.loads(listed.stdout[listed.stdout.index("[") :])
+    }
+    assert found["airflow-provider-outreach"] == __version__
+    value = airflow_cli("config", "get-value", "outreach", "lease_seconds", home=tmp_path)
+    assert value.stdout.strip().splitlines()[-1] == "300", value.stderr
+
+
+def commands() -> Iterator[str]:
+    from airflow_outreach_provider.cli import get_commands
+
+    def walk(items: Any, prefix: str) -> Iterator[str]:
+        for item in items:
+            name = f"{prefix} {item.name}".strip()
+            if hasattr(item, "subcommands"):
+                yield from walk(item.subcommands, name)
+            else:
+                yield name
+
+    yield from walk(get_commands()[0].subcommands, "")
+
+
+@pytest.mark.parametrize("command", list(commands()))
+def test_every_command_helps(command: str) -> None:
+    """Every command has a help text for itself and for each of its arguments."""
+    from airflow.cli.cli_config import ActionCommand
+
+    from airflow_outreach_provider.cli import get_commands
+
+    items: Any = get_commands()[0].subcommands
+    found: Any = None
+    for word in command.split():
+        found = next(item for item in items if item.name == word)
+        items = getattr(found, "subcommands", ())
+    assert isinstance(found, ActionCommand)
+    assert found.help
+    parser = argparse.ArgumentParser()
+    for argument in found.args:
+        argument.add_to_parser(parser)
+        assert argument.kwargs.get("help"), argument.flags
+    parser.format_help()
+
+
+def test_the_readme_names_only_commands_that_exist() -> None:
+    """No command of the README is a promise."""
+    known = set(commands())
+    section = README[README.index("## Commands") : README.index("## For contributors")]
+    named = re.findall(r"`([a-z][a-z -]*)`", section)
+    group = ""
+    for full in named:
+        name = full.removeprefix("airflow outreach").strip()
+        words = name.split()
+        group = words[0] if len(words) == 2 else group
+        assert name in known or f"{group} {name}" in known or not name, full
+
+
+def test_the_readmes_dag_is_short_and_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The DAG of the README has fewer than 15 lines and parses as it stands."""
+    code = re.search(r"```python\n(.*?)```", README, re.S)
+    assert code is not None
+    assert len(code.group(1).strip().splitlines()) < 15
+    names: dict[str, Any] = {}
+    exec(compile(code.group(1), "README.md", "exec"), names)
+
+
+def test_the_readmes_workflow_is_valid(tmp_path: Path) -> None:
+    """The workflow file of the README passes lint."""
+    code = re.search(r"```yaml\n(.*?)```", README, re.S)
+    assert code is not None
+    (tmp_path / "leads.yaml").write_text(code.group(1))
+    linted = subprocess.run(
+        [sys.executable, "-m", "airflow_outreach_provider.workflows", "lint", str(tmp_path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_the_readmes_links_lead_somewhere() -> None:
+    """Every relative link of the README is a file of the repository."""
+    for target in re.findall(r"\]\(((?!https?:)[^)#]+)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_make_targets_of_the_readme_exist() -> None:
+    """Every ``make`` command of the README is a target."""
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"\bmake ([a-z-]+)", README)):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_the_fast_edges_stay_light() -> None:
+    """Commands are known to every ``airflow`` call, plugins to every process: neither imports web server or store."""
+    code = (
+        "import sys\n"
+        "import airflow_outreach_provider.cli as cli; cli.get_commands()\n"
+        "import airflow_outreach_provider.plugins.outreach\n"
+        "heavy = [m for m in ('aiohttp', 'alembic', 'phonenumbers', 'airflow_outreach_provider.store.engine') if m in sys.modules]\n"
+        "print(heavy)"
+    )
+    before = subprocess.run(
+        [sys.executable, "-c", "import sys, airflow.cli.cli_config, airflow.plugins_manager\nprint('aiohttp' in sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    ours = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    allowed = {"aiohttp"} if before.stdout.strip().endswith("True") else set()
+    assert set(json.loads(ours.stdout.strip().splitlines()[-1].replace("'", '"'))) <= allowed

@@ -1,0 +1,7 @@
+"""Every outreach workflow of the folder workflows/ as an Airflow DAG."""
+
+from pathlib import Path
+
+from airflow_outreach_provider.workflows import load_workflows
+
+load_workflows(Path(__file__).parent / "workflows")

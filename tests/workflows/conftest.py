@@ -1,0 +1,126 @@
+"""A real Airflow for workflow tests: its own home and database, DAGs loaded from files and run by ``dag.test()``."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Airflow reads its environment once, when it is imported; nothing above this line may import it.
+_HOME = os.environ.get("OUTREACH_TEST_AIRFLOW_HOME") or tempfile.mkdtemp(prefix="outreach-airflow-")
+os.environ["OUTREACH_TEST_AIRFLOW_HOME"] = os.environ["AIRFLOW_HOME"] = _HOME
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+os.environ.setdefault("AIRFLOW__CORE__DAGS_FOLDER", f"{_HOME}/dags")
+os.makedirs(f"{_HOME}/dags", exist_ok=True)
+
+from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator  # noqa: E402
+from airflow_outreach_provider.store.engine import Store  # noqa: E402
+from airflow_outreach_provider.store.migrate import upgrade  # noqa: E402
+
+LOADER = """\
+from pathlib import Path
+
+from airflow_outreach_provider.workflows import load_workflows
+
+load_workflows(Path(__file__).parent / "workflows")  # a DAG file of Airflow
+"""
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """Airflow's own tables, once."""
+    from airflow.utils import db
+
+    db.initdb()
+
+
+@pytest.fixture
+def outreach_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """An empty outreach store, the one that tasks of this test use."""
+    url = f"sqlite:///{tmp_path / 'outreach.db'}"
+    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", url)
+    store = Store(url)
+    upgrade(store)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def simulator_process() -> Iterator[RunningSimulator]:
+    with running_simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def simulator(simulator_process: RunningSimulator, monkeypatch: pytest.MonkeyPatch) -> RunningSimulator:
+    """The outreach API as ``outreach_default``; nobody was texted yet."""
+    simulator_process.set_faults()
+    simulator_process.reset()
+    monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(simulator_process.connection))
+    return simulator_process
+
+
+class Dags:
+    """The DAGs of a folder as Airflow's own DAG bag loads them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.load()
+
+    def load(self) -> None:
+        from airflow.dag_processing.dagbag import BundleDagBag
+
+        self.bag = BundleDagBag(
+            dag_folder=str(self.folder), bundle_path=self.folder, bundle_name="workflow-tests"
+        )
+
+    def __getitem__(self, dag_id: str) -> Any:
+        return self.bag.dags[dag_id]
+
+    @property
+    def import_errors(self) -> dict[str, str]:
+        return dict(self.bag.import_errors)
+
+    def run(self, dag_id: str, **conf: Any) -> dict[tuple[str, int], str]:
+        """Run a DAG to its end; the states of its task instances by (task id, map index).
+
+        :param conf: what the trigger form was filled in with.
+        """
+        from airflow.dag_processing.dagbag import sync_bag_to_db
+        from airflow.models.dagbundle import DagBundleModel
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        self.load()  # dag.test() renders templates into the DAG it is given
+        with create_session() as session:
+            if session.get(DagBundleModel, "workflow-tests") is None:
+                session.add(DagBundleModel(name="workflow-tests"))
+        sync_bag_to_db(self.bag, "workflow-tests", None)
+        run = self[dag_id].test(run_conf=conf or None)
+        with create_session() as session:
+            from airflow.models.taskinstance import TaskInstance
+
+            found = session.scalars(
+                select(TaskInstance).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run.run_id)
+            )
+            return {(ti.task_id, ti.map_index): str(ti.state) for ti in found}
+
+
+@pytest.fixture
+def load_dags(tmp_path: Path, airflow_database: None) -> Callable[..., Dags]:
+    """Write workflow files and load them: ``load_dags(**{"leads.yaml": "…"})``."""
+
+    def load(**files: str) -> Dags:
+        folder = tmp_path / "dags"
+        (folder / "workflows").mkdir(parents=True, exist_ok=True)
+        (folder / "outreach_workflows.py").write_text(LOADER)
+        for name, text in files.items():
+            (folder / "workflows" / name).write_text(text)
+        return Dags(folder)
+
+    return load

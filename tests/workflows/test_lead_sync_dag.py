@@ -1,0 +1,202 @@
+"""A lead sync of a workflow file as a real DAG, run by Airflow against the simulator."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from airflow_outreach_provider.simulator.process import RunningSimulator
+from airflow_outreach_provider.store.engine import Store
+
+LEADS = "phone,first_name,opt_in\n(212) 555-0123,Ada,yes\n+14165550199,Grace,yes\n+12125550177,Alan,no\n"
+SYNC = """\
+lead_syncs:
+  website:
+    description: Website leads.
+    leads: {csv: leads.csv}
+    map: {phoneNumber: phone, firstName: "{{ row.first_name | upper }}"}
+    rules: {default_region: US, consent: opt_in}
+"""
+APPROVED = SYNC + "    retries: 0\n"
+APPROVED = APPROVED.replace("consent: opt_in", "consent: opt_in, approve_above: 1, approval_timeout: 1s")
+DAG_ID = "outreach_lead_sync__website"
+
+
+def test_a_sync_texts_each_person_once(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store
+) -> None:
+    """A path beside the workflow file, a map, the rules: and a second run texts nobody."""
+    dags = load_dags(**{"sync.yaml": SYNC, "leads.csv": LEADS})
+    assert dags.import_errors == {}
+    assert dags.run(DAG_ID) == {("submit", -1): "success"}
+    assert simulator.texts() == {"+12125550123": 1, "+14165550199": 1}
+    assert simulator.texts("+12125550123")["last_payload"]["firstName"] == "ADA"
+    assert dags.run(DAG_ID) == {("submit", -1): "success"}
+    assert simulator.texts() == {"+12125550123": 1, "+14165550199": 1}
+
+
+def test_the_trigger_form_takes_another_file_a_limit_and_a_dry_run(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
+) -> None:
+    """What the form says holds for this run alone; every field has a help text."""
+    other = tmp_path / "other.csv"
+    other.write_text("phone,first_name,opt_in\n+14165550101,Edsger,yes\n+14165550102,Barbara,yes\n")
+    dags = load_dags(**{"sync.yaml": SYNC, "leads.csv": LEADS})
+    params = dags[DAG_ID].params
+    assert all(params.get_param(name).description for name in ("leads", "limit", "dry_run"))
+    assert dags.run(DAG_ID, leads=str(other), dry_run=True) == {("submit", -1): "success"}
+    assert simulator.texts() == {}
+    assert dags.run(DAG_ID, leads=str(other), limit=1) == {("submit", -1): "success"}
+    assert simulator.texts() == {"+14165550101": 1}
+
+
+def test_up_to_the_limit_no_approval_is_asked(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store
+) -> None:
+    """``approve_above: 2`` with two people: the run goes through."""
+    text = APPROVED.replace("approve_above: 1", "approve_above: 2")
+    dags = load_dags(**{"sync.yaml": text, "leads.csv": LEADS})
+    assert set(dags.run(DAG_ID).values()) == {"success"}
+    assert len(simulator.texts()) == 2
+
+
+def test_above_the_limit_a_person_sees_the_plan_and_approves(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store
+) -> None:
+    """The run waits in Airflow's own "required actions" with the masked plan, and then sends."""
+    dags = load_dags(**{"sync.yaml": APPROVED, "leads.csv": LEADS})
+    with _person(lambda: _answer("Approve")) as seen:
+        states = dags.run(DAG_ID)
+    assert states == {
+        ("approval.plan", -1): "success",
+        ("approval.approve", -1): "success",
+        ("submit", -1): "success",
+    }
+    assert seen["texted"] is None
+    assert "2 people" in seen["subject"]
+    assert "no_consent" in seen["body"]
+    assert "+12125550123" not in seen["body"]
+    assert simulator.texts() == {"+12125550123": 1, "+14165550199": 1}
+
+
+def test_rejected_sends_nothing(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store
+) -> None:
+    """A person says no: what comes after is skipped."""
+    dags = load_dags(**{"sync.yaml": APPROVED, "leads.csv": LEADS})
+    with _person(lambda: _answer("Reject")):
+        states = dags.run(DAG_ID)
+    assert states[("submit", -1)] == "skipped"
+    assert simulator.texts() == {}
+
+
+def test_no_answer_in_time_sends_nothing(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store
+) -> None:
+    """After ``approval_timeout`` the run fails."""
+    dags = load_dags(**{"sync.yaml": APPROVED, "leads.csv": LEADS})
+    with _person(_time_out):
+        states = dags.run(DAG_ID)
+    assert states[("approval.approve", -1)] == "failed"
+    assert states[("submit", -1)] == "upstream_failed"
+    assert simulator.texts() == {}
+
+
+def test_more_people_than_approved_are_not_texted(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
+) -> None:
+    """The source grows while a person thinks: nothing is sent, and the run asks to plan again."""
+    dags = load_dags(**{"sync.yaml": APPROVED, "leads.csv": LEADS})
+    leads = tmp_path / "dags" / "workflows" / "leads.csv"
+
+    def grow_and_approve() -> dict[str, Any] | None:
+        leads.write_text(LEADS + "+14165550111,Late,yes\n")
+        return _answer("Approve")
+
+    with _person(grow_and_approve):
+        states = dags.run(DAG_ID)
+    assert states[("submit", -1)] == "failed"
+    assert simulator.texts() == {}
+
+
+@contextmanager
+def _person(act: Callable[[], dict[str, Any] | None]) -> Iterator[dict[str, Any]]:
+    """Somebody who acts as soon as the run waits; ``seen`` holds what was shown."""
+    seen: dict[str, Any] = {}
+
+    def wait() -> None:
+        deadline = time.monotonic() + 40
+        try:
+            while time.monotonic() < deadline and not seen:
+                time.sleep(0.2)
+                seen.update(act() or {})
+        except BaseException as error:
+            seen["error"] = repr(error)
+        if not seen or "error" in seen:
+            _give_up()  # a waiting run would wait for ever
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    yield seen
+    thread.join(5)
+    assert seen, "nobody was asked"
+    assert "error" not in seen, seen["error"]
+
+
+def _give_up() -> None:
+    from airflow.utils.session import create_session
+
+    with create_session(scoped=False) as session:
+        ti = _waiting(session)
+        if ti is not None:
+            ti.state = "failed"
+
+
+def _waiting(session: Any) -> Any:
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import select
+    from sqlalchemy.orm import joinedload
+
+    found = (
+        select(TaskInstance)
+        .where(TaskInstance.state == "awaiting_input")
+        .options(joinedload(TaskInstance.hitl_detail))
+    )
+    return session.scalars(found).first()
+
+
+def _answer(option: str) -> dict[str, Any] | None:
+    """Answer as the UI does, by Airflow's own API function."""
+    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
+    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+    from airflow.utils.session import create_session
+
+    with create_session(scoped=False) as session:
+        ti = _waiting(session)
+        if ti is None:
+            return None
+        shown = {"subject": ti.hitl_detail.subject, "body": ti.hitl_detail.body, "texted": None}
+        payload = UpdateHITLDetailPayload(chosen_options=[option])
+        user = SimpleNamespace(get_id=lambda: "ada", get_name=lambda: "ada")
+        update_hitl_detail(ti.dag_id, ti.run_id, ti.task_id, payload, user, session)
+        return shown
+
+
+def _time_out() -> dict[str, Any] | None:
+    """What the scheduler does with tasks whose time is up."""
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+    from airflow.utils.session import create_session
+
+    with create_session(scoped=False) as session:
+        waiting = _waiting(session)
+        if waiting is None or waiting.trigger_timeout.timestamp() > time.time():
+            return None
+        scheduler = SimpleNamespace(log=logging.getLogger(__name__))
+        SchedulerJobRunner.check_awaiting_input_timeouts(scheduler, session=session)  # type: ignore[arg-type]
+        return {"timed_out": True}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -114,7 +114,7 @@ class ContactEvent:
             "kind": self.kind.value,
             "occurred_at": write_time(self.occurred_at),
             "received_at": write_time(self.received_at),
-            "contact": asdict(self.contact),
+            "contact": {name: getattr(self.contact, name) for name in CONTACT_FIELDS},
             "campaign_id": self.campaign_id,
             "data": self.data,
         }

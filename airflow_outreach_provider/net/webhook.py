@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 from types import TracebackType
 from urllib.request import getproxies, proxy_bypass
@@ -31,8 +32,8 @@ EXCERPT_BYTES = 4096
 DEFAULT_TIMEOUT_SECONDS = 15.0
 # An answer up to this size is read to its end, so that the connection can be used again.
 _DRAINED_BYTES = 65_536
-# Judged addresses are kept this long: a batch to one host needs one look-up, a moved host is found soon.
-_RESOLVED_SECONDS = 10.0
+# Judged addresses are kept this long: a batch to one target needs one look-up, a moved host is found soon.
+_JUDGED_SECONDS = 10.0
 _MAX_DIALLED = 4
 # RFC 9110 section 8.4.1; 47 lets zlib tell gzip from deflate by itself.
 _ZLIB_ANY_HEADER = 47
@@ -115,7 +116,7 @@ class WebhookClient:
 
     def __init__(self, *, connections: int = 64, tls: ssl.SSLContext | None = None) -> None:
         self._connections, self._tls = connections, tls
-        self._resolved: dict[tuple[str, int], tuple[float, list[str]]] = {}
+        self._judged: dict[tuple[object, ...], tuple[float, list[str]]] = {}
 
     async def __aenter__(self) -> WebhookClient:
         self._session = aiohttp.ClientSession(
@@ -167,6 +168,10 @@ class WebhookClient:
         :raises ConfigurationError: plain HTTP where it is not allowed.
         :raises WebhookFailed: the name does not resolve.
         """
+        key = (target.url, target.allow_networks, target.allow_http)
+        known = self._judged.get(key)
+        if known and known[0] > time.monotonic():
+            return known[1]
         host, port = target.url.raw_host or "", target.url.port or 0
         addresses = await self._resolve(host, port)
         for address in addresses:
@@ -180,6 +185,7 @@ class WebhookClient:
                         f"the endpoint {host} would be called without encryption",
                         "use https, or set allow_http in the connection's extra",
                     )
+        self._judged[key] = (time.monotonic() + _JUDGED_SECONDS, addresses)
         return addresses
 
     async def _resolve(self, host: str, port: int) -> list[str]:
@@ -187,9 +193,6 @@ class WebhookClient:
             return [str(ip_address(host))]
         except ValueError:
             pass
-        known = self._resolved.get((host, port))
-        if known and known[0] > time.monotonic():
-            return known[1]
         loop = asyncio.get_running_loop()
         try:
             # The same call that connect() would make: 127.1, 0x7f.1 and 2130706433 become addresses here.
@@ -199,7 +202,6 @@ class WebhookClient:
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if not addresses:
             raise WebhookFailed(f"the host name {host} does not resolve")
-        self._resolved[host, port] = (time.monotonic() + _RESOLVED_SECONDS, addresses)
         return addresses
 
     async def _post_to_any(
@@ -215,7 +217,7 @@ class WebhookClient:
         for address in addresses[:_MAX_DIALLED]:
             try:
                 async with self._session.post(
-                    target.url.with_host(address),
+                    _dialled(target.url, address),
                     data=body,
                     headers=all_headers,
                     server_hostname=target.url.raw_host if target.url.scheme == "https" else None,
@@ -238,6 +240,11 @@ class WebhookClient:
         ) from refused
 
 
+@lru_cache(maxsize=256)
+def _dialled(url: URL, address: str) -> URL:
+    return url.with_host(address)
+
+
 async def _read_excerpt(response: aiohttp.ClientResponse) -> str:
     """The first bytes of the answer's body; a short body is read to its end, a long one is cut off."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
@@ -255,6 +262,8 @@ async def _read_excerpt(response: aiohttp.ClientResponse) -> str:
         return f"({read} bytes, packed with {encoding[:20]})"
     # PostgreSQL stores no NUL in a text; other control characters only spoil a terminal.
     text = kept.decode("utf-8", errors="replace")
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
 
 

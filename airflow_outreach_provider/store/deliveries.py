@@ -12,10 +12,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import Verdict
-from airflow_outreach_provider.store.deliveries_schema import deliveries, delivery_attempts
+from airflow_outreach_provider.store.deliveries_schema import deliveries
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.rowset import values_param, valueset
+from airflow_outreach_provider.store.rowset import rows_param, rowset, values_param, valueset
 from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.store.schema import to_ms
 
 # Spelt as in the partial indexes: with bound parameters neither database would use them.
 _IS_OPEN = deliveries.c.state.in_([sa.literal_column(f"'{state.value}'") for state in OPEN_STATES])
@@ -186,49 +187,57 @@ def renew(store: Store, owner: Owner, lease: timedelta) -> None:
     store.retrying(work)
 
 
-_SETTLE = (
-    deliveries.update()
-    .where(deliveries.c.id == sa.bindparam("of_id"))
-    .values(
-        state=sa.bindparam("new_state"),
-        tries=deliveries.c.tries + 1,
-        last_status=sa.bindparam("status"),
-        last_error=sa.bindparam("error"),
-        updated_at=sa.bindparam("at"),
-        delivered_at=sa.bindparam("delivered"),
-    )
-)
+_ATTEMPT_COLUMNS = (
+    ("delivery_id", "int"), ("state", "text"), ("at", "int"), ("verdict", "text"), ("status", "int"),
+    ("latency_ms", "int"), ("error", "text"), ("answer", "text"), ("retry_after", "text"),
+)  # fmt: skip
 
 
 def settle(store: Store, attempts: Sequence[Attempt], owner: Owner) -> None:
-    """Write a group of attempts and the states they lead to, in one transaction."""
+    """Write a group of attempts and the states they lead to, in one transaction.
+
+    Two statements whatever the size of the group; the rows are taken apart by the database, so that this
+    process can go on sending meanwhile.
+    """
     if not attempts:
         return
+    rows = [
+        (
+            each.delivery_id, each.state.value, to_ms(each.at), each.verdict.value, each.status, each.latency_ms,
+            _storable(each.error), _storable(each.answer), each.retry_after,
+        )
+        for each in attempts
+    ]  # fmt: skip
+    settled = rowset(store.dialect, _ATTEMPT_COLUMNS)
     task = {
         "dag_id": owner.dag_id, "task_id": owner.task_id, "airflow_run_id": owner.run_id,
         "map_index": owner.map_index, "try_number": owner.try_number,
     }  # fmt: skip
-    updates: list[dict[str, Any]] = [
-        {
-            "of_id": each.delivery_id, "new_state": each.state.value, "status": each.status, "error": each.error,
-            "at": each.at, "delivered": each.at if each.state is DeliveryState.DELIVERED else None,
-        }
-        for each in attempts
-    ]  # fmt: skip
-    log: list[dict[str, Any]] = [
-        {
-            "delivery_id": each.delivery_id, "at": each.at, "verdict": each.verdict.value, "status": each.status,
-            "latency_ms": each.latency_ms, "error": each.error, "answer": each.answer,
-            "retry_after": each.retry_after, **task,
-        }
-        for each in attempts
-    ]  # fmt: skip
+    update = sa.text(
+        "UPDATE deliveries SET state = r.state, tries = tries + 1, last_status = r.status, "
+        "last_error = r.error, updated_at = r.at, "
+        "delivered_at = CASE WHEN r.state = 'delivered' THEN r.at END "
+        f"FROM {settled} AS r WHERE deliveries.id = r.delivery_id"
+    )
+    insert = sa.text(
+        "INSERT INTO delivery_attempts (delivery_id, at, verdict, status, latency_ms, error, answer, "
+        "retry_after, dag_id, task_id, airflow_run_id, map_index, try_number) "
+        "SELECT r.delivery_id, r.at, r.verdict, r.status, r.latency_ms, r.error, r.answer, "
+        "CAST(r.retry_after AS double precision), :dag_id, :task_id, :airflow_run_id, "
+        f"CAST(:map_index AS integer), CAST(:try_number AS integer) FROM {settled} AS r ORDER BY r.ord"
+    )
+    parameter = rows_param(rows)
 
     def work(connection: sa.Connection) -> None:
-        connection.execute(_SETTLE, updates)
-        connection.execute(delivery_attempts.insert(), log)
+        connection.execute(update, {"rows": parameter})
+        connection.execute(insert, {"rows": parameter, **task})
 
     store.retrying(work)
+
+
+def _storable(text: str) -> str:
+    # PostgreSQL keeps no NUL in a text.
+    return text.replace("\x00", "\ufffd")
 
 
 def move(store: Store, ids: Iterable[int], state: DeliveryState, reason: str) -> None:

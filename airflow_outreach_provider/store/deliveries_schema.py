@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata
 
+_UNDELIVERED = sa.text("state <> 'delivered'")
 _OPEN = sa.text("state IN ('pending', 'failed')")
 _NOT_DELIVERED = sa.text("verdict <> 'delivered'")
 
@@ -39,8 +40,11 @@ deliveries = sa.Table(
     # Small at all times: only what is still to be done.
     sa.Index("ix_deliveries_open", "route", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
     sa.Index("ix_deliveries_open_lane", "route", "lane", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
-    sa.Index("ix_deliveries_state", "state", "route", "id"),
-    sa.Index("ix_deliveries_endpoint", "endpoint", "state", "id"),
+    # What people look for; the many that were delivered are listed by id.
+    sa.Index("ix_deliveries_state", "state", "route", "id", sqlite_where=_UNDELIVERED,
+             postgresql_where=_UNDELIVERED),
+    sa.Index("ix_deliveries_endpoint", "endpoint", "state", "id", sqlite_where=_UNDELIVERED,
+             postgresql_where=_UNDELIVERED),
     sa.Index("ix_deliveries_plan", "plan"),
     sa.Index("ix_deliveries_claim", "claim", sqlite_where=sa.text("claim IS NOT NULL"),
              postgresql_where=sa.text("claim IS NOT NULL")),
@@ -65,7 +69,7 @@ delivery_attempts = sa.Table(
     sa.Column("map_index", sa.Integer, nullable=False, server_default="-1"),
     sa.Column("try_number", sa.Integer, nullable=False, server_default="1"),
     sa.Index("ix_delivery_attempts_delivery_id", "delivery_id", "id"),
-    sa.Index("ix_delivery_attempts_task", "airflow_run_id", "dag_id", "task_id", "map_index", "id"),
+    sa.Index("ix_delivery_attempts_task", "airflow_run_id", "map_index", "id"),
     # The overview's chart: where an hour begins, and the failures in it.
     sa.Index("ix_delivery_attempts_at", "at"),
     sa.Index(

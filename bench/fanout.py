@@ -28,7 +28,7 @@ from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKi
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.net.webhook import Target, parse_url
-from airflow_outreach_provider.services.batches import Batch, Task
+from airflow_outreach_provider.services.batch_types import Batch, Task
 from airflow_outreach_provider.services.deliver import Endpoint, deliver
 from airflow_outreach_provider.services.fanout import Reading, fan_out
 from airflow_outreach_provider.store import inbox

@@ -26,8 +26,7 @@ Key = tuple[str, str]
 """(campaign, phone)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the ledger knows of a lead when a row for it is read again."""
 
     id: int
@@ -230,14 +229,14 @@ class Ledger:
         """Leads that were last staged from exactly these rows, by position in ``hashes``."""
         with self.store.read() as connection:
             result = self.store.execute(connection, self._sql.by_row_hash, {"values": values_param(hashes)})
-            return {row[0]: Known(*row[1:]) for row in result}
+            return {row[0]: Known._make(row[1:]) for row in result}
 
     def find(self, keys: Sequence[Key]) -> tuple[dict[int, Known], dict[int, str]]:
         """What is known of these people: leads, and reasons on the do-not-contact list, by position in ``keys``."""
         param = {"rows": rows_param(keys)}
         with self.store.read() as connection:
             known = {
-                row[0]: Known(*row[1:]) for row in self.store.execute(connection, self._sql.by_phone, param)
+                row[0]: Known._make(row[1:]) for row in self.store.execute(connection, self._sql.by_phone, param)
             }
             suppressed = {
                 row[0]: row[1] for row in self.store.execute(connection, self._sql.suppressed, param)

@@ -33,8 +33,13 @@ def main() -> None:
 
     db.initdb()
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.utils.session import create_session
 
-    bag = DagBag(home / "dags", include_examples=False)
+    with create_session() as session:
+        if session.get(DagBundleModel, "dags-folder") is None:
+            session.add(DagBundleModel(name="dags-folder"))
+    bag = DagBag(home / "dags", bundle_name="dags-folder")
     sync_bag_to_db(bag, "dags-folder", None)
     dag = bag.dags["bench_expand"]
     started = time.perf_counter()

@@ -20,7 +20,7 @@ from airflow_outreach_provider.core.made_events import made_event
 from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 from airflow_outreach_provider.hooks.settings import lease, open_store
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
-from airflow_outreach_provider.services.batches import Batch, Report, Task
+from airflow_outreach_provider.services.batch_types import Batch, Report, Task
 from airflow_outreach_provider.services.deliver import DEFAULT_CONCURRENCY, deliver
 from airflow_outreach_provider.services.handle import handle
 from airflow_outreach_provider.services.payloads import CANONICAL, Payload, check_payload

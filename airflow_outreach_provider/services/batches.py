@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
@@ -19,83 +18,15 @@ from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.delivery_rules import Outcome, Verdict
 from airflow_outreach_provider.core.errors import OutreachError, StoreError
 from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.services.batch_types import Batch, Report, Task, Tried
 from airflow_outreach_provider.store import deliveries, inbox
 from airflow_outreach_provider.store.deliveries import Attempt, Delivery
 from airflow_outreach_provider.store.deliveries_inbox import new_delivery
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.runs import Owner
 
 # As many failures one after another, of as many contacts, are the endpoint's: the rest is not tried for now.
 GIVE_UP_AFTER = 16
 _SETTLE_EVERY_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one task instance is to deliver.
-
-    :ivar event_ids: in order. :ivar plan: the key of the sensor's plan; None when no sensor will take back
-        what is left, because the task was given its events directly.
-    :ivar made: events that are not in the inbox.
-    """
-
-    route: str
-    event_ids: Sequence[str]
-    plan: str | None = None
-    made: Sequence[ContactEvent] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """The task instance at work.
-
-    :ivar last_try: Airflow will not retry it.
-    :ivar cleared: a person cleared it: what is dead is tried again.
-    :ivar lease: after this long without a sign of life its deliveries are free for others.
-    :ivar plan_for: how long what is left stays with it: longer than until its next try.
-    """
-
-    owner: Owner
-    last_try: bool = False
-    cleared: bool = False
-    lease: timedelta = timedelta(seconds=300)
-    plan_for: timedelta = timedelta(minutes=15)
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """An attempt's outcome, with what is kept of it."""
-
-    outcome: Outcome
-    status: int | None = None
-    latency_ms: int = 0
-    answer: str = ""
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of a batch in this try.
-
-    :ivar states: deliveries of the batch by state, now.
-    :ivar left: open deliveries that are this task's, for its next try.
-    :ivar busy_until: when another task instance's hold on the batch ends, if one is at it.
-    :ivar reasons: why deliveries failed in this try, the most frequent first.
-    :ivar retry_after: seconds the other side asked to wait.
-    :ivar disabled: why the endpoint is disabled now, if this try disabled it.
-    """
-
-    states: dict[str, int] = field(default_factory=dict)
-    left: int = 0
-    busy_until: datetime | None = None
-    reasons: Counter[str] = field(default_factory=Counter)
-    retry_after: float | None = None
-    disabled: str | None = None
-
-    def reason(self, most: int = 3) -> str:
-        """The most frequent reasons in words."""
-        return "; ".join(
-            f"{reason} ({n}x)" if n > 1 else reason for reason, n in self.reasons.most_common(most)
-        )
 
 
 AttemptOne = Callable[[Delivery, ContactEvent], Awaitable[Tried]]

@@ -14,7 +14,8 @@ from airflow_outreach_provider.core.delivery_rules import Outcome, Verdict, judg
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.signing import Scheme, sign
 from airflow_outreach_provider.net.webhook import Answer, Target, WebhookClient, WebhookFailed
-from airflow_outreach_provider.services.batches import Batch, Report, Task, Tried, ensure_recorded, work
+from airflow_outreach_provider.services.batch_types import Batch, Report, Task, Tried
+from airflow_outreach_provider.services.batches import ensure_recorded, work
 from airflow_outreach_provider.services.payloads import CANONICAL, MakeBody, Payload, body_maker
 from airflow_outreach_provider.services.rate import RateGate
 from airflow_outreach_provider.store import deliveries, endpoints

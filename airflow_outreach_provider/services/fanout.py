@@ -52,7 +52,7 @@ def fan_out(store: Store, reading: Reading, key: str) -> list[dict[str, Any]] | 
     dies at any point and asks again gets the same work.
 
     :param key: the task instance that hands the batches out.
-    :return: batches for :class:`~services.batches.Batch`, plain JSON without personal data; None when there
+    :return: batches for :class:`~services.batch_types.Batch`, plain JSON without personal data; None when there
         is nothing to do; an empty list when everything that was planned under ``key`` is done.
     """
     routes = reading.routes or (reading.consumer,)

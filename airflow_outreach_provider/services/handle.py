@@ -10,7 +10,8 @@ from airflow_outreach_provider.core.delivery_rules import DELIVERED, Outcome, Ve
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected, OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.masking import mask_text
-from airflow_outreach_provider.services.batches import Batch, Report, Task, Tried, ensure_recorded, work
+from airflow_outreach_provider.services.batch_types import Batch, Report, Task, Tried
+from airflow_outreach_provider.services.batches import ensure_recorded, work
 from airflow_outreach_provider.store import deliveries
 from airflow_outreach_provider.store.deliveries import Delivery
 from airflow_outreach_provider.store.engine import Store

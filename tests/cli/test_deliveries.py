@@ -14,7 +14,7 @@ from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.hooks.settings import open_store
-from airflow_outreach_provider.services.batches import Batch, Task
+from airflow_outreach_provider.services.batch_types import Batch, Task
 from airflow_outreach_provider.services.fanout import Reading, fan_out
 from airflow_outreach_provider.services.handle import handle
 from airflow_outreach_provider.store import deliveries_admin, endpoints, inbox

@@ -97,7 +97,7 @@ def test_when_its_work_is_done_a_cleared_sensor_returns_nothing(store: Store) ->
     """A cleared run hands out what is left of its own work, never what came later."""
     arrive(store, "a")
     (batch,) = sensor().execute(context())
-    from airflow_outreach_provider.services.batches import Batch, Task
+    from airflow_outreach_provider.services.batch_types import Batch, Task
     from airflow_outreach_provider.services.handle import handle
     from airflow_outreach_provider.store.runs import Owner
 

@@ -21,7 +21,7 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.signing import Scheme, verify
 from airflow_outreach_provider.net.webhook import Target, parse_url
 from airflow_outreach_provider.services import batches, deliver
-from airflow_outreach_provider.services.batches import Batch, Report, Task
+from airflow_outreach_provider.services.batch_types import Batch, Report, Task
 from airflow_outreach_provider.services.deliver import Endpoint, send_test
 from airflow_outreach_provider.services.fanout import Reading, fan_out, is_ready
 from airflow_outreach_provider.services.payloads import Payload

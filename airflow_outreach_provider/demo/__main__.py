@@ -37,10 +37,16 @@ def main() -> int:
     """:return: the exit code: 0 where everything held."""
     parser = argparse.ArgumentParser(prog="python -m airflow_outreach_provider.demo", description=__doc__)
     parser.add_argument("command", choices=("run", "up"))
-    parser.add_argument("--home", type=Path, default=Path(".airflow/demo"), help="AIRFLOW_HOME (default: %(default)s)")
-    parser.add_argument("--dags", type=Path, default=Path("dags"), help="the DAGs folder (default: %(default)s)")
+    parser.add_argument(
+        "--home", type=Path, default=Path(".airflow/demo"), help="AIRFLOW_HOME (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--dags", type=Path, default=Path("dags"), help="the DAGs folder (default: %(default)s)"
+    )
     parser.add_argument("--rows", type=int, default=5_000, help="rows of the file (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=None, help="of Airflow (default: 8080 for up, any for run)")
+    parser.add_argument(
+        "--port", type=int, default=None, help="of Airflow (default: 8080 for up, any for run)"
+    )
     arguments = parser.parse_args()
     home, dags = arguments.home.resolve(), arguments.dags.resolve()
     if arguments.command == "up":
@@ -108,8 +114,12 @@ def _sync(airflow: RunningAirflow, number: int, written: Written) -> dict[str, i
     if state != "success":
         print(airflow.task_log(DAG_ID, run_id, TASK_ID, task["try_number"]), file=sys.stderr)
         raise SystemExit(f"the sync ended as {state}")
-    answer = airflow.api("GET", f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/xcomEntries/return_value")
-    counts: dict[str, int] = answer["value"] if isinstance(answer["value"], dict) else json.loads(answer["value"])
+    answer = airflow.api(
+        "GET", f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/xcomEntries/return_value"
+    )
+    counts: dict[str, int] = (
+        answer["value"] if isinstance(answer["value"], dict) else json.loads(answer["value"])
+    )
     print(f"\nSync {number}: {state} on try {task['try_number']}, {time.monotonic() - started:.1f} s\n")
     table = _table(airflow.task_log(DAG_ID, run_id, TASK_ID, task["try_number"]))
     print(table or "\n".join(f"{name:<12}{count:>10,}" for name, count in counts.items() if count))

@@ -49,7 +49,11 @@ class RunningAirflow:
         """Start components that do not run; waits until the API answers."""
         (self.home / "components").mkdir(exist_ok=True)
         for name in components:
-            arguments = ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"] if name == "api-server" else []
+            arguments = (
+                ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"]
+                if name == "api-server"
+                else []
+            )
             with (self.home / "components" / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(  # noqa: S603 - our own command
                     [sys.executable, "-m", "airflow", name, *arguments],
@@ -98,7 +102,9 @@ class RunningAirflow:
                 return
             except urllib.error.HTTPError as error:
                 if error.code != 404 or time.monotonic() > deadline:
-                    raise AirflowDidNotStart(f"DAG {dag_id}: {error}\n{self.log_tail('dag-processor')}") from error
+                    broken = [e["stack_trace"] for e in self.api("GET", "importErrors")["import_errors"]]
+                    said = "\n".join(broken) or self.log_tail("dag-processor")
+                    raise AirflowDidNotStart(f"DAG {dag_id}: {error}\n{said}") from error
             time.sleep(0.3)
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
@@ -114,7 +120,9 @@ class RunningAirflow:
             if state in ("success", "failed"):
                 return state
             time.sleep(0.3)
-        raise TimeoutError(f"{dag_id} {run_id} is still {state} after {seconds} s\n{self.log_tail('scheduler')}")
+        raise TimeoutError(
+            f"{dag_id} {run_id} is still {state} after {seconds} s\n{self.log_tail('scheduler')}"
+        )
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1) -> str:
         """The log of one try of a task instance, a line an event."""
@@ -123,7 +131,8 @@ class RunningAirflow:
             f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}?full_content=true&map_index={map_index}",
         )
         return "\n".join(
-            str(line.get("event", "")) if isinstance(line, Mapping) else str(line) for line in answer["content"]
+            str(line.get("event", "")) if isinstance(line, Mapping) else str(line)
+            for line in answer["content"]
         )
 
     def log_tail(self, component: str, lines: int = 30) -> str:
@@ -144,7 +153,9 @@ class RunningAirflow:
         while time.monotonic() < deadline:
             for name, process in self.processes.items():
                 if process.poll() is not None:
-                    raise AirflowDidNotStart(f"{name} ended with {process.returncode}:\n{self.log_tail(name)}")
+                    raise AirflowDidNotStart(
+                        f"{name} ended with {process.returncode}:\n{self.log_tail(name)}"
+                    )
             try:
                 self._ask("GET", "/api/v2/monitor/health", None, {})
                 return
@@ -166,9 +177,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def airflow_environment(home: Path, dags: Path, port: int, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+def airflow_environment(
+    home: Path, dags: Path, port: int, extra: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Environment variables of an Airflow on SQLite that nobody has to log in to."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_"))}
+    mine = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_"))
+    }
     return mine | {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),

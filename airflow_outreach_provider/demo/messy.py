@@ -17,8 +17,33 @@ REGIONS = (
     "AU", "NZ", "BR", "MX", "AR", "CL", "CO", "IN", "JP", "KR", "SG", "ZA", "NG", "KE", "EG", "IL", "AE", "TR",
 )  # fmt: skip
 
-_FIRST = ("Ana", "Björn", "Chloé", "Dmitri", "Emeka", "Fatima", "Grace", "Hiroshi", "Inés", "Jürgen", "Kaito", "Léa")
-_LAST = ("O'Neil", "García", "Müller", "Nguyễn", "Okafor", "Smith", "Rossi", "Šimek", "Tanaka", "van Dijk", "Wang")
+_FIRST = (
+    "Ana",
+    "Björn",
+    "Chloé",
+    "Dmitri",
+    "Emeka",
+    "Fatima",
+    "Grace",
+    "Hiroshi",
+    "Inés",
+    "Jürgen",
+    "Kaito",
+    "Léa",
+)
+_LAST = (
+    "O'Neil",
+    "García",
+    "Müller",
+    "Nguyễn",
+    "Okafor",
+    "Smith",
+    "Rossi",
+    "Šimek",
+    "Tanaka",
+    "van Dijk",
+    "Wang",
+)
 _BAD = ("", "n/a", "call me", "12345", "+1 416", "1.41656E+10", "+999 123 456 789", "555-0123", "see note")
 
 
@@ -60,7 +85,8 @@ def _numbers(count: int, dice: random.Random) -> Iterator[phonenumbers.PhoneNumb
         example = phonenumbers.example_number_for_type(dice.choice(REGIONS), PhoneNumberType.MOBILE)
         digits = str(example.national_number)
         candidate = phonenumbers.PhoneNumber(
-            country_code=example.country_code, national_number=int(digits[:-5] + f"{dice.randrange(100_000):05d}")
+            country_code=example.country_code,
+            national_number=int(digits[:-5] + f"{dice.randrange(100_000):05d}"),
         )
         text = phonenumbers.format_number(candidate, PhoneNumberFormat.E164)
         if text not in seen and phonenumbers.is_valid_number(candidate):
@@ -81,14 +107,23 @@ _WRITINGS: tuple[Callable[[phonenumbers.PhoneNumber], str], ...] = (
 def _writing(number: phonenumbers.PhoneNumber, dice: random.Random) -> str:
     if number.country_code == 1 and dice.random() < 0.5:
         national = str(number.national_number)
-        return dice.choice((phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL), national, f"1.{national}E10"))
+        return dice.choice(
+            (phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL), national, f"1.{national}E10")
+        )
     return dice.choice(_WRITINGS)(number)
 
 
 def _row(phone: str, dice: random.Random) -> list[str]:
     first, last = dice.choice(_FIRST), dice.choice(_LAST)
     note = 'said "maybe";\ncall again' if dice.random() < 0.05 else ""
-    return [phone, first, last, f"{first}.{last}@example.com".lower().replace(" ", ""), "Acme; Sons & Co", note]
+    return [
+        phone,
+        first,
+        last,
+        f"{first}.{last}@example.com".lower().replace(" ", ""),
+        "Acme; Sons & Co",
+        note,
+    ]
 
 
 def _bad_row(dice: random.Random) -> list[str]:

@@ -53,7 +53,7 @@ class Source(Protocol):
 
     name: str
 
-    def rows(self) -> Iterator[Row]: ...
+    def rows(self) -> Iterator[Row] | None: ...
 
     def fraction(self) -> float | None:
         """How much of it was read, 0 to 1; None where that cannot be known."""
@@ -66,6 +66,8 @@ def open_source(leads: object) -> Source:
     """
     if isinstance(leads, LeadRows):
         leads = leads.rows
+    if leads is None:
+        return PlannedSource()
     if isinstance(leads, SqlLeads):
         return SqlSource(leads)
     if isinstance(leads, str):
@@ -78,6 +80,18 @@ def open_source(leads: object) -> Source:
         f"leads is {type(leads).__name__}",
         "give a list of dicts, a path or URI of .csv or .jsonl files, or SqlLeads",
     )
+
+
+class PlannedSource:
+    """What is planned in the ledger: staged by another task, left by earlier runs, or deferred and now due."""
+
+    name = "what is planned in the ledger"
+
+    def rows(self) -> None:
+        return None
+
+    def fraction(self) -> None:
+        return None
 
 
 class ListSource:

@@ -1,16 +1,22 @@
 """The operators, under the name users import them by."""
 
+from airflow_outreach_provider.operators.event_targets import SubmitEventLeadsOperator, SuppressContactsOperator
 from airflow_outreach_provider.operators.events import (
     DeliverEventsOperator,
     HandleEventsOperator,
     handle_events,
 )
-from airflow_outreach_provider.operators.submit import SqlLeads, SubmitLeadsOperator
+from airflow_outreach_provider.operators.poll import PollContactsOperator
+from airflow_outreach_provider.operators.submit import SqlLeads, StageLeadsOperator, SubmitLeadsOperator
 
 __all__ = [
     "DeliverEventsOperator",
     "HandleEventsOperator",
+    "PollContactsOperator",
     "SqlLeads",
+    "StageLeadsOperator",
+    "SubmitEventLeadsOperator",
     "SubmitLeadsOperator",
+    "SuppressContactsOperator",
     "handle_events",
 ]

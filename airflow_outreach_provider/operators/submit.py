@@ -25,6 +25,7 @@ from airflow_outreach_provider.hooks.settings import lease, open_store
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
 from airflow_outreach_provider.operators.lead_source import LeadRows, Source, SqlLeads, open_source
 from airflow_outreach_provider.services.limits import RejectLimit
+from airflow_outreach_provider.services.loop import run as run_on_loop
 from airflow_outreach_provider.services.reconcile import Reconciled, reconcile
 from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
 from airflow_outreach_provider.services.tally import Tally
@@ -46,7 +47,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     The ledger remembers who was submitted: a retry, a Clear, a backfill, another DAG with the same file send
     only what is left. Returns the rows by state; they add up to the rows read.
 
-    :param leads: a list of dicts, a path or URI of ``.csv`` or ``.jsonl`` files (optionally ``.gz``; ``*`` in the
+    :param leads: None sends what is planned in the ledger (see ``StageLeadsOperator``); else a list of dicts, a path or URI of ``.csv`` or ``.jsonl`` files (optionally ``.gz``; ``*`` in the
         file name; any object store Airflow knows), or ``SqlLeads``. Streamed, never all in memory. Templated.
     :param configuration_id: the platform's outreach configuration; the connection's where None; a row's own
         ``configurationId`` comes before both. Templated.
@@ -70,6 +71,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     :param concurrency: most requests in flight, and most leads a crash leaves in doubt; the connection's where None.
     :param requests_per_second: shared by all tasks of the connection; the connection's where None.
     :param patience: seconds without a good answer after which the rest is left to Airflow's retry.
+    :param shard: with ``leads=None``, which share of the planned leads this mapped task sends first, from 0.
+    :param shards: into how many shares they are divided; a task that is done helps the others.
     :param outreach_conn_id: a connection of type ``outreach``.
     """
 
@@ -78,6 +81,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     )  # fmt: skip
     template_fields_renderers: ClassVar[dict[str, str]] = {"leads": "py"}
     ui_color = "#dcebf7"
+    stage_only = False
 
     def __init__(
         self,
@@ -100,6 +104,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         concurrency: int | None = None,
         requests_per_second: float | None = None,
         patience: float = 30.0,
+        shard: int = 0,
+        shards: int = 1,
         outreach_conn_id: str = OutreachHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -122,6 +128,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self.concurrency = concurrency
         self.requests_per_second = requests_per_second
         self.patience = patience
+        self.shard = shard
+        self.shards = shards
         self.outreach_conn_id = outreach_conn_id
         self._run: SubmitRun | None = None
 
@@ -184,6 +192,10 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             resubmit=self.resubmit,
         )
         rules.check()
+        if not 0 <= self.shard < self.shards:
+            raise ConfigurationError(
+                f"shard {self.shard} of {self.shards} does not exist", "count shards from 0"
+            )
         return SubmitOptions(
             rules=rules,
             on_unknown=self.on_unknown,
@@ -196,6 +208,9 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             lease=lease(),
             patience=self.patience,
             max_rows=_count(self.max_rows),
+            stage_only=self.stage_only,
+            shard=self.shard,
+            shards=self.shards,
         )
 
     def _reconcile(self, hook: OutreachHook, options: SubmitOptions) -> None:
@@ -219,7 +234,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         """In a thread of its own: a time-out or a kill then interrupts the waiting here, never a request or a commit."""
         context = contextvars.copy_context()
         with ThreadPoolExecutor(1, thread_name_prefix="outreach-submit") as thread:
-            done: Future[Tally] = thread.submit(context.run, asyncio.run, run.run())
+            done: Future[Tally] = thread.submit(context.run, run_on_loop, run.run())
             try:
                 done.result()
             except BaseException as error:
@@ -242,6 +257,21 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         super()._do_render_template_fields(*args, **kwargs)
         if not isinstance(self.leads, str | LeadRows | SqlLeads) and isinstance(self.leads, Iterable):
             self.leads = LeadRows(self.leads)
+
+
+class StageLeadsOperator(SubmitLeadsOperator):
+    """Read, check and plan leads, and leave the sending to ``SubmitLeadsOperator(leads=None)`` in mapped tasks.
+
+    So a large sync is read once and sent by many workers::
+
+        stage = StageLeadsOperator(task_id="stage", leads="s3://bucket/leads.csv")
+        stage >> SubmitLeadsOperator.partial(task_id="submit", leads=None, shards=4).expand(shard=[0, 1, 2, 3])
+
+    Takes the arguments of ``SubmitLeadsOperator``. What it planned is sent by whoever sends the campaign next.
+    """
+
+    ui_color = "#e8f1e4"
+    stage_only = True
 
 
 class ProgressLog:
@@ -310,4 +340,4 @@ def _count(value: int | str | None) -> int | None:
     return number or None
 
 
-__all__ = ["LeadRows", "SqlLeads", "SubmitLeadsOperator"]
+__all__ = ["LeadRows", "SqlLeads", "StageLeadsOperator", "SubmitLeadsOperator"]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
 
 from airflow_outreach_provider.core.errors import (
@@ -36,11 +37,11 @@ from airflow_outreach_provider.services.staging import Planned, Stager
 from airflow_outreach_provider.services.tally import Tally
 from airflow_outreach_provider.store import runs
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger import Ledger, Settlement
+from airflow_outreach_provider.store.ledger import Ledger, Leftover, Settlement
 
 T = TypeVar("T")
 
-_CHUNK = 128
+_CHUNK = 256
 _GRACE_SECONDS = 4.0
 _STORE_PATIENCE = 30.0
 _TICK = 0.05
@@ -70,6 +71,9 @@ class SubmitOptions:
     :param requests_per_second: over all tasks that share ``rate_key``; None for no limit of our own.
     :param lease: how long a silent run is believed to be alive.
     :param max_rows: read no more rows than this; for trials.
+    :param stage_only: decide and write to the ledger, and leave the sending to other runs.
+    :param shard: which share of the planned leads to send first, from 0; the others' are taken after that.
+    :param shards: into how many shares the planned leads are divided among runs.
     """
 
     rules: LeadRules
@@ -83,6 +87,9 @@ class SubmitOptions:
     lease: timedelta = timedelta(seconds=300)
     patience: float = 30.0
     max_rows: int | None = None
+    stage_only: bool = False
+    shard: int = 0
+    shards: int = 1
 
 
 class Progress(Protocol):
@@ -94,7 +101,7 @@ class Progress(Protocol):
 class SubmitRun:
     """One run over one source of rows. Use once.
 
-    :param rows: read in a thread of its own, a little ahead.
+    :param rows: read in a thread of its own, a little ahead; None to send what is planned in the ledger.
     :param client: an async context manager that yields a Client.
     :param progress: called about once a second while the run lasts.
     """
@@ -103,7 +110,7 @@ class SubmitRun:
         self,
         store: Store,
         client: AbstractAsyncContextManager[Client],
-        rows: Iterator[Row],
+        rows: Iterator[Row] | None,
         options: SubmitOptions,
         *,
         owner: runs.Owner,
@@ -208,7 +215,7 @@ class SubmitRun:
         self._last_beat = time.monotonic()
 
     async def _work(self) -> None:
-        with prefetch(self._rows, _CHUNK, self.options.max_rows) as chunks:
+        with prefetch(self._rows or iter(()), _CHUNK, self.options.max_rows) as chunks:
             try:
                 async with self._client_manager as client, asyncio.TaskGroup() as group:
                     helpers = [group.create_task(self._sender(client)) for _ in range(self.options.window)]
@@ -229,7 +236,7 @@ class SubmitRun:
                 planned = await self.stager.stage(chunk)
                 self._staging = False
                 await self._offer(planned)
-            if not self.options.dry_run:
+            if not self.options.dry_run and not self.options.stage_only:
                 await self._stage_leftovers()
         except Exception as error:  # noqa: BLE001 - a source that breaks must not cut off requests in flight
             self._fail(error)
@@ -245,30 +252,45 @@ class SubmitRun:
                     RowState.PLANNED, "would_be_sent", f"line {lead.line} {mask_phone(lead.phone)}"
                 )
             return
+        if self.options.stage_only:
+            for _ in planned:
+                self.tally.add(RowState.PLANNED, "staged")
+            return
         self._ready.extend(planned)
         self._wake.set()
         while len(self._ready) >= 2 * _CHUNK and not self._over:
             await asyncio.sleep(0.002)
 
     async def _stage_leftovers(self) -> None:
-        after = 0
-        while not self._over:
-            found = await self._in_thread(
-                lambda after=after: self.ledger.leftovers(self.stager.campaigns, after, _CHUNK)
-            )
-            if not found:
-                return
-            after = found[-1].id
-            fresh = [lead for lead in found if lead.id not in self.stager.seen]
-            closed = []
-            for lead in fresh:
-                state, reason, detail, until = self.options.rules.gate_hours(lead.phone, self._now())
-                if state is LeadState.PLANNED:
-                    await self._offer([Planned(lead.id, lead.payload.encode(), 0, lead.phone, carried=True)])
-                else:
-                    closed.append((lead.id, state, reason, detail, until))
-            if closed:
-                await self._in_thread(lambda closed=closed: self.ledger.close(closed))
+        """What is planned in the ledger and nobody alive is at: our share first, then everybody's."""
+        shares = [(self.options.shard, self.options.shards), (0, 1)] if self.options.shards > 1 else [(0, 1)]
+        for shard, shards in shares:
+            after = 0
+            while not self._over:
+                found = await self._in_thread(
+                    partial(self.ledger.leftovers, self.stager.campaigns, after, _CHUNK, shard, shards)
+                )
+                if not found:
+                    break
+                after = found[-1].id
+                await self._offer_leftovers([lead for lead in found if self.stager.seen.add(lead.id)])
+
+    async def _offer_leftovers(self, found: Sequence[Leftover]) -> None:
+        """Leads planned before; where it is quiet hours by now, they wait for their end."""
+        listed = self._rows is not None
+        if not listed:
+            self.tally.read += len(found)
+        closed = []
+        for lead in found:
+            state, reason, detail, until = self.options.rules.gate_hours(lead.phone, self._now())
+            planned = Planned(lead.id, lead.payload.encode(), 0, lead.phone, carried=listed)
+            if state is LeadState.PLANNED:
+                await self._offer([planned])
+            else:
+                closed.append((lead.id, state, reason, detail, until))
+                self._count(planned, RowState(state), reason)
+        if closed:
+            await self._in_thread(partial(self.ledger.close, closed))
 
     async def _sender(self, client: Client) -> None:
         stale = self.options.lease.total_seconds() / 2
@@ -304,15 +326,14 @@ class SubmitRun:
             case Outcome.ACCEPTED | Outcome.REJECTED:
                 self.pace.good(now, answer.latency_ms)
                 if answer.outcome is Outcome.ACCEPTED:
-                    self._doubts.accepted += 1
-                    self._resolve_doubts(rejected=True)
+                    self._reject_doubtful(self._doubts.took(lead.claimed_at))
             case Outcome.UNAVAILABLE:
                 self.pace.refused(now, answer.retry_after)
             case Outcome.UNKNOWN:
                 self.pace.unknown(now)
             case Outcome.CONFIGURATION:
                 if answer.status == 400:
-                    self._doubts.waiting.append(lead.id)
+                    self._doubts.refused(lead.id, now)
                     self._in_doubt[lead.id] = (lead, answer)
                     self._wake.set()
                     return
@@ -321,16 +342,30 @@ class SubmitRun:
         if len(self._settled) >= self._group or not self._flying:
             self._wake.set()
 
-    def _resolve_doubts(self, *, rejected: bool) -> None:
-        """Leads answered 400 turn out to be at fault themselves, or the configuration is."""
-        for lead, answer in self._in_doubt.values():
-            if rejected:
-                answer = Answer(
-                    Outcome.REJECTED, answer.reason, answer.detail, answer.status, None, answer.latency_ms
-                )
-            self._settled.append((lead, answer))
-        self._in_doubt.clear()
-        self._doubts.waiting.clear()
+    def _reject_doubtful(self, ids: Iterable[int]) -> None:
+        """Leads answered 400 turn out to be at fault themselves."""
+        for lead_id in ids:
+            lead, answer = self._in_doubt.pop(lead_id)
+            self._settled.append((lead, answer._replace(outcome=Outcome.REJECTED)))
+
+    def _judge_doubts(self, now: float) -> None:
+        """Nothing is in flight, and leads answered 400 wait: are they at fault, or is the configuration?"""
+        ended = self._source_done and not self._ready
+        blocked = self._doubts.blocks() or self._over
+        if ended and self._doubts.accepted and not blocked:
+            self._reject_doubtful(list(self._in_doubt))
+            self._doubts.waiting.clear()
+        elif (
+            self._over
+            or ended
+            or ((blocked or self.pace.room(len(self._in_doubt), now) <= 0) and not self._doubts.may_probe())
+        ):
+            _, answer = next(iter(self._in_doubt.values()))
+            self._settled += self._in_doubt.values()
+            self._in_doubt.clear()
+            self._doubts.waiting.clear()
+            self._fail(ConfigurationError(answer.detail))
+        self._oldest_settled = now
 
     # -- turns of the ledger -------------------------------------------------------------------------------
 
@@ -369,14 +404,24 @@ class SubmitRun:
         self._ready.clear()
 
     async def _allowed(self, now: float) -> int:
-        if not self._ready or self._doubts.blocks():
+        if not self._ready:
             return 0
         room = min(self.pace.room(self.in_flight - len(self._settled), now), len(self._ready))
+        if self._in_doubt and (room <= 0 or self._doubts.blocks()):
+            return await self._probe(now)
         if room <= 0 or (
             room < self._group and len(self._flying) > room and len(self._settled) < self._group
         ):
             return 0
         return await self.rate.take(room)
+
+    async def _probe(self, now: float) -> int:
+        """One lead at a time, where only its answer can tell whether the configuration still works."""
+        if self._flying or self._settled or self.pace.wait(now) or not self._doubts.may_probe():
+            return 0
+        taken = await self.rate.take(1)
+        self._doubts.probes += taken
+        return taken
 
     async def _turn(self, take: int) -> None:
         batch, self._settled = self._settled, []
@@ -421,7 +466,7 @@ class SubmitRun:
         away = False
         while True:
             try:
-                claimed = await self._in_thread(lambda ids=ids: self.ledger.turn(settlements, ids))
+                claimed = await self._in_thread(partial(self.ledger.turn, settlements, ids))
                 return None if away else claimed
             except StoreError:
                 if time.monotonic() > deadline or (
@@ -523,14 +568,7 @@ class SubmitRun:
             for lead in list(self._flying.values()):
                 self._answered(lead, judge_fault(Fault.TIMEOUT, "the task was stopped while waiting"))
         if self._in_doubt and not self._flying and not self._settled:
-            ended = self._source_done and not self._ready
-            if self._doubts.accepted and ended:
-                self._resolve_doubts(rejected=True)
-            elif self._doubts.blocks() or ended or self._over:
-                _, answer = next(iter(self._in_doubt.values()))
-                self._resolve_doubts(rejected=False)
-                self._fail(ConfigurationError(answer.detail))
-            self._oldest_settled = now
+            self._judge_doubts(now)
         if self._over:
             return
         if self.pace.exhausted():
@@ -605,7 +643,7 @@ class SubmitRun:
             )
         counts = self.tally.counts
         left = counts[RowState.PLANNED] + self.tally.carried[RowState.PLANNED.value]
-        if left and not self.options.dry_run:
+        if left and not self.options.dry_run and not self.options.stage_only:
             raise OutreachUnavailable(f"{left:,} leads are still to be sent; the next try does")
         self.options.max_rejected.check(self.tally, self.options.min_rows)
 

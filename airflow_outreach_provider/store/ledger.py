@@ -204,7 +204,7 @@ _SUPPRESS_WAITING = sa.text(
 _LEFTOVERS = sa.text(
     "SELECT id, phone, payload FROM leads WHERE state = 'planned' AND campaign IN :campaigns AND id > :after "
     "AND payload IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = leads.run_id "
-    "AND runs.state = 'running' AND runs.id <> :run) ORDER BY id LIMIT :limit"
+    "AND runs.state = 'running' AND runs.id <> :run) AND id % :shards = :shard ORDER BY id LIMIT :limit"
 ).bindparams(sa.bindparam("campaigns", expanding=True))
 _CLOSE = sa.text(
     "UPDATE leads SET state = :state, reason = :reason, detail = :detail, not_before = CAST(:until AS bigint), "
@@ -236,7 +236,8 @@ class Ledger:
         param = {"rows": rows_param(keys)}
         with self.store.read() as connection:
             known = {
-                row[0]: Known._make(row[1:]) for row in self.store.execute(connection, self._sql.by_phone, param)
+                row[0]: Known._make(row[1:])
+                for row in self.store.execute(connection, self._sql.by_phone, param)
             }
             suppressed = {
                 row[0]: row[1] for row in self.store.execute(connection, self._sql.suppressed, param)
@@ -324,10 +325,14 @@ class Ledger:
                 pass
         return self.store.retrying(what_is_free)
 
-    def leftovers(self, campaigns: Iterable[str], after_id: int, limit: int) -> list[Leftover]:
+    def leftovers(
+        self, campaigns: Iterable[str], after_id: int, limit: int, shard: int = 0, shards: int = 1
+    ) -> list[Leftover]:
         """What earlier runs left planned, or deferred and now due; by id, people on the do-not-contact list left out.
 
         What a run that is still alive has planned is left to it.
+
+        :param shard: only ids that leave this remainder when divided by ``shards``.
         """
         names = sorted(campaigns)
 
@@ -338,6 +343,7 @@ class Ledger:
                     connection.execute(_DUE, {"now": now, "campaign": name})
                     connection.execute(_SUPPRESS_WAITING, {"now": now, "campaign": name})
             params = {"campaigns": names, "after": after_id, "limit": limit, "run": self.run_id}
+            params |= {"shard": shard, "shards": shards}
             return [Leftover(*row) for row in connection.execute(_LEFTOVERS, params)]
 
         return self.store.retrying(work) if names else []

@@ -7,7 +7,7 @@ costs this process about as much as one, which is what a receiver lives on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -88,7 +88,7 @@ def _row(incoming: Incoming) -> dict[str, Any]:
         "origin": incoming.origin.value,
         "campaign_id": event.campaign_id,
         "headers": incoming.headers,
-        **asdict(event.contact),
+        **{name: getattr(event.contact, name) for name in CONTACT_FIELDS},
         "occurred_at": to_ms(event.occurred_at),
         "received_at": to_ms(event.received_at),
         # A body that was read as JSON is UTF-8, so this is the same bytes.

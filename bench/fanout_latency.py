@@ -36,7 +36,7 @@ def note(item):
     Path({noted!r}).write_text(str(time.time()))
 
 with DAG("floor", schedule="@continuous", start_date=datetime(2026, 1, 1), max_active_runs=1, catchup=False):
-    FileSensor(task_id="wait", filepath={bell!r}, deferrable=True, poke_interval=1) >> note.expand(item=[1])
+    FileSensor(task_id="wait", filepath={bell!r}, deferrable=True, poke_interval=1, retries=3, retry_delay=1) >> note.expand(item=[1])
 """
 
 
@@ -49,6 +49,7 @@ def latency() -> None:
     bell, noted = home / "bell", home / "noted"
     (home / "dags" / "floor.py").write_text(FLOOR.format(bell=str(bell), noted=str(noted)))
     airflow = e2e.Airflow(home, endpoint)
+    airflow.environment["AIRFLOW_CONN_FS_DEFAULT"] = '{"conn_type": "fs"}'
     command = [str(Path(sys.executable).with_name("airflow")), "db", "migrate"]
     subprocess.run(command, env=airflow.environment, check=True, capture_output=True)
     for component in e2e.COMPONENTS:

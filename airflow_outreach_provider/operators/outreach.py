@@ -1,6 +1,9 @@
 """The operators, under the name users import them by."""
 
-from airflow_outreach_provider.operators.event_targets import SubmitEventLeadsOperator, SuppressContactsOperator
+from airflow_outreach_provider.operators.event_targets import (
+    SubmitEventLeadsOperator,
+    SuppressContactsOperator,
+)
 from airflow_outreach_provider.operators.events import (
     DeliverEventsOperator,
     HandleEventsOperator,

@@ -126,7 +126,7 @@ def harass(
     deadline = time.monotonic() + 60 + 30 * kills
     texts = 0
     while sum(done.values()) < kills and time.monotonic() < deadline:
-        if airflow.api("GET", f"dags/{DAG_ID}/dagRuns/{run_id}")["state"] != "running":
+        if airflow.api("GET", f"dags/{DAG_ID}/dagRuns/{run_id}")["state"] in ("success", "failed"):
             print(f"  the run ended after {sum(done.values())} kills; use more leads", flush=True)
             break
         now = simulator.report(full=False)["texts"]

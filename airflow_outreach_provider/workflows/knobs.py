@@ -38,11 +38,12 @@ _TASK_KNOBS = (
 _NOT_CRON = frozenset({"@once", "@continuous"})
 
 
-def new_dag(workflow: Loaded[AirflowKnobs], kind: str, params: Mapping[str, Param]) -> DAG:
+def new_dag(workflow: Loaded[AirflowKnobs], kind: str, params: Mapping[str, Param], file: str) -> DAG:
     """The DAG of a workflow, without its tasks.
 
     :param kind: what it is, for its tags: ``lead sync`` or ``event route``.
     :param params: the fields of the trigger form that every workflow of this kind has.
+    :param file: the workflow's file, as its page tells it.
     """
     model = workflow.model
     defaults = {name: getattr(model, name) for name in _TASK_KNOBS if getattr(model, name) is not None}
@@ -60,7 +61,7 @@ def new_dag(workflow: Loaded[AirflowKnobs], kind: str, params: Mapping[str, Para
         default_args=defaults,
         on_failure_callback=[calling(path) for path in model.on_failure_callback or ()] or None,
         on_success_callback=[calling(path) for path in model.on_success_callback or ()] or None,
-        doc_md=_page(workflow),
+        doc_md=_page(workflow, file),
         **knobs,
     )
 
@@ -98,10 +99,10 @@ def _param(spec: Any) -> Param:
     return Param(**spec) if isinstance(spec, dict) else Param(spec)
 
 
-def _page(workflow: Loaded[AirflowKnobs]) -> str:
+def _page(workflow: Loaded[AirflowKnobs], file: str) -> str:
     """The DAG's page: its own lines of YAML, and where they stand."""
     line = workflow.located.keys[(workflow.section, workflow.name)].line
-    return f"From `{workflow.file}`, line {line}:\n\n```yaml\n{workflow.text}```\n"
+    return f"From `{file}`, line {line}:\n\n```yaml\n{workflow.text}```\n"
 
 
 def _first_comment(workflow: Loaded[AirflowKnobs]) -> str:

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-# Airflow reads its environment once, when it is imported; nothing above this line may import it.
-_HOME = os.environ.get("OUTREACH_TEST_AIRFLOW_HOME") or tempfile.mkdtemp(prefix="outreach-airflow-")
-os.environ["OUTREACH_TEST_AIRFLOW_HOME"] = os.environ["AIRFLOW_HOME"] = _HOME
-os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-os.environ.setdefault("AIRFLOW__CORE__DAGS_FOLDER", f"{_HOME}/dags")
-os.makedirs(f"{_HOME}/dags", exist_ok=True)
-
-from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator  # noqa: E402
-from airflow_outreach_provider.store.engine import Store  # noqa: E402
-from airflow_outreach_provider.store.migrate import upgrade  # noqa: E402
+from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.migrate import upgrade
 
 LOADER = """\
 from pathlib import Path
@@ -29,14 +20,6 @@ from airflow_outreach_provider.workflows import load_workflows
 
 load_workflows(Path(__file__).parent / "workflows")  # a DAG file of Airflow
 """
-
-
-@pytest.fixture(scope="session")
-def airflow_database() -> None:
-    """Airflow's own tables, once."""
-    from airflow.utils import db
-
-    db.initdb()
 
 
 @pytest.fixture
@@ -112,7 +95,7 @@ class Dags:
 
 
 @pytest.fixture
-def load_dags(tmp_path: Path, airflow_database: None) -> Callable[..., Dags]:
+def load_dags(tmp_path: Path, airflow_db: None) -> Callable[..., Dags]:
     """Write workflow files and load them: ``load_dags(**{"leads.yaml": "…"})``."""
 
     def load(**files: str) -> Dags:

@@ -1,0 +1,134 @@
+"""Workflow files as DAGs: ids, knobs, schedules, docs; and a broken file beside healthy ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KNOBS = """\
+lead_syncs:
+  full: # every quarter of an hour
+    schedule: "*/15 * * * *"
+    timezone: Europe/Berlin
+    start_date: 2026-01-31
+    catchup: true
+    max_active_runs: 2
+    dagrun_timeout: 2h
+    is_paused_upon_creation: false
+    tags: [crm, growth]
+    owner: ada
+    retries: 7
+    retry_delay: 2m
+    execution_timeout: 1h
+    pool: outreach
+    priority_weight: 5
+    on_failure_callback: os.path.basename
+    params: {region: {default: US, type: string, description: Which region}, plain: 3}
+    leads: {csv: leads.csv}
+    rules: {line_types: mobile, resubmit: 90d, max_rejected: 20, min_rows: 1}
+"""
+
+
+def test_airflows_knobs_pass_through_under_their_own_names(load_dags: Callable[..., Any]) -> None:
+    """The DAG and its tasks have what the file says, and nothing invented."""
+    dags = load_dags(**{"a.yaml": KNOBS})
+    assert dags.import_errors == {}
+    dag = dags["outreach_lead_sync__full"]
+    assert dag.description == "every quarter of an hour"
+    assert dag.timetable.expression == "*/15 * * * *"
+    assert str(dag.timetable.timezone) == "Europe/Berlin" or "Berlin" in repr(dag.timetable.timezone)
+    assert dag.start_date.isoformat() == "2026-01-31T00:00:00+00:00"
+    assert (dag.catchup, dag.max_active_runs, dag.is_paused_upon_creation) == (True, 2, False)
+    assert dag.dagrun_timeout == timedelta(hours=2)
+    assert dag.tags >= {"outreach", "lead sync", "crm", "growth"}
+    assert dag.params.get_param("region").description == "Which region"
+    assert dag.params["plain"] == 3
+    task = dag.get_task("submit")
+    assert (task.owner, task.retries, task.pool, task.priority_weight) == ("ada", 7, "outreach", 5)
+    assert (task.retry_delay, task.execution_timeout) == (timedelta(minutes=2), timedelta(hours=1))
+    assert (task.line_types, task.resubmit) == (["mobile"], timedelta(days=90))
+    assert (task.max_rejected, task.min_rows) == (20, 1)
+    assert dag.on_failure_callback[0]("/a/b") == "b"
+
+
+def test_the_page_of_a_dag_is_its_yaml(load_dags: Callable[..., Any]) -> None:
+    """In the UI one reads what one wrote, and where it stands."""
+    dag = load_dags(**{"a.yaml": KNOBS})["outreach_lead_sync__full"]
+    assert "`workflows/a.yaml`, line 2" in dag.doc_md
+    assert '    schedule: "*/15 * * * *"\n' in dag.doc_md
+
+
+@pytest.mark.parametrize(
+    ("schedule", "shown"),
+    [
+        ("", "None"),
+        ('schedule: "@daily"', "@daily"),
+        ("schedule: 15m", "0:15:00"),
+        ("schedule: every 2 hours", "2:00:00"),
+        ("schedule: {assets: [s3://b/a.csv, s3://b/b.csv]}", "s3://b/a.csv"),
+        ("schedule: {any_asset: s3://b/a.csv}", "s3://b/a.csv"),
+    ],
+)
+def test_every_kind_of_schedule_is_airflows_own(
+    load_dags: Callable[..., Any], schedule: str, shown: str
+) -> None:
+    """Nothing, a preset, a span, assets."""
+    text = f"lead_syncs:\n  a:\n    leads: {{csv: a.csv}}\n    {schedule}\n"
+    dags = load_dags(**{"a.yaml": text})
+    assert dags.import_errors == {}
+    assert shown in str(dags["outreach_lead_sync__a"].schedule)
+
+
+def test_a_disabled_workflow_is_no_dag(load_dags: Callable[..., Any]) -> None:
+    """``enabled: false`` is read and checked, and that is all."""
+    text = "lead_syncs:\n  a: {enabled: false, leads: {csv: a.csv}}\n  b: {leads: {csv: b.csv}}\n"
+    assert sorted(load_dags(**{"a.yaml": text}).bag.dags) == ["outreach_lead_sync__b"]
+
+
+GOOD = "lead_syncs:\n  good: {leads: {csv: a.csv}}\n"
+BROKEN = 'lead_syncs:\n  bad:\n    shedule: "@daily"\n    leads: {csv: a.csv}\n'
+SAID = "3:5: unknown key 'shedule'\n    3 |     shedule: \"@daily\"\n      |     ^^^^^^^ did you mean 'schedule'?"
+
+
+def test_a_broken_file_leaves_the_others_alone(load_dags: Callable[..., Any]) -> None:
+    """On the command line: the healthy DAG is there, and the error is told with line and caret."""
+    dags = load_dags(**{"good.yaml": GOOD, "bad.yaml": BROKEN})
+    assert sorted(dags.bag.dags) == ["outreach_lead_sync__good"]
+    [text] = dags.import_errors.values()
+    assert SAID in text
+
+
+def test_in_the_dag_processor_a_broken_file_is_an_import_error_of_its_own(
+    load_dags: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, outreach_store: object
+) -> None:
+    """Under the YAML file's own path, so that Airflow does not stop the healthy DAGs of the same loader."""
+    import structlog
+    from airflow.dag_processing.processor import _serialize_dags
+    from airflow.sdk.execution_time import task_runner
+
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", object(), raising=False)
+    bag = load_dags(**{"good.yaml": GOOD, "bad.yaml": BROKEN}).bag
+    assert bag.import_errors == {}
+    serialized, errors = _serialize_dags(bag, structlog.get_logger())
+    assert [dag.dag_id for dag in serialized] == ["outreach_lead_sync__good"]
+    assert list(errors) == ["workflows/bad.yaml"]
+    assert SAID in errors["workflows/bad.yaml"]
+
+
+def test_the_shipped_dags_folder_loads(airflow_db: None) -> None:
+    """``dags/``: the loader and its two workflow files, without an import error."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    folder = Path(__file__).parents[2] / "dags"
+    file = folder / "outreach_workflows.py"
+    bag = BundleDagBag(dag_folder=str(file), bundle_path=folder, bundle_name="shipped")
+    assert bag.import_errors == {}
+    assert sorted(bag.dags) == [
+        "outreach_event_route__interested_to_crm",
+        "outreach_event_route__opt_outs",
+        "outreach_lead_sync__website_leads",
+    ]

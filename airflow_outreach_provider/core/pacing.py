@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 _FIRST_BURST = 4
 _FORGIVENESS = 0.25  # of a doubt, per good answer: one unknown answer in five stops a batch, fewer do not
 _DOUBTFUL_IN_A_ROW = 8
+_PROBES = 4
 _SLOW_MS = 1_000
 _SLOWER_BY = 4.0
 _BACKOFF_FIRST, _BACKOFF_LAST = 0.25, 8.0
@@ -58,8 +59,9 @@ class Pace:
         self.good_answers += 1
         self.doubt = max(0.0, self.doubt - _FORGIVENESS)
         self.trouble_since = None
-        self.asked_to_wait = None
-        self._refusals = 0
+        if now >= self.paused_until:  # or else it answers a request from before the pause
+            self.asked_to_wait = None
+            self._refusals = 0
         self._watch_latency(now, latency_ms)
         self.limit = min(self.window, self.limit + (1.0 if self._slow_start else 1.0 / self.limit))
 
@@ -85,10 +87,9 @@ class Pace:
     def out_of_patience(self, now: float) -> bool:
         """Whether to hand over to Airflow's retry: trouble lasts, or the wait asked for is longer than patience."""
         allowed = self.patience if self.good_answers else self.first_patience
-        if self.trouble_since is None:
-            return False
-        waiting = max(0.0, self.paused_until - now)
-        return now - self.trouble_since + (waiting if self.asked_to_wait is not None else 0.0) > allowed
+        waiting = max(0.0, self.paused_until - now) if self.asked_to_wait is not None else 0.0
+        troubled = now - self.trouble_since if self.trouble_since is not None else 0.0
+        return troubled + waiting > allowed
 
     def wait(self, now: float) -> float:
         """Seconds until the pause ends; 0 when there is none."""
@@ -119,13 +120,32 @@ class Doubts:
     """Whether a 400 is about one lead or about the configuration, which the platform does not say.
 
     The documented meanings of 400 are faults of the configuration, the same for every lead. So leads answered
-    400 wait: the next accepted lead shows that the configuration works, and they are rejected; where nothing
-    is accepted any more, the configuration is at fault and none of them is used up.
+    400 wait: a lead claimed later and accepted shows that the configuration works, and they are rejected; where
+    nothing is accepted any more, the configuration is at fault and none of them is used up.
     """
 
     accepted: int = 0
-    waiting: list[int] = field(default_factory=list)
+    probes: int = 0
+    waiting: dict[int, float] = field(default_factory=dict)
+
+    def refused(self, lead_id: int, now: float) -> None:
+        """A lead was answered 400."""
+        self.waiting[lead_id] = now
+
+    def took(self, claimed_at: float) -> list[int]:
+        """A lead claimed then was accepted. :return: the leads that were refused before, and so are at fault."""
+        self.accepted += 1
+        at_fault = [lead_id for lead_id, refused in self.waiting.items() if refused < claimed_at]
+        for lead_id in at_fault:
+            del self.waiting[lead_id]
+        if at_fault:
+            self.probes = 0
+        return at_fault
 
     def blocks(self) -> bool:
         """Whether to send nothing more until the requests in flight have answered."""
         return len(self.waiting) >= (_DOUBTFUL_IN_A_ROW if self.accepted else 1)
+
+    def may_probe(self) -> bool:
+        """Whether one more lead may be sent to find out, when nothing else is in flight."""
+        return self.accepted > 0 and self.probes < _PROBES

@@ -155,13 +155,54 @@ def test_a_wait_longer_than_patience_is_handed_over_at_once() -> None:
     assert pace.asked_to_wait == 3600.0
 
 
+def test_a_late_good_answer_does_not_end_the_wait_asked_for() -> None:
+    """What was in flight before the pause says nothing about it: an hour's wait is handed over all the same."""
+    pace = Pace(8, patience=30.0)
+    pace.good(0.0, 10)
+    pace.refused(1.0, 3600.0)
+    pace.good(1.1, 10)
+    assert pace.out_of_patience(1.1)
+    assert pace.asked_to_wait == 3600.0
+    short = Pace(8, patience=30.0)
+    short.refused(0.0, 1.0)
+    short.good(0.5, 10)
+    assert not short.out_of_patience(0.5)
+    short.good(1.5, 10)
+    assert short.asked_to_wait is None
+
+
 def test_before_anything_was_accepted_one_doubtful_answer_stops_the_sending() -> None:
     """A 400 may be the configuration's: until a lead is accepted one is enough to wait, later eight in a row."""
     doubts = Doubts()
     assert not doubts.blocks()
-    doubts.waiting.append(1)
+    doubts.refused(1, 1.0)
     assert doubts.blocks()
-    doubts.accepted = 1
+    assert not doubts.may_probe()
+    assert doubts.took(0.5) == []
     assert not doubts.blocks()
-    doubts.waiting += range(7)
+    for lead in range(2, 9):
+        doubts.refused(lead, 2.0)
     assert doubts.blocks()
+
+
+def test_only_what_was_sent_later_shows_that_the_configuration_still_works() -> None:
+    """A lead accepted after a 400 proves the lead at fault only if it was claimed after that answer."""
+    doubts = Doubts()
+    doubts.refused(1, 1.0)
+    doubts.refused(2, 3.0)
+    assert doubts.took(0.5) == []
+    assert doubts.took(2.0) == [1]
+    assert doubts.took(2.5) == []
+    assert doubts.took(4.0) == [2]
+    assert doubts.waiting == {}
+
+
+def test_the_number_of_probes_is_bounded() -> None:
+    """After a few single leads answered 400 as well, it is the configuration; an accepted one starts anew."""
+    doubts = Doubts(accepted=1)
+    doubts.refused(1, 1.0)
+    while doubts.may_probe():
+        doubts.probes += 1
+    assert doubts.probes == 4
+    assert doubts.took(2.0) == [1]
+    assert doubts.may_probe()

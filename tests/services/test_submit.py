@@ -1,0 +1,507 @@
+"""A batch end to end: whatever goes wrong, nobody is texted twice and every row ends in one state."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_outreach_provider.core.errors import (
+    ConfigurationError,
+    OutcomeUnknown,
+    OutreachUnavailable,
+    TooManyRejected,
+)
+from airflow_outreach_provider.core.outcomes import Answer, Outcome, judge
+from airflow_outreach_provider.core.quiet_hours import QuietHours
+from airflow_outreach_provider.core.states import RowState
+from airflow_outreach_provider.services.limits import RejectLimit
+from airflow_outreach_provider.services.reading import read_list
+from airflow_outreach_provider.services.reading_row import Row
+
+People = Callable[..., list[dict[str, object]]]
+
+
+def test_a_batch_is_sent_once_and_a_second_run_texts_nobody(api: Any, people: People) -> None:
+    """Everybody is texted once; the same file again is skipped without a request."""
+    first = api.send(people(600))
+    assert (first.states, first.error) == ({"accepted": 600}, None)
+    requests = api.sim.report()["requests"]
+    second = api.send(people(600), owner="other")
+    assert (second.states, second.error) == ({"unchanged": 600}, None)
+    assert api.sim.report()["requests"] == requests
+    assert api.ledger() == {"accepted": 600}
+    api.nobody_twice()
+    assert all(lead["payload"] is None and lead["contact_id"] for lead in api.leads())
+
+
+FAULTS = [
+    # fault, what the run raises, states of 60 rows, texts, whether a retry without the fault finishes the rest
+    ("status=401", ConfigurationError, {"planned": 60}, 0),
+    ("status=404", ConfigurationError, {"planned": 60}, 0),
+    ("status=302,location=/x", ConfigurationError, {"planned": 60}, 0),
+    ("status=400", ConfigurationError, {"planned": 60}, 0),
+    ("status=429,retry_after=120", OutreachUnavailable, {"planned": 60}, 0),
+    ("status=503,retry_after=date+900", OutreachUnavailable, {"planned": 60}, 0),
+    ("status=503", OutreachUnavailable, {"planned": 60}, 0),
+    ("status=500", OutreachUnavailable, {"held": 8, "planned": 52}, 0),
+    ("status=500,when=after", OutreachUnavailable, {"held": 8, "planned": 52}, 8),
+    ("status=502,body=html,when=after", OutreachUnavailable, {"held": 8, "planned": 52}, 8),
+    ("drop,when=after", OutreachUnavailable, {"held": 8, "planned": 52}, 8),
+    ("drop,when=before", OutreachUnavailable, {"held": 8, "planned": 52}, 0),
+    ("status=200,body=html,when=after", OutreachUnavailable, {"held": 8, "planned": 52}, 8),
+    ("hang=9,when=after", OutreachUnavailable, {"held": 8, "planned": 52}, 8),
+    ("status=200,body=unsuccessful", None, {"rejected": 60}, 0),
+    ("status=422", None, {"rejected": 60}, 0),
+    ("status=400,ending=5", None, {"rejected": 6, "accepted": 54}, 54),
+    ("drop,when=after,ending=7", None, {"held": 6, "accepted": 54}, 60),
+    ("status=429,retry_after=0.2,first=3", None, {"accepted": 60}, 60),
+    ("status=503,first=3", None, {"accepted": 60}, 60),
+]
+
+
+@pytest.mark.parametrize(("fault", "error", "states", "texts"), FAULTS, ids=[f[0] for f in FAULTS])
+def test_each_fault_is_rows_by_state_and_one_exception(
+    sqlite_api: Any,
+    people: People,
+    fault: str,
+    error: type[Exception] | None,
+    states: dict[str, int],
+    texts: int,
+) -> None:
+    """A fault of all stops at once and uses up nobody, one of unknown answers after a window, one of a lead is the lead's."""
+    api = sqlite_api
+    api.sim.set_faults(fault)
+    got = api.send(people(60), window=8, patience=0.6, timeout=0.15)
+    assert (type(got.error) if got.error else None) is error, got.error
+    assert got.states == states
+    assert api.ledger() == states
+    assert sum(api.texts().values()) == texts
+    api.sim.set_faults()
+    again = api.send(people(60), attempt=2, window=8)
+    done = {"accepted": states.get("planned", 0), "unchanged": states.get("accepted", 0)}
+    done |= {state: n for state, n in states.items() if state in ("held", "rejected")}
+    assert again.states == {state: n for state, n in done.items() if n}
+    api.nobody_twice()
+
+
+@pytest.mark.parametrize("fault", ["drop,when=after,ending=7", "status=422,ending=1"])
+def test_faults_leave_the_same_rows_on_both_databases(api: Any, people: People, fault: str) -> None:
+    """What a fault does to a lead does not depend on where it is written down."""
+    api.sim.set_faults(fault)
+    got = api.send(people(60), window=8, patience=0.3)
+    state = "held" if fault.startswith("drop") else "rejected"
+    assert got.states == {state: 6, "accepted": 54}
+    assert api.ledger() == got.states
+    api.nobody_twice()
+
+
+@pytest.mark.parametrize("window", [1, 2, 4, 64])
+def test_many_bad_leads_in_a_good_configuration_reject_only_themselves(
+    sqlite_api: Any, people: People, window: int
+) -> None:
+    """A fifth of the leads answered 400, two and three in a row: neither a hang nor the configuration's fault."""
+    api = sqlite_api
+    api.sim.set_faults("status=400,ending=5", "status=400,ending=6")
+    got = api.send(people(200), window=window)
+    assert got.error is None
+    assert got.states == {"accepted": 160, "rejected": 40}
+
+
+def test_a_configuration_fault_stops_at_the_first_answers(sqlite_api: Any, people: People) -> None:
+    """An inactive configuration costs a handful of requests, not one a lead, and says where to look."""
+    api = sqlite_api
+    got = api.send(people(500), configuration_id="off")
+    assert isinstance(got.error, ConfigurationError)
+    assert "inactive" in str(got.error)
+    assert api.sim.report()["submissions"] <= 4
+    assert got.states == {"planned": got.tally.read}
+
+
+def test_a_configuration_that_is_switched_off_in_mid_batch_rejects_nobody(
+    sqlite_api: Any, people: People
+) -> None:
+    """When all answers turn 400 after a while, the leads are at fault no more than before."""
+    api = sqlite_api
+    api.sim.set_faults("status=400,skip=100", "latency=0.01,jitter=0.009")
+    got = api.send(people(600), window=16)
+    assert isinstance(got.error, ConfigurationError)
+    assert got.states.get("rejected", 0) == 0
+    assert got.states["accepted"] == 100
+    api.sim.set_faults()
+    assert api.send(people(600), attempt=2).states == {"accepted": 500, "unchanged": 100}
+    api.nobody_twice()
+
+
+def test_one_bad_lead_at_the_very_start_is_that_leads_fault(sqlite_api: Any, people: People) -> None:
+    """A 400 to the first lead of a good configuration rejects that lead alone."""
+    api = sqlite_api
+    api.sim.set_faults("status=400,ending=2000000")
+    got = api.send(people(50))
+    assert got.states == {"accepted": 49, "rejected": 1}
+    assert got.error is None
+
+
+def test_the_wait_asked_for_is_handed_over(sqlite_api: Any, people: People) -> None:
+    """Retry-After longer than a task should wait goes to Airflow's retry, and into the store for the UI."""
+    api = sqlite_api
+    api.sim.set_faults("status=429,retry_after=120")
+    got = api.send(people(10), patience=1)
+    assert isinstance(got.error, OutreachUnavailable)
+    assert got.error.retry_after is not None
+    assert 118 <= got.error.retry_after <= 120
+    [(state, retry_at, finished_at)] = api.sql("SELECT state, retry_at, finished_at FROM runs")
+    assert state == "failed"
+    assert 118_000 <= retry_at - finished_at <= 121_000
+
+
+def test_a_long_wait_is_handed_over_though_others_were_answered(api: Any, people: People) -> None:
+    """One lead of many is answered "come back in a minute": the task does not sit there for it."""
+    api.sim.set_faults("status=503,retry_after=60,ending=2000003", "latency=0.02,jitter=0.02")
+    started = time.monotonic()
+    got = api.send(people(60), window=8, patience=2)
+    assert isinstance(got.error, OutreachUnavailable)
+    assert got.error.retry_after is not None
+    assert 55 <= got.error.retry_after <= 60
+    assert set(got.states) == {"accepted", "planned"}
+    assert time.monotonic() - started < 10
+
+
+def test_a_short_wait_is_kept_within_the_run(sqlite_api: Any, people: People) -> None:
+    """Nothing is sent during the pause the API asks for."""
+    api = sqlite_api
+    api.sim.set_faults("status=429,retry_after=0.7,first=1")
+    started = time.monotonic()
+    got = api.send(people(20))
+    assert got.states == {"accepted": 20}
+    assert time.monotonic() - started >= 0.7
+    assert api.sim.report()["answered"] == {"200": 20, "429": 1}
+
+
+def test_resend_texts_at_least_once(api: Any, people: People) -> None:
+    """on_unknown="resend": nobody is left out, and some may be texted twice; that is the caller's choice."""
+    api.sim.set_faults("drop,when=after,ending=7", "status=500,when=before,ending=3")
+    got = api.send(people(60), on_unknown="resend")
+    assert isinstance(got.error, OutreachUnavailable)
+    assert got.states == {"accepted": 48, "planned": 12}
+    api.sim.set_faults()
+    again = api.send(people(60), on_unknown="resend", attempt=2)
+    assert again.states == {"accepted": 12, "unchanged": 48}
+    assert len(api.texts()) == 60
+
+
+def test_resend_sends_what_was_held_before(api: Any, people: People) -> None:
+    """Held leads of earlier runs are sent again, by the campaign and where each row names its own configuration."""
+    api.sim.set_faults("drop,when=before,ending=1")
+    assert api.send(people(20)).states == {"accepted": 18, "held": 2}
+    own = people(20, 100, configurationId="two")
+    assert api.send(own, configuration_id=None, owner="b").states == {"accepted": 18, "held": 2}
+    api.sim.set_faults()
+    assert api.send(people(20), on_unknown="resend", attempt=2).states == {"accepted": 2, "unchanged": 18}
+    again = api.send(own, configuration_id=None, on_unknown="resend", owner="b", attempt=2)
+    assert again.states == {"accepted": 2, "unchanged": 18}
+    api.nobody_twice()
+
+
+def test_duplicates_in_other_spellings_are_one_person(api: Any) -> None:
+    """One number in several writings, near and far apart in the file, is texted once and counted as what it is."""
+    writings = [
+        "+14162000001",
+        "(416) 200-0001",
+        "1-416-200-0001",
+        "4162000001",
+        "+1.416.200.0001",
+        4162000001.0,
+    ]
+    rows = [{"phone": w} for w in writings] + [{"phone": f"+1416{2_100_000 + n}"} for n in range(700)]
+    rows += [{"phone": w, "firstName": "Ann"} for w in writings]
+    got = api.send(rows, default_region="US")
+    assert got.states == {"accepted": 701, "duplicate": 11}
+    again = api.send(rows, default_region="US", attempt=2)
+    assert again.states == {"unchanged": 701, "duplicate": 11}
+    assert api.texts()["+14162000001"] == 1
+
+
+def test_bad_rows_are_rejected_once_each_with_their_line(api: Any) -> None:
+    """Rows that cannot be read are rejected with the reason and the line; the others go on."""
+    rows: list[Any] = [
+        {"phone": "+14162000001"},
+        {"phone": "12"},
+        {"phone": None},
+        "no row",
+        {"phone": "+14162000002", "x": b"1"},
+    ]
+    got = api.send(rows, default_region="US")
+    assert got.states == {"accepted": 1, "rejected": 4}
+    reasons = {reason for (state, reason) in got.tally.reasons if state == "rejected"}
+    assert reasons == {"phone_too_short", "phone_missing", "row_not_object", "value_not_json"}
+    again = api.send(rows, default_region="US", attempt=2)
+    assert again.states == {"unchanged": 1, "rejected": 4}
+    assert len(api.leads()) == 5
+    assert "line 2" in got.tally.table()
+
+
+CHANGES = [
+    ("never", timedelta(0), {"unchanged": 10}, 1),
+    ("changed", timedelta(0), {"accepted": 10}, 2),
+    (timedelta(days=30), timedelta(days=29), {"unchanged": 10}, 1),
+    (timedelta(days=30), timedelta(days=31), {"accepted": 10}, 2),
+]
+
+
+@pytest.mark.parametrize(("resubmit", "later", "states", "texts"), CHANGES, ids=str)
+def test_a_changed_row_is_sent_again_only_by_rule(
+    api: Any, people: People, resubmit: Any, later: timedelta, states: dict[str, int], texts: int
+) -> None:
+    """resubmit="never" keeps at most one text; "changed" and a timedelta are a written rule."""
+    api.send(people(10))
+    api.sql("UPDATE leads SET accepted_at = accepted_at - :ms", ms=round(later.total_seconds() * 1000))
+    changed = api.send(people(10, company="New"), resubmit=resubmit, attempt=2)
+    assert changed.states == states
+    same = api.send(people(10, company="New"), resubmit=resubmit, attempt=3)
+    assert same.states == {"unchanged": 10}
+    assert set(api.texts().values()) == {texts}
+
+
+def test_a_rejected_row_that_was_mended_is_tried_again(api: Any, people: People) -> None:
+    """The API refused a lead: its changed row is sent, its unchanged one is not."""
+    api.sim.set_faults("status=422,ending=4")
+    assert api.send(people(10)).states == {"accepted": 9, "rejected": 1}
+    api.sim.set_faults()
+    assert api.send(people(10), attempt=2).states == {"unchanged": 9, "rejected": 1}
+    assert api.send(people(10, city="Here"), attempt=3).states == {"unchanged": 9, "accepted": 1}
+
+
+def test_a_dry_run_sends_and_writes_nothing(api: Any, people: People) -> None:
+    """Everything is evaluated against the ledger; nobody is texted and no lead or attempt is written."""
+    api.send(people(10))
+    before = api.leads()
+    rows = people(20) + people(5) + [{"phone": "12"}]
+    got = api.send(rows, dry_run=True, owner="dry")
+    assert got.states == {"unchanged": 10, "planned": 10, "duplicate": 5, "rejected": 1}
+    assert got.error is None
+    assert api.leads() == before
+    assert api.sim.report()["requests"] == 10
+    assert api.sql("SELECT count(*) FROM attempts") == [(10,)]
+
+
+def test_too_many_failed_rows_turn_the_run_red(api: Any, people: People) -> None:
+    """max_rejected counts rejected and held rows; all other rows are done all the same."""
+    api.sim.set_faults("status=422,ending=4", "drop,when=after,ending=7")
+    got = api.send(people(60), max_rejected=RejectLimit.parse("5%"))
+    assert isinstance(got.error, TooManyRejected)
+    assert got.error.counts["rejected"] == 6
+    assert got.states == {"accepted": 48, "rejected": 6, "held": 6}
+    held = api.send(people(60), max_rejected=RejectLimit.parse("15%"), attempt=2)
+    assert isinstance(held.error, OutcomeUnknown)
+    assert api.send(people(60), max_rejected=RejectLimit.parse(12), attempt=3).error is None
+
+
+def test_too_few_rows_turn_the_run_red(sqlite_api: Any, people: People) -> None:
+    """An empty or cut file is not a success."""
+    api = sqlite_api
+    assert isinstance(api.send([], min_rows=1).error, TooManyRejected)
+    got = api.send(people(3), min_rows=4, attempt=2)
+    assert isinstance(got.error, TooManyRejected)
+    assert got.states == {"accepted": 3}
+    assert api.send([], attempt=3).error is None
+
+
+def test_deferred_leads_are_sent_when_the_window_opens(api: Any, people: People, at: Any) -> None:
+    """In quiet hours nobody is texted; the first run afterwards sends them though its source lists them no more."""
+    night = QuietHours.parse("21:00-08:00")
+    api.store._clock = at(hours=-8)  # 4:00 UTC, midnight in Toronto
+    got = api.send(people(10), quiet_hours=night, now=at(hours=-8))
+    assert (got.states, got.error, api.texts()) == ({"deferred": 10}, None, {})
+    api.store._clock = at(hours=-2)
+    early = api.send(people(1, 50), quiet_hours=night, now=at(hours=-2), attempt=2)
+    assert early.states == {"deferred": 1}
+    assert api.texts() == {}
+    api.store._clock = at(hours=1)
+    later = api.send(people(1, 60), quiet_hours=night, now=at(hours=1), attempt=3)
+    assert later.states == {"accepted": 1}
+    assert later.tally.carried == {"accepted": 11}
+    api.nobody_twice()
+    assert len(api.texts()) == 12
+
+
+def test_the_do_not_contact_list_is_kept_also_between_staging_and_sending(api: Any, people: People) -> None:
+    """Who is on the list is suppressed: of one campaign, of all, and when added while the run goes on."""
+    api.sql(
+        "INSERT INTO suppressions (campaign, phone, reason, source, added_at) VALUES ('', '+14162000001', 'x', '', 0), "
+        "('on', '+14162000002', 'x', '', 0), ('two', '+14162000003', 'x', '', 0)"
+    )
+    got = api.send(people(10))
+    assert got.states == {"accepted": 8, "suppressed": 2}
+
+    def rows() -> Iterator[Row]:
+        yield from read_list(people(300, 100))
+        api.sql(
+            "INSERT INTO suppressions (campaign, phone, reason, source, added_at) VALUES ('', '+14162000399', 'x', '', 0)"
+        )
+
+    late = api.send([], source=rows(), owner="late", requests_per_second=400.0, rate_key="k")
+    assert late.states == {"accepted": 299, "suppressed": 1}
+    assert "+14162000399" not in api.texts()
+
+
+def test_what_a_dead_run_left_planned_is_sent_by_the_next(api: Any, people: People) -> None:
+    """Rows staged and never sent are sent by the next run, even if its source lists others."""
+    api.sim.set_faults("status=503,retry_after=60")
+    assert api.send(people(30), patience=0.2).states == {"planned": 30}
+    api.sim.set_faults()
+    got = api.send(people(5, 100), owner="other")
+    assert got.states == {"accepted": 5}
+    assert got.tally.carried == {"accepted": 30}
+    assert api.send(people(30), attempt=2).states == {"unchanged": 30}
+    api.nobody_twice()
+
+
+def test_carried_leads_that_stay_unsent_are_not_green(api: Any, people: People) -> None:
+    """Leads of earlier runs that could not be sent either turn the run red like its own."""
+    api.sim.set_faults("status=503,retry_after=60")
+    api.send(people(6), patience=0.2)
+    api.sim.set_faults("drop,when=before,ending=3")
+    got = api.send([], owner="other", on_unknown="resend")
+    assert isinstance(got.error, OutreachUnavailable)
+    assert api.ledger() == {"accepted": 5, "planned": 1}
+
+
+def test_a_source_that_breaks_cuts_off_no_request(api: Any, people: People) -> None:
+    """The rows before the break are sent to their end, and the run fails with the source's own error."""
+
+    def rows() -> Iterator[Row]:
+        yield from read_list(people(300))
+        raise OSError("the bucket is gone")
+
+    api.sim.set_faults("latency=0.05")
+    got = api.send([], source=rows(), window=16)
+    assert isinstance(got.error, OSError)
+    assert got.states.get("held", 0) == 0
+    assert set(got.states) <= {"accepted", "planned"}
+    assert got.tally.read == 300
+    api.sim.set_faults()
+    assert set(api.send(people(300), attempt=2).states) <= {"accepted", "unchanged"}
+    assert len(api.texts()) == 300
+    api.nobody_twice()
+
+
+def test_hostile_words_of_the_api_are_written_harmlessly(api: Any, people: People) -> None:
+    """NUL, half surrogates and numbers in an answer neither break the ledger nor get into it whole."""
+
+    class Hostile:
+        async def __aenter__(self) -> Hostile:
+            return self
+
+        async def __aexit__(self, *exc: object) -> None:
+            pass
+
+        async def submit(self, body: bytes) -> Answer:
+            from datetime import UTC, datetime
+
+            said = b'{"message": "\\u0000 \\ud800 +1 416 200 0001 \\u001b[2J", "success": false}'
+            return judge(422, said, now=datetime.now(UTC))
+
+    got = api.send(people(5), client=Hostile())
+    assert got.states == {"rejected": 5}
+    details = [lead["detail"] for lead in api.leads()]
+    assert len(details) == 5
+    assert all("416 200" not in detail and "\0" not in detail for detail in details)
+
+
+class Slow:
+    """An API that never answers, until it is let go."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def __aenter__(self) -> Slow:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        pass
+
+    async def submit(self, body: bytes) -> Answer:
+        self.asked += 1
+        await asyncio.sleep(30)
+        return Answer(Outcome.ACCEPTED, "accepted")
+
+
+def test_a_cancelled_run_accounts_for_every_row(api: Any, people: People) -> None:
+    """A task time-out or mark-failed cancels the run: what was in flight is held, the rest is not sent yet."""
+    run = api.make(people(100), client=Slow(), window=8)
+
+    async def cut() -> None:
+        task = asyncio.ensure_future(run.run())
+        await asyncio.sleep(0.4)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cut())
+    assert run.tally.read == 100
+    assert run.tally.counts == {RowState.HELD: 4, RowState.PLANNED: 96}
+    assert api.ledger() == {"held": 4, "planned": 96}
+    [(state, rows_read)] = api.sql("SELECT state, rows_read FROM runs")
+    assert (state, rows_read) == ("failed", 100)
+
+
+def test_a_stopped_run_waits_a_moment_and_holds_what_did_not_answer(
+    api: Any, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """stop() claims nothing more, waits for answers for some seconds, and holds what is still out."""
+    monkeypatch.setattr("airflow_outreach_provider.services.submit._GRACE_SECONDS", 0.3)
+    client = Slow()
+    run = api.make(people(100), client=client, window=8)
+
+    async def stop() -> None:
+        task = asyncio.ensure_future(run.run())
+        await asyncio.sleep(0.3)
+        run.stop("the task was marked failed")
+        await task
+
+    with pytest.raises(OutreachUnavailable, match="marked failed"):
+        asyncio.run(stop())
+    assert client.asked == 4
+    assert run.tally.counts == {RowState.HELD: 4, RowState.PLANNED: 96}
+    assert api.ledger() == {"held": 4, "planned": 96}
+
+
+def test_an_api_that_is_away_is_unavailable_soon(sqlite_api: Any, people: People) -> None:
+    """Nothing listens: nobody is used up, and Airflow's retry takes over."""
+    api = sqlite_api
+    got = api.send(people(40), base_url="http://127.0.0.1:9", patience=0.4)
+    assert isinstance(got.error, OutreachUnavailable)
+    assert got.states == {"planned": 40}
+
+
+def test_leads_may_name_campaigns_of_their_own(api: Any, people: People) -> None:
+    """The same number in two configurations is two leads; in one named campaign it is one."""
+    rows = people(5, configurationId="on") + people(5, configurationId="two")
+    assert api.send(rows, configuration_id=None).states == {"accepted": 10}
+    one = api.send(
+        people(5, 50, configurationId="on") + people(5, 50, configurationId="two"),
+        configuration_id=None,
+        campaign="c",
+    )
+    assert one.states == {"accepted": 5, "duplicate": 5}
+
+
+def test_max_rows_reads_no_further(sqlite_api: Any, people: People) -> None:
+    """A trial sends as many rows as it was told to."""
+    api = sqlite_api
+    assert api.send(people(300), max_rows=7).states == {"accepted": 7}
+
+
+@pytest.mark.parametrize("window", [1, 2, 200])
+def test_any_window_works(sqlite_api: Any, people: People, window: int) -> None:
+    """One request at a time, or hundreds: never more at once than the window."""
+    api = sqlite_api
+    api.sim.set_faults("latency=0.005")
+    got = api.send(people(60), window=window)
+    assert got.states == {"accepted": 60}
+    assert api.sim.report()["connections"]["peak"] <= window + 1

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_outreach_provider.core.deliveries import MAX_BATCHES, batch_label, batched
+from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.expressions import EVENT, compile_where
 from airflow_outreach_provider.store import deliveries_inbox, deliveries_plan, inbox
 from airflow_outreach_provider.store.deliveries_plan import Planned
@@ -15,6 +16,8 @@ from airflow_outreach_provider.store.engine import Store
 
 # Longer than a batch waits for a free slot on a busy Airflow; its own work and retries prolong it.
 PLAN_LEASE = timedelta(minutes=15)
+# Read at a time while looking for one event that matches.
+_LOOK_AHEAD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,13 @@ class Reading:
 def is_ready(store: Store, reading: Reading) -> bool:
     """Whether :func:`fan_out` would find work: new events, or deliveries that are with nobody.
 
-    Cheap, and without effect on the work: for a trigger that waits.
+    Cheap, and without effect on the work: for a trigger that waits. With a ``where``, events that it turns
+    away are passed here, so that they wake nobody; what it lets through stays to be read.
     """
     if reading.routes and deliveries_plan.ready(store, reading.routes):
         return True
+    if reading.where is not None:
+        return bool(_read(store, reading, _LOOK_AHEAD))
     found = inbox.waiting(store, reading.consumer, source=reading.source, kinds=reading.kinds, limit=1)
     return found.count > 0
 
@@ -68,17 +74,21 @@ def fan_out(store: Store, reading: Reading, key: str) -> list[dict[str, Any]] | 
 
 
 def _take_in(store: Store, reading: Reading, routes: Sequence[str], key: str) -> None:
-    matches = compile_where(reading.where, EVENT) if reading.where else None
-    events = inbox.read_new(
+    events = _read(store, reading, reading.max_events)
+    deliveries_inbox.fan_out(
+        store, reading.consumer, events, routes, handed_to=None if reading.routes else key
+    )
+
+
+def _read(store: Store, reading: Reading, limit: int) -> list[ContactEvent]:
+    matches = compile_where(reading.where, EVENT) if reading.where is not None else None
+    return inbox.read_new(
         store,
         reading.consumer,
         source=reading.source,
         kinds=reading.kinds,
         where=(lambda event: matches(event.to_dict())) if matches else None,
-        limit=reading.max_events,
-    )
-    deliveries_inbox.fan_out(
-        store, reading.consumer, events, routes, handed_to=None if reading.routes else key
+        limit=limit,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -168,9 +169,13 @@ def test_nothing_to_do_is_none_and_the_trigger_knows_it_before(store: Store, end
 
 
 def test_events_are_filtered_by_an_expression(store: Store) -> None:
-    """What where turns away is done with."""
-    arrive(store, "a", "b")
+    """What where turns away is done with, and does not even wake the sensor."""
     reading = replace(READING, where="contact.external_id == 'b'")
+    arrive(store, "c", "c", first=8)
+    assert not is_ready(store, reading)
+    arrive(store, "a", "b")
+    assert is_ready(store, reading)
+    assert is_ready(store, reading), "looking takes nothing away"
     assert [each["events"] for each in fan_out(store, reading, "k") or []] == [["evt_2"]]
     assert not is_ready(store, reading)
 
@@ -417,3 +422,39 @@ def test_dead_deliveries_are_found_by_state(store: Store, receiver: Receiver, en
     assert deliveries_admin.redeliver(store, wanted) == 2
     receiver.script = lambda _: (200, {})
     assert run(store, as_one(handed_out(store, "run2")), endpoint, task("t2")).states == {"delivered": 2}
+
+
+def test_a_try_that_is_broken_off_keeps_what_was_delivered(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """A time-out or a kill in the middle settles what was answered and frees the rest for the next try."""
+    arrive(store, *(f"c{n}" for n in range(40)))
+    batch = as_one(handed_out(store))
+
+    class BrokenOff(BaseException):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise BrokenOff
+
+    def slow(_: object) -> tuple[int, dict[str, str]]:
+        time.sleep(0.05)
+        return 200, {}
+
+    receiver.script = slow
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        with pytest.raises(BrokenOff):
+            deliver.deliver(store, batch, endpoint, task(), concurrency=2)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    counts = deliveries_admin.count(store, Filter())
+    assert counts["delivered"] >= 5
+    assert counts["pending"] >= 5
+    sent = len(receiver.requests)
+    assert sent - 2 <= counts["delivered"] <= sent
+    receiver.script = lambda _: (200, {})
+    assert run(store, batch, endpoint, task(try_number=2)).states == {"delivered": 40}
+    assert len(receiver.requests) <= 42, "only what was in flight is sent twice"

@@ -39,6 +39,19 @@ _MAP_INDEX_TEMPLATE = (
 )
 
 
+class MadeEvents:
+    """Events made by a DAG, kept out of Airflow's database: rendered fields and serialised DAGs show a count."""
+
+    def __init__(self, events: Sequence[Mapping[str, Any]]) -> None:
+        self.events = events
+
+    def serialize(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        return f"{len(self.events)} events made by the DAG (personal data, not shown)"
+
+
 class BatchOperator(RetryingDefaults, BaseOperator):
     """What the operators on batches share: reading the batch, knowing the try, telling Airflow the result.
 
@@ -60,8 +73,13 @@ class BatchOperator(RetryingDefaults, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(map_index_template=map_index_template, **kwargs)
-        self.batch = batch
+        self.batch = _discreet(batch)
         self.route = route
+
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        """Events that came by XCom are kept out of the rendered fields Airflow stores."""
+        super()._do_render_template_fields(*args, **kwargs)
+        self.batch = _discreet(self.batch)
 
     def _work(self, context: Context) -> tuple[Batch, Task]:
         ti = context["ti"]
@@ -205,54 +223,13 @@ class HandleEventsOperator(BatchOperator):
             self.log.info("Event %s skipped: %s", event.id, skipped)
 
 
-class EventHandler:
-    """What :func:`handle_events` makes of a function: call it with a batch, or expand it over batches."""
-
-    def __init__(self, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
-        self.function = function
-        self.options: dict[str, Any] = {
-            "task_id": function.__name__,
-            "route": function.__name__,
-            "doc_md": function.__doc__,
-        }
-        self.options |= options
-
-    def __call__(self, batch: Any) -> HandleEventsOperator:
-        return HandleEventsOperator(python_callable=self.function, batch=batch, **self.options)
-
-    def expand(self, *, batch: Any) -> Any:
-        """One mapped task instance a batch."""
-        return HandleEventsOperator.partial(python_callable=self.function, **self.options).expand(batch=batch)
-
-    def override(self, **options: Any) -> EventHandler:
-        """The same function with other options, e.g. another ``task_id``."""
-        return EventHandler(self.function, {**self.options, **options})
-
-
-def handle_events(function: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """Make a function of one event a task over batches of them.
-
-    ::
-
-        @handle_events(route="crm")
-        def push_to_crm(event):
-            CrmHook().upsert(email=event.contact.email)
-
-
-        push_to_crm.expand(batch=ContactEventSensor(...).output)
-
-    :param options: of :class:`HandleEventsOperator`; ``task_id`` and ``route`` default to the function's name.
-    """
-    if function is not None:
-        return EventHandler(function, options)
-    return lambda decorated: EventHandler(decorated, options)
-
-
-def read_batch(value: EventBatch, route: str, owner: Owner, now: datetime) -> Batch:
+def read_batch(value: EventBatch | MadeEvents, route: str, owner: Owner, now: datetime) -> Batch:
     """A batch in any of the forms an operator takes.
 
     :raises ConfigurationError: none of them.
     """
+    if isinstance(value, MadeEvents):
+        value = value.events
     if isinstance(value, Mapping) and "events" in value and "plan" in value:
         return Batch(route, [str(each) for each in value["events"]], str(value["plan"]))
     items = [value] if isinstance(value, Mapping | str) else list(value)
@@ -269,6 +246,13 @@ def read_batch(value: EventBatch, route: str, owner: Owner, now: datetime) -> Ba
         if isinstance(each, Mapping)
     ]
     return Batch(route, [event.id for event in made], None, made)
+
+
+def _discreet(value: Any) -> Any:
+    if isinstance(value, Mapping) and "plan" not in value:
+        value = [value]
+    is_made = isinstance(value, Sequence) and not isinstance(value, str) and value
+    return MadeEvents(value) if is_made and all(isinstance(each, Mapping) for each in value) else value
 
 
 def _task(ti: Any, operator: BaseOperator) -> Task:

@@ -1,14 +1,11 @@
 """The operators, under the name users import them by."""
 
+from airflow_outreach_provider.operators.event_handler import handle_events
 from airflow_outreach_provider.operators.event_targets import (
     SubmitEventLeadsOperator,
     SuppressContactsOperator,
 )
-from airflow_outreach_provider.operators.events import (
-    DeliverEventsOperator,
-    HandleEventsOperator,
-    handle_events,
-)
+from airflow_outreach_provider.operators.events import DeliverEventsOperator, HandleEventsOperator
 from airflow_outreach_provider.operators.poll import PollContactsOperator
 from airflow_outreach_provider.operators.submit import SqlLeads, StageLeadsOperator, SubmitLeadsOperator
 

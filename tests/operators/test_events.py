@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -178,6 +178,18 @@ def test_events_of_a_dags_own_making_are_delivered_under_a_stable_id(store: Stor
     assert deliver(["evt_1"]).execute(context(run_id="run3")) == {"delivered": 1}
     assert [body["type"] for body in server.bodies] == ["deal.won", "deal.lost", "deal.won", "x"]
     assert len({body["id"] for body in server.bodies}) == 4
+
+
+def test_events_of_a_dags_own_making_stay_out_of_airflows_database(
+    server: Server, run_task: Callable[..., Any]
+) -> None:
+    """The rendered fields that Airflow stores show how many events there are, and nobody's address."""
+    made = [{"type": "deal.won", "contact": {"email": "jane@example.com"}}]
+    ran = run_task(deliver(made))
+    assert ran.state == "success"
+    assert "jane" not in str(ran.rendered)
+    assert "1 events made by the DAG" in str(ran.rendered["batch"])
+    assert server.bodies[0]["contact"]["email"] == "jane@example.com"
 
 
 @pytest.mark.parametrize(

@@ -167,5 +167,6 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": _modules("triggers.outreach"),
         "connection-types": [_OUTREACH, _SOURCE, _ENDPOINT],
         "cli": ["airflow_outreach_provider.cli.get_commands"],
+        "extra-links": ["airflow_outreach_provider.operators.links.OutreachLink"],
         "config": _CONFIG,
     }

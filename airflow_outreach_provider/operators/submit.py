@@ -24,6 +24,7 @@ from airflow_outreach_provider.hooks.outreach import OutreachConnection, Outreac
 from airflow_outreach_provider.hooks.settings import lease, open_store
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
 from airflow_outreach_provider.operators.lead_source import LeadRows, Source, SqlLeads, open_source
+from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.services.limits import RejectLimit
 from airflow_outreach_provider.services.loop import run as run_on_loop
 from airflow_outreach_provider.services.reconcile import Reconciled, reconcile
@@ -81,6 +82,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     )  # fmt: skip
     template_fields_renderers: ClassVar[dict[str, str]] = {"leads": "py"}
     ui_color = "#dcebf7"
+    operator_extra_links = (OutreachLink(),)
     stage_only = False
 
     def __init__(

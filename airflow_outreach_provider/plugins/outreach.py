@@ -11,7 +11,9 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import urlsplit
 
+from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
 log = logging.getLogger(__name__)
@@ -62,8 +64,33 @@ def _build() -> App:
     return create_app(auth_manager=get_auth_manager())
 
 
+def _root() -> str:
+    """The path of ``[api] base_url``, which every link of ours has to begin with."""
+    return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+
+
+_ICON = f"{_root()}/outreach/static/icon.svg"
+
+
 class OutreachPlugin(AirflowPlugin):
-    """The web side of the provider."""
+    """The web side of the provider: the application, its entry in the navigation, a tab on task instances."""
 
     name = "outreach"
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Outreach",
+            "href": f"{_root()}/outreach/",
+            "destination": "nav",
+            "url_route": "outreach",
+            "nav_top_level": True,
+            "icon": _ICON,
+        },
+        {
+            "name": "Outreach",
+            "href": f"{_root()}/outreach/task?dag_id={{DAG_ID}}&run_id={{RUN_ID}}&task_id={{TASK_ID}}&map_index={{MAP_INDEX}}",
+            "destination": "task_instance",
+            "url_route": "outreach-task",
+            "icon": _ICON,
+        },
+    ]
     fastapi_apps = [{"app": LazyApp(_build), "url_prefix": "/outreach", "name": "Outreach"}]  # noqa: RUF012

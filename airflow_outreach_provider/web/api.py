@@ -1,0 +1,161 @@
+"""The JSON API behind the pages: the same rows with the same rights, as data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from airflow_outreach_provider.core.phones import parse_phone
+from airflow_outreach_provider.store import audit, inbox
+from airflow_outreach_provider.store.views_overview import overview
+from airflow_outreach_provider.web import asked, connections, looking, shown
+from airflow_outreach_provider.web.access import OfTask, Reader, StoreDep, reads_task
+from airflow_outreach_provider.web.airflow_task import complete
+from airflow_outreach_provider.web.shown import Listed
+
+router = APIRouter(prefix="/api", tags=["look"])
+
+
+class Connections(BaseModel):
+    """Sources and endpoints."""
+
+    sources: list[connections.Source]
+    endpoints: list[connections.Target]
+
+
+@router.get("/overview")
+def get_overview(_who: Reader, store: StoreDep) -> dict[str, Any]:
+    """The last 24 hours by the hour, and what waits for a person (counted up to 1,000)."""
+    found = overview(store)
+    said = {
+        name: getattr(found, name)
+        for name in found.__slots__
+        if name not in ("active", "failing") and name[0] != "_"
+    }
+    for name in ("lead_hours", "event_hours", "delivery_hours"):
+        said[name] = [asdict(hour) for hour in said[name]]
+    said |= {
+        "active": [shown.run(run) for run in found.active],
+        "failing": [shown.run(run) for run in found.failing],
+    }
+    return said
+
+
+@router.get("/runs")
+def get_runs(
+    _who: Reader,
+    store: StoreDep,
+    campaign: asked.Text = None,
+    state: asked.StateOfRun = None,
+    cursor: asked.Cursor = None,
+) -> Listed[shown.Run]:
+    """Runs of lead syncs, newest first."""
+    return looking.runs(store, campaign, state, cursor)
+
+
+@router.get("/runs/{run_id}")
+def get_run(_who: Reader, store: StoreDep, run_id: int, cursor: asked.Cursor = None) -> looking.RunDetail:
+    """One run. ``cursor`` pages its ``attempts``."""
+    return looking.run(store, run_id, cursor)
+
+
+@router.get("/leads")
+def get_leads(
+    _who: Reader, store: StoreDep, wanted: asked.Leads, cursor: asked.Cursor = None
+) -> Listed[shown.Lead]:
+    """Leads, the latest recorded first."""
+    return looking.leads(store, wanted, cursor)
+
+
+@router.get("/leads/{lead_id}")
+def get_lead(_who: Reader, store: StoreDep, lead_id: int) -> looking.LeadDetail:
+    """A lead with its history."""
+    return looking.lead(store, lead_id)
+
+
+@router.get("/events")
+def get_events(
+    _who: Reader, store: StoreDep, wanted: asked.Events, cursor: asked.Cursor = None
+) -> Listed[shown.Event]:
+    """Events of the inbox, the latest received first."""
+    return looking.events(store, wanted, cursor)
+
+
+@router.get("/events/{event_id}")
+def get_event(_who: Reader, store: StoreDep, event_id: str) -> looking.EventDetail:
+    """An event with its raw request, values hidden, and its deliveries."""
+    return looking.event(store, event_id)
+
+
+@router.get("/deliveries")
+def get_deliveries(
+    _who: Reader, store: StoreDep, wanted: asked.Deliveries, cursor: asked.Cursor = None
+) -> Listed[shown.Delivery]:
+    """Deliveries, the latest recorded first."""
+    return looking.deliveries(store, wanted, cursor)
+
+
+@router.get("/deliveries/{delivery_id}")
+def get_delivery(_who: Reader, store: StoreDep, delivery_id: int) -> looking.DeliveryDetail:
+    """A delivery with every attempt."""
+    return looking.delivery(store, delivery_id)
+
+
+@router.get("/connections")
+def get_connections(who: Reader, store: StoreDep) -> Connections:
+    """Sources and endpoints with what they last did."""
+    return Connections(
+        sources=connections.sources(store), endpoints=connections.targets(store, whole_url=who.may_edit)
+    )
+
+
+@router.get("/consumers")
+def get_consumers(_who: Reader, store: StoreDep) -> list[dict[str, Any]]:
+    """Each consumer's progress through the inbox."""
+    return [asdict(each) for each in inbox.consumers(store)]
+
+
+@router.get("/do-not-contact")
+def get_suppressions(
+    _who: Reader,
+    store: StoreDep,
+    phone: asked.Text = None,
+    campaign: asked.Text = None,
+    cursor: asked.Cursor = None,
+) -> Listed[shown.Suppression]:
+    """The do-not-contact list, newest first."""
+    return looking.suppressed(store, parse_phone(phone).e164 if phone else None, campaign, cursor)
+
+
+@router.get("/audit")
+def get_audit(_who: Reader, store: StoreDep, cursor: asked.Cursor = None) -> dict[str, Any]:
+    """What people did, newest first."""
+    page = audit.entries(store, cursor=cursor)
+    return {"rows": [asdict(row) for row in page.rows], "next": page.next, "cut": page.cut}
+
+
+def task_ref(
+    dag_id: Annotated[str, Query(max_length=250)],
+    run_id: Annotated[str, Query(max_length=250)],
+    task_id: Annotated[str, Query(max_length=250)],
+    map_index: str = "-1",
+) -> shown.TaskRef:
+    """A task instance by its names. Airflow leaves its placeholder as it is where a task is not mapped."""
+    index = int(map_index) if map_index.lstrip("-").isdigit() and len(map_index) < 10 else -1
+    return shown.TaskRef(dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=index)
+
+
+@router.get("/task", dependencies=[reads_task])
+def get_task(
+    _who: OfTask,
+    store: StoreDep,
+    dag_id: Annotated[str, Query(max_length=250)],
+    run_id: Annotated[str, Query(max_length=250)],
+    task_id: Annotated[str, Query(max_length=250)],
+    map_index: str = "-1",
+) -> looking.TaskLook:
+    """The leads and deliveries of exactly this task instance, try by try; takes the right to read its DAG."""
+    return complete(looking.task(store, task_ref(dag_id, run_id, task_id, map_index)))

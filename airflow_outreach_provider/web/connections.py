@@ -1,0 +1,183 @@
+"""Sources and endpoints as their page shows them: Airflow's connections, and what the store learnt of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from airflow.models.connection import Connection
+from airflow.utils.session import create_session
+from pydantic import BaseModel, Field
+from sqlalchemy import select
+
+from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
+from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook, read_endpoint
+from airflow_outreach_provider.hooks.sources import ListedSource, list_sources, source_url
+from airflow_outreach_provider.services.deliver import Endpoint
+from airflow_outreach_provider.store import endpoints, inbox
+from airflow_outreach_provider.store.engine import Store
+
+T = TypeVar("T")
+
+_ENV_PREFIX = "AIRFLOW_CONN_"
+# A live page must not ask a secrets backend at every look.
+_KEEP_SECONDS = 10.0
+_seen: dict[str, tuple[float, Any]] = {}
+
+
+class Source(BaseModel):
+    """A way in. ``url`` is what to paste into the platform, without a token."""
+
+    name: str
+    platform: str | None
+    url: str
+    how_to_connect: str | None
+    proof: str | None
+    problem: str | None
+    last_event_at: datetime | None
+    last_kind: str | None
+
+
+class Target(BaseModel):
+    """An endpoint deliveries go to. ``health``: new, well, failing, disabled, broken."""
+
+    name: str
+    url: str | None = Field(description="whole for people with edit rights, who may see tokens in it")
+    signature: str | None
+    kinds: list[str] | None
+    health: str
+    problem: str | None
+    failures: int
+    failing_since: datetime | None
+    disabled_at: datetime | None
+    disabled_by: str
+    last_at: datetime | None
+    last_status: int | None
+    last_error: str
+    last_success_at: datetime | None
+
+
+def sources(store: Store) -> list[Source]:
+    """Every source, by name."""
+    listed = source_list()
+    activity = inbox.source_activity(store, [each.name for each in listed])
+    found = []
+    for each in listed:
+        last = activity.get(each.name)
+        settings = each.settings
+        found.append(
+            Source(
+                name=each.name,
+                platform=settings.platform if settings else None,
+                url=source_url(each.name),
+                how_to_connect=settings.facts.how_to_connect if settings else None,
+                proof=settings.proof if settings else None,
+                problem=each.problem,
+                last_event_at=last.last_received_at if last else None,
+                last_kind=last.last_kind if last else None,
+            )
+        )
+    return found
+
+
+def source_list() -> list[ListedSource]:
+    """The sources as connections; asked for anew after a few seconds."""
+    return _kept("sources", lambda: list(list_sources()))
+
+
+def targets(store: Store, *, whole_url: bool) -> list[Target]:
+    """Every endpoint that is a connection or ever got a delivery, by name."""
+    known = {status.conn_id: status for status in endpoints.statuses(store)}
+    names = set(known) | _kept("endpoints", _endpoint_names)
+    return [
+        _target(name, known.get(name) or endpoints.EndpointStatus(name), whole_url=whole_url)
+        for name in sorted(names)
+    ]
+
+
+def get_endpoint(name: str) -> Endpoint:
+    """The endpoint of a connection, read in the API server.
+
+    :raises ConfigurationError: there is none, or one of its fields cannot be used.
+    """
+    connection = _connection(name)
+    if connection is None or connection.conn_type != OutreachEndpointHook.conn_type:
+        raise ConfigurationError(
+            f"there is no endpoint {name!r}", "create a connection of type outreach_endpoint with this id"
+        )
+    return read_endpoint(connection)
+
+
+def _target(name: str, status: endpoints.EndpointStatus, *, whole_url: bool) -> Target:
+    endpoint, problem = None, None
+    try:
+        endpoint = _kept(f"endpoint {name}", lambda: get_endpoint(name))
+    except OutreachError as error:
+        problem = str(error)
+    url = endpoint.target.url if endpoint else None
+    text = str(url) if url is not None else None
+    return Target(
+        name=name,
+        url=text if whole_url or text is None else _host_of(text),
+        signature=endpoint.scheme.value if endpoint else None,
+        kinds=sorted(endpoint.kinds) if endpoint and endpoint.kinds is not None else None,
+        health=_health(status, endpoint),
+        problem=problem,
+        failures=status.failures,
+        failing_since=status.failing_since,
+        disabled_at=status.disabled_at,
+        disabled_by=status.disabled_by,
+        last_at=status.last_at,
+        last_status=status.last_status,
+        last_error=status.disabled_reason or status.last_error,
+        last_success_at=status.last_success_at,
+    )
+
+
+def _health(status: endpoints.EndpointStatus, endpoint: Endpoint | None) -> str:
+    if endpoint is None:
+        return "broken"
+    if status.disabled_at or not endpoint.enabled:
+        return "disabled"
+    if status.failing_since:
+        return "failing"
+    return "well" if status.last_success_at else "new"
+
+
+def _host_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}/…"
+
+
+def _kept(key: str, read: Callable[[], T]) -> T:
+    at, value = _seen.get(key, (0.0, None))
+    if time.monotonic() - at > _KEEP_SECONDS or key not in _seen:
+        value = read()
+        _seen[key] = (time.monotonic(), value)
+    return cast("T", value)
+
+
+def _endpoint_names() -> set[str]:
+    with create_session() as session:
+        query = select(Connection.conn_id).where(Connection.conn_type == OutreachEndpointHook.conn_type)
+        names = {str(name) for name in session.scalars(query)}
+    for variable in os.environ:
+        if variable.startswith(_ENV_PREFIX):
+            name = variable.removeprefix(_ENV_PREFIX).lower()
+            connection = _connection(name)
+            if connection is not None and connection.conn_type == OutreachEndpointHook.conn_type:
+                names.add(name)
+    return names
+
+
+def _connection(name: str) -> Connection | None:
+    from airflow.exceptions import AirflowNotFoundException
+
+    try:
+        return Connection.get_connection_from_secrets(name)
+    except AirflowNotFoundException:
+        return None

@@ -1,0 +1,51 @@
+"""CSV of what is filtered, streamed page by page."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.views_deliveries import DeliveryFilter, every_delivery
+from airflow_outreach_provider.store.views_leads import LeadFilter, every_lead
+from airflow_outreach_provider.web import shown
+
+# A spreadsheet would run a cell that begins like this.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_AT_ONCE = 500
+
+
+def leads_csv(store: Store, wanted: LeadFilter, *, reveal: bool) -> Iterator[bytes]:
+    """Leads as CSV, UTF-8, with a header line."""
+    return _csv(shown.Lead, (shown.lead(row, reveal=reveal) for row in every_lead(store, wanted)))
+
+
+def deliveries_csv(store: Store, wanted: DeliveryFilter) -> Iterator[bytes]:
+    """Deliveries as CSV, UTF-8, with a header line; they hold no whole personal data."""
+    return _csv(shown.Delivery, (shown.delivery(row) for row in every_delivery(store, wanted)))
+
+
+def _csv(kind: type[BaseModel], rows: Iterable[BaseModel]) -> Iterator[bytes]:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    names = list(kind.model_fields)
+    writer.writerow(names)
+    for place, row in enumerate(rows, start=1):
+        writer.writerow([_cell(name, getattr(row, name)) for name in names])
+        if place % _AT_ONCE == 0:
+            yield text.getvalue().encode()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue().encode()
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    text = value.isoformat() if hasattr(value, "isoformat") else str(value)
+    harmless = name == "phone" and text[1:].replace("•", "").isdigit()
+    return "'" + text if text.startswith(_FORMULA) and not harmless else text

@@ -1,0 +1,223 @@
+"""The pages: what the JSON API says, as HTML."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, StreamingResponse
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.phones import parse_phone
+from airflow_outreach_provider.core.states import LeadState, RunState
+from airflow_outreach_provider.store import audit, inbox, views_runs
+from airflow_outreach_provider.store.views_deliveries import routes
+from airflow_outreach_provider.store.views_overview import MOST, overview
+from airflow_outreach_provider.web import asked, chart, connections, looking, shown
+from airflow_outreach_provider.web.access import Editor, OfTask, Reader, StoreDep, reads_task
+from airflow_outreach_provider.web.airflow_task import complete
+from airflow_outreach_provider.web.api import task_ref
+from airflow_outreach_provider.web.export import deliveries_csv, leads_csv
+from airflow_outreach_provider.web.rendering import render
+
+router = APIRouter(include_in_schema=False)
+
+# Seconds between two looks, while something runs and else.
+BUSY, QUIET = 4, 30
+
+
+@router.get("/")
+def overview_page(request: Request, who: Reader, store: StoreDep) -> HTMLResponse:
+    """A day by the hour, and what needs a person."""
+    found = overview(store)
+    targets = connections.targets(store, whole_url=who.may_edit)
+    return render(
+        request, "overview.html", who, live=BUSY if found.active else QUIET, at="overview", found=found, most=MOST,
+        active=[shown.run(run) for run in found.active], failing=[shown.run(run) for run in found.failing],
+        troubled=[each for each in targets if each.health in ("failing", "disabled", "broken")],
+        charts=[
+            ("Leads", "accepted", "rejected or held", chart.bars(found.lead_hours)),
+            ("Events received", "received", "", chart.bars(found.event_hours)),
+            ("Delivery attempts", "delivered", "failed", chart.bars(found.delivery_hours)),
+        ],
+    )  # fmt: skip
+
+
+@router.get("/leads")
+def leads_page(
+    request: Request, who: Reader, store: StoreDep, wanted: asked.Leads, cursor: asked.Cursor = None
+) -> HTMLResponse:
+    """Runs with their progress, and leads by filter."""
+    latest = [] if cursor else looking.runs(store, wanted.campaign, None, None).rows[:8]
+    busy = any(run.state == RunState.RUNNING for run in latest)
+    return render(
+        request, "leads.html", who, live=(BUSY if busy else QUIET), at="leads",
+        listed=looking.leads(store, wanted, cursor), runs=latest, wanted=wanted, states=list(LeadState),
+        campaigns=views_runs.campaigns(store),
+    )  # fmt: skip
+
+
+@router.get("/leads.csv")
+def leads_export(_who: Reader, store: StoreDep, wanted: asked.Leads) -> StreamingResponse:
+    """The filtered leads, personal data masked."""
+    return _download(leads_csv(store, wanted, reveal=False), "leads.csv")
+
+
+@router.post("/leads.csv")
+def leads_export_revealed(who: Editor, store: StoreDep, wanted: asked.Leads) -> StreamingResponse:
+    """The filtered leads with whole numbers; audited."""
+    parts = [
+        f"{name} {value}"
+        for name in ("campaign", "state", "reason", "run_id")
+        if (value := getattr(wanted, name))
+    ]
+    audit.record(store, who.name, "export leads revealed", subject=", ".join(parts) or "all")
+    return _download(leads_csv(store, wanted, reveal=True), "leads.csv")
+
+
+@router.get("/leads/{lead_id}")
+def lead_page(request: Request, who: Reader, store: StoreDep, lead_id: int) -> HTMLResponse:
+    """One lead with its history."""
+    return render(request, "lead.html", who, live=QUIET, at="leads", found=looking.lead(store, lead_id))
+
+
+@router.post("/leads/{lead_id}")
+def lead_revealed(request: Request, who: Editor, store: StoreDep, lead_id: int) -> HTMLResponse:
+    """The same with its personal data; audited before it is read."""
+    audit.record(store, who.name, "reveal lead", subject=f"lead {lead_id}")
+    return render(request, "lead.html", who, at="leads", found=looking.lead(store, lead_id, reveal=True))
+
+
+@router.get("/runs")
+def runs_page(
+    request: Request, who: Reader, store: StoreDep, campaign: asked.Text = None, state: asked.StateOfRun = None,
+    cursor: asked.Cursor = None,
+) -> HTMLResponse:  # fmt: skip
+    """Every run."""
+    return render(
+        request, "runs.html", who, live=QUIET, at="leads", listed=looking.runs(store, campaign, state, cursor),
+        states=list(RunState), campaigns=views_runs.campaigns(store), campaign=campaign, state=state,
+    )  # fmt: skip
+
+
+@router.get("/runs/{run_id}")
+def run_page(
+    request: Request, who: Reader, store: StoreDep, run_id: int, cursor: asked.Cursor = None
+) -> HTMLResponse:
+    """One run."""
+    found = looking.run(store, run_id, cursor)
+    live = BUSY if found.run.state == RunState.RUNNING else QUIET
+    return render(request, "run.html", who, live=live, at="leads", found=found)
+
+
+@router.get("/events")
+def events_page(
+    request: Request, who: Reader, store: StoreDep, wanted: asked.Events, cursor: asked.Cursor = None
+) -> HTMLResponse:
+    """Events by filter."""
+    return render(
+        request, "events.html", who, live=0 if cursor else QUIET, at="events", wanted=wanted, kinds=list(EventKind),
+        listed=looking.events(store, wanted, cursor), sources=[each.name for each in connections.source_list()],
+        consumers=inbox.consumers(store),
+    )  # fmt: skip
+
+
+@router.get("/events/{event_id}")
+def event_page(request: Request, who: Reader, store: StoreDep, event_id: str) -> HTMLResponse:
+    """One event: raw request and deliveries."""
+    return render(
+        request, "event.html", who, live=QUIET, at="events", found=looking.event(store, event_id),
+        consumers=inbox.consumers(store),
+    )  # fmt: skip
+
+
+@router.post("/events/{event_id}")
+def event_revealed(request: Request, who: Editor, store: StoreDep, event_id: str) -> HTMLResponse:
+    """The same with its personal data; audited before it is read."""
+    audit.record(store, who.name, "reveal event", subject=event_id)
+    return render(
+        request, "event.html", who, at="events", found=looking.event(store, event_id, reveal=True),
+        consumers=inbox.consumers(store),
+    )  # fmt: skip
+
+
+@router.get("/deliveries")
+def deliveries_page(
+    request: Request, who: Reader, store: StoreDep, wanted: asked.Deliveries, cursor: asked.Cursor = None
+) -> HTMLResponse:
+    """Deliveries by filter."""
+    return render(
+        request, "deliveries.html", who, live=0 if cursor else QUIET, at="deliveries", wanted=wanted,
+        listed=looking.deliveries(store, wanted, cursor), states=list(DeliveryState), kinds=list(EventKind),
+        routes=routes(store),
+    )  # fmt: skip
+
+
+@router.get("/deliveries.csv")
+def deliveries_export(_who: Reader, store: StoreDep, wanted: asked.Deliveries) -> StreamingResponse:
+    """The filtered deliveries."""
+    return _download(deliveries_csv(store, wanted), "deliveries.csv")
+
+
+@router.get("/deliveries/{delivery_id}")
+def delivery_page(request: Request, who: Reader, store: StoreDep, delivery_id: int) -> HTMLResponse:
+    """One delivery with its attempts."""
+    found = looking.delivery(store, delivery_id)
+    return render(request, "delivery.html", who, live=QUIET, at="deliveries", found=found)
+
+
+@router.post("/deliveries/{delivery_id}")
+def delivery_revealed(request: Request, who: Editor, store: StoreDep, delivery_id: int) -> HTMLResponse:
+    """The same with the endpoint's answers unmasked; audited before they are read."""
+    audit.record(store, who.name, "reveal delivery", subject=f"delivery {delivery_id}")
+    found = looking.delivery(store, delivery_id, reveal=True)
+    return render(request, "delivery.html", who, at="deliveries", found=found)
+
+
+@router.get("/connections")
+def connections_page(request: Request, who: Reader, store: StoreDep) -> HTMLResponse:
+    """Sources and endpoints."""
+    return render(
+        request, "connections.html", who, live=QUIET, at="connections", sources=connections.sources(store),
+        targets=connections.targets(store, whole_url=who.may_edit),
+    )  # fmt: skip
+
+
+@router.get("/do-not-contact")
+def suppressions_page(
+    request: Request, who: Reader, store: StoreDep, phone: asked.Text = None, campaign: asked.Text = None,
+    cursor: asked.Cursor = None,
+) -> HTMLResponse:  # fmt: skip
+    """The do-not-contact list."""
+    number = parse_phone(phone).e164 if phone else None
+    return render(
+        request, "suppressions.html", who, at="do-not-contact", campaigns=views_runs.campaigns(store),
+        listed=looking.suppressed(store, number, campaign, cursor),
+    )  # fmt: skip
+
+
+@router.get("/audit")
+def audit_page(request: Request, who: Reader, store: StoreDep, cursor: asked.Cursor = None) -> HTMLResponse:
+    """Who did what."""
+    return render(request, "audit.html", who, at="audit", listed=audit.entries(store, cursor=cursor))
+
+
+@router.get("/task", dependencies=[reads_task])
+def task_page(
+    request: Request,
+    who: OfTask,
+    store: StoreDep,
+    dag_id: Annotated[str, Query(max_length=250)],
+    run_id: Annotated[str, Query(max_length=250)],
+    task_id: Annotated[str, Query(max_length=250)],
+    map_index: str = "-1",
+) -> HTMLResponse:
+    """The tab on a task instance."""
+    look = complete(looking.task(store, task_ref(dag_id, run_id, task_id, map_index)))
+    return render(request, "task.html", who, live=BUSY, at="", look=look)
+
+
+def _download(parts: object, name: str) -> StreamingResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=headers)  # type: ignore[arg-type]

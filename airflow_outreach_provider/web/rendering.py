@@ -1,0 +1,142 @@
+"""Templates: what every page needs, and the words and links they share. Everything is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from airflow_outreach_provider import __version__
+from airflow_outreach_provider.web.access import Person
+from airflow_outreach_provider.web.shown import TaskRef
+
+NAV = (
+    ("overview", "", "Overview"),
+    ("leads", "/leads", "Leads"),
+    ("events", "/events", "Events"),
+    ("deliveries", "/deliveries", "Deliveries"),
+    ("connections", "/connections", "Sources & endpoints"),
+    ("do-not-contact", "/do-not-contact", "Do not contact"),
+    ("audit", "/audit", "Audit"),
+)
+# State → how it is meant; the style sheet has a colour and a sign for each.
+TONES: Mapping[str, str] = {
+    **dict.fromkeys(("accepted", "delivered", "succeeded", "handed", "success", "well", "resolved"), "good"),
+    **dict.fromkeys(("planned", "sending", "running", "pending", "new", "queued", "scheduled"), "busy"),
+    **dict.fromkeys(("held", "deferred", "up_for_retry", "failing", "retry", "not_sent", "unknown"), "warn"),
+    **dict.fromkeys(("rejected", "dead", "failed", "expired", "refused", "gone", "broken", "fault"), "bad"),
+}
+# A failed delivery is tried again; a failed run is not, or not by itself.
+MEANING: Mapping[str, str] = {
+    "accepted": "the API took the lead", "unchanged": "texted before, nobody is texted twice",
+    "duplicate": "an earlier row has the same number", "rejected": "a bad row, or the API refused this lead",
+    "suppressed": "not to be contacted", "deferred": "quiet hours at the recipient's; a later run sends it",
+    "held": "sent, outcome unknown; waits for reconcile or a person", "planned": "not sent yet; the next try does",
+    "elsewhere": "another run is sending it", "sending": "in flight now", "superseded": "a later try took over",
+    "expired": "no heartbeat: the worker died or hung", "dead": "tried as often as allowed; can be redelivered",
+    "ignored": "the endpoint does not subscribe to this kind", "handed": "given to a task that does not report back",
+}  # fmt: skip
+
+
+def when(moment: datetime | None, now: datetime | None = None) -> str:
+    """``18:30:05`` today, else ``25 Mar 18:30``; UTC."""
+    if moment is None:
+        return "–"
+    moment, now = moment.astimezone(UTC), now or datetime.now(UTC)
+    if moment.date() == now.date():
+        return f"{moment:%H:%M:%S}"
+    return f"{moment:%d %b %H:%M}" if moment.year == now.year else f"{moment:%d %b %Y %H:%M}"
+
+
+def ago(moment: datetime | None, now: datetime | None = None) -> str:
+    """``3 min ago``, ``in 20 s``."""
+    if moment is None:
+        return "never"
+    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    words = span(abs(seconds))
+    return f"{words} ago" if seconds >= 0 else f"in {words}"
+
+
+def span(seconds: float) -> str:
+    """``850 ms``, ``12 s``, ``3 min``, ``5 h``, ``2 d``."""
+    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def number(value: int | float | None) -> str:
+    """``12,345``; a dash where there is none."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def capped(value: int, most: int) -> str:
+    """A count that was counted no further than ``most``."""
+    return f"{most:,}+" if value > most else f"{value:,}"
+
+
+def task_url(task: TaskRef) -> str:
+    """The task instance's page in Airflow (its log), below the base URL."""
+    path = f"/dags/{quote(task.dag_id, '')}/runs/{quote(task.run_id, '')}/tasks/{quote(task.task_id, '')}"
+    if task.map_index >= 0:
+        path += f"/mapped/{task.map_index}"
+    return f"{path}?try_number={task.try_number}"
+
+
+def tab_query(task: TaskRef) -> str:
+    """The query of our own page on a task instance."""
+    return urlencode(
+        {"dag_id": task.dag_id, "run_id": task.run_id, "task_id": task.task_id, "map_index": task.map_index}
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("airflow_outreach_provider.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "when": when, "ago": ago, "span": span, "number": number, "task_url": task_url, "tab_query": tab_query,
+    }  # fmt: skip
+    environment.globals |= {
+        "nav": NAV,
+        "tones": TONES,
+        "meaning": MEANING,
+        "capped": capped,
+        "version": __version__,
+    }
+    return environment
+
+
+_TEMPLATES = _environment()
+
+
+def render(
+    request: Request, template: str, who: Person | None, *, status: int = 200, live: int = 0, **context: Any
+) -> HTMLResponse:
+    """:param live: seconds after which the page looks again; 0 for never."""
+    base = str(request.scope.get("root_path", ""))
+    asked = {name: value for name, value in request.query_params.items() if value}
+
+    def with_query(**changes: str | None) -> str:
+        merged = {name: value for name, value in (asked | changes).items() if value}
+        return "?" + urlencode(merged) if merged else "?"
+
+    page = _TEMPLATES.get_template(template).render(
+        base=base,
+        airflow=base.removesuffix("/outreach"),
+        who=who,
+        live=live,
+        asked=asked,
+        with_query=with_query,
+        **context,
+    )
+    return HTMLResponse(page, status)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.observability import stats
 
 from airflow_outreach_provider.core.deliveries import check_route
 from airflow_outreach_provider.core.errors import (
@@ -20,6 +21,7 @@ from airflow_outreach_provider.core.made_events import made_event
 from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 from airflow_outreach_provider.hooks.settings import lease, open_store
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
+from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.services.batch_types import Batch, Report, Task
 from airflow_outreach_provider.services.deliver import DEFAULT_CONCURRENCY, deliver
 from airflow_outreach_provider.services.handle import handle
@@ -63,6 +65,7 @@ class BatchOperator(RetryingDefaults, BaseOperator):
 
     template_fields: Sequence[str] = ("batch", "route")
     handles_batches: ClassVar[bool] = True
+    operator_extra_links = (OutreachLink(),)
 
     def __init__(
         self,
@@ -91,6 +94,8 @@ class BatchOperator(RetryingDefaults, BaseOperator):
         states = report.states
         told = ", ".join(f"{n} {state}" for state, n in sorted(states.items())) or "nothing to deliver"
         self.log.info("Route %s: %s", self.route, told)
+        for state, count in report.attempts.items():
+            stats.incr(f"outreach.deliveries.{state}", count, tags={"route": self.route})
         why = f" — {report.reason()}" if report.reasons else ""
         if report.left:
             raise OutreachUnavailable(

@@ -59,6 +59,7 @@ class Report:
     """What became of a batch in this try.
 
     :ivar states: deliveries of the batch by state, now.
+    :ivar attempts: of this try, by the state they led to.
     :ivar left: open deliveries that are this task's, for its next try.
     :ivar busy_until: when another task instance's hold on the batch ends, if one is at it.
     :ivar reasons: why deliveries failed in this try, the most frequent first.
@@ -67,6 +68,7 @@ class Report:
     """
 
     states: dict[str, int] = field(default_factory=dict)
+    attempts: Counter[str] = field(default_factory=Counter)
     left: int = 0
     busy_until: datetime | None = None
     reasons: Counter[str] = field(default_factory=Counter)

@@ -189,6 +189,7 @@ class _Shift:
                 assert_never(outcome.verdict)
 
     def _count(self, outcome: Outcome, state: DeliveryState) -> None:
+        self.report.attempts[state.value] += 1
         if state is not DeliveryState.FAILED:
             self.report.left -= 1
         if outcome.verdict is Verdict.DELIVERED:

@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError, LeadReject
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.operators import events as events_module
 from airflow_outreach_provider.operators.outreach import (
     DeliverEventsOperator,
     HandleEventsOperator,
@@ -99,13 +100,16 @@ def deliver(batch: Any, **more: Any) -> DeliverEventsOperator:
     return DeliverEventsOperator(task_id="deliver", batch=batch, route="crm", endpoint_conn_id="crm", **more)
 
 
-def test_a_sensors_batch_is_delivered(store: Store, server: Server) -> None:
-    """The operator returns the states, and a second try sends nothing."""
+def test_a_sensors_batch_is_delivered(store: Store, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator returns the states and counts attempts; a second try sends and counts nothing."""
     arrive(store, "a", "a")
     (batch,) = batches(store)
+    counted: list[tuple[str, int]] = []
+    monkeypatch.setattr(events_module.stats, "incr", lambda name, count, tags: counted.append((name, count)))
     assert deliver(batch).execute(context()) == {"delivered": 2}
     assert deliver(batch).execute(context(2)) == {"delivered": 2}
     assert [body["id"] for body in server.bodies] == ["evt_1", "evt_2"]
+    assert counted == [("outreach.deliveries.delivered", 2)]
 
 
 def test_failures_are_airflows_to_retry_at_the_delay_asked_for(store: Store, server: Server) -> None:

@@ -24,7 +24,11 @@ LINT_ARGUMENTS: tuple[Argument, ...] = (
     (("path",), {"nargs": "+", "type": str, "help": "workflow files or folders of them"}),
     (
         ("--connections",),
-        {"action": "store_true", "default": False, "help": "also check that the connections exist"},
+        {
+            "action": "store_true",
+            "default": False,
+            "help": "also check that the connections and functions exist",
+        },
     ),
     (
         ("--data",),

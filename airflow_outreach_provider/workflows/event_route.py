@@ -6,8 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_outreach_provider.core.workflows.models import EventOutreach, EventRoute
-from airflow_outreach_provider.operators.events import DeliverEventsOperator, HandleEventsOperator
+from airflow_outreach_provider.operators.outreach import (
+    DeliverEventsOperator,
+    HandleEventsOperator,
+    SubmitEventLeadsOperator,
+    SuppressContactsOperator,
+)
 from airflow_outreach_provider.sensors.outreach import ContactEventSensor
+from airflow_outreach_provider.workflows.functions import CallFunction
 
 _A_DAY = timedelta(days=1)
 
@@ -28,39 +34,31 @@ def build_event_route(name: str, model: EventRoute) -> None:
         # A day without an event is no failure; the next run waits on.
         soft_fail=True,
     ).output
+    task_id, operator, arguments = _target(model)
+    operator.partial(task_id=task_id, route=name, **arguments).expand(batch=batches)
+
+
+def _target(model: EventRoute) -> tuple[str, Any, dict[str, Any]]:
+    """Task id, operator and its arguments for the one way to deliver that the route names."""
     deliver = model.deliver
     if deliver.endpoint is not None:
-        DeliverEventsOperator.partial(
-            task_id="deliver",
-            route=name,
-            endpoint_conn_id=deliver.endpoint,
-            payload=deliver.payload,
-        ).expand(batch=batches)
-        return
-    task_id, arguments = _handling(model)
-    HandleEventsOperator.partial(task_id=task_id, route=name, **arguments).expand(batch=batches)
-
-
-def _handling(model: EventRoute) -> tuple[str, dict[str, Any]]:
-    from airflow_outreach_provider.workflows.actions import CallFunction, SubmitEvent, suppress_event_contact
-
-    deliver = model.deliver
+        arguments = {"endpoint_conn_id": deliver.endpoint, "payload": deliver.payload}
+        return "deliver", DeliverEventsOperator, arguments
     if deliver.python is not None:
-        return "call", {"python_callable": CallFunction(deliver.python)}
+        return "call", HandleEventsOperator, {"python_callable": CallFunction(deliver.python)}
     if deliver.outreach is not None:
-        action = SubmitEvent(deliver.outreach.map, _arguments(deliver.outreach))
-        templated = {
-            "configuration_id": deliver.outreach.configuration_id,
-            "campaign": deliver.outreach.campaign,
-        }
-        return "submit", {"python_callable": action, "op_kwargs": templated}
-    return "suppress", {"python_callable": suppress_event_contact}
+        arguments = {"mapping": deliver.outreach.map, "lead_arguments": _arguments(deliver.outreach)}
+        return "submit", SubmitEventLeadsOperator, arguments
+    # A route that chooses its events means them; one that chooses none must not suppress whoever opens a mail.
+    return "suppress", SuppressContactsOperator, {"any_event": bool(model.kinds or model.where)}
 
 
 def _arguments(outreach: EventOutreach) -> dict[str, Any]:
     rules = outreach.rules
     return {
         "outreach_conn_id": outreach.conn_id,
+        "configuration_id": outreach.configuration_id,
+        "campaign": outreach.campaign,
         "payload_format": outreach.format,
         "default_region": rules.default_region,
         "quiet_hours": rules.quiet_hours,

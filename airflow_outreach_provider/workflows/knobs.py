@@ -10,6 +10,7 @@ from airflow.sdk import DAG, Asset, AssetAny, CronTriggerTimetable, Param
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import AirflowKnobs
 from airflow_outreach_provider.core.workflows.schedules import Schedule, ScheduleKind
+from airflow_outreach_provider.workflows.functions import import_function
 
 # Named by Airflow as they are here, and left to Airflow where the workflow does not say.
 _DAG_KNOBS = (
@@ -87,9 +88,7 @@ def calling(path: str) -> Callable[[Any], Any]:
     """A callback that imports its function only when it is called: parsing stays cheap."""
 
     def callback(context: Any) -> Any:
-        from airflow.sdk._shared.module_loading import import_string
-
-        return import_string(path)(context)
+        return import_function(path)(context)
 
     callback.__name__ = callback.__qualname__ = path.rpartition(".")[2]
     return callback

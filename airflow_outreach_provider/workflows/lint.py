@@ -25,7 +25,8 @@ def lint(
 ) -> int:
     """Check workflow files and print every mistake.
 
-    :param connections: also ask Airflow whether the connections exist and are of the right type.
+    :param connections: also ask Airflow whether the connections exist and are of the right type, and whether
+        the functions can be imported.
     :param data: also open the sources and look whether the columns are there; reads a few rows, sends nothing.
     :param as_json: print one JSON object instead of text.
     :return: the exit code.
@@ -36,9 +37,10 @@ def lint(
         print(json.dumps({"error": str(error)}) if as_json else str(error), file=out)
         return UNUSABLE
     if connections:
-        from airflow_outreach_provider.workflows.lint_connections import check_connections
+        from airflow_outreach_provider.workflows.lint_connections import check_connections, check_functions
 
         loaded.problems += check_connections(loaded.workflows)
+        loaded.problems += check_functions(loaded.workflows)
     if data:
         from airflow_outreach_provider.workflows.lint_data import check_data
 

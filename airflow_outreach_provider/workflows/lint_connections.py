@@ -1,4 +1,4 @@
-"""``lint --connections``: do the connections exist, and are they of the type that is needed here?"""
+"""``lint --connections``: do the connections and functions that workflows name exist, and fit?"""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import AirflowKnobs, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
+from airflow_outreach_provider.workflows.functions import import_function
 
 _OURS = ("outreach", "outreach_source", "outreach_endpoint")
 
@@ -71,6 +73,27 @@ def check_connections(
                 path = (workflow.section, workflow.name, *reference.path)
                 problems.append(Problem.at(spot, *wrong, path))
     return problems
+
+
+def check_functions(workflows: Iterable[Loaded[AirflowKnobs]]) -> list[Problem]:
+    """Functions that a workflow names by their path and that cannot be imported here."""
+    problems = []
+    for workflow in workflows:
+        for path, function in _functions(workflow.model):
+            try:
+                import_function(function)
+            except ConfigurationError as error:
+                whole = (workflow.section, workflow.name, *path)
+                problems.append(Problem.at(workflow.spot(*path), str(error), "", whole))
+    return problems
+
+
+def _functions(model: AirflowKnobs) -> Iterator[tuple[Path, str]]:
+    for key in ("on_failure_callback", "on_success_callback", "on_retry_callback"):
+        for index, function in enumerate(getattr(model, key) or ()):
+            yield (key, index), function
+    if isinstance(model, EventRoute) and model.deliver.python is not None:
+        yield ("deliver", "python"), model.deliver.python
 
 
 def _judge(reference: Reference, connections: Connections) -> tuple[str, str] | None:

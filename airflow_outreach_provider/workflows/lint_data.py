@@ -42,7 +42,8 @@ def open_rows_of(model: LeadSync, file: str) -> Iterator[Any]:
     from airflow_outreach_provider.operators.lead_source import open_source
     from airflow_outreach_provider.workflows.lead_sync import leads_of
 
-    return open_source(leads_of(model.leads, file)).rows()
+    source: Any = open_source(leads_of(model.leads, file))
+    return iter(source.rows())
 
 
 def _check(workflow: Loaded[AirflowKnobs], model: LeadSync, opener: Opener) -> list[Problem]:

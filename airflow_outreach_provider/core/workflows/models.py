@@ -285,7 +285,8 @@ class Deliver(Section):
     )
     python: PythonPath | None = Field(None, description="A function: package.module.function(event).")
     suppress: Annotated[bool, PlainValidator(_suppress), Shape({"const": True})] | None = Field(
-        None, description="true: the contact goes on the do-not-contact list."
+        None,
+        description="true: the contact goes on the do-not-contact list. Without kinds and where: of opt-outs and bounces only.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What an event route does with an event, besides delivering it: a function, a lead, the do-not-contact list."""
+"""Functions that a workflow names by their dotted path."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent
-from airflow_outreach_provider.operators.event_targets import SubmitEvent, event_value, suppress_event_contact
-
-__all__ = ["CallFunction", "SubmitEvent", "event_value", "import_function", "suppress_event_contact"]
 
 
 def import_function(path: str) -> Callable[..., Any]:

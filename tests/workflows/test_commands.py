@@ -1,0 +1,162 @@
+"""``plan``, ``explain``, ``lint --data`` and the command line of Airflow itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.errors import ConfigurationError, TooManyRejected
+from airflow_outreach_provider.core.workflows.problems import WorkflowErrors
+from airflow_outreach_provider.simulator.process import RunningSimulator
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.workflows.explaining import explain_workflow
+from airflow_outreach_provider.workflows.files import load_files
+from airflow_outreach_provider.workflows.lint_connections import check_functions
+from airflow_outreach_provider.workflows.lint_data import check_data
+from airflow_outreach_provider.workflows.planning import plan_workflow
+from airflow_outreach_provider.workflows.starting import write_starter
+
+
+def test_the_starter_runs_in_the_simulator_as_it_is(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
+) -> None:
+    """``init``, then a run: the two people who agreed are texted."""
+    write_starter(tmp_path / "dags")
+    states = load_dags().run("outreach_lead_sync__website_leads")
+    assert states == {("submit", -1): "success"}
+    assert simulator.texts() == {"+12125550123": 1, "+14165550199": 1}
+
+
+def test_plan_says_what_the_next_run_would_do_and_sends_nothing(
+    simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
+) -> None:
+    """New, suppressed, with masked samples; after a run the same people are "already texted"."""
+    write_starter(tmp_path)
+    out = io.StringIO()
+    plan_workflow("website_leads", tmp_path, out)
+    assert "2 of 3 rows would be texted; nothing was sent" in out.getvalue()
+    assert "no_consent" in out.getvalue()
+    assert "+1212•••0177" in out.getvalue()
+    assert "5550177" not in out.getvalue()
+    assert simulator.texts() == {}
+    with outreach_store.read() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM leads")).scalar_one() == 0
+
+
+def test_plan_knows_who_was_texted_before(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
+) -> None:
+    """As JSON: the states add up to the rows."""
+    write_starter(tmp_path / "dags")
+    load_dags().run("outreach_lead_sync__website_leads")
+    out = io.StringIO()
+    plan_workflow("outreach_lead_sync__website_leads", tmp_path / "dags", out, as_json=True)
+    plan = json.loads(out.getvalue())
+    assert (plan["states"]["new"], plan["states"]["already_texted"]) == (0, 2)
+    assert sum(plan["states"].values()) == plan["rows"] == 3
+    assert plan["would_fail"] is None
+
+
+def test_plan_tells_that_a_run_would_fail(
+    simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
+) -> None:
+    """Too many invalid rows: first the plan, then why."""
+    (tmp_path / "a.yaml").write_text("lead_syncs:\n  a:\n    leads: {csv: a.csv}\n")
+    (tmp_path / "a.csv").write_text("phone\n12\n+14165550199\n")
+    out = io.StringIO()
+    with pytest.raises(TooManyRejected):
+        plan_workflow("a", tmp_path, out)
+    assert "phone_too_short" in out.getvalue() or "invalid" in out.getvalue()
+    with pytest.raises(ConfigurationError, match="there is no workflow 'b'"):
+        plan_workflow("b", tmp_path, out)
+
+
+def test_explain_shows_the_generated_tasks(tmp_path: Path) -> None:
+    """DAG id, file and line, schedule, and every task with its operator and what it waits for."""
+    (tmp_path / "a.yaml").write_text(
+        "lead_syncs:\n  big:\n    leads: {csv: a.csv}\n    rules: {approve_above: 5}\n"
+        "event_routes:\n  crm:\n    source: varda\n    where: kind == 'interested'\n    deliver: {endpoint: crm}\n"
+    )
+    out = io.StringIO()
+    explain_workflow("big", tmp_path, out)
+    assert "outreach_lead_sync__big" in out.getvalue()
+    assert "approval.approve        ApproveLeadsOperator   after approval.plan" in out.getvalue()
+    out = io.StringIO()
+    explain_workflow("crm", tmp_path, out, as_json=True)
+    described = json.loads(out.getvalue())
+    assert described["sentence"] == "events of varda where kind == 'interested' → signed webhook to crm"
+    assert described["tasks"][1] == {
+        "task_id": "deliver",
+        "operator": "DeliverEventsOperator",
+        "after": ["wait_for_events"],
+        "mapped": True,
+    }
+
+
+def test_a_broken_file_is_told_where_a_name_is_looked_for(tmp_path: Path) -> None:
+    """``plan`` and ``explain`` of a workflow that cannot be read show its mistakes."""
+    (tmp_path / "a.yaml").write_text("lead_syncs:\n  a:\n    leeds: {csv: a.csv}\n")
+    with pytest.raises(WorkflowErrors, match="did you mean 'leads'"):
+        explain_workflow("a", tmp_path, io.StringIO())
+
+
+def test_lint_data_finds_columns_that_are_not_there(tmp_path: Path) -> None:
+    """In the map, in a template, in the consent rule: each where it stands, with what was meant."""
+    (tmp_path / "a.yaml").write_text(
+        "lead_syncs:\n"
+        "  a:\n"
+        "    leads: {csv: a.csv}\n"
+        '    map: {phoneNumber: Phone, firstName: "{{ row.frist_name | trim }}"}\n'
+        "    rules: {consent: opt_inn}\n"
+        "  b: {leads: {csv: nowhere.csv}}\n"
+        "  c: {leads: {csv: c.csv}}\n"
+        '  d: {leads: {csv: "{{ var.value.x }}"}}\n'
+    )
+    (tmp_path / "a.csv").write_text("phone,first_name,opt_in\n+14165550199,Ada,yes\n")
+    (tmp_path / "c.csv").write_text("who,when\nAda,now\n")
+    problems = check_data(load_files([tmp_path]).workflows)
+    found = [(each.line, each.column, each.message, each.hint) for each in problems]
+    assert found[:3] == [
+        (4, 24, "the source has no column 'Phone'", "did you mean 'phone'?"),
+        (4, 50, "the source has no column 'frist_name'", "did you mean 'first_name'?"),
+        (5, 22, "the source has no column 'opt_inn'", "did you mean 'opt_in'?"),
+    ]
+    assert [each[0] for each in found[3:]] == [6, 7]
+    assert "nowhere.csv does not exist" in found[3][2]
+    assert found[4][2] == "no column looks like a phone number"
+    assert "who, when" in found[4][3]
+
+
+def test_functions_that_cannot_be_imported_are_found(tmp_path: Path) -> None:
+    """Callbacks and ``deliver: python``, with the module or the function that is missing."""
+    (tmp_path / "a.yaml").write_text(
+        "event_routes:\n  a:\n    on_failure_callback: [os.path.basename, os.path.basenam]\n"
+        "    deliver: {python: no_such_module.handle}\n"
+    )
+    problems = check_functions(load_files([tmp_path]).workflows)
+    assert [(each.line, each.column) for each in problems] == [(3, 45), (4, 23)]
+    assert "os.path has no function 'basenam'" in problems[0].message
+    assert "no_such_module.handle cannot be imported" in problems[1].message
+
+
+def test_airflow_outreach_lint_costs_less_than_three_seconds(tmp_path: Path) -> None:
+    """Airflow's own command line, its start included, in processor time; the exit code tells of mistakes."""
+    (tmp_path / "a.yaml").write_text("lead_syncs:\n  a:\n    leeds: {csv: a.csv}\n")
+    airflow = Path(sys.executable).with_name("airflow")
+    command = [str(airflow), "outreach", "lint", str(tmp_path)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ.copy())
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 1, done.stderr
+    assert "a.yaml:3:5: unknown key 'leeds'" in done.stdout
+    assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 3

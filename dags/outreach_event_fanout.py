@@ -16,7 +16,7 @@ Set the connection ``outreach_endpoint_default`` (type ``outreach_endpoint``) to
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from airflow.sdk import DAG
 
@@ -26,7 +26,7 @@ from airflow_outreach_provider.sensors.outreach import ContactEventSensor
 with DAG(
     dag_id="outreach_event_fanout",
     schedule="@continuous",
-    start_date=datetime(2026, 1, 1),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     tags=["outreach"],

@@ -42,12 +42,13 @@ def leads_list(args: Namespace) -> None:
 @exit_with_advice
 def leads_resolve(args: Namespace) -> None:
     """Settle held leads: says how many first, and does it with --yes."""
+    from airflow_outreach_provider.core.states import LeadState
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import resolve
 
     store, wanted, target = open_store(), args.id or _filter(args), resolve.check_target(args.to)
     found = resolve.count(store, wanted)
-    unsendable = found.held - found.sendable if target == "planned" else 0
+    unsendable = found.held - found.sendable if target is LeadState.PLANNED else 0
     note = f"; {unsendable} of them have nothing left to send and stay held" if unsendable else ""
     if not args.yes:
         print(f"{found.held} held leads would become {target}{note}; add --yes to do it")
@@ -158,7 +159,8 @@ def suppressions_import(args: Namespace) -> None:
     path = Path(args.file)
     if not path.is_file():
         raise ConfigurationError(f"{path} is not a file", "name a .csv or .jsonl file")
-    numbers, bad = [], []
+    numbers: list[str] = []
+    bad: list[str] = []
     for line, result in _numbers(path, args.column, args.region):
         (numbers if result.startswith("+") else bad).append(
             result if result.startswith("+") else f"line {line}: {result}"

@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -164,10 +164,8 @@ class RunningAirflow:
         raise AirflowDidNotStart(f"no answer from {self.url}:\n{self.log_tail('api-server')}")
 
     def _signal(self, name: str, number: signal.Signals) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.processes[name].pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def free_port() -> int:
@@ -225,7 +223,7 @@ def running_airflow(
     port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
     variables = airflow_environment(home, dags, port, environment)
-    migrated = subprocess.run(  # noqa: S603 - our own command
+    migrated = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"], env=variables, capture_output=True, check=False
     )
     if migrated.returncode:

@@ -83,6 +83,7 @@ def _numbers(count: int, dice: random.Random) -> Iterator[phonenumbers.PhoneNumb
     seen: set[str] = set()
     while len(seen) < count:
         example = phonenumbers.example_number_for_type(dice.choice(REGIONS), PhoneNumberType.MOBILE)
+        assert example is not None
         digits = str(example.national_number)
         candidate = phonenumbers.PhoneNumber(
             country_code=example.country_code,

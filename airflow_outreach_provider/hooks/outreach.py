@@ -233,8 +233,8 @@ class OutreachHook(HttpHook):
                 base_url=base_url,
                 api_key=(connection.password or "").strip(),
                 timeout=_number(extra, "timeout", 30.0, where),
-                verify=session.verify,
-                cert=tuple(session.cert) if isinstance(session.cert, list) else session.cert,  # type: ignore[arg-type]
+                verify=True if session.verify is None else session.verify,
+                cert=tuple(session.cert) if isinstance(session.cert, list) else session.cert,
                 proxy=proxy or None,
                 trust_env=bool(session.trust_env),
                 headers=_headers(extra, where),
@@ -310,7 +310,7 @@ def _touched(contact: Mapping[str, Any]) -> datetime:
     moments = [datetime.min.replace(tzinfo=UTC)]
     for name in ("updatedAt", "createdAt"):
         with contextlib.suppress(TypeError, ValueError):
-            moment = datetime.fromisoformat(contact[name] if name in contact else "")
+            moment = datetime.fromisoformat(contact.get(name, ""))
             moments.append(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     return max(moments)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar, Protocol, cast
@@ -44,7 +44,7 @@ class LeadRows:
         return str(self)
 
     def __str__(self) -> str:
-        count = len(self.rows) if hasattr(self.rows, "__len__") else "some"
+        count = len(self.rows) if isinstance(self.rows, Sized) else "some"
         return f"{count} leads in a list (personal data, not shown)"
 
 
@@ -100,7 +100,7 @@ class ListSource:
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
         self.name = "list"
         self._rows = rows
-        self._total = len(rows) if hasattr(rows, "__len__") else None
+        self._total = len(rows) if isinstance(rows, Sized) else None
         self._read = 0
 
     def rows(self) -> Iterator[Row]:

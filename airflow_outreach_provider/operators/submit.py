@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.observability import stats
@@ -258,7 +258,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         """Leads that came by XCom are kept out of the rendered fields Airflow stores."""
         super()._do_render_template_fields(*args, **kwargs)
         if not isinstance(self.leads, str | LeadRows | SqlLeads) and isinstance(self.leads, Iterable):
-            self.leads = LeadRows(self.leads)
+            self.leads = LeadRows(cast("Iterable[Mapping[str, Any]]", self.leads))
 
 
 class StageLeadsOperator(SubmitLeadsOperator):

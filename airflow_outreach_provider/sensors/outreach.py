@@ -87,7 +87,7 @@ class ContactEventSensor(BaseSensorOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """The batches; an empty list when everything this task instance handed out before is done."""
         if not self.deferrable:
-            return super().execute(context)  # type: ignore[no-any-return]
+            return super().execute(context)
         batches = self._fan_out(context)
         if batches is None:
             self._wait(datetime.now(UTC).timestamp() + self.timeout)

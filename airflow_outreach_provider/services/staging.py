@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from airflow_outreach_provider.core.errors import LeadRejected
@@ -55,7 +56,7 @@ class _Item:
 class Stager:
     """Turns chunks of rows into planned leads.
 
-    :param ledger: None for a dry run, which reads the ledger through ``peek`` and writes nothing.
+    :param dry_run: read the ledger and write nothing.
     :param resend: whether held leads are sent again.
     :param now: the current time, timezone-aware; decides quiet hours.
     """
@@ -159,7 +160,7 @@ class Stager:
         planned: list[Planned] = []
         for attempt in range(1, _TRIES + 1):
             keys = [item.key for item in items]
-            known, suppressed = await self._in_thread(lambda keys=keys: self.ledger.find(keys))
+            known, suppressed = await self._in_thread(partial(self.ledger.find, keys))
             todo: list[_Item] = []
             for index, item in enumerate(items):
                 item.known = known.get(index)
@@ -180,7 +181,7 @@ class Stager:
             if not todo:
                 return planned
             entries = [_entry(item) for item in todo]
-            ids = await self._in_thread(lambda entries=entries: self.ledger.stage(entries))
+            ids = await self._in_thread(partial(self.ledger.stage, entries))
             items = []
             for item in todo:
                 lead_id = ids.get(item.key)

@@ -44,6 +44,7 @@ T = TypeVar("T")
 _CHUNK = 256
 _GRACE_SECONDS = 4.0
 _STORE_PATIENCE = 30.0
+_AWAY_SECONDS = 0.5
 _TICK = 0.05
 
 
@@ -173,6 +174,7 @@ class SubmitRun:
         self.options.rules.check()
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
+        self._turned = asyncio.Event()
         with ThreadPoolExecutor(1, thread_name_prefix="outreach-ledger") as thread:
             self._thread = thread
             await self._start()
@@ -259,7 +261,8 @@ class SubmitRun:
         self._ready.extend(planned)
         self._wake.set()
         while len(self._ready) >= 2 * _CHUNK and not self._over:
-            await asyncio.sleep(0.002)
+            self._turned.clear()
+            await self._turned.wait()
 
     async def _stage_leftovers(self) -> None:
         """What is planned in the ledger and nobody alive is at: our share first, then everybody's."""
@@ -380,6 +383,7 @@ class SubmitRun:
     async def _turns(self) -> None:
         while True:
             self._wake.clear()
+            self._turned.set()
             now = time.monotonic()
             self._watch(now)
             try:
@@ -474,7 +478,7 @@ class SubmitRun:
                 ):
                     raise
                 ids, away = [], True  # claim nothing on a store that comes and goes
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(_AWAY_SECONDS)
 
     async def _explain(self, missed: Sequence[Planned]) -> None:
         """Leads that could not be claimed: taken by another run, suppressed meanwhile, or we were superseded."""

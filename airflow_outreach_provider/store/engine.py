@@ -14,12 +14,14 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
+from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.store.schema import from_ms, to_ms
 
 T = TypeVar("T")
 
 _BUSY_TIMEOUT_MS = 30_000
 _WRITE = "outreach_write"
+_SQLITE_NEEDED = (3, 38)  # JSON built in, RETURNING, UPDATE … FROM
 
 
 class Rows(Protocol):
@@ -46,9 +48,7 @@ class Store:
         if self.dialect == "sqlite":
             self.engine = _sqlite_engine(self.url)
         elif self.dialect == "postgresql":
-            self.engine = sa.create_engine(
-                self.url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, hide_parameters=True
-            )
+            self.engine = _postgresql_engine(self.url, pool_size)
         else:
             raise ConfigurationError(
                 f"[outreach] sql_alchemy_conn names the database {self.dialect!r}",
@@ -82,7 +82,7 @@ class Store:
                 with self.write() as connection:
                     return work(connection)
             except StoreError as error:
-                if attempt == tries or not _is_conflict(error.__cause__):
+                if attempt == tries or not error.conflict:
                     raise
                 time.sleep(random.uniform(0.01, 0.05) * attempt)  # noqa: S311 - jitter, not a secret
         raise AssertionError("unreachable")
@@ -138,7 +138,30 @@ def _with_driver(url: str) -> sa.URL:
     return parsed
 
 
+def _postgresql_engine(url: sa.URL, pool_size: int) -> sa.Engine:
+    try:
+        return sa.create_engine(
+            url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, hide_parameters=True
+        )
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"the driver for PostgreSQL is not installed ({error.name})",
+            "pip install 'airflow-provider-outreach[postgres]'",
+        ) from error
+
+
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    if sqlite3.sqlite_version_info < _SQLITE_NEEDED:
+        needed = ".".join(map(str, _SQLITE_NEEDED))
+        raise ConfigurationError(
+            f"this Python has SQLite {sqlite3.sqlite_version}, the outreach store needs {needed} or newer",
+            "use a newer SQLite, or PostgreSQL in [outreach] sql_alchemy_conn",
+        )
+    if url.database in (None, "", ":memory:"):
+        raise ConfigurationError(
+            "[outreach] sql_alchemy_conn names no file",
+            "what is kept in memory is forgotten with the task; name a file",
+        )
     engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
 
     @event.listens_for(engine, "connect")
@@ -172,8 +195,11 @@ def _translated() -> Iterator[None]:
         yield
     except (exc.DBAPIError, exc.TimeoutError, sqlite3.Error) as error:
         origin = getattr(error, "orig", None)
-        first_line = str(origin or error).strip().split("\n", 1)[0]
-        raise StoreError(f"the outreach store did not answer as it should: {first_line}") from error
+        # Only the first line: DETAIL and CONTEXT quote rows. Not chained for the same reason, as logs print causes.
+        first_line = mask_text(str(origin or error).strip().split("\n", 1)[0])
+        raise StoreError(
+            f"the outreach store did not answer as it should: {first_line}", conflict=_is_conflict(error)
+        ) from None
 
 
 def _is_conflict(error: BaseException | None) -> bool:

@@ -14,7 +14,7 @@ what has passed, use :func:`replay`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -156,7 +156,7 @@ def waiting(
     with store.read() as connection:
         last = _last(connection)
         held = connection.execute(pending.order_by(seq).limit(limit)).scalars().all()
-        fresh = []
+        fresh: Sequence[int] = []
         if last > floor:
             fresh = connection.execute(new.where(seq <= last).order_by(seq).limit(limit)).scalars().all()
     if last > position and not fresh and after is None:
@@ -305,7 +305,7 @@ def _register(store: Store, consumer: str, start: Start) -> int:
     with store.read() as connection:
         position = connection.execute(query).scalar()
     if position is not None:
-        return position
+        return int(position)
     if not consumer or len(consumer) > _MAX_NAME or not consumer.isprintable():
         raise ConfigurationError(
             f"a consumer cannot be called {consumer[:50]!r}", f"use 1 to {_MAX_NAME} printable characters"
@@ -318,7 +318,7 @@ def _register(store: Store, consumer: str, start: Start) -> int:
             "now": connection.execute(sa.select(store.now_ms())).scalar_one(),
         }
         connection.execute(_NEW_CONSUMER, values)
-        return connection.execute(query).scalar_one()
+        return int(connection.execute(query).scalar_one())
 
     return store.retrying(work)
 
@@ -334,7 +334,7 @@ def _existing(store: Store, consumer: str) -> int:
         found = connection.execute(sa.select(inbox_consumers.c.consumer, inbox_consumers.c.position))
         positions = {row.consumer: row.position for row in found}
     if consumer in positions:
-        return positions[consumer]
+        return int(positions[consumer])
     close = get_close_matches(consumer, positions, n=1)
     known = ", ".join(sorted(positions)) or "none: a consumer appears with its first read"
     raise ConfigurationError(

@@ -54,7 +54,7 @@ def forget_leads(store: Store, phones: list[str], email_hash: str | None) -> int
 
     :return: how many leads.
     """
-    chosen = leads.c.phone.in_(phones)
+    chosen: sa.ColumnElement[bool] = leads.c.phone.in_(phones)
     if email_hash is not None:
         chosen = sa.or_(chosen, leads.c.email_hash == email_hash)
 

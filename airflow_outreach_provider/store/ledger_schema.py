@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata
 
 
-def _where(condition: str) -> dict[str, sa.TextClause]:
+def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
@@ -54,11 +56,19 @@ leads = sa.Table(
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Column("detail", sa.Text, nullable=False, server_default=""),
     sa.Column("payload", sa.Text, comment="the JSON body; erased once it can no longer be sent"),
-    sa.Column("email_hash", sa.Text, comment="SHA-256 of the lower-case address, to forget a person by e-mail"),
+    sa.Column(
+        "email_hash", sa.Text, comment="SHA-256 of the lower-case address, to forget a person by e-mail"
+    ),
     sa.Column("line", sa.BigInteger, comment="line of the source the lead was last read from"),
     sa.Column("run_id", sa.BigInteger, comment="the run that claimed, settled or rejected it last"),
     sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("rev", sa.Integer, nullable=False, server_default="0", comment="counts changes; guards concurrent writers"),
+    sa.Column(
+        "rev",
+        sa.Integer,
+        nullable=False,
+        server_default="0",
+        comment="counts changes; guards concurrent writers",
+    ),
     sa.Column("not_before", UtcTime, comment="a deferred lead is not sent before"),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("updated_at", UtcTime, nullable=False),

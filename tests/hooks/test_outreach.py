@@ -137,7 +137,9 @@ def test_one_lead_from_inside_an_event_loop(sim: RunningSimulator, connect: Any)
         ("drop,when=after", OutcomeUnknown),
     ],
 )
-def test_what_one_lead_raises(sim: RunningSimulator, connect: Any, fault: str, error: type[Exception]) -> None:
+def test_what_one_lead_raises(
+    sim: RunningSimulator, connect: Any, fault: str, error: type[Exception]
+) -> None:
     """Every answer but acceptance is an exception of the tree, with the wait the API asked for."""
     sim.set_faults(fault)
     with pytest.raises(error) as raised:

@@ -255,12 +255,16 @@ def test_retry_after_beats_the_tasks_own_delay(sim: RunningSimulator, run_task: 
     assert 40 <= ran.retry_delay.total_seconds() <= 47
 
 
-def test_a_sync_is_staged_once_and_sent_by_several_tasks(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:
+def test_a_sync_is_staged_once_and_sent_by_several_tasks(
+    sim: RunningSimulator, run_task: Callable[..., Any]
+) -> None:
     """One task reads and plans, mapped tasks send their share and help with the rest; every lead is sent once."""
     from airflow_outreach_provider.operators.outreach import StageLeadsOperator
 
     staged = run_task(StageLeadsOperator(task_id="stage", leads=[*LEADS, LEADS[0]], patience=1.0))
-    assert {state: n for state, n in staged.xcom.items() if n} == {"planned": 12, "duplicate": 1}, staged.error
+    assert {state: n for state, n in staged.xcom.items() if n} == {"planned": 12, "duplicate": 1}, (
+        staged.error
+    )
     assert sim.report()["texts"] == 0
     first = run_task(operator(task_id="send_0", leads=None, shard=0, shards=2, max_rows=None))
     second = run_task(operator(task_id="send_1", leads=None, shard=1, shards=2))

@@ -128,7 +128,7 @@ def test_the_readme_names_only_commands_that_exist() -> None:
 
 def test_the_readmes_dag_is_short_and_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The DAG of the README has fewer than 15 lines and parses as it stands."""
-    code = re.search(r"```python\n(.*?)```", README, re.S)
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert code is not None
     assert len(code.group(1).strip().splitlines()) < 15
     names: dict[str, Any] = {}
@@ -137,7 +137,7 @@ def test_the_readmes_dag_is_short_and_loads(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_readmes_workflow_is_valid(tmp_path: Path) -> None:
     """The workflow file of the README passes lint."""
-    code = re.search(r"```yaml\n(.*?)```", README, re.S)
+    code = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
     assert code is not None
     (tmp_path / "leads.yaml").write_text(code.group(1))
     linted = subprocess.run(
@@ -157,7 +157,7 @@ def test_the_make_targets_of_the_readme_exist() -> None:
     """Every ``make`` command of the README is a target."""
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"\bmake ([a-z-]+)", README)):
-        assert re.search(rf"^{target}:", makefile, re.M), target
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
 def test_the_fast_edges_stay_light() -> None:

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.workflows.loading import load_texts
 from airflow_outreach_provider.core.workflows.problems import WorkflowErrors
@@ -81,3 +83,23 @@ def test_a_name_used_in_two_files_is_a_mistake_of_the_second() -> None:
     assert [each.file for each in loaded.workflows] == ["one.yaml"]
     [problem] = loaded.problems
     assert (problem.file, problem.line, problem.hint) == ("two.yaml", 2, "it is in one.yaml:2")
+
+
+_LINES = st.sampled_from(
+    ["lead_syncs:", "event_routes:", "defaults:", "  a:", "    leads: {csv: a.csv}", "    leads:", "    rules: {a: b}",
+     "    map: [x]", "  - x", "    <<: *x", "  b: &x {c: d}", "    deliver: {endpoint: crm}", "    where: x", "    retries: 1",
+     "  lead_syncs: {leads: 1}", "    schedule: {assets: [1]}", "    params: {1: 2}", "    tags: [[a]]", "? x", "~", "{", "'", "\t",
+     "    owner_links: {a: {b: c}}", "  1: 2", "  a: ~", "    kinds: {a: b}", "    deliver: {outreach: {map: {a: 1}}}"]
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_LINES, max_size=9).map("\n".join) | st.text(max_size=60))
+def test_any_text_is_read_or_explained(text: str) -> None:
+    """No file makes the reader itself fail: it gives workflows, or mistakes that stand within the file."""
+    loaded = load_texts({"any.yaml": text})
+    assert loaded.workflows or loaded.problems or text.strip() == ""
+    str(WorkflowErrors(loaded.problems, loaded.sources))
+    for problem in loaded.problems:
+        assert 1 <= problem.line <= text.count("\n") + 2
+        assert problem.column >= 1

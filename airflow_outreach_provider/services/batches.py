@@ -27,6 +27,7 @@ from airflow_outreach_provider.store.engine import Store
 # As many failures one after another, of as many contacts, are the endpoint's: the rest is not tried for now.
 GIVE_UP_AFTER = 16
 _SETTLE_EVERY_SECONDS = 0.5
+_FAR_BEHIND = 5
 
 
 AttemptOne = Callable[[Delivery, ContactEvent], Awaitable[Tried]]
@@ -120,6 +121,7 @@ class _Shift:
         self._failed_in_a_row = 0
         self._waits: list[float | None] = []
         self._unsettled: list[Attempt] = []
+        self._busy = False
         self._settling = threading.Lock()
 
     async def run(self, mine: Sequence[Delivery], events: dict[str, ContactEvent], concurrency: int) -> None:
@@ -168,8 +170,15 @@ class _Shift:
                 tried.outcome.reason, tried.answer, tried.outcome.retry_after,
             )
         )  # fmt: skip
-        if len(self._unsettled) >= self.group:
-            await asyncio.to_thread(self.flush)
+        # One group at a time goes to the store while the next gathers; only a store that cannot follow
+        # makes the other lanes wait.
+        waiting = len(self._unsettled)
+        if waiting >= self.group and (not self._busy or waiting >= _FAR_BEHIND * self.group):
+            self._busy = True
+            try:
+                await asyncio.to_thread(self.flush)
+            finally:
+                self._busy = False
         return state in {DeliveryState.DELIVERED, DeliveryState.DEAD}
 
     def _state(self, outcome: Outcome, *, first: bool) -> DeliveryState:

@@ -1,7 +1,7 @@
 """The inbox: append, read by consumer, load, replay, list; and what keeps it small.
 
-Writing is in :mod:`store.inbox_append`, the consumers' progress in :mod:`store.inbox_consumers`, removal in
-:mod:`store.inbox_housekeeping`; their public names are here too.
+Writing is in :mod:`store.inbox_append`, the consumers' progress in :mod:`store.inbox_consumers` and
+:mod:`store.inbox_admin`, removal in :mod:`store.inbox_housekeeping`; their public names are here too.
 """
 
 from __future__ import annotations
@@ -14,17 +14,9 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox_admin import Consumer, consumers, forget_consumer, replay
 from airflow_outreach_provider.store.inbox_append import Appended, append
-from airflow_outreach_provider.store.inbox_consumers import (
-    Consumer,
-    Waiting,
-    acknowledge,
-    consumers,
-    forget_consumer,
-    read_new,
-    replay,
-    waiting,
-)
+from airflow_outreach_provider.store.inbox_consumers import Waiting, acknowledge, read_new, waiting
 from airflow_outreach_provider.store.inbox_housekeeping import forget_contact, purge_events, reparse
 from airflow_outreach_provider.store.inbox_rows import EVENT_COLUMNS, matching, to_event
 from airflow_outreach_provider.store.inbox_schema import inbox_events

@@ -1,23 +1,16 @@
 """Each consumer's own progress through the inbox.
 
-**Order.** ``row_id`` is given out before a transaction commits, so a reader that remembers "up to row 7"
-would skip row 6 when that commits later. Instead readers number what they can see: under the lock of one
-row, every committed event without a ``seq`` gets the next ones. The number says "seen committed before", on
-every database, after a restore too, and a transaction that stays open holds nobody back.
-
-**Progress.** A consumer has a ``position`` (everything up to it was handed out or filtered away) and its
+A consumer has a ``position`` (everything up to it was handed out or filtered away) and its
 pending events (handed out, not acknowledged). A poll costs what is pending and what is new.
 
 A consumer's filter is part of it: what its filter turned away is passed for good. To widen a filter over
-what has passed, use :func:`replay`.
+what has passed, use :func:`store.inbox_admin.replay`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from difflib import get_close_matches
 from typing import Literal
 
 import sqlalchemy as sa
@@ -25,36 +18,15 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox_order import last_numbered, number_events
 from airflow_outreach_provider.store.inbox_rows import EVENT_COLUMNS, matching, to_event
-from airflow_outreach_provider.store.inbox_schema import (
-    inbox_consumers,
-    inbox_events,
-    inbox_pending,
-    inbox_sequence,
-)
+from airflow_outreach_provider.store.inbox_schema import inbox_consumers, inbox_events, inbox_pending
 
 Where = Callable[[ContactEvent], bool]
 Start = Literal["beginning", "now"]
 
-_SEQUENCED_AT_ONCE = 10_000
 _CHUNK = 500
 _MAX_NAME = 250
-
-
-@dataclass(frozen=True, slots=True)
-class Consumer:
-    """A consumer's progress.
-
-    :param pending: events handed out and not acknowledged.
-    :param behind: numbered events it has not looked at yet.
-    """
-
-    name: str
-    position: int
-    pending: int
-    behind: int
-    created_at: datetime
-    read_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +126,7 @@ def waiting(
     )
     new = sa.select(seq).where(seq > floor, *conditions)
     with store.read() as connection:
-        last = _last(connection)
+        last = last_numbered(connection)
         held = connection.execute(pending.order_by(seq).limit(limit)).scalars().all()
         fresh: Sequence[int] = []
         if last > floor:
@@ -163,133 +135,6 @@ def waiting(
         _hand_out(store, consumer, position, last, [])
     reached = fresh[0] - 1 if fresh else last
     return Waiting(min(limit, len(held) + len(fresh)), max([*held, *fresh], default=0), max(floor, reached))
-
-
-def replay(
-    store: Store,
-    consumer: str,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    source: str | None = None,
-    kinds: Collection[str] | None = None,
-    event_ids: Collection[str] | None = None,
-    dry_run: bool = False,
-) -> int:
-    """Let a consumer read events again, and those its filter once turned away for the first time.
-
-    Its next reads bring them, filtered by what those reads ask for. What the consumer has not reached yet
-    comes by itself and is not counted.
-
-    :param since: received at or after; :param until: received before; timezone-aware.
-    :param dry_run: only count.
-    :return: how many events.
-    :raises ConfigurationError: there is no such consumer, or nothing says which events.
-    """
-    if since is None and until is None and source is None and kinds is None and event_ids is None:
-        raise ConfigurationError("nothing says which events to replay", "give a time, a source, kinds or ids")
-    conditions = matching(source=source, kinds=kinds, since=since, until=until)
-    if event_ids is not None:
-        conditions.append(inbox_events.c.event_id.in_(list(event_ids)))
-    number_events(store)
-    position = _existing(store, consumer)
-    chosen = sa.select(inbox_events.c.seq).where(inbox_events.c.seq <= position, *conditions)
-    if dry_run:
-        with store.read() as connection:
-            return connection.execute(sa.select(sa.func.count()).select_from(chosen.subquery())).scalar_one()
-
-    def work(connection: sa.Connection) -> int:
-        count = connection.execute(sa.select(sa.func.count()).select_from(chosen.subquery())).scalar_one()
-        already = sa.select(inbox_pending.c.seq).where(inbox_pending.c.consumer == consumer)
-        missing = sa.select(sa.literal(consumer), inbox_events.c.seq).where(
-            inbox_events.c.seq <= position, *conditions, inbox_events.c.seq.not_in(already)
-        )
-        connection.execute(sa.insert(inbox_pending).from_select(["consumer", "seq"], missing))
-        return count
-
-    return store.retrying(work)
-
-
-def consumers(store: Store) -> list[Consumer]:
-    """Every consumer with its progress, by name."""
-    held = (
-        sa.select(inbox_pending.c.consumer, sa.func.count().label("pending"))
-        .group_by(inbox_pending.c.consumer)
-        .subquery()
-    )
-    query = sa.select(inbox_consumers, sa.func.coalesce(held.c.pending, 0).label("pending")).outerjoin(
-        held, held.c.consumer == inbox_consumers.c.consumer
-    )
-    with store.read() as connection:
-        last = _last(connection)
-        return [
-            Consumer(
-                row.consumer,
-                row.position,
-                row.pending,
-                max(0, last - row.position),
-                row.created_at,
-                row.read_at,
-            )
-            for row in connection.execute(query.order_by(inbox_consumers.c.consumer))
-        ]
-
-
-def forget_consumer(store: Store, consumer: str) -> bool:
-    """Remove a consumer's progress: under this name it would start anew. Whether there was one."""
-
-    def work(connection: sa.Connection) -> bool:
-        connection.execute(sa.delete(inbox_pending).where(inbox_pending.c.consumer == consumer))
-        gone = connection.execute(sa.delete(inbox_consumers).where(inbox_consumers.c.consumer == consumer))
-        return gone.rowcount > 0
-
-    return store.retrying(work)
-
-
-def number_events(store: Store) -> int:
-    """Give every committed event that has none its place in the reading order; how many got one."""
-    unnumbered = sa.select(inbox_events.c.row_id).where(inbox_events.c.seq.is_(None)).limit(1)
-    total = 0
-    while True:
-        with store.read() as connection:
-            if connection.execute(unnumbered).first() is None:
-                return total
-        total += store.retrying(_number_some)
-
-
-def _number_some(connection: sa.Connection) -> int:
-    locked = sa.select(inbox_sequence.c.last).where(inbox_sequence.c.id == 1).with_for_update()
-    last = connection.execute(locked).scalar()
-    if last is None:
-        connection.execute(_FIRST_SEQUENCE)
-        last = connection.execute(locked).scalar_one()
-    # A statement of its own after the lock: it sees what the lock's last holder committed.
-    batch = (
-        sa.select(
-            inbox_events.c.row_id, sa.func.row_number().over(order_by=inbox_events.c.row_id).label("place")
-        )
-        .where(inbox_events.c.seq.is_(None))
-        .order_by(inbox_events.c.row_id)
-        .limit(_SEQUENCED_AT_ONCE)
-        .subquery()
-    )
-    numbered = connection.execute(
-        sa.update(inbox_events)
-        .where(inbox_events.c.row_id == batch.c.row_id, inbox_events.c.seq.is_(None))
-        .values(seq=last + batch.c.place)
-    ).rowcount
-    # Not last + numbered: a row that was removed meanwhile leaves a gap, and no number is used twice.
-    highest = connection.execute(sa.select(sa.func.max(inbox_events.c.seq))).scalar() or 0
-    advance = sa.update(inbox_sequence).where(inbox_sequence.c.id == 1)
-    connection.execute(advance.values(last=max(last, highest)))
-    return numbered
-
-
-_FIRST_SEQUENCE = sa.text("INSERT INTO inbox_sequence (id, last) VALUES (1, 0) ON CONFLICT (id) DO NOTHING")
-
-
-def _last(connection: sa.Connection) -> int:
-    return connection.execute(sa.select(inbox_sequence.c.last)).scalar() or 0
 
 
 def _conditions(source: str | None, kinds: Collection[str] | None) -> list[sa.ColumnElement[bool]]:
@@ -314,7 +159,7 @@ def _register(store: Store, consumer: str, start: Start) -> int:
     def work(connection: sa.Connection) -> int:
         values = {
             "consumer": consumer,
-            "position": _last(connection) if start == "now" else 0,
+            "position": last_numbered(connection) if start == "now" else 0,
             "now": connection.execute(sa.select(store.now_ms())).scalar_one(),
         }
         connection.execute(_NEW_CONSUMER, values)
@@ -327,20 +172,6 @@ _NEW_CONSUMER = sa.text(
     "INSERT INTO inbox_consumers (consumer, position, created_at, read_at) "
     "VALUES (:consumer, :position, :now, :now) ON CONFLICT (consumer) DO NOTHING"
 )
-
-
-def _existing(store: Store, consumer: str) -> int:
-    with store.read() as connection:
-        found = connection.execute(sa.select(inbox_consumers.c.consumer, inbox_consumers.c.position))
-        positions = {row.consumer: row.position for row in found}
-    if consumer in positions:
-        return int(positions[consumer])
-    close = get_close_matches(consumer, positions, n=1)
-    known = ", ".join(sorted(positions)) or "none: a consumer appears with its first read"
-    raise ConfigurationError(
-        f"there is no consumer {consumer!r}",
-        f"did you mean {close[0]!r}?" if close else f"known consumers: {known}",
-    )
 
 
 def _pending(
@@ -369,7 +200,7 @@ def _after(
     query = sa.select(*EVENT_COLUMNS).where(inbox_events.c.seq > position, *conditions)
     with store.read() as connection:
         # First how far, then what: numbers and the mark are committed together, so nothing hides below it.
-        last = _last(connection)
+        last = last_numbered(connection)
         if last <= position:
             return [], position
         bounded = query.where(inbox_events.c.seq <= last).order_by(inbox_events.c.seq).limit(wanted)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from jinja2 import nodes
 
+from airflow_outreach_provider.core.expression_code import (
+    UNKNOWN,
+    Code,
+    arguments,
+    check_comparison,
+    common,
+    timed,
+)
 from airflow_outreach_provider.core.expression_functions import (
     ARITHMETIC,
     COMPARISONS,
@@ -16,7 +23,6 @@ from airflow_outreach_provider.core.expression_functions import (
     TESTS,
     Type,
     concatenate,
-    moment_of,
     negative,
     type_of,
 )
@@ -25,7 +31,6 @@ from airflow_outreach_provider.core.expression_scope import Field, Scope
 
 _MAX_NODES = 300
 _MAX_DEPTH = 40
-_UNKNOWN = object()
 
 _ARITHMETIC_NODES: dict[type[nodes.BinExpr], str] = {
     nodes.Add: "+",
@@ -40,18 +45,6 @@ _REFUSED: dict[type[nodes.Expr], str] = {
     nodes.Dict: "dictionaries are not allowed",
     nodes.Slice: "slices are not allowed",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """A compiled node: how to compute it and what is known of it beforehand."""
-
-    run: Callable[[Any], Any]
-    type: Type
-    always: bool = False
-    choices: frozenset[str] = frozenset()
-    constant: object = _UNKNOWN
-    label: str = "this"
 
 
 class Compiler:
@@ -161,8 +154,8 @@ class Compiler:
         items = [self._node(item, depth) for item in node.items]
         runs = tuple(item.run for item in items)
         constants = tuple(item.constant for item in items)
-        constant = _UNKNOWN if any(each is _UNKNOWN for each in constants) else constants
-        if constant is not _UNKNOWN:
+        constant = UNKNOWN if any(each is UNKNOWN for each in constants) else constants
+        if constant is not UNKNOWN:
             return Code(lambda _record: constant, Type.LIST, always=True, constant=constant, label="the list")
         return Code(lambda record: [run(record) for run in runs], Type.LIST, always=True, label="the list")
 
@@ -171,9 +164,7 @@ class Compiler:
     def _and(self, node: nodes.And, depth: int) -> Code:
         left, right = self._node(node.left, depth), self._node(node.right, depth)
         a, b = left.run, right.run
-        return Code(
-            lambda record: a(record) and b(record), _common(left, right), left.always and right.always
-        )
+        return Code(lambda record: a(record) and b(record), common(left, right), left.always and right.always)
 
     def _or(self, node: nodes.Or, depth: int) -> Code:
         left, right = self._node(node.left, depth), self._node(node.right, depth)
@@ -186,7 +177,7 @@ class Compiler:
                 "repeat the comparison: kind == 'opened' or kind == 'clicked', or: kind in ['opened', 'clicked']",
             )
         a, b = left.run, right.run
-        return Code(lambda record: a(record) or b(record), _common(left, right), left.always or right.always)
+        return Code(lambda record: a(record) or b(record), common(left, right), left.always or right.always)
 
     def _not(self, node: nodes.Not, depth: int) -> Code:
         run = self._node(node.node, depth).run
@@ -201,7 +192,7 @@ class Compiler:
         b = otherwise.run
         return Code(
             lambda record: a(record) if test(record) else b(record),
-            _common(then, otherwise),
+            common(then, otherwise),
             then.always and otherwise.always,
         )
 
@@ -210,8 +201,8 @@ class Compiler:
         steps: list[tuple[Callable[[Any], Any], Callable[[object, object], bool], Callable[[Any], Any]]] = []
         for operand in node.ops:
             right = self._node(operand.expr, depth)
-            _check_comparison(left, operand.op, right, operand.expr)
-            steps.append((_timed(left, right), COMPARISONS[operand.op], _timed(right, left)))
+            check_comparison(left, operand.op, right, operand.expr)
+            steps.append((timed(left, right), COMPARISONS[operand.op], timed(right, left)))
             left = right
         if len(steps) == 1:
             a, compare, b = steps[0]
@@ -235,7 +226,7 @@ class Compiler:
                 "join texts with ~" if Type.TEXT in (left.type, right.type) else None,
             )
         run, a, b = ARITHMETIC[sign], left.run, right.run
-        gives = Type.NUMBER if sign != "+" else _common(left, right)
+        gives = Type.NUMBER if sign != "+" else common(left, right)
         return Code(lambda record: run(a(record), b(record)), gives)
 
     def _concat(self, node: nodes.Concat, depth: int) -> Code:
@@ -247,7 +238,7 @@ class Compiler:
         if inner.type not in (Type.NUMBER, Type.ANY):
             raise Mistake(f"{inner.label} is {inner.type}, - needs a number", node.lineno)
         run = inner.run
-        if inner.constant is not _UNKNOWN:
+        if inner.constant is not UNKNOWN:
             value = negative(inner.constant)
             return Code(lambda _record: value, Type.NUMBER, always=True, constant=value, label=str(value))
         return Code(lambda record: negative(run(record)), Type.NUMBER)
@@ -263,13 +254,13 @@ class Compiler:
         value = self._node(node.node, depth)
         if value.type not in spec.takes:
             raise Mistake(f"{value.label} is {value.type}, {node.name} cannot take that", node.lineno)
-        arguments = [self._node(each, depth).run for each in _arguments(node)]
+        given = [self._node(each, depth).run for each in arguments(node)]
         run, a = spec.run, value.run
         always = node.name in {"default", "d"}
-        if not arguments:
+        if not given:
             return Code(lambda record: run(a(record)), spec.gives, always, label=value.label)
         return Code(
-            lambda record: run(a(record), *[each(record) for each in arguments]),
+            lambda record: run(a(record), *[each(record) for each in given]),
             spec.gives,
             label=value.label,
         )
@@ -329,72 +320,3 @@ def _lookup(parent: Callable[[Any], Any], key: str | int, field: Field, label: s
     if parent is _identity:
         return Code(lambda record: record.get(key), field.type, field.always, field.choices, label=label)
     return Code(run, field.type, field.always, field.choices, label=label)
-
-
-def _timed(code: Code, other: Code) -> Callable[[Any], Any]:
-    """Beside a time a text is read as one: an event's JSON writes its times as text."""
-    if Type.TIME not in (code.type, other.type):
-        return code.run
-    if code.constant is not _UNKNOWN:
-        moment = moment_of(code.constant)
-        return lambda _record: moment
-    run = code.run
-    return lambda record: moment_of(run(record))
-
-
-def _common(left: Code, right: Code) -> Type:
-    return left.type if left.type is right.type else Type.ANY
-
-
-def _arguments(node: nodes.Filter) -> list[nodes.Expr]:
-    """The arguments in the filter's own order; the number and the names are checked here."""
-    spec = FILTERS[node.name]
-    if node.dyn_args or node.dyn_kwargs:
-        raise Mistake("* and ** are not allowed", node.lineno)
-    named: dict[Any, Any] = {each.key: each.value for each in node.kwargs}
-    for key in named:
-        if key not in spec.arguments[len(node.args) :]:
-            raise Mistake(f"the filter {node.name} has no argument {key!r}", node.lineno)
-    arguments = list(node.args)
-    for position, name in enumerate(spec.arguments[len(node.args) :], len(node.args)):
-        if name not in named:
-            break
-        arguments.append(named.pop(name))
-        assert len(arguments) == position + 1
-    if named or not spec.required <= len(arguments) <= len(spec.arguments):
-        wants = ", ".join(spec.arguments) or "no arguments"
-        raise Mistake(f"the filter {node.name} takes {wants}", node.lineno)
-    return arguments
-
-
-def _check_comparison(left: Code, operator: str, right: Code, operand: nodes.Expr) -> None:
-    offset = operand.lineno
-    if operator in {"in", "notin"}:
-        if right.type not in (Type.LIST, Type.TEXT, Type.ANY):
-            raise Mistake(f"{right.label} is {right.type}", offset, "after in comes a list or a text")
-        if isinstance(operand, (nodes.List, nodes.Tuple)):
-            for item in operand.items:
-                _check_choice(left, getattr(item, "value", None), item.lineno)
-        return
-    for one, other in ((left, right), (right, left)):
-        _check_choice(one, other.constant, offset)
-        if one.type is Type.TIME and other.type is Type.TEXT:
-            if other.constant is not _UNKNOWN and moment_of(other.constant) is None:
-                raise Mistake(
-                    f"{other.label} is not a time", offset, "write ISO 8601, e.g. '2026-03-25T18:30:00Z'"
-                )
-            return
-    known = {left.type, right.type} - {Type.ANY}
-    if operator in {"eq", "ne"}:
-        known -= {Type.NONE}
-    if len(known) > 1:
-        raise Mistake(
-            f"{left.label} is {left.type}, {right.label} is {right.type}: they never compare",
-            offset,
-            "put quotes around it" if left.type is Type.TEXT and right.type is Type.NUMBER else None,
-        )
-
-
-def _check_choice(code: Code, constant: object, offset: int) -> None:
-    if code.choices and isinstance(constant, str) and constant not in code.choices:
-        raise Mistake(f"{code.label} is never {constant!r}", offset, did_you_mean(constant, code.choices))

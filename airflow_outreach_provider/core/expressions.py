@@ -16,7 +16,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.expression_compiler import Code, Compiler
+from airflow_outreach_provider.core.expression_code import Code
+from airflow_outreach_provider.core.expression_compiler import Compiler
 from airflow_outreach_provider.core.expression_functions import Type, concatenate
 from airflow_outreach_provider.core.expression_parser import Mistake
 from airflow_outreach_provider.core.expression_scope import EVENT, ROW, Scope

@@ -248,3 +248,22 @@ _TEMPLATES = [
 def test_evaluating_never_raises(row: dict[str, Any], template: str) -> None:
     """Whatever stands in a row or an event, an expression gives a value; what cannot be computed is none."""
     compile_value(template)(row)
+
+
+_PIECES = st.sampled_from(
+    ["kind", "data", "contact", ".", "a", "'x'", "'", '"', "(", ")", "[", "]", "{{", "}}", "|", "lower", "replace", ",", "=",
+     "==", "in", "not", "is", "and", "or", "if", "else", "~", "-", "**", "1", "1e9", ":", "{", "%", "#", "\n", "é", "\x00", "9" * 30]
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_PIECES, max_size=12).map(" ".join) | st.text(max_size=30))
+def test_any_source_compiles_or_is_an_expression_error(source: str) -> None:
+    """Whatever a person types: a function, or an error whose position is within the source."""
+    for compile_it in (compile_where, lambda text: compile_value(text, EVENT)):
+        offset = 0
+        try:
+            compile_it(source)(EVENT_SEEN)
+        except ExpressionError as error:
+            offset = error.offset
+        assert 0 <= offset <= len(source)

@@ -10,34 +10,33 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.leads import SECTIONS
 from airflow_outreach_provider.core.phones import LineType
+from airflow_outreach_provider.core.workflows.expression_fields import EventValue, RowValue, Target, Where
 from airflow_outreach_provider.core.workflows.fields import (
     ONE_OR_MANY,
     Column,
     ConnectionId,
     Count,
-    EventValue,
     Flag,
-    Moment,
     PlainText,
     Positive,
     PythonPath,
-    QuietSpan,
     Rate,
-    Region,
-    ResubmitRule,
-    RowValue,
     Shape,
-    ShareOrCount,
-    Span,
-    Target,
     Templated,
     Text,
-    Where,
-    Zone,
     choice,
     choose,
     kind_of,
     mistake,
+)
+from airflow_outreach_provider.core.workflows.rule_fields import (
+    Moment,
+    QuietSpan,
+    Region,
+    ResubmitRule,
+    ShareOrCount,
+    Span,
+    Zone,
 )
 from airflow_outreach_provider.core.workflows.schedules import BY_HAND, Schedule, ScheduleField
 

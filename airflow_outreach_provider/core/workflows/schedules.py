@@ -12,7 +12,8 @@ from typing import Annotated, Any
 from pydantic_core import PydanticCustomError
 
 from airflow_outreach_provider.core.expression_parser import did_you_mean
-from airflow_outreach_provider.core.workflows.fields import SPAN_SCHEMA, _field, kind_of, mistake, span, text
+from airflow_outreach_provider.core.workflows.fields import annotated, kind_of, mistake, text
+from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA, span
 
 # Airflow's cron presets, airflow/utils/dates.py, and the two words that are no cron.
 PRESETS = frozenset(
@@ -155,7 +156,7 @@ _ASSETS_SCHEMA = {
 }
 ScheduleField = Annotated[
     Schedule,
-    *_field(
+    *annotated(
         read_schedule,
         {
             "anyOf": [

@@ -1,0 +1,80 @@
+"""Values that are expressions, and what a mapping maps to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic_core import PydanticCustomError
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.expressions import (
+    EVENT,
+    ROW,
+    ExpressionError,
+    compile_value,
+    compile_where,
+)
+from airflow_outreach_provider.core.leads import check_target
+from airflow_outreach_provider.core.workflows.fields import TEXT_SCHEMA, annotated, mistake, text
+
+
+def _expression_mistake(error: ExpressionError) -> PydanticCustomError:
+    return mistake(error.problem, error.remedy or "", error.offset)
+
+
+def _where(value: object) -> str:
+    read = text(value)
+    try:
+        compile_where(read)
+    except ExpressionError as error:
+        raise _expression_mistake(error) from None
+    return read
+
+
+Where = Annotated[str, *annotated(_where, TEXT_SCHEMA)]
+
+
+def _map_value(scope: Any) -> Callable[[object], str]:
+    def read_value(value: object) -> str:
+        read = text(value)
+        if not any(opening in read for opening in ("{{", "}}", "{%", "{#")):
+            return read
+        try:
+            compile_value(read, scope)
+        except ExpressionError as error:
+            raise _expression_mistake(error) from None
+        return read
+
+    return read_value
+
+
+def _event_value(value: object) -> str:
+    read = text(value)
+    if "{{" in read or "{%" in read:
+        return str(_map_value(EVENT)(read))
+    try:  # without braces it is one of the event's fields, as a column is one of the row's
+        compile_value("{{" + read + "}}", EVENT)
+    except ExpressionError as error:
+        raise mistake(error.problem, error.remedy or "", max(0, error.offset - 2)) from None
+    return read
+
+
+RowValue = Annotated[str, *annotated(_map_value(ROW), TEXT_SCHEMA)]
+"""A column's name, or a template over ``row``."""
+EventValue = Annotated[str, *annotated(_event_value, TEXT_SCHEMA)]
+"""One of the event's fields, or a template over them."""
+
+
+def _target(value: object) -> str:
+    read = text(value)
+    try:
+        check_target(read)
+    except ConfigurationError as error:
+        message = str(error).removesuffix(f" — {error.remedy}").removeprefix("mapping target ")
+        raise mistake(message, error.remedy or "") from None
+    return read
+
+
+Target = Annotated[str, *annotated(_target, TEXT_SCHEMA)]
+"""A field of the lead: ``phoneNumber``, a custom name, ``applications.jobTitle``, …"""

@@ -1,0 +1,175 @@
+"""Values of rules and knobs that need a library's knowledge: regions, zones, spans of time, dates, shares."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic_core import PydanticCustomError
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.expression_parser import did_you_mean
+from airflow_outreach_provider.core.phones import REGIONS
+from airflow_outreach_provider.core.quiet_hours import QuietHours
+from airflow_outreach_provider.core.workflows.fields import (
+    TEXT_SCHEMA,
+    annotated,
+    choose,
+    mistake,
+    number,
+    text,
+)
+
+
+def _region(value: object) -> str:
+    if value is False:
+        raise mistake("this must be text, not false", 'Norway is "NO", in quotes')
+    read = text(value).strip().upper()
+    if read not in REGIONS:
+        advice = {"UK": "did you mean 'GB'?", "EU": "name one country, e.g. DE", "USA": "did you mean 'US'?"}
+        raise mistake(
+            f"{value!r} is not a region that has phone numbers",
+            advice.get(read, "use a two-letter ISO 3166 code such as US, CA, GB or DE"),
+        )
+    return read
+
+
+Region = Annotated[str, *annotated(_region, {"type": "string", "pattern": "^[A-Za-z]{2}$"})]
+
+
+def _zone(value: object) -> str:
+    read = text(value)
+    try:
+        ZoneInfo(read)
+    except (KeyError, ValueError, OSError):
+        raise mistake(f"{read!r} is not a time zone", _zone_hint(read)) from None
+    return read
+
+
+def _zone_hint(read: str) -> str:
+    hint = did_you_mean(read, {zone.lower(): zone for zone in available_timezones()})
+    if not hint.startswith("did"):
+        return "use an IANA name such as Europe/Berlin"
+    guess = hint.removeprefix("did you mean '").removesuffix("'?")
+    return f"did you mean {next(z for z in available_timezones() if z.lower() == guess)!r}?"
+
+
+Zone = Annotated[str, *annotated(_zone, TEXT_SCHEMA)]
+
+
+_UNITS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
+          "d": 86400, "day": 86400, "w": 604800, "week": 604800}  # fmt: skip
+_SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*(?:,|and)?", re.IGNORECASE)
+SPAN_SCHEMA = {
+    "type": "string",
+    "pattern": r"^\s*(\d+(\.\d+)?\s*(s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?|w|weeks?)\s*(,|and)?\s*)+$",
+    "examples": ["15m", "2 hours", "1d"],
+}
+
+
+def span(value: object) -> timedelta:
+    """``15m``, ``1h 30m``, ``2 days`` as a timedelta."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise mistake("this span of time has no unit", f"write {value}s for seconds, or e.g. 5m, 2h, 1d")
+    read = text(value)
+    position, seconds = 0, 0.0
+    for match in _SPAN.finditer(read):
+        unit = match.group(2).lower()
+        factor = _UNITS.get(unit) or _UNITS.get(unit.removesuffix("s"))
+        if match.start() != position or factor is None:
+            break
+        seconds += float(match.group(1)) * factor
+        position = match.end()
+    if position != len(read.rstrip()) or seconds <= 0 or seconds > 366 * 86400 * 10:
+        raise mistake(f"{read!r} is not a span of time", "write e.g. 30s, 15m, 2h, 1d")
+    return timedelta(seconds=seconds)
+
+
+Span = Annotated[timedelta, *annotated(span, SPAN_SCHEMA)]
+
+
+def _moment(value: object) -> datetime:
+    read = text(value)
+    try:
+        moment = datetime.fromisoformat(read)
+    except ValueError:
+        raise mistake(
+            f"{read!r} is not a date", "write e.g. 2026-01-31 or 2026-01-31T09:00:00+01:00"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Moment = Annotated[
+    datetime, *annotated(_moment, {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}([T ].*)?$"})
+]
+
+
+def _share_or_count(value: object) -> str | int:
+    """``5%`` or a number of rows."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(number(value, 0, whole=True))
+    if isinstance(value, float):
+        raise mistake("this must be a share with % or a whole number", f"write {value * 100:g}%")
+    read = text(value).strip()
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", read)
+    if not match or float(match.group(1)) > 100:
+        raise mistake(f"{read!r} is not a share of the rows", "write e.g. 5% or a number of rows, e.g. 20")
+    return read.replace(" ", "")
+
+
+ShareOrCount = Annotated[
+    str | int,
+    *annotated(
+        _share_or_count,
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$"},
+                {"type": "integer", "minimum": 0},
+            ]
+        },
+    ),
+]
+
+
+def _quiet_hours(value: object) -> str:
+    read = text(value)
+    try:
+        QuietHours.parse(read)
+    except ConfigurationError as error:
+        message = str(error).removesuffix(f" — {error.remedy}").removeprefix("quiet_hours ")
+        raise mistake(message, error.remedy or "") from None
+    return read
+
+
+QuietSpan = Annotated[
+    str, *annotated(_quiet_hours, {"type": "string", "pattern": r"^\s*\d{1,2}:\d{2}\s*-\s*\d{1,2}:\d{2}\s*$"})
+]
+
+
+class Resubmit(StrEnum):
+    """What to do with a person who was texted before and whose row has changed."""
+
+    NEVER = "never"
+    CHANGED = "changed"
+
+
+def _resubmit(value: object) -> str | timedelta:
+    if isinstance(value, str) and not value[:1].isdigit():
+        try:
+            return choose(value, list(Resubmit))
+        except PydanticCustomError:
+            raise mistake(
+                f"{value!r} is not a choice", did_you_mean(value, list(Resubmit)) + "; or a span such as 90d"
+            ) from None
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise mistake("this span of time has no unit", f"write e.g. {value}d for days")
+    return span(value)
+
+
+ResubmitRule = Annotated[
+    str | timedelta,
+    *annotated(_resubmit, {"anyOf": [{"type": "string", "enum": list(Resubmit)}, SPAN_SCHEMA]}),
+]

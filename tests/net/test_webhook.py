@@ -381,7 +381,7 @@ def test_one_hanging_endpoint_does_not_hold_up_others() -> None:
             assert all(isinstance(result, WebhookFailed) for result in results)
             return took
 
-    assert asyncio.run(run()) < 0.5
+    assert asyncio.run(run()) < 0.9, "the others hang for a second"
 
 
 def certificate(directory: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:

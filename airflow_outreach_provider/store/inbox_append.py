@@ -1,7 +1,7 @@
 """Writing into the inbox: many events in one transaction, each of them once.
 
-The rows travel as one JSON parameter and are taken apart by the database: a group of a few hundred events
-costs this process about as much as one, which is what a receiver lives on.
+On PostgreSQL the rows travel as one JSON parameter and are taken apart by the server; on SQLite they are one
+statement. Either way a group of a few hundred events is one call, which is what a receiver lives on.
 """
 
 from __future__ import annotations
@@ -64,16 +64,18 @@ def _append(connection: sa.Connection, incoming: Sequence[Incoming]) -> list[App
 def _insert(connection: sa.Connection, events: Iterable[Incoming]) -> set[str]:
     """Insert what is not there yet; the ids of what was inserted."""
     rows = [_row(each) for each in events]
-    parameters = {"rows": to_json(rows).decode()}
     if connection.dialect.name == "postgresql":
-        return set(connection.execute(_POSTGRES_INSERT, parameters).scalars())
-    # SQLite hands rows back one call at a time, each a chance to wait for the interpreter lock; the write
-    # lock is already ours, so asking first is as good and is one row.
+        return set(connection.execute(_POSTGRES_INSERT, {"rows": to_json(rows).decode()}).scalars())
+    # SQLite works row by row in this process, and each call into it is a chance to wait for the interpreter
+    # lock: so one statement writes them all. The write lock is ours, so asking first is as good as RETURNING.
     ids = [row["event_id"] for row in rows]
-    known = connection.execute(_SQLITE_KNOWN, {"ids": to_json(ids).decode()}).scalars()
-    stored = set(ids).difference(known)
-    if stored:
-        connection.execute(_SQLITE_INSERT, parameters)
+    stored = set(ids).difference(connection.execute(_SQLITE_KNOWN, {"ids": to_json(ids).decode()}).scalars())
+    new = [row for row in rows if row["event_id"] in stored]
+    for start in range(0, len(new), _SQLITE_ROWS):
+        some = new[start : start + _SQLITE_ROWS]
+        values = ", ".join([_SQLITE_VALUES] * len(some))
+        parameters = tuple(row[name] for row in some for name in (*_COLUMNS, "body"))
+        connection.exec_driver_sql(f"{_SQLITE_INSERT} VALUES {values}", parameters)
     return stored
 
 
@@ -107,11 +109,9 @@ _POSTGRES_INSERT = sa.text(
     "occurred_at bigint, received_at bigint, body text) "
     "ON CONFLICT (event_id) DO NOTHING RETURNING event_id"
 )
-_SQLITE_INSERT = sa.text(
-    f"INSERT INTO inbox_events ({_NAMES}) "
-    f"SELECT {', '.join(map(_field, _COLUMNS))}, CAST({_field('body')} AS BLOB) "
-    "FROM json_each(:rows) WHERE true ON CONFLICT (event_id) DO NOTHING"
-)
+_SQLITE_INSERT = f"INSERT INTO inbox_events ({_NAMES})"
+_SQLITE_VALUES = f"({', '.join('?' * len(_COLUMNS))}, CAST(? AS BLOB))"
+_SQLITE_ROWS = 500  # far below the number of parameters SQLite takes
 _SQLITE_KNOWN = sa.text(
     "SELECT event_id FROM inbox_events WHERE event_id IN (SELECT value FROM json_each(:ids))"
 )

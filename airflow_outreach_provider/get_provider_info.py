@@ -105,6 +105,7 @@ _ENDPOINT: dict[str, Any] = {
         "headers": _text("Headers", 'Sent with every delivery, as JSON: {"X-Name": "value"}.'),
         "timeout": _number("Timeout (seconds)", "For one delivery, the whole answer included.", default=15, minimum=1),
         "requests_per_second": _number("Requests per second", "Empty: no limit.", "number", exclusiveMinimum=0),
+        "allow_http": _flag("Allow http", "Deliver without TLS too. Only for networks you trust.", False),
         "allow_networks": _text(
             "Allowed private networks", "CIDRs that may be called although they are not public, e.g. 10.1.2.0/24."
         ),
@@ -164,7 +165,13 @@ def get_provider_info() -> dict[str, Any]:
         "operators": _modules("operators.outreach"),
         "sensors": _modules("sensors.outreach"),
         "hooks": _modules("hooks.outreach", "hooks.sources", "hooks.endpoints"),
-        "triggers": _modules("triggers.outreach"),
+        "triggers": _modules("triggers.outreach", "triggers.deliveries"),
+        "task-decorators": [
+            {
+                "name": "handle_events",
+                "class-name": "airflow_outreach_provider.operators.event_handler.handle_events",
+            }
+        ],
         "connection-types": [_OUTREACH, _SOURCE, _ENDPOINT],
         "cli": ["airflow_outreach_provider.cli.get_commands"],
         "extra-links": ["airflow_outreach_provider.operators.links.OutreachLink"],

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -276,3 +279,65 @@ def test_a_sync_is_staged_once_and_sent_by_several_tasks(
 def test_a_shard_that_does_not_exist(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:
     """Shards are counted from 0."""
     assert "shard 2 of 2" in str(run_task(operator(leads=None, shard=2, shards=2)).error)
+
+
+def test_a_time_out_waits_for_answers_and_sends_nothing_twice(
+    sim: RunningSimulator, run_task: Callable[..., Any]
+) -> None:
+    """A task time-out interrupts the waiting, not the requests: what was answered is settled, the rest is held."""
+    from airflow.sdk.exceptions import AirflowTaskTimeout
+
+    sim.set_faults("hang=30,when=after,first=1", "latency=0.05")
+    task = operator(execution_timeout=timedelta(seconds=1), max_rejected=None, requests_per_second=6)
+    ran = run_task(task)
+    assert isinstance(ran.error, AirflowTaskTimeout)
+    assert ran.state == "up_for_retry"
+    sim.set_faults()
+    again = run_task(operator(max_rejected=None), try_number=2)
+    assert again.xcom["held"] == 1, again.xcom
+    assert again.xcom["unchanged"] + again.xcom["accepted"] == 11
+    assert sim.report()["texted_twice_count"] == 0
+
+
+def test_a_kill_ends_the_batch_in_order(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:
+    """Marked failed in the UI, the task claims nothing more, settles what is answered and ends within the grace."""
+    sim.set_faults("latency=0.05")
+    task = operator(leads=[{"phone": f"+1416555{n:04d}"} for n in range(100, 400)], requests_per_second=20)
+    before = signal.getsignal(signal.SIGTERM)
+    # What Airflow's supervisor does; the task runner's handler calls the operator's on_kill().
+    threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    try:
+        ran = run_task(task)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert isinstance(ran.error, OutreachUnavailable)
+    assert "the task was killed" in str(ran.error)
+    done = sim.report()["texts"]
+    assert 0 < done < 300
+    again = run_task(operator(leads=[{"phone": f"+1416555{n:04d}"} for n in range(100, 400)]), try_number=2)
+    assert (again.xcom["unchanged"], again.xcom["accepted"]) == (done, 300 - done)
+    assert sim.report()["texted_twice_count"] == 0
+
+
+def test_leads_by_query(
+    sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SqlLeads reads a query's rows by their column names, with bound parameters and a templated text."""
+    import sqlite3
+
+    from airflow_outreach_provider.operators.outreach import SqlLeads
+
+    with sqlite3.connect(tmp_path / "crm.db") as crm:
+        crm.execute("CREATE TABLE people (phone TEXT, first_name TEXT, wants INTEGER)")
+        crm.executemany("INSERT INTO people VALUES (?, ?, ?)", [(lead["phone"], "Ann", 1) for lead in LEADS])
+        crm.execute("INSERT INTO people VALUES ('+14165550999', 'No', 0)")
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_CRM", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "crm.db")})
+    )
+    query = SqlLeads(
+        "crm", "SELECT phone, first_name FROM {{ params.table }} WHERE wants = :wants", {"wants": 1}
+    )
+    ran = run_task(operator(leads=query, params={"table": "people"}))
+    assert ran.state == "success", ran.error
+    assert ran.xcom["accepted"] == 12
+    assert sim.texts("+14165550999")["texts"] == 0

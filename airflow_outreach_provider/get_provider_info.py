@@ -64,7 +64,7 @@ _SOURCE: dict[str, Any] = {
         "relabeling": {
             "host": "API base URL (only to poll)",
             "password": "Signing secret(s) or token(s), separated by spaces",
-            "login": "Log-in (only to poll Tether)",
+            "login": "E-mail of the log-in (only to poll Tether)",
         },
         "placeholders": {"password": "at least 16 characters each"},
     },
@@ -77,6 +77,15 @@ _SOURCE: dict[str, Any] = {
         "tolerance_seconds": _number(
             "Tolerance (seconds)", "How far the signed time may be off.", default=300, minimum=1
         ),
+        "default_region": _text("Default region", "Where phone numbers without country code belong, e.g. US.", maxLength=2),
+        "dedupe_window_seconds": _number(
+            "De-duplication window (seconds)",
+            "How long the same body counts as a repetition where a platform sends no id and no time (SuperSend).",
+            default=900, minimum=1,
+        ),
+        "contacts_email": _text("Contact list: e-mail", "Only to poll Tether's contact list."),
+        "contacts_password": _text("Contact list: password", "Only to poll Tether.", format="password"),
+        "api_key": _text("Contact list: API key", "Only to poll SuperSend's contact list.", format="password"),
         "allow_unsigned": _flag("Allow unsigned", "Take events that nothing authenticates. Anybody can send them.", False),
     },
 }  # fmt: skip

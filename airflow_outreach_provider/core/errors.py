@@ -91,4 +91,11 @@ class AddressForbidden(OutreachError):
 
 
 class StoreError(OutreachError):
-    """The outreach store (its SQL database) is away, full, too old or too new."""
+    """The outreach store (its SQL database) is away, full, too old or too new.
+
+    :param conflict: whether the database only broke a tie between two writers, and the same may be tried again.
+    """
+
+    def __init__(self, message: str, *, conflict: bool = False) -> None:
+        self.conflict = conflict
+        super().__init__(message)

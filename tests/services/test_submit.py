@@ -14,6 +14,7 @@ from airflow_outreach_provider.core.errors import (
     ConfigurationError,
     OutcomeUnknown,
     OutreachUnavailable,
+    StoreError,
     TooManyRejected,
 )
 from airflow_outreach_provider.core.outcomes import Answer, Outcome, judge
@@ -22,6 +23,7 @@ from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.services.limits import RejectLimit
 from airflow_outreach_provider.services.reading import read_list
 from airflow_outreach_provider.services.reading_row import Row
+from airflow_outreach_provider.store.ledger import Ledger
 
 People = Callable[..., list[dict[str, object]]]
 
@@ -505,3 +507,61 @@ def test_any_window_works(sqlite_api: Any, people: People, window: int) -> None:
     got = api.send(people(60), window=window)
     assert got.states == {"accepted": 60}
     assert api.sim.report()["connections"]["peak"] <= window + 1
+
+
+def _failing(real: Callable[..., Any], *, when: set[int], after: bool) -> Callable[..., Any]:
+    """A method of the ledger that fails at some calls, before or after its commit."""
+    calls = [0]
+
+    def method(*args: Any, **kwargs: Any) -> Any:
+        calls[0] += 1
+        if calls[0] in when and not after:
+            raise StoreError("the store is away")
+        result = real(*args, **kwargs)
+        if calls[0] in when:
+            raise StoreError("the commit was not acknowledged")
+        return result
+
+    return method
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the commit", "after the commit"])
+@pytest.mark.parametrize("when", [{1}, {2}, {3, 4}, {1, 5, 9}], ids=str)
+def test_a_store_that_is_away_for_a_moment_loses_no_row(
+    sqlite_api: Any, people: People, monkeypatch: pytest.MonkeyPatch, when: set[int], after: bool
+) -> None:
+    """A turn of the ledger that fails, committed or not, is made good: all are sent, none is called another run's."""
+    monkeypatch.setattr("airflow_outreach_provider.services.submit._AWAY_SECONDS", 0.02)
+    monkeypatch.setattr(Ledger, "turn", _failing(Ledger.turn, when=when, after=after))
+    sqlite_api.sim.set_faults("latency=0.005")
+    got = sqlite_api.send(people(80), window=8)
+    assert (got.error, got.states) == (None, {"accepted": 80})
+    sqlite_api.nobody_twice()
+
+
+@pytest.mark.parametrize(
+    "method", ["find_by_row_hash", "find", "stage", "stage_without_phone", "leftovers", "turn", "states"]
+)
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_store_that_stays_away_fails_the_run_and_the_rows_add_up(
+    sqlite_api: Any, people: People, monkeypatch: pytest.MonkeyPatch, method: str, call: int
+) -> None:
+    """Whatever the ledger was doing: the run fails, its rows are counted, and the next try does the rest."""
+    monkeypatch.setattr("airflow_outreach_provider.services.submit._STORE_PATIENCE", 0.05)
+    monkeypatch.setattr("airflow_outreach_provider.services.submit._AWAY_SECONDS", 0.02)
+    api = sqlite_api
+    api.sim.set_faults("latency=0.005")
+    rows = [*people(300), {"phone": "12"}, *people(300, 300), {"phone": "13"}]
+    with monkeypatch.context() as broken:
+        broken.setattr(
+            Ledger, method, _failing(getattr(Ledger, method), when=set(range(call, 10_000)), after=False)
+        )
+        got = api.send(rows)
+    assert got.error is None or isinstance(got.error, StoreError)
+    assert got.error is not None or method in ("states", "leftovers")
+    last = api.send(rows, attempt=2)
+    assert last.error is None
+    assert last.states["rejected"] == 2
+    assert last.states.get("held", 0) <= 64
+    assert api.ledger()["accepted"] + api.ledger()["held"] == 600
+    api.nobody_twice()

@@ -276,7 +276,9 @@ class SubmitRun:
                 if not found:
                     break
                 after = found[-1].id
+                self._staging = True  # what was counted as read is offered before the run ends
                 await self._offer_leftovers([lead for lead in found if self.stager.seen.add(lead.id)])
+                self._staging = False
 
     async def _offer_leftovers(self, found: Sequence[Leftover]) -> None:
         """Leads planned before; where it is quiet hours by now, they wait for their end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from airflow_outreach_provider.core.errors import (
 from airflow_outreach_provider.core.outcomes import Answer, Outcome, judge
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.states import RowState
+from airflow_outreach_provider.services import loop
 from airflow_outreach_provider.services.limits import RejectLimit
 from airflow_outreach_provider.services.reading import read_list
 from airflow_outreach_provider.services.reading_row import Row
@@ -564,4 +566,61 @@ def test_a_store_that_stays_away_fails_the_run_and_the_rows_add_up(
     assert last.states["rejected"] == 2
     assert last.states.get("held", 0) <= 64
     assert api.ledger()["accepted"] + api.ledger()["held"] == 600
+    api.nobody_twice()
+
+
+STAGED_FAULTS = [
+    ("status=401", ConfigurationError),
+    ("status=503,retry_after=60", OutreachUnavailable),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize(("fault", "error"), STAGED_FAULTS, ids=[f[0] or "none" for f in STAGED_FAULTS])
+def test_leads_staged_before_are_sent_and_all_counted(
+    sqlite_api: Any, people: People, fault: str, error: type[Exception] | None
+) -> None:
+    """Stage once, send later: the rows of a sending run are the planned leads it takes, however it ends."""
+    api = sqlite_api
+    staged = api.send(people(1500), stage_only=True)
+    assert staged.states == {"planned": 1500}
+    assert api.texts() == {}
+    api.sim.set_faults(*([fault] if fault else []))
+    got = api.send([], source=iter(()), owner="sender", patience=0.3)
+    assert (type(got.error) if got.error else None) is error
+    api.sim.set_faults()
+    planned = api.ledger()["planned"]
+    run = api.make([], owner="later")
+    run._rows = None
+    loop.run(run.run())
+    assert run.tally.read == sum(run.tally.counts.values()) == planned
+    assert api.ledger() == {"accepted": 1500}
+    api.nobody_twice()
+
+
+def test_a_sending_run_that_is_refused_counts_what_it_took(sqlite_api: Any, people: People) -> None:
+    """Without a source of its own, a run that stops early has counted each lead it read from the ledger."""
+    api = sqlite_api
+    api.send(people(1500), stage_only=True)
+    for fault in ("status=401", "status=401,skip=700", "status=503,retry_after=60,skip=5"):
+        api.sim.set_faults(fault)
+        run = api.make([], owner=fault, patience=0.3)
+        run._rows = None
+        with pytest.raises((ConfigurationError, OutreachUnavailable)):
+            loop.run(run.run())
+        assert run.tally.read == sum(run.tally.counts.values()) > 0
+
+
+def test_shares_of_a_staged_batch_are_sent_at_once(api: Any, people: People) -> None:
+    """Four senders over one staged batch, each with its share first: everybody once, every lead counted once."""
+    api.send(people(600), stage_only=True)
+    api.sim.set_faults("latency=0.005")
+    made = [api.make([], owner=f"share{n}", shard=n, shards=4, window=8) for n in range(4)]
+    for run in made:
+        run._rows = None
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda run: loop.run(run.run()), made))
+    assert api.ledger() == {"accepted": 600}
+    assert sum(run.tally.counts[RowState.ACCEPTED] for run in made) == 600
+    assert all(run.tally.read == sum(run.tally.counts.values()) for run in made)
     api.nobody_twice()

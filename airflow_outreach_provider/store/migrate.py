@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import sqlalchemy as sa
 from alembic.config import Config
@@ -39,6 +40,7 @@ def upgrade(store: Store) -> bool:
     if current_revision(store) == HEAD:
         return False
     scripts = _scripts()
+    steps: list[Any] = []
 
     def revisions(revision: tuple[str, ...] | str, context: MigrationContext) -> list[object]:
         known = {script.revision for script in scripts.walk_revisions()}
@@ -48,7 +50,8 @@ def upgrade(store: Store) -> bool:
                 f"the outreach store is at revision {current}, which this version does not know — "
                 "upgrade airflow-provider-outreach on this host"
             )
-        return scripts._upgrade_revs("head", revision)  # type: ignore[arg-type,return-value]
+        steps.extend(scripts._upgrade_revs("head", revision))  # type: ignore[arg-type]
+        return steps
 
     # Alembic tells its steps at INFO, which would open every first task's log.
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -64,7 +67,7 @@ def upgrade(store: Store) -> bool:
                 transactional_ddl=True,
             )
             environment.run_migrations()
-    return True
+    return bool(steps)  # none where another process was quicker
 
 
 def check(store: Store) -> None:

@@ -1,0 +1,98 @@
+"""The store's schema: what the migrations build is what the code expects."""
+
+from __future__ import annotations
+
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
+from airflow_outreach_provider.store import migrate
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.tables import metadata
+
+
+def schema_of(store: Store) -> dict[str, object]:
+    """Columns, keys and indexes as the database reports them."""
+    with store.read() as connection:
+        inspector = sa.inspect(connection)
+        return {
+            name: (
+                {c["name"]: (str(c["type"]), c["nullable"]) for c in inspector.get_columns(name)},
+                inspector.get_pk_constraint(name)["constrained_columns"],
+                sorted(sorted(u["column_names"]) for u in inspector.get_unique_constraints(name)),
+                sorted(
+                    (str(i["name"]), tuple(str(c) for c in i["column_names"]), bool(i["unique"]),
+                     str(i.get("dialect_options", {}).get(f"{store.dialect}_where", "")))
+                    for i in inspector.get_indexes(name)
+                ),
+            )
+            for name in metadata.tables
+        }  # fmt: skip
+
+
+def test_migrations_build_what_the_code_expects(
+    store: Store, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A migrated store and the tables of the code are the same, columns, keys and partial indexes included."""
+    with store.read() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": migrate.VERSION_TABLE})
+        assert compare_metadata(context, metadata) == []
+    migrated = schema_of(store)
+    with store.write() as connection:
+        metadata.drop_all(connection)
+        metadata.create_all(connection)
+    assert schema_of(store) == migrated
+
+
+def test_the_head_is_the_last_revision() -> None:
+    """The revision the code asks for is the last one that exists."""
+    assert migrate._scripts().get_current_head() == migrate.HEAD
+
+
+def _upgrade(url: str) -> bool:
+    store = Store(url)
+    try:
+        return migrate.upgrade(store)
+    finally:
+        store.close()
+
+
+def test_many_processes_may_upgrade_at_once(store_url: str) -> None:
+    """The first use of a fresh store by many tasks at once creates it once, and nobody fails."""
+    with get_context("spawn").Pool(4) as pool:
+        assert sum(pool.map(_upgrade, [store_url] * 8)) == 1
+    migrate.check(Store(store_url))
+
+
+def test_a_store_that_is_not_there_yet_says_what_to_run(store_url: str) -> None:
+    """Without its tables a store names the command that makes them."""
+    with pytest.raises(StoreError, match="airflow outreach db upgrade"):
+        migrate.check(Store(store_url))
+
+
+def test_a_newer_store_is_left_alone(store: Store) -> None:
+    """A store of a later version is not touched by this one."""
+    with store.write() as connection:
+        connection.execute(sa.text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(StoreError, match="9999"):
+        migrate.upgrade(store)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nonsense", "not a database URL"),
+        ("mysql://root@localhost/x", "'mysql'"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+    ],
+)
+def test_urls_that_cannot_be_a_store(url: str, words: str) -> None:
+    """A wrong [outreach] sql_alchemy_conn says what to write instead."""
+    with pytest.raises(ConfigurationError, match=words):
+        Store(url)

@@ -1,0 +1,294 @@
+"""The store itself: its errors, its clock, its rate, its upgrade."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
+from airflow_outreach_provider.store import rates
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.migrate import HEAD, check, current_revision, upgrade
+
+PHONE = "+14165550123"
+
+
+def _add(store: Store, phone: str) -> None:
+    with store.write() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO suppressions (campaign, phone, reason, source, added_at) VALUES ('', :p, '', '', 0)"
+            ),
+            {"p": phone},
+        )
+
+
+def test_an_error_of_the_database_tells_nobodys_number(store: Store) -> None:
+    """Databases quote the row they refuse: neither the error nor what a log prints of it does."""
+    _add(store, PHONE)
+    with pytest.raises(StoreError) as caught:
+        _add(store, PHONE)
+    assert "unique" in str(caught.value).lower()
+    printed = "".join(traceback.format_exception(caught.value))
+    assert PHONE not in printed
+    assert "4165550123" not in printed
+
+
+@pytest.mark.parametrize("value", [PHONE, "jane.doe@example.com"])
+def test_a_value_the_database_quotes_is_masked(store: Store, value: str) -> None:
+    """Even where the first line of the database's message holds the value."""
+    statement = "SELECT CAST(:v AS integer)" if store.dialect == "postgresql" else f'SELECT :v FROM "{value}"'
+
+    def ask() -> None:
+        with store.write() as connection:
+            connection.execute(sa.text(statement), {"v": value})
+
+    with pytest.raises(StoreError) as caught:
+        ask()
+    assert value not in "".join(traceback.format_exception(caught.value))
+
+
+def test_every_driver_error_is_a_store_error(store: Store) -> None:
+    """Syntax, missing tables, NUL in a text: callers know one error."""
+    for statement in ("SELEC 1", "SELECT * FROM nowhere", "INSERT INTO runs (id) VALUES (NULL)"):
+        with pytest.raises(StoreError), store.write() as connection:
+            connection.execute(sa.text(statement))
+    assert store.now() is not None
+
+
+def test_other_errors_pass(store: Store) -> None:
+    """Nothing else is swallowed or renamed; what was written before is rolled back."""
+
+    def fail() -> None:
+        with store.write() as connection:
+            connection.execute(
+                sa.text(
+                    "INSERT INTO suppressions (campaign, phone, reason, source, added_at) VALUES ('', 'x', '', '', 0)"
+                )
+            )
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with store.read() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM suppressions")).scalar_one() == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////no/such/folder/x.db", "postgresql://postgres@127.0.0.1:9/x?connect_timeout=2"]
+)
+def test_a_database_that_is_away_is_a_store_error(url: str) -> None:
+    """A missing folder, a closed port."""
+    with pytest.raises(StoreError):
+        upgrade(Store(url))
+
+
+def test_a_file_that_is_no_database_is_a_store_error(tmp_path: object) -> None:
+    """Somebody else's file is not overwritten."""
+    path = f"{tmp_path}/leads.csv"
+    with open(path, "w") as file:
+        file.write("phone\n" * 1000)
+    with pytest.raises(StoreError):
+        upgrade(Store(f"sqlite:///{path}"))
+    with open(path) as file:
+        assert file.read() == "phone\n" * 1000
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "not a url", ""])
+def test_what_names_no_store_is_a_configuration_fault(url: str) -> None:
+    """Another database, or no URL at all, is told with what to write instead."""
+    with pytest.raises(ConfigurationError):
+        Store(url)
+
+
+def test_a_password_is_not_shown() -> None:
+    """A store may be printed."""
+    assert "secret" not in repr(Store("postgresql://me:secret@127.0.0.1/x"))
+
+
+def test_the_clock_is_the_databases(store: Store) -> None:
+    """Timezone-aware UTC, near the truth, and the same in SQL."""
+    now = store.now()
+    assert now.tzinfo is UTC
+    assert abs(now - datetime.now(UTC)) < timedelta(seconds=5)
+    with store.read() as connection:
+        assert abs(connection.execute(sa.select(store.now_ms())).scalar_one() - store.now_ms_value()) < 5000
+
+
+def test_a_tie_is_broken_by_trying_again(store: Store) -> None:
+    """A deadlock or a serialisation conflict is run again, any other error is not."""
+    calls = [0]
+
+    def work(connection: sa.Connection) -> int:
+        calls[0] += 1
+        if calls[0] < 3:
+            raise StoreError("deadlock detected", conflict=True)
+        return calls[0]
+
+    assert store.retrying(work) == 3
+    with pytest.raises(StoreError, match="away"):
+        store.retrying(lambda connection: (_ for _ in ()).throw(StoreError("away")))
+
+
+@pytest.mark.postgres
+def test_a_real_deadlock_is_survived(postgres_url: str) -> None:
+    """Two writers that take two rows in opposite order both end."""
+    store = Store(postgres_url)
+    upgrade(store)
+    for phone in ("a", "b"):
+        _add(store, phone)
+    gate = threading.Barrier(2)
+    first = [True, True]
+
+    def work(number: int) -> None:
+        def cross(connection: sa.Connection) -> None:
+            for step, phone in enumerate(("a", "b")[:: 1 if number else -1]):
+                connection.execute(
+                    sa.text("UPDATE suppressions SET reason = reason || :n WHERE phone = :p"),
+                    {"n": str(number), "p": phone},
+                )
+                if step == 0 and first[number]:
+                    first[number] = False
+                    gate.wait(10)
+
+        store.retrying(cross)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    with store.read() as connection:
+        reasons = connection.execute(sa.text("SELECT reason FROM suppressions")).scalars().all()
+    assert [sorted(reason) for reason in reasons] == [["0", "1"], ["0", "1"]]
+    store.close()
+
+
+# -- rates --------------------------------------------------------------------------------------------------
+
+
+def test_reservations_follow_each_other(store: Store, clock: object) -> None:
+    """Each stretch begins where the one before ends; an idle time is not saved up; keys do not share."""
+    store._clock = clock  # type: ignore[assignment]
+    assert rates.reserve(store, "k", 10, 1.0) == 0.0
+    assert rates.reserve(store, "k", 10, 1.0) == pytest.approx(1.0)
+    assert rates.reserve(store, "k", 5, 0.5) == pytest.approx(2.0)
+    assert rates.reserve(store, "other", 5, 0.5) == 0.0
+    clock.advance(seconds=1)  # type: ignore[attr-defined]
+    assert rates.reserve(store, "k", 5, 0.5) == pytest.approx(1.5)
+    clock.advance(seconds=100)  # type: ignore[attr-defined]
+    assert rates.reserve(store, "k", 5, 0.5) == 0.0
+
+
+def test_reservations_at_once_never_overlap(store: Store) -> None:
+    """Six tasks reserving at the same moment get stretches one after the other."""
+    starts: list[float] = []
+    lock = threading.Lock()
+
+    def take() -> None:
+        for _ in range(4):
+            before = time.time()
+            wait = rates.reserve(store, "k", 10, 1.0)
+            with lock:
+                starts.append(before + wait)
+
+    threads = [threading.Thread(target=take) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    starts.sort()
+    assert len(starts) == 24
+    assert starts[-1] - starts[0] == pytest.approx(23, abs=1.0)
+    assert min(b - a for a, b in pairwise(starts)) > 0.2
+
+
+# -- upgrade ------------------------------------------------------------------------------------------------
+
+_UPGRADE = """
+import sys
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.migrate import upgrade
+store = Store(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+print(upgrade(store))
+"""
+
+
+def test_many_processes_upgrade_at_once(store_url: str) -> None:
+    """The first tasks of a new installation start together: one creates the tables, the others find them."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", _UPGRADE, store_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(5)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    ends = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 5, ends
+    store = Store(store_url)
+    assert current_revision(store) == HEAD
+    check(store)
+    assert upgrade(store) is False
+    store.close()
+
+
+def test_threads_of_one_process_upgrade_at_once(store_url: str) -> None:
+    """A web server's threads meet the store for the first time together."""
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        store = Store(store_url)
+        try:
+            upgrade(store)
+            check(store)
+        except BaseException as error:  # noqa: BLE001 - collected
+            errors.append(error)
+        finally:
+            store.close()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+
+
+def test_an_older_package_refuses_a_newer_store(store: Store) -> None:
+    """A revision this version does not know is refused with the remedy, and nothing is changed."""
+    with store.write() as connection:
+        connection.execute(sa.text("UPDATE outreach_alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match="upgrade airflow-provider-outreach"):
+        upgrade(store)
+    with pytest.raises(StoreError, match="db upgrade"):
+        check(store)
+    assert current_revision(store) == "9999"
+
+
+def test_an_empty_database_is_told_what_to_do(store_url: str) -> None:
+    """Without tables: the command that makes them."""
+    store = Store(store_url)
+    assert current_revision(store) is None
+    with pytest.raises(StoreError, match="airflow outreach db upgrade"):
+        check(store)
+    store.close()

@@ -126,20 +126,34 @@ class Doubts:
 
     accepted: int = 0
     probes: int = 0
-    waiting: dict[int, float] = field(default_factory=dict)
+    waiting: dict[int, tuple[float, float]] = field(default_factory=dict)
+    _last_accepted: float = float("-inf")
 
-    def refused(self, lead_id: int, now: float) -> None:
-        """A lead was answered 400."""
-        self.waiting[lead_id] = now
+    def refused(self, lead_id: int, now: float, claimed_at: float) -> None:
+        """A lead claimed then was answered 400 now."""
+        self.waiting[lead_id] = (now, claimed_at)
 
     def took(self, claimed_at: float) -> list[int]:
         """A lead claimed then was accepted. :return: the leads that were refused before, and so are at fault."""
         self.accepted += 1
-        at_fault = [lead_id for lead_id, refused in self.waiting.items() if refused < claimed_at]
+        self._last_accepted = max(self._last_accepted, claimed_at)
+        at_fault = [lead_id for lead_id, (refused, _) in self.waiting.items() if refused < claimed_at]
         for lead_id in at_fault:
             del self.waiting[lead_id]
         if at_fault:
             self.probes = 0
+        return at_fault
+
+    def in_company(self) -> list[int]:
+        """At the end of a batch nothing is sent later. :return: those claimed no later than one that was accepted.
+
+        The last flight has as many bad leads as any other; what was accepted of it speaks for the configuration.
+        """
+        at_fault = [
+            lead_id for lead_id, (_, claimed) in self.waiting.items() if claimed <= self._last_accepted
+        ]
+        for lead_id in at_fault:
+            del self.waiting[lead_id]
         return at_fault
 
     def blocks(self) -> bool:

@@ -23,7 +23,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
@@ -62,39 +62,70 @@ SIGNATURE_HEADER: Mapping[Scheme, str] = {
 }
 
 
+Sign = Callable[[bytes, str, datetime], dict[str, str]]
+"""From the body, the message's id and the time of this try, timezone-aware, to the headers that sign it."""
+_Mac = Callable[[bytes], bytes]
+
+
 def sign(
     scheme: Scheme, body: bytes, secrets: Sequence[str], *, message_id: str, now: datetime
 ) -> dict[str, str]:
-    """The headers that sign ``body``.
+    """The headers that sign ``body``; for many messages, make one :func:`signer`.
+
+    :param message_id: stable over every try of the same message; part of what ``standard-webhooks`` signs.
+    :param now: the time of this try, timezone-aware.
+    :raises SignatureError: as :func:`signer`, or the message id cannot be signed.
+    """
+    return signer(scheme, secrets)(body, message_id, now)
+
+
+def signer(scheme: Scheme, secrets: Sequence[str]) -> Sign:
+    """A function that signs; the secrets are checked and their keys made once, not for every message.
 
     :param secrets: newest first. ``standard-webhooks`` and ``stripe`` carry one signature for each, so
         that a receiver may rotate; ``autoreach`` and ``github`` have room for one, and the first signs.
-    :param message_id: stable over every try of the same message; part of what ``standard-webhooks`` signs.
-    :param now: the time of this try, timezone-aware.
     :raises SignatureError: the secrets break the rules of :func:`check_secrets`, or are public keys.
     """
     check_secrets(scheme, secrets)
-    timestamp = str(int(now.timestamp()))
     match scheme:
         case Scheme.NONE:
-            return {}
+            return lambda _body, _message_id, _now: {}
         case Scheme.AUTOREACH | Scheme.GITHUB:
-            return {SIGNATURE_HEADER[scheme]: f"sha256={_hmac(secrets[0].encode(), body).hex()}"}
+            name, first = SIGNATURE_HEADER[scheme], _mac(secrets[0].encode())
+            return lambda body, _message_id, _now: {name: f"sha256={first(body).hex()}"}
         case Scheme.STRIPE:
-            signed = timestamp.encode() + b"." + body
-            parts = [f"v1={_hmac(secret.encode(), signed).hex()}" for secret in secrets]
-            return {SIGNATURE_HEADER[scheme]: ",".join([f"t={timestamp}", *parts])}
+            return _stripe_signer([_mac(secret.encode()) for secret in secrets])
         case Scheme.STANDARD_WEBHOOKS:
-            if not message_id or "." in message_id:
-                raise SignatureError(f"message id {message_id!r} must not be empty or hold a '.'")
-            signed = _standard_content(message_id, timestamp, body)
-            return {
-                "webhook-id": message_id,
-                "webhook-timestamp": timestamp,
-                "webhook-signature": " ".join(_standard_signature(secret, signed) for secret in secrets),
-            }
+            return _standard_signer([_standard_mac(secret) for secret in secrets])
         case _:
             assert_never(scheme)
+
+
+def _stripe_signer(macs: Sequence[_Mac]) -> Sign:
+    def sign_one(body: bytes, _message_id: str, now: datetime) -> dict[str, str]:
+        timestamp = str(int(now.timestamp()))
+        signed = timestamp.encode() + b"." + body
+        parts = [f"v1={mac(signed).hex()}" for mac in macs]
+        return {SIGNATURE_HEADER[Scheme.STRIPE]: ",".join([f"t={timestamp}", *parts])}
+
+    return sign_one
+
+
+def _standard_signer(macs: Sequence[tuple[str, _Mac]]) -> Sign:
+    def sign_one(body: bytes, message_id: str, now: datetime) -> dict[str, str]:
+        if not message_id or "." in message_id:
+            raise SignatureError(f"message id {message_id!r} must not be empty or hold a '.'")
+        timestamp = str(int(now.timestamp()))
+        signed = _standard_content(message_id, timestamp, body)
+        return {
+            "webhook-id": message_id,
+            "webhook-timestamp": timestamp,
+            "webhook-signature": " ".join(
+                [f"{version},{base64.b64encode(mac(signed)).decode()}" for version, mac in macs]
+            ),
+        }
+
+    return sign_one
 
 
 def verify(
@@ -197,10 +228,22 @@ def _standard_content(message_id: str, timestamp: str, body: bytes) -> bytes:
     return f"{message_id}.{timestamp}.".encode(errors="replace") + body
 
 
-def _standard_signature(secret: str, content: bytes) -> str:
+def _mac(key: bytes) -> _Mac:
+    keyed = hmac.new(key, digestmod=hashlib.sha256)
+
+    def digest(content: bytes) -> bytes:
+        # A copy of the keyed state: the key's own two blocks are hashed once for all messages.
+        mac = keyed.copy()
+        mac.update(content)
+        return mac.digest()
+
+    return digest
+
+
+def _standard_mac(secret: str) -> tuple[str, _Mac]:
     if secret.startswith(_PRIVATE_PREFIX):
-        return f"v1a,{base64.b64encode(_private_key(secret).sign(content)).decode()}"
-    return f"v1,{base64.b64encode(_hmac(_hmac_key(secret), content)).decode()}"
+        return "v1a", _private_key(secret).sign
+    return "v1", _mac(_hmac_key(secret))
 
 
 def _hmac_key(secret: str) -> bytes:

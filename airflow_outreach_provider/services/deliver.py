@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 from airflow_outreach_provider.core.deliveries import DeliveryState, message_id
 from airflow_outreach_provider.core.delivery_rules import Outcome, Verdict, judge_answer
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
-from airflow_outreach_provider.core.signing import Scheme, sign
+from airflow_outreach_provider.core.signing import Scheme, Sign, signer
 from airflow_outreach_provider.net.webhook import Answer, Target, WebhookClient, WebhookFailed
 from airflow_outreach_provider.services.batch_types import Batch, Report, Task, Tried
 from airflow_outreach_provider.services.batches import ensure_recorded, work
+from airflow_outreach_provider.services.loop import run as run_on_loop
 from airflow_outreach_provider.services.payloads import CANONICAL, MakeBody, Payload, body_maker
 from airflow_outreach_provider.services.rate import RateGate
 from airflow_outreach_provider.store import deliveries, endpoints
@@ -70,10 +76,36 @@ def deliver(
     )  # fmt: skip
     claimed = _set_aside(store, claimed, endpoint)
     make_body = body_maker(store, payload, [each.event_id for each in claimed.mine])
-    report = asyncio.run(_deliver(store, batch, endpoint, task, claimed, make_body, concurrency))
+    report = _run(_deliver(store, batch, endpoint, task, claimed, make_body, concurrency))
     if unknown:
         report.states["unknown"] = unknown
     return report
+
+
+def _run(work: Coroutine[Any, Any, Report]) -> Report:
+    """Run ``work`` in a thread of its own, cancelled in order when something is raised here meanwhile.
+
+    A time-out or a kill is an exception out of a signal handler, in the main thread. Inside an event loop it
+    may hit a callback, where loops only log it; here it interrupts nothing but the waiting.
+    """
+    begun: Future[Callable[[], object]] = Future()
+
+    async def cancellable() -> Report:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        begun.set_result(lambda: loop.call_soon_threadsafe(task.cancel))
+        return await work
+
+    with ThreadPoolExecutor(1, thread_name_prefix="outreach-deliver") as thread:
+        done = thread.submit(contextvars.copy_context().run, run_on_loop, cancellable())
+        try:
+            return done.result()
+        except BaseException:
+            wait([begun, done], return_when=FIRST_COMPLETED)
+            if not done.done():
+                with suppress(RuntimeError):  # it has come to its end just now
+                    begun.result()()
+            raise
 
 
 def _set_aside(store: Store, claimed: deliveries.Claim, endpoint: Endpoint) -> deliveries.Claim:
@@ -108,12 +140,13 @@ async def _deliver(
     turn = asyncio.Lock()  # one lane at a time asks the gate, so that no reservation is made twice
     watch = _Watch(store, endpoint.conn_id)
     async with WebhookClient(connections=concurrency) as client:
+        sender = _Sender(client, endpoint, batch.route)
 
         async def attempt(delivery: Delivery, event: ContactEvent) -> Tried:
             if gate.per_second is not None:
                 async with turn:
                     await _permission(gate)
-            return await post(client, endpoint, make_body(event), event, batch.route)
+            return await sender.post(make_body(event), event)
 
         return await work(
             store, batch, task, claimed, attempt, concurrency=concurrency, group=_GROUP, on_settled=watch
@@ -127,23 +160,32 @@ async def _permission(gate: RateGate) -> None:
         await asyncio.sleep(max(0.001, gate.wait(time.monotonic())))
 
 
-async def post(
-    client: WebhookClient, endpoint: Endpoint, body: bytes, event: ContactEvent, route: str
-) -> Tried:
-    """One signed request; the signature is over exactly these bytes, at this moment."""
-    now = datetime.now(UTC)
-    identity = message_id(event.id, route)
-    headers = {
-        "Content-Type": "application/json",
-        "webhook-id": identity,
-        "X-Outreach-Event": event.kind.value,
-        **sign(endpoint.scheme, body, endpoint.secrets, message_id=identity, now=now),
-    }
-    try:
-        answer = await client.post(endpoint.target, body, headers)
-    except WebhookFailed as error:
-        return Tried(Outcome(Verdict.RETRY, str(error)))
-    return _judged(answer, now)
+class _Sender:
+    """Signed requests to one endpoint."""
+
+    def __init__(self, client: WebhookClient, endpoint: Endpoint, route: str) -> None:
+        self.client, self.endpoint, self.route = client, endpoint, route
+
+    @cached_property
+    def _sign(self) -> Sign:
+        # With the first request: secrets that do not fit are an error of the attempt, as any of the endpoint.
+        return signer(self.endpoint.scheme, self.endpoint.secrets)
+
+    async def post(self, body: bytes, event: ContactEvent) -> Tried:
+        """One request; the signature is over exactly these bytes, at this moment."""
+        now = datetime.now(UTC)
+        identity = message_id(event.id, self.route)
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": identity,
+            "X-Outreach-Event": event.kind.value,
+            **self._sign(body, identity, now),
+        }
+        try:
+            answer = await self.client.post(self.endpoint.target, body, headers)
+        except WebhookFailed as error:
+            return Tried(Outcome(Verdict.RETRY, str(error)))
+        return _judged(answer, now)
 
 
 def _judged(answer: Answer, now: datetime) -> Tried:
@@ -204,7 +246,7 @@ def send_test(endpoint: Endpoint, now: datetime) -> tuple[bool, str]:
 
     async def run() -> Tried:
         async with WebhookClient(connections=1) as client:
-            return await post(client, endpoint, event.to_json(), event, "test")
+            return await _Sender(client, endpoint, "test").post(event.to_json(), event)
 
     tried = asyncio.run(run())
     if tried.outcome.verdict is Verdict.DELIVERED:

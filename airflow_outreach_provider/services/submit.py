@@ -338,7 +338,7 @@ class SubmitRun:
                 self.pace.unknown(now)
             case Outcome.CONFIGURATION:
                 if answer.status == 400:
-                    self._doubts.refused(lead.id, now)
+                    self._doubts.refused(lead.id, now, lead.claimed_at)
                     self._in_doubt[lead.id] = (lead, answer)
                     self._wake.set()
                     return
@@ -356,6 +356,11 @@ class SubmitRun:
     def _judge_doubts(self, now: float) -> None:
         """Nothing is in flight, and leads answered 400 wait: are they at fault, or is the configuration?"""
         ended = self._source_done and not self._ready
+        if ended:
+            self._reject_doubtful(self._doubts.in_company())
+        if not self._in_doubt:
+            self._oldest_settled = now
+            return
         blocked = self._doubts.blocks() or self._over
         if ended and self._doubts.accepted and not blocked:
             self._reject_doubtful(list(self._in_doubt))

@@ -175,21 +175,21 @@ def test_before_anything_was_accepted_one_doubtful_answer_stops_the_sending() ->
     """A 400 may be the configuration's: until a lead is accepted one is enough to wait, later eight in a row."""
     doubts = Doubts()
     assert not doubts.blocks()
-    doubts.refused(1, 1.0)
+    doubts.refused(1, 1.0, 1.0)
     assert doubts.blocks()
     assert not doubts.may_probe()
     assert doubts.took(0.5) == []
     assert not doubts.blocks()
     for lead in range(2, 9):
-        doubts.refused(lead, 2.0)
+        doubts.refused(lead, 2.0, 2.0)
     assert doubts.blocks()
 
 
 def test_only_what_was_sent_later_shows_that_the_configuration_still_works() -> None:
     """A lead accepted after a 400 proves the lead at fault only if it was claimed after that answer."""
     doubts = Doubts()
-    doubts.refused(1, 1.0)
-    doubts.refused(2, 3.0)
+    doubts.refused(1, 1.0, 1.0)
+    doubts.refused(2, 3.0, 3.0)
     assert doubts.took(0.5) == []
     assert doubts.took(2.0) == [1]
     assert doubts.took(2.5) == []
@@ -200,9 +200,20 @@ def test_only_what_was_sent_later_shows_that_the_configuration_still_works() -> 
 def test_the_number_of_probes_is_bounded() -> None:
     """After a few single leads answered 400 as well, it is the configuration; an accepted one starts anew."""
     doubts = Doubts(accepted=1)
-    doubts.refused(1, 1.0)
+    doubts.refused(1, 1.0, 1.0)
     while doubts.may_probe():
         doubts.probes += 1
     assert doubts.probes == 4
     assert doubts.took(2.0) == [1]
     assert doubts.may_probe()
+
+
+def test_at_the_end_of_a_batch_company_speaks_for_the_configuration() -> None:
+    """When nothing can be sent later, leads claimed no later than an accepted one are at fault themselves."""
+    doubts = Doubts()
+    for lead in range(12):
+        doubts.refused(lead, 5.0, 4.0)
+    doubts.refused(12, 6.0, 5.5)
+    assert doubts.took(4.0) == []
+    assert doubts.in_company() == list(range(12))
+    assert list(doubts.waiting) == [12]

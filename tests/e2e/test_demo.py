@@ -36,5 +36,7 @@ def test_killed_at_random_nobody_is_texted_twice_and_nobody_is_lost(choice: tupl
 @pytest.mark.postgres
 def test_killed_at_random_with_four_tasks_on_postgresql(postgres_url: str) -> None:
     """The same with four mapped tasks that share one staged batch on PostgreSQL."""
-    shown = run("bench/chaos.py", "--leads", "3000", "--kills", "3", "--tasks", "4", "--postgres", postgres_url)
+    shown = run(
+        "bench/chaos.py", "--leads", "3000", "--kills", "3", "--tasks", "4", "--postgres", postgres_url
+    )
     assert shown.returncode == 0, shown.stdout + shown.stderr

@@ -213,6 +213,7 @@ def test_a_redirect_is_never_followed(status: int) -> None:
         ("Retry-After: tomorrow", None, None),
         ("X-Other: 1", None, None),
     ],
+    ids=["seconds", "far date", "past date", "rubbish", "absent"],
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_comes_through(status: int, header: str, low: float | None, high: float | None) -> None:
@@ -270,7 +271,11 @@ def test_a_compressed_answer_is_read_though_not_asked_for(encoding: str) -> None
     assert post(answering(response(200, body, f"Content-Encoding: {encoding}"))).outcome is A
 
 
-@pytest.mark.parametrize("raw", [gzip.compress(b" " * 50_000_000), gzip.compress(OK)[:30], b"not gzip"])
+@pytest.mark.parametrize(
+    "raw",
+    [gzip.compress(b" " * 50_000_000), gzip.compress(OK)[:30], b"not gzip"],
+    ids=["bomb", "cut short", "no gzip"],
+)
 def test_a_gzip_bomb_or_rubbish_is_an_unreadable_answer(raw: bytes) -> None:
     """What is read of an answer is capped after decompression; damage is not an exception."""
     answer = post(answering(response(200, raw, "Content-Encoding: gzip")))

@@ -107,11 +107,15 @@ def main() -> int:
     )
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--url", required=True, help="an empty store; it is filled")
+    parser.add_argument(
+        "--no-fill", dest="fill", action="store_false", help="it was filled by an earlier call"
+    )
     asked = parser.parse_args()
     store = Store(asked.url)
     upgrade(store)
     began = time.perf_counter()
-    fill(store, asked.rows)
+    if asked.fill:
+        fill(store, asked.rows)
     print(
         f"{store.dialect}: filled with {asked.rows:,} rows a table in {time.perf_counter() - began:.0f} s",
         flush=True,

@@ -1,0 +1,94 @@
+"""Lists as pages: every match once, whatever the filter, in bounded steps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.states import LeadState
+from airflow_outreach_provider.store import views_paging
+from airflow_outreach_provider.store.deliveries_schema import deliveries
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger_schema import leads
+from airflow_outreach_provider.store.views_deliveries import DeliveryFilter, every_delivery
+from airflow_outreach_provider.store.views_leads import LeadFilter, every_lead, list_leads
+
+NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
+STATES = [state.value for state in LeadState]
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    with store.write() as connection:
+        rows = [
+            {"campaign": f"c{n % 3}", "phone": f"+1416555{n:04d}", "state": STATES[n % 7], "reason": f"r{n % 5}",
+             "run_id": n % 4, "created_at": NOW, "updated_at": NOW} for n in range(210)
+        ]  # fmt: skip
+        connection.execute(leads.insert(), rows)
+        states = [state.value for state in DeliveryState]
+        more = [
+            {"event_id": f"e{n}", "route": f"r{n % 3}", "endpoint": f"p{n % 2}", "lane": "l", "kind": f"k{n % 5}",
+             "state": states[n % 7], "created_at": NOW, "updated_at": NOW} for n in range(210)
+        ]  # fmt: skip
+        connection.execute(deliveries.insert(), more)
+    return store
+
+
+@pytest.mark.parametrize("depth", [7, 20_000])
+@pytest.mark.parametrize("campaign", [None, "c1", "nowhere"])
+@pytest.mark.parametrize("reason", [None, "r2"])
+def test_walking_the_leads_meets_each_match_once(
+    filled: Store, monkeypatch: pytest.MonkeyPatch, depth: int, campaign: str | None, reason: str | None
+) -> None:
+    """The pages of a filter together are its matches, none twice, also where the search stops on the way."""
+    monkeypatch.setattr(views_paging, "DEPTH", depth)
+    for state in (None, *LeadState):
+        found = [
+            row.id
+            for row in every_lead(filled, LeadFilter(campaign=campaign, state=state, reason=reason), chunk=10)
+        ]
+        wanted = [
+            n + 1
+            for n in range(210)
+            if campaign in (None, f"c{n % 3}")
+            and state in (None, STATES[n % 7])
+            and reason in (None, f"r{n % 5}")
+        ]
+        assert len(found) == len(set(found))
+        assert sorted(found) == wanted
+        assert found == sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize("depth", [7, 20_000])
+@pytest.mark.parametrize("route", [None, "r1"])
+@pytest.mark.parametrize("endpoint", [None, "p0"])
+def test_walking_the_deliveries_meets_each_match_once(
+    filled: Store, monkeypatch: pytest.MonkeyPatch, depth: int, route: str | None, endpoint: str | None
+) -> None:
+    """The same for deliveries."""
+    monkeypatch.setattr(views_paging, "DEPTH", depth)
+    for state in (None, *DeliveryState):
+        found = [
+            row.id
+            for row in every_delivery(
+                filled, DeliveryFilter(state=state, route=route, endpoint=endpoint), chunk=10
+            )
+        ]
+        wanted = [
+            n + 1
+            for n in range(210)
+            if route in (None, f"r{n % 3}")
+            and endpoint in (None, f"p{n % 2}")
+            and state in (None, list(DeliveryState)[n % 7])
+        ]
+        assert found == sorted(wanted, reverse=True)
+
+
+@pytest.mark.parametrize("cursor", ["x", "1-2", "-1", "9" * 30, "1;--"])
+def test_a_made_up_cursor_is_refused(filled: Store, cursor: str) -> None:
+    """What is no page of ours is an error with advice, not a query."""
+    with pytest.raises(ConfigurationError, match="no page"):
+        list_leads(filled, LeadFilter(), cursor=cursor)

@@ -25,6 +25,7 @@ class Line:
     :param session: lends its connector; its own headers are not sent.
     :param headers: the whole of them, but ``Host`` and ``Content-Length``; without control characters.
     :param timeout: of which ``connect`` counts.
+    :param server_hostname: the name a certificate must be for, where the URL holds an address.
     """
 
     def __init__(
@@ -33,19 +34,24 @@ class Line:
         url: URL,
         headers: Mapping[str, str],
         timeout: aiohttp.ClientTimeout,
+        server_hostname: str | None = None,
     ) -> None:
         assert session.connector is not None
         self._connector, self._timeout = session.connector, timeout
         self._request = aiohttp.ClientRequest(
-            "POST", url, headers=headers, loop=asyncio.get_running_loop(), session=session
-        )
+            "POST", url, headers=headers, loop=asyncio.get_running_loop(), session=session,
+            server_hostname=server_hostname,
+        )  # fmt: skip
         sent = [(name, value) for name, value in self._request.headers.items() if name != "Content-Length"]
         lines = [f"POST {url.raw_path_qs} HTTP/1.1", *[f"{name}: {value}" for name, value in sent]]
         self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
 
-    def post(self, body: bytes) -> Exchange:
-        """One request; enter it to send."""
-        return Exchange(self, body)
+    def post(self, body: bytes, headers: bytes = b"") -> Exchange:
+        """One request; enter it to send.
+
+        :param headers: of this request alone: whole lines, each ended by CRLF.
+        """
+        return Exchange(self, body, headers)
 
     async def connect(self) -> aiohttp.connector.Connection:
         """:raises aiohttp.ConnectionTimeoutError: no connection within the time allowed."""
@@ -54,8 +60,8 @@ class Line:
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {self._request.url}") from error
 
-    def wire(self, body: bytes) -> bytes:
-        return b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
+    def wire(self, body: bytes, headers: bytes) -> bytes:
+        return b"%b%d\r\n%b\r\n%b" % (self._head, len(body), headers, body)
 
     def invalid(self, error: HttpProcessingError) -> aiohttp.ClientResponseError:
         return aiohttp.ClientResponseError(
@@ -70,10 +76,10 @@ class Exchange:
     :ivar content: the body as a stream.
     """
 
-    __slots__ = ("_body", "_connection", "_line", "content", "headers", "status")
+    __slots__ = ("_body", "_connection", "_line", "_own_headers", "content", "headers", "status")
 
-    def __init__(self, line: Line, body: bytes) -> None:
-        self._line, self._body = line, body
+    def __init__(self, line: Line, body: bytes, headers: bytes) -> None:
+        self._line, self._body, self._own_headers = line, body, headers
 
     async def __aenter__(self) -> Self:
         connection = self._connection = await self._line.connect()
@@ -82,7 +88,7 @@ class Exchange:
             if protocol is None or transport is None:
                 raise aiohttp.ClientConnectionResetError("the connection is gone")
             protocol.set_response_params(read_until_eof=True, auto_decompress=False)
-            transport.write(self._line.wire(self._body))
+            transport.write(self._line.wire(self._body, self._own_headers))
             await self._head(protocol)
         except BaseException:
             connection.close()

@@ -9,11 +9,13 @@ of an answer is read or unpacked than is kept.
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import ssl
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
@@ -21,12 +23,15 @@ from types import TracebackType
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.addresses import Network, forbidden_reason, is_listed
 from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, OutreachError
 from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.net.deadlines import Block, Deadlines
+from airflow_outreach_provider.net.exchange import Exchange, Line
 
 EXCERPT_BYTES = 4096
 DEFAULT_TIMEOUT_SECONDS = 15.0
@@ -37,6 +42,11 @@ _JUDGED_SECONDS = 10.0
 _MAX_DIALLED = 4
 # RFC 9110 section 8.4.1; 47 lets zlib tell gzip from deflate by itself.
 _ZLIB_ANY_HEADER = 47
+# They change how a request is written or its body sent: aiohttp's session knows how.
+_FRAMING = frozenset(
+    {"connection", "content-encoding", "content-length", "expect", "host", "te", "transfer-encoding"}
+)
+_NO_LIMITS = aiohttp.ClientTimeout(total=None, ceil_threshold=math.inf)
 
 
 class WebhookFailed(OutreachError):
@@ -117,11 +127,13 @@ class WebhookClient:
     def __init__(self, *, connections: int = 64, tls: ssl.SSLContext | None = None) -> None:
         self._connections, self._tls = connections, tls
         self._judged: dict[tuple[object, ...], tuple[float, list[str]]] = {}
+        self._lines: dict[tuple[object, ...], Line | None] = {}
+        self._deadlines: dict[float, Deadlines] = {}
 
     async def __aenter__(self) -> WebhookClient:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections, ssl=self._tls or True),
-            timeout=aiohttp.ClientTimeout(total=None),
+            timeout=_NO_LIMITS,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             headers={"User-Agent": f"airflow-provider-outreach/{__version__}", "Accept-Encoding": "identity"},
@@ -131,6 +143,8 @@ class WebhookClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for each in self._deadlines.values():
+            each.close()
         await self._session.close()
 
     async def post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -143,7 +157,7 @@ class WebhookClient:
         """
         started = time.monotonic()
         try:
-            async with asyncio.timeout(target.timeout):
+            with self._within(target.timeout):
                 addresses = await self.judged(target)
                 return await self._post_to_any(target, addresses, body, headers, started)
         except TimeoutError as error:
@@ -160,6 +174,12 @@ class WebhookClient:
             raise WebhookFailed("the endpoint broke off its answer") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise WebhookFailed(f"{type(error).__name__}: {mask_text(str(error), 200)}") from error
+
+    def _within(self, seconds: float) -> Block:
+        deadlines = self._deadlines.get(seconds)
+        if deadlines is None:
+            deadlines = self._deadlines[seconds] = Deadlines(seconds)
+        return deadlines.block()
 
     async def judged(self, target: Target) -> list[str]:
         """The addresses the target's host stands for, each allowed; at least one.
@@ -213,17 +233,9 @@ class WebhookClient:
         started: float,
     ) -> Answer:
         """Dial the addresses in turn until one takes the connection; what follows happens once."""
-        all_headers = {**target.headers, **headers, "Host": target.url.host_port_subcomponent or ""}
         for address in addresses[:_MAX_DIALLED]:
             try:
-                async with self._session.post(
-                    _dialled(target.url, address),
-                    data=body,
-                    headers=all_headers,
-                    server_hostname=target.url.raw_host if target.url.scheme == "https" else None,
-                    allow_redirects=False,
-                    proxy=target.proxy,
-                ) as response:
+                async with self._request(target, address, body, headers) as response:
                     excerpt = await _read_excerpt(response)
                     return Answer(
                         response.status,
@@ -239,13 +251,54 @@ class WebhookClient:
             f"no connection to {target.url.host_port_subcomponent}: {refused.strerror}"
         ) from refused
 
+    def _request(
+        self, target: Target, address: str, body: bytes, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse | Exchange]:
+        # What a header must not hold is not for us to know: aiohttp's session refuses it.
+        if "".join(headers.values()).isprintable():
+            key = (target.url, target.proxy, address, *target.headers.items(), *headers)
+            if key not in self._lines:
+                self._lines[key] = self._line(target, address, headers)
+            line = self._lines[key]
+            if line is not None:
+                own = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+                return line.post(body, own.encode())
+        return self._session.post(
+            _dialled(target.url, address),
+            data=body,
+            headers={**target.headers, **headers, "Host": target.url.host_port_subcomponent or ""},
+            server_hostname=_certified_name(target.url),
+            allow_redirects=False,
+            proxy=target.proxy,
+        )
+
+    def _line(self, target: Target, address: str, own: Iterable[str]) -> Line | None:
+        """What all requests to a judged address have in common; None where it takes a session to send them."""
+        reserved = _FRAMING.union(name.lower() for name in own)
+        plain = all(
+            name.lower() not in reserved and (name + value).isprintable()
+            for name, value in target.headers.items()
+        )
+        if target.proxy is not None or not plain:
+            return None
+        headers = CIMultiDict(self._session.headers)
+        headers.update(target.headers)
+        headers["Host"] = target.url.host_port_subcomponent or ""
+        return Line(
+            self._session, _dialled(target.url, address), headers, _NO_LIMITS, _certified_name(target.url)
+        )
+
+
+def _certified_name(url: URL) -> str | None:
+    return url.raw_host if url.scheme == "https" else None
+
 
 @lru_cache(maxsize=256)
 def _dialled(url: URL, address: str) -> URL:
     return url.with_host(address)
 
 
-async def _read_excerpt(response: aiohttp.ClientResponse) -> str:
+async def _read_excerpt(response: aiohttp.ClientResponse | Exchange) -> str:
     """The first bytes of the answer's body; a short body is read to its end, a long one is cut off."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     unpack = zlib.decompressobj(_ZLIB_ANY_HEADER) if encoding in {"gzip", "x-gzip", "deflate"} else None

@@ -101,7 +101,8 @@ def _run(work: Coroutine[Any, Any, Report]) -> Report:
         try:
             return done.result()
         except BaseException:
-            wait([begun, done], return_when=FIRST_COMPLETED)
+            either: list[Future[Any]] = [begun, done]
+            wait(either, return_when=FIRST_COMPLETED)
             if not done.done():
                 with suppress(RuntimeError):  # it has come to its end just now
                     begun.result()()

@@ -116,6 +116,52 @@ def test_the_bytes_arrive_as_they_are_and_the_answer_comes_back() -> None:
     assert 0 <= answer.latency_ms < 5000
 
 
+@pytest.mark.parametrize("place", ["message", "target"])
+@pytest.mark.parametrize("value", ["a\r\nX-Smuggled: 1", "a\nb", "a\x00b"])
+def test_a_header_cannot_bring_another_one_along(place: str, value: str) -> None:
+    """A control character in a header fails the request, and nothing of it reaches the endpoint."""
+    seen: list[bytes] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append((await request_of(reader))[0])
+        writer.write(OK)
+
+    async def run() -> None:
+        async with serving(handler) as port, WebhookClient() as client:
+            url, bad = parse_url(f"http://127.0.0.1:{port}/"), {"X-Id": value}
+            target = Target(url, headers=bad if place == "target" else {}, allow_networks=LOOPBACK)
+            await client.post(target, b"{}", bad if place == "message" else {})
+
+    with pytest.raises(WebhookFailed):
+        asyncio.run(run())
+    assert not seen
+
+
+def test_the_messages_headers_are_its_own() -> None:
+    """On one connection each message carries its own headers and the endpoint's, once each, with one length."""
+    seen: list[list[bytes]] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head, _ = await request_of(reader)
+            seen.append(head.lower().split(b"\r\n")[1:-2])
+            writer.write(OK)
+
+    async def run() -> None:
+        async with serving(handler) as port, WebhookClient() as client:
+            url = parse_url(f"http://127.0.0.1:{port}/")
+            target = Target(url, headers={"X-Key": "k", "user-agent": "mine"}, allow_networks=LOOPBACK)
+            for n in range(2):
+                await client.post(target, b"{}", {"webhook-id": f"m{n}"})
+
+    asyncio.run(run())
+    for n, lines in enumerate(seen):
+        names = [line.partition(b":")[0] for line in lines]
+        assert len(names) == len(set(names))
+        assert {b"webhook-id: m%d" % n, b"x-key: k", b"user-agent: mine", b"content-length: 2"} <= set(lines)
+    assert len(seen) == 2
+
+
 def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     """A 302 to an internal address comes back as a 302; nothing is dialled."""
     answer = post(

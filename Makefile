@@ -24,11 +24,12 @@ demo: setup  ## sync a messy lead list in a real Airflow against a simulated API
 up: setup  ## keep Airflow, its UI and the simulated API running
 	$(BIN)/python -m airflow_outreach_provider.demo up
 
-test: setup lint  ## all tests
-	$(BIN)/python -m pytest
+test: setup lint  ## all tests: the fast ones on two cores, then those that start a real Airflow or a browser
+	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m e2e
 
 test-fast: setup  ## the tests that start no Airflow and no browser
-	$(BIN)/python -m pytest -m 'not e2e'
+	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal
 
 lint: setup  ## style, types and the borders between the rooms
 	$(BIN)/ruff check .

@@ -224,7 +224,7 @@ class Machine(RuleBasedStateMachine):
 
         self.sync(one, rows, plan, 4, intrude=intrude)
 
-    @rule(minutes=st.sampled_from([1, 6, 60, 600]))
+    @rule(minutes=st.sampled_from([1, 6, 60, 600, 780]))
     def wait(self, minutes: int) -> None:
         """Time passes: leases run out, nights fall, windows open."""
         self.time += timedelta(minutes=minutes)

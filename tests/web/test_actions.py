@@ -1,0 +1,161 @@
+"""Every action on events, deliveries and endpoints: count first, then go, with an audit row."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.store import audit, deliveries_admin, deliveries_inbox, endpoints, inbox
+from airflow_outreach_provider.store.deliveries_admin import Filter
+from airflow_outreach_provider.store.engine import Store
+
+Site = Callable[..., Any]
+ACTION = {"X-Outreach-Action": "1"}
+
+
+def act(editor: Any, path: str, **asked: Any) -> dict[str, Any]:
+    answer = editor.post(f"http://testserver/af/outreach/api/{path}", json=asked, headers=ACTION)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+@pytest.fixture
+def events(store: Store) -> list[str]:
+    """Three events, recorded as deliveries of the route ``crm``."""
+    at = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+    made = [
+        ContactEvent(
+            f"evt_{n}",
+            "varda",
+            "varda",
+            "call.ended",
+            EventKind.CALL_ENDED,
+            at,
+            at,
+            Contact(external_id=str(n)),
+        )
+        for n in range(3)
+    ]
+    inbox.append(store, [Incoming(each, each.to_json(), "[]") for each in made])
+    deliveries_inbox.fan_out(store, "crm", inbox.read_new(store, "crm"), ["crm"])
+    return [each.id for each in made]
+
+
+def put(store: Store, state: DeliveryState) -> None:
+    with store.write() as connection:
+        connection.execute(sa.text("UPDATE deliveries SET state = :s, endpoint = 'crm'"), {"s": state.value})
+
+
+def last(store: Store) -> tuple[str, str, int, str]:
+    row = audit.entries(store).rows[0]
+    return row.actor, row.action, row.count, row.note
+
+
+def test_redeliver(site: Site, store: Store, events: list[str]) -> None:
+    """Dead deliveries become pending again: counted first, one by id or all by filter."""
+    put(store, DeliveryState.DEAD)
+    editor = site("OP")
+    assert act(editor, "actions/redeliver", route="crm")["count"] == 3
+    assert deliveries_admin.count(store, Filter(states=[DeliveryState.DEAD]))["dead"] == 3
+    one = deliveries_admin.list_deliveries(store, Filter(), limit=1)[0].id
+    assert act(editor, "actions/redeliver", ids=[one], go=True)["count"] == 1
+    assert act(editor, "actions/redeliver", route="crm", go=True)["count"] == 2
+    assert last(store) == ("the OP", "redeliver", 2, "done")
+    assert deliveries_admin.count(store, Filter(states=[DeliveryState.PENDING]))["pending"] == 3
+
+
+def test_replay(site: Site, store: Store, events: list[str]) -> None:
+    """A consumer reads again what a person chose."""
+    editor = site("OP")
+    assert inbox.read_new(store, "crm") == []
+    assert act(editor, "actions/replay", consumer="crm", source="varda")["count"] == 3
+    assert inbox.read_new(store, "crm") == []
+    assert act(editor, "actions/replay", consumer="crm", event_ids=events[:2], go=True)["count"] == 2
+    assert {event.id for event in inbox.read_new(store, "crm")} == set(events[:2])
+    assert last(store)[:3] == ("the OP", "replay", 2)
+
+
+@pytest.mark.parametrize(("release", "pending"), [("all", 3), ("latest", 3), ("none", 0)])
+def test_disable_and_enable(site: Site, store: Store, events: list[str], release: str, pending: int) -> None:
+    """A disabled endpoint is disabled with the person's name; enabling says what becomes of the held deliveries."""
+    editor = site("OP")
+    assert not act(editor, "endpoints/crm/disable")["done"]
+    assert act(editor, "endpoints/crm/disable", reason="moving house", go=True)["done"]
+    assert endpoints.status(store, "crm").disabled_reason == "moving house"
+    put(store, DeliveryState.HELD)
+    assert act(editor, "endpoints/crm/enable", release=release)["count"] == 3
+    assert act(editor, "endpoints/crm/enable", release=release, go=True)["done"]
+    assert endpoints.status(store, "crm").disabled_at is None
+    assert deliveries_admin.count(store, Filter()).get("pending", 0) == pending
+    assert last(store)[1] == "enable endpoint"
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
+    """A real endpoint behind the connection ``crm``; what it was sent."""
+    seen: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append({**dict(self.headers), "body": body.decode()})
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    extra = {"signature": "github", "allow_networks": ["127.0.0.0/8"]}
+    connection = {
+        "conn_type": "outreach_endpoint", "host": f"http://127.0.0.1:{server.server_port}/hook",
+        "password": "a-secret-of-length", "extra": extra,
+    }  # fmt: skip
+    monkeypatch.setenv("AIRFLOW_CONN_LOCAL", json.dumps(connection))
+    yield seen
+    server.shutdown()
+    server.server_close()
+
+
+def test_send_a_test_event(site: Site, store: Store, endpoint: list[dict[str, str]]) -> None:
+    """The test sends one signed event without any person in it, shows the answer and is written down."""
+    editor = site("OP")
+    assert not act(editor, "endpoints/local/test")["done"]
+    assert endpoint == []
+    said = act(editor, "endpoints/local/test", go=True)["says"]
+    assert "204" in said
+    assert len(endpoint) == 1
+    assert "X-Hub-Signature-256" in endpoint[0]
+    assert last(store)[:2] == ("the OP", "test endpoint")
+
+
+def test_the_json_api_is_documented(site: Site) -> None:
+    """The OpenAPI document names every route of the JSON API."""
+    paths = site("VIEWER").get("http://testserver/af/outreach/api/openapi.json").json()["paths"]
+    for path in ("leads", "events", "deliveries", "runs", "overview", "actions/resolve", "actions/redeliver"):
+        assert any(known.endswith(path) for known in paths), path
+
+
+def test_export_of_what_is_filtered(site: Site, store: Store, lead: Callable[..., int]) -> None:
+    """The CSV holds the filtered leads, masked; whole numbers only for editors who ask, and that is written down."""
+    lead("+14165550100", "held")
+    lead("+14165550101", "rejected")
+    masked = site("VIEWER").get("http://testserver/af/outreach/leads.csv?state=held").text
+    assert "•••0100" in masked
+    assert "+14165550100" not in masked
+    assert "0101" not in masked
+    assert site("VIEWER").post("http://testserver/af/outreach/leads.csv?state=held", headers=ACTION).status_code == 403
+    whole = site("OP").post("http://testserver/af/outreach/leads.csv?state=held", headers=ACTION)
+    assert "+14165550100" in whole.text
+    assert last(store)[0] == "the OP"

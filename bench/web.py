@@ -2,7 +2,8 @@
 
     python bench/web.py [--rows 1000000] [--url sqlite:////tmp/web.db]
 
-Reads what the pages read and prints the slowest of three looks in milliseconds; fails above ``LIMIT_MS``.
+Reads what the pages read and prints the slowest of three looks in milliseconds; fails where a list page takes
+more than ``LIMIT_MS``. The overview, which sums up a day, is shown beside them.
 The time of Airflow's log-in and of the template is not in it: about 10 ms more.
 """
 
@@ -12,6 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
@@ -106,12 +108,19 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--url", required=True, help="an empty store; it is filled")
+    parser.add_argument(
+        "--url", help="an empty store, which is filled (default: SQLite in a temporary folder)"
+    )
     parser.add_argument(
         "--no-fill", dest="fill", action="store_false", help="it was filled by an earlier call"
     )
     asked = parser.parse_args()
-    store = Store(asked.url)
+    with TemporaryDirectory(prefix="outreach-web-") as folder:
+        return measure(Store(asked.url or f"sqlite:///{folder}/web.db"), asked)
+
+
+def measure(store: Store, asked: argparse.Namespace) -> int:
+    """:return: the exit code."""
     upgrade(store)
     began = time.perf_counter()
     if asked.fill:
@@ -127,9 +136,10 @@ def main() -> int:
             start = time.perf_counter()
             look()
             times.append(1000 * (time.perf_counter() - start))
-        worst = max(worst, *times)
+        if name != "overview":
+            worst = max(worst, *times)
         print(f"{max(times):8.1f} ms  {name}", flush=True)
-    print(f"slowest {worst:.0f} ms, limit {LIMIT_MS:.0f} ms")
+    print(f"slowest list page {worst:.0f} ms, limit {LIMIT_MS:.0f} ms")
     return int(worst > LIMIT_MS)
 
 

@@ -45,6 +45,11 @@ class Pace:
     def __post_init__(self) -> None:
         self.limit = float(min(_FIRST_BURST, self.window))
 
+    @property
+    def latency_ms(self) -> float:
+        """Of the latest answers, smoothed."""
+        return self._latency
+
     def room(self, in_flight: int, now: float) -> int:
         """How many more requests may be sent now.
 

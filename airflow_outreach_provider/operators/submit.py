@@ -162,7 +162,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         try:
             self._run_to_the_end(self._run)
         finally:
-            self._report(self._run.tally)
+            self._report(self._run)
         return self._run.tally.by_state()
 
     def on_kill(self) -> None:
@@ -246,13 +246,17 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
                         done.exception(timeout=_STOP_SECONDS)
                 raise
 
-    def _report(self, tally: Tally) -> None:
+    def _report(self, run: SubmitRun) -> None:
+        tally = run.tally
         self.log.info("Rows by state:\n%s", tally.table())
         tags = {"dag_id": self.dag_id, "task_id": self.task_id}
         for state in RowState:
             if tally.counts[state]:
                 stats.incr(f"outreach.leads.{state.value}", tally.counts[state], tags=tags)
         stats.gauge("outreach.leads.held_now", tally.counts[RowState.HELD], tags=tags)
+        stats.gauge("outreach.leads.in_flight", run.in_flight, tags=tags)
+        stats.timing("outreach.leads.latency", run.pace.latency_ms, tags=tags)
+        stats.incr("outreach.leads.rate_waits", run.rate_waits, tags=tags)
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
         """Leads that came by XCom are kept out of the rendered fields Airflow stores."""

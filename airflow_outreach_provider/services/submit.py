@@ -157,6 +157,11 @@ class SubmitRun:
             self._loop.call_soon_threadsafe(self._wake.set)
 
     @property
+    def rate_waits(self) -> int:
+        """How often sending had to wait for the rate that all tasks of the connection share."""
+        return self.rate.waits if self.run_id else 0
+
+    @property
     def in_flight(self) -> int:
         """Leads claimed and not yet settled in the ledger."""
         return len(self._flying) + len(self._settled) + len(self._in_doubt)

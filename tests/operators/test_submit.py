@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import signal
@@ -341,3 +342,56 @@ def test_leads_by_query(
     assert ran.state == "success", ran.error
     assert ran.xcom["accepted"] == 12
     assert sim.texts("+14165550999")["texts"] == 0
+
+
+def test_metrics(
+    sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leads by state, latency, requests in flight, held leads and waits for the rate reach Airflow's metrics."""
+    from airflow_outreach_provider.operators import submit
+
+    seen: dict[str, float] = {}
+    for kind in ("incr", "gauge", "timing"):
+        monkeypatch.setattr(submit.stats, kind, lambda name, value=1, **_: seen.__setitem__(name, value))
+    sim.set_faults("latency=0.02")
+    run_task(operator(requests_per_second=20))
+    assert seen["outreach.leads.accepted"] == 12
+    assert seen["outreach.leads.latency"] > 1
+    assert seen["outreach.leads.rate_waits"] > 0
+    assert seen["outreach.leads.in_flight"] == seen["outreach.leads.held_now"] == 0
+
+
+def test_progress_at_a_human_pace() -> None:
+    """The log says rows, rate, states and time left after three seconds, then ever more seldom."""
+    from airflow_outreach_provider.core.states import RowState
+    from airflow_outreach_provider.operators.submit import ProgressLog
+    from airflow_outreach_provider.services.tally import Tally
+
+    class Source:
+        name = "leads.csv"
+
+        def rows(self) -> None:
+            return None
+
+        def fraction(self) -> float:
+            return 0.25
+
+    class Run:
+        tally = Tally(read=1500)
+        in_flight = 64
+
+    Run.tally.add(RowState.ACCEPTED)
+    now, lines = [0.0], []
+    progress = ProgressLog(
+        Source(), lambda text, *values: lines.append((now[0], text % values)), lambda: now[0]
+    )
+    while now[0] < 300:
+        now[0] += 1
+        progress(Run())  # type: ignore[arg-type]
+    assert lines[0] == (
+        3.0,
+        "1,500 rows read, 500 rows/s, 64 in flight, 25% read, about 0:00:09 left: accepted 1",
+    )
+    gaps = [after - before for (before, _), (after, _) in itertools.pairwise(lines)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == 30

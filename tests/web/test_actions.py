@@ -155,7 +155,10 @@ def test_export_of_what_is_filtered(site: Site, store: Store, lead: Callable[...
     assert "•••0100" in masked
     assert "+14165550100" not in masked
     assert "0101" not in masked
-    assert site("VIEWER").post("http://testserver/af/outreach/leads.csv?state=held", headers=ACTION).status_code == 403
+    assert (
+        site("VIEWER").post("http://testserver/af/outreach/leads.csv?state=held", headers=ACTION).status_code
+        == 403
+    )
     whole = site("OP").post("http://testserver/af/outreach/leads.csv?state=held", headers=ACTION)
     assert "+14165550100" in whole.text
     assert last(store)[0] == "the OP"

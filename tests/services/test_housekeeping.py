@@ -1,0 +1,124 @@
+"""Forgetting a person and purging what is old, over ledger, inbox and deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.core.rules import hash_email
+from airflow_outreach_provider.services.housekeeping import forget, purge
+from airflow_outreach_provider.store import deliveries_inbox, inbox, suppressions
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger_schema import attempts, leads, runs
+from airflow_outreach_provider.store.migrate import upgrade
+
+JANE, JOHN = "+14165550101", "+14165550102"
+MAIL = "Jane.Doe@example.com"
+
+
+@pytest.fixture
+def store(store_url: str, clock: Any) -> Iterator[Store]:
+    store = Store(store_url, clock=clock)
+    upgrade(store)
+    yield store
+    store.close()
+
+
+def lead(store: Store, phone: str | None, state: str, at: datetime, **more: Any) -> int:
+    values = {
+        "campaign": "spring", "phone": phone, "row_hash": f"{phone}{state}{at}", "state": state, "detail": "said something",
+        "created_at": at, "updated_at": at, "sent_at": at, "accepted_at": at if state == "accepted" else None,
+        "run_id": 1, "contact_id": "c1", **more,
+    }  # fmt: skip
+    with store.write() as connection:
+        number = int(connection.execute(leads.insert().returning(leads.c.id), values).scalar_one())
+        connection.execute(attempts.insert().values(lead_id=number, run_id=1, at=at, outcome="accepted"))
+    return number
+
+
+def event(store: Store, name: str, contact: Contact, at: datetime) -> None:
+    made = ContactEvent(name, "varda", "varda", "call.ended", EventKind.CALL_ENDED, at, at, contact)
+    inbox.append(store, [Incoming(made, made.to_json(), "[]")])
+    deliveries_inbox.fan_out(store, "crm", inbox.read_new(store, "crm"), ["crm"])
+
+
+def count(store: Store, table: str) -> int:
+    with store.read() as connection:
+        return int(connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one())
+
+
+def test_a_person_is_forgotten_everywhere_by_phone(store: Store) -> None:
+    """Nothing of the person is left in ledger, inbox and deliveries; the number alone stays on the list; others stay."""
+    now = store.now()
+    lead(store, JANE, "accepted", now)
+    lead(store, JOHN, "accepted", now)
+    event(store, "evt_1", Contact(phone=JANE), now)
+    event(store, "evt_2", Contact(phone=JOHN), now)
+    done = forget(store, phone=JANE, actor="me")
+    assert (done["leads"], done["events"], done["deliveries"], done["do-not-contact"]) == (1, 1, 1, 1)
+    assert [count(store, table) for table in ("leads", "attempts", "inbox_events", "deliveries")] == [
+        1,
+        1,
+        1,
+        1,
+    ]
+    assert [row.phone for row in suppressions.entries(store).rows] == [JANE]
+    assert forget(store, phone=JANE, actor="me")["leads"] == 0
+
+
+def test_a_person_is_forgotten_by_e_mail_in_any_writing(store: Store) -> None:
+    """An e-mail address finds the person's leads, though only its hash was kept, and events by the address itself."""
+    now = store.now()
+    lead(store, JANE, "accepted", now, email_hash=hash_email(MAIL))
+    event(store, "evt_1", Contact(email=MAIL), now)
+    done = forget(store, email=" jane.doe@EXAMPLE.com ", actor="me", suppress=False)
+    assert (done["leads"], done["events"], done["deliveries"]) == (1, 1, 1)
+    assert suppressions.entries(store).rows == []
+
+
+def test_purge_keeps_who_was_texted_and_what_waits(store: Store, clock: Any) -> None:
+    """Old rows go; accepted people stay known by number, held and planned leads wait, the list stays whole."""
+    old = clock.time
+    lead(store, "+14165550110", "accepted", old, email_hash="x")
+    lead(store, "+14165550111", "held", old)
+    lead(store, "+14165550112", "planned", old)
+    lead(store, "+14165550113", "rejected", old)
+    lead(store, None, "rejected", old)
+    event(store, "evt_1", Contact(phone=JANE), old)
+    suppressions.add(store, [JOHN], actor="me")
+    with store.write() as connection:
+        connection.execute(
+            runs.insert().values(
+                campaign="spring",
+                owner="o",
+                state="succeeded",
+                started_at=old,
+                heartbeat_at=old,
+                lease_until=old,
+            )
+        )
+    clock.advance(days=40)
+    lead(store, "+14165550114", "rejected", clock.time)
+    done = purge(store, clock.time - timedelta(days=30))
+    assert done["leads removed"] == 2
+    assert done["runs removed"] == done["events removed"] == 1
+    with store.read() as connection:
+        left = connection.execute(
+            sa.text("SELECT phone, state, detail, email_hash, contact_id FROM leads ORDER BY phone")
+        )
+        rows = [tuple(row) for row in left]
+    assert rows[0] == ("+14165550110", "accepted", "", None, None)
+    assert [row[1] for row in rows[1:]] == ["held", "planned", "rejected"]
+    assert [row.phone for row in suppressions.entries(store).rows] == [JOHN]
+    assert purge(store, clock.time - timedelta(days=30))["leads reduced to their number"] == 0
+
+
+def test_purge_of_an_empty_store_does_nothing(store: Store) -> None:
+    """An empty store has nothing to remove."""
+    assert set(purge(store, datetime(2030, 1, 1, tzinfo=UTC)).values()) == {0}

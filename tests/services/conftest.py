@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from airflow_outreach_provider.simulator.process import RunningSimulator, runnin
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.store.tables import metadata
 
 _RULES = {"campaign", "mapping", "payload_format", "default_region", "require_consent", "line_types", "quiet_hours", "resubmit",
           "configuration_id"}  # fmt: skip
@@ -123,10 +125,33 @@ def sim(_simulator: RunningSimulator) -> RunningSimulator:
     return _simulator
 
 
-@pytest.fixture
-def api(sim: RunningSimulator, store: Store) -> Api:
+@pytest.fixture(scope="session")
+def _postgres_store(postgres_admin: sa.Engine) -> Iterator[Store]:
+    """One migrated schema for all batches: making one takes longer than most of them."""
+    schema = f"outreach_{uuid.uuid4().hex[:12]}"
+    with postgres_admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
+    url = postgres_admin.url.update_query_dict({"options": f"-csearch_path={schema}"})
+    store = Store(url.render_as_string(hide_password=False))
+    upgrade(store)
+    yield store
+    store.close()
+    with postgres_admin.connect() as connection:
+        connection.execute(sa.text(f"DROP SCHEMA {schema} CASCADE"))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def api(request: pytest.FixtureRequest, sim: RunningSimulator) -> Iterator[Api]:
     """The simulated API with an empty store, on each database."""
-    return Api(sim, store)
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_api")
+        return
+    store: Store = request.getfixturevalue("_postgres_store")
+    with store.write() as connection:
+        tables = ", ".join(table.name for table in metadata.sorted_tables)
+        connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    yield Api(sim, store)
+    store._clock = None
 
 
 @pytest.fixture

@@ -163,8 +163,9 @@ def test_the_wait_asked_for_is_handed_over(sqlite_api: Any, people: People) -> N
     assert 118_000 <= retry_at - finished_at <= 121_000
 
 
-def test_a_long_wait_is_handed_over_though_others_were_answered(api: Any, people: People) -> None:
+def test_a_long_wait_is_handed_over_though_others_were_answered(sqlite_api: Any, people: People) -> None:
     """One lead of many is answered "come back in a minute": the task does not sit there for it."""
+    api = sqlite_api
     api.sim.set_faults("status=503,retry_after=60,ending=2000003", "latency=0.02,jitter=0.02")
     started = time.monotonic()
     got = api.send(people(60), window=8, patience=2)
@@ -211,8 +212,9 @@ def test_resend_sends_what_was_held_before(api: Any, people: People) -> None:
     api.nobody_twice()
 
 
-def test_duplicates_in_other_spellings_are_one_person(api: Any) -> None:
+def test_duplicates_in_other_spellings_are_one_person(sqlite_api: Any) -> None:
     """One number in several writings, near and far apart in the file, is texted once and counted as what it is."""
+    api = sqlite_api
     writings = [
         "+14162000001",
         "(416) 200-0001",
@@ -230,8 +232,9 @@ def test_duplicates_in_other_spellings_are_one_person(api: Any) -> None:
     assert api.texts()["+14162000001"] == 1
 
 
-def test_bad_rows_are_rejected_once_each_with_their_line(api: Any) -> None:
+def test_bad_rows_are_rejected_once_each_with_their_line(sqlite_api: Any) -> None:
     """Rows that cannot be read are rejected with the reason and the line; the others go on."""
+    api = sqlite_api
     rows: list[Any] = [
         {"phone": "+14162000001"},
         {"phone": "12"},
@@ -259,9 +262,10 @@ CHANGES = [
 
 @pytest.mark.parametrize(("resubmit", "later", "states", "texts"), CHANGES, ids=str)
 def test_a_changed_row_is_sent_again_only_by_rule(
-    api: Any, people: People, resubmit: Any, later: timedelta, states: dict[str, int], texts: int
+    sqlite_api: Any, people: People, resubmit: Any, later: timedelta, states: dict[str, int], texts: int
 ) -> None:
     """resubmit="never" keeps at most one text; "changed" and a timedelta are a written rule."""
+    api = sqlite_api
     api.send(people(10))
     api.sql("UPDATE leads SET accepted_at = accepted_at - :ms", ms=round(later.total_seconds() * 1000))
     changed = api.send(people(10, company="New"), resubmit=resubmit, attempt=2)
@@ -271,8 +275,9 @@ def test_a_changed_row_is_sent_again_only_by_rule(
     assert set(api.texts().values()) == {texts}
 
 
-def test_a_rejected_row_that_was_mended_is_tried_again(api: Any, people: People) -> None:
+def test_a_rejected_row_that_was_mended_is_tried_again(sqlite_api: Any, people: People) -> None:
     """The API refused a lead: its changed row is sent, its unchanged one is not."""
+    api = sqlite_api
     api.sim.set_faults("status=422,ending=4")
     assert api.send(people(10)).states == {"accepted": 9, "rejected": 1}
     api.sim.set_faults()
@@ -293,8 +298,9 @@ def test_a_dry_run_sends_and_writes_nothing(api: Any, people: People) -> None:
     assert api.sql("SELECT count(*) FROM attempts") == [(10,)]
 
 
-def test_too_many_failed_rows_turn_the_run_red(api: Any, people: People) -> None:
+def test_too_many_failed_rows_turn_the_run_red(sqlite_api: Any, people: People) -> None:
     """max_rejected counts rejected and held rows; all other rows are done all the same."""
+    api = sqlite_api
     api.sim.set_faults("status=422,ending=4", "drop,when=after,ending=7")
     got = api.send(people(60), max_rejected=RejectLimit.parse("5%"))
     assert isinstance(got.error, TooManyRejected)
@@ -365,8 +371,9 @@ def test_what_a_dead_run_left_planned_is_sent_by_the_next(api: Any, people: Peop
     api.nobody_twice()
 
 
-def test_carried_leads_that_stay_unsent_are_not_green(api: Any, people: People) -> None:
+def test_carried_leads_that_stay_unsent_are_not_green(sqlite_api: Any, people: People) -> None:
     """Leads of earlier runs that could not be sent either turn the run red like its own."""
+    api = sqlite_api
     api.sim.set_faults("status=503,retry_after=60")
     api.send(people(6), patience=0.2)
     api.sim.set_faults("drop,when=before,ending=3")
@@ -375,8 +382,9 @@ def test_carried_leads_that_stay_unsent_are_not_green(api: Any, people: People) 
     assert api.ledger() == {"accepted": 5, "planned": 1}
 
 
-def test_a_source_that_breaks_cuts_off_no_request(api: Any, people: People) -> None:
+def test_a_source_that_breaks_cuts_off_no_request(sqlite_api: Any, people: People) -> None:
     """The rows before the break are sent to their end, and the run fails with the source's own error."""
+    api = sqlite_api
 
     def rows() -> Iterator[Row]:
         yield from read_list(people(300))
@@ -435,8 +443,9 @@ class Slow:
         return Answer(Outcome.ACCEPTED, "accepted")
 
 
-def test_a_cancelled_run_accounts_for_every_row(api: Any, people: People) -> None:
+def test_a_cancelled_run_accounts_for_every_row(sqlite_api: Any, people: People) -> None:
     """A task time-out or mark-failed cancels the run: what was in flight is held, the rest is not sent yet."""
+    api = sqlite_api
     run = api.make(people(100), client=Slow(), window=8)
 
     async def cut() -> None:
@@ -455,9 +464,10 @@ def test_a_cancelled_run_accounts_for_every_row(api: Any, people: People) -> Non
 
 
 def test_a_stopped_run_waits_a_moment_and_holds_what_did_not_answer(
-    api: Any, people: People, monkeypatch: pytest.MonkeyPatch
+    sqlite_api: Any, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """stop() claims nothing more, waits for answers for some seconds, and holds what is still out."""
+    api = sqlite_api
     monkeypatch.setattr("airflow_outreach_provider.services.submit._GRACE_SECONDS", 0.3)
     client = Slow()
     run = api.make(people(100), client=client, window=8)
@@ -483,8 +493,9 @@ def test_an_api_that_is_away_is_unavailable_soon(sqlite_api: Any, people: People
     assert got.states == {"planned": 40}
 
 
-def test_leads_may_name_campaigns_of_their_own(api: Any, people: People) -> None:
+def test_leads_may_name_campaigns_of_their_own(sqlite_api: Any, people: People) -> None:
     """The same number in two configurations is two leads; in one named campaign it is one."""
+    api = sqlite_api
     rows = people(5, configurationId="on") + people(5, configurationId="two")
     assert api.send(rows, configuration_id=None).states == {"accepted": 10}
     one = api.send(

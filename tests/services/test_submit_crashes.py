@@ -29,6 +29,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.e2e
 def test_a_killed_worker_costs_at_most_a_window(api: Any, people: People, spawn: Callable[..., Any]) -> None:
     """SIGKILL in mid-batch, three times at random moments: nobody twice, every row in a state, held within the window."""
     api.sim.set_faults("latency=0.01,jitter=0.01")
@@ -185,6 +186,7 @@ def cut(postgres_admin: sa.Engine, postgres_url: str) -> Iterator[tuple[Store, C
     store.close()
 
 
+@pytest.mark.e2e
 @pytest.mark.postgres
 def test_lost_database_connections_text_nobody_twice(
     cut: tuple[Store, Callable[[], int]], api_of: Callable[[Store], Any], people: People

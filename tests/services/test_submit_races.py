@@ -83,6 +83,7 @@ def test_two_runs_at_once_with_faults_leave_every_lead_in_a_state(api: Any, peop
     assert accepted <= set(texted)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("overlap", ["same", "half"])
 def test_two_processes_at_once_text_everybody_once(api: Any, spawn: Callable[..., Any], overlap: str) -> None:
     """Two workers, each a process of its own, with the same people or half of them."""
@@ -142,8 +143,9 @@ def test_the_rate_holds_over_two_runs(api: Any, people: People) -> None:
     assert 1.1 <= took < 6
 
 
-def test_a_slow_source_does_not_stop_the_sending(api: Any, people: People) -> None:
+def test_a_slow_source_does_not_stop_the_sending(sqlite_api: Any, people: People) -> None:
     """Rows are sent while the source is still being read."""
+    api = sqlite_api
 
     def slow() -> Iterator[Row]:
         for row in read_list(people(700)):

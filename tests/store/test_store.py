@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -249,6 +250,22 @@ def test_many_processes_upgrade_at_once(store_url: str) -> None:
     assert current_revision(store) == HEAD
     check(store)
     assert upgrade(store) is False
+    store.close()
+
+
+def test_a_file_that_another_process_is_making_is_waited_for(sqlite_url: str) -> None:
+    """SQLite refuses to switch the journal while somebody writes, without waiting: the store waits itself."""
+    maker = sqlite3.connect(
+        sqlite_url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False
+    )
+    maker.execute("CREATE TABLE other (x)")
+    maker.execute("BEGIN EXCLUSIVE")
+    timer = threading.Timer(0.4, lambda: maker.execute("COMMIT"))
+    timer.start()
+    store = Store(sqlite_url)
+    assert upgrade(store) is True
+    timer.join()
+    maker.close()
     store.close()
 
 

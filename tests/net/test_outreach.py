@@ -30,6 +30,7 @@ from cryptography.x509.oid import NameOID
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.outcomes import Answer, Fault, Outcome
 from airflow_outreach_provider.net.outreach import SUBMIT_PATH, ApiSettings, OutreachClient, fault_of
+from airflow_outreach_provider.services import loop
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 
 A, R, C, U, X = (
@@ -96,7 +97,7 @@ async def _post(behave: Behaviour, times: int, settings: dict[str, Any]) -> tupl
 
 def post(behave: Behaviour, times: int = 1, **settings: Any) -> Answer:
     """The (last) answer to a submission to a server that behaves so."""
-    return asyncio.run(_post(behave, times, settings))[0][-1]
+    return loop.run(_post(behave, times, settings))[0][-1]
 
 
 def post_to(base_url: str, **settings: Any) -> Answer:
@@ -105,7 +106,7 @@ def post_to(base_url: str, **settings: Any) -> Answer:
         async with OutreachClient(ApiSettings(base_url, "user_k", **options)) as client:
             return await client.submit(BODY)
 
-    return asyncio.run(run())
+    return loop.run(run())
 
 
 def response(status: int, body: bytes = b"", *headers: str, length: int | None = None) -> bytes:
@@ -170,7 +171,7 @@ def test_each_answer_is_its_outcome_on_the_wire(status: int, body: bytes, outcom
 
 def test_a_submission_is_the_documented_request() -> None:
     """One POST with the key and exactly the bytes given, and no cookie or user of anybody else."""
-    answers, server = asyncio.run(_post(answering(response(200, OK, "Set-Cookie: a=b")), 3, {}))
+    answers, server = loop.run(_post(answering(response(200, OK, "Set-Cookie: a=b")), 3, {}))
     assert {a.contact_id for a in answers} == {"c1"}
     assert answers[0].latency_ms >= 0
     assert server.connections == 1
@@ -192,14 +193,14 @@ def test_a_base_url_may_have_a_path_and_a_slash() -> None:
                 await client.submit(BODY)
             return server.requests[0].line
 
-    assert asyncio.run(run()) == f"POST /tether{SUBMIT_PATH} HTTP/1.1"
+    assert loop.run(run()) == f"POST /tether{SUBMIT_PATH} HTTP/1.1"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_never_followed(status: int) -> None:
     """A redirected POST would be repeated or turned into a GET: it is a configuration fault instead."""
     raw = response(status, b"", "Location: /elsewhere")
-    answers, server = asyncio.run(_post(answering(raw), 1, {}))
+    answers, server = loop.run(_post(answering(raw), 1, {}))
     assert (answers[0].outcome, answers[0].reason) == (C, "redirected")
     assert len(server.requests) == 1
 
@@ -375,7 +376,7 @@ def test_the_time_limit_ends_each_of_many_at_once() -> None:
                 server.behave = answering(response(200, OK))
                 return many, await client.submit(BODY), took
 
-    many, later, took = asyncio.run(run())
+    many, later, took = loop.run(run())
     assert {answer.reason for answer in many} == {"answer_timeout"}
     assert 0.4 <= took < 1.5
     assert later.outcome is A
@@ -394,7 +395,7 @@ def test_a_cancelled_submission_is_cancelled() -> None:
                 with pytest.raises(asyncio.CancelledError):
                     await task
 
-    asyncio.run(run())
+    loop.run(run())
 
 
 # -- no connection ------------------------------------------------------------------------------------------
@@ -462,14 +463,14 @@ def test_an_idle_connection_the_server_closed_is_not_used_again() -> None:
                 await asyncio.sleep(0.1)
                 return await client.submit(BODY), len(server.requests)
 
-    answer, requests = asyncio.run(run())
+    answer, requests = loop.run(run())
     assert (answer.outcome, requests) == (A, 2)
 
 
 def test_a_lead_is_never_posted_twice_by_the_client() -> None:
     """Nothing below us repeats a POST whose connection died."""
     for behave in (_drop, _reset):
-        _, server = asyncio.run(_post(behave, 1, {}))
+        _, server = loop.run(_post(behave, 1, {}))
         assert len(server.requests) == 1
 
 
@@ -492,9 +493,9 @@ def test_a_key_pasted_with_a_line_break_works() -> None:
                 assert (await client.submit(BODY)).outcome is A
             return server.requests[0].headers["authorization"]
 
-    assert asyncio.run(run(" user_k\n")) == "Bearer user_k"
+    assert loop.run(run(" user_k\n")) == "Bearer user_k"
     with pytest.raises(ConfigurationError) as caught:
-        asyncio.run(run("user_se\ncret"))
+        loop.run(run("user_se\ncret"))
     assert "cret" not in str(caught.value)
 
 
@@ -510,7 +511,7 @@ def test_outside_its_context_the_client_says_so() -> None:
         await OutreachClient(ApiSettings("http://127.0.0.1:9", "k")).submit(BODY)
 
     with pytest.raises(RuntimeError, match="context manager"):
-        asyncio.run(run())
+        loop.run(run())
 
 
 # -- TLS ----------------------------------------------------------------------------------------------------
@@ -594,7 +595,7 @@ def test_tls_to_a_plain_port_is_unavailable() -> None:
             async with OutreachClient(settings) as client:
                 return await client.submit(BODY)
 
-    answer = asyncio.run(run())
+    answer = loop.run(run())
     assert answer.outcome is U
     assert answer.reason in ("tls", "connect_timeout")
 
@@ -624,7 +625,7 @@ def test_a_proxy_is_used_where_the_connection_names_one(no_environment: pytest.M
             async with OutreachClient(settings) as client:
                 return await client.submit(BODY), proxy
 
-    answer, proxy = asyncio.run(run())
+    answer, proxy = loop.run(run())
     assert answer.outcome is A
     assert proxy.requests[0].line == f"POST http://api.example{SUBMIT_PATH} HTTP/1.1"
 
@@ -655,7 +656,7 @@ def test_a_tunnel_that_is_refused_sent_nothing(
             async with OutreachClient(settings) as client:
                 return await client.submit(BODY)
 
-    assert asyncio.run(run()).outcome is outcome
+    assert loop.run(run()).outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -679,7 +680,7 @@ def test_the_environments_proxy_counts_where_it_is_trusted(
                     assert client._proxy is None
             return bool(proxy.requests)
 
-    assert asyncio.run(run()) is used
+    assert loop.run(run()) is used
 
 
 # -- completeness -------------------------------------------------------------------------------------------
@@ -758,7 +759,7 @@ def test_what_the_answer_means_is_what_became_of_the_person(
         async with OutreachClient(settings) as client:
             return await client.submit(body)
 
-    answer = asyncio.run(run())
+    answer = loop.run(run())
     simulator.set_faults()
     assert answer.outcome is outcome
     assert simulator.report()["texts"] == texted
@@ -787,6 +788,6 @@ def test_faults_of_the_configuration_are_told_apart(
         async with OutreachClient(settings) as client:
             return await client.submit(body)
 
-    answer = asyncio.run(run())
+    answer = loop.run(run())
     assert (answer.outcome, answer.status) == (C, status)
     assert http.client.responses[status]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -10,6 +9,7 @@ import time
 import traceback
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -92,7 +92,7 @@ def test_a_database_that_is_away_is_a_store_error(url: str) -> None:
         upgrade(Store(url))
 
 
-def test_a_file_that_is_no_database_is_a_store_error(tmp_path: object) -> None:
+def test_a_file_that_is_no_database_is_a_store_error(tmp_path: Path) -> None:
     """Somebody else's file is not overwritten."""
     path = f"{tmp_path}/leads.csv"
     with open(path, "w") as file:
@@ -253,20 +253,29 @@ def test_many_processes_upgrade_at_once(store_url: str) -> None:
     store.close()
 
 
-def test_a_file_that_another_process_is_making_is_waited_for(sqlite_url: str) -> None:
-    """SQLite refuses to switch the journal while somebody writes, without waiting: the store waits itself."""
-    maker = sqlite3.connect(
-        sqlite_url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False
-    )
-    maker.execute("CREATE TABLE other (x)")
-    maker.execute("BEGIN EXCLUSIVE")
-    timer = threading.Timer(0.4, lambda: maker.execute("COMMIT"))
-    timer.start()
-    store = Store(sqlite_url)
-    assert upgrade(store) is True
-    timer.join()
-    maker.close()
-    store.close()
+def test_a_new_file_is_opened_by_many_at_once(tmp_path: Path) -> None:
+    """SQLite refuses two who switch a new file's journal at the same moment, without waiting: the store waits itself."""
+    errors: list[BaseException] = []
+
+    def work(url: str, gate: threading.Barrier) -> None:
+        store = Store(url)
+        gate.wait(10)
+        try:
+            with store.write() as connection:
+                connection.execute(sa.text("CREATE TABLE IF NOT EXISTS t (x)"))
+        except StoreError as error:
+            errors.append(error)
+        store.close()
+
+    for number in range(40):
+        gate = threading.Barrier(8)
+        url = f"sqlite:///{tmp_path / f'{number}.db'}"
+        threads = [threading.Thread(target=work, args=(url, gate)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    assert errors == []
 
 
 def test_threads_of_one_process_upgrade_at_once(store_url: str) -> None:

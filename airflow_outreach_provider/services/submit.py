@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from math import inf
 from typing import Any, Literal, Protocol, TypeVar
 
 from airflow_outreach_provider.core.errors import (
@@ -91,6 +92,21 @@ class SubmitOptions:
     stage_only: bool = False
     shard: int = 0
     shards: int = 1
+
+    def check(self) -> None:
+        """:raises ConfigurationError: an option cannot be kept as written; a run with it would send nothing, for ever."""
+        self.rules.check()
+        if self.window < 1:
+            raise ConfigurationError(f"concurrency is {self.window!r}", "use a whole number from 1 on")
+        if self.requests_per_second is not None and not 0 < self.requests_per_second < inf:
+            raise ConfigurationError(
+                f"requests_per_second is {self.requests_per_second!r}",
+                "use a number above 0, or None for no limit",
+            )
+        if self.on_unknown not in ("hold", "resend"):
+            raise ConfigurationError(
+                f"on_unknown {self.on_unknown!r} does not exist", "use 'hold' or 'resend'"
+            )
 
 
 class Progress(Protocol):
@@ -176,7 +192,7 @@ class SubmitRun:
         :raises TooManyRejected: more rows were rejected than allowed, or fewer read than ``min_rows``.
         :raises StoreError: the ledger is away.
         """
-        self.options.rules.check()
+        self.options.check()
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._turned = asyncio.Event()
@@ -621,7 +637,11 @@ class SubmitRun:
         while True:
             await asyncio.sleep(min(1.0, every))
             if self._progress is not None:
-                self._progress(self)
+                try:
+                    self._progress(self)
+                except Exception as error:  # noqa: BLE001 - whoever watches must not cut off requests in flight
+                    self._fail(error)
+                    return
             if time.monotonic() - self._last_beat < every:
                 continue
             try:

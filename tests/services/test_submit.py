@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -413,8 +415,6 @@ def test_hostile_words_of_the_api_are_written_harmlessly(api: Any, people: Peopl
             pass
 
         async def submit(self, body: bytes) -> Answer:
-            from datetime import UTC, datetime
-
             said = b'{"message": "\\u0000 \\ud800 +1 416 200 0001 \\u001b[2J", "success": false}'
             return judge(422, said, now=datetime.now(UTC))
 
@@ -635,3 +635,53 @@ def test_shares_of_a_staged_batch_are_sent_at_once(api: Any, people: People) -> 
     assert sum(run.tally.counts[RowState.ACCEPTED] for run in made) == 600
     assert all(run.tally.read == sum(run.tally.counts.values()) for run in made)
     api.nobody_twice()
+
+
+def test_a_watcher_that_breaks_cuts_off_no_request(sqlite_api: Any, people: People) -> None:
+    """A log or a metric that cannot be written stops the batch in order: nothing in flight is held for it."""
+
+    def broken(run: Any) -> None:
+        raise OSError("the log is gone")
+
+    sqlite_api.sim.set_faults("latency=0.05")
+    got = sqlite_api.send(people(400), window=8, progress=broken)
+    assert isinstance(got.error, OSError)
+    assert set(got.states) == {"accepted", "planned"}
+    sqlite_api.nobody_twice()
+
+
+@pytest.mark.parametrize("status", [400, 401, 422, 429, 500])
+def test_nothing_a_run_leaves_behind_names_a_person(sqlite_api: Any, status: int) -> None:
+    """The API echoes the lead in its answer: error, table, ledger, attempts and runs hold no whole number or address."""
+
+    class Echo(Slow):
+        async def submit(self, body: bytes) -> Answer:
+            lead = json.loads(body)
+            said = f"{lead['phoneNumber']} / {lead['phoneNumber'][1:]} / {lead['email']} is wrong"
+            return judge(status, json.dumps({"message": said}).encode(), now=datetime.now(UTC))
+
+    rows = [{"phone": f"+1416{2_000_000 + n}", "email": f"jane.doe{n}@example.com"} for n in range(6)]
+    got = sqlite_api.send([*rows, {"phone": "416 200 00 00 9"}], client=Echo(), patience=0.1, default_region="US",
+                          max_rejected=RejectLimit(None, 0))  # fmt: skip
+    assert got.error is not None
+    left = [str(got.error), got.tally.table(), repr(got.tally.by_reason())]
+    left += [str(row) for row in sqlite_api.sql("SELECT reason, detail FROM leads")]
+    left += [str(row) for row in sqlite_api.sql("SELECT reason, detail FROM attempts")]
+    left += [str(row) for row in sqlite_api.sql("SELECT error, reasons, counts, source FROM runs")]
+    assert any("is wrong" in text for text in left)
+    assert not [text for text in left if re.search(r"1?416200000\d|jane\.doe", text)]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"window": 0}, {"window": -1}, {"requests_per_second": 0.0}, {"requests_per_second": -1.0}, {"on_unknown": "maybe"},
+     {"requests_per_second": float("nan")}, {"requests_per_second": float("inf")}, {"resubmit": "sometimes"}],
+    ids=str,
+)  # fmt: skip
+def test_an_option_that_cannot_be_kept_is_told_before_the_first_row(
+    sqlite_api: Any, people: People, option: Any
+) -> None:
+    """A window or a rate of nothing would wait for ever: it is a configuration fault, and no run is begun."""
+    got = sqlite_api.send(people(3), **option)
+    assert isinstance(got.error, ConfigurationError)
+    assert sqlite_api.sql("SELECT count(*) FROM runs") == [(0,)]

@@ -76,13 +76,13 @@ class Server:
             while line := await reader.readline():
                 headers = {}
                 while (header := await reader.readline()) not in (b"\r\n", b""):
-                    name, _, value = header.decode().partition(":")
+                    name, _, value = header.decode("latin-1").partition(":")
                     headers[name.lower()] = value.strip()
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
-                self.requests.append(Request(line.decode().strip(), headers, body))
+                self.requests.append(Request(line.decode("latin-1").strip(), headers, body))
                 await self.behave(writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client is gone, or the test is over
+        except (ConnectionError, ValueError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client is gone, speaks TLS, or the test is over
         finally:
             writer.close()
 

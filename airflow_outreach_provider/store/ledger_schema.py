@@ -135,5 +135,4 @@ rates = sa.Table(
     # One row a connection: how many requests are spoken for until when, shared by all tasks.
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("next_free_at", UtcTime, nullable=False, comment="the first moment not yet given out"),
-    sa.Column("paused_until", UtcTime, comment="the other side asked all of us to wait"),
 )

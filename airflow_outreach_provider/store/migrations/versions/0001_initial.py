@@ -350,9 +350,6 @@ def upgrade() -> None:
         sa.Column(
             "next_free_at", sa.BigInteger(), nullable=False, comment="the first moment not yet given out"
         ),
-        sa.Column(
-            "paused_until", sa.BigInteger(), nullable=True, comment="the other side asked all of us to wait"
-        ),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_rates")),
     )
     op.create_table(

@@ -1,0 +1,150 @@
+"""``airflow outreach leads``, ``suppressions``, ``db`` and ``purge``: count first, then go."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_outreach_provider.store import audit, suppressions
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger_schema import leads
+from airflow_outreach_provider.store.migrate import upgrade
+from airflow_outreach_provider.store.views_leads import LeadFilter, list_leads
+
+
+@pytest.fixture
+def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
+    store = Store(sqlite_url)
+    upgrade(store)
+    old = datetime.now(UTC) - timedelta(days=90)
+    common = {
+        "campaign": "spring",
+        "reason": "server_error",
+        "detail": "",
+        "payload": "{}",
+        "created_at": old,
+        "updated_at": old,
+    }
+    with store.write() as connection:
+        connection.execute(
+            leads.insert(),
+            [
+                {"phone": f"+1416555{n:04d}", "state": "held" if n < 103 else "rejected", **common}
+                for n in range(100, 105)
+            ],
+        )
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """``run("leads", "list", "--state", "held")``: what the command prints."""
+
+    def call(*words: str) -> str:
+        from airflow_outreach_provider.cli import get_commands
+
+        items: Any = get_commands()[0].subcommands
+        rest = list(words)
+        while True:
+            command = next(item for item in items if item.name == rest[0])
+            rest = rest[1:]
+            if not hasattr(command, "subcommands"):
+                break
+            items = command.subcommands
+        parser = argparse.ArgumentParser()
+        for argument in command.args:
+            argument.add_to_parser(parser)
+        command.func(parser.parse_args(rest))
+        return capsys.readouterr().out
+
+    return call
+
+
+def test_list_masks_and_filters(store: Store, run: Callable[..., str]) -> None:
+    """The list shows what was asked for, numbers masked; -o json is JSON."""
+    rows = json.loads(run("leads", "list", "--state", "held", "-o", "json"))
+    assert len(rows) == 3
+    assert all("•••" in row["phone"] for row in rows)
+    assert "4165550100" not in json.dumps(rows)
+    assert len(json.loads(run("leads", "list", "--phone", "+14165550104", "-o", "json"))) == 1
+
+
+def test_resolve_counts_first_then_goes(store: Store, run: Callable[..., str]) -> None:
+    """Without --yes nothing changes; with it held leads are settled and an audit row says by whom."""
+    assert "3 held leads would become accepted" in run("leads", "resolve", "--as", "accepted")
+    assert len(list_leads(store, LeadFilter(state=None)).rows) == 5
+    assert json.loads(run("leads", "list", "--state", "held", "-o", "json"))
+    first = json.loads(run("leads", "list", "--state", "held", "-o", "json"))[0]["id"]
+    assert "1 leads are planned" in run("leads", "resolve", "--as", "planned", "--id", str(first), "--yes")
+    assert "2 leads are accepted" in run(
+        "leads", "resolve", "--as", "accepted", "--campaign", "spring", "--yes"
+    )
+    assert audit.entries(store).rows[0].actor.startswith("cli:")
+
+
+def test_the_do_not_contact_list_is_imported_added_and_removed(
+    store: Store, run: Callable[..., str], tmp_path: Path
+) -> None:
+    """A file's numbers go on the list, bad rows are named; single numbers are added and removed."""
+    path = tmp_path / "stop.csv"
+    path.write_text("Telefon\n(416) 555-0190\n+1 416 555 0191\nnobody\n")
+    with pytest.raises(SystemExit):
+        run(
+            "leads",
+            "import-suppressions",
+            str(path),
+            "--region",
+            "CA",
+            "--column",
+            "Telefon",
+            "--reason",
+            "asked",
+        )
+    assert {row.phone for row in suppressions.entries(store).rows} == {"+14165550190", "+14165550191"}
+    assert "1 numbers added" in run("suppressions", "add", "+14165550192", "--campaign", "spring")
+    listed = json.loads(run("suppressions", "list", "-o", "json"))
+    assert {row["campaign"] for row in listed} == {"all", "spring"}
+    assert "1 numbers removed" in run("suppressions", "remove", "+14165550190")
+    assert len(suppressions.entries(store).rows) == 2
+
+
+def test_forget_and_purge_ask_first(store: Store, run: Callable[..., str]) -> None:
+    """Forgetting and purging say what they would do, and do it with --yes."""
+    assert "add --yes" in run("leads", "forget", "--phone", "+14165550100")
+    assert "add --yes" in run("purge", "--older-than", "30")
+    assert len(list_leads(store, LeadFilter()).rows) == 5
+    assert "1 leads" in run("leads", "forget", "--phone", "+14165550100", "--yes")
+    assert "2 leads removed" in run("purge", "--older-than", "30", "--yes")
+    assert len(list_leads(store, LeadFilter()).rows) == 2
+    with pytest.raises(SystemExit, match="retention_days"):
+        run("purge", "--yes")
+
+
+def test_db_commands(store: Store, run: Callable[..., str]) -> None:
+    """``db upgrade`` and ``db check`` name the revision."""
+    assert "already at revision" in run("db", "upgrade")
+    assert "at revision" in run("db", "check")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("leads", "forget", "--yes"), "nobody is named"),
+        (("suppressions", "add", "12"), "no phone number"),
+        (("leads", "import-suppressions", "/nowhere.csv"), "not a file"),
+    ],
+)
+def test_mistakes_end_with_advice(
+    store: Store, run: Callable[..., str], words: tuple[str, ...], says: str
+) -> None:
+    """A mistake ends the command with what to do, not with a traceback."""
+    with pytest.raises(SystemExit, match=says):
+        run(*words)

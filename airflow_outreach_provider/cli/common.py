@@ -5,22 +5,46 @@ from __future__ import annotations
 import functools
 from argparse import Namespace
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 
+def with_advice(run: Callable[[], object]) -> None:
+    """Run it; our own errors end the command with their message, which a traceback would hide."""
+    from airflow_outreach_provider.core.errors import OutreachError
+
+    try:
+        run()
+    except OutreachError as error:
+        raise SystemExit(str(error)) from error
+
+
 def exit_with_advice(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
-    """Our own errors end a command with their message, which says what to do; a traceback would hide it."""
+    """A command that runs :func:`with_advice`."""
 
     @functools.wraps(command)
     def wrapped(args: Namespace) -> None:
-        from airflow_outreach_provider.core.errors import OutreachError
-
-        try:
-            command(args)
-        except OutreachError as error:
-            raise SystemExit(str(error)) from error
+        with_advice(lambda: command(args))
 
     return wrapped
+
+
+def since(value: str | None) -> datetime | None:
+    """``2h``, ``3d``, ``90m``, or ISO 8601 (without a zone: UTC)."""
+    from airflow_outreach_provider.core.errors import ConfigurationError
+
+    if value is None:
+        return None
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    try:
+        if value[-1:] in units and value[:-1].isdigit():
+            return datetime.now(UTC) - timedelta(**{units[value[-1]]: int(value[:-1])})
+        moment = datetime.fromisoformat(value)
+    except (ValueError, OverflowError):
+        raise ConfigurationError(
+            f"--since is {value!r}", "write e.g. 2h, 3d or 2026-03-25T00:00:00Z"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def print_rows(rows: list[dict[str, Any]], output: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, positive_int
 
-from airflow_outreach_provider.cli.events import _exit_with_advice, _print, _since
+from airflow_outreach_provider.cli.common import print_rows, since, with_advice
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.deliveries_admin import Filter
@@ -38,9 +38,9 @@ def deliveries_list(args: Namespace) -> None:
             }
             for row in rows
         ]
-        _print(shown, args)
+        print_rows(shown, args.output)
 
-    _exit_with_advice(run)
+    with_advice(run)
 
 
 def deliveries_attempts(args: Namespace) -> None:
@@ -64,9 +64,9 @@ def deliveries_attempts(args: Namespace) -> None:
             }
             for each in attempts
         ]
-        _print(shown, args)
+        print_rows(shown, args.output)
 
-    _exit_with_advice(run)
+    with_advice(run)
 
 
 def deliveries_redeliver(args: Namespace) -> None:
@@ -90,7 +90,7 @@ def deliveries_redeliver(args: Namespace) -> None:
         count = deliveries_admin.redeliver(open_store(), wanted)
         print(f"{count} deliveries are pending again; the next run of their route sends them")
 
-    _exit_with_advice(run)
+    with_advice(run)
 
 
 def deliveries_endpoints(args: Namespace) -> None:
@@ -117,9 +117,9 @@ def deliveries_endpoints(args: Namespace) -> None:
                     "dead": counts.get("dead", 0),
                 }
             )
-        _print(shown, args)
+        print_rows(shown, args.output)
 
-    _exit_with_advice(run)
+    with_advice(run)
 
 
 def deliveries_enable(args: Namespace) -> None:
@@ -132,7 +132,7 @@ def deliveries_enable(args: Namespace) -> None:
         count = endpoints.enable(open_store(), args.endpoint, endpoints.Release(args.release))
         print(f"{args.endpoint} is enabled; {count} held deliveries are sent by the next run of their route")
 
-    _exit_with_advice(run)
+    with_advice(run)
 
 
 def deliveries_disable(args: Namespace) -> None:
@@ -145,7 +145,7 @@ def deliveries_disable(args: Namespace) -> None:
         changed = endpoints.disable(open_store(), args.endpoint, reason=args.reason, by=getuser())
         print(f"{args.endpoint} is disabled{'' if changed else ' already'}; its deliveries are held")
 
-    _exit_with_advice(run)
+    with_advice(run)
 
 
 def deliveries_test(args: Namespace) -> None:
@@ -159,7 +159,7 @@ def deliveries_test(args: Namespace) -> None:
         if not ok:
             raise SystemExit(1)
 
-    _exit_with_advice(run)
+    with_advice(run)
 
 
 def _filter(args: Namespace, states: list[str] | None) -> Filter:
@@ -173,7 +173,7 @@ def _filter(args: Namespace, states: list[str] | None) -> Filter:
         endpoint=args.endpoint,
         states=[DeliveryState(state) for state in states or ()],
         kinds=args.kind or (),
-        since=_since(args.since),
+        since=since(args.since),
     )
 
 

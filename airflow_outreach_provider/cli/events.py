@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, positive_int
+
+from airflow_outreach_provider.cli.common import print_rows, since, with_advice
 
 
 def receive(args: Namespace) -> None:
@@ -29,7 +29,7 @@ def receive(args: Namespace) -> None:
             log_level="warning",
         )
 
-    _exit_with_advice(run)
+    with_advice(run)
 
 
 def sources(args: Namespace) -> None:
@@ -56,9 +56,9 @@ def sources(args: Namespace) -> None:
                     "problem": each.problem or "",
                 }
             )
-        _print(rows, args)
+        print_rows(rows, args.output)
 
-    _exit_with_advice(run)
+    with_advice(run)
 
 
 def events_list(args: Namespace) -> None:
@@ -70,7 +70,7 @@ def events_list(args: Namespace) -> None:
         from airflow_outreach_provider.store import inbox
 
         found = inbox.list_events(
-            open_store(), source=args.source, kinds=args.kind, since=_since(args.since), limit=args.limit
+            open_store(), source=args.source, kinds=args.kind, since=since(args.since), limit=args.limit
         )
         rows = [
             {
@@ -84,9 +84,9 @@ def events_list(args: Namespace) -> None:
             }
             for event in found
         ]
-        _print(rows, args)
+        print_rows(rows, args.output)
 
-    _exit_with_advice(run)
+    with_advice(run)
 
 
 def events_replay(args: Namespace) -> None:
@@ -97,7 +97,7 @@ def events_replay(args: Namespace) -> None:
         from airflow_outreach_provider.store import inbox
 
         chosen: dict[str, Any] = {
-            "since": _since(args.since),
+            "since": since(args.since),
             "source": args.source,
             "kinds": args.kind,
             "event_ids": args.id,
@@ -109,7 +109,7 @@ def events_replay(args: Namespace) -> None:
         count = inbox.replay(open_store(), args.consumer, **chosen)
         print(f"{count} events will be read again by {args.consumer}")
 
-    _exit_with_advice(run)
+    with_advice(run)
 
 
 def events_reparse(_args: Namespace) -> None:
@@ -122,40 +122,7 @@ def events_reparse(_args: Namespace) -> None:
 
         print(f"{read_unrecognised_again(open_store(), find_source)} events are recognised now")
 
-    _exit_with_advice(run)
-
-
-def _since(value: str | None) -> datetime | None:
-    """``2h``, ``3d``, ``90m``, or ISO 8601 (without a zone: UTC)."""
-    from airflow_outreach_provider.core.errors import ConfigurationError
-
-    if value is None:
-        return None
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    try:
-        if value[-1:] in units and value[:-1].isdigit():
-            return datetime.now(UTC) - timedelta(**{units[value[-1]]: int(value[:-1])})
-        moment = datetime.fromisoformat(value)
-    except (ValueError, OverflowError):
-        raise ConfigurationError(
-            f"--since is {value!r}", "write e.g. 2h, 3d or 2026-03-25T00:00:00Z"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _print(rows: list[dict[str, Any]], args: Namespace) -> None:
-    from airflow.cli.simple_table import AirflowConsole
-
-    AirflowConsole().print_as(data=rows, output=args.output)
-
-
-def _exit_with_advice(run: Callable[[], None]) -> None:
-    from airflow_outreach_provider.core.errors import OutreachError
-
-    try:
-        run()
-    except OutreachError as error:
-        raise SystemExit(str(error)) from error
+    with_advice(run)
 
 
 _SOURCE = Arg(flags=("--source",), help="Only events of this source (a connection id)")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
 
 from airflow.cli.cli_config import ActionCommand, Arg
 
+from airflow_outreach_provider.cli.common import with_advice
 from airflow_outreach_provider.workflows.arguments import (
     EXPLAIN_ARGUMENTS,
     INIT_ARGUMENTS,
@@ -58,7 +58,7 @@ def plan(args: Namespace) -> None:
     """Say what the next run of a lead sync would do; sends nothing."""
     from airflow_outreach_provider.workflows.planning import plan_workflow
 
-    _exit_with_advice(
+    with_advice(
         lambda: plan_workflow(
             args.name,
             args.path or _dags_folder(),
@@ -73,20 +73,11 @@ def explain(args: Namespace) -> None:
     """Say which DAG and tasks a workflow becomes."""
     from airflow_outreach_provider.workflows.explaining import explain_workflow
 
-    _exit_with_advice(
+    with_advice(
         lambda: explain_workflow(
             args.name, args.path or _dags_folder(), sys.stdout, as_json=args.output == "json"
         )
     )
-
-
-def _exit_with_advice(run: Callable[[], object]) -> None:
-    from airflow_outreach_provider.core.errors import OutreachError
-
-    try:
-        run()
-    except OutreachError as error:
-        raise SystemExit(str(error)) from error
 
 
 def _dags_folder() -> Path:

@@ -139,9 +139,6 @@ class SubmitRun:
         self.tally = Tally()
         self.pace = Pace(options.window, patience=options.patience, first_patience=min(5.0, options.patience))
         self.run_id = 0
-        self.held_at_start = 0
-        self.started_at = time.monotonic()
-        self.sent = 0
         self._client_manager = client
         self._rows = rows
         self._progress = progress
@@ -223,7 +220,7 @@ class SubmitRun:
                 dry_run=options.dry_run,
             )
         )  # fmt: skip
-        self.run_id, self.held_at_start = started.run_id, started.held
+        self.run_id = started.run_id
         self.ledger = Ledger(self.store, self.run_id)
         self.stager = Stager(
             options.rules,
@@ -546,7 +543,6 @@ class SubmitRun:
         )  # fmt: skip
 
     def _account(self, lead: Planned, answer: Answer) -> None:
-        self.sent += 1
         match answer.outcome:
             case Outcome.ACCEPTED:
                 self._count(lead, RowState.ACCEPTED, "")

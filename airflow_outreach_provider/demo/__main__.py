@@ -1,7 +1,8 @@
 """``python -m airflow_outreach_provider.demo``: the main job in a real Airflow, against a simulated API.
 
-``run`` syncs a messy file twice, shows what became of every row, and proves that nobody was texted twice.
-``up`` leaves Airflow and the simulator running until Ctrl-C.
+``run`` syncs a messy file twice, shows what became of every row, and proves that nobody was texted twice; then two
+platforms send webhooks, and the fan-out DAG delivers them, signed, to a CRM that is busy at first.
+``up`` leaves all of that running until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow
+from airflow_outreach_provider.demo.events import ENDPOINT, Crm, Sources, running_crm, send_webhooks
 from airflow_outreach_provider.demo.messy import Written, write_messy_csv
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 
 DAG_ID, TASK_ID = "outreach_lead_sync", "submit_leads"
+FANOUT_DAG_ID = "outreach_event_fanout"
+_FANOUT_SECONDS = 120
 
 # A few of everything: refusals with and without Retry-After, failures after the lead was taken, dropped answers.
 FAULTS = (
@@ -55,21 +60,26 @@ def main() -> int:
 
 
 def run(home: Path, dags: Path, rows: int, port: int | None) -> int:
-    """Sync a file twice in a fresh Airflow and check the simulator's own count."""
+    """Sync a file twice and fan events out in a fresh Airflow; check simulator's and CRM's own counts."""
     shutil.rmtree(home, ignore_errors=True)
-    with _world(home, dags, rows, port) as (airflow, simulator, written):
-        counts = [_sync(airflow, number, written) for number in (1, 2)]
-        return _judge(counts, simulator.report(), written)
+    with _world(home, dags, rows, port) as world:
+        counts = [_sync(world.airflow, number) for number in (1, 2)]
+        good = _judge(counts, world.simulator.report(), world.written)
+        return 0 if _events(world) and good else 1
 
 
 def up(home: Path, dags: Path, rows: int, port: int) -> int:
-    """Keep Airflow and the simulator running until Ctrl-C."""
+    """Keep Airflow, the simulator and the CRM running until Ctrl-C."""
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-    with _world(home, dags, rows, port) as (airflow, simulator, written):
+    with _world(home, dags, rows, port) as world:
+        airflow = world.airflow
+        _sync(airflow, 1)
+        _events(world)
         print(
-            f"\nAirflow:    {airflow.url}  (no log-in; DAG {DAG_ID} is ready to be started)\n"
-            f"Simulator:  {simulator.url}/_sim/report  (who was texted how often; nobody real is)\n"
-            f"Leads:      {home / 'leads.csv'}  ({written.rows:,} rows)\n\nCtrl-C ends everything.",
+            f"\nAirflow:    {airflow.url}  (no log-in; Outreach is in its menu)\n"
+            f"DAGs:       {DAG_ID} (start it again: nobody is texted twice), {FANOUT_DAG_ID} (waits for events)\n"
+            f"Simulator:  {world.simulator.url}/_sim/report  (who was texted how often; nobody real is)\n"
+            f"Leads:      {home / 'leads.csv'}  ({world.written.rows:,} rows)\n\nCtrl-C ends everything.",
             flush=True,
         )
         try:
@@ -82,10 +92,19 @@ def up(home: Path, dags: Path, rows: int, port: int) -> int:
             return 0
 
 
+@dataclass(frozen=True, slots=True)
+class _World:
+    """Airflow and everybody it talks to."""
+
+    airflow: RunningAirflow
+    simulator: RunningSimulator
+    written: Written
+    crm: Crm
+    sources: Sources
+
+
 @contextmanager
-def _world(
-    home: Path, dags: Path, rows: int, port: int | None
-) -> Iterator[tuple[RunningAirflow, RunningSimulator, Written]]:
+def _world(home: Path, dags: Path, rows: int, port: int | None) -> Iterator[_World]:
     home.mkdir(parents=True, exist_ok=True)
     leads = home / "leads.csv"
     written = write_messy_csv(leads, rows)
@@ -93,20 +112,25 @@ def _world(
         f"{leads.name}: {written.rows:,} rows; {written.people:,} people of many countries, {written.repeats:,} repeats in "
         f"other writings, {written.bad:,} rows that are no leads"
     )
-    with running_simulator(faults=FAULTS) as simulator:
+    sources = Sources.new()
+    with running_simulator(faults=FAULTS) as simulator, running_crm() as crm:
         _say(f"simulated outreach API on {simulator.url}, with refusals, failures and dropped answers")
         _say("starting Airflow …")
         environment = {
             "AIRFLOW_CONN_OUTREACH_DEFAULT": json.dumps(simulator.connection),
             "AIRFLOW_VAR_OUTREACH_LEADS": str(leads),
+            **{
+                f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection)
+                for name, connection in {ENDPOINT: crm.connection, **sources.connections}.items()
+            },
         }
         with running_airflow(home, dags, environment=environment, port=port) as airflow:
             _say(f"Airflow on {airflow.url}")
             airflow.wait_for_dag(DAG_ID)
-            yield airflow, simulator, written
+            yield _World(airflow, simulator, written, crm, sources)
 
 
-def _sync(airflow: RunningAirflow, number: int, written: Written) -> dict[str, int]:
+def _sync(airflow: RunningAirflow, number: int) -> dict[str, int]:
     started = time.monotonic()
     run_id = airflow.trigger(DAG_ID)
     state = airflow.wait_for_run(DAG_ID, run_id)
@@ -126,7 +150,7 @@ def _sync(airflow: RunningAirflow, number: int, written: Written) -> dict[str, i
     return counts
 
 
-def _judge(counts: list[dict[str, int]], report: Mapping[str, Any], written: Written) -> int:
+def _judge(counts: list[dict[str, int]], report: Mapping[str, Any], written: Written) -> bool:
     first, second = counts
     checks = [
         (f"every one of {written.rows:,} rows is accounted for", sum(first.values()) == written.rows),
@@ -137,9 +161,36 @@ def _judge(counts: list[dict[str, int]], report: Mapping[str, Any], written: Wri
     ]
     print(f"\nThe simulator says: {report['texts']:,} texts to {report['people']:,} people, "
           f"{report['texted_twice_count']} texted twice\n")  # fmt: skip
+    return _told(checks)
+
+
+def _events(world: _World) -> bool:
+    """Webhooks in, signed deliveries out, one retry seen by Airflow. :return: whether all of it held."""
+    airflow, crm = world.airflow, world.crm
+    airflow.wait_for_dag(FANOUT_DAG_ID)
+    sent = send_webhooks(airflow.url, world.sources)
+    deadline = time.monotonic() + _FANOUT_SECONDS
+    while len(crm.taken) < sent.stored and time.monotonic() < deadline:
+        time.sleep(0.3)
+    busy = sum(tries > 1 for tries in crm.tries.values())
+    print(
+        f"\nTwo platforms sent webhooks: {sent.stored} stored, {sent.repeated} repeated, {sent.refused} forged. The CRM took "
+        f"{len(crm.taken)}, {busy} of them at the second try: it was busy, and the task instances were up for retry.\n"
+    )
+    return _told(
+        [
+            ("every acknowledged event reached the CRM, signed", len(crm.taken) == sent.stored > 0 == crm.forged),
+            ("a repeated webhook is one event", sent.repeated == 1 and set(crm.taken.values()) == {1}),
+            ("a forged webhook was refused", sent.refused == 1),
+            ("a delivery that was refused was tried again by Airflow", busy > 0),
+        ]
+    )  # fmt: skip
+
+
+def _told(checks: list[tuple[str, bool]]) -> bool:
     for text, holds in checks:
-        print(f"  {'ok' if holds else 'NO'}  {text}")
-    return 0 if all(holds for _, holds in checks) else 1
+        print(f"  {'ok' if holds else 'NO'}  {text}", flush=True)
+    return all(holds for _, holds in checks)
 
 
 def _table(log: str) -> str:

@@ -18,12 +18,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_demo_keeps_its_promises(tmp_path: Path) -> None:
-    """``make demo``: two syncs of a messy file in a real Airflow, every row accounted for, nobody texted twice."""
+    """``make demo``: two syncs in a real Airflow, every row accounted for, nobody texted twice; webhooks fanned out."""
     shown = run("-m", "airflow_outreach_provider.demo", "run", "--home", str(tmp_path / "home"))
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "every one of 5,000 rows is accounted for" in shown.stdout
-    assert shown.stdout.count("  ok  ") == 5
+    assert shown.stdout.count("  ok  ") == 9
     assert "0 texted twice" in shown.stdout
+    assert "every acknowledged event reached the CRM, signed" in shown.stdout
 
 
 @pytest.mark.parametrize("choice", [(), ("--resend",)], ids=["at-most-once", "at-least-once"])

@@ -1,0 +1,188 @@
+"""The demo's second half: two platforms that send webhooks, and a CRM that checks what it is sent.
+
+Everybody is invented, and everything stays on this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from airflow_outreach_provider.core.errors import SignatureError
+from airflow_outreach_provider.core.signing import SIGNATURE_HEADER, Scheme, sign, verify
+
+VARDA, SUPERSEND, ENDPOINT = "varda_demo", "supersend_demo", "outreach_endpoint_default"
+_ROUTE = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_REPLIES = (
+    "Sounds good, call me tomorrow?", "Who is this?", "Yes please!", "What does it cost?", "Not now, maybe in May.",
+)  # fmt: skip
+
+
+class Crm:
+    """A customer's system: verifies each delivery's signature, and is busy the first time it sees some of them."""
+
+    def __init__(self) -> None:
+        self.secret = secrets.token_hex(24)
+        self.tries: Counter[str] = Counter()
+        self.taken: Counter[str] = Counter()
+        self.forged = 0
+        crm = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                status, headers = crm.take(self.rfile.read(int(self.headers["Content-Length"])), self.headers)
+                answer = json.dumps({"status": status}).encode()
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(answer))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """The Airflow connection of type ``outreach_endpoint``."""
+        extra = {"signature": "standard-webhooks", "allow_networks": ["127.0.0.0/8"]}
+        host = f"http://127.0.0.1:{self._server.server_port}/hooks/contact-events"
+        return {"conn_type": "outreach_endpoint", "host": host, "password": self.secret, "extra": extra}
+
+    def take(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, str]]:
+        """:return: status and headers of the answer: 401 for a forgery, 503 once for every third event."""
+        try:
+            verify(Scheme.STANDARD_WEBHOOKS, body, dict(headers), [self.secret], now=datetime.now(UTC))
+        except SignatureError:
+            self.forged += 1
+            return 401, {}
+        event = str(json.loads(body)["id"])
+        self.tries[event] += 1
+        if self.tries[event] == 1 and len(self.tries) % 3 == 0:
+            return 503, {"Retry-After": "2"}
+        self.taken[event] += 1
+        return 200, {}
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextmanager
+def running_crm() -> Iterator[Crm]:
+    """A CRM on a free port of the loopback address."""
+    crm = Crm()
+    try:
+        yield crm
+    finally:
+        crm.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Two sources, with the secrets their platforms would have."""
+
+    varda_secret: str
+    supersend_token: str
+
+    @classmethod
+    def new(cls) -> Sources:
+        return cls(secrets.token_hex(24), secrets.token_hex(24))
+
+    @property
+    def connections(self) -> dict[str, dict[str, Any]]:
+        """Airflow connections of type ``outreach_source`` by their ids."""
+        return {
+            VARDA: {"conn_type": "outreach_source", "password": self.varda_secret, "extra": {"platform": "varda"}},
+            SUPERSEND: {
+                "conn_type": "outreach_source", "password": self.supersend_token, "extra": {"platform": "supersend"},
+            },
+        }  # fmt: skip
+
+
+@dataclass(slots=True)
+class Sent:
+    """What became of the webhooks: how many were stored, known already, and refused as forgeries."""
+
+    stored: int = 0
+    repeated: int = 0
+    refused: int = 0
+
+
+def send_webhooks(airflow_url: str, sources: Sources, contacts: int = 10) -> Sent:
+    """Send one event of each contact, the first one twice, and one forgery.
+
+    :param airflow_url: base URL of the API server, which has the receiver.
+    :raises RuntimeError: the receiver was not ready within 30 seconds.
+    """
+    sent = Sent()
+    requests = [_varda(sources, n) if n % 2 else _supersend(sources, n) for n in range(contacts)]
+    path, body, headers = _varda(sources, contacts)
+    forged = {**headers, "X-Varda-Signature": headers["X-Varda-Signature"][:-8] + "00000000"}
+    for request in [*requests, requests[0], (path, body, forged)]:
+        status = _post(airflow_url, *request)
+        sent.stored += status == 202
+        sent.repeated += status == 200
+        sent.refused += status == 401
+    return sent
+
+
+def _varda(sources: Sources, n: int) -> tuple[str, bytes, dict[str, str]]:
+    now = datetime.now(UTC)
+    contact = {"id": 1000 + n, "name": f"Example Person {n}", "phone": f"+1416555{100 + n:04d}"}
+    data = {"id": n, "direction": "inbound", "body": _REPLIES[n % len(_REPLIES)], "contact": contact}
+    envelope = {
+        "event": "message.created",
+        "timestamp": (now - timedelta(seconds=1)).isoformat(),
+        "data": data,
+    }
+    body = json.dumps(envelope).encode()
+    signature = sign(Scheme.STRIPE, body, [sources.varda_secret], message_id="-", now=now)
+    headers = {
+        "X-Varda-Event": "message.created", "X-Varda-Delivery": secrets.token_hex(8),
+        "X-Varda-Signature": signature[SIGNATURE_HEADER[Scheme.STRIPE]],
+    }  # fmt: skip
+    return f"/outreach/in/{VARDA}", body, headers
+
+
+def _supersend(sources: Sources, n: int) -> tuple[str, bytes, dict[str, str]]:
+    contact = {
+        "id": f"c-{n}", "first_name": "Example", "last_name": f"Person {n}", "email": f"person{n}@example.com",
+        "interest": "interested" if n % 4 == 0 else None, "replied": True,
+    }  # fmt: skip
+    type_ = "interest" if n % 4 == 0 else "reply"
+    body = json.dumps({"type": type_, "CampaignId": "spring-demo", "contact": contact}).encode()
+    return f"/outreach/in/{SUPERSEND}", body, {"X-Outreach-Token": sources.supersend_token}
+
+
+def _post(airflow_url: str, path: str, body: bytes, headers: Mapping[str, str]) -> int:
+    deadline = time.monotonic() + 30
+    while True:
+        request = urllib.request.Request(  # noqa: S310 - our own loopback address
+            airflow_url + path, body, {"Content-Type": "application/json", **headers}, method="POST"
+        )
+        try:
+            with _ROUTE.open(request, timeout=30) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            if error.code != 503:  # the receiver is starting
+                return error.code
+        if time.monotonic() > deadline:
+            raise RuntimeError("the receiver was not ready within 30 s; the API server's log says why")
+        time.sleep(0.5)

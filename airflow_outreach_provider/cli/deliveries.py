@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from getpass import getuser
 from typing import TYPE_CHECKING, Any
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, positive_int
 
-from airflow_outreach_provider.cli.common import print_rows, since, with_advice
+from airflow_outreach_provider.cli.common import actor, print_rows, since, with_advice
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.deliveries_admin import Filter
@@ -75,19 +74,18 @@ def deliveries_redeliver(args: Namespace) -> None:
     def run() -> None:
         from airflow_outreach_provider.core.errors import ConfigurationError
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store import deliveries_admin
+        from airflow_outreach_provider.services import by_hand
 
         if not (args.id or args.event or args.route or args.endpoint or args.since):
             raise ConfigurationError(
                 "nothing says which deliveries", "give --id, --event, --route, --endpoint or --since"
             )
         wanted = _filter(args, args.state or ["dead"])
-        counts = deliveries_admin.count(open_store(), wanted)
-        count = sum(counts.get(state, 0) for state in ("dead", "delivered", "ignored"))
         if not args.yes:
+            count = sum(by_hand.redeliverable(open_store(), wanted).values())
             print(f"{count} deliveries would be sent again; add --yes to do it")
             return
-        count = deliveries_admin.redeliver(open_store(), wanted)
+        count = by_hand.redeliver(open_store(), wanted, actor=actor())
         print(f"{count} deliveries are pending again; the next run of their route sends them")
 
     with_advice(run)
@@ -127,9 +125,10 @@ def deliveries_enable(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store import endpoints
+        from airflow_outreach_provider.services import by_hand
+        from airflow_outreach_provider.store.endpoints import Release
 
-        count = endpoints.enable(open_store(), args.endpoint, endpoints.Release(args.release))
+        count = by_hand.enable_endpoint(open_store(), args.endpoint, Release(args.release), actor=actor())
         print(f"{args.endpoint} is enabled; {count} held deliveries are sent by the next run of their route")
 
     with_advice(run)
@@ -140,9 +139,9 @@ def deliveries_disable(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store import endpoints
+        from airflow_outreach_provider.services import by_hand
 
-        changed = endpoints.disable(open_store(), args.endpoint, reason=args.reason, by=getuser())
+        changed = by_hand.disable_endpoint(open_store(), args.endpoint, reason=args.reason, actor=actor())
         print(f"{args.endpoint} is disabled{'' if changed else ' already'}; its deliveries are held")
 
     with_advice(run)

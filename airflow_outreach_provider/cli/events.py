@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, positive_int
 
-from airflow_outreach_provider.cli.common import print_rows, since, with_advice
+from airflow_outreach_provider.cli.common import actor, print_rows, since, with_advice
 
 
 def receive(args: Namespace) -> None:
@@ -33,18 +32,24 @@ def receive(args: Namespace) -> None:
 
 
 def sources(args: Namespace) -> None:
-    """List sources: the URL to paste into the platform, how events are proven, and the last event."""
+    """List sources: the URL to paste into the platform, how events are proven, the last event; or switch one."""
 
     def run() -> None:
+        if args.on or args.off:
+            _switch(args)
+            return
         from airflow_outreach_provider.hooks.settings import open_store
         from airflow_outreach_provider.hooks.sources import list_sources, source_url
         from airflow_outreach_provider.store import inbox
+        from airflow_outreach_provider.store.sources import SourceStatus, statuses
 
         listed = list(list_sources())
         activity = inbox.source_activity(open_store(), [each.name for each in listed])
+        known = statuses(open_store())
         rows = []
         for each in listed:
             last = activity.get(each.name)
+            status = known.get(each.name) or SourceStatus(each.name)
             rows.append(
                 {
                     "source": each.name,
@@ -53,12 +58,34 @@ def sources(args: Namespace) -> None:
                     "proof": each.settings.proof if each.settings else "",
                     "last_event_at": last.last_received_at.isoformat(timespec="seconds") if last else "",
                     "last_kind": last.last_kind if last else "",
+                    "on": f"no: {status.disabled_reason}" if status.disabled_at else "yes",
+                    "refused": status.refused,
+                    "last_refusal": f"{status.refused_status} {status.refused_reason}"
+                    if status.refused
+                    else "",
                     "problem": each.problem or "",
                 }
             )
         print_rows(rows, args.output)
 
     with_advice(run)
+
+
+def _switch(args: Namespace) -> None:
+    from airflow_outreach_provider.core.errors import ConfigurationError
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.hooks.sources import list_sources
+    from airflow_outreach_provider.services import by_hand
+
+    name = args.on or args.off
+    if name not in {each.name for each in list_sources()}:
+        raise ConfigurationError(f"there is no source {name!r}", "airflow outreach sources lists them")
+    if args.on:
+        changed = by_hand.enable_source(open_store(), name, actor=actor())
+        print(f"{name} {'takes events again, within a few seconds' if changed else 'was on'}")
+    else:
+        changed = by_hand.disable_source(open_store(), name, reason=args.reason, actor=actor())
+        print(f"{name} {'takes no more events, within a few seconds' if changed else 'was off'}")
 
 
 def events_list(args: Namespace) -> None:
@@ -94,19 +121,16 @@ def events_replay(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store import inbox
+        from airflow_outreach_provider.services import by_hand
 
-        chosen: dict[str, Any] = {
-            "since": since(args.since),
-            "source": args.source,
-            "kinds": args.kind,
-            "event_ids": args.id,
-        }
-        count = inbox.replay(open_store(), args.consumer, **chosen, dry_run=True)
+        chosen = by_hand.Events(
+            source=args.source, kinds=args.kind, since=since(args.since), event_ids=args.id
+        )
         if not args.yes:
+            count = chosen.count(open_store(), args.consumer)
             print(f"{count} events would be read again by {args.consumer}; add --yes to do it")
             return
-        count = inbox.replay(open_store(), args.consumer, **chosen)
+        count = chosen.replay(open_store(), args.consumer, actor=actor())
         print(f"{count} events will be read again by {args.consumer}")
 
     with_advice(run)
@@ -146,9 +170,14 @@ RECEIVE = ActionCommand(
 )
 SOURCES = ActionCommand(
     name="sources",
-    help="List sources: the URL for the platform, how events are proven, the last event",
+    help="List sources: the URL for the platform, the proof, the last event; or switch one on or off",
     func=sources,
-    args=(ARG_OUTPUT,),
+    args=(
+        Arg(flags=("--off",), metavar="SOURCE", help="Take no more events of this source"),
+        Arg(flags=("--on",), metavar="SOURCE", help="Take events of this source again"),
+        Arg(flags=("--reason",), default="", help="Why it is switched off, for those who look"),
+        ARG_OUTPUT,
+    ),
 )
 EVENTS_LIST = ActionCommand(
     name="list",

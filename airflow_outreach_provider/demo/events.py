@@ -43,7 +43,9 @@ class Crm:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                status, headers = crm.take(self.rfile.read(int(self.headers["Content-Length"])), self.headers)
+                status, headers = crm.take(
+                    self.rfile.read(int(self.headers["Content-Length"])), dict(self.headers)
+                )
                 answer = json.dumps({"status": status}).encode()
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(answer))}.items():

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.hooks.outreach import run_async
@@ -14,6 +15,7 @@ from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.sources import get_source
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
 from airflow_outreach_provider.services.poll import OVERLAP, PollResult, contact_list, poll_contacts
+from airflow_outreach_provider.store.sources import disabled
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,6 +25,7 @@ class PollContactsOperator(RetryingDefaults, BaseOperator):
     """Read a contact list (Tether, SuperSend) and store who is new and who changed, each once.
 
     Run it as often as you like: what was found before is found again within the overlap and stored once.
+    Skipped while the source is switched off.
 
     :param source: an ``outreach_source`` connection with polling credentials.
     :param start: where the first poll goes back to, ISO 8601 or a timezone-aware datetime. Without it the
@@ -51,6 +54,8 @@ class PollContactsOperator(RetryingDefaults, BaseOperator):
         start = _moment(self.start)
         source = get_source(self.source)
         store = open_store()
+        if source.name in disabled(store):
+            raise AirflowSkipException(f"source {source.name!r} is switched off")
 
         async def poll() -> PollResult:
             async with contact_list(source) as contacts:

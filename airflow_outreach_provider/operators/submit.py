@@ -157,6 +157,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             ),
             source=source.name,
             progress=ProgressLog(source, self.log.info),
+            fraction=source.fraction,
         )
         self.log.info("Submitting leads of %s to %s", source.name, connection.api.base_url)
         try:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.receiver.endpoint import MAX_BODY_BYTES, InboxEndpoint
 from airflow_outreach_provider.receiver.lookup import SourceLookup, Sources
+from airflow_outreach_provider.receiver.switches import Switches
 from airflow_outreach_provider.services.ingest import Clock, Ingest, utc_now
 from airflow_outreach_provider.store.engine import Store
 
@@ -20,10 +21,11 @@ PREFIX = "/outreach"
 
 
 def receiver_route(
-    sources: Sources, ingest: Ingest, *, path: str = "/in/{source}", max_body_bytes: int = MAX_BODY_BYTES
-) -> Route:
+    sources: Sources, ingest: Ingest, store: Store, *, path: str = "/in/{source}",
+    max_body_bytes: int = MAX_BODY_BYTES,
+) -> Route:  # fmt: skip
     """The one public route, to be put into any Starlette or FastAPI application."""
-    endpoint = InboxEndpoint(SourceLookup(sources), ingest, max_body_bytes=max_body_bytes)
+    endpoint = InboxEndpoint(SourceLookup(sources), ingest, Switches(store), max_body_bytes=max_body_bytes)
     return Route(path, endpoint, methods=["POST"])
 
 
@@ -51,7 +53,7 @@ def create_app(
     app = FastAPI(
         title="Outreach receiver", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
-    route = receiver_route(sources, ingest, max_body_bytes=max_body_bytes)
+    route = receiver_route(sources, ingest, store, max_body_bytes=max_body_bytes)
     app.router.routes.append(route)
     app.router.routes.append(Route(f"{PREFIX}/in/{{source}}", route.endpoint, methods=["POST"]))
 

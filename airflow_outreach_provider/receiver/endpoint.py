@@ -12,7 +12,7 @@ answer    when
 413       longer than ``max_body_bytes``
 415       not sent as JSON, or compressed
 429       more at once than this process can hold; ``Retry-After`` says when
-503       the store, or the connections, are away, or the source is declared wrongly
+503       the store, or the connections, are away; the source is declared wrongly, or switched off
 ========  ==========================================================================================
 
 A plain ASGI endpoint: per request it costs little more than reading the socket.
@@ -33,6 +33,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError, StoreError
 from airflow_outreach_provider.receiver.lookup import LookupFailed, SourceLookup, TooManyLookups
+from airflow_outreach_provider.receiver.switches import Switches
 from airflow_outreach_provider.services.ingest import Ingest, NotJson
 from airflow_outreach_provider.store.inbox import Appended
 
@@ -43,7 +44,15 @@ _BODY_SECONDS = 10.0
 _MAX_HELD_BYTES = 64 * 1024 * 1024
 _MAX_AT_ONCE = 2_000
 _RETRY_SECONDS = 5
+_OFF_RETRY_SECONDS = 300
 _LOG_EVERY_SECONDS = 10.0
+# What only a request for a source that exists is answered: no stranger's names get into the store.
+_OF_A_SOURCE = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    }
+)  # fmt: skip
 _TYPES_TAKEN = ("application/json", "text/json")
 
 
@@ -51,10 +60,11 @@ class Refused(Exception):
     """An answer other than 2xx.
 
     :param text: for whoever reads the answer; never anything of the request.
+    :param retry_after: seconds, said where the status is one that is tried again.
     """
 
-    def __init__(self, status: HTTPStatus, text: str) -> None:
-        self.status, self.text = status, text
+    def __init__(self, status: HTTPStatus, text: str, retry_after: int = _RETRY_SECONDS) -> None:
+        self.status, self.text, self.retry_after = status, text, retry_after
         super().__init__(text)
 
 
@@ -64,9 +74,17 @@ class InboxEndpoint:
     :param max_body_bytes: longer bodies are refused as soon as that is known.
     """
 
-    def __init__(self, lookup: SourceLookup, ingest: Ingest, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self,
+        lookup: SourceLookup,
+        ingest: Ingest,
+        switches: Switches,
+        *,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
         self._lookup = lookup
         self._ingest = ingest
+        self._switches = switches
         self._max_body_bytes = max_body_bytes
         self._held_bytes = 0
         self._at_once = 0
@@ -81,7 +99,7 @@ class InboxEndpoint:
             return
         except Refused as refusal:
             self._note(name, refusal)
-            await _send(send, refusal.status, {"error": refusal.text})
+            await _send(send, refusal.status, {"error": refusal.text}, refusal.retry_after)
             return
         finally:
             self._at_once -= 1
@@ -100,6 +118,10 @@ class InboxEndpoint:
             source = await self._lookup.find(name)
             if source is None:
                 raise Refused(HTTPStatus.NOT_FOUND, "there is no such source")
+            if await self._switches.is_off(name):
+                raise Refused(
+                    HTTPStatus.SERVICE_UNAVAILABLE, "this source is switched off", _OFF_RETRY_SECONDS
+                )
             _check_type(headers)
             body = await self._read_body(headers, receive)
             try:
@@ -160,6 +182,8 @@ class InboxEndpoint:
         """Say in the log why, now and then: a stranger must not be able to fill it."""
         if refusal.status is HTTPStatus.NOT_FOUND:
             return
+        if isinstance(refusal.__cause__, ConfigurationError) or refusal.status in _OF_A_SOURCE:
+            self._switches.refused(name, int(refusal.status), str(refusal.__cause__ or refusal))
         now = time.monotonic()
         if now - self._logged.get(name, -_LOG_EVERY_SECONDS) < _LOG_EVERY_SECONDS:
             return
@@ -210,11 +234,13 @@ def _take_token(scope: Scope) -> str | None:
     return found.get("token", "")
 
 
-async def _send(send: Send, status: HTTPStatus, answer: Mapping[str, Any]) -> None:
+async def _send(
+    send: Send, status: HTTPStatus, answer: Mapping[str, Any], retry_after: int = _RETRY_SECONDS
+) -> None:
     body = to_json(answer)
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-        headers.append((b"retry-after", str(_RETRY_SECONDS).encode()))
+        headers.append((b"retry-after", str(retry_after).encode()))
     if status in {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT}:
         headers.append((b"connection", b"close"))  # the rest of the body is not waited for
     start: Message = {"type": "http.response.start", "status": int(status), "headers": headers}

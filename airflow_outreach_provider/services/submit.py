@@ -121,6 +121,7 @@ class SubmitRun:
     :param rows: read in a thread of its own, a little ahead; None to send what is planned in the ledger.
     :param client: an async context manager that yields a Client.
     :param progress: called about once a second while the run lasts.
+    :param fraction: how much of the source was read, 0 to 1, or None; for those who look.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class SubmitRun:
         owner: runs.Owner,
         source: str = "",
         progress: Progress | None = None,
+        fraction: Callable[[], float | None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.store, self.options, self.owner, self.source = store, options, owner, source
@@ -142,6 +144,7 @@ class SubmitRun:
         self._client_manager = client
         self._rows = rows
         self._progress = progress
+        self._fraction = fraction
         self._now = now
         self._doubts = Doubts()
         self._ready: deque[Planned] = deque()
@@ -629,7 +632,7 @@ class SubmitRun:
 
     async def _beat(self) -> None:
         """Renew the lease, show progress, notice a successor."""
-        every = min(5.0, self.options.lease.total_seconds() / 4)
+        every = min(2.0, self.options.lease.total_seconds() / 4)
         while True:
             await asyncio.sleep(min(1.0, every))
             if self._progress is not None:
@@ -648,9 +651,16 @@ class SubmitRun:
 
     async def _alive(self) -> bool:
         read, counts, reasons = self.tally.read, self.tally.by_state(), self.tally.by_reason()
+        fraction = self._fraction()
         alive = await self._in_thread(
             lambda: runs.heartbeat(
-                self.store, self.run_id, lease=self.options.lease, read=read, counts=counts, reasons=reasons
+                self.store,
+                self.run_id,
+                lease=self.options.lease,
+                read=read,
+                counts=counts,
+                reasons=reasons,
+                fraction=fraction,
             )
         )
         self._last_beat = time.monotonic()

@@ -77,6 +77,20 @@ inbox_pending = sa.Table(
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
 )
 
+# Whether a connection is switched off, and what it turned away; whether it exists at all is Airflow's to say.
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("conn_id", sa.Text, primary_key=True),
+    sa.Column("disabled_at", UtcTime),
+    sa.Column("disabled_reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("disabled_by", sa.Text, nullable=False, server_default=""),
+    sa.Column("refused", sa.BigInteger, nullable=False, server_default="0", comment="requests refused"),
+    sa.Column("refused_at", UtcTime, comment="the last of them"),
+    sa.Column("refused_status", sa.Integer, comment="what it was answered"),
+    sa.Column("refused_reason", sa.Text, nullable=False, server_default=""),
+)
+
 # When the contact list of a source was last read, and the time before that.
 inbox_polls = sa.Table(
     "inbox_polls",

@@ -35,6 +35,7 @@ runs = sa.Table(
     sa.Column("lease_until", UtcTime, nullable=False),
     sa.Column("finished_at", UtcTime),
     sa.Column("rows_read", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("fraction", sa.Float, comment="how much of the source was read, 0 to 1"),
     sa.Column("counts", sa.JSON, nullable=False, server_default="{}", comment="rows by state"),
     sa.Column("reasons", sa.JSON, nullable=False, server_default="{}", comment="rows by state and reason"),
     sa.Column("error", sa.Text, comment="why it ended, in words"),

@@ -117,9 +117,11 @@ def heartbeat(
     read: int,
     counts: Mapping[str, int],
     reasons: Mapping[str, int],
+    fraction: float | None = None,
 ) -> bool:
     """Renew the lease and show progress.
 
+    :param fraction: how much of the source was read, 0 to 1; None where nobody can know.
     :return: False when the run is no longer the running one: it must claim nothing more.
     """
 
@@ -132,6 +134,7 @@ def heartbeat(
                 heartbeat_at=now,
                 lease_until=now + lease,
                 rows_read=read,
+                fraction=fraction,
                 counts=dict(counts),
                 reasons=dict(reasons),
             )

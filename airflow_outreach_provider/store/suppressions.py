@@ -6,7 +6,7 @@ whatever the ledger says, and a number that is taken off the list is reached aga
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger_schema import leads, suppressions
 from airflow_outreach_provider.store.schema import to_ms
-from airflow_outreach_provider.store.views_paging import PAGE_SIZE, Page, Scan
+from airflow_outreach_provider.store.views_paging import PAGE_SIZE, Page, Scan, every
 
 _AT_ONCE = 1000
 
@@ -109,6 +109,13 @@ def entries(
     with store.read() as connection:
         page = _SCAN.page(connection, branches=[branch], residual=residual, cursor=cursor, limit=limit)
     return page.of(SuppressionRow)
+
+
+def every_entry(
+    store: Store, *, phone: str | None = None, campaign: str | None = None, chunk: int = 1000
+) -> Iterator[SuppressionRow]:
+    """All of them, read page by page: for an export."""
+    return every(lambda cursor: entries(store, phone=phone, campaign=campaign, cursor=cursor, limit=chunk))
 
 
 def find(store: Store, ids: Collection[int]) -> list[SuppressionRow]:

@@ -22,6 +22,7 @@ from airflow_outreach_provider.store.views_paging import (
     Scan,
     capped_count,
     distinct,
+    every,
 )
 
 _C = deliveries.c
@@ -74,13 +75,7 @@ def list_deliveries(
 
 def every_delivery(store: Store, wanted: DeliveryFilter, *, chunk: int = 1000) -> Iterator[DeliveryRow]:
     """All of them, read page by page: for an export."""
-    cursor: str | None = None
-    while True:
-        page = list_deliveries(store, wanted, cursor=cursor, limit=chunk)
-        yield from page.rows
-        cursor = page.next
-        if cursor is None:
-            return
+    return every(lambda cursor: list_deliveries(store, wanted, cursor=cursor, limit=chunk))
 
 
 def find_delivery(store: Store, delivery_id: int) -> DeliveryRow | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -12,7 +13,7 @@ from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox_schema import inbox_events
 from airflow_outreach_provider.store.schema import to_ms
-from airflow_outreach_provider.store.views_paging import PAGE_SIZE, Condition, Page, Scan, capped_count
+from airflow_outreach_provider.store.views_paging import PAGE_SIZE, Condition, Page, Scan, capped_count, every
 
 _C = inbox_events.c
 
@@ -68,6 +69,11 @@ def list_events(
     with store.read() as connection:
         page = _SCAN.page(connection, branches=[branch], residual=residual, cursor=cursor, limit=limit)
     return page.of(EventRow)
+
+
+def every_event(store: Store, wanted: EventFilter, *, chunk: int = 1000) -> Iterator[EventRow]:
+    """All of them, read page by page: for an export."""
+    return every(lambda cursor: list_events(store, wanted, cursor=cursor, limit=chunk))
 
 
 def count_unrecognised(store: Store, since: datetime, most: int = 1000) -> int:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger_schema import attempts, leads, runs, suppressions
-from airflow_outreach_provider.store.views_paging import PAGE_SIZE, Condition, Page, Scan, distinct
+from airflow_outreach_provider.store.views_paging import PAGE_SIZE, Condition, Page, Scan, distinct, every
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +111,7 @@ def list_leads(
 
 def every_lead(store: Store, wanted: LeadFilter, *, chunk: int = 1000) -> Iterator[LeadRow]:
     """All of them, read page by page: for an export."""
-    cursor: str | None = None
-    while True:
-        page = list_leads(store, wanted, cursor=cursor, limit=chunk)
-        yield from page.rows
-        cursor = page.next
-        if cursor is None:
-            return
+    return every(lambda cursor: list_leads(store, wanted, cursor=cursor, limit=chunk))
 
 
 def _plan(

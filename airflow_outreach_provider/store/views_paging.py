@@ -6,7 +6,7 @@ A page is read by key, never by offset, and nothing is counted. Where no index a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
@@ -118,6 +118,17 @@ class Scan:
 
     def _key_of(self, row: sa.Row[Any]) -> tuple[int, ...]:
         return tuple(as_int(getattr(row, column.name)) for column in self.key)
+
+
+def every(page_at: Callable[[str | None], Page[T]]) -> Iterator[T]:
+    """All rows of a list. :param page_at: reads the page below a cursor; None for the first."""
+    cursor: str | None = None
+    while True:
+        page = page_at(cursor)
+        yield from page.rows
+        cursor = page.next
+        if cursor is None:
+            return
 
 
 def capped_count(connection: sa.Connection, query: sa.Select[Any], most: int = 1000) -> int:

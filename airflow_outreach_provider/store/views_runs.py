@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ class RunRow:
     """One try of one task instance.
 
     :ivar counts: rows by state; they add up to ``rows_read`` once it has finished.
+    :ivar fraction: how much of the source was read, 0 to 1, where that is known.
     :ivar reasons: rows by ``state:reason``.
     :ivar error: why it ended. :ivar retry_at: when the next try is due, where this one knew.
     """
@@ -42,6 +43,7 @@ class RunRow:
     heartbeat_at: datetime
     finished_at: datetime | None
     rows_read: int
+    fraction: float | None
     counts: Mapping[str, int]
     reasons: Mapping[str, Any]
     error: str | None
@@ -88,6 +90,25 @@ def tries_of(store: Store, owner: Owner, *, limit: int = 100) -> list[RunRow]:
     query = sa.select(*_COLUMNS).where(runs.c.owner == owner.key).order_by(runs.c.id.desc()).limit(limit)
     with store.read() as connection:
         return [_run(row) for row in connection.execute(query)][::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class RunTask:
+    """The task instance of a run."""
+
+    dag_id: str
+    task_id: str
+    airflow_run_id: str
+    map_index: int
+    try_number: int
+
+
+def tasks_of(store: Store, run_ids: Collection[int]) -> dict[int, RunTask]:
+    """The task instances of these runs, by run; those that were purged are left out."""
+    columns = [runs.c[name] for name in RunTask.__slots__]
+    query = sa.select(runs.c.id, *columns).where(runs.c.id.in_(set(run_ids)))
+    with store.read() as connection:
+        return {row.id: RunTask(*row[1:]) for row in connection.execute(query)}
 
 
 def campaigns(store: Store, *, latest: int = 2000) -> list[str]:

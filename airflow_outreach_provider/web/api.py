@@ -8,12 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from airflow_outreach_provider.core.phones import parse_phone
 from airflow_outreach_provider.store import audit, inbox
 from airflow_outreach_provider.store.views_overview import overview
 from airflow_outreach_provider.web import asked, connections, looking, shown
 from airflow_outreach_provider.web.access import OfTask, Reader, StoreDep, reads_task
-from airflow_outreach_provider.web.airflow_task import complete
 from airflow_outreach_provider.web.shown import Listed
 
 router = APIRouter(prefix="/api", tags=["look"])
@@ -38,8 +36,9 @@ def get_overview(_who: Reader, store: StoreDep) -> dict[str, Any]:
     for name in ("lead_hours", "event_hours", "delivery_hours"):
         said[name] = [asdict(hour) for hour in said[name]]
     said |= {
+        "troubled": connections.troubled(store),
         "active": [shown.run(run) for run in found.active],
-        "failing": [shown.run(run) for run in found.failing],
+        "failing": looking.with_next_try(shown.run(run) for run in found.failing),
     }
     return said
 
@@ -122,12 +121,12 @@ def get_consumers(_who: Reader, store: StoreDep) -> list[dict[str, Any]]:
 def get_suppressions(
     _who: Reader,
     store: StoreDep,
-    phone: asked.Text = None,
+    phone: asked.Phone = None,
     campaign: asked.Text = None,
     cursor: asked.Cursor = None,
 ) -> Listed[shown.Suppression]:
     """The do-not-contact list, newest first."""
-    return looking.suppressed(store, parse_phone(phone).e164 if phone else None, campaign, cursor)
+    return looking.suppressed(store, asked.number(phone), campaign, cursor)
 
 
 @router.get("/audit")
@@ -158,4 +157,4 @@ def get_task(
     map_index: str = "-1",
 ) -> looking.TaskLook:
     """The leads and deliveries of exactly this task instance, try by try; takes the right to read its DAG."""
-    return complete(looking.task(store, task_ref(dag_id, run_id, task_id, map_index)))
+    return looking.task(store, task_ref(dag_id, run_id, task_id, map_index))

@@ -25,7 +25,7 @@ from airflow_outreach_provider.hooks.sources import find_source
 from airflow_outreach_provider.receiver import app as receiver
 from airflow_outreach_provider.services.ingest import Ingest
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.web import actions, api, pages
+from airflow_outreach_provider.web import actions_connections, actions_events, actions_leads, api, pages
 from airflow_outreach_provider.web.access import Reader
 from airflow_outreach_provider.web.guard import Guard
 from airflow_outreach_provider.web.rendering import render
@@ -52,9 +52,13 @@ def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastA
     )
     app.state.auth_manager = auth_manager
     app.state.store = store
-    app.router.routes.append(receiver.receiver_route(_source, Ingest(store), max_body_bytes=max_body_bytes()))
+    app.router.routes.append(
+        receiver.receiver_route(_source, Ingest(store), store, max_body_bytes=max_body_bytes())
+    )
     app.include_router(api.router)
-    app.include_router(actions.router)
+    app.include_router(actions_leads.router)
+    app.include_router(actions_events.router)
+    app.include_router(actions_connections.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 

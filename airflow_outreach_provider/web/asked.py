@@ -17,41 +17,50 @@ from airflow_outreach_provider.store.views_events import EventFilter
 from airflow_outreach_provider.store.views_leads import LeadFilter
 
 
-def _blank(value: Any) -> Any:
+def blank_as_none(value: Any) -> Any:
+    """An empty field of a form was not filled in."""
     return None if isinstance(value, str) and not value.strip() else value
 
 
-def _moment(value: Any) -> Any:
+def moment(value: Any) -> Any:
     """``2026-03-25T18:30``, as a form sends it, is UTC."""
     if isinstance(value, str) and value.strip():
         try:
-            moment = datetime.fromisoformat(value.strip())
+            at = datetime.fromisoformat(value.strip())
         except ValueError:
             return value
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return _blank(value)
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return blank_as_none(value)
 
 
-_Blank = BeforeValidator(_blank)
+_Blank = BeforeValidator(blank_as_none)
 Text = Annotated[str | None, _Blank, Query(max_length=250)]
 Number = Annotated[int | None, _Blank, Query(ge=0, lt=2**63)]
 Moment = Annotated[
-    datetime | None, BeforeValidator(_moment), Query(description="ISO 8601; UTC without offset")
+    datetime | None, BeforeValidator(moment), Query(description="ISO 8601; UTC without offset")
 ]
 Cursor = Annotated[str | None, _Blank, Query(max_length=60, description="`next` of the page before")]
+Phone = Annotated[str | None, _Blank, Query(max_length=60, description="with country code")]
 StateOfRun = Annotated[RunState | None, _Blank]
+
+
+def number(phone: str | None) -> str | None:
+    """E.164 of a number somebody typed.
+
+    :raises LeadRejected: it cannot be read.
+    """
+    return parse_phone(phone).e164 if phone else None
 
 
 def lead_filter(
     campaign: Text = None,
     state: Annotated[LeadState | None, _Blank] = None,
     reason: Text = None,
-    phone: Annotated[str | None, _Blank, Query(max_length=60, description="with country code")] = None,
+    phone: Phone = None,
     run: Annotated[int | None, _Blank, Query(ge=0, lt=2**63, description="a run of the ledger")] = None,
 ) -> LeadFilter:
     """:raises LeadRejected: the number cannot be read."""
-    number = parse_phone(phone).e164 if phone else None
-    return LeadFilter(campaign=campaign, state=state, reason=reason, phone=number, run_id=run)
+    return LeadFilter(campaign=campaign, state=state, reason=reason, phone=number(phone), run_id=run)
 
 
 def event_filter(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from airflow.models.connection import Connection
 from airflow.utils.session import create_session
@@ -20,6 +20,8 @@ from airflow_outreach_provider.hooks.sources import ListedSource, list_sources, 
 from airflow_outreach_provider.services.deliver import Endpoint
 from airflow_outreach_provider.store import endpoints, inbox
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.sources import SourceStatus
+from airflow_outreach_provider.store.sources import statuses as source_statuses
 
 T = TypeVar("T")
 
@@ -29,8 +31,18 @@ _KEEP_SECONDS = 10.0
 _seen: dict[str, tuple[float, Any]] = {}
 
 
+class Trouble(BaseModel):
+    """A source or endpoint that somebody should look at, and where its page has it."""
+
+    name: str
+    health: str
+    why: str
+    anchor: str
+
+
 class Source(BaseModel):
-    """A way in. ``url`` is what to paste into the platform, without a token."""
+    """A way in. ``url`` is what to paste into the platform, without a token. ``health``: new, well, refusing,
+    off, broken."""
 
     name: str
     platform: str | None
@@ -38,8 +50,21 @@ class Source(BaseModel):
     how_to_connect: str | None
     proof: str | None
     problem: str | None
+    health: str
     last_event_at: datetime | None
     last_kind: str | None
+    disabled_at: datetime | None
+    disabled_by: str
+    disabled_reason: str
+    refused: int = Field(description="requests turned away so far")
+    refused_at: datetime | None
+    refused_status: int | None
+    refused_reason: str
+
+    @property
+    def anchor(self) -> str:
+        """Where on the page it is."""
+        return f"source-{quote(self.name, '')}"
 
 
 class Target(BaseModel):
@@ -60,15 +85,50 @@ class Target(BaseModel):
     last_error: str
     last_success_at: datetime | None
 
+    @property
+    def anchor(self) -> str:
+        """Where on the page it is."""
+        return f"endpoint-{quote(self.name, '')}"
+
+
+def troubled(store: Store) -> list[Trouble]:
+    """Sources and endpoints that somebody should look at."""
+    found = [
+        Trouble(name=each.name, health=each.health, why=_why_source(each), anchor=each.anchor)
+        for each in sources(store)
+        if each.health in ("off", "refusing", "broken")
+    ]
+    found += [
+        Trouble(
+            name=each.name,
+            health=each.health,
+            why=each.problem or each.last_error or "Its deliveries are held.",
+            anchor=each.anchor,
+        )
+        for each in targets(store, whole_url=False)
+        if each.health in ("failing", "disabled", "broken")
+    ]
+    return found
+
+
+def _why_source(source: Source) -> str:
+    if source.problem:
+        return source.problem
+    if source.disabled_at:
+        return source.disabled_reason or "Its requests are answered 503."
+    return f"{source.refused_status}: {source.refused_reason}"
+
 
 def sources(store: Store) -> list[Source]:
     """Every source, by name."""
     listed = source_list()
     activity = inbox.source_activity(store, [each.name for each in listed])
+    known = source_statuses(store)
     found = []
     for each in listed:
         last = activity.get(each.name)
         settings = each.settings
+        status = known.get(each.name) or SourceStatus(each.name)
         found.append(
             Source(
                 name=each.name,
@@ -77,8 +137,16 @@ def sources(store: Store) -> list[Source]:
                 how_to_connect=settings.facts.how_to_connect if settings else None,
                 proof=settings.proof if settings else None,
                 problem=each.problem,
+                health=_source_health(each, status, last.last_received_at if last else None),
                 last_event_at=last.last_received_at if last else None,
                 last_kind=last.last_kind if last else None,
+                disabled_at=status.disabled_at,
+                disabled_by=status.disabled_by,
+                disabled_reason=status.disabled_reason,
+                refused=status.refused,
+                refused_at=status.refused_at,
+                refused_status=status.refused_status,
+                refused_reason=status.refused_reason,
             )
         )
     return found
@@ -136,6 +204,16 @@ def _target(name: str, status: endpoints.EndpointStatus, *, whole_url: bool) -> 
         last_error=status.disabled_reason or status.last_error,
         last_success_at=status.last_success_at,
     )
+
+
+def _source_health(source: ListedSource, status: SourceStatus, last_event_at: datetime | None) -> str:
+    if source.problem:
+        return "broken"
+    if status.disabled_at:
+        return "off"
+    if status.refused_at and (last_event_at is None or status.refused_at > last_event_at):
+        return "refusing"
+    return "well" if last_event_at else "new"
 
 
 def _health(status: endpoints.EndpointStatus, endpoint: Endpoint | None) -> str:

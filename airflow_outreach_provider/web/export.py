@@ -9,8 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.views_deliveries import DeliveryFilter, every_delivery
+from airflow_outreach_provider.store.views_events import EventFilter, every_event
 from airflow_outreach_provider.store.views_leads import LeadFilter, every_lead
 from airflow_outreach_provider.web import shown
 
@@ -29,10 +31,23 @@ def deliveries_csv(store: Store, wanted: DeliveryFilter) -> Iterator[bytes]:
     return _csv(shown.Delivery, (shown.delivery(row) for row in every_delivery(store, wanted)))
 
 
+def events_csv(store: Store, wanted: EventFilter) -> Iterator[bytes]:
+    """Events as CSV without their bodies, personal data masked, UTF-8, with a header line."""
+    return _csv(shown.Event, (shown.event(row) for row in every_event(store, wanted)))
+
+
+def suppressions_csv(
+    store: Store, *, phone: str | None, campaign: str | None, reveal: bool
+) -> Iterator[bytes]:
+    """The do-not-contact list as CSV, UTF-8, with a header line."""
+    rows = suppressions.every_entry(store, phone=phone, campaign=campaign)
+    return _csv(shown.Suppression, (shown.suppression(row, reveal=reveal) for row in rows))
+
+
 def _csv(kind: type[BaseModel], rows: Iterable[BaseModel]) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text)
-    names = list(kind.model_fields)
+    names = [name for name in kind.model_fields if name != "task"]
     writer.writerow(names)
     for place, row in enumerate(rows, start=1):
         writer.writerow([_cell(name, getattr(row, name)) for name in names])

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import HTTPException
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store import inbox, suppressions, views_runs
 from airflow_outreach_provider.store.deliveries_admin import attempts_of, attempts_of_task
 from airflow_outreach_provider.store.engine import Store
@@ -29,6 +31,7 @@ from airflow_outreach_provider.store.views_leads import (
 )
 from airflow_outreach_provider.store.views_paging import Page
 from airflow_outreach_provider.web import bodies, shown
+from airflow_outreach_provider.web.airflow_task import key_of, task_states
 from airflow_outreach_provider.web.shown import Listed
 
 
@@ -93,7 +96,7 @@ class TaskLook(BaseModel):
 
     task: shown.TaskRef
     state: str | None = None
-    max_tries: int | None = None
+    max_tries: int | None = Field(default=None, description="tries Airflow allows, the first included")
     retry_reason: str | None = None
     next_try_at: datetime | None = None
     tries: list[TaskTry] = []
@@ -101,7 +104,8 @@ class TaskLook(BaseModel):
 
 def leads(store: Store, wanted: LeadFilter, cursor: str | None) -> Listed[shown.Lead]:
     page = list_leads(store, wanted, cursor=cursor)
-    return _listed(page, map(shown.lead, page.rows))
+    tasks = views_runs.tasks_of(store, {each.run_id for each in page.rows if each.run_id is not None})
+    return _listed(page, (shown.lead(each, tasks.get(each.run_id or 0)) for each in page.rows))
 
 
 def lead(store: Store, lead_id: int, *, reveal: bool = False) -> LeadDetail:
@@ -120,7 +124,21 @@ def lead(store: Store, lead_id: int, *, reveal: bool = False) -> LeadDetail:
 
 def runs(store: Store, campaign: str | None, state: Any, cursor: str | None) -> Listed[shown.Run]:
     page = views_runs.list_runs(store, campaign=campaign, state=state, cursor=cursor)
-    return _listed(page, map(shown.run, page.rows))
+    return _listed(page, with_next_try(map(shown.run, page.rows)))
+
+
+def with_next_try(rows: Iterable[shown.Run]) -> list[shown.Run]:
+    """The same, with the time of the next try where Airflow has one coming after exactly this try."""
+    found = list(rows)
+    states = task_states(each.task for each in found if each.state == RunState.FAILED)
+    for each in found:
+        known = states.get(key_of(each.task))
+        if known is None:
+            continue
+        waits = known.waits and known.try_number == each.task.try_number
+        each.next_try_at = known.next_try_at if waits else None
+        each.max_tries = known.max_tries + 1 if waits else None
+    return found
 
 
 def run(store: Store, run_id: int, cursor: str | None) -> RunDetail:
@@ -129,7 +147,7 @@ def run(store: Store, run_id: int, cursor: str | None) -> RunDetail:
         raise HTTPException(404, f"there is no run {run_id}; it may have been purged")
     owner = Owner(found.dag_id, found.task_id, found.airflow_run_id, found.map_index)
     return RunDetail(
-        run=shown.run(found),
+        run=with_next_try([shown.run(found)])[0],
         tries=[shown.run(each) for each in views_runs.tries_of(store, owner)],
         exceptions=leads(store, LeadFilter(run_id=run_id), None),
         attempts=submitted(store, run_id, cursor),
@@ -170,7 +188,19 @@ def event(store: Store, event_id: str, *, reveal: bool = False) -> EventDetail:
 def deliveries(store: Store, wanted: DeliveryFilter, cursor: str | None) -> Listed[shown.Delivery]:
     page = list_deliveries(store, wanted, cursor=cursor)
     last = last_attempts(store, [each.id for each in page.rows])
-    return _listed(page, (shown.delivery(each, last.get(each.id)) for each in page.rows))
+    rows = [shown.delivery(each, last.get(each.id)) for each in page.rows]
+    return _listed(page, _with_retry(rows))
+
+
+def _with_retry(rows: list[shown.Delivery]) -> list[shown.Delivery]:
+    """The same, with why and when Airflow tries the failed ones again."""
+    states = task_states(each.task for each in rows if each.state == DeliveryState.FAILED)
+    for each in rows:
+        known = states.get(key_of(each.task)) if each.task else None
+        if known is not None and known.waits:
+            each.next_try_at = known.next_try_at
+            each.next_try = f"its task's try {known.try_number + 1} of {known.max_tries + 1}"
+    return rows
 
 
 def delivery(store: Store, delivery_id: int, *, reveal: bool = False) -> DeliveryDetail:
@@ -179,7 +209,7 @@ def delivery(store: Store, delivery_id: int, *, reveal: bool = False) -> Deliver
         raise HTTPException(404, f"there is no delivery {delivery_id}; it may have been purged")
     told = attempts_of(store, delivery_id)
     return DeliveryDetail(
-        delivery=shown.delivery(found, told[-1] if told else None),
+        delivery=_with_retry([shown.delivery(found, told[-1] if told else None)])[0],
         attempts=[shown.delivery_attempt(each, reveal=reveal) for each in told],
         revealed=reveal,
     )
@@ -214,7 +244,13 @@ def task(store: Store, ref: shown.TaskRef) -> TaskLook:
                 attempt=shown.delivery_attempt(attempt_row),
             )
         )
-    return TaskLook(task=ref, tries=sorted(tries.values(), key=lambda each: -each.try_number))
+    look = TaskLook(task=ref, tries=sorted(tries.values(), key=lambda each: -each.try_number))
+    known = task_states([ref]).get(key_of(ref))
+    if known is not None:
+        ref.try_number = known.try_number
+        look.state, look.max_tries = known.state, known.max_tries + 1
+        look.retry_reason, look.next_try_at = known.retry_reason, known.next_try_at
+    return look
 
 
 def _listed(page: Page[Any], rows: Iterable[Any]) -> Listed[Any]:

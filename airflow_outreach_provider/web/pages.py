@@ -9,16 +9,15 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import EventKind
-from airflow_outreach_provider.core.phones import parse_phone
+from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.store import audit, inbox, views_runs
 from airflow_outreach_provider.store.views_deliveries import routes
 from airflow_outreach_provider.store.views_overview import MOST, overview
 from airflow_outreach_provider.web import asked, chart, connections, looking, shown
 from airflow_outreach_provider.web.access import Editor, OfTask, Reader, StoreDep, reads_task
-from airflow_outreach_provider.web.airflow_task import complete
 from airflow_outreach_provider.web.api import task_ref
-from airflow_outreach_provider.web.export import deliveries_csv, leads_csv
+from airflow_outreach_provider.web.export import deliveries_csv, events_csv, leads_csv, suppressions_csv
 from airflow_outreach_provider.web.rendering import render
 
 router = APIRouter(include_in_schema=False)
@@ -31,11 +30,10 @@ BUSY, QUIET = 4, 30
 def overview_page(request: Request, who: Reader, store: StoreDep) -> HTMLResponse:
     """A day by the hour, and what needs a person."""
     found = overview(store)
-    targets = connections.targets(store, whole_url=who.may_edit)
     return render(
         request, "overview.html", who, live=BUSY if found.active else QUIET, at="overview", found=found, most=MOST,
-        active=[shown.run(run) for run in found.active], failing=[shown.run(run) for run in found.failing],
-        troubled=[each for each in targets if each.health in ("failing", "disabled", "broken")],
+        active=[shown.run(run) for run in found.active], failing=looking.with_next_try(shown.run(run) for run in found.failing),
+        troubled=connections.troubled(store),
         charts=[
             ("Leads", "accepted", "rejected or held", chart.bars(found.lead_hours)),
             ("Events received", "received", "", chart.bars(found.event_hours)),
@@ -67,12 +65,9 @@ def leads_export(_who: Reader, store: StoreDep, wanted: asked.Leads) -> Streamin
 @router.post("/leads.csv")
 def leads_export_revealed(who: Editor, store: StoreDep, wanted: asked.Leads) -> StreamingResponse:
     """The filtered leads with whole numbers; audited."""
-    parts = [
-        f"{name} {value}"
-        for name in ("campaign", "state", "reason", "run_id")
-        if (value := getattr(wanted, name))
-    ]
-    audit.record(store, who.name, "export leads revealed", subject=", ".join(parts) or "all")
+    filters = {name: getattr(wanted, name) for name in ("campaign", "state", "reason", "run_id")}
+    said = _filtered(**filters, phone=mask_phone(wanted.phone) if wanted.phone else None)
+    audit.record(store, who.name, "export leads revealed", subject=said)
     return _download(leads_csv(store, wanted, reveal=True), "leads.csv")
 
 
@@ -121,6 +116,12 @@ def events_page(
         listed=looking.events(store, wanted, cursor), sources=[each.name for each in connections.source_list()],
         consumers=inbox.consumers(store),
     )  # fmt: skip
+
+
+@router.get("/events.csv")
+def events_export(_who: Reader, store: StoreDep, wanted: asked.Events) -> StreamingResponse:
+    """The filtered events without their bodies, personal data masked."""
+    return _download(events_csv(store, wanted), "events.csv")
 
 
 @router.get("/events/{event_id}")
@@ -186,15 +187,37 @@ def connections_page(request: Request, who: Reader, store: StoreDep) -> HTMLResp
 
 @router.get("/do-not-contact")
 def suppressions_page(
-    request: Request, who: Reader, store: StoreDep, phone: asked.Text = None, campaign: asked.Text = None,
+    request: Request, who: Reader, store: StoreDep, phone: asked.Phone = None, campaign: asked.Text = None,
     cursor: asked.Cursor = None,
 ) -> HTMLResponse:  # fmt: skip
     """The do-not-contact list."""
-    number = parse_phone(phone).e164 if phone else None
+    number = asked.number(phone)
     return render(
         request, "suppressions.html", who, at="do-not-contact", campaigns=views_runs.campaigns(store),
         listed=looking.suppressed(store, number, campaign, cursor),
     )  # fmt: skip
+
+
+@router.get("/do-not-contact.csv")
+def suppressions_export(
+    _who: Reader, store: StoreDep, phone: asked.Phone = None, campaign: asked.Text = None
+) -> StreamingResponse:
+    """The filtered list, numbers masked."""
+    rows = suppressions_csv(store, phone=asked.number(phone), campaign=campaign, reveal=False)
+    return _download(rows, "do-not-contact.csv")
+
+
+@router.post("/do-not-contact.csv")
+def suppressions_export_revealed(
+    who: Editor, store: StoreDep, phone: asked.Phone = None, campaign: asked.Text = None
+) -> StreamingResponse:
+    """The filtered list with whole numbers; audited."""
+    number = asked.number(phone)
+    said = _filtered(campaign=campaign, phone=mask_phone(number) if number else None)
+    audit.record(store, who.name, "export do-not-contact revealed", subject=said)
+    return _download(
+        suppressions_csv(store, phone=number, campaign=campaign, reveal=True), "do-not-contact.csv"
+    )
 
 
 @router.get("/audit")
@@ -214,8 +237,12 @@ def task_page(
     map_index: str = "-1",
 ) -> HTMLResponse:
     """The tab on a task instance."""
-    look = complete(looking.task(store, task_ref(dag_id, run_id, task_id, map_index)))
+    look = looking.task(store, task_ref(dag_id, run_id, task_id, map_index))
     return render(request, "task.html", who, live=BUSY, at="", look=look)
+
+
+def _filtered(**conditions: object) -> str:
+    return ", ".join(f"{name} {value}" for name, value in conditions.items() if value) or "all"
 
 
 def _download(parts: object, name: str) -> StreamingResponse:

@@ -80,19 +80,12 @@ def capped(value: int, most: int) -> str:
     return f"{most:,}+" if value > most else f"{value:,}"
 
 
-def task_url(task: TaskRef) -> str:
-    """The task instance's page in Airflow (its log), below the base URL."""
+def task_url(task: TaskRef, try_number: int | None = None) -> str:
+    """The task instance's page in Airflow (its log), below the base URL; of another try where one is given."""
     path = f"/dags/{quote(task.dag_id, '')}/runs/{quote(task.run_id, '')}/tasks/{quote(task.task_id, '')}"
     if task.map_index >= 0:
         path += f"/mapped/{task.map_index}"
-    return f"{path}?try_number={task.try_number}"
-
-
-def tab_query(task: TaskRef) -> str:
-    """The query of our own page on a task instance."""
-    return urlencode(
-        {"dag_id": task.dag_id, "run_id": task.run_id, "task_id": task.task_id, "map_index": task.map_index}
-    )
+    return f"{path}?try_number={try_number or task.try_number}"
 
 
 def _environment() -> Environment:
@@ -104,7 +97,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "when": when, "ago": ago, "span": span, "number": number, "task_url": task_url, "tab_query": tab_query,
+        "when": when, "ago": ago, "span": span, "number": number, "task_url": task_url,
     }  # fmt: skip
     environment.globals |= {
         "nav": NAV,

@@ -13,7 +13,7 @@ from airflow_outreach_provider.store.deliveries_admin import AttemptRow, Deliver
 from airflow_outreach_provider.store.suppressions import SuppressionRow
 from airflow_outreach_provider.store.views_events import EventRow
 from airflow_outreach_provider.store.views_leads import LeadAttempt, LeadRow
-from airflow_outreach_provider.store.views_runs import RunRow
+from airflow_outreach_provider.store.views_runs import RunRow, RunTask
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -48,6 +48,7 @@ class Lead(BaseModel):
     detail: str
     line: int | None
     run_id: int | None
+    task: TaskRef | None = Field(default=None, description="the task instance of that run")
     tries: int
     not_before: datetime | None
     updated_at: datetime
@@ -88,11 +89,13 @@ class Run(BaseModel):
     finished_at: datetime | None
     seconds: float
     rows_read: int
+    fraction: float | None = Field(description="how much of the source was read, 0 to 1, where known")
     rows_per_second: float | None
     counts: dict[str, int]
     reasons: dict[str, int]
     error: str | None = Field(description="why it ended; the reason of the retry, if there is one")
-    retry_at: datetime | None
+    next_try_at: datetime | None = Field(default=None, description="while the task instance is up for retry")
+    max_tries: int | None = Field(default=None, description="tries Airflow allows; known with next_try_at")
 
 
 class Event(BaseModel):
@@ -128,8 +131,10 @@ class Delivery(BaseModel):
     created_at: datetime
     updated_at: datetime
     delivered_at: datetime | None
-    latency_ms: int | None = None
-    next_try: str | None = None
+    latency_ms: int | None = Field(default=None, description="of the last attempt")
+    task: TaskRef | None = Field(default=None, description="the task instance of the last attempt")
+    next_try: str | None = Field(default=None, description="what makes the next try, in words")
+    next_try_at: datetime | None = Field(default=None, description="while its task instance is up for retry")
 
 
 class DeliveryAttempt(BaseModel):
@@ -158,9 +163,11 @@ class Suppression(BaseModel):
     added_at: datetime
 
 
-def lead(row: LeadRow, *, reveal: bool = False) -> Lead:
-    """As it may be seen."""
-    named = {name: getattr(row, name) for name in Lead.model_fields}
+def lead(row: LeadRow, run: RunTask | None = None, *, reveal: bool = False) -> Lead:
+    """As it may be seen. :param run: the task instance of its run."""
+    named = {name: getattr(row, name) for name in Lead.model_fields if name != "task"}
+    if run is not None:
+        named["task"] = _task(run.dag_id, run.airflow_run_id, run.task_id, run.map_index, run.try_number)
     if not reveal:
         named |= {"phone": mask_phone(row.phone), "detail": mask_text(row.detail)}
     return Lead(**{**named, "phone": named["phone"] or "–"})
@@ -188,9 +195,10 @@ def run(row: RunRow) -> Run:
     return Run(
         id=row.id, campaign=row.campaign, task=task, state=row.state, source=mask_text(row.source),
         dry_run=row.dry_run, started_at=row.started_at, finished_at=row.finished_at, seconds=seconds,
-        rows_read=row.rows_read, rows_per_second=row.rows_read / seconds if seconds >= 1 else None,
+        rows_read=row.rows_read, fraction=row.fraction, rows_per_second=row.rows_read / seconds if seconds >= 1 else None,
         counts={str(name): int(n) for name, n in row.counts.items()}, reasons=_flat(row.reasons),
-        error=mask_text(row.error, 1000) if row.error else None, retry_at=row.retry_at,
+        error=mask_text(row.error, 1000) if row.error else None,
+        next_try_at=row.retry_at,
     )  # fmt: skip
 
 
@@ -204,10 +212,13 @@ def event(row: EventRow, *, reveal: bool = False) -> Event:
 
 def delivery(row: DeliveryRow, last: AttemptRow | None = None) -> Delivery:
     """As it may be seen. :param last: its latest attempt."""
-    extra = {"latency_ms", "next_try"}
+    extra = {"latency_ms", "next_try", "next_try_at", "task"}
     named = {name: getattr(row, name) for name in Delivery.model_fields if name not in extra}
     named["last_error"] = mask_text(row.last_error)
-    return Delivery(**named, latency_ms=last.latency_ms if last else None, next_try=_next_try(row, last))
+    task = last and _task(last.dag_id, last.airflow_run_id, last.task_id, last.map_index, last.try_number)
+    return Delivery(
+        **named, task=task, latency_ms=last.latency_ms if last else None, next_try=_next_try(row, last)
+    )
 
 
 def delivery_attempt(row: AttemptRow, *, reveal: bool = False) -> DeliveryAttempt:
@@ -220,10 +231,10 @@ def delivery_attempt(row: AttemptRow, *, reveal: bool = False) -> DeliveryAttemp
     )
 
 
-def suppression(row: SuppressionRow) -> Suppression:
+def suppression(row: SuppressionRow, *, reveal: bool = False) -> Suppression:
     """As it may be seen."""
     named = {name: getattr(row, name) for name in Suppression.model_fields}
-    return Suppression(**{**named, "phone": mask_phone(row.phone)})
+    return Suppression(**{**named, "phone": row.phone if reveal else mask_phone(row.phone)})
 
 
 _NEXT_TRY = {

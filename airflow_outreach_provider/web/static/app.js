@@ -25,6 +25,35 @@ function followTheme() {
 
 followTheme(); // before the first paint
 
+// The time zone chosen in Airflow's own pages, which the server does not know: it writes UTC.
+function chosenZone() {
+  try {
+    const zone = JSON.parse(localStorage.getItem("timezone"));
+    new Intl.DateTimeFormat("en-GB", { timeZone: zone });
+    return zone === "UTC" ? null : zone;
+  } catch {
+    return null; // none chosen, or one this browser does not know
+  }
+}
+
+function showClocks(root) {
+  const zone = chosenZone();
+  if (!zone) return;
+  const parts = (moment) => Object.fromEntries(new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", year: "numeric",
+    month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" }).formatToParts(moment).map((part) => [part.type, part.value]));
+  const now = parts(new Date());
+  root.querySelectorAll("time[datetime]").forEach((each) => {
+    const at = parts(new Date(each.dateTime));
+    const day = `${at.day} ${at.month}`;
+    each.title = `${day} ${at.year} ${at.hour}:${at.minute}:${at.second} ${zone}`;
+    if (!("clock" in each.dataset)) return;
+    if (at.year !== now.year) each.textContent = `${day} ${at.year} ${at.hour}:${at.minute}`;
+    else if (day !== `${now.day} ${now.month}`) each.textContent = `${day} ${at.hour}:${at.minute}`;
+    else each.textContent = `${at.hour}:${at.minute}:${at.second}`;
+  });
+  root.querySelectorAll("[data-zone]").forEach((each) => (each.textContent = zone));
+}
+
 function toast(text, bad) {
   const line = document.createElement("p");
   line.textContent = text;
@@ -84,6 +113,7 @@ function show(html, live) {
   const open = [...main.querySelectorAll("details[open][id]")].map((each) => each.id);
   const focused = document.activeElement?.closest("#main a[href], #main button");
   const mark = focused && (focused.getAttribute("href") || focused.textContent);
+  showClocks(fresh);
   main.replaceChildren(...fresh.childNodes);
   main.dataset.live = live ?? fresh.dataset.live;
   open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
@@ -116,7 +146,7 @@ async function exportAll(button) {
   try {
     if (!(await confirmed("Export whole numbers?", "The file holds personal data. That you took it is written into the audit."))) return;
     const url = URL.createObjectURL(await (await post(button.dataset.export)).blob());
-    const link = Object.assign(document.createElement("a"), { href: url, download: "leads.csv" });
+    const link = Object.assign(document.createElement("a"), { href: url, download: button.dataset.name });
     link.click();
     setTimeout(() => URL.revokeObjectURL(url), 10000);
   } catch (error) {
@@ -146,6 +176,7 @@ function leaveFrame(event, link) {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
+  showClocks(document);
   document.addEventListener("click", (event) => {
     const at = event.target.closest("[data-airflow], [data-reveal], [data-export], [data-copy], button[data-action]");
     if (!at) return;

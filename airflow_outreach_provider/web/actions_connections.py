@@ -1,0 +1,132 @@
+"""What people do to sources and endpoints by hand: switch them, test them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException
+from pydantic import Field
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.hooks.sources import OutreachSourceHook
+from airflow_outreach_provider.services import by_hand
+from airflow_outreach_provider.services.deliver import send_test
+from airflow_outreach_provider.store import audit, endpoints, sources
+from airflow_outreach_provider.store.endpoints import Release
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.web.access import Editor, StoreDep, edits_connection
+from airflow_outreach_provider.web.answers import Answer, Go, amount
+from airflow_outreach_provider.web.connections import get_endpoint, source_list
+
+router = APIRouter(prefix="/api", tags=["act"], dependencies=[edits_connection])
+
+
+class Enable(Go):
+    """``release``: which held deliveries are sent: all, the latest of each contact, or none."""
+
+    release: Release = Release.ALL
+
+
+class Disable(Go):
+    """``reason``: for those who find it disabled."""
+
+    reason: Annotated[str, Field(max_length=250)] = ""
+
+
+_FATE = {
+    Release.ALL: "all are sent",
+    Release.LATEST: "the latest of each contact is sent, the others are dead",
+    Release.NONE: "none is sent, they are dead",
+}
+
+
+@router.post("/endpoints/{connection_id}/enable")
+def enable_endpoint(who: Editor, store: StoreDep, connection_id: str, asked: Enable) -> Answer:
+    """Let deliveries to an endpoint go on."""
+    _endpoint_is_known(store, connection_id)
+    if asked.go:
+        sent = by_hand.enable_endpoint(store, connection_id, asked.release, actor=who.name)
+        pending = amount(sent, "held delivery is", "held deliveries are")
+        return Answer(says=f"{connection_id} is enabled; {pending} pending.", count=sent, done=True)
+    waiting = by_hand.held(store, connection_id)
+    what = (
+        f" {amount(waiting, 'delivery waits', 'deliveries wait')}: {_FATE[asked.release]}." if waiting else ""
+    )
+    return Answer(says=f"{connection_id} will get deliveries again.{what}", count=max(1, waiting))
+
+
+@router.post("/endpoints/{connection_id}/disable")
+def disable_endpoint(who: Editor, store: StoreDep, connection_id: str, asked: Disable) -> Answer:
+    """Stop deliveries to an endpoint; they are held."""
+    _endpoint_is_known(store, connection_id)
+    if not asked.go:
+        return Answer(says=f"Deliveries to {connection_id} will be held, not lost.", count=1)
+    by_hand.disable_endpoint(store, connection_id, reason=asked.reason, actor=who.name)
+    return Answer(says=f"{connection_id} is disabled; its deliveries are held.", count=1, done=True)
+
+
+@router.post("/endpoints/{connection_id}/test")
+def test_endpoint(who: Editor, store: StoreDep, connection_id: str, asked: Go) -> Answer:
+    """Send one signed test event that names no person."""
+    endpoint = get_endpoint(connection_id)
+    if not asked.go:
+        return Answer(
+            says=f"One signed test event, without any person in it, goes to {connection_id}.", count=1
+        )
+    audit.record(store, who.name, "test endpoint", subject=connection_id)
+    ok, said = send_test(endpoint, datetime.now(UTC))
+    return Answer(says=f"{connection_id} {'answered' if ok else 'failed'}: {said}", count=1, done=True)
+
+
+@router.post("/sources/{connection_id}/enable")
+def enable_source(who: Editor, store: StoreDep, connection_id: str, asked: Go) -> Answer:
+    """Take events of a source again."""
+    _source_is_known(store, connection_id)
+    if not asked.go:
+        return Answer(says=f"Events of {connection_id} will be taken again.", count=1)
+    by_hand.enable_source(store, connection_id, actor=who.name)
+    return Answer(says=f"{connection_id} is on, within a few seconds.", count=1, done=True)
+
+
+@router.post("/sources/{connection_id}/disable")
+def disable_source(who: Editor, store: StoreDep, connection_id: str, asked: Disable) -> Answer:
+    """Take no more events of a source: its requests are answered 503, its contact list is not polled."""
+    _source_is_known(store, connection_id)
+    if not asked.go:
+        return Answer(
+            says=f"Events of {connection_id} will be refused (503). The platform tries some of them again for a while; "
+            "what it gives up is lost, and after some failures it may stop sending.",
+            count=1,
+        )
+    by_hand.disable_source(store, connection_id, reason=asked.reason, actor=who.name)
+    return Answer(says=f"{connection_id} is off, within a few seconds.", count=1, done=True)
+
+
+@router.post("/sources/{connection_id}/check")
+def check_source(who: Editor, store: StoreDep, connection_id: str, asked: Go) -> Answer:
+    """Check a source's connection, and its contact list where that is set up. Sends nothing to anybody."""
+    if not asked.go:
+        return Answer(
+            says=f"The fields of {connection_id} are checked, and its contact list is read if it has one.",
+            count=1,
+        )
+    audit.record(store, who.name, "check source", subject=connection_id)
+    _ok, said = OutreachSourceHook(connection_id).test_connection()
+    return Answer(says=said, count=1, done=True)
+
+
+def _endpoint_is_known(store: Store, name: str) -> None:
+    """An endpoint that is neither a connection nor ever got a delivery is a typing mistake."""
+    if any(status.conn_id == name for status in endpoints.statuses(store)):
+        return
+    try:
+        get_endpoint(name)
+    except ConfigurationError as error:
+        raise HTTPException(404, str(error)) from error
+
+
+def _source_is_known(store: Store, name: str) -> None:
+    known = {each.name for each in source_list()} | sources.statuses(store).keys()
+    if name not in known:
+        raise HTTPException(404, f"there is no source {name!r} — create a connection of type outreach_source")

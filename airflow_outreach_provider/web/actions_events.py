@@ -1,0 +1,86 @@
+"""What people do to events and deliveries by hand: replay, redeliver."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.services import by_hand
+from airflow_outreach_provider.store import deliveries_admin
+from airflow_outreach_provider.web.access import Editor, StoreDep, editor
+from airflow_outreach_provider.web.answers import Answer, Blank, Go, Ids, When, Words, amount
+
+router = APIRouter(prefix="/api/actions", tags=["act"], dependencies=[Depends(editor)])
+
+
+class Redeliver(Go):
+    """Deliveries, by id or by filter; only dead ones unless ``state`` says otherwise."""
+
+    ids: Ids | None = None
+    state: Annotated[DeliveryState | None, Blank] = None
+    route: Words = None
+    endpoint: Words = None
+    kind: Annotated[EventKind | None, Blank] = None
+    event: Words = None
+    since: When = None
+
+
+class Replay(Go):
+    """Events for a consumer to read again."""
+
+    consumer: Annotated[str, Field(max_length=250)]
+    event_ids: Annotated[list[Annotated[str, Field(max_length=60)]] | None, Field(max_length=1000)] = None
+    source: Words = None
+    kind: Annotated[EventKind | None, Blank] = None
+    since: When = None
+    until: When = None
+
+
+@router.post("/redeliver")
+def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> Answer:
+    """Make deliveries pending again; the next run of their route takes them."""
+    if asked.ids == ():
+        raise ConfigurationError("no delivery is chosen", "give at least one id, or a filter instead of ids")
+    wanted = deliveries_admin.Filter(
+        ids=asked.ids or (),
+        event_ids=[asked.event] if asked.event else [],
+        route=asked.route,
+        endpoint=asked.endpoint,
+        states=[asked.state] if asked.state else ([] if asked.ids else [DeliveryState.DEAD]),
+        kinds=[asked.kind.value] if asked.kind else [],
+        since=asked.since,
+    )
+    if asked.go:
+        done = by_hand.redeliver(store, wanted, actor=who.name)
+        return Answer(says=f"{amount(done, 'delivery', 'deliveries')} pending again.", count=done, done=True)
+    counts = by_hand.redeliverable(store, wanted)
+    delivered = counts.get(DeliveryState.DELIVERED.value, 0)
+    twice = f" {amount(delivered, 'of them was', 'of them were')} delivered before." if delivered else ""
+    count = sum(counts.values())
+    return Answer(
+        says=f"{amount(count, 'delivery', 'deliveries')} will be sent by the next run of the route.{twice}",
+        count=count,
+    )
+
+
+@router.post("/replay")
+def replay(who: Editor, store: StoreDep, asked: Replay) -> Answer:
+    """Let one consumer read events again."""
+    events = by_hand.Events(
+        source=asked.source, kinds=[asked.kind.value] if asked.kind else None, since=asked.since,
+        until=asked.until, event_ids=asked.event_ids,
+    )  # fmt: skip
+    if asked.go:
+        done = events.replay(store, asked.consumer, actor=who.name)
+        return Answer(says=f"{amount(done, 'event')} will be read again.", count=done, done=True)
+    count = events.count(store, asked.consumer)
+    return Answer(
+        says=f"{amount(count, 'event')} will be read again by {asked.consumer}. A route that delivered them before "
+        "keeps its deliveries: use redeliver for those.",
+        count=count,
+    )

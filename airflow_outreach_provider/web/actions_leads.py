@@ -1,0 +1,121 @@
+"""What people do to leads and the do-not-contact list by hand: settle what is held, add, remove."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.phones import parse_phone
+from airflow_outreach_provider.core.states import LeadState
+from airflow_outreach_provider.services import resolve as resolving
+from airflow_outreach_provider.store import suppressions
+from airflow_outreach_provider.store.views_leads import LeadFilter, lead_story
+from airflow_outreach_provider.web.access import Editor, StoreDep, editor
+from airflow_outreach_provider.web.answers import Answer, Blank, Go, Ids, Words, amount
+
+router = APIRouter(prefix="/api/actions", tags=["act"], dependencies=[Depends(editor)])
+
+
+class Resolve(Go):
+    """Held leads, by id or by filter (an empty filter is every held lead)."""
+
+    to: str
+    ids: Ids | None = None
+    campaign: Words = None
+    reason: Words = None
+    run: Annotated[int | None, Blank] = None
+    phone: Words = None
+
+
+class Suppress(Go):
+    """Numbers, separated by line ends, commas or semicolons, or those of leads; ``campaign`` empty for all."""
+
+    phones: str = ""
+    lead_ids: Ids = ()
+    campaign: Annotated[str, Field(max_length=250)] = ""
+    reason: Annotated[str, Field(max_length=100)] = "manual"
+
+
+class Unsuppress(Go):
+    """Entries of the do-not-contact list, by id."""
+
+    ids: Ids
+
+
+@router.post("/resolve")
+def resolve(who: Editor, store: StoreDep, asked: Resolve) -> Answer:
+    """Settle held leads: ``accepted`` (they were texted) or ``planned`` (send them again)."""
+    to = resolving.check_target(asked.to)
+    by_filter = LeadFilter(
+        campaign=asked.campaign,
+        state=LeadState.HELD,
+        reason=asked.reason,
+        run_id=asked.run,
+        phone=parse_phone(asked.phone).e164 if asked.phone else None,
+    )
+    wanted = by_filter if asked.ids is None else asked.ids
+    if not asked.go:
+        found = resolving.count(store, wanted)
+        if to is LeadState.PLANNED:
+            lost = found.held - found.sendable
+            kept = f" {amount(lost, 'has', 'have')} no payload any more and would stay held." if lost else ""
+            return Answer(
+                says=f"{amount(found.sendable, 'held lead')} will be sent by the next run. Anybody who was texted "
+                f"already is texted twice.{kept}",
+                count=found.sendable,
+            )
+        return Answer(
+            says=f"{amount(found.held, 'held lead')} will count as texted and not be sent again.",
+            count=found.held,
+        )
+    done = resolving.resolve(store, wanted, to, actor=who.name)
+    return Answer(says=f"{amount(done, 'lead')} resolved as {to.value}.", count=done, done=True)
+
+
+@router.post("/suppress")
+def suppress(who: Editor, store: StoreDep, asked: Suppress) -> Answer:
+    """Put numbers on the do-not-contact list."""
+    words = [word for word in re.split(r"[\n,;]+", asked.phones) if word.strip()]
+    phones = [parse_phone(word).e164 for word in words]
+    for lead_id in asked.lead_ids:
+        story = lead_story(store, lead_id)
+        if story is not None and story.lead.phone:
+            phones.append(story.lead.phone)
+    phones = list(dict.fromkeys(phones))
+    if not phones:
+        raise ConfigurationError("there is no number", "write at least one, with its country code")
+    where = f"the campaign {asked.campaign}" if asked.campaign else "every campaign"
+    if not asked.go:
+        return Answer(
+            says=f"{amount(len(phones), 'number')} will not be contacted in {where}.", count=len(phones)
+        )
+    new = suppressions.add(
+        store, phones, actor=who.name, reason=asked.reason or "manual", campaign=asked.campaign
+    )
+    return Answer(
+        says=f"{amount(new, 'number')} added for {where}; {len(phones) - new} were on the list.",
+        count=new,
+        done=True,
+    )
+
+
+@router.post("/unsuppress")
+def unsuppress(who: Editor, store: StoreDep, asked: Unsuppress) -> Answer:
+    """Take entries off the do-not-contact list."""
+    rows = suppressions.find(store, asked.ids)
+    if not asked.go:
+        return Answer(
+            says=f"{amount(len(rows), 'entry', 'entries')} will be removed: these people may be texted again.",
+            count=len(rows),
+        )
+    gone = sum(
+        suppressions.remove(
+            store, [row.phone], actor=who.name, campaign=row.campaign, note=f"was {row.reason}"
+        )
+        for row in rows
+    )
+    return Answer(says=f"{amount(gone, 'entry', 'entries')} removed.", count=gone, done=True)

@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow
-from airflow_outreach_provider.demo.events import ENDPOINT, Crm, Sources, running_crm, send_webhooks
+from airflow_outreach_provider.demo.events import (
+    ENDPOINT,
+    Crm,
+    Sources,
+    busy_now_and_then,
+    running_crm,
+    send_webhooks,
+)
 from airflow_outreach_provider.demo.messy import Written, write_messy_csv
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 
@@ -113,7 +120,7 @@ def _world(home: Path, dags: Path, rows: int, port: int | None) -> Iterator[_Wor
         f"other writings, {written.bad:,} rows that are no leads"
     )
     sources = Sources.new()
-    with running_simulator(faults=FAULTS) as simulator, running_crm() as crm:
+    with running_simulator(faults=FAULTS) as simulator, running_crm(busy_now_and_then()) as crm:
         _say(f"simulated outreach API on {simulator.url}, with refusals, failures and dropped answers")
         _say("starting Airflow …")
         environment = {
@@ -172,7 +179,7 @@ def _events(world: _World) -> bool:
     deadline = time.monotonic() + _FANOUT_SECONDS
     while len(crm.taken) < sent.stored and time.monotonic() < deadline:
         time.sleep(0.3)
-    busy = sum(tries > 1 for tries in crm.tries.values())
+    busy = sum(crm.times(event) > 1 for event in crm.taken)
     print(
         f"\nTwo platforms sent webhooks: {sent.stored} stored, {sent.repeated} repeated, {sent.refused} forged. The CRM took "
         f"{len(crm.taken)}, {busy} of them at the second try: it was busy, and the task instances were up for retry.\n"

@@ -15,10 +15,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+T = TypeVar("T")
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 _START_SECONDS = 120
@@ -30,16 +33,30 @@ class AirflowDidNotStart(RuntimeError):
     """A component ended or did not answer in time; the message holds the end of its log."""
 
 
+def wait_until(what: Callable[[], T], seconds: float, failing: str) -> T:
+    """The first truthy answer of ``what``, asked again and again; a component may be away meanwhile.
+
+    :raises TimeoutError: none came within ``seconds``; says ``failing``.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(urllib.error.URLError, ConnectionError):
+            if answer := what():
+                return answer
+        time.sleep(0.3)
+    raise TimeoutError(f"not within {seconds:.0f} s: {failing}")
+
+
 class RunningAirflow:
     """The components' processes, and the public API as a person who may do everything.
 
-    :ivar url: the API server's base URL.
+    :ivar url: the API server's base URL, its path included.
     :ivar home: AIRFLOW_HOME; the components' logs are in its folder ``components``.
     """
 
     def __init__(self, home: Path, port: int, environment: Mapping[str, str]) -> None:
         self.home = home
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = environment["AIRFLOW__API__BASE_URL"]
         self.environment = dict(environment)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._port = port
@@ -88,9 +105,15 @@ class RunningAirflow:
         return self._ask(method, f"/api/v2/{path}", content, {"Authorization": f"Bearer {self.token()}"})
 
     def token(self) -> str:
-        """A token of an administrator."""
+        """A token of an administrator: of the first person who may log in, where not everybody is one."""
         if not self._token:
-            self._token = self._ask("GET", "/auth/token", None, {})["access_token"]
+            passwords = self.home / "passwords.json"
+            if passwords.exists():
+                name, password = next(iter(json.loads(passwords.read_text()).items()))
+                person = {"username": name, "password": password}
+                self._token = self._ask("POST", "/auth/token", person, {})["access_token"]
+            else:
+                self._token = self._ask("GET", "/auth/token", None, {})["access_token"]
         return self._token
 
     def wait_for_dag(self, dag_id: str, seconds: float = 60) -> None:
@@ -135,6 +158,12 @@ class RunningAirflow:
             for line in answer["content"]
         )
 
+    def task_instances(self, dag_id: str, run_id: str, task_id: str) -> list[dict[str, Any]]:
+        """The instances of one task in a run, mapped or not."""
+        path = f"dags/{dag_id}/dagRuns/{quote(run_id, '')}/taskInstances?limit=200&task_id={task_id}"
+        found = self.api("GET", path)["task_instances"]
+        return [each for each in found if each["task_id"] == task_id]
+
     def log_tail(self, component: str, lines: int = 30) -> str:
         """The end of a component's own log."""
         path = self.home / "components" / f"{component}.log"
@@ -175,8 +204,24 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def people(home: Path, roles: Mapping[str, str]) -> dict[str, str]:
+    """Settings of an Airflow that these people log in to, with passwords made up here.
+
+    :param roles: name to role (``admin``, ``op``, ``user``, ``viewer``), an administrator first.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / "passwords.json"
+    path.write_text(json.dumps({name: secrets.token_hex(12) for name in roles}))
+    path.chmod(0o600)
+    return {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(":".join(each) for each in roles.items()),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(path),
+    }
+
+
 def airflow_environment(
-    home: Path, dags: Path, port: int, extra: Mapping[str, str] | None = None
+    home: Path, dags: Path, port: int, extra: Mapping[str, str] | None = None, base_path: str = ""
 ) -> dict[str, str]:
     """Environment variables of an Airflow on SQLite that nobody has to log in to."""
     mine = {
@@ -194,7 +239,7 @@ def airflow_environment(
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "AIRFLOW__CORE__FERNET_KEY": "",
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}{base_path}",
         "AIRFLOW__API__SECRET_KEY": secrets.token_hex(16),
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
@@ -214,15 +259,17 @@ def running_airflow(
     environment: Mapping[str, str] | None = None,
     components: Iterable[str] = COMPONENTS,
     port: int | None = None,
+    base_path: str = "",
 ) -> Iterator[RunningAirflow]:
     """Start an Airflow in ``home`` (made where it is missing), end it with the block.
 
     :param dags: the DAGs folder.
     :param environment: on top of ours, e.g. ``AIRFLOW_CONN_…``.
+    :param base_path: where its pages begin, e.g. ``/team``.
     """
     port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
-    variables = airflow_environment(home, dags, port, environment)
+    variables = airflow_environment(home, dags, port, environment, base_path)
     migrated = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"], env=variables, capture_output=True, check=False
     )

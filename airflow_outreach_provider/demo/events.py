@@ -5,6 +5,7 @@ Everybody is invented, and everything stays on this machine.
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import threading
@@ -12,12 +13,13 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from itertools import count
+from typing import Any, NamedTuple
 
 from airflow_outreach_provider.core.errors import SignatureError
 from airflow_outreach_provider.core.signing import SIGNATURE_HEADER, Scheme, sign, verify
@@ -29,12 +31,49 @@ _REPLIES = (
 )  # fmt: skip
 
 
-class Crm:
-    """A customer's system: verifies each delivery's signature, and is busy the first time it sees some of them."""
+class Request(NamedTuple):
+    """One delivery the CRM was sent: when, of which event, under which id to de-duplicate on."""
 
-    def __init__(self) -> None:
-        self.secret = secrets.token_hex(24)
-        self.tries: Counter[str] = Counter()
+    at: float
+    event: str
+    message_id: str
+
+
+class Answer(NamedTuple):
+    """What the CRM answers."""
+
+    status: int = 200
+    headers: Mapping[str, str] = {}
+    body: bytes = b"{}"
+
+
+AnswerTo = Callable[[Mapping[str, Any], int], Answer]
+"""From an event, as it was sent, and how often it was sent by now, to the answer."""
+
+
+def busy_now_and_then() -> AnswerTo:
+    """503 at the first try of every third event."""
+    first_tries = count(1)
+
+    def answer(_event: Mapping[str, Any], times: int) -> Answer:
+        busy = times == 1 and next(first_tries) % 3 == 0
+        return Answer(503, {"Retry-After": "2"}) if busy else Answer()
+
+    return answer
+
+
+class Crm:
+    """A customer's system: verifies the signature of each delivery, remembers it, and answers as it is told.
+
+    :ivar answer: what it answers; may be changed at any time. :ivar pause: seconds it takes to answer.
+    :ivar requests: what it was sent, signed. :ivar forged: how many requests were not.
+    """
+
+    def __init__(self, answer: AnswerTo | None = None) -> None:
+        self.secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+        self.answer = answer or (lambda _event, _times: Answer())
+        self.pause = 0.0
+        self.requests: list[Request] = []
         self.taken: Counter[str] = Counter()
         self.forged = 0
         crm = self
@@ -43,22 +82,21 @@ class Crm:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                status, headers = crm.take(
-                    self.rfile.read(int(self.headers["Content-Length"])), dict(self.headers)
-                )
-                answer = json.dumps({"status": status}).encode()
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(answer))}.items():
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                answer = crm.take(body, dict(self.headers))
+                time.sleep(crm.pause)
+                self.send_response(answer.status)
+                for name, value in {**answer.headers, "Content-Length": str(len(answer.body))}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(answer)
+                self.wfile.write(answer.body)
 
             def log_message(self, *_: object) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -67,19 +105,28 @@ class Crm:
         host = f"http://127.0.0.1:{self._server.server_port}/hooks/contact-events"
         return {"conn_type": "outreach_endpoint", "host": host, "password": self.secret, "extra": extra}
 
-    def take(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, str]]:
-        """:return: status and headers of the answer: 401 for a forgery, 503 once for every third event."""
+    def take(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Remember a delivery; 401 for a forgery."""
         try:
             verify(Scheme.STANDARD_WEBHOOKS, body, dict(headers), [self.secret], now=datetime.now(UTC))
         except SignatureError:
             self.forged += 1
-            return 401, {}
-        event = str(json.loads(body)["id"])
-        self.tries[event] += 1
-        if self.tries[event] == 1 and len(self.tries) % 3 == 0:
-            return 503, {"Retry-After": "2"}
-        self.taken[event] += 1
-        return 200, {}
+            return Answer(401)
+        event = json.loads(body)
+        name = str(event["id"])
+        self.requests.append(Request(time.time(), name, headers["webhook-id"]))
+        answer = self.answer(event, self.times(name))
+        if answer.status < 300:
+            self.taken[name] += 1
+        return answer
+
+    def times(self, event: str) -> int:
+        """How often an event was sent by now."""
+        return sum(1 for request in self.requests if request.event == event)
+
+    def first_seen(self) -> list[str]:
+        """Every event that was sent, in the order of its first request."""
+        return list(dict.fromkeys(request.event for request in self.requests))
 
     def close(self) -> None:
         self._server.shutdown()
@@ -87,9 +134,9 @@ class Crm:
 
 
 @contextmanager
-def running_crm() -> Iterator[Crm]:
-    """A CRM on a free port of the loopback address."""
-    crm = Crm()
+def running_crm(answer: AnswerTo | None = None) -> Iterator[Crm]:
+    """A CRM on a free port of the loopback address, which takes everything unless told otherwise."""
+    crm = Crm(answer)
     try:
         yield crm
     finally:

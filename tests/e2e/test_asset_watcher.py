@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow
+from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
+from airflow_outreach_provider.demo.events import Crm, running_crm
 from airflow_outreach_provider.store import inbox
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import upgrade
@@ -38,59 +37,24 @@ with DAG("watched", schedule=[Asset("contact_events", watchers=[bell])], start_d
 """
 
 
-class Endpoint:
-    """Takes every event, after a while; remembers them."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self.pause = 0.0
-        endpoint = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                endpoint.seen.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["id"])
-                time.sleep(endpoint.pause)
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+@pytest.fixture
+def crm() -> Iterator[Crm]:
+    with running_crm() as crm:
+        yield crm
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    endpoint = Endpoint()
-    yield endpoint
-    endpoint.server.shutdown()
-
-
-@pytest.fixture
-def airflow(tmp_path: Path, endpoint: Endpoint) -> Iterator[RunningAirflow]:
+def airflow(tmp_path: Path, crm: Crm) -> Iterator[RunningAirflow]:
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "watched.py").write_text(DAG)
-    connection = {
-        "conn_type": "outreach_endpoint",
-        "host": f"http://127.0.0.1:{endpoint.server.server_port}/",
-        "extra": {"signature": "none", "allow_networks": ["127.0.0.0/8"]},
-    }
     settings = {
-        "AIRFLOW_CONN_HOOK": json.dumps(connection),
+        "AIRFLOW_CONN_HOOK": json.dumps(crm.connection),
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
     }
     with running_airflow(tmp_path / "home", tmp_path / "dags", environment=settings) as airflow:
         airflow.wait_for_dag("watched")
         yield airflow
-
-
-def until(what: Callable[[], object], seconds: float, failing: Callable[[], str]) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, failing()
-        time.sleep(0.2)
 
 
 def arrive(url: str, wave: str) -> list[str]:
@@ -109,24 +73,19 @@ def arrive(url: str, wave: str) -> list[str]:
     return [event.id for event in events]
 
 
-def test_every_event_arrives_once_whatever_happens_to_the_doorbell(
-    airflow: RunningAirflow, endpoint: Endpoint
-) -> None:
+def test_every_event_arrives_once_whatever_happens_to_the_doorbell(airflow: RunningAirflow, crm: Crm) -> None:
     """Events before, during a run, while the triggerer is dead and after the store was away: each, once."""
     database = airflow.home / "outreach.db"
     url = f"sqlite:///{database}"
 
     def delivered(ids: list[str]) -> None:
-        until(
-            lambda: set(ids) <= set(endpoint.seen), 60,
-            lambda: f"{set(ids) - set(endpoint.seen)}\n{airflow.log_tail('triggerer')}",
-        )  # fmt: skip
+        wait_until(lambda: set(ids) <= set(crm.taken), 60, "every event is delivered")
 
-    endpoint.pause = 2.0
+    crm.pause = 2.0
     ids = arrive(url, "first")
-    until(lambda: endpoint.seen, 60, lambda: airflow.log_tail("triggerer"))
+    wait_until(lambda: crm.requests, 60, "the first event is on its way")
     ids += arrive(url, "meanwhile")
-    endpoint.pause = 0.0
+    crm.pause = 0.0
     delivered(ids)
 
     airflow.kill("triggerer")
@@ -144,7 +103,7 @@ def test_every_event_arrives_once_whatever_happens_to_the_doorbell(
     before = log.stat().st_size
     airflow.start(["triggerer"])
     complaint = "Cannot look for contact events"
-    until(lambda: complaint in log.read_text()[before:], 60, lambda: airflow.log_tail("triggerer"))
+    wait_until(lambda: complaint in log.read_text()[before:], 60, "the trigger complains")
     time.sleep(6)
     assert log.read_text()[before:].count(complaint) <= 4  # after 1, 2, 4, … seconds
     database.rmdir()
@@ -153,4 +112,4 @@ def test_every_event_arrives_once_whatever_happens_to_the_doorbell(
     ids += arrive(url, "after")
     delivered(ids)
     time.sleep(3)
-    assert sorted(endpoint.seen) == sorted(ids)
+    assert crm.taken == dict.fromkeys(ids, 1)

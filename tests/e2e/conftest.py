@@ -1,0 +1,214 @@
+"""A whole Airflow with outreach at work in it, below a base path, and a real browser to look at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.demo.airflow import RunningAirflow, people, running_airflow, wait_until
+from airflow_outreach_provider.demo.events import ENDPOINT, Answer, Crm, Sources, running_crm, send_webhooks
+from airflow_outreach_provider.simulator.process import running_simulator
+from airflow_outreach_provider.store import deliveries_admin, inbox
+from airflow_outreach_provider.store.deliveries_admin import Filter
+from airflow_outreach_provider.store.engine import Store
+
+ROOT = Path(__file__).parents[2]
+BASE_PATH = "/team/airflow"
+PEOPLE = {"ada": "admin", "vic": "viewer"}
+FANOUT = "outreach_event_fanout"
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+# Two syncs: one that comes to its end with a few of everything, one that is told to wait ten minutes.
+DAGS = """
+from datetime import datetime
+from airflow.sdk import DAG
+from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
+
+for name in ("spring", "autumn"):
+    with DAG(name, schedule=None, start_date=datetime(2026, 1, 1), catchup=False):
+        SubmitLeadsOperator(task_id="submit_leads", leads=f"{{{{ var.value.{name} }}}}", campaign=name,
+                            default_region="US", max_rejected=None)
+"""
+HELD, REFUSED, WAITING = "01", "02", "77"
+"""How numbers end whose submission is answered 500 (and texted), 422, and 503 with Retry-After."""
+FAULTS = (
+    f"status=500,when=after,ending={HELD}", f"status=422,ending={REFUSED}",
+    f"status=503,retry_after=600,ending={WAITING}",
+)  # fmt: skip
+HOSTILE = "<img src=x onerror=\"window.pwned='answer'\"><script>window.pwned='answer'</script>"
+
+
+def crm_answer(event: Any, _times: int) -> Answer:
+    """400 for the contact 1001 (with a hostile answer), 503 with Retry-After for 1003, else 200."""
+    match str(event["contact"].get("external_id")):
+        case "1001":
+            return Answer(400, {"Content-Type": "text/html"}, HOSTILE.encode())
+        case "1003":
+            return Answer(503, {"Retry-After": "600"}, b"busy")
+        case _:
+            return Answer()
+
+
+@dataclass
+class World:
+    """Airflow, and the store that its tasks and pages share with the test."""
+
+    airflow: RunningAirflow
+    store: Store
+    crm: Crm
+    run_ids: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where our own pages begin."""
+        return f"{self.airflow.url}/outreach"
+
+    def scalar(self, query: str, **parameters: Any) -> Any:
+        """One value out of the store."""
+        with self.store.read() as connection:
+            return connection.execute(sa.text(query), parameters).scalar()
+
+    def write(self, query: str, **parameters: Any) -> None:
+        """Change the store behind everybody's back."""
+        with self.store.write() as connection:
+            connection.execute(sa.text(query), parameters)
+
+    def last_audit(self) -> tuple[str, str, int]:
+        """Who did what to how many rows, last."""
+        with self.store.read() as connection:
+            row = connection.execute(
+                sa.text("SELECT actor, action, count FROM audit ORDER BY id DESC LIMIT 1")
+            ).one()
+        return tuple(row)  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Leads of every state, a task that waits for its retry, events of two platforms, deliveries of every state."""
+    home = tmp_path_factory.mktemp("world")
+    dags = home / "dags"
+    dags.mkdir()
+    (dags / "syncs.py").write_text(DAGS)
+    shutil.copy(ROOT / "dags" / f"{FANOUT}.py", dags)
+    _write_leads(home)
+    sources = Sources.new()
+    with running_simulator(faults=FAULTS) as simulator, running_crm(crm_answer) as crm:
+        connections = {"outreach_default": simulator.connection, ENDPOINT: crm.connection, **sources.connections}
+        environment = people(home, PEOPLE) | {
+            **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()},
+            "AIRFLOW_VAR_SPRING": str(home / "spring.csv"),
+            "AIRFLOW_VAR_AUTUMN": str(home / "autumn.csv"),
+        }
+        with running_airflow(home, dags, environment=environment, base_path=BASE_PATH) as airflow:
+            for dag in ("spring", "autumn", FANOUT):
+                airflow.wait_for_dag(dag)
+            started = {dag: airflow.trigger(dag) for dag in ("spring", "autumn")}
+            send_webhooks(airflow.url, sources)
+            store = Store(f"sqlite:///{home / 'outreach.db'}")
+            world = World(airflow, store, crm, started)
+            _append_odd_events(store)
+            _wait_for_the_flows(world)
+            yield world
+            store.close()
+
+
+def _write_leads(home: Path) -> None:
+    """The spring list: 20 good rows, 3 the API fails on, 2 it refuses, 2 that are no leads."""
+    numbers = [f"+1416555{n:04d}" for n in range(1110, 1130)]
+    numbers += [f"+141655512{n}{HELD}"[:12] for n in (3, 4, 5)] + [f"+14165551{n}{REFUSED}" for n in (3, 4)]
+    rows = [f"{number},Lead {place},lead{place}@example.com" for place, number in enumerate(numbers)]
+    rows += ["not a number,Nobody,", f',"{HOSTILE.replace(chr(34), chr(34) * 2)}",']
+    (home / "spring.csv").write_text("phone,first_name,email\n" + "\n".join(rows) + "\n")
+    (home / "autumn.csv").write_text(f"phone,first_name\n+14165552{WAITING}7{WAITING}\n"[:-1])
+
+
+def _append_odd_events(store: Store) -> None:
+    now = datetime.now(UTC)
+    who = Contact(name=HOSTILE, external_id="odd", email="odd@example.com")
+    event = ContactEvent(
+        "evt_odd", "varda_demo", "varda", "strange.event", EventKind.UNRECOGNISED, now, now, who, None, {}
+    )
+    body = json.dumps({"event": "strange.event", "data": {"note": HOSTILE, "phone": "+14165559999"}})
+    inbox.append(store, [Incoming(event, body.encode(), json.dumps([["x-note", HOSTILE]]))])
+
+
+def _wait_for_the_flows(world: World) -> None:
+    def settled() -> bool:
+        counts = deliveries_admin.count(world.store, Filter())
+        return counts.get("delivered", 0) >= 8 and counts.get("dead", 0) == 1 and counts.get("failed", 0) == 1
+
+    def waits() -> bool:
+        (task,) = world.airflow.task_instances("autumn", world.run_ids["autumn"], "submit_leads")
+        return bool(task["state"] == "up_for_retry")
+
+    assert world.airflow.wait_for_run("spring", world.run_ids["spring"], 90) == "success"
+    wait_until(waits, 90, "autumn is up for retry")
+    wait_until(settled, 90, "eight events are delivered, one is dead, one is to be tried again")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's chromium, without a screen."""
+    if CHROMIUM is None:
+        advice = "needs Debian's chromium: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(advice)
+        pytest.skip(advice)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def log_in(browser: Any, world: World) -> Iterator[Callable[..., Any]]:
+    """``log_in("ada")``: a page of a browser in which that person has logged in by Airflow's own form."""
+    contexts = []
+    passwords = json.loads((world.airflow.home / "passwords.json").read_text())
+
+    def enter(name: str, **options: Any) -> Any:
+        options = {"viewport": {"width": 1360, "height": 850}} | options
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(world.airflow.url + "/")
+        page.wait_for_url("**/login**")
+        page.locator("input[name=username]").fill(name)
+        page.locator("input[name=password]").fill(passwords[name])
+        page.locator("button[type=submit]").click()
+        page.wait_for_url(lambda url: "/login" not in url)
+        return page
+
+    yield enter
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def ada(log_in: Callable[..., Any]) -> Any:
+    """The page of somebody who may act."""
+    return log_in("ada")
+
+
+@pytest.fixture
+def vic(log_in: Callable[..., Any]) -> Any:
+    """The page of somebody who may look."""
+    return log_in("vic")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +29,8 @@ from airflow_outreach_provider.core.sources import SourceSettings
 
 TOKEN_HEADER = "x-outreach-token"  # noqa: S105 - a header's name
 _MASK = "•••"
-_SECRET_HEADERS = frozenset({TOKEN_HEADER, "authorization", "proxy-authorization", "cookie", "x-api-key"})
+# Signatures are evidence and stay; what opens a door does not.
+_SECRET_HEADER = re.compile(r"token|secret|passw|auth|api-?key|cookie|session|credential", re.IGNORECASE)
 _MAX_HEADER_BYTES = 16_384
 
 
@@ -219,7 +221,7 @@ def write_headers(headers: Iterable[tuple[str, str]]) -> str:
         if size > _MAX_HEADER_BYTES:
             kept.append(("x-outreach-cut", "the rest of the headers is not kept"))
             break
-        kept.append((name, _MASK if name.lower() in _SECRET_HEADERS else value.replace("\x00", "�")))
+        kept.append((name, _MASK if _SECRET_HEADER.search(name) else value.replace("\x00", "�")))
     return to_json(kept).decode()
 
 

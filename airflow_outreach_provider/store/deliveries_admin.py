@@ -105,7 +105,7 @@ def attempts_of(store: Store, delivery_id: int) -> list[AttemptRow]:
 def attempts_of_task(
     store: Store, *, dag_id: str, run_id: str, task_id: str, map_index: int = -1, limit: int = 1000
 ) -> list[tuple[DeliveryRow, AttemptRow]]:
-    """What one task instance tried, over all its tries, oldest first: for its tab in the UI."""
+    """What one task instance tried last, over all its tries, oldest first: for its tab in the UI."""
     query = (
         sa.select(*_ROW, *(column.label(f"attempt_{column.name}") for column in _ATTEMPT))
         .join(delivery_attempts, delivery_attempts.c.delivery_id == deliveries.c.id)
@@ -115,11 +115,11 @@ def attempts_of_task(
             delivery_attempts.c.task_id == task_id,
             delivery_attempts.c.map_index == map_index,
         )
-        .order_by(delivery_attempts.c.id)
+        .order_by(delivery_attempts.c.id.desc())
         .limit(limit)
     )
     with store.read() as connection:
-        rows = connection.execute(query).all()
+        rows = connection.execute(query).all()[::-1]
     return [(_row(row[: len(_ROW)]), AttemptRow(*row[len(_ROW) :])) for row in rows]
 
 

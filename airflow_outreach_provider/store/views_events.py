@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox_schema import inbox_events
-from airflow_outreach_provider.store.schema import to_ms
-from airflow_outreach_provider.store.views_paging import PAGE_SIZE, Condition, Page, Scan, capped_count, every
+from airflow_outreach_provider.store.views_paging import (
+    PAGE_SIZE,
+    Condition,
+    Page,
+    Scan,
+    capped_count,
+    counts_between,
+    every,
+)
 
 _C = inbox_events.c
 
@@ -84,17 +90,6 @@ def count_unrecognised(store: Store, since: datetime, most: int = 1000) -> int:
 
 
 def received_between(store: Store, bounds: list[datetime]) -> list[int]:
-    """Events received between each two neighbours of ``bounds``, from the ids at the bounds: nothing is counted.
-
-    Ids are handed out one by one in the order of reception, but for a gap now and then.
-    """
-    first_from = sa.select(_C.row_id).order_by(_C.received_at, _C.row_id).limit(1)
+    """Events received between each two neighbours of ``bounds``; busy hours are estimated."""
     with store.read() as connection:
-        last = connection.execute(sa.select(sa.func.max(_C.row_id))).scalar() or 0
-        ids = []
-        for bound in bounds:
-            found = connection.execute(
-                first_from.where(_C.received_at >= sa.literal(to_ms(bound), sa.BigInteger))
-            )
-            ids.append(found.scalar() or last + 1)
-    return [max(0, later - earlier) for earlier, later in pairwise(ids)]
+        return counts_between(connection, _C.received_at, _C.row_id, bounds)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
@@ -19,9 +21,14 @@ from airflow_outreach_provider.store.views_events import count_unrecognised, rec
 from airflow_outreach_provider.store.views_paging import capped_count
 from airflow_outreach_provider.store.views_runs import RunRow, list_runs, rows_since
 
+T = TypeVar("T")
+
 HOURS = 24
 MOST = 1000
 """What waits is counted no further; above it the page says "more than"."""
+# What a slow transaction stamped with an hour may become visible this long after it.
+_LATE_COMMITS = timedelta(minutes=10)
+_over: WeakKeyDictionary[Store, dict[str, dict[datetime, Any]]] = WeakKeyDictionary()
 _FAILED = (RowState.REJECTED.value, RowState.HELD.value)
 _WAITING_LEADS = (LeadState.HELD, LeadState.PLANNED, LeadState.DEFERRED)
 _WAITING_DELIVERIES = (
@@ -69,8 +76,8 @@ def overview(store: Store) -> Overview:
     bounds = [top - timedelta(hours=HOURS - n) for n in range(HOURS + 1)]
     since = bounds[0]
     latest = list_runs(store, limit=200).rows
-    received = received_between(store, bounds)
-    attempted = attempted_between(store, bounds)
+    received = _by_hour(store, "received", now, bounds, lambda some: received_between(store, some))
+    attempted = _by_hour(store, "attempted", now, bounds, lambda some: attempted_between(store, some))
     return Overview(
         at=now,
         rows=dict(rows_since(store, since)),
@@ -120,24 +127,43 @@ def _lead_hours(store: Store, bounds: list[datetime]) -> list[Hour]:
     query = sa.select(*columns).where(
         runs.c.started_at >= sa.literal(bounds[0] - timedelta(days=1), UtcTime), runs.c.dry_run.is_(False)
     )
-    good: Counter[int] = Counter()
-    bad: Counter[int] = Counter()
+    # Added up as they are, and rounded once: many small runs must not vanish.
+    good: dict[int, float] = defaultdict(float)
+    bad: dict[int, float] = defaultdict(float)
     with store.read() as connection:
         for run in connection.execute(query.limit(20_000)):
             accepted = run.counts.get(RowState.ACCEPTED.value, 0)
             failed = sum(run.counts.get(name, 0) for name in _FAILED)
-            for hour, share in _shares(run.started_at, run.finished_at or run.heartbeat_at, bounds):
-                good[hour] += round(accepted * share)
-                bad[hour] += round(failed * share)
-    return [Hour(start, good[n], bad[n]) for n, start in enumerate(bounds[:-1])]
+            for hour, share in _shares(run.started_at, run.finished_at or run.heartbeat_at, bounds[0]):
+                good[hour] += accepted * share
+                bad[hour] += failed * share
+    return [Hour(start, round(good[n]), round(bad[n])) for n, start in enumerate(bounds[:-1])]
 
 
-def _shares(start: datetime, end: datetime, bounds: list[datetime]) -> list[tuple[int, float]]:
-    """Which part of the time from ``start`` to ``end`` lies in which hour."""
-    seconds = max((end - start).total_seconds(), 0.001)
-    found = []
-    for hour, (earlier, later) in enumerate(pairwise(bounds)):
-        overlap = (min(end, later) - max(start, earlier)).total_seconds()
-        if overlap > 0 or earlier <= start == end < later:
-            found.append((hour, max(overlap, 0.001) / seconds))
+def _shares(start: datetime, end: datetime, first: datetime) -> Iterator[tuple[int, float]]:
+    """Which part of the time from ``start`` to ``end`` lies in which of the ``HOURS`` hours from ``first`` on."""
+    begin = (start - first).total_seconds() / 3600
+    finish = max(begin + 1e-6, (end - first).total_seconds() / 3600)
+    for hour in range(max(0, int(begin)), min(HOURS, int(finish) + 1)):
+        overlap = min(finish, hour + 1) - max(begin, hour)
+        if overlap > 0:
+            yield hour, overlap / (finish - begin)
+
+
+def _by_hour(
+    store: Store, what: str, now: datetime, bounds: list[datetime], read: Callable[[list[datetime]], list[T]]
+) -> list[T]:
+    """What ``read`` finds for each hour; hours that are over are read once and remembered.
+
+    :param bounds: the hours' beginnings, and the end of the last.
+    """
+    known = _over.setdefault(store, {}).setdefault(what, {})
+    for hour in [hour for hour in known if hour < bounds[0]]:
+        del known[hour]
+    new = next((n for n, hour in enumerate(bounds[:-1]) if hour not in known), HOURS)
+    found: list[T] = [known[hour] for hour in bounds[:new]]
+    found += read(bounds[new:]) if new < HOURS else []
+    for hour, end, value in zip(bounds, bounds[1:], found, strict=False):
+        if end <= now - _LATE_COMMITS:
+            known[hour] = value
     return found

@@ -1,7 +1,7 @@
 """Pages of a long table, newest first, in bounded time whatever is asked for.
 
 A page is read by key, never by offset, and nothing is counted. Where no index answers a filter, the newest
-``DEPTH`` rows are looked through; when that does not fill the page, the page says so and where to go on.
+``DEPTH`` rows are looked through, over all of its branches together; when that does not fill the page, the page says so and where to go on.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
@@ -21,6 +22,8 @@ U = TypeVar("U")
 
 DEPTH = 20_000
 PAGE_SIZE = 50
+EXACT_UP_TO = 1000
+"""More rows in an hour than this are estimated, see :func:`counts_between`."""
 
 Condition = Callable[[Any], sa.ColumnElement[bool]]
 """A condition on the columns of a table, or of a subquery of it."""
@@ -73,8 +76,9 @@ class Scan:
         after = _parse(cursor, len(self.key))
         found: list[sa.Row[Any]] = []
         frontier: tuple[int, ...] | None = None
+        depth = max(limit + 1, DEPTH // max(1, len(branches)))
         for branch in branches:
-            rows, stopped = self._branch(connection, branch, residual, after, limit)
+            rows, stopped = self._branch(connection, branch, residual, after, limit, depth)
             found += rows
             if stopped is not None:
                 frontier = stopped if frontier is None else max(frontier, stopped)
@@ -92,6 +96,7 @@ class Scan:
         residual: Sequence[Condition],
         after: tuple[int, ...] | None,
         limit: int,
+        depth: int,
     ) -> tuple[list[sa.Row[Any]], tuple[int, ...] | None]:
         """:return: at most limit + 1 rows, and the key down to which the branch was looked at, None for all."""
         order = [column.desc() for column in self.key]
@@ -102,7 +107,7 @@ class Scan:
             )
         query = base.limit(limit + 1)
         if residual:
-            inner = base.limit(DEPTH).subquery()
+            inner = base.limit(depth).subquery()
             conditions = [condition(inner.c) for condition in residual]
             ordered = [inner.c[column.name].desc() for column in self.key]
             query = sa.select(inner).where(*conditions).order_by(*ordered).limit(limit + 1)
@@ -110,7 +115,7 @@ class Scan:
         if len(rows) > limit:
             return rows, self._key_of(rows[-1])
         if residual:
-            deepest = base.with_only_columns(*self.key).offset(DEPTH - 1).limit(1)
+            deepest = base.with_only_columns(*self.key).offset(depth - 1).limit(1)
             last = connection.execute(deepest).first()
             if last is not None:
                 return rows, self._key_of(last)
@@ -135,6 +140,36 @@ def capped_count(connection: sa.Connection, query: sa.Select[Any], most: int = 1
     """How many rows ``query`` has, counting no further than ``most`` + 1."""
     some = query.limit(most + 1).subquery()
     return int(connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
+
+
+def counts_between(
+    connection: sa.Connection,
+    at: sa.Column[datetime],
+    key: sa.Column[int],
+    bounds: Sequence[datetime],
+    *,
+    condition: sa.ColumnElement[bool] | None = None,
+    most: int = EXACT_UP_TO,
+) -> list[int]:
+    """Rows between each two neighbours of ``bounds``, exact up to ``most``, above that estimated.
+
+    A busier stretch is judged by its first ``most`` rows: as many are thought to be among each of its keys.
+
+    :param at: indexed with ``key``, :param key: ascends with time, with gaps. :param condition: spelt as in an index.
+    """
+    found = []
+    for earlier, later in pairwise(sa.literal(to_ms(bound), sa.BigInteger) for bound in bounds):
+        inside = [at >= earlier, at < later, *([] if condition is None else [condition])]
+        some = sa.select(key.label("key")).where(*inside).order_by(at).limit(most + 1).subquery()
+        count, first, last = connection.execute(
+            sa.select(sa.func.count(), sa.func.min(some.c.key), sa.func.max(some.c.key))
+        ).one()
+        if count > most:
+            latest = sa.select(key.label("key")).where(*inside).order_by(at.desc()).limit(50).subquery()
+            final = connection.execute(sa.select(sa.func.max(latest.c.key))).scalar_one()
+            count = round(count * max(1.0, (final - first + 1) / (last - first + 1)))
+        found.append(int(count))
+    return found
 
 
 def distinct(

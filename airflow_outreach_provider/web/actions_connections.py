@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException
-from pydantic import Field
+from fastapi import APIRouter, HTTPException, Path
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.hooks.sources import OutreachSourceHook
@@ -17,6 +16,7 @@ from airflow_outreach_provider.store.endpoints import Release
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.web.access import Editor, StoreDep, edits_connection
 from airflow_outreach_provider.web.answers import Answer, Go, amount
+from airflow_outreach_provider.web.asked import Line
 from airflow_outreach_provider.web.connections import get_endpoint, source_list
 
 router = APIRouter(prefix="/api", tags=["act"], dependencies=[edits_connection])
@@ -31,8 +31,11 @@ class Enable(Go):
 class Disable(Go):
     """``reason``: for those who find it disabled."""
 
-    reason: Annotated[str, Field(max_length=250)] = ""
+    reason: Line = ""
 
+
+# Airflow lets a slash into connection ids.
+ConnectionId = Annotated[Line, Path()]
 
 _FATE = {
     Release.ALL: "all are sent",
@@ -41,8 +44,8 @@ _FATE = {
 }
 
 
-@router.post("/endpoints/{connection_id}/enable")
-def enable_endpoint(who: Editor, store: StoreDep, connection_id: str, asked: Enable) -> Answer:
+@router.post("/endpoints/{connection_id:path}/enable")
+def enable_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Enable) -> Answer:
     """Let deliveries to an endpoint go on."""
     _endpoint_is_known(store, connection_id)
     if asked.go:
@@ -56,8 +59,8 @@ def enable_endpoint(who: Editor, store: StoreDep, connection_id: str, asked: Ena
     return Answer(says=f"{connection_id} will get deliveries again.{what}", count=max(1, waiting))
 
 
-@router.post("/endpoints/{connection_id}/disable")
-def disable_endpoint(who: Editor, store: StoreDep, connection_id: str, asked: Disable) -> Answer:
+@router.post("/endpoints/{connection_id:path}/disable")
+def disable_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Disable) -> Answer:
     """Stop deliveries to an endpoint; they are held."""
     _endpoint_is_known(store, connection_id)
     if not asked.go:
@@ -66,8 +69,8 @@ def disable_endpoint(who: Editor, store: StoreDep, connection_id: str, asked: Di
     return Answer(says=f"{connection_id} is disabled; its deliveries are held.", count=1, done=True)
 
 
-@router.post("/endpoints/{connection_id}/test")
-def test_endpoint(who: Editor, store: StoreDep, connection_id: str, asked: Go) -> Answer:
+@router.post("/endpoints/{connection_id:path}/test")
+def test_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Go) -> Answer:
     """Send one signed test event that names no person."""
     endpoint = get_endpoint(connection_id)
     if not asked.go:
@@ -79,8 +82,8 @@ def test_endpoint(who: Editor, store: StoreDep, connection_id: str, asked: Go) -
     return Answer(says=f"{connection_id} {'answered' if ok else 'failed'}: {said}", count=1, done=True)
 
 
-@router.post("/sources/{connection_id}/enable")
-def enable_source(who: Editor, store: StoreDep, connection_id: str, asked: Go) -> Answer:
+@router.post("/sources/{connection_id:path}/enable")
+def enable_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Go) -> Answer:
     """Take events of a source again."""
     _source_is_known(store, connection_id)
     if not asked.go:
@@ -89,8 +92,8 @@ def enable_source(who: Editor, store: StoreDep, connection_id: str, asked: Go) -
     return Answer(says=f"{connection_id} is on, within a few seconds.", count=1, done=True)
 
 
-@router.post("/sources/{connection_id}/disable")
-def disable_source(who: Editor, store: StoreDep, connection_id: str, asked: Disable) -> Answer:
+@router.post("/sources/{connection_id:path}/disable")
+def disable_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Disable) -> Answer:
     """Take no more events of a source: its requests are answered 503, its contact list is not polled."""
     _source_is_known(store, connection_id)
     if not asked.go:
@@ -103,8 +106,8 @@ def disable_source(who: Editor, store: StoreDep, connection_id: str, asked: Disa
     return Answer(says=f"{connection_id} is off, within a few seconds.", count=1, done=True)
 
 
-@router.post("/sources/{connection_id}/check")
-def check_source(who: Editor, store: StoreDep, connection_id: str, asked: Go) -> Answer:
+@router.post("/sources/{connection_id:path}/check")
+def check_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Go) -> Answer:
     """Check a source's connection, and its contact list where that is set up. Sends nothing to anybody."""
     if not asked.go:
         return Answer(

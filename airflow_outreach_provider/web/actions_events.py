@@ -8,18 +8,18 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
-from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.services import by_hand
 from airflow_outreach_provider.store import deliveries_admin
 from airflow_outreach_provider.web.access import Editor, StoreDep, editor
-from airflow_outreach_provider.web.answers import Answer, Blank, Go, Ids, When, Words, amount
+from airflow_outreach_provider.web.answers import Answer, Go, Ids, When, Words, amount, one_way_to_choose
+from airflow_outreach_provider.web.asked import Blank, Line, Short
 
 router = APIRouter(prefix="/api/actions", tags=["act"], dependencies=[Depends(editor)])
 
 
 class Redeliver(Go):
-    """Deliveries, by id or by filter; only dead ones unless ``state`` says otherwise."""
+    """Deliveries, by id, by filter, or all of them; only dead ones unless ids or ``state`` say otherwise."""
 
     ids: Ids | None = None
     state: Annotated[DeliveryState | None, Blank] = None
@@ -28,13 +28,14 @@ class Redeliver(Go):
     kind: Annotated[EventKind | None, Blank] = None
     event: Words = None
     since: When = None
+    all: bool = False
 
 
 class Replay(Go):
     """Events for a consumer to read again."""
 
-    consumer: Annotated[str, Field(max_length=250)]
-    event_ids: Annotated[list[Annotated[str, Field(max_length=60)]] | None, Field(max_length=1000)] = None
+    consumer: Line
+    event_ids: Annotated[tuple[Short, ...], Field(min_length=1, max_length=1000)] | None = None
     source: Words = None
     kind: Annotated[EventKind | None, Blank] = None
     since: When = None
@@ -44,8 +45,10 @@ class Replay(Go):
 @router.post("/redeliver")
 def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> Answer:
     """Make deliveries pending again; the next run of their route takes them."""
-    if asked.ids == ():
-        raise ConfigurationError("no delivery is chosen", "give at least one id, or a filter instead of ids")
+    filters = {
+        name: getattr(asked, name) for name in ("state", "route", "endpoint", "kind", "event", "since")
+    }
+    one_way_to_choose(asked.ids, filters, asked.all)
     wanted = deliveries_admin.Filter(
         ids=asked.ids or (),
         event_ids=[asked.event] if asked.event else [],
@@ -55,13 +58,13 @@ def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> Answer:
         kinds=[asked.kind.value] if asked.kind else [],
         since=asked.since,
     )
-    if asked.go:
+    counts = by_hand.redeliverable(store, wanted)
+    count = sum(counts.values())
+    if asked.agreed(count):
         done = by_hand.redeliver(store, wanted, actor=who.name)
         return Answer(says=f"{amount(done, 'delivery', 'deliveries')} pending again.", count=done, done=True)
-    counts = by_hand.redeliverable(store, wanted)
     delivered = counts.get(DeliveryState.DELIVERED.value, 0)
     twice = f" {amount(delivered, 'of them was', 'of them were')} delivered before." if delivered else ""
-    count = sum(counts.values())
     return Answer(
         says=f"{amount(count, 'delivery', 'deliveries')} will be sent by the next run of the route.{twice}",
         count=count,
@@ -75,10 +78,10 @@ def replay(who: Editor, store: StoreDep, asked: Replay) -> Answer:
         source=asked.source, kinds=[asked.kind.value] if asked.kind else None, since=asked.since,
         until=asked.until, event_ids=asked.event_ids,
     )  # fmt: skip
-    if asked.go:
+    count = events.count(store, asked.consumer)
+    if asked.agreed(count):
         done = events.replay(store, asked.consumer, actor=who.name)
         return Answer(says=f"{amount(done, 'event')} will be read again.", count=done, done=True)
-    count = events.count(store, asked.consumer)
     return Answer(
         says=f"{amount(count, 'event')} will be read again by {asked.consumer}. A route that delivered them before "
         "keeps its deliveries: use redeliver for those.",

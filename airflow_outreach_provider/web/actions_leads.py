@@ -9,35 +9,38 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.phones import parse_phone
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.services import resolve as resolving
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.views_leads import LeadFilter, lead_story
 from airflow_outreach_provider.web.access import Editor, StoreDep, editor
-from airflow_outreach_provider.web.answers import Answer, Blank, Go, Ids, Words, amount
+from airflow_outreach_provider.web.answers import Answer, Go, Ids, Words, amount, one_way_to_choose
+from airflow_outreach_provider.web.asked import Blank, Line, RowId
 
 router = APIRouter(prefix="/api/actions", tags=["act"], dependencies=[Depends(editor)])
 
 
 class Resolve(Go):
-    """Held leads, by id or by filter (an empty filter is every held lead)."""
+    """Held leads, by id, by filter, or all of them. ``run`` is a run of the ledger; ``phone`` has its country code."""
 
-    to: str
+    to: Line
     ids: Ids | None = None
     campaign: Words = None
     reason: Words = None
-    run: Annotated[int | None, Blank] = None
+    run: Annotated[RowId | None, Blank] = None
     phone: Words = None
+    all: bool = False
 
 
 class Suppress(Go):
     """Numbers, separated by line ends, commas or semicolons, or those of leads; ``campaign`` empty for all."""
 
     phones: str = ""
-    lead_ids: Ids = ()
-    campaign: Annotated[str, Field(max_length=250)] = ""
-    reason: Annotated[str, Field(max_length=100)] = "manual"
+    lead_ids: Ids | None = None
+    campaign: Line = ""
+    reason: Annotated[Line, Field(max_length=100)] = "manual"
 
 
 class Unsuppress(Go):
@@ -50,6 +53,8 @@ class Unsuppress(Go):
 def resolve(who: Editor, store: StoreDep, asked: Resolve) -> Answer:
     """Settle held leads: ``accepted`` (they were texted) or ``planned`` (send them again)."""
     to = resolving.check_target(asked.to)
+    filters = {name: getattr(asked, name) for name in ("campaign", "reason", "run", "phone")}
+    one_way_to_choose(asked.ids, filters, asked.all)
     by_filter = LeadFilter(
         campaign=asked.campaign,
         state=LeadState.HELD,
@@ -58,9 +63,10 @@ def resolve(who: Editor, store: StoreDep, asked: Resolve) -> Answer:
         phone=parse_phone(asked.phone).e164 if asked.phone else None,
     )
     wanted = by_filter if asked.ids is None else asked.ids
-    if not asked.go:
-        found = resolving.count(store, wanted)
-        if to is LeadState.PLANNED:
+    found = resolving.count(store, wanted)
+    planned = to is LeadState.PLANNED
+    if not asked.agreed(found.sendable if planned else found.held):
+        if planned:
             lost = found.held - found.sendable
             kept = f" {amount(lost, 'has', 'have')} no payload any more and would stay held." if lost else ""
             return Answer(
@@ -81,7 +87,7 @@ def suppress(who: Editor, store: StoreDep, asked: Suppress) -> Answer:
     """Put numbers on the do-not-contact list."""
     words = [word for word in re.split(r"[\n,;]+", asked.phones) if word.strip()]
     phones = [parse_phone(word).e164 for word in words]
-    for lead_id in asked.lead_ids:
+    for lead_id in asked.lead_ids or ():
         story = lead_story(store, lead_id)
         if story is not None and story.lead.phone:
             phones.append(story.lead.phone)
@@ -89,7 +95,7 @@ def suppress(who: Editor, store: StoreDep, asked: Suppress) -> Answer:
     if not phones:
         raise ConfigurationError("there is no number", "write at least one, with its country code")
     where = f"the campaign {asked.campaign}" if asked.campaign else "every campaign"
-    if not asked.go:
+    if not asked.agreed(len(phones)):
         return Answer(
             says=f"{amount(len(phones), 'number')} will not be contacted in {where}.", count=len(phones)
         )
@@ -107,11 +113,9 @@ def suppress(who: Editor, store: StoreDep, asked: Suppress) -> Answer:
 def unsuppress(who: Editor, store: StoreDep, asked: Unsuppress) -> Answer:
     """Take entries off the do-not-contact list."""
     rows = suppressions.find(store, asked.ids)
-    if not asked.go:
-        return Answer(
-            says=f"{amount(len(rows), 'entry', 'entries')} will be removed: these people may be texted again.",
-            count=len(rows),
-        )
+    if not asked.agreed(len(rows)):
+        whose = mask_phone(rows[0].phone) if len(rows) == 1 else amount(len(rows), "entry", "entries")
+        return Answer(says=f"{whose} will be taken off the list, and may be texted again.", count=len(rows))
     gone = sum(
         suppressions.remove(
             store, [row.phone], actor=who.name, campaign=row.campaign, note=f"was {row.reason}"

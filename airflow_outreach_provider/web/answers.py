@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+from fastapi import HTTPException
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from airflow_outreach_provider.web.asked import blank_as_none, moment
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.web.asked import Blank, Line, RowId, moment
 
-Blank = BeforeValidator(blank_as_none)
-Ids = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(max_length=1000)]
-Words = Annotated[str | None, Blank, Field(max_length=250)]
+Ids = Annotated[tuple[RowId, ...], Field(min_length=1, max_length=1000)]
+Words = Annotated[Line | None, Blank]
 When = Annotated[AwareDatetime | None, BeforeValidator(moment)]
 
 
@@ -23,9 +24,38 @@ class Answer(BaseModel):
 
 
 class Go(BaseModel):
-    """``go``: do it; without it the action only counts."""
+    """``go``: do it; without it the action only counts.
+
+    ``expect``: the count that was confirmed. Where more rows are meant by now, nothing is done.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
     go: bool = False
+    expect: Annotated[int, Field(ge=0)] | None = None
+
+    def agreed(self, count: int) -> bool:
+        """Whether to act. :param count: how many rows are meant now.
+
+        :raises HTTPException: 409, more than was confirmed.
+        """
+        if self.go and self.expect is not None and count > self.expect:
+            raise HTTPException(
+                409, f"{count:,} rows are meant by now, {self.expect:,} were confirmed: look again"
+            )
+        return self.go
+
+
+def one_way_to_choose(ids: object, filters: dict[str, object], everything: bool) -> None:
+    """Rows are chosen by id, by filter, or all of them on purpose.
+
+    :raises ConfigurationError: by more than one way, or by none.
+    """
+    named = [name for name, value in filters.items() if value is not None]
+    if ids is not None and (named or everything):
+        raise ConfigurationError(f"both ids and {', '.join(named) or 'all'} were given", "give one of them")
+    if ids is None and not named and not everything:
+        raise ConfigurationError("nothing says which rows", "give ids, a filter, or all: true")
 
 
 def amount(count: int, one: str, many: str | None = None) -> str:

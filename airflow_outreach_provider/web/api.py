@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel
 
-from airflow_outreach_provider.store import audit, inbox
+from airflow_outreach_provider.store import inbox
 from airflow_outreach_provider.store.views_overview import overview
 from airflow_outreach_provider.web import asked, connections, looking, shown
 from airflow_outreach_provider.web.access import OfTask, Reader, StoreDep, reads_task
@@ -56,7 +57,9 @@ def get_runs(
 
 
 @router.get("/runs/{run_id}")
-def get_run(_who: Reader, store: StoreDep, run_id: int, cursor: asked.Cursor = None) -> looking.RunDetail:
+def get_run(
+    _who: Reader, store: StoreDep, run_id: asked.RowId, cursor: asked.Cursor = None
+) -> looking.RunDetail:
     """One run. ``cursor`` pages its ``attempts``."""
     return looking.run(store, run_id, cursor)
 
@@ -70,7 +73,7 @@ def get_leads(
 
 
 @router.get("/leads/{lead_id}")
-def get_lead(_who: Reader, store: StoreDep, lead_id: int) -> looking.LeadDetail:
+def get_lead(_who: Reader, store: StoreDep, lead_id: asked.RowId) -> looking.LeadDetail:
     """A lead with its history."""
     return looking.lead(store, lead_id)
 
@@ -84,7 +87,7 @@ def get_events(
 
 
 @router.get("/events/{event_id}")
-def get_event(_who: Reader, store: StoreDep, event_id: str) -> looking.EventDetail:
+def get_event(_who: Reader, store: StoreDep, event_id: asked.Short) -> looking.EventDetail:
     """An event with its raw request, values hidden, and its deliveries."""
     return looking.event(store, event_id)
 
@@ -98,7 +101,7 @@ def get_deliveries(
 
 
 @router.get("/deliveries/{delivery_id}")
-def get_delivery(_who: Reader, store: StoreDep, delivery_id: int) -> looking.DeliveryDetail:
+def get_delivery(_who: Reader, store: StoreDep, delivery_id: asked.RowId) -> looking.DeliveryDetail:
     """A delivery with every attempt."""
     return looking.delivery(store, delivery_id)
 
@@ -121,29 +124,28 @@ def get_consumers(_who: Reader, store: StoreDep) -> list[dict[str, Any]]:
 def get_suppressions(
     _who: Reader,
     store: StoreDep,
-    phone: asked.Phone = None,
+    phone: asked.Phone,
     campaign: asked.Text = None,
     cursor: asked.Cursor = None,
 ) -> Listed[shown.Suppression]:
     """The do-not-contact list, newest first."""
-    return looking.suppressed(store, asked.number(phone), campaign, cursor)
+    return looking.suppressed(store, phone, campaign, cursor)
 
 
 @router.get("/audit")
-def get_audit(_who: Reader, store: StoreDep, cursor: asked.Cursor = None) -> dict[str, Any]:
+def get_audit(_who: Reader, store: StoreDep, cursor: asked.Cursor = None) -> Listed[shown.Audit]:
     """What people did, newest first."""
-    page = audit.entries(store, cursor=cursor)
-    return {"rows": [asdict(row) for row in page.rows], "next": page.next, "cut": page.cut}
+    return looking.audited(store, cursor)
 
 
 def task_ref(
-    dag_id: Annotated[str, Query(max_length=250)],
-    run_id: Annotated[str, Query(max_length=250)],
-    task_id: Annotated[str, Query(max_length=250)],
+    dag_id: asked.Line,
+    run_id: asked.Line,
+    task_id: asked.Line,
     map_index: str = "-1",
 ) -> shown.TaskRef:
     """A task instance by its names. Airflow leaves its placeholder as it is where a task is not mapped."""
-    index = int(map_index) if map_index.lstrip("-").isdigit() and len(map_index) < 10 else -1
+    index = int(map_index) if re.fullmatch(r"-?[0-9]{1,9}", map_index) else -1
     return shown.TaskRef(dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=index)
 
 
@@ -151,9 +153,9 @@ def task_ref(
 def get_task(
     _who: OfTask,
     store: StoreDep,
-    dag_id: Annotated[str, Query(max_length=250)],
-    run_id: Annotated[str, Query(max_length=250)],
-    task_id: Annotated[str, Query(max_length=250)],
+    dag_id: asked.Line,
+    run_id: asked.Line,
+    task_id: asked.Line,
     map_index: str = "-1",
 ) -> looking.TaskLook:
     """The leads and deliveries of exactly this task instance, try by try; takes the right to read its DAG."""

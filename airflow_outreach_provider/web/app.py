@@ -27,7 +27,7 @@ from airflow_outreach_provider.services.ingest import Ingest
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.web import actions_connections, actions_events, actions_leads, api, pages
 from airflow_outreach_provider.web.access import Reader
-from airflow_outreach_provider.web.guard import Guard
+from airflow_outreach_provider.web.guard import Guard, own_path
 from airflow_outreach_provider.web.rendering import render
 
 log = logging.getLogger(__name__)
@@ -63,9 +63,9 @@ def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastA
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 
     @app.get("/api/openapi.json", include_in_schema=False)
-    def openapi(_who: Reader) -> dict[str, Any]:
+    def openapi(request: Request, _who: Reader) -> dict[str, Any]:
         """What the JSON API takes and gives."""
-        return app.openapi()
+        return app.openapi() | {"servers": [{"url": str(request.scope.get("root_path", ""))}]}
 
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_request)
@@ -119,7 +119,7 @@ _WHAT_TO_DO = {
 def _error(request: Request, status: int, detail: str) -> Response:
     """JSON for the API and the script, a page for people."""
     wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-    if wants_page and "/api/" not in request.url.path:
+    if wants_page and not own_path(request.scope).startswith("/api/"):
         what_to_do = _WHAT_TO_DO.get(status, "")
         return render(
             request,

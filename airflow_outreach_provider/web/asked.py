@@ -1,12 +1,15 @@
-"""What a page or API call asks for: query parameters as filters. An empty field does not restrict."""
+"""What a page or API call asks for: query parameters as filters. An empty field does not restrict.
+
+Limits stand inside of ``| None``: outside they would be asked of the None that an empty field becomes.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Query
-from pydantic import BeforeValidator
+from fastapi import Depends, HTTPException, Query
+from pydantic import BeforeValidator, Field
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import EventKind
@@ -15,6 +18,7 @@ from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.store.views_deliveries import DeliveryFilter
 from airflow_outreach_provider.store.views_events import EventFilter
 from airflow_outreach_provider.store.views_leads import LeadFilter
+from airflow_outreach_provider.web.access import may_edit
 
 
 def blank_as_none(value: Any) -> Any:
@@ -33,39 +37,55 @@ def moment(value: Any) -> Any:
     return blank_as_none(value)
 
 
-_Blank = BeforeValidator(blank_as_none)
-Text = Annotated[str | None, _Blank, Query(max_length=250)]
-Number = Annotated[int | None, _Blank, Query(ge=0, lt=2**63)]
+Blank = BeforeValidator(blank_as_none)
+# No control characters: no database takes NUL, and nobody types the others.
+_LINE = r"^[^\x00-\x1f\x7f]*$"
+Line = Annotated[str, Field(max_length=250, pattern=_LINE)]
+Short = Annotated[str, Field(max_length=60, pattern=_LINE)]
+RowId = Annotated[int, Field(ge=0, lt=2**63)]
+
+Text = Annotated[Line | None, Blank]
 Moment = Annotated[
     datetime | None, BeforeValidator(moment), Query(description="ISO 8601; UTC without offset")
 ]
-Cursor = Annotated[str | None, _Blank, Query(max_length=60, description="`next` of the page before")]
-Phone = Annotated[str | None, _Blank, Query(max_length=60, description="with country code")]
-StateOfRun = Annotated[RunState | None, _Blank]
+Cursor = Annotated[Short | None, Blank, Query(description="`next` of the page before")]
+StateOfRun = Annotated[RunState | None, Blank]
 
 
-def number(phone: str | None) -> str | None:
+def _typed_by_an_editor(
+    may_edit: Annotated[bool, Depends(may_edit)],
+    phone: Annotated[Short | None, Blank, Query(description="with country code; takes edit rights")] = None,
+) -> str | None:
     """E.164 of a number somebody typed.
+
+    Masked numbers could be guessed digit by digit with this filter, so it is for those who may see them.
 
     :raises LeadRejected: it cannot be read.
     """
-    return parse_phone(phone).e164 if phone else None
+    if not phone:
+        return None
+    if not may_edit:
+        raise HTTPException(403, "looking for a number takes edit rights on connections")
+    return parse_phone(phone).e164
+
+
+Phone = Annotated[str | None, Depends(_typed_by_an_editor)]
 
 
 def lead_filter(
+    phone: Phone,
     campaign: Text = None,
-    state: Annotated[LeadState | None, _Blank] = None,
+    state: Annotated[LeadState | None, Blank] = None,
     reason: Text = None,
-    phone: Phone = None,
-    run: Annotated[int | None, _Blank, Query(ge=0, lt=2**63, description="a run of the ledger")] = None,
+    run: Annotated[RowId | None, Blank, Query(description="a run of the ledger")] = None,
 ) -> LeadFilter:
-    """:raises LeadRejected: the number cannot be read."""
-    return LeadFilter(campaign=campaign, state=state, reason=reason, phone=number(phone), run_id=run)
+    """Leads by campaign, state, reason, number and run."""
+    return LeadFilter(campaign=campaign, state=state, reason=reason, phone=phone, run_id=run)
 
 
 def event_filter(
     source: Text = None,
-    kind: Annotated[EventKind | None, _Blank] = None,
+    kind: Annotated[EventKind | None, Blank] = None,
     since: Moment = None,
     until: Moment = None,
 ) -> EventFilter:
@@ -74,11 +94,11 @@ def event_filter(
 
 
 def delivery_filter(
-    state: Annotated[DeliveryState | None, _Blank] = None,
+    state: Annotated[DeliveryState | None, Blank] = None,
     route: Text = None,
     endpoint: Text = None,
-    kind: Annotated[EventKind | None, _Blank] = None,
-    event: Annotated[str | None, _Blank, Query(max_length=60)] = None,
+    kind: Annotated[EventKind | None, Blank] = None,
+    event: Annotated[Short | None, Blank] = None,
     since: Moment = None,
 ) -> DeliveryFilter:
     """Deliveries by state, route, endpoint, kind, event and time of recording."""

@@ -1,11 +1,16 @@
-"""An event's raw body as somebody may see it: the structure always, the contents only when revealed."""
+"""What platforms and endpoints sent, as somebody may see it: the structure always, the contents only when revealed.
+
+Names and addresses cannot be told from other words, so nothing that may be about a person is shown unasked.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Any
 
-from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.core.masking import mask_text, printable
 
 _MOST = 64 * 1024
 # What these keys say is about the event, not about the person.
@@ -14,35 +19,62 @@ _SHOWN = frozenset(
         "type", "event", "event_name", "event_type", "timestamp", "occurred_at", "created_at", "createdat",
         "updatedat", "updated_at", "campaignid", "campaign_id", "kind", "status", "outcome_type", "interest",
         "appointment", "bounced", "opened", "clicked", "replied", "platform", "channel", "direction", "medium",
+        "error", "code", "ok", "success", "title",
     }
 )  # fmt: skip
+# A word of a machine's: what people write has spaces, and their numbers many digits in a row.
+_WORD = re.compile(r"(?!.*\d{7})[\w.:+-]{1,40}", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]{5,15}(Z|[+-]\d\d:?\d\d)?", re.ASCII)
+# Headers that are about the request, not about anybody.
+_HEADERS_SHOWN = frozenset(
+    {
+        "accept", "accept-encoding", "connection", "content-length", "content-type", "date", "host", "traceparent",
+        "transfer-encoding", "user-agent", "webhook-id", "webhook-timestamp", "x-forwarded-proto", "x-request-id",
+        "x-varda-delivery", "x-varda-event",
+    }
+)  # fmt: skip
+_HIDDEN = "•••"
 
 
 def raw(body: bytes) -> str:
     """The body as text, JSON indented; at most 64 KiB of it."""
     try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)[:_MOST]
+        return printable(json.dumps(json.loads(body), indent=2, ensure_ascii=False)[:_MOST])
     except (ValueError, RecursionError):
-        return body[:_MOST].decode("utf-8", "replace")
+        return printable(body[:_MOST].decode("utf-8", "replace"))
 
 
 def masked(body: bytes) -> str:
     """The same with every value hidden that may be about the person."""
     try:
         value = json.loads(body)
-        return json.dumps(_hidden(value, shown=False), indent=2, ensure_ascii=False)[:_MOST]
+        return printable(json.dumps(_hidden(value, shown=False), indent=2, ensure_ascii=False)[:_MOST])
     except (ValueError, RecursionError):
-        return f"({len(body)} bytes that are no JSON; hidden)"
+        return f"({len(body):,} bytes that are no JSON; hidden)" if body else ""
+
+
+def headers(pairs: Iterable[tuple[str, str]], *, reveal: bool) -> list[tuple[str, str]]:
+    """Request headers, secrets masked when they were stored; unasked, only values that are about the request."""
+    shown = [(printable(str(name))[:200], printable(str(value))) for name, value in pairs]
+    if reveal:
+        return shown
+    return [(name, mask_text(value) if name.lower() in _HEADERS_SHOWN else _HIDDEN) for name, value in shown]
 
 
 def _hidden(value: Any, *, shown: bool) -> Any:
     if isinstance(value, dict):
         return {
-            mask_text(str(key), 100): _hidden(each, shown=str(key).lower() in _SHOWN)
-            for key, each in value.items()
+            _key(str(key), place): _hidden(each, shown=str(key).lower() in _SHOWN)
+            for place, (key, each) in enumerate(value.items())
         }
     if isinstance(value, list):
         return [_hidden(each, shown=shown) for each in value[:100]]
     if value is None or isinstance(value, bool):
         return value
-    return mask_text(str(value), 200) if shown else "•••"
+    text = str(value)
+    harmless = shown and (_WORD.fullmatch(text) or _TIME.fullmatch(text))
+    return text if harmless else _HIDDEN
+
+
+def _key(name: str, place: int) -> str:
+    return name if _WORD.fullmatch(name) else f"{_HIDDEN} {place + 1}"

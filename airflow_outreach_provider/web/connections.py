@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
+from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook, read_endpoint
 from airflow_outreach_provider.hooks.sources import ListedSource, list_sources, source_url
 from airflow_outreach_provider.services.deliver import Endpoint
@@ -24,6 +26,8 @@ from airflow_outreach_provider.store.sources import SourceStatus
 from airflow_outreach_provider.store.sources import statuses as source_statuses
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 _ENV_PREFIX = "AIRFLOW_CONN_"
 # A live page must not ask a secrets backend at every look.
@@ -142,7 +146,7 @@ def sources(store: Store) -> list[Source]:
                 last_kind=last.last_kind if last else None,
                 disabled_at=status.disabled_at,
                 disabled_by=status.disabled_by,
-                disabled_reason=status.disabled_reason,
+                disabled_reason=mask_text(status.disabled_reason),
                 refused=status.refused,
                 refused_at=status.refused_at,
                 refused_status=status.refused_status,
@@ -186,6 +190,11 @@ def _target(name: str, status: endpoints.EndpointStatus, *, whole_url: bool) -> 
         endpoint = _kept(f"endpoint {name}", lambda: get_endpoint(name))
     except OutreachError as error:
         problem = str(error)
+    except (
+        Exception
+    ) as error:  # a changed Fernet key, an extra that is no object: one broken connection of many
+        log.debug("The endpoint %s cannot be read", name, exc_info=True)
+        problem = f"the connection cannot be read ({type(error).__name__}): save it again"
     url = endpoint.target.url if endpoint else None
     text = str(url) if url is not None else None
     return Target(
@@ -201,7 +210,7 @@ def _target(name: str, status: endpoints.EndpointStatus, *, whole_url: bool) -> 
         disabled_by=status.disabled_by,
         last_at=status.last_at,
         last_status=status.last_status,
-        last_error=status.disabled_reason or status.last_error,
+        last_error=mask_text(status.disabled_reason or status.last_error),
         last_success_at=status.last_success_at,
     )
 
@@ -246,7 +255,12 @@ def _endpoint_names() -> set[str]:
     for variable in os.environ:
         if variable.startswith(_ENV_PREFIX):
             name = variable.removeprefix(_ENV_PREFIX).lower()
-            connection = _connection(name)
+            try:
+                connection = _connection(name)
+            except Exception:
+                # Whatever a variable holds that is no connection: it is not for us to stumble over.
+                log.debug("The connection %s cannot be read", name, exc_info=True)
+                continue
             if connection is not None and connection.conn_type == OutreachEndpointHook.conn_type:
                 names.add(name)
     return names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,11 +19,15 @@ from airflow_outreach_provider.web import shown
 # A spreadsheet would run a cell that begins like this.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _AT_ONCE = 500
+# What a list page finds out for each of its rows, and an export of many does not.
+_NOT_EXPORTED = frozenset({"task", "latency_ms", "next_try", "next_try_at", "made"})
 
 
-def leads_csv(store: Store, wanted: LeadFilter, *, reveal: bool) -> Iterator[bytes]:
-    """Leads as CSV, UTF-8, with a header line."""
-    return _csv(shown.Lead, (shown.lead(row, reveal=reveal) for row in every_lead(store, wanted)))
+def leads_csv(
+    store: Store, wanted: LeadFilter, *, reveal: bool, done: Callable[[int], None] | None = None
+) -> Iterator[bytes]:
+    """Leads as CSV, UTF-8, with a header line. :param done: told how many rows were given out, at the end."""
+    return _csv(shown.Lead, (shown.lead(row, reveal=reveal) for row in every_lead(store, wanted)), done)
 
 
 def deliveries_csv(store: Store, wanted: DeliveryFilter) -> Iterator[bytes]:
@@ -37,25 +41,37 @@ def events_csv(store: Store, wanted: EventFilter) -> Iterator[bytes]:
 
 
 def suppressions_csv(
-    store: Store, *, phone: str | None, campaign: str | None, reveal: bool
+    store: Store,
+    *,
+    phone: str | None,
+    campaign: str | None,
+    reveal: bool,
+    done: Callable[[int], None] | None = None,
 ) -> Iterator[bytes]:
-    """The do-not-contact list as CSV, UTF-8, with a header line."""
+    """The do-not-contact list as CSV, UTF-8, with a header line. :param done: as in :func:`leads_csv`."""
     rows = suppressions.every_entry(store, phone=phone, campaign=campaign)
-    return _csv(shown.Suppression, (shown.suppression(row, reveal=reveal) for row in rows))
+    return _csv(shown.Suppression, (shown.suppression(row, reveal=reveal) for row in rows), done)
 
 
-def _csv(kind: type[BaseModel], rows: Iterable[BaseModel]) -> Iterator[bytes]:
+def _csv(
+    kind: type[BaseModel], rows: Iterable[BaseModel], done: Callable[[int], None] | None = None
+) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text)
-    names = [name for name in kind.model_fields if name != "task"]
+    names = [name for name in kind.model_fields if name not in _NOT_EXPORTED]
     writer.writerow(names)
-    for place, row in enumerate(rows, start=1):
-        writer.writerow([_cell(name, getattr(row, name)) for name in names])
-        if place % _AT_ONCE == 0:
-            yield text.getvalue().encode()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue().encode()
+    place = 0
+    try:
+        for place, row in enumerate(rows, start=1):
+            writer.writerow([_cell(name, getattr(row, name)) for name in names])
+            if place % _AT_ONCE == 0:
+                yield text.getvalue().encode()
+                text.seek(0)
+                text.truncate()
+        yield text.getvalue().encode()
+    finally:
+        if done is not None:
+            done(place)
 
 
 def _cell(name: str, value: Any) -> str:

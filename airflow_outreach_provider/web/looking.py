@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.states import RunState
-from airflow_outreach_provider.store import inbox, suppressions, views_runs
+from airflow_outreach_provider.store import audit, inbox, suppressions, views_runs
 from airflow_outreach_provider.store.deliveries_admin import attempts_of, attempts_of_task
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.runs import Owner
@@ -20,6 +21,7 @@ from airflow_outreach_provider.store.views_deliveries import (
     find_delivery,
     last_attempts,
     list_deliveries,
+    made_by_dags,
 )
 from airflow_outreach_provider.store.views_events import EventFilter, EventRow, list_events
 from airflow_outreach_provider.store.views_leads import (
@@ -33,6 +35,8 @@ from airflow_outreach_provider.store.views_paging import Page
 from airflow_outreach_provider.web import bodies, shown
 from airflow_outreach_provider.web.airflow_task import key_of, task_states
 from airflow_outreach_provider.web.shown import Listed
+
+ATTEMPTS_SHOWN = 1000
 
 
 class LeadDetail(BaseModel):
@@ -71,6 +75,7 @@ class DeliveryDetail(BaseModel):
 
     delivery: shown.Delivery
     attempts: list[shown.DeliveryAttempt]
+    payload: str | None = Field(default=None, description="the event, where a DAG made it")
     revealed: bool = False
 
 
@@ -88,7 +93,7 @@ class TaskTry(BaseModel):
     run: shown.Run | None = None
     exceptions: Listed[shown.Lead] | None = None
     attempts: Listed[shown.Attempt] | None = None
-    deliveries: list[TriedDelivery] = []
+    deliveries: list[TriedDelivery] = Field(default=[], description="of all tries together the latest 1,000")
 
 
 class TaskLook(BaseModel):
@@ -100,6 +105,7 @@ class TaskLook(BaseModel):
     retry_reason: str | None = None
     next_try_at: datetime | None = None
     tries: list[TaskTry] = []
+    cut: bool = Field(default=False, description="earlier attempts of deliveries are left out")
 
 
 def leads(store: Store, wanted: LeadFilter, cursor: str | None) -> Listed[shown.Lead]:
@@ -109,7 +115,7 @@ def leads(store: Store, wanted: LeadFilter, cursor: str | None) -> Listed[shown.
 
 
 def lead(store: Store, lead_id: int, *, reveal: bool = False) -> LeadDetail:
-    story = lead_story(store, lead_id, with_payload=reveal) if lead_id < 2**63 else None
+    story = lead_story(store, lead_id, with_payload=reveal)
     if story is None:
         raise HTTPException(404, f"there is no lead {lead_id}; it may have been purged")
     return LeadDetail(
@@ -142,7 +148,7 @@ def with_next_try(rows: Iterable[shown.Run]) -> list[shown.Run]:
 
 
 def run(store: Store, run_id: int, cursor: str | None) -> RunDetail:
-    found = views_runs.find_run(store, run_id) if run_id < 2**63 else None
+    found = views_runs.find_run(store, run_id)
     if found is None:
         raise HTTPException(404, f"there is no run {run_id}; it may have been purged")
     owner = Owner(found.dag_id, found.task_id, found.airflow_run_id, found.map_index)
@@ -177,7 +183,7 @@ def event(store: Store, event_id: str, *, reveal: bool = False) -> EventDetail:
     )  # fmt: skip
     return EventDetail(
         event=shown.event(row, reveal=reveal),
-        headers=_headers(stored.headers),
+        headers=bodies.headers(json.loads(stored.headers or "[]"), reveal=reveal),
         body=bodies.raw(stored.body) if reveal else bodies.masked(stored.body),
         body_bytes=len(stored.body),
         deliveries=deliveries(store, DeliveryFilter(event_id=event_id), None).rows,
@@ -189,11 +195,14 @@ def deliveries(store: Store, wanted: DeliveryFilter, cursor: str | None) -> List
     page = list_deliveries(store, wanted, cursor=cursor)
     last = last_attempts(store, [each.id for each in page.rows])
     rows = [shown.delivery(each, last.get(each.id)) for each in page.rows]
-    return _listed(page, _with_retry(rows))
+    return _listed(page, _completed(store, rows))
 
 
-def _with_retry(rows: list[shown.Delivery]) -> list[shown.Delivery]:
-    """The same, with why and when Airflow tries the failed ones again."""
+def _completed(store: Store, rows: list[shown.Delivery]) -> list[shown.Delivery]:
+    """The same, with whose events DAGs made, and with why and when Airflow tries the failed ones again."""
+    made = made_by_dags(store, [each.id for each in rows])
+    for each in rows:
+        each.made = each.id in made
     states = task_states(each.task for each in rows if each.state == DeliveryState.FAILED)
     for each in rows:
         known = states.get(key_of(each.task)) if each.task else None
@@ -204,13 +213,15 @@ def _with_retry(rows: list[shown.Delivery]) -> list[shown.Delivery]:
 
 
 def delivery(store: Store, delivery_id: int, *, reveal: bool = False) -> DeliveryDetail:
-    found = find_delivery(store, delivery_id) if delivery_id < 2**63 else None
+    found = find_delivery(store, delivery_id)
     if found is None:
         raise HTTPException(404, f"there is no delivery {delivery_id}; it may have been purged")
     told = attempts_of(store, delivery_id)
+    payload = made_by_dags(store, [delivery_id]).get(delivery_id)
     return DeliveryDetail(
-        delivery=_with_retry([shown.delivery(found, told[-1] if told else None)])[0],
+        delivery=_completed(store, [shown.delivery(found, told[-1] if told else None)])[0],
         attempts=[shown.delivery_attempt(each, reveal=reveal) for each in told],
+        payload=(bodies.raw if reveal else bodies.masked)(payload.encode()) if payload else None,
         revealed=reveal,
     )
 
@@ -220,6 +231,11 @@ def suppressed(
 ) -> Listed[shown.Suppression]:
     page = suppressions.entries(store, phone=phone, campaign=campaign, cursor=cursor)
     return _listed(page, map(shown.suppression, page.rows))
+
+
+def audited(store: Store, cursor: str | None) -> Listed[shown.Audit]:
+    page = audit.entries(store, cursor=cursor)
+    return _listed(page, map(shown.audit, page.rows))
 
 
 def task(store: Store, ref: shown.TaskRef) -> TaskLook:
@@ -234,17 +250,20 @@ def task(store: Store, ref: shown.TaskRef) -> TaskLook:
             attempts=submitted(store, found.id, None),
         )
     attempted = attempts_of_task(
-        store, dag_id=ref.dag_id, run_id=ref.run_id, task_id=ref.task_id, map_index=ref.map_index
-    )
+        store, dag_id=ref.dag_id, run_id=ref.run_id, task_id=ref.task_id, map_index=ref.map_index,
+        limit=ATTEMPTS_SHOWN,
+    )  # fmt: skip
+    made = made_by_dags(store, list({row.id for row, _ in attempted}))
     for delivery_row, attempt_row in attempted:
         of_try = tries.setdefault(attempt_row.try_number, TaskTry(try_number=attempt_row.try_number))
         of_try.deliveries.append(
             TriedDelivery(
-                delivery=shown.delivery(delivery_row, attempt_row),
+                delivery=shown.delivery(delivery_row, attempt_row, made=delivery_row.id in made),
                 attempt=shown.delivery_attempt(attempt_row),
             )
         )
-    look = TaskLook(task=ref, tries=sorted(tries.values(), key=lambda each: -each.try_number))
+    in_order = sorted(tries.values(), key=lambda each: -each.try_number)
+    look = TaskLook(task=ref, tries=in_order, cut=len(attempted) == ATTEMPTS_SHOWN)
     known = task_states([ref]).get(key_of(ref))
     if known is not None:
         ref.try_number = known.try_number
@@ -255,11 +274,3 @@ def task(store: Store, ref: shown.TaskRef) -> TaskLook:
 
 def _listed(page: Page[Any], rows: Iterable[Any]) -> Listed[Any]:
     return Listed(rows=list(rows), next=page.next, cut=page.cut)
-
-
-def _headers(text: str) -> list[tuple[str, str]]:
-    import json
-
-    from airflow_outreach_provider.core.masking import mask_text
-
-    return [(str(name), mask_text(str(value))) for name, value in json.loads(text or "[]")]

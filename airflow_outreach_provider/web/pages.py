@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
@@ -12,10 +12,13 @@ from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.store import audit, inbox, views_runs
-from airflow_outreach_provider.store.views_deliveries import routes
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.views_deliveries import DeliveryFilter, routes
+from airflow_outreach_provider.store.views_events import EventFilter
+from airflow_outreach_provider.store.views_leads import LeadFilter
 from airflow_outreach_provider.store.views_overview import MOST, overview
 from airflow_outreach_provider.web import asked, chart, connections, looking, shown
-from airflow_outreach_provider.web.access import Editor, OfTask, Reader, StoreDep, reads_task
+from airflow_outreach_provider.web.access import Editor, OfTask, Person, Reader, StoreDep, reads_task
 from airflow_outreach_provider.web.api import task_ref
 from airflow_outreach_provider.web.export import deliveries_csv, events_csv, leads_csv, suppressions_csv
 from airflow_outreach_provider.web.rendering import render
@@ -51,7 +54,7 @@ def leads_page(
     busy = any(run.state == RunState.RUNNING for run in latest)
     return render(
         request, "leads.html", who, live=(BUSY if busy else QUIET), at="leads",
-        listed=looking.leads(store, wanted, cursor), runs=latest, wanted=wanted, states=list(LeadState),
+        filtered=wanted != LeadFilter(), listed=looking.leads(store, wanted, cursor), runs=latest, wanted=wanted, states=list(LeadState),
         campaigns=views_runs.campaigns(store),
     )  # fmt: skip
 
@@ -67,18 +70,18 @@ def leads_export_revealed(who: Editor, store: StoreDep, wanted: asked.Leads) -> 
     """The filtered leads with whole numbers; audited."""
     filters = {name: getattr(wanted, name) for name in ("campaign", "state", "reason", "run_id")}
     said = _filtered(**filters, phone=mask_phone(wanted.phone) if wanted.phone else None)
-    audit.record(store, who.name, "export leads revealed", subject=said)
-    return _download(leads_csv(store, wanted, reveal=True), "leads.csv")
+    done = _noted(store, who, "export leads revealed", said)
+    return _download(leads_csv(store, wanted, reveal=True, done=done), "leads.csv")
 
 
 @router.get("/leads/{lead_id}")
-def lead_page(request: Request, who: Reader, store: StoreDep, lead_id: int) -> HTMLResponse:
+def lead_page(request: Request, who: Reader, store: StoreDep, lead_id: asked.RowId) -> HTMLResponse:
     """One lead with its history."""
     return render(request, "lead.html", who, live=QUIET, at="leads", found=looking.lead(store, lead_id))
 
 
 @router.post("/leads/{lead_id}")
-def lead_revealed(request: Request, who: Editor, store: StoreDep, lead_id: int) -> HTMLResponse:
+def lead_revealed(request: Request, who: Editor, store: StoreDep, lead_id: asked.RowId) -> HTMLResponse:
     """The same with its personal data; audited before it is read."""
     audit.record(store, who.name, "reveal lead", subject=f"lead {lead_id}")
     return render(request, "lead.html", who, at="leads", found=looking.lead(store, lead_id, reveal=True))
@@ -98,7 +101,7 @@ def runs_page(
 
 @router.get("/runs/{run_id}")
 def run_page(
-    request: Request, who: Reader, store: StoreDep, run_id: int, cursor: asked.Cursor = None
+    request: Request, who: Reader, store: StoreDep, run_id: asked.RowId, cursor: asked.Cursor = None
 ) -> HTMLResponse:
     """One run."""
     found = looking.run(store, run_id, cursor)
@@ -113,7 +116,7 @@ def events_page(
     """Events by filter."""
     return render(
         request, "events.html", who, live=0 if cursor else QUIET, at="events", wanted=wanted, kinds=list(EventKind),
-        listed=looking.events(store, wanted, cursor), sources=[each.name for each in connections.source_list()],
+        filtered=wanted != EventFilter(), listed=looking.events(store, wanted, cursor), sources=[each.name for each in connections.source_list()],
         consumers=inbox.consumers(store),
     )  # fmt: skip
 
@@ -125,7 +128,7 @@ def events_export(_who: Reader, store: StoreDep, wanted: asked.Events) -> Stream
 
 
 @router.get("/events/{event_id}")
-def event_page(request: Request, who: Reader, store: StoreDep, event_id: str) -> HTMLResponse:
+def event_page(request: Request, who: Reader, store: StoreDep, event_id: asked.Short) -> HTMLResponse:
     """One event: raw request and deliveries."""
     return render(
         request, "event.html", who, live=QUIET, at="events", found=looking.event(store, event_id),
@@ -134,7 +137,7 @@ def event_page(request: Request, who: Reader, store: StoreDep, event_id: str) ->
 
 
 @router.post("/events/{event_id}")
-def event_revealed(request: Request, who: Editor, store: StoreDep, event_id: str) -> HTMLResponse:
+def event_revealed(request: Request, who: Editor, store: StoreDep, event_id: asked.Short) -> HTMLResponse:
     """The same with its personal data; audited before it is read."""
     audit.record(store, who.name, "reveal event", subject=event_id)
     return render(
@@ -151,7 +154,7 @@ def deliveries_page(
     return render(
         request, "deliveries.html", who, live=0 if cursor else QUIET, at="deliveries", wanted=wanted,
         listed=looking.deliveries(store, wanted, cursor), states=list(DeliveryState), kinds=list(EventKind),
-        routes=routes(store),
+        routes=routes(store), filtered=wanted != DeliveryFilter(),
     )  # fmt: skip
 
 
@@ -162,14 +165,16 @@ def deliveries_export(_who: Reader, store: StoreDep, wanted: asked.Deliveries) -
 
 
 @router.get("/deliveries/{delivery_id}")
-def delivery_page(request: Request, who: Reader, store: StoreDep, delivery_id: int) -> HTMLResponse:
+def delivery_page(request: Request, who: Reader, store: StoreDep, delivery_id: asked.RowId) -> HTMLResponse:
     """One delivery with its attempts."""
     found = looking.delivery(store, delivery_id)
     return render(request, "delivery.html", who, live=QUIET, at="deliveries", found=found)
 
 
 @router.post("/deliveries/{delivery_id}")
-def delivery_revealed(request: Request, who: Editor, store: StoreDep, delivery_id: int) -> HTMLResponse:
+def delivery_revealed(
+    request: Request, who: Editor, store: StoreDep, delivery_id: asked.RowId
+) -> HTMLResponse:
     """The same with the endpoint's answers unmasked; audited before they are read."""
     audit.record(store, who.name, "reveal delivery", subject=f"delivery {delivery_id}")
     found = looking.delivery(store, delivery_id, reveal=True)
@@ -187,43 +192,40 @@ def connections_page(request: Request, who: Reader, store: StoreDep) -> HTMLResp
 
 @router.get("/do-not-contact")
 def suppressions_page(
-    request: Request, who: Reader, store: StoreDep, phone: asked.Phone = None, campaign: asked.Text = None,
+    request: Request, who: Reader, store: StoreDep, phone: asked.Phone, campaign: asked.Text = None,
     cursor: asked.Cursor = None,
 ) -> HTMLResponse:  # fmt: skip
     """The do-not-contact list."""
-    number = asked.number(phone)
     return render(
         request, "suppressions.html", who, at="do-not-contact", campaigns=views_runs.campaigns(store),
-        listed=looking.suppressed(store, number, campaign, cursor),
+        listed=looking.suppressed(store, phone, campaign, cursor),
     )  # fmt: skip
 
 
 @router.get("/do-not-contact.csv")
 def suppressions_export(
-    _who: Reader, store: StoreDep, phone: asked.Phone = None, campaign: asked.Text = None
+    _who: Reader, store: StoreDep, phone: asked.Phone, campaign: asked.Text = None
 ) -> StreamingResponse:
     """The filtered list, numbers masked."""
-    rows = suppressions_csv(store, phone=asked.number(phone), campaign=campaign, reveal=False)
+    rows = suppressions_csv(store, phone=phone, campaign=campaign, reveal=False)
     return _download(rows, "do-not-contact.csv")
 
 
 @router.post("/do-not-contact.csv")
 def suppressions_export_revealed(
-    who: Editor, store: StoreDep, phone: asked.Phone = None, campaign: asked.Text = None
+    who: Editor, store: StoreDep, phone: asked.Phone, campaign: asked.Text = None
 ) -> StreamingResponse:
     """The filtered list with whole numbers; audited."""
-    number = asked.number(phone)
-    said = _filtered(campaign=campaign, phone=mask_phone(number) if number else None)
-    audit.record(store, who.name, "export do-not-contact revealed", subject=said)
-    return _download(
-        suppressions_csv(store, phone=number, campaign=campaign, reveal=True), "do-not-contact.csv"
-    )
+    said = _filtered(campaign=campaign, phone=mask_phone(phone) if phone else None)
+    done = _noted(store, who, "export do-not-contact revealed", said)
+    rows = suppressions_csv(store, phone=phone, campaign=campaign, reveal=True, done=done)
+    return _download(rows, "do-not-contact.csv")
 
 
 @router.get("/audit")
 def audit_page(request: Request, who: Reader, store: StoreDep, cursor: asked.Cursor = None) -> HTMLResponse:
     """Who did what."""
-    return render(request, "audit.html", who, at="audit", listed=audit.entries(store, cursor=cursor))
+    return render(request, "audit.html", who, at="audit", listed=looking.audited(store, cursor))
 
 
 @router.get("/task", dependencies=[reads_task])
@@ -231,14 +233,20 @@ def task_page(
     request: Request,
     who: OfTask,
     store: StoreDep,
-    dag_id: Annotated[str, Query(max_length=250)],
-    run_id: Annotated[str, Query(max_length=250)],
-    task_id: Annotated[str, Query(max_length=250)],
+    dag_id: asked.Line,
+    run_id: asked.Line,
+    task_id: asked.Line,
     map_index: str = "-1",
 ) -> HTMLResponse:
     """The tab on a task instance."""
     look = looking.task(store, task_ref(dag_id, run_id, task_id, map_index))
     return render(request, "task.html", who, live=BUSY, at="", look=look)
+
+
+def _noted(store: Store, who: Person, action: str, subject: str) -> Callable[[int], None]:
+    """Write an export down before it begins; the function to call with the rows it had."""
+    written = audit.record(store, who.name, action, subject=subject, count=0, note="begun")
+    return lambda count: audit.settle(store, written, count=count, note="done")
 
 
 def _filtered(**conditions: object) -> str:

@@ -9,11 +9,13 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text
+from airflow_outreach_provider.store.audit import AuditRow
 from airflow_outreach_provider.store.deliveries_admin import AttemptRow, DeliveryRow
 from airflow_outreach_provider.store.suppressions import SuppressionRow
 from airflow_outreach_provider.store.views_events import EventRow
 from airflow_outreach_provider.store.views_leads import LeadAttempt, LeadRow
 from airflow_outreach_provider.store.views_runs import RunRow, RunTask
+from airflow_outreach_provider.web import bodies
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -119,6 +121,7 @@ class Delivery(BaseModel):
 
     id: int
     event_id: str
+    made: bool = Field(default=False, description="the event is not in the inbox: a DAG made it")
     route: str
     endpoint: str
     source: str
@@ -163,6 +166,24 @@ class Suppression(BaseModel):
     added_at: datetime
 
 
+class Audit(BaseModel):
+    """What somebody did by hand; personal data masked."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    count: int
+    note: str
+
+
+def audit(row: AuditRow) -> Audit:
+    """As it may be seen."""
+    named = {name: getattr(row, name) for name in Audit.model_fields}
+    return Audit(**named | {"subject": mask_text(row.subject), "note": mask_text(row.note)})
+
+
 def lead(row: LeadRow, run: RunTask | None = None, *, reveal: bool = False) -> Lead:
     """As it may be seen. :param run: the task instance of its run."""
     named = {name: getattr(row, name) for name in Lead.model_fields if name != "task"}
@@ -205,19 +226,26 @@ def run(row: RunRow) -> Run:
 def event(row: EventRow, *, reveal: bool = False) -> Event:
     """As it may be seen."""
     named = {name: getattr(row, name) for name in Event.model_fields if name not in ("id", "phone", "email")}
+    if not reveal:
+        campaign = row.campaign_id and mask_text(row.campaign_id, 100)
+        named |= {"type": mask_text(row.type, 100), "campaign_id": campaign}
     phone = (row.phone or "–") if reveal else mask_phone(row.phone)
     email = (row.email or "–") if reveal else mask_email(row.email)
     return Event(id=row.event_id, phone=phone, email=email, **named)
 
 
-def delivery(row: DeliveryRow, last: AttemptRow | None = None) -> Delivery:
-    """As it may be seen. :param last: its latest attempt."""
-    extra = {"latency_ms", "next_try", "next_try_at", "task"}
+def delivery(row: DeliveryRow, last: AttemptRow | None = None, *, made: bool = False) -> Delivery:
+    """As it may be seen. :param last: its latest attempt. :param made: by a DAG; not in the inbox."""
+    extra = {"latency_ms", "made", "next_try", "next_try_at", "task"}
     named = {name: getattr(row, name) for name in Delivery.model_fields if name not in extra}
     named["last_error"] = mask_text(row.last_error)
     task = last and _task(last.dag_id, last.airflow_run_id, last.task_id, last.map_index, last.try_number)
     return Delivery(
-        **named, task=task, latency_ms=last.latency_ms if last else None, next_try=_next_try(row, last)
+        **named,
+        made=made,
+        task=task,
+        latency_ms=last.latency_ms if last else None,
+        next_try=_next_try(row, last),
     )
 
 
@@ -225,7 +253,10 @@ def delivery_attempt(row: AttemptRow, *, reveal: bool = False) -> DeliveryAttemp
     """As it may be seen."""
     named = {name: getattr(row, name) for name in DeliveryAttempt.model_fields if name != "task"}
     if not reveal:
-        named |= {"error": mask_text(row.error), "answer": mask_text(row.answer, 4096)}
+        named |= {
+            "error": mask_text(row.error),
+            "answer": bodies.masked(row.answer.encode("utf-8", "replace")),
+        }
     return DeliveryAttempt(
         **named, task=_task(row.dag_id, row.airflow_run_id, row.task_id, row.map_index, row.try_number)
     )
@@ -234,7 +265,13 @@ def delivery_attempt(row: AttemptRow, *, reveal: bool = False) -> DeliveryAttemp
 def suppression(row: SuppressionRow, *, reveal: bool = False) -> Suppression:
     """As it may be seen."""
     named = {name: getattr(row, name) for name in Suppression.model_fields}
-    return Suppression(**{**named, "phone": row.phone if reveal else mask_phone(row.phone)})
+    if not reveal:
+        named |= {
+            "phone": mask_phone(row.phone),
+            "reason": mask_text(row.reason),
+            "source": mask_text(row.source),
+        }
+    return Suppression(**named)
 
 
 _NEXT_TRY = {

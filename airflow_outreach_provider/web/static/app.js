@@ -87,80 +87,108 @@ function confirmed(title, text) {
   return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
 }
 
-async function act(element, fields) {
-  const body = { ...JSON.parse(element.dataset.body || "{}"), ...fields };
-  const buttons = element.matches("form") ? element.querySelectorAll("button") : [element];
-  buttons.forEach((button) => (button.disabled = true));
+// One thing at a time: while something is asked or done, nothing else can be started and the page keeps still.
+let doing = false;
+
+async function alone(starter, work) {
+  if (doing) return;
+  doing = true;
+  starter.setAttribute("aria-busy", "true");
   try {
-    const plan = await (await post(element.dataset.action, { ...body, go: false })).json();
-    if (plan.count === 0) return toast(`Nothing to do: ${plan.says}`);
-    if (!(await confirmed(element.dataset.title, plan.says))) return;
-    const done = await (await post(element.dataset.action, { ...body, go: true })).json();
-    toast(done.says);
-    if (element.matches("form")) element.reset();
-    await refresh(true);
+    await work();
   } catch (error) {
     toast(error.message, true);
   } finally {
-    buttons.forEach((button) => (button.disabled = false));
+    doing = false;
+    starter.removeAttribute("aria-busy");
+    if (starter.isConnected && document.activeElement === document.body) starter.focus();
   }
 }
+
+// The answer to the first question says how many rows it is about; what is done later is not about more.
+async function act(element, fields) {
+  const body = { ...JSON.parse(element.dataset.body || "{}"), ...fields };
+  const plan = await (await post(element.dataset.action, { ...body, go: false })).json();
+  if (plan.count === 0) return toast(`Nothing to do: ${plan.says}`);
+  if (!(await confirmed(element.dataset.title, plan.says))) return;
+  const done = await (await post(element.dataset.action, { ...body, go: true, expect: plan.count })).json();
+  toast(done.says);
+  if (element.matches("form")) element.reset();
+  await refresh(true);
+}
+
+// What the person has opened, scrolled and focused stays as it is when the page is looked at again.
+const KEYED = "a[href], button, summary";
+const keyOf = (each) => each.closest("details")?.id || each.getAttribute("href") || `${each.textContent}|${each.dataset.action}|${each.dataset.body}|${each.getAttribute("aria-label")}`;
 
 function show(html, live) {
   const fresh = new DOMParser().parseFromString(html, "text/html").getElementById("main");
   const main = document.getElementById("main");
   if (!fresh) return;
   const open = [...main.querySelectorAll("details[open][id]")].map((each) => each.id);
-  const focused = document.activeElement?.closest("#main a[href], #main button");
-  const mark = focused && (focused.getAttribute("href") || focused.textContent);
+  const scrolled = [...main.querySelectorAll(".scroll, pre")].map((each) => [each.scrollLeft, each.scrollTop]);
+  const focused = document.activeElement?.closest("#main")?.contains(document.activeElement) && document.activeElement.matches(KEYED) ? document.activeElement : null;
+  const mark = focused && keyOf(focused);
   showClocks(fresh);
   main.replaceChildren(...fresh.childNodes);
   main.dataset.live = live ?? fresh.dataset.live;
   open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
-  if (mark) [...main.querySelectorAll("a[href], button")].find((each) => (each.getAttribute("href") || each.textContent) === mark)?.focus();
+  [...main.querySelectorAll(".scroll, pre")].forEach((each, place) => scrolled[place] && each.scrollTo(...scrolled[place]));
+  if (mark) [...main.querySelectorAll(KEYED)].find((each) => keyOf(each) === mark)?.focus({ preventScroll: true });
+}
+
+function isFilledIn(field) {
+  if (field instanceof HTMLSelectElement) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected));
+  return field.value !== field.defaultValue;
 }
 
 function isBusy() {
   const at = document.activeElement;
   const typing = at?.closest("#main input, #main select, #main textarea, #main .scroll, #main pre");
-  return document.hidden || document.getElementById("confirm").open || typing || !getSelection().isCollapsed;
+  const filledIn = [...document.querySelectorAll("#main input, #main select, #main textarea")].some(isFilledIn);
+  return doing || document.hidden || typing || filledIn || !getSelection().isCollapsed;
 }
 
 async function refresh(now) {
   if (!now && isBusy()) return;
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-  if (answer.ok && (now || !isBusy())) show(await answer.text());
+  if (!answer.ok) throw new Error(answer.status === 401 ? "You are no longer logged in: reload Airflow." : `HTTP ${answer.status}`);
+  if (now || !isBusy()) show(await answer.text());
+}
+
+// Says it when the page is not live any more, and when it is again.
+function sayStale(why) {
+  const line = document.getElementById("stale");
+  line.textContent = why ? `This page is not being renewed: ${why}` : "";
+  line.hidden = !why;
 }
 
 function keepLive() {
   const seconds = Number(document.getElementById("main").dataset.live);
   setTimeout(async () => {
     try {
-      if (seconds && Number(document.getElementById("main").dataset.live)) await refresh(false);
-    } catch { /* the server is away for a moment: look again later */ }
+      if (seconds && Number(document.getElementById("main").dataset.live)) {
+        await refresh(false);
+        sayStale("");
+      }
+    } catch (error) {
+      sayStale(error instanceof TypeError ? "the server does not answer." : error.message);
+    }
     keepLive();
   }, 1000 * (seconds || 30));
 }
 
 async function exportAll(button) {
-  try {
-    if (!(await confirmed("Export whole numbers?", "The file holds personal data. That you took it is written into the audit."))) return;
-    const url = URL.createObjectURL(await (await post(button.dataset.export)).blob());
-    const link = Object.assign(document.createElement("a"), { href: url, download: button.dataset.name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 10000);
-  } catch (error) {
-    toast(error.message, true);
-  }
+  if (!(await confirmed("Export whole numbers?", "The file holds personal data. That you took it is written into the audit."))) return;
+  const url = URL.createObjectURL(await (await post(button.dataset.export)).blob());
+  const link = Object.assign(document.createElement("a"), { href: url, download: button.dataset.name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
 async function reveal() {
-  try {
-    if (!(await confirmed("Show personal data?", "That you looked is written into the audit."))) return;
-    show(await (await post(location.pathname)).text(), "0");
-  } catch (error) {
-    toast(error.message, true);
-  }
+  if (!(await confirmed("Show personal data?", "That you looked is written into the audit."))) return;
+  show(await (await post(location.pathname)).text(), "0");
 }
 
 // The sandbox lets no link leave the frame; a link of Airflow's own document may.
@@ -181,15 +209,15 @@ document.addEventListener("DOMContentLoaded", () => {
     const at = event.target.closest("[data-airflow], [data-reveal], [data-export], [data-copy], button[data-action]");
     if (!at) return;
     if ("airflow" in at.dataset) leaveFrame(event, at);
-    else if ("reveal" in at.dataset) reveal();
-    else if ("export" in at.dataset) exportAll(at);
+    else if ("reveal" in at.dataset) alone(at, reveal);
+    else if ("export" in at.dataset) alone(at, () => exportAll(at));
     else if ("copy" in at.dataset) navigator.clipboard.writeText(at.dataset.copy).then(() => toast("Copied."), () => toast("The browser does not allow it: select and copy it.", true));
-    else act(at, {});
+    else alone(at, () => act(at, {}));
   });
   document.addEventListener("submit", (event) => {
     if (!event.target.dataset.action) return;
     event.preventDefault();
-    act(event.target, Object.fromEntries(new FormData(event.target)));
+    alone(event.target.querySelector("button"), () => act(event.target, Object.fromEntries(new FormData(event.target))));
   });
   keepLive();
 });

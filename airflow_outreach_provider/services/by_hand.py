@@ -83,7 +83,7 @@ def held(store: Store, conn_id: str) -> int:
 
 def disable_endpoint(store: Store, conn_id: str, *, reason: str, actor: str) -> bool:
     """Stop deliveries to an endpoint; they are held. Whether it was enabled before."""
-    reason = reason or f"disabled by {actor}"
+    reason = reason or "by hand"
     done = audited(
         store, actor, "disable endpoint", conn_id, 1,
         lambda: int(endpoints.disable(store, conn_id, reason=reason, by=actor)),
@@ -100,7 +100,7 @@ def enable_source(store: Store, conn_id: str, *, actor: str) -> bool:
 
 def disable_source(store: Store, conn_id: str, *, reason: str, actor: str) -> bool:
     """Take no more events of a source. Whether it was on before."""
-    reason = reason or f"disabled by {actor}"
+    reason = reason or "by hand"
     done = audited(
         store, actor, "disable source", conn_id, 1,
         lambda: int(sources.disable(store, conn_id, reason=reason, by=actor)),

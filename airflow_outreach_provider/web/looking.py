@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,12 @@ from pydantic import BaseModel, Field
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store import audit, inbox, suppressions, views_runs
-from airflow_outreach_provider.store.deliveries_admin import attempts_of, attempts_of_task
+from airflow_outreach_provider.store.deliveries_admin import (
+    AttemptRow,
+    DeliveryRow,
+    attempts_of,
+    attempts_of_task,
+)
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.runs import Owner
 from airflow_outreach_provider.store.views_deliveries import (
@@ -100,6 +105,7 @@ class TaskLook(BaseModel):
     """A task instance: how Airflow sees it, and its tries, the latest first."""
 
     task: shown.TaskRef
+    about: str = Field(default="", description="the first delivery's event, and how many more there are")
     state: str | None = None
     max_tries: int | None = Field(default=None, description="tries Airflow allows, the first included")
     retry_reason: str | None = None
@@ -263,13 +269,22 @@ def task(store: Store, ref: shown.TaskRef) -> TaskLook:
             )
         )
     in_order = sorted(tries.values(), key=lambda each: -each.try_number)
-    look = TaskLook(task=ref, tries=in_order, cut=len(attempted) == ATTEMPTS_SHOWN)
+    look = TaskLook(task=ref, about=_about(attempted), tries=in_order, cut=len(attempted) == ATTEMPTS_SHOWN)
     known = task_states([ref]).get(key_of(ref))
     if known is not None:
         ref.try_number = known.try_number
         look.state, look.max_tries = known.state, known.max_tries + 1
         look.retry_reason, look.next_try_at = known.retry_reason, known.next_try_at
     return look
+
+
+def _about(attempted: Sequence[tuple[DeliveryRow, AttemptRow]]) -> str:
+    """A name for a mapped instance; Airflow forgets the one it rendered while the instance is up for retry."""
+    labels = {row.id: row.label or row.event_id for row, _ in attempted}
+    if not labels:
+        return ""
+    more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
+    return next(iter(labels.values())) + more
 
 
 def _listed(page: Page[Any], rows: Iterable[Any]) -> Listed[Any]:

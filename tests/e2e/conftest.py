@@ -135,11 +135,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def _write_leads(home: Path) -> None:
     """The spring list: 20 good rows, 3 the API fails on, 2 it refuses, 2 that are no leads."""
     numbers = [f"+1416555{n:04d}" for n in range(1110, 1130)]
-    numbers += [f"+141655512{n}{HELD}"[:12] for n in (3, 4, 5)] + [f"+14165551{n}{REFUSED}" for n in (3, 4)]
+    numbers += [
+        f"+14165551{n}{ending}" for n, ending in ((3, HELD), (4, HELD), (5, HELD), (3, REFUSED), (4, REFUSED))
+    ]
     rows = [f"{number},Lead {place},lead{place}@example.com" for place, number in enumerate(numbers)]
     rows += ["not a number,Nobody,", f',"{HOSTILE.replace(chr(34), chr(34) * 2)}",']
     (home / "spring.csv").write_text("phone,first_name,email\n" + "\n".join(rows) + "\n")
-    (home / "autumn.csv").write_text(f"phone,first_name\n+14165552{WAITING}7{WAITING}\n"[:-1])
+    (home / "autumn.csv").write_text(f"phone,first_name\n+141655520{WAITING},Waiting\n")
 
 
 def _append_odd_events(store: Store) -> None:
@@ -182,16 +184,13 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def log_in(browser: Any, world: World) -> Iterator[Callable[..., Any]]:
-    """``log_in("ada")``: a page of a browser in which that person has logged in by Airflow's own form."""
-    contexts = []
+@pytest.fixture(scope="session")
+def sessions(browser: Any, world: World) -> dict[str, Any]:
+    """Everybody logs in once by Airflow's own form: what their browsers keep of it."""
     passwords = json.loads((world.airflow.home / "passwords.json").read_text())
-
-    def enter(name: str, **options: Any) -> Any:
-        options = {"viewport": {"width": 1360, "height": 850}} | options
-        context = browser.new_context(**options)
-        contexts.append(context)
+    kept = {}
+    for name in PEOPLE:
+        context = browser.new_context()
         page = context.new_page()
         page.goto(world.airflow.url + "/")
         page.wait_for_url("**/login**")
@@ -199,7 +198,21 @@ def log_in(browser: Any, world: World) -> Iterator[Callable[..., Any]]:
         page.locator("input[name=password]").fill(passwords[name])
         page.locator("button[type=submit]").click()
         page.wait_for_url(lambda url: "/login" not in url)
-        return page
+        kept[name] = context.storage_state()
+        context.close()
+    return kept
+
+
+@pytest.fixture
+def log_in(browser: Any, world: World, sessions: dict[str, Any]) -> Iterator[Callable[..., Any]]:
+    """``log_in("ada")``: a page of a browser in which that person is logged in, on Airflow's first page."""
+    contexts = []
+
+    def enter(name: str, **options: Any) -> Any:
+        options = {"viewport": {"width": 1360, "height": 850}} | options
+        context = browser.new_context(storage_state=sessions[name], **options)
+        contexts.append(context)
+        return context.new_page()
 
     yield enter
     for context in contexts:

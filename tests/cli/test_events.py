@@ -151,3 +151,27 @@ def _post(port: int, path: str) -> int:
         except ConnectionError:
             time.sleep(0.1)
     raise AssertionError("the receiver did not start")
+
+
+def test_a_source_is_switched_from_the_command_line(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, airflow_db: None
+) -> None:
+    """Off and on, with the reason in the list and an audit row each; an unknown source is refused."""
+    from airflow_outreach_provider.store import audit
+
+    connection = {
+        "conn_type": "outreach_source",
+        "password": "a-token-of-length",
+        "extra": {"platform": "tether"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_TETHER_MAIN", json.dumps(connection))
+    run(commands.SOURCES, "--off", "tether_main", "--reason", "moving")
+    assert "takes no more events" in capsys.readouterr().out
+    run(commands.SOURCES, "-o", "json")
+    (row,) = [each for each in json.loads(capsys.readouterr().out) if each["source"] == "tether_main"]
+    assert row["on"] == "no: moving"
+    run(commands.SOURCES, "--on", "tether_main")
+    assert "takes events again" in capsys.readouterr().out
+    assert [row.action for row in audit.entries(store).rows] == ["enable source", "disable source"]
+    with pytest.raises(SystemExit, match="no source 'nobody'"):
+        run(commands.SOURCES, "--off", "nobody")

@@ -93,3 +93,15 @@ def test_the_connections_test_button(platform: Any, monkeypatch: pytest.MonkeyPa
     assert OutreachSourceHook("bare").test_connection()[0] is False
     assert "there is no connection 'nowhere'" in OutreachSourceHook("nowhere").test_connection()[1]
     assert platform.report()["texted_twice_count"] == 0
+
+
+def test_a_source_that_is_switched_off_is_not_polled(store: Store, platform: Any) -> None:
+    """The task is skipped, and nothing is read or stored."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from airflow_outreach_provider.store import sources
+
+    sources.disable(store, "tether_list", reason="moving", by="ada")
+    with pytest.raises(AirflowSkipException, match="switched off"):
+        PollContactsOperator(task_id="poll", source="tether_list").execute({})
+    assert inbox.list_events(store) == []

@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -358,3 +359,34 @@ def test_no_secret_reaches_a_log(client: Any, caplog: pytest.LogCaptureFixture) 
     assert "refused with 401" in caplog.text
     assert TOKEN not in caplog.text
     assert "a-wrong-token" not in caplog.text
+
+
+def test_refusals_of_known_sources_are_remembered_and_no_strangers(
+    store: Store, sources: dict[str, SourceSettings], serving: Callable[..., Any]
+) -> None:
+    """A wrong signature is counted with its reason; what somebody posts to a made-up name writes nothing."""
+    from airflow_outreach_provider.receiver.switches import WRITE_EVERY_SECONDS
+    from airflow_outreach_provider.store import sources as known
+
+    with serving(create_app(sources, store)) as client:
+        for name in ("varda", "varda", "made_up", "Varda", "x" * 300):
+            client.send(f"/outreach/in/{name}", EVENT)
+        deadline = time.monotonic() + WRITE_EVERY_SECONDS + 5
+        while "varda" not in known.statuses(store) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    (status,) = known.statuses(store).values()
+    assert (status.conn_id, status.refused, status.refused_status) == ("varda", 2, 401)
+    assert "Signature" in status.refused_reason
+
+
+def test_a_source_that_is_off_takes_nothing(
+    store: Store, sources: dict[str, SourceSettings], serving: Callable[..., Any]
+) -> None:
+    """503 with a long Retry-After, proven or not, and nothing is stored."""
+    from airflow_outreach_provider.store import sources as known
+
+    known.disable(store, "varda", reason="", by="ada")
+    with serving(create_app(sources, store)) as client:
+        status, _, headers = client.varda(EVENT)
+    assert (status, headers["retry-after"]) == (503, "300")
+    assert inbox.list_events(store) == []

@@ -109,7 +109,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     _write_leads(home)
     sources = Sources.new()
     with running_simulator(faults=FAULTS) as simulator, running_crm(crm_answer) as crm:
-        connections = {"outreach_default": simulator.connection, ENDPOINT: crm.connection, **sources.connections}
+        connections = {
+            "outreach_default": simulator.connection,
+            ENDPOINT: crm.connection,
+            **sources.connections,
+        }
         environment = people(home, PEOPLE) | {
             **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()},
             "AIRFLOW_VAR_SPRING": str(home / "spring.csv"),

@@ -84,6 +84,20 @@ def test_an_event_comes_back_as_it_went_in(store: Store) -> None:
     )
 
 
+def test_no_row_stops_reading(store: Store) -> None:
+    """An event with a time of year 10000 or a body that nobody can read is handed out with all the others."""
+    far = {"event": "call.ended", "timestamp": "9999-12-31T23:59:59.9999999Z", "data": {"id": 7}}
+    inbox.append(store, [read_event(VARDA, json.dumps(far).encode(), {}, received_at=NOW)])
+    put(store, 1, 2, 3)
+    with store.write() as connection:
+        change = sa.update(inbox_events).where(inbox_events.c.event_id == varda(1).event.id)
+        connection.execute(change.values(occurred_at=253402300800000))
+        change = sa.update(inbox_events).where(inbox_events.c.event_id == varda(2).event.id)
+        connection.execute(change.values(body=b"\xff not JSON"))
+    assert [event.data and event.data["id"] for event in inbox.read_new(store, "c")] == [7, 1, None, 3]
+    assert len(inbox.list_events(store)) == 4
+
+
 def test_duplicates_within_and_across_groups(store: Store) -> None:
     """A retry is answered as a duplicate under the same id and stored once, in one group or in two."""
     first = inbox.append(store, [varda(1), varda(1), varda(2)])

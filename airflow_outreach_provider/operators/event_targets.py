@@ -68,7 +68,7 @@ class SubmitEventLeadsOperator(BatchOperator):
         """Events of the batch by state."""
         batch, task = self._work(context)
         submit = SubmitEvent(self.mapping, self.lead_arguments)
-        return self._conclude(handle(open_store(), batch, task, submit), task)
+        return self._conclude(handle(open_store(), batch, task, submit), batch)
 
 
 class SuppressContactsOperator(BatchOperator):
@@ -89,7 +89,7 @@ class SuppressContactsOperator(BatchOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Events of the batch by state."""
         batch, task = self._work(context)
-        return self._conclude(handle(open_store(), batch, task, self._suppress), task)
+        return self._conclude(handle(open_store(), batch, task, self._suppress), batch)
 
     def _suppress(self, event: ContactEvent) -> None:
         if self.any_event or is_opt_out(event):

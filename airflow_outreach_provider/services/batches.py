@@ -14,13 +14,14 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
-from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import Outcome, Verdict
 from airflow_outreach_provider.core.errors import OutreachError, StoreError
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.services.batch_types import Batch, Report, Task, Tried
 from airflow_outreach_provider.store import deliveries, inbox
 from airflow_outreach_provider.store.deliveries import Attempt, Delivery
+from airflow_outreach_provider.store.deliveries_claim import Claim
 from airflow_outreach_provider.store.deliveries_inbox import new_delivery
 from airflow_outreach_provider.store.engine import Store
 
@@ -61,7 +62,7 @@ async def work(
     store: Store,
     batch: Batch,
     task: Task,
-    claimed: deliveries.Claim,
+    claimed: Claim,
     attempt: AttemptOne,
     *,
     concurrency: int,
@@ -95,7 +96,9 @@ async def work(
     report = shift.report
     report.retry_after = shift.retry_after
     report.busy_until = claimed.busy_until
-    report.states = deliveries.states_of(store, batch.route, batch.event_ids)
+    ids = list(dict.fromkeys([*batch.event_ids, *(each.event_id for each in claimed.mine)]))
+    report.states = deliveries.states_of(store, batch.route, ids)
+    report.elsewhere = max(0, sum(report.states.get(each, 0) for each in OPEN_STATES) - report.left)
     return report
 
 

@@ -26,6 +26,7 @@ from airflow_outreach_provider.services.payloads import CANONICAL, MakeBody, Pay
 from airflow_outreach_provider.services.rate import RateGate
 from airflow_outreach_provider.store import deliveries, endpoints
 from airflow_outreach_provider.store.deliveries import Attempt, Delivery
+from airflow_outreach_provider.store.deliveries_claim import Claim, behind_held, claim
 from airflow_outreach_provider.store.engine import Store
 
 DEFAULT_CONCURRENCY = 16
@@ -70,11 +71,11 @@ def deliver(
     :raises SignatureError: the secrets do not fit the signature scheme.
     """
     unknown = ensure_recorded(store, batch, task)
-    claimed = deliveries.claim(
+    claimed = claim(
         store, route=batch.route, event_ids=batch.event_ids, owner=task.owner,
-        plan=batch.plan or task.owner.key, endpoint=endpoint.conn_id, lease=task.lease, revive=task.cleared,
+        plan=batch.plan, endpoint=endpoint.conn_id, lease=task.lease, revive=task.cleared,
     )  # fmt: skip
-    claimed = _set_aside(store, claimed, endpoint)
+    claimed = _set_aside(store, claimed, endpoint, batch.route)
     make_body = body_maker(store, payload, [each.event_id for each in claimed.mine])
     report = _run(_deliver(store, batch, endpoint, task, claimed, make_body, concurrency))
     if unknown:
@@ -109,13 +110,9 @@ def _run(work: Coroutine[Any, Any, Report]) -> Report:
             raise
 
 
-def _set_aside(store: Store, claimed: deliveries.Claim, endpoint: Endpoint) -> deliveries.Claim:
-    """Hold everything for a disabled endpoint, and leave out the kinds it does not subscribe to."""
-    disabled = endpoints.status(store, endpoint.conn_id)
-    if not endpoint.enabled or disabled.disabled_at:
-        reason = disabled.disabled_reason or "disabled in the connection"
-        deliveries.move(store, [each.id for each in claimed.mine], DeliveryState.HELD, f"held: {reason}")
-        return deliveries.Claim([], claimed.busy_until)
+def _set_aside(store: Store, claimed: Claim, endpoint: Endpoint, route: str) -> Claim:
+    """Hold what must not be sent now, and leave out the kinds the endpoint does not subscribe to."""
+    claimed = _held(store, claimed, endpoint, route)
     if endpoint.kinds is None:
         return claimed
     unwanted = [each.id for each in claimed.mine if each.kind not in endpoint.kinds]
@@ -123,9 +120,32 @@ def _set_aside(store: Store, claimed: deliveries.Claim, endpoint: Endpoint) -> d
         deliveries.move(
             store, unwanted, DeliveryState.IGNORED, "the endpoint does not subscribe to this kind"
         )
-    return deliveries.Claim(
-        [each for each in claimed.mine if each.kind in endpoint.kinds], claimed.busy_until
-    )
+    return Claim([each for each in claimed.mine if each.kind in endpoint.kinds], claimed.busy_until)
+
+
+def _held(store: Store, claimed: Claim, endpoint: Endpoint, route: str) -> Claim:
+    """Without what waits for a person: everything while the endpoint is disabled, else what follows a held one.
+
+    Disabled in the connection is written down like any other disabling: so it is shown, and what becomes of
+    the held deliveries is asked when it is enabled.
+    """
+    nothing = Claim([], claimed.busy_until)
+    if not endpoint.enabled:
+        endpoints.disable(
+            store, endpoint.conn_id, reason="disabled in the connection", by=endpoints.BY_CONNECTION
+        )
+        return nothing
+    status = endpoints.status(store, endpoint.conn_id)
+    if status.disabled_by == endpoints.BY_CONNECTION:
+        endpoints.enable_unless_held(store, endpoint.conn_id)
+    mine = [each.id for each in claimed.mine]
+    if status.disabled_at and endpoints.hold_if_disabled(store, endpoint.conn_id, mine):
+        return nothing
+    behind = set(behind_held(store, route, endpoint.conn_id, claimed.mine))
+    if not behind:
+        return claimed
+    deliveries.move(store, behind, DeliveryState.HELD, "held: an earlier event of this contact is held")
+    return Claim([each for each in claimed.mine if each.id not in behind], claimed.busy_until)
 
 
 async def _deliver(
@@ -133,7 +153,7 @@ async def _deliver(
     batch: Batch,
     endpoint: Endpoint,
     task: Task,
-    claimed: deliveries.Claim,
+    claimed: Claim,
     make_body: MakeBody,
     concurrency: int,
 ) -> Report:

@@ -12,8 +12,8 @@ from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.services.batch_types import Batch, Report, Task, Tried
 from airflow_outreach_provider.services.batches import ensure_recorded, work
-from airflow_outreach_provider.store import deliveries
 from airflow_outreach_provider.store.deliveries import Delivery
+from airflow_outreach_provider.store.deliveries_claim import claim
 from airflow_outreach_provider.store.engine import Store
 
 
@@ -26,9 +26,9 @@ def handle(store: Store, batch: Batch, task: Task, call: Callable[[ContactEvent]
     :raises ConfigurationError: out of ``call``: the batch stops, and nothing is lost.
     """
     unknown = ensure_recorded(store, batch, task)
-    claimed = deliveries.claim(
+    claimed = claim(
         store, route=batch.route, event_ids=batch.event_ids, owner=task.owner,
-        plan=batch.plan or task.owner.key, endpoint="", lease=task.lease, revive=task.cleared,
+        plan=batch.plan, endpoint="", lease=task.lease, revive=task.cleared,
     )  # fmt: skip
 
     async def attempt(_delivery: Delivery, event: ContactEvent) -> Tried:

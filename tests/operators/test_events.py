@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from airflow.sdk import DAG, task
@@ -153,6 +155,29 @@ def test_held_deliveries_show_as_skipped_not_as_done(store: Store, server: Serve
     with pytest.raises(AirflowSkipException, match="1 deliveries are held"):
         deliver(batch).execute(context())
     assert server.bodies == []
+
+
+def test_what_is_held_beside_what_was_delivered_is_a_warning_and_in_the_result(
+    store: Store, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Held deliveries wait for a person: no failure, but the log and the returned counts say so."""
+    arrive(store, "a", "a")
+    (batch,) = batches(store)
+    assert deliver({**batch, "events": ["evt_1"]}).execute(context()) == {"delivered": 1}
+    endpoints.disable(store, "crm", reason="maintenance", by="test")
+    operator = deliver(batch)
+    with mock.patch.object(type(operator), "log", logging.getLogger("outreach.test")):
+        assert operator.execute(context(2)) == {"delivered": 1, "held": 1}
+    said = "route 'crm': the endpoint is disabled; 1 deliveries are held until it is enabled"
+    assert said in [each.message for each in caplog.records if each.levelname == "WARNING"]
+
+
+def test_an_id_that_is_not_stored_fails_the_task(store: Store, server: Server) -> None:
+    """A mistyped or purged event is not passed over in green, whatever else was delivered."""
+    arrive(store, "a")
+    with pytest.raises(ConfigurationError, match="1 of 2 events are not stored"):
+        deliver(["evt_1", "evt_gone"]).execute(context())
+    assert [body["id"] for body in server.bodies] == ["evt_1"]
 
 
 def test_the_last_try_leaves_dead_deliveries_and_clear_tries_them_again(store: Store, server: Server) -> None:

@@ -14,8 +14,9 @@ from airflow_outreach_provider.core.delivery_rules import Verdict
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.store import deliveries, deliveries_admin, deliveries_inbox, endpoints, inbox
-from airflow_outreach_provider.store.deliveries import Attempt, Claim
+from airflow_outreach_provider.store.deliveries import Attempt
 from airflow_outreach_provider.store.deliveries_admin import Filter
+from airflow_outreach_provider.store.deliveries_claim import Claim, claim
 from airflow_outreach_provider.store.deliveries_plan import own, plan, ready
 from airflow_outreach_provider.store.endpoints import Release
 from airflow_outreach_provider.store.engine import Store
@@ -67,7 +68,7 @@ def planned(store: Store, key: str = "run1", limit: int = 100) -> list[str] | No
 def claimed(
     store: Store, ids: list[str], task: str = "t1", key: str = "run1", *, revive: bool = False
 ) -> Claim:
-    return deliveries.claim(
+    return claim(
         store, route=ROUTE, event_ids=ids, owner=Owner("dag", task), plan=key, endpoint="crm_conn",
         lease=LEASE, revive=revive,
     )  # fmt: skip
@@ -209,6 +210,48 @@ def test_a_claim_keeps_others_out_but_not_a_later_try(store: Store, clock: Any) 
     assert claimed(store, ids, "t2").mine == []
     clock.advance(minutes=3)
     assert len(claimed(store, ids, "t2").mine) == 1
+
+
+def test_events_given_directly_are_claimed_in_order_with_what_nobody_has(store: Store, clock: Any) -> None:
+    """A direct batch takes its own and the route's free deliveries, and none behind another task's."""
+    arrive(store, "a", "b", "c")
+    take_in(store)
+    planned(store, limit=1)
+    arrive(store, "a", first=4)
+    take_in(store)
+
+    def direct(ids: list[str], task: str = "t9") -> list[str]:
+        got = claim(
+            store, route=ROUTE, event_ids=ids, owner=Owner("dag", task), plan=None, endpoint="crm_conn",
+            lease=LEASE, revive=False,
+        )  # fmt: skip
+        return [each.event_id for each in got.mine]
+
+    assert direct(["evt_3", "evt_4"]) == ["evt_2", "evt_3"], "evt_1 is planned elsewhere, so evt_4 waits"
+    assert direct(["evt_4"], "t8") == []
+    clock.advance(minutes=6)
+    assert direct(["evt_4"], "t8") == ["evt_1", "evt_2", "evt_3", "evt_4"], "every plan and claim has run out"
+
+
+def test_two_direct_batches_at_once_share_nothing_and_keep_the_order(store: Store) -> None:
+    """Of four tasks that take what is free, one gets a contact's deliveries, all of them."""
+    arrive(store, *"abababab")
+    take_in(store)
+    got: list[list[str]] = []
+
+    def take(name: str) -> None:
+        taken = claim(
+            store, route=ROUTE, event_ids=["evt_8"], owner=Owner("dag", name), plan=None, endpoint="crm_conn",
+            lease=LEASE, revive=False,
+        )  # fmt: skip
+        got.append([each.event_id for each in taken.mine])
+
+    threads = [threading.Thread(target=take, args=(f"t{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == [[], [], [], [f"evt_{n}" for n in range(1, 9)]]
 
 
 def test_concurrent_claims_never_share_a_delivery(store: Store) -> None:

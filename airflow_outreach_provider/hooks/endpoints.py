@@ -80,6 +80,8 @@ def read_endpoint(connection: Any) -> Endpoint:
     """
     where = f"connection {connection.conn_id!r}"
     extra = connection.extra_dejson
+    if not isinstance(extra, Mapping):
+        raise ConfigurationError(f"{where}: its extra is no JSON object")
     try:
         url = parse_url(_url(connection))
         secrets = tuple((connection.password or "").split())

@@ -293,13 +293,28 @@ def test_retention_and_forgetting(store: Store) -> None:
     inbox.read_new(store, "c")
     assert inbox.forget_contact(store, email="jane@example.com") == 2
     assert inbox.forget_contact(store) == 0
-    assert inbox.purge_events(store, received_before=NOW + timedelta(seconds=2)) == 1
+    first, _ = inbox.read_new(store, "c")
+    inbox.acknowledge(store, "c", seqs([first]))
+    assert inbox.purge_events(store, received_before=NOW + timedelta(seconds=3)) == 1, "2 is not acknowledged"
     assert ids(inbox.read_new(store, "c")) == [2]
     put(store, 5)
     assert ids(inbox.read_new(store, "c")) == [2, 5]
     assert inbox.consumers(store)[0].pending == 2
     assert inbox.forget_consumer(store, "c")
     assert ids(inbox.read_new(store, "c")) == [2, 5]
+
+
+def test_what_a_consumer_has_not_read_is_not_purged(store: Store) -> None:
+    """An acknowledged webhook is never lost: old events wait for a paused consumer until somebody removes it."""
+    put(store, 1, 2)
+    inbox.acknowledge(store, "quick", seqs(inbox.read_new(store, "quick")))
+    inbox.read_new(store, "paused", limit=1)
+    later = NOW + timedelta(days=400)
+    assert inbox.purge_events(store, received_before=later) == 0
+    assert inbox.needed_events(store, received_before=later) == 2
+    assert ids(inbox.read_new(store, "paused")) == [1, 2]
+    inbox.forget_consumer(store, "paused")
+    assert inbox.purge_events(store, received_before=later) == 2
 
 
 def test_two_readers_of_one_consumer_lose_nothing(store: Store) -> None:

@@ -132,7 +132,7 @@ class SubmitEvent:
         run = SubmitRun(
             open_store(), hook.client(), read_list([row]), options, owner=owner, source=f"event {event.id}"
         )
-        # The caller is inside an event loop already.
+        # A time-out or a kill interrupts the waiting, not the loop: what became of the lead is still written.
         with ThreadPoolExecutor(1, thread_name_prefix="outreach-event") as thread:
             tally = thread.submit(asyncio.run, run.run()).result()
         conclude(tally, options, row)

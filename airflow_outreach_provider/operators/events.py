@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -214,8 +215,9 @@ class HandleEventsOperator(BatchOperator):
     exception fails the event and holds back later events of its contact, not those of others; a
     ``ConfigurationError`` stops the batch, and ``AirflowSkipException`` counts the event as done.
 
-    :param python_callable: called with one :class:`~core.events.ContactEvent`, then ``op_kwargs``. It may see
-        an event twice when a worker dies between the call and its commit: de-duplicate on ``event.id``.
+    :param python_callable: a function, plain or ``async``, called with one :class:`~core.events.ContactEvent`,
+        then ``op_kwargs``. It may see an event twice when a worker dies between the call and its commit:
+        de-duplicate on ``event.id``.
     :param op_kwargs: further keyword arguments.
     """
 
@@ -235,19 +237,22 @@ class HandleEventsOperator(BatchOperator):
             raise ConfigurationError(
                 f"python_callable {python_callable!r} cannot be called", "give a function"
             )
+        if inspect.isgeneratorfunction(python_callable) or inspect.isasyncgenfunction(python_callable):
+            raise ConfigurationError(
+                f"python_callable {python_callable!r} yields, so calling it runs nothing",
+                "let it return instead",
+            )
         self.python_callable = python_callable
         self.op_kwargs = dict(op_kwargs or {})
 
     def execute(self, context: Context) -> dict[str, int]:
         """Events of the batch by state."""
         batch, task = self._work(context)
-        return self._conclude(handle(open_store(), batch, task, self._call), batch)
+        report = handle(open_store(), batch, task, self._call, passed_over=(AirflowSkipException,))
+        return self._conclude(report, batch)
 
-    def _call(self, event: ContactEvent) -> None:
-        try:
-            self.python_callable(event, **self.op_kwargs)
-        except AirflowSkipException as skipped:
-            self.log.info("Event %s skipped: %s", event.id, skipped)
+    def _call(self, event: ContactEvent) -> Any:
+        return self.python_callable(event, **self.op_kwargs)
 
 
 def read_batch(value: EventBatch | MadeEvents, route: str, owner: Owner, now: datetime) -> Batch:

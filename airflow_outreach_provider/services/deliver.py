@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 from airflow_outreach_provider.core.deliveries import DeliveryState, message_id
 from airflow_outreach_provider.core.delivery_rules import Outcome, Verdict, judge_answer
@@ -21,7 +17,7 @@ from airflow_outreach_provider.core.signing import Scheme, Sign, signer
 from airflow_outreach_provider.net.webhook import Answer, Target, WebhookClient, WebhookFailed
 from airflow_outreach_provider.services.batch_types import Batch, Report, Task, Tried
 from airflow_outreach_provider.services.batches import ensure_recorded, work
-from airflow_outreach_provider.services.loop import run as run_on_loop
+from airflow_outreach_provider.services.loop import run_aside
 from airflow_outreach_provider.services.payloads import CANONICAL, MakeBody, Payload, body_maker
 from airflow_outreach_provider.services.rate import RateGate
 from airflow_outreach_provider.store import deliveries, endpoints
@@ -77,37 +73,10 @@ def deliver(
     )  # fmt: skip
     claimed = _set_aside(store, claimed, endpoint, batch.route)
     make_body = body_maker(store, payload, [each.event_id for each in claimed.mine])
-    report = _run(_deliver(store, batch, endpoint, task, claimed, make_body, concurrency))
+    report = run_aside(_deliver(store, batch, endpoint, task, claimed, make_body, concurrency))
     if unknown:
         report.states["unknown"] = unknown
     return report
-
-
-def _run(work: Coroutine[Any, Any, Report]) -> Report:
-    """Run ``work`` in a thread of its own, cancelled in order when something is raised here meanwhile.
-
-    A time-out or a kill is an exception out of a signal handler, in the main thread. Inside an event loop it
-    may hit a callback, where loops only log it; here it interrupts nothing but the waiting.
-    """
-    begun: Future[Callable[[], object]] = Future()
-
-    async def cancellable() -> Report:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-        begun.set_result(lambda: loop.call_soon_threadsafe(task.cancel))
-        return await work
-
-    with ThreadPoolExecutor(1, thread_name_prefix="outreach-deliver") as thread:
-        done = thread.submit(contextvars.copy_context().run, run_on_loop, cancellable())
-        try:
-            return done.result()
-        except BaseException:
-            either: list[Future[Any]] = [begun, done]
-            wait(either, return_when=FIRST_COMPLETED)
-            if not done.done():
-                with suppress(RuntimeError):  # it has come to its end just now
-                    begun.result()()
-            raise
 
 
 def _set_aside(store: Store, claimed: Claim, endpoint: Endpoint, route: str) -> Claim:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
@@ -274,6 +275,76 @@ def test_a_callable_is_called_again_only_for_events_that_failed(store: Store) ->
     broken = False
     assert run(2) == {"delivered": 4}
     assert calls[3:] == ["evt_2!", "evt_4!"]
+
+
+def test_an_async_callable_is_awaited(store: Store) -> None:
+    """What an async function raises fails its event; its events share one loop, so a client lives through them."""
+    arrive(store, "a", "bad", "c")
+    loops: list[Any] = []
+    done: list[str] = []
+
+    @handle_events(route="crm")
+    async def push(event: ContactEvent) -> None:
+        loops.append(asyncio.get_running_loop())
+        await asyncio.sleep(0)
+        if event.contact.external_id == "bad":
+            raise ValueError("no")
+        if event.contact.external_id == "c":
+            raise AirflowSkipException("not ours")
+        done.append(event.id)
+
+    with pytest.raises(OutreachUnavailable, match="1 of 3 events"):
+        push(["evt_1", "evt_2", "evt_3"]).execute(context())
+    assert done == ["evt_1"]
+    assert len(set(loops)) == 1
+    assert deliveries_admin.count(store, Filter()) == {"delivered": 2, "failed": 1}
+
+
+def test_a_callable_may_run_an_event_loop_of_its_own(store: Store) -> None:
+    """Hooks that call asyncio.run work; the function runs in the task's main thread, where time-outs reach it."""
+    arrive(store, "a")
+    seen: list[Any] = []
+
+    def push(event: ContactEvent) -> None:
+        async def call() -> str:
+            return event.id
+
+        seen.append((asyncio.run(call()), threading.current_thread()))
+
+    handler = HandleEventsOperator(task_id="h", batch=["evt_1"], route="crm", python_callable=push)
+    assert handler.execute(context()) == {"delivered": 1}
+    assert seen == [("evt_1", threading.current_thread())]
+
+
+def test_a_callable_that_is_broken_off_leaves_its_event_to_the_next_try(store: Store) -> None:
+    """A time-out in the middle of a call ends the batch at once; what was done before stays done."""
+    arrive(store, "a", "b", "c")
+
+    class TimeOut(BaseException):
+        pass
+
+    def push(event: ContactEvent) -> None:
+        if event.id == "evt_2":
+            raise TimeOut
+
+    handler = HandleEventsOperator(
+        task_id="deliver", batch=["evt_1", "evt_2", "evt_3"], route="crm", python_callable=push
+    )
+    with pytest.raises(TimeOut):
+        handler.execute(context())
+    assert deliveries_admin.count(store, Filter()) == {"delivered": 1, "pending": 2}
+    handler.python_callable = print
+    assert handler.execute(context(2)) == {"delivered": 3}
+
+
+def test_a_function_that_yields_is_refused() -> None:
+    """Calling it would run nothing of it."""
+
+    def push(event: ContactEvent) -> Iterator[str]:
+        yield event.id
+
+    with pytest.raises(ConfigurationError, match="yields"):
+        HandleEventsOperator(task_id="h", batch=[], route="crm", python_callable=push)
 
 
 def test_a_callable_decides_what_is_final_and_what_stops_the_batch(store: Store) -> None:

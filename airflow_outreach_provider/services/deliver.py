@@ -129,13 +129,16 @@ async def _deliver(
     gate = RateGate(store, f"endpoint:{endpoint.conn_id}", endpoint.requests_per_second, asyncio.to_thread)
     turn = asyncio.Lock()  # one lane at a time asks the gate, so that no reservation is made twice
     watch = _Watch(store, endpoint.conn_id)
+    left = len(claimed.mine)
     async with WebhookClient(connections=concurrency) as client:
         sender = _Sender(client, endpoint, batch.route)
 
         async def attempt(delivery: Delivery, event: ContactEvent) -> Tried:
+            nonlocal left
+            left -= 1
             if gate.per_second is not None:
                 async with turn:
-                    await _permission(gate)
+                    await _permission(gate, ahead=left)
             return await sender.post(make_body(event), event)
 
         return await work(
@@ -143,9 +146,9 @@ async def _deliver(
         )
 
 
-async def _permission(gate: RateGate) -> None:
+async def _permission(gate: RateGate, *, ahead: int) -> None:
     while True:
-        if await gate.take(1):
+        if await gate.take(1, ahead=ahead):
             return
         await asyncio.sleep(max(0.001, gate.wait(time.monotonic())))
 

@@ -515,6 +515,23 @@ def test_a_rate_holds_over_concurrent_tasks(store: Store, receiver: Receiver, en
     assert time.monotonic() - started >= 30 / 20 - 0.5
 
 
+def test_many_small_batches_use_the_whole_rate(store: Store, receiver: Receiver, endpoint: Endpoint) -> None:
+    """A task reserves what its own batch needs: ten events in ten tasks take as long as in one."""
+    arrive(store, *(f"c{n}" for n in range(10)))
+    slow = replace(endpoint, requests_per_second=10.0)
+    started = time.monotonic()
+    threads = [
+        threading.Thread(target=run, args=(store, batch, slow, task(f"t{n}")))
+        for n, batch in enumerate(handed_out(store))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(receiver.requests) == 10
+    assert 0.7 <= time.monotonic() - started <= 4.0, "a whole second for each would be ten"
+
+
 def test_the_test_button_sends_no_person_and_shows_the_answer(receiver: Receiver, endpoint: Endpoint) -> None:
     """A test event is signed like any other, names nobody, and its result is told."""
     ok, message = send_test(endpoint, datetime.now(UTC))

@@ -258,6 +258,30 @@ def test_retry_after_stops_the_batch_and_is_handed_on(
     assert report.left == 40
 
 
+def test_one_contacts_wish_to_wait_does_not_stop_the_others(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """503 with Retry-After for one contact: the others are delivered, and the retry comes when it was asked for."""
+    arrive(store, "busy", *(f"c{n}" for n in range(30)), "busy")
+    receiver.script = lambda body: (
+        (503, {"Retry-After": "3600"}) if body["contact"]["external_id"] == "busy" else (200, {})
+    )
+    report = deliver.deliver(store, as_one(handed_out(store)), endpoint, task(), concurrency=1)
+    assert report.states == {"delivered": 30, "failed": 1, "pending": 1}
+    assert report.retry_after == 3600.0
+
+
+def test_an_endpoint_that_asks_everybody_to_wait_is_left_alone(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """After a few 503 in a row that ask to wait the rest waits too."""
+    arrive(store, *(f"c{n}" for n in range(30)))
+    receiver.script = lambda _: (503, {"Retry-After": "7"})
+    report = deliver.deliver(store, as_one(handed_out(store)), endpoint, task(), concurrency=1)
+    assert len(receiver.requests) == batches.WAIT_AFTER
+    assert (report.left, report.retry_after) == (30, 7.0)
+
+
 def test_an_endpoint_that_is_down_is_not_asked_for_every_event(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -140,6 +141,50 @@ def test_a_replayed_event_is_delivered_again(store: Store) -> None:
     inbox.replay(store, "c", event_ids=["evt_1"])
     assert take_in(store) == 1
     assert planned(store, "run2") == ["evt_1"]
+
+
+def test_an_event_that_was_not_replayed_is_not_delivered_again(store: Store) -> None:
+    """A second consumer of a route, or a sensor after a direct use, finds the delivery as it is."""
+    arrive(store, "a")
+    take_in(store)
+    settle(store, claimed(store, planned(store) or []), DeliveryState.DELIVERED)
+    deliveries.release(store, Owner("dag", "t1"), LEASE)
+    assert deliveries_inbox.fan_out(store, "c2", inbox.read_new(store, "c2"), [ROUTE]) == 1
+    assert states(store) == {"evt_1": "delivered"}
+    assert planned(store, "run2") is None
+
+
+def test_an_event_recognised_later_is_delivered_as_what_it_is(store: Store) -> None:
+    """A route that was given it as unrecognised is given it once more, under its kind."""
+    unknown = replace(event(1, "a"), kind=EventKind.UNRECOGNISED, contact=Contact())
+    inbox.append(store, [Incoming(unknown, unknown.to_json(), "[]")])
+    deliveries_inbox.fan_out(store, "c", inbox.read_new(store, "c", kinds=["unrecognised"]), [ROUTE])
+    settle(store, claimed(store, planned(store) or []), DeliveryState.DELIVERED)
+    deliveries.release(store, Owner("dag", "t1"), LEASE)
+    assert inbox.reparse(store, lambda _, __: event(1, "a")) == 1
+    assert take_in(store) == 1
+    (row,) = deliveries_admin.list_deliveries(store, Filter())
+    assert (row.state, row.kind, row.label.split()[0]) == (DeliveryState.PENDING, "call_ended", "call_ended")
+    assert planned(store, "run2") == ["evt_1"]
+
+
+def test_replays_at_once_do_not_trip_over_each_other(store: Store) -> None:
+    """Several people replay the same events at the same moment: each is told the count, each event comes once."""
+    arrive(store, *(f"c{n}" for n in range(200)))
+    take_in(store)
+    barrier, counts = threading.Barrier(4), []
+
+    def replay() -> None:
+        barrier.wait(10)
+        counts.append(inbox.replay(store, "c", kinds=["call_ended"]))
+
+    threads = [threading.Thread(target=replay) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts == [200] * 4
+    assert len(inbox.read_new(store, "c")) == 200
 
 
 def test_a_plan_is_given_back_to_its_owner_and_to_nobody_else(store: Store) -> None:

@@ -434,6 +434,34 @@ def test_the_sensor_finds_the_routes_of_the_tasks_behind_it() -> None:
     assert alone._reading().routes == ()
 
 
+@pytest.mark.parametrize("form", ["template", "mapped", "kwargs", "name"])
+def test_a_route_that_the_sensor_cannot_know_is_refused(
+    store: Store, run_task: Callable[..., Any], form: str
+) -> None:
+    """Deliveries under a name that no task answers to would wait for ever: the sensor fails, and takes nothing."""
+    arrive(store, "a")
+    with DAG("d", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        events = ContactEventSensor(task_id="s", consumer="c", timeout=0.5, poll_interval=0.1)
+        batches = events.output
+        given = {"task_id": "d", "endpoint_conn_id": "crm"}
+        if form == "template":
+            DeliverEventsOperator.partial(**given, route="crm_{{ dag.dag_id }}").expand(batch=batches)
+        elif form == "mapped":
+            DeliverEventsOperator.partial(**given).expand(batch=batches, route=["a", "b"])
+        elif form == "kwargs":
+            DeliverEventsOperator.partial(**given).expand_kwargs(
+                batches.map(lambda b: {"batch": b, "route": "r"})
+            )
+        else:
+            DeliverEventsOperator(**given, batch=batches, route="no such / name")
+    ran = run_task(events)
+    assert ran.state == "failed", "at once: no retry mends it"
+    assert isinstance(ran.error, ConfigurationError)
+    assert deliveries_admin.count(store, Filter()) == {}
+    events.routes = ["a", "b"]
+    assert run_task(events).state == "success"
+
+
 def register(dag: DAG) -> None:
     """Let Airflow's database know a DAG that is in no file."""
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db

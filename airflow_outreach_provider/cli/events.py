@@ -13,6 +13,8 @@ def receive(args: Namespace) -> None:
     """Serve the receiver alone until Ctrl-C or SIGTERM."""
     import uvicorn
 
+    from airflow_outreach_provider.receiver.protocol import limits
+
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
 
@@ -26,6 +28,7 @@ def receive(args: Namespace) -> None:
             workers=args.workers,
             access_log=False,  # URLs may hold tokens
             log_level="warning",
+            **limits(),
         )
 
     with_advice(run)

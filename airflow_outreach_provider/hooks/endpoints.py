@@ -86,8 +86,7 @@ def read_endpoint(connection: Any) -> Endpoint:
         url = parse_url(_url(connection))
         secrets = tuple((connection.password or "").split())
         scheme = _scheme(extra.get("signature"), secrets)
-        if scheme is not Scheme.NONE:
-            check_secrets(scheme, secrets)
+        check_secrets(scheme, secrets)
         target = Target(
             url=url,
             headers=_headers(extra.get("headers")),

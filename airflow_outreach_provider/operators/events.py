@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -264,7 +264,8 @@ def read_batch(value: EventBatch | MadeEvents, route: str, owner: Owner, now: da
         value = value.events
     if isinstance(value, Mapping) and "events" in value and "plan" in value:
         return Batch(route, [str(each) for each in value["events"]], str(value["plan"]))
-    items = [value] if isinstance(value, Mapping | str) else list(value)
+    is_one = isinstance(value, Mapping | str) or not isinstance(value, Iterable)
+    items = [value] if is_one else list(value)
     if all(isinstance(each, str) for each in items):
         return Batch(route, [str(each) for each in items])
     if not all(isinstance(each, Mapping) for each in items):

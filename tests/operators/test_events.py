@@ -225,7 +225,15 @@ def test_events_of_a_dags_own_making_stay_out_of_airflows_database(
 
 
 @pytest.mark.parametrize(
-    "batch", [[1, 2], [{"kind": "nonsense", "type": "x"}], [{"data": {}}], [{"type": "x", "contact": "a"}]]
+    "batch",
+    [
+        None,
+        {"events": None, "plan": "p"},
+        [1, 2],
+        [{"kind": "nonsense", "type": "x"}],
+        [{"data": {}}],
+        [{"type": "x", "contact": "a"}],
+    ],
 )
 def test_a_batch_that_cannot_be_meant_is_refused(server: Server, batch: Any) -> None:
     """What is no event fails at once, and says what an event needs."""

@@ -228,7 +228,6 @@ def test_events_of_a_dags_own_making_stay_out_of_airflows_database(
     "batch",
     [
         None,
-        {"events": None, "plan": "p"},
         [1, 2],
         [{"kind": "nonsense", "type": "x"}],
         [{"data": {}}],

@@ -11,6 +11,7 @@ from airflow_outreach_provider.cli.common import actor, print_rows, since, with_
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.deliveries_admin import Filter
+    from airflow_outreach_provider.store.engine import Store
 
 _STATES = ("pending", "failed", "delivered", "dead", "held", "ignored", "handed")
 
@@ -128,6 +129,7 @@ def deliveries_enable(args: Namespace) -> None:
         from airflow_outreach_provider.services import by_hand
         from airflow_outreach_provider.store.endpoints import Release
 
+        _check_endpoint(open_store(), args.endpoint)
         count = by_hand.enable_endpoint(open_store(), args.endpoint, Release(args.release), actor=actor())
         print(f"{args.endpoint} is enabled; {count} held deliveries are sent by the next run of their route")
 
@@ -141,10 +143,34 @@ def deliveries_disable(args: Namespace) -> None:
         from airflow_outreach_provider.hooks.settings import open_store
         from airflow_outreach_provider.services import by_hand
 
+        _check_endpoint(open_store(), args.endpoint)
         changed = by_hand.disable_endpoint(open_store(), args.endpoint, reason=args.reason, actor=actor())
         print(f"{args.endpoint} is disabled{'' if changed else ' already'}; its deliveries are held")
 
     with_advice(run)
+
+
+def _check_endpoint(store: Store, name: str) -> None:
+    """:raises ConfigurationError: it is neither a connection nor anything that was ever delivered to."""
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from airflow_outreach_provider.core.errors import ConfigurationError
+    from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
+    from airflow_outreach_provider.store import endpoints
+
+    known = [each.conn_id for each in endpoints.statuses(store)]
+    if name in known:
+        return
+    try:
+        kind = BaseHook.get_connection(name).conn_type
+    except AirflowNotFoundException:
+        kind = None
+    if kind != OutreachEndpointHook.conn_type:
+        raise ConfigurationError(
+            f"there is no endpoint {name!r}",
+            f"known are {', '.join(known) or 'none'}, and every connection of type {OutreachEndpointHook.conn_type}",
+        )
 
 
 def deliveries_test(args: Namespace) -> None:

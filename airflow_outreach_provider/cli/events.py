@@ -13,6 +13,8 @@ def receive(args: Namespace) -> None:
     """Serve the receiver alone until Ctrl-C or SIGTERM."""
     import uvicorn
 
+    from airflow_outreach_provider.receiver.protocol import limits
+
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
 
@@ -26,6 +28,7 @@ def receive(args: Namespace) -> None:
             workers=args.workers,
             access_log=False,  # URLs may hold tokens
             log_level="warning",
+            **limits(),
         )
 
     with_advice(run)
@@ -136,6 +139,45 @@ def events_replay(args: Namespace) -> None:
     with_advice(run)
 
 
+def events_consumers(args: Namespace) -> None:
+    """List consumers: what each has read, and what it keeps from being purged."""
+
+    def run() -> None:
+        from airflow_outreach_provider.hooks.settings import open_store
+        from airflow_outreach_provider.store import inbox
+
+        rows = [
+            {
+                "consumer": each.name,
+                "not_read": each.behind,
+                "not_acknowledged": each.pending,
+                "last_read_at": each.read_at.isoformat(timespec="seconds"),
+            }
+            for each in inbox.consumers(open_store())
+        ]
+        print_rows(rows, args.output)
+
+    with_advice(run)
+
+
+def events_remove_consumer(args: Namespace) -> None:
+    """Remove the progress of a consumer whose route is gone, so that its events can be purged."""
+
+    def run() -> None:
+        from airflow_outreach_provider.hooks.settings import open_store
+        from airflow_outreach_provider.services import by_hand
+
+        known = by_hand.consumer(open_store(), args.consumer)
+        waiting = f"{known.behind + known.pending} events wait for {known.name}"
+        if not args.yes:
+            print(f"{waiting}; it would start anew under this name; add --yes to remove it")
+            return
+        by_hand.remove_consumer(open_store(), known, actor=actor())
+        print(f"{known.name} is removed")
+
+    with_advice(run)
+
+
 def events_reparse(_args: Namespace) -> None:
     """Read stored unrecognised events again, after an upgrade or a change of a source's platform."""
 
@@ -206,6 +248,21 @@ EVENTS_REPLAY = ActionCommand(
         Arg(flags=("--yes",), action="store_true", help="Do it, not only count"),
     ),
 )
+EVENTS_CONSUMERS = ActionCommand(
+    name="consumers",
+    help="List consumers and what waits for them",
+    func=events_consumers,
+    args=(ARG_OUTPUT,),
+)
+EVENTS_REMOVE_CONSUMER = ActionCommand(
+    name="remove-consumer",
+    help="Remove the progress of a consumer that is gone; counts only, unless --yes",
+    func=events_remove_consumer,
+    args=(
+        Arg(flags=("consumer",), help="The consumer's name, as the sensor had it"),
+        Arg(flags=("--yes",), action="store_true", help="Do it, not only count"),
+    ),
+)
 EVENTS_REPARSE = ActionCommand(
     name="reparse",
     help="Read unrecognised events again with the parsers of this version",
@@ -214,4 +271,4 @@ EVENTS_REPARSE = ActionCommand(
 )
 # ``airflow outreach receive`` and ``sources``; the others stand under ``airflow outreach events``.
 COMMANDS = (RECEIVE, SOURCES)
-EVENTS_COMMANDS = (EVENTS_LIST, EVENTS_REPLAY, EVENTS_REPARSE)
+EVENTS_COMMANDS = (EVENTS_LIST, EVENTS_REPLAY, EVENTS_CONSUMERS, EVENTS_REMOVE_CONSUMER, EVENTS_REPARSE)

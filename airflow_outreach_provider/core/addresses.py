@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from airflow_outreach_provider.core.errors import ConfigurationError
@@ -13,7 +13,9 @@ from airflow_outreach_provider.core.iana import (
     IPV6_SPECIAL,
     ISATAP_IDENTIFIERS,
     METADATA,
+    NAT64_LOCAL,
     NAT64_WELL_KNOWN,
+    SIX_TO_FOUR,
     Block,
     Network,
 )
@@ -33,17 +35,17 @@ def forbidden_reason(address: Address | str, allowed: Sequence[Network] = ()) ->
     """
     judged = _dialled(address)
     block = _special(judged)
-    if block is not None:
-        listed = not block.never and is_listed(judged, allowed)
-        return None if listed else f"{block.name}, {block.network} ({block.source})"
+    if block is not None and (block.never or not is_listed(judged, allowed)):
+        return f"{block.name}, {block.network} ({block.source})"
     if isinstance(judged, IPv4Address):
         return None
-    if judged not in IPV6_GLOBAL_UNICAST:
-        listed = is_listed(judged, allowed)
-        return None if listed else f"outside {IPV6_GLOBAL_UNICAST}, the global unicast space (RFC 4291)"
-    tunnelled = _isatap_target(judged)
-    reason = forbidden_reason(tunnelled, allowed) if tunnelled else None
-    return f"an ISATAP tunnel to {tunnelled}: {reason}" if reason else None
+    if block is None and judged not in IPV6_GLOBAL_UNICAST and not is_listed(judged, allowed):
+        return f"outside {IPV6_GLOBAL_UNICAST}, the global unicast space (RFC 4291)"
+    # Also behind a network that is listed: whoever opens a translator has not opened all it leads to.
+    for way, target in _ways_out(judged):
+        if reason := forbidden_reason(target, allowed):
+            return f"{way} to {target}: {reason}"
+    return None
 
 
 def is_listed(address: Address | str, networks: Iterable[Network]) -> bool:
@@ -57,6 +59,10 @@ def parse_networks(values: str | Iterable[str] | None) -> tuple[Network, ...]:
 
     :raises ConfigurationError: not CIDR, or wider than any private network.
     """
+    if values is not None and not isinstance(values, str | list | tuple | set | frozenset):
+        raise ConfigurationError(
+            f"allow_networks is {values!r}", 'write a list of CIDR networks, e.g. ["10.20.0.0/16"]'
+        )
     texts = values.replace(",", " ").split() if isinstance(values, str) else list(values or ())
     networks = []
     for text in texts:
@@ -89,9 +95,27 @@ def _low_ipv4(address: IPv6Address) -> IPv4Address:
     return IPv4Address(int(address) & 0xFFFF_FFFF)
 
 
-def _isatap_target(address: IPv6Address) -> IPv4Address | None:
-    identifier = (int(address) >> 32) & 0xFFFF_FFFF
-    return _low_ipv4(address) if identifier in ISATAP_IDENTIFIERS else None
+def _ways_out(address: IPv6Address) -> Iterator[tuple[str, IPv4Address]]:
+    """IPv4 addresses that a packet to this IPv6 address may end up at."""
+    number = int(address)
+    if (number >> 32) & 0xFFFF_FFFF in ISATAP_IDENTIFIERS:
+        yield "an ISATAP tunnel", _low_ipv4(address)
+    if address in SIX_TO_FOUR:
+        yield "a 6to4 tunnel", IPv4Address((number >> 80) & 0xFFFF_FFFF)
+    if address in NAT64_LOCAL:
+        for target in filter(None, _translated(number)):
+            yield "a translation", IPv4Address(target)
+
+
+def _translated(number: int) -> Iterator[int]:
+    """Where a translator's prefix may end, that much of the address is IPv4 (RFC 6052 section 2.2)."""
+    yield number & 0xFFFF_FFFF  # /96
+    if not number & 0xFF_FFFF:
+        yield (number >> 24) & 0xFFFF_FFFF  # /64
+    if not number & 0xFFFF_FFFF:
+        yield ((number >> 64) & 0xFF) << 24 | (number >> 32) & 0xFF_FFFF  # /56
+    if not number & 0xFF_FFFF_FFFF:
+        yield ((number >> 64) & 0xFFFF) << 16 | (number >> 40) & 0xFFFF  # /48
 
 
 def _special(address: Address) -> Block | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from pydantic_core import to_json
+
+from airflow_outreach_provider.core.errors import ConfigurationError
 
 
 class EventKind(StrEnum):
@@ -44,6 +47,19 @@ class EventKind(StrEnum):
     CONVERSATION_CLOSED = "conversation_closed"
     OTHER = "other"
     UNRECOGNISED = "unrecognised"
+
+
+def kind_names(kinds: Collection[str] | None) -> list[str] | None:
+    """Kinds as sorted plain texts; a single text is one kind, None is every kind.
+
+    :raises ConfigurationError: none at all: such a reader would wait for ever.
+    """
+    if kinds is None:
+        return None
+    names = [kinds] if isinstance(kinds, str) else sorted(str(kind) for kind in kinds)
+    if not any(names):
+        raise ConfigurationError("kinds is empty, so no event would ever come", "name kinds, or leave it out")
+    return names
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,8 @@ IPV6_GLOBAL_UNICAST = IPv6Network("2000::/3")
 
 # An IPv6 address which a host or a gateway turns into this IPv4 address: judged as that address.
 IPV4_MAPPED = IPv6Network("::ffff:0:0/96")  # RFC 4291 section 2.5.5.2: the kernel dials IPv4
+SIX_TO_FOUR = IPv6Network("2002::/16")  # RFC 3056: behind the prefix, an IPv4 address
+NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")  # RFC 8215: any operator's translator
 NAT64_WELL_KNOWN = IPv6Network("64:ff9b::/96")  # RFC 6052: how IPv6-only networks reach IPv4
 # RFC 5214 section 6.1: the interface identifiers 0000:5efe and 0200:5efe tunnel to the IPv4 address.
 ISATAP_IDENTIFIERS = frozenset({0x0000_5EFE, 0x0200_5EFE})

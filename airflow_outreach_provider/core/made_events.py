@@ -59,9 +59,9 @@ def _time(value: object, now: datetime) -> datetime:
         return now
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ConfigurationError(
             f"an event's occurred_at {str(value)[:40]!r} is no time",
             "write ISO 8601, e.g. 2026-03-25T18:30:00Z",
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 # Digits with up to three marks between two of them: " - " and ") " are usual, and dashes have many code points.
-_PHONE_LIKE = re.compile(r"\+?\d(?:[\s().\-/_\u00b7\u2010-\u2015\u2212\uff0d]{0,3}\d){6,}")
-_EMAIL_LIKE = re.compile(r"[^\s@<>\"',;:()]+(?:@|%40|\uff20)[^\s<>\"',;:()]+", re.IGNORECASE)
+_PHONE_LIKE = re.compile(r"\+?\d(?:[\s().,*\-/_\u00b7\u2010-\u2015\u2212\uff0d]{0,3}\d){6,}")
+_EMAIL_LIKE = re.compile(
+    r"(?:\"[^\"\n]{1,64}\"|[^\s@<>\"',;:()]+)(?:@|%40|\uff20)[^\s<>\"',;:()]+", re.IGNORECASE
+)
 _AT = re.compile(r"%40|\uff20")
 _AT_ANY = re.compile(r"@|%40|\uff20")
 # What no database takes and no log should: control characters, and halves of surrogate pairs.

@@ -80,12 +80,13 @@ def read_endpoint(connection: Any) -> Endpoint:
     """
     where = f"connection {connection.conn_id!r}"
     extra = connection.extra_dejson
+    if not isinstance(extra, Mapping):
+        raise ConfigurationError(f"{where}: its extra is no JSON object")
     try:
         url = parse_url(_url(connection))
         secrets = tuple((connection.password or "").split())
         scheme = _scheme(extra.get("signature"), secrets)
-        if scheme is not Scheme.NONE:
-            check_secrets(scheme, secrets)
+        check_secrets(scheme, secrets)
         target = Target(
             url=url,
             headers=_headers(extra.get("headers")),

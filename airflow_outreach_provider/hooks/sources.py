@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -107,10 +108,13 @@ def read_source(connection: Any) -> SourceSettings:
             f"connection {connection.conn_id!r} is of type {connection.conn_type!r}",
             f"a source needs one of type {CONN_TYPE}",
         )
+    extra = connection.extra_dejson
+    if not isinstance(extra, Mapping):
+        raise ConfigurationError(f"connection {connection.conn_id!r}: its extra is no JSON object")
     return source_settings(
         connection.conn_id,
         password=connection.password,
-        extra=connection.extra_dejson,
+        extra=extra,
         host=_base_url(connection),
         login=connection.login,
     )
@@ -121,6 +125,7 @@ def get_source(name: str) -> SourceSettings:
 
     :raises ConfigurationError: there is no such connection, or it cannot be used.
     """
+    _check_name(name)
     try:
         return read_source(BaseHook.get_connection(name))
     except AirflowNotFoundException as error:
@@ -132,6 +137,7 @@ async def aget_source(name: str) -> SourceSettings:
 
     :raises ConfigurationError: there is no such connection, or it cannot be used.
     """
+    _check_name(name)
     try:
         return read_source(await BaseHook.aget_connection(name))
     except AirflowNotFoundException as error:
@@ -141,22 +147,27 @@ async def aget_source(name: str) -> SourceSettings:
 def find_source(name: str) -> SourceSettings | None:
     """For the receiver, in the API server or alone: the source, or None where there is no such connection.
 
-    A connection of another type is no source either. Blocks; asks every secrets backend.
+    A connection of another type is no source either, and neither is another writing of an id: under each
+    name a source has a switch and a memory for repeated events of its own. Blocks; asks every secrets backend.
 
     :raises ConfigurationError: it is a source, and one of its fields cannot be used.
     :raises StoreError: whether there is one cannot be known now.
     """
     from airflow.configuration import ensure_secrets_loaded
+    from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 
     away: Exception | None = None
     for backend in ensure_secrets_loaded():
+        if isinstance(backend, EnvironmentVariablesBackend) and not _is_environment_id(name):
+            continue
         try:
             connection = backend.get_connection(conn_id=name)
         except Exception as error:  # noqa: BLE001 - one backend that is away must not hide the others
             away = error
             continue
         if connection is not None:
-            return read_source(connection) if connection.conn_type == CONN_TYPE else None
+            ours = connection.conn_type == CONN_TYPE and connection.conn_id == name
+            return read_source(connection) if ours else None
     if away is not None:
         # Airflow's own look-up would say "not found", and a platform takes a 404 for final.
         raise StoreError(f"connections cannot be read ({type(away).__name__})") from away
@@ -164,23 +175,66 @@ def find_source(name: str) -> SourceSettings | None:
 
 
 def list_sources() -> Iterator[ListedSource]:
-    """Every source in the metadata database and the environment; those of secrets backends cannot be listed."""
+    """Every source in the metadata database and the environment; those of secrets backends cannot be listed.
+
+    One that cannot be read is listed with its problem; a connection that does not even tell its type is
+    somebody else's.
+    """
     from airflow.models.connection import Connection
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
     with create_session() as session:
         query = select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)
-        names = {str(name) for name in session.scalars(query)}
-    names |= {name.removeprefix(_ENV_PREFIX).lower() for name in os.environ if name.startswith(_ENV_PREFIX)}
-    for name in sorted(names):
+        declared = {str(name) for name in session.scalars(query)}
+    variables = {
+        name.removeprefix(_ENV_PREFIX).lower() for name in os.environ if name.startswith(_ENV_PREFIX)
+    }
+    for name in sorted(declared | variables):
         try:
             settings = find_source(name)
         except ConfigurationError as error:
             yield ListedSource(name, None, str(error))
-            continue
-        if settings is not None:
-            yield ListedSource(name, settings)
+        except Exception as error:  # noqa: BLE001 - one bad connection must not hide the others
+            if name in declared or _type_in_environment(name) == CONN_TYPE:
+                yield ListedSource(name, None, _unreadable(name, error.__cause__ or error))
+        else:
+            if settings is not None:
+                yield ListedSource(name, settings)
+
+
+def _unreadable(name: str, error: BaseException) -> str:
+    # Only the error's type: messages about connections may quote them.
+    return (
+        f"connection {name!r} cannot be read ({type(error).__name__}) — save it again; a changed Fernet key or an "
+        "extra that is no JSON object are usual causes"
+    )
+
+
+def _type_in_environment(name: str) -> str | None:
+    """The type that an environment variable declares, as far as that can be read."""
+    value = os.environ.get(_ENV_PREFIX + name.upper(), "")
+    if not value.startswith("{"):
+        return value.partition("://")[0].replace("-", "_").lower()
+    try:
+        declared = json.loads(value).get("conn_type")
+    except ValueError:
+        return None
+    return declared if isinstance(declared, str) else None
+
+
+def _is_environment_id(name: str) -> bool:
+    """Whether a connection in the environment is called so: Airflow finds it by every writing of its id."""
+    return name.upper().lower() == name
+
+
+def _check_name(name: str) -> None:
+    """:raises ConfigurationError: it is another writing of the id of a connection in the environment."""
+    if not _is_environment_id(name) and _ENV_PREFIX + name.upper() in os.environ:
+        raise ConfigurationError(
+            f"connection {name!r} comes from the environment, where ids are written small",
+            f"write {name.upper().lower()!r}",
+        )
 
 
 def _missing(name: str) -> ConfigurationError:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from airflow_outreach_provider.operators.retry_policy import OutreachRetryPolicy
+from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 
 
 def retry_defaults() -> dict[str, Any]:

@@ -68,7 +68,7 @@ class SubmitEventLeadsOperator(BatchOperator):
         """Events of the batch by state."""
         batch, task = self._work(context)
         submit = SubmitEvent(self.mapping, self.lead_arguments)
-        return self._conclude(handle(open_store(), batch, task, submit), task)
+        return self._conclude(handle(open_store(), batch, task, submit), batch)
 
 
 class SuppressContactsOperator(BatchOperator):
@@ -89,7 +89,7 @@ class SuppressContactsOperator(BatchOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Events of the batch by state."""
         batch, task = self._work(context)
-        return self._conclude(handle(open_store(), batch, task, self._suppress), task)
+        return self._conclude(handle(open_store(), batch, task, self._suppress), batch)
 
     def _suppress(self, event: ContactEvent) -> None:
         if self.any_event or is_opt_out(event):
@@ -132,7 +132,7 @@ class SubmitEvent:
         run = SubmitRun(
             open_store(), hook.client(), read_list([row]), options, owner=owner, source=f"event {event.id}"
         )
-        # The caller is inside an event loop already.
+        # A time-out or a kill interrupts the waiting, not the loop: what became of the lead is still written.
         with ThreadPoolExecutor(1, thread_name_prefix="outreach-event") as thread:
             tally = thread.submit(asyncio.run, run.run()).result()
         conclude(tally, options, row)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -89,8 +90,8 @@ class BatchOperator(RetryingDefaults, BaseOperator):
         task = _task(ti, self)
         return read_batch(self.batch, check_route(self.route), task.owner, datetime.now(UTC)), task
 
-    def _conclude(self, report: Report, task: Task) -> dict[str, int]:
-        """Green only when everything of this batch is done; else the exception that says what is not."""
+    def _conclude(self, report: Report, batch: Batch) -> dict[str, int]:
+        """Green only when nothing of this batch is left to this task; else the exception that says what is."""
         states = report.states
         told = ", ".join(f"{n} {state}" for state, n in sorted(states.items())) or "nothing to deliver"
         self.log.info("Route %s: %s", self.route, told)
@@ -107,17 +108,39 @@ class BatchOperator(RetryingDefaults, BaseOperator):
             raise OutreachUnavailable(
                 f"route {self.route!r}: another task instance is at this batch", max(1.0, wait)
             )
+        if report.elsewhere and batch.plan is None:
+            raise OutreachUnavailable(
+                f"route {self.route!r}: {report.elsewhere} of {sum(states.values())} events wait for an earlier "
+                "event of their contact, which is another task's"
+            )
         if dead := states.get("dead", 0):
             raise ConfigurationError(
                 f"route {self.route!r}: {dead} of {sum(states.values())} deliveries are dead{why}",
                 "mend the cause, then clear this task or run 'airflow outreach deliveries redeliver'",
             )
-        held = states.get("held", 0)
-        if held and not states.get("delivered"):
-            raise AirflowSkipException(
-                f"route {self.route!r}: the endpoint is disabled; {held} deliveries are held"
+        if unknown := states.get("unknown", 0):
+            raise ConfigurationError(
+                f"route {self.route!r}: {unknown} of {sum(states.values())} events are not stored",
+                "correct their ids; where a person was forgotten or old events were purged, mark this task as success",
             )
+        self._tell_waiting(report)
         return dict(states)
+
+    def _tell_waiting(self, report: Report) -> None:
+        """Nothing of it failed and no retry would help: a warning, and pink where nothing at all was delivered."""
+        waiting = []
+        if held := report.states.get("held", 0):
+            waiting.append(f"the endpoint is disabled; {held} deliveries are held until it is enabled")
+        if report.elsewhere:
+            waiting.append(
+                f"{report.elsewhere} deliveries are another run's: they wait for an earlier event of their contact"
+            )
+        if not waiting:
+            return
+        said = f"route {self.route!r}: {', and '.join(waiting)}"
+        if not report.states.get("delivered"):
+            raise AirflowSkipException(said)
+        self.log.warning("%s", said)
 
 
 class DeliverEventsOperator(BatchOperator):
@@ -169,7 +192,7 @@ class DeliverEventsOperator(BatchOperator):
             ) from error
         if report.disabled is not None:
             self._tell_disabled(report.disabled)
-        return self._conclude(report, task)
+        return self._conclude(report, batch)
 
     def _tell_disabled(self, reason: str) -> None:
         if self.on_endpoint_disabled is not None:
@@ -192,8 +215,9 @@ class HandleEventsOperator(BatchOperator):
     exception fails the event and holds back later events of its contact, not those of others; a
     ``ConfigurationError`` stops the batch, and ``AirflowSkipException`` counts the event as done.
 
-    :param python_callable: called with one :class:`~core.events.ContactEvent`, then ``op_kwargs``. It may see
-        an event twice when a worker dies between the call and its commit: de-duplicate on ``event.id``.
+    :param python_callable: a function, plain or ``async``, called with one :class:`~core.events.ContactEvent`,
+        then ``op_kwargs``. It may see an event twice when a worker dies between the call and its commit:
+        de-duplicate on ``event.id``.
     :param op_kwargs: further keyword arguments.
     """
 
@@ -213,19 +237,22 @@ class HandleEventsOperator(BatchOperator):
             raise ConfigurationError(
                 f"python_callable {python_callable!r} cannot be called", "give a function"
             )
+        if inspect.isgeneratorfunction(python_callable) or inspect.isasyncgenfunction(python_callable):
+            raise ConfigurationError(
+                f"python_callable {python_callable!r} yields, so calling it runs nothing",
+                "let it return instead",
+            )
         self.python_callable = python_callable
         self.op_kwargs = dict(op_kwargs or {})
 
     def execute(self, context: Context) -> dict[str, int]:
         """Events of the batch by state."""
         batch, task = self._work(context)
-        return self._conclude(handle(open_store(), batch, task, self._call), task)
+        report = handle(open_store(), batch, task, self._call, passed_over=(AirflowSkipException,))
+        return self._conclude(report, batch)
 
-    def _call(self, event: ContactEvent) -> None:
-        try:
-            self.python_callable(event, **self.op_kwargs)
-        except AirflowSkipException as skipped:
-            self.log.info("Event %s skipped: %s", event.id, skipped)
+    def _call(self, event: ContactEvent) -> Any:
+        return self.python_callable(event, **self.op_kwargs)
 
 
 def read_batch(value: EventBatch | MadeEvents, route: str, owner: Owner, now: datetime) -> Batch:
@@ -237,7 +264,8 @@ def read_batch(value: EventBatch | MadeEvents, route: str, owner: Owner, now: da
         value = value.events
     if isinstance(value, Mapping) and "events" in value and "plan" in value:
         return Batch(route, [str(each) for each in value["events"]], str(value["plan"]))
-    items = [value] if isinstance(value, Mapping | str) else list(value)
+    is_one = isinstance(value, Mapping | str) or not isinstance(value, Iterable)
+    items = [value] if is_one else list(value)
     if all(isinstance(each, str) for each in items):
         return Batch(route, [str(each) for each in items])
     if not all(isinstance(each, Mapping) for each in items):

@@ -21,10 +21,13 @@ PREFIX = "/outreach"
 
 
 def receiver_route(
-    sources: Sources, ingest: Ingest, store: Store, *, path: str = "/in/{source}",
+    sources: Sources, ingest: Ingest, store: Store, *, path: str = "/in/{source:path}",
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> Route:  # fmt: skip
-    """The one public route, to be put into any Starlette or FastAPI application."""
+    """The one public route, to be put into any Starlette or FastAPI application.
+
+    :param path: with the name as ``{source:path}``: a slash behind it, as people paste it, changes nothing.
+    """
     endpoint = InboxEndpoint(SourceLookup(sources), ingest, Switches(store), max_body_bytes=max_body_bytes)
     return Route(path, endpoint, methods=["POST"])
 
@@ -55,7 +58,7 @@ def create_app(
     )
     route = receiver_route(sources, ingest, store, max_body_bytes=max_body_bytes)
     app.router.routes.append(route)
-    app.router.routes.append(Route(f"{PREFIX}/in/{{source}}", route.endpoint, methods=["POST"]))
+    app.router.routes.append(Route(f"{PREFIX}/in/{{source:path}}", route.endpoint, methods=["POST"]))
 
     @app.get("/health")
     async def health() -> JSONResponse:

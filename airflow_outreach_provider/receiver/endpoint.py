@@ -24,9 +24,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 
 from pydantic_core import to_json
 from starlette.types import Message, Receive, Scope, Send
@@ -41,6 +42,9 @@ log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
 _BODY_SECONDS = 10.0
+_DRAIN_SECONDS = 5.0
+_MAX_DRAINED_BYTES = 8 * 1024 * 1024
+_MAX_PARAMETERS = 50
 _MAX_HELD_BYTES = 64 * 1024 * 1024
 _MAX_AT_ONCE = 2_000
 _RETRY_SECONDS = 5
@@ -61,10 +65,13 @@ class Refused(Exception):
 
     :param text: for whoever reads the answer; never anything of the request.
     :param retry_after: seconds, said where the status is one that is tried again.
+    :param unread: more of a body that is too long is on its way.
     """
 
-    def __init__(self, status: HTTPStatus, text: str, retry_after: int = _RETRY_SECONDS) -> None:
-        self.status, self.text, self.retry_after = status, text, retry_after
+    def __init__(
+        self, status: HTTPStatus, text: str, retry_after: int = _RETRY_SECONDS, *, unread: bool = False
+    ) -> None:
+        self.status, self.text, self.retry_after, self.unread = status, text, retry_after, unread
         super().__init__(text)
 
 
@@ -91,7 +98,7 @@ class InboxEndpoint:
         self._logged: dict[str, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        name = scope["path_params"]["source"]
+        name = scope["path_params"]["source"].removesuffix("/")
         self._at_once += 1
         try:
             stored = await self._take(name, scope, receive)
@@ -99,6 +106,8 @@ class InboxEndpoint:
             return
         except Refused as refusal:
             self._note(name, refusal)
+            if refusal.unread:
+                await _drain(scope, receive)
             await _send(send, refusal.status, {"error": refusal.text}, refusal.retry_after)
             return
         finally:
@@ -115,7 +124,7 @@ class InboxEndpoint:
         headers = dict(reversed(pairs))  # of a repeated header the first counts
         token = _take_token(scope)
         try:
-            source = await self._lookup.find(name)
+            source = None if "/" in name else await self._lookup.find(name)
             if source is None:
                 raise Refused(HTTPStatus.NOT_FOUND, "there is no such source")
             if await self._switches.is_off(name):
@@ -147,7 +156,7 @@ class InboxEndpoint:
         """The whole body; its length stays counted in ``_held_bytes`` until the caller has done with it."""
         announced = headers.get("content-length", "")
         if announced.isascii() and announced.isdigit() and int(announced[:20]) > self._max_body_bytes:
-            raise self._too_long()
+            raise self._too_long(unread=True)
         chunks: list[bytes] = []
         length = 0
         try:
@@ -161,7 +170,7 @@ class InboxEndpoint:
                     self._held_bytes += len(chunk)
                     chunks.append(chunk)
                     if length > self._max_body_bytes:
-                        raise self._too_long()
+                        raise self._too_long(unread=message.get("more_body", False))
                     if self._held_bytes > _MAX_HELD_BYTES:
                         raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many bytes at once")
                     if not message.get("more_body", False):
@@ -173,10 +182,9 @@ class InboxEndpoint:
             self._held_bytes -= length
             raise
 
-    def _too_long(self) -> Refused:
-        return Refused(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {self._max_body_bytes} bytes"
-        )
+    def _too_long(self, *, unread: bool) -> Refused:
+        said = f"the body is longer than {self._max_body_bytes} bytes"
+        return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, said, unread=unread)
 
     def _note(self, name: str, refusal: Refused) -> None:
         """Say in the log why, now and then: a stranger must not be able to fill it."""
@@ -222,16 +230,40 @@ def _check_type(headers: Mapping[str, str]) -> None:
 
 
 def _take_token(scope: Scope) -> str | None:
-    """The value of ``?token=``, taken out of the request so that no access log gets to see it."""
+    """The value of ``?token=``, taken out of the request so that no access log gets to see it.
+
+    None without one, or with an empty one: then the header counts. A ``+`` is a ``+``: that is what was pasted,
+    and no token holds a space.
+    """
     query: bytes = scope.get("query_string", b"")
-    if b"token=" not in query:
+    if b"=" not in query:
         return None
-    scope["query_string"] = b"token=..."
-    try:
-        found = dict(parse_qsl(query.decode("latin-1"), max_num_fields=50))
-    except ValueError:
-        return ""
-    return found.get("token", "")
+    if b"token" in query:
+        scope["query_string"] = b"token=..."
+    for pair in query.decode("latin-1").split("&", _MAX_PARAMETERS)[:_MAX_PARAMETERS]:
+        name, _, value = pair.partition("=")
+        if name == "token" and value:
+            return unquote(value)
+    return None
+
+
+async def _drain(scope: Scope, receive: Receive) -> None:
+    """Read on for a while, and forget it: a plain client reads the answer only when it has sent everything.
+
+    Not where the client waits to be told to send, nor where it announced more than is read here.
+    """
+    headers = dict(scope["headers"])
+    announced = headers.get(b"content-length", b"0")
+    if b"expect" in headers or not announced.isdigit() or int(announced[:20]) > _MAX_DRAINED_BYTES:
+        return
+    drained = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while drained <= _MAX_DRAINED_BYTES:
+                message = await receive()
+                drained += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 async def _send(

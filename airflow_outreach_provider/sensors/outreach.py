@@ -10,15 +10,18 @@ from airflow.configuration import conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
+from airflow_outreach_provider.core.deliveries import check_route
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.events import kind_names
 from airflow_outreach_provider.core.expressions import EVENT, compile_where
+from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.services.fanout import Reading, fan_out
 from airflow_outreach_provider.store.runs import Owner
 from airflow_outreach_provider.triggers.deliveries import DeliverableTrigger
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
 
 
 class ContactEventSensor(BaseSensorOperator):
@@ -35,13 +38,15 @@ class ContactEventSensor(BaseSensorOperator):
 
     :param consumer: a name with its own progress through the inbox; one for each route of events.
     :param source: only events of this source (a connection id).
-    :param kinds: only these kinds, e.g. ``["replied", "interested"]``; None for all but ``unrecognised``.
+    :param kinds: only these kinds, e.g. ``["replied", "interested"]``, or one; None for all but
+        ``unrecognised``.
     :param where: only events this expression is true for, e.g. ``contact.email is defined``.
     :param max_events: at most so many events a run.
     :param deferrable: wait in the triggerer instead of a worker.
     :param poll_interval: seconds between looks at the store.
     :param routes: names of the routes that handle the batches. By default those of the operators directly
-        downstream; with none there, events count as handled once they are handed over.
+        downstream, which must have plain names; with none there, events count as handled once they are handed
+        over.
     """
 
     template_fields: Sequence[str] = ("consumer", "source", "kinds")
@@ -62,6 +67,7 @@ class ContactEventSensor(BaseSensorOperator):
         retries: int = 3,
         retry_delay: timedelta | float = timedelta(seconds=30),
         retry_exponential_backoff: float = 2.0,
+        retry_policy: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("poke_interval", poll_interval)
@@ -69,12 +75,17 @@ class ContactEventSensor(BaseSensorOperator):
             retries=retries,
             retry_delay=retry_delay,
             retry_exponential_backoff=retry_exponential_backoff,
+            retry_policy=retry_policy or OutreachRetryPolicy(),
             **kwargs,
         )
         if where is not None:
             compile_where(where, EVENT)  # a mistake shows in the DAG list, not in the first run
         if max_events < 1:
             raise ConfigurationError(f"max_events is {max_events}", "write at least 1")
+        if isinstance(kinds, Collection):
+            kind_names(kinds)
+        for route in routes or ():
+            check_route(route)
         self.consumer = consumer
         self.source = source
         self.kinds = kinds
@@ -119,7 +130,7 @@ class ContactEventSensor(BaseSensorOperator):
                 consumer=reading.consumer,
                 routes=reading.routes,
                 source=reading.source,
-                kinds=None if reading.kinds is None else sorted(reading.kinds),
+                kinds=None if reading.kinds is None else list(reading.kinds),
                 where=reading.where,
                 poll_interval=self.poll_interval,
             ),
@@ -143,17 +154,27 @@ class ContactEventSensor(BaseSensorOperator):
             consumer=self.consumer,
             routes=tuple(self._downstream_routes() if self.routes is None else self.routes),
             source=self.source or None,
-            kinds=None if self.kinds is None else [str(kind) for kind in self.kinds],
+            kinds=kind_names(self.kinds),
             where=self.where,
             max_events=self.max_events,
         )
 
     def _downstream_routes(self) -> list[str]:
-        """The routes of our operators directly downstream, mapped or not: they report back by delivery."""
-        routes = []
+        """The routes of our operators directly downstream, mapped or not: they report back by delivery.
+
+        :raises ConfigurationError: one is known only when its task runs, or cannot be a route.
+        """
+        routes = set()
         for task in self.downstream_list:
             operator = getattr(task, "operator_class", type(task))
             if getattr(operator, "handles_batches", False):
                 partial = getattr(task, "partial_kwargs", None)
-                routes.append(str(partial["route"] if partial else getattr(task, "route", None)))
-        return sorted(set(routes))
+                route = getattr(task, "route", None) if partial is None else partial.get("route")
+                if not isinstance(route, str) or "{{" in route or "{%" in route:
+                    # Deliveries recorded under any other name would wait for a task that never takes them.
+                    raise ConfigurationError(
+                        f"the route of task {task.task_id!r} is known only when it runs",
+                        "give it a plain name, or name all routes in the sensor: routes=[…]",
+                    )
+                routes.add(check_route(route))
+        return sorted(routes)

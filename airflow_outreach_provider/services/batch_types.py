@@ -61,6 +61,8 @@ class Report:
     :ivar states: deliveries of the batch by state, now.
     :ivar attempts: of this try, by the state they led to.
     :ivar left: open deliveries that are this task's, for its next try.
+    :ivar elsewhere: open deliveries of the batch that are not this task's: they wait for an earlier one of their
+        contact, or another plan has them.
     :ivar busy_until: when another task instance's hold on the batch ends, if one is at it.
     :ivar reasons: why deliveries failed in this try, the most frequent first.
     :ivar retry_after: seconds the other side asked to wait.
@@ -70,6 +72,7 @@ class Report:
     states: dict[str, int] = field(default_factory=dict)
     attempts: Counter[str] = field(default_factory=Counter)
     left: int = 0
+    elsewhere: int = 0
     busy_until: datetime | None = None
     reasons: Counter[str] = field(default_factory=Counter)
     retry_after: float | None = None

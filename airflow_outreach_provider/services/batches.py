@@ -12,20 +12,24 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import assert_never
 
-from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import Outcome, Verdict
 from airflow_outreach_provider.core.errors import OutreachError, StoreError
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.services.batch_types import Batch, Report, Task, Tried
 from airflow_outreach_provider.store import deliveries, inbox
 from airflow_outreach_provider.store.deliveries import Attempt, Delivery
+from airflow_outreach_provider.store.deliveries_claim import Claim
 from airflow_outreach_provider.store.deliveries_inbox import new_delivery
 from airflow_outreach_provider.store.engine import Store
 
 # As many failures one after another, of as many contacts, are the endpoint's: the rest is not tried for now.
 GIVE_UP_AFTER = 16
+# Fewer where each answer asks to wait: one contact's 503 may be that contact's alone, several are not.
+WAIT_AFTER = 4
 _SETTLE_EVERY_SECONDS = 0.5
 _FAR_BEHIND = 5
 
@@ -61,7 +65,7 @@ async def work(
     store: Store,
     batch: Batch,
     task: Task,
-    claimed: deliveries.Claim,
+    claimed: Claim,
     attempt: AttemptOne,
     *,
     concurrency: int,
@@ -75,8 +79,8 @@ async def work(
     and it is raised once everything is settled.
 
     :param concurrency: lanes at a time. :param group: how many attempts may be lost to a killed worker.
-    :param one_fate: all attempts go to the same place: when it asks to wait, or fails as often as only an
-        outage does, the rest is left for the next try.
+    :param one_fate: all attempts go to the same place: when it has too many requests, or fails as often in a
+        row as only an outage does, the rest is left for the next try.
     """
     shift = _Shift(store, batch, task, attempt, group, on_settled, one_fate)
     with _renewed(store, task):
@@ -95,7 +99,9 @@ async def work(
     report = shift.report
     report.retry_after = shift.retry_after
     report.busy_until = claimed.busy_until
-    report.states = deliveries.states_of(store, batch.route, batch.event_ids)
+    ids = list(dict.fromkeys([*batch.event_ids, *(each.event_id for each in claimed.mine)]))
+    report.states = deliveries.states_of(store, batch.route, ids)
+    report.elsewhere = max(0, sum(report.states.get(each, 0) for each in OPEN_STATES) - report.left)
     return report
 
 
@@ -163,7 +169,7 @@ class _Shift:
                 self.error, self.stopped = error, True
                 tried = Tried(Outcome(Verdict.RETRY, str(error)))
         state = self._state(tried.outcome, first=first)
-        self._count(tried.outcome, state)
+        self._count(tried, state)
         self._unsettled.append(
             Attempt(
                 delivery.id, state, at, tried.outcome.verdict, tried.status, tried.latency_ms,
@@ -197,7 +203,8 @@ class _Shift:
             case _:
                 assert_never(outcome.verdict)
 
-    def _count(self, outcome: Outcome, state: DeliveryState) -> None:
+    def _count(self, tried: Tried, state: DeliveryState) -> None:
+        outcome = tried.outcome
         self.report.attempts[state.value] += 1
         if state is not DeliveryState.FAILED:
             self.report.left -= 1
@@ -213,12 +220,15 @@ class _Shift:
         self._waits.append(outcome.retry_after)
         # On the last try of a task nobody takes over from, every delivery gets its chance.
         final = self.task.last_try and self.batch.plan is None
-        if (
-            self.one_fate
-            and not final
-            and (outcome.retry_after is not None or self._failed_in_a_row >= GIVE_UP_AFTER)
-        ):
+        if self.one_fate and not final and self._is_down(tried):
             self.stopped = True
+
+    def _is_down(self, tried: Tried) -> bool:
+        """Whether this failure is of the place all attempts go to, and not of one contact's event."""
+        if tried.outcome.retry_after is None:
+            return self._failed_in_a_row >= GIVE_UP_AFTER
+        # 429 counts requests, whoever they are about (RFC 6585 section 4).
+        return tried.status == HTTPStatus.TOO_MANY_REQUESTS or self._failed_in_a_row >= WAIT_AFTER
 
     @property
     def retry_after(self) -> float | None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.store import audit, deliveries_admin, endpoints, inbox, sources
 from airflow_outreach_provider.store.deliveries_admin import Filter
 from airflow_outreach_provider.store.endpoints import Release
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import Consumer
 
 REDELIVERABLE = (DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.IGNORED)
 
@@ -46,6 +48,28 @@ class Events:
             return _some(sorted(self.event_ids))
         kinds = ", ".join(sorted(self.kinds)) if self.kinds else None
         return _said(source=self.source, kind=kinds, since=self.since, until=self.until)
+
+
+def consumer(store: Store, name: str) -> Consumer:
+    """A consumer's progress.
+
+    :raises ConfigurationError: there is no such consumer.
+    """
+    known = {each.name: each for each in inbox.consumers(store)}
+    if name not in known:
+        raise ConfigurationError(
+            f"there is no consumer {name!r}", "airflow outreach events consumers lists them"
+        )
+    return known[name]
+
+
+def remove_consumer(store: Store, known: Consumer, *, actor: str) -> None:
+    """Remove a consumer's progress; what waited for it can be purged then."""
+    waiting = known.behind + known.pending
+    audited(
+        store, actor, "remove consumer", known.name, waiting,
+        lambda: waiting if inbox.forget_consumer(store, known.name) else 0,
+    )  # fmt: skip
 
 
 def redeliverable(store: Store, wanted: Filter) -> dict[str, int]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 from airflow_outreach_provider.core.deliveries import DeliveryState, message_id
 from airflow_outreach_provider.core.delivery_rules import Outcome, Verdict, judge_answer
@@ -21,11 +17,12 @@ from airflow_outreach_provider.core.signing import Scheme, Sign, signer
 from airflow_outreach_provider.net.webhook import Answer, Target, WebhookClient, WebhookFailed
 from airflow_outreach_provider.services.batch_types import Batch, Report, Task, Tried
 from airflow_outreach_provider.services.batches import ensure_recorded, work
-from airflow_outreach_provider.services.loop import run as run_on_loop
+from airflow_outreach_provider.services.loop import run_aside
 from airflow_outreach_provider.services.payloads import CANONICAL, MakeBody, Payload, body_maker
 from airflow_outreach_provider.services.rate import RateGate
 from airflow_outreach_provider.store import deliveries, endpoints
 from airflow_outreach_provider.store.deliveries import Attempt, Delivery
+from airflow_outreach_provider.store.deliveries_claim import Claim, behind_held, claim
 from airflow_outreach_provider.store.engine import Store
 
 DEFAULT_CONCURRENCY = 16
@@ -70,52 +67,21 @@ def deliver(
     :raises SignatureError: the secrets do not fit the signature scheme.
     """
     unknown = ensure_recorded(store, batch, task)
-    claimed = deliveries.claim(
+    claimed = claim(
         store, route=batch.route, event_ids=batch.event_ids, owner=task.owner,
-        plan=batch.plan or task.owner.key, endpoint=endpoint.conn_id, lease=task.lease, revive=task.cleared,
+        plan=batch.plan, endpoint=endpoint.conn_id, lease=task.lease, revive=task.cleared,
     )  # fmt: skip
-    claimed = _set_aside(store, claimed, endpoint)
+    claimed = _set_aside(store, claimed, endpoint, batch.route)
     make_body = body_maker(store, payload, [each.event_id for each in claimed.mine])
-    report = _run(_deliver(store, batch, endpoint, task, claimed, make_body, concurrency))
+    report = run_aside(_deliver(store, batch, endpoint, task, claimed, make_body, concurrency))
     if unknown:
         report.states["unknown"] = unknown
     return report
 
 
-def _run(work: Coroutine[Any, Any, Report]) -> Report:
-    """Run ``work`` in a thread of its own, cancelled in order when something is raised here meanwhile.
-
-    A time-out or a kill is an exception out of a signal handler, in the main thread. Inside an event loop it
-    may hit a callback, where loops only log it; here it interrupts nothing but the waiting.
-    """
-    begun: Future[Callable[[], object]] = Future()
-
-    async def cancellable() -> Report:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-        begun.set_result(lambda: loop.call_soon_threadsafe(task.cancel))
-        return await work
-
-    with ThreadPoolExecutor(1, thread_name_prefix="outreach-deliver") as thread:
-        done = thread.submit(contextvars.copy_context().run, run_on_loop, cancellable())
-        try:
-            return done.result()
-        except BaseException:
-            either: list[Future[Any]] = [begun, done]
-            wait(either, return_when=FIRST_COMPLETED)
-            if not done.done():
-                with suppress(RuntimeError):  # it has come to its end just now
-                    begun.result()()
-            raise
-
-
-def _set_aside(store: Store, claimed: deliveries.Claim, endpoint: Endpoint) -> deliveries.Claim:
-    """Hold everything for a disabled endpoint, and leave out the kinds it does not subscribe to."""
-    disabled = endpoints.status(store, endpoint.conn_id)
-    if not endpoint.enabled or disabled.disabled_at:
-        reason = disabled.disabled_reason or "disabled in the connection"
-        deliveries.move(store, [each.id for each in claimed.mine], DeliveryState.HELD, f"held: {reason}")
-        return deliveries.Claim([], claimed.busy_until)
+def _set_aside(store: Store, claimed: Claim, endpoint: Endpoint, route: str) -> Claim:
+    """Hold what must not be sent now, and leave out the kinds the endpoint does not subscribe to."""
+    claimed = _held(store, claimed, endpoint, route)
     if endpoint.kinds is None:
         return claimed
     unwanted = [each.id for each in claimed.mine if each.kind not in endpoint.kinds]
@@ -123,9 +89,32 @@ def _set_aside(store: Store, claimed: deliveries.Claim, endpoint: Endpoint) -> d
         deliveries.move(
             store, unwanted, DeliveryState.IGNORED, "the endpoint does not subscribe to this kind"
         )
-    return deliveries.Claim(
-        [each for each in claimed.mine if each.kind in endpoint.kinds], claimed.busy_until
-    )
+    return Claim([each for each in claimed.mine if each.kind in endpoint.kinds], claimed.busy_until)
+
+
+def _held(store: Store, claimed: Claim, endpoint: Endpoint, route: str) -> Claim:
+    """Without what waits for a person: everything while the endpoint is disabled, else what follows a held one.
+
+    Disabled in the connection is written down like any other disabling: so it is shown, and what becomes of
+    the held deliveries is asked when it is enabled.
+    """
+    nothing = Claim([], claimed.busy_until)
+    if not endpoint.enabled:
+        endpoints.disable(
+            store, endpoint.conn_id, reason="disabled in the connection", by=endpoints.BY_CONNECTION
+        )
+        return nothing
+    status = endpoints.status(store, endpoint.conn_id)
+    if status.disabled_by == endpoints.BY_CONNECTION:
+        endpoints.enable_unless_held(store, endpoint.conn_id)
+    mine = [each.id for each in claimed.mine]
+    if status.disabled_at and endpoints.hold_if_disabled(store, endpoint.conn_id, mine):
+        return nothing
+    behind = set(behind_held(store, route, endpoint.conn_id, claimed.mine))
+    if not behind:
+        return claimed
+    deliveries.move(store, behind, DeliveryState.HELD, "held: an earlier event of this contact is held")
+    return Claim([each for each in claimed.mine if each.id not in behind], claimed.busy_until)
 
 
 async def _deliver(
@@ -133,20 +122,23 @@ async def _deliver(
     batch: Batch,
     endpoint: Endpoint,
     task: Task,
-    claimed: deliveries.Claim,
+    claimed: Claim,
     make_body: MakeBody,
     concurrency: int,
 ) -> Report:
     gate = RateGate(store, f"endpoint:{endpoint.conn_id}", endpoint.requests_per_second, asyncio.to_thread)
     turn = asyncio.Lock()  # one lane at a time asks the gate, so that no reservation is made twice
     watch = _Watch(store, endpoint.conn_id)
+    left = len(claimed.mine)
     async with WebhookClient(connections=concurrency) as client:
         sender = _Sender(client, endpoint, batch.route)
 
         async def attempt(delivery: Delivery, event: ContactEvent) -> Tried:
+            nonlocal left
+            left -= 1
             if gate.per_second is not None:
                 async with turn:
-                    await _permission(gate)
+                    await _permission(gate, ahead=left)
             return await sender.post(make_body(event), event)
 
         return await work(
@@ -154,9 +146,9 @@ async def _deliver(
         )
 
 
-async def _permission(gate: RateGate) -> None:
+async def _permission(gate: RateGate, *, ahead: int) -> None:
     while True:
-        if await gate.take(1):
+        if await gate.take(1, ahead=ahead):
             return
         await asyncio.sleep(max(0.001, gate.wait(time.monotonic())))
 

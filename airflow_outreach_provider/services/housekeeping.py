@@ -49,9 +49,12 @@ def forget(
 def purge(store: Store, before: datetime) -> dict[str, int]:
     """Remove what is settled and older than a time; who was texted and the do-not-contact list stay known.
 
-    :return: rows by where.
+    :return: rows by where, and how many old events are kept because a consumer or a delivery needs them.
     """
     done = ledger_housekeeping.purge_leads(store, before)
     done["deliveries removed"] = deliveries_admin.purge(store, before)
     done["events removed"] = inbox_housekeeping.purge_events(store, received_before=before)
+    done["old events kept, not read or not delivered"] = inbox_housekeeping.needed_events(
+        store, received_before=before
+    )
     return done

@@ -1,4 +1,4 @@
-"""A rate that holds over all tasks of a connection, at about one round trip to the store a second."""
+"""A rate that holds over all tasks of a connection, at few round trips to the store a second."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import Any
 from airflow_outreach_provider.store import rates
 from airflow_outreach_provider.store.engine import Store
 
+# Shorter stretches cost a round trip each, and the store counts in milliseconds.
+_SHORTEST_SECONDS = 0.05
+
 
 class RateGate:
     """Gives out permission to send.
 
-    A task reserves up to a second's worth of requests at a time; the reservation says from when on it counts.
+    A task reserves what it needs, up to a second's worth of requests at a time; the reservation says from when
+    on it counts.
 
     :param key: what shares the rate, usually the connection id.
     :param per_second: requests a second; None for no limit.
@@ -39,16 +43,20 @@ class RateGate:
             return 0.0
         return max(0.0, self._from + (self._given + 1) / self.per_second - now)
 
-    async def take(self, wanted: int) -> int:
+    async def take(self, wanted: int, *, ahead: int = 0) -> int:
         """How many of ``wanted`` requests may be sent now; 0 when it is not yet time.
 
         Within a reservation the requests are spread evenly.
+
+        :param ahead: how many more will be wanted soon. Nothing beyond is reserved: what one task does not use
+            is lost to all the others.
         """
         if self.per_second is None or wanted <= 0:
             return wanted
         now = time.monotonic()
         if self._given >= self._reserved:
-            size = max(1, int(self.per_second))
+            few = int(self.per_second * _SHORTEST_SECONDS)
+            size = max(1, few, min(wanted + ahead, int(self.per_second)))
             wait = await self._in_thread(
                 lambda: rates.reserve(self._store, self._key, size, size / (self.per_second or 1))
             )

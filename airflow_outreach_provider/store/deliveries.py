@@ -1,4 +1,4 @@
-"""Deliveries at work: recorded, claimed by a task instance, settled attempt by attempt, released."""
+"""Deliveries at work: recorded, settled attempt by attempt, released; claiming is in ``deliveries_claim``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from airflow_outreach_provider.store.rowset import rows_param, rowset, values_pa
 from airflow_outreach_provider.store.runs import Owner
 from airflow_outreach_provider.store.schema import to_ms
 
-# Spelt as in the partial indexes: with bound parameters neither database would use them.
-_IS_OPEN = deliveries.c.state.in_([sa.literal_column(f"'{state.value}'") for state in OPEN_STATES])
+
+def is_open(table: sa.FromClause = deliveries) -> sa.ColumnElement[bool]:
+    """The condition that a delivery is still to be done."""
+    # Spelt as in the partial indexes: with bound parameters neither database would use them.
+    return table.c.state.in_([sa.literal_column(f"'{state.value}'") for state in OPEN_STATES])
 
 
 def listed(store: Store, kind: str, values: Iterable[int | str]) -> sa.Select[Any]:
@@ -54,18 +57,6 @@ class Delivery:
     kind: str
     tries: int
     payload: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a task instance got of its batch.
-
-    :param mine: to be delivered now, in order.
-    :param busy_until: when the last claim of another task instance on this batch runs out; None without one.
-    """
-
-    mine: list[Delivery]
-    busy_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,62 +106,10 @@ def missing(store: Store, route: str, event_ids: Sequence[str]) -> list[str]:
     with store.read() as connection:
         known = set(
             connection.execute(
-                sa.select(deliveries.c.event_id).where(*_batch(store, route, event_ids))
+                sa.select(deliveries.c.event_id).where(*of_batch(store, route, event_ids))
             ).scalars()
         )
     return [event_id for event_id in event_ids if event_id not in known]
-
-
-def claim(
-    store: Store,
-    *,
-    route: str,
-    event_ids: Sequence[str],
-    owner: Owner,
-    plan: str,
-    endpoint: str,
-    lease: timedelta,
-    revive: bool,
-) -> Claim:
-    """Take the open deliveries of a batch, in one transaction.
-
-    Deliveries that meanwhile belong to another plan are left to it. An earlier try of the same task
-    instance is dead, so its claims are taken over.
-
-    :param revive: dead ones become pending first: a person cleared the task.
-    """
-
-    def work(connection: sa.Connection) -> Claim:
-        now = store.now(connection)
-        of_batch = _batch(store, route, event_ids)
-        if revive:
-            connection.execute(
-                deliveries.update()
-                .where(*of_batch, deliveries.c.state == DeliveryState.DEAD)
-                .values(
-                    state=DeliveryState.PENDING, tries=0, plan=plan, plan_until=now + lease, updated_at=now
-                )
-            )
-        others = sa.and_(deliveries.c.claim != owner.key, deliveries.c.claim_until >= now)
-        planned = sa.or_(deliveries.c.plan == plan, deliveries.c.plan.is_(None))
-        busy_until = connection.execute(
-            sa.select(sa.func.max(deliveries.c.claim_until)).where(*of_batch, _IS_OPEN, planned, others)
-        ).scalar_one()
-        rows = connection.execute(
-            deliveries.update()
-            .where(*of_batch, _IS_OPEN, planned, sa.or_(deliveries.c.claim.is_(None), sa.not_(others)))
-            .values(
-                claim=owner.key, claim_until=now + lease, plan=plan, plan_until=now + lease,
-                endpoint=endpoint, updated_at=now,
-            )
-            .returning(
-                deliveries.c.id, deliveries.c.event_id, deliveries.c.lane, deliveries.c.kind,
-                deliveries.c.tries, deliveries.c.payload,
-            )
-        ).all()  # fmt: skip
-        return Claim(sorted((Delivery(*row) for row in rows), key=lambda each: each.id), busy_until)
-
-    return store.retrying(work)
 
 
 def renew(store: Store, owner: Owner, lease: timedelta) -> None:
@@ -262,7 +201,7 @@ def release(store: Store, owner: Owner, plan_for: timedelta | None) -> None:
     """
 
     def work(connection: sa.Connection) -> None:
-        open_ones = sa.and_(deliveries.c.claim == owner.key, _IS_OPEN)
+        open_ones = sa.and_(deliveries.c.claim == owner.key, is_open())
         plan: dict[str, Any] = (
             {"plan": None, "plan_until": None}
             if plan_for is None
@@ -281,11 +220,12 @@ def states_of(store: Store, route: str, event_ids: Sequence[str]) -> dict[str, i
     with store.read() as connection:
         rows = connection.execute(
             sa.select(deliveries.c.state, sa.func.count())
-            .where(*_batch(store, route, event_ids))
+            .where(*of_batch(store, route, event_ids))
             .group_by(deliveries.c.state)
         )
         return {str(state): int(count) for state, count in rows}
 
 
-def _batch(store: Store, route: str, event_ids: Sequence[str]) -> tuple[sa.ColumnElement[bool], ...]:
+def of_batch(store: Store, route: str, event_ids: Sequence[str]) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions that a delivery is of this batch."""
     return (deliveries.c.route == route, deliveries.c.event_id.in_(listed(store, "text", event_ids)))

@@ -8,7 +8,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState, label_of, lane_of
-from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.store.deliveries import NewDelivery, listed, record
 from airflow_outreach_provider.store.deliveries_schema import deliveries
 from airflow_outreach_provider.store.engine import Store
@@ -33,8 +33,9 @@ def fan_out(
 ) -> int:
     """Record each event for each route and acknowledge it for the consumer, in one transaction.
 
-    An event that comes a second time was replayed, because it cannot be read again once this has committed:
-    its deliveries start anew.
+    Deliveries of an event that somebody had replayed start anew. Others that are there already stay as they
+    are: another consumer of the route, or a task given the event directly, was first. Only what was not
+    recognised then is told to the route for the first time now.
 
     :param events: from ``inbox.read_new``, each with its ``seq``.
     :param handed_to: the plan key of a task that does not report back; its deliveries end as ``handed``.
@@ -51,17 +52,35 @@ def fan_out(
                 inbox_pending.c.consumer == consumer,
                 inbox_pending.c.seq.in_(listed(store, "int", by_seq)),
             )
-            .returning(inbox_pending.c.seq)
-        ).scalars()
-        mine = [by_seq[seq] for seq in sorted(taken)]
+            .returning(inbox_pending.c.seq, inbox_pending.c.replayed)
+        ).all()
+        mine = [by_seq[row.seq] for row in sorted(taken)]
         rows = [new_delivery(event, route) for event in mine for route in routes]
         state = DeliveryState.HANDED if handed_to else DeliveryState.PENDING
-        _restart(connection, store, [event.id for event in mine], routes, state, handed_to)
+        replayed = [by_seq[row.seq].id for row in taken if row.replayed]
+        again = [*replayed, *_recognised(connection, store, rows)]
+        _restart(connection, store, again, routes, state, handed_to)
         until = now + plan_for if handed_to else None
         record(connection, rows, now, state=state, plan=handed_to, plan_until=until)
         return len(mine)
 
     return store.retrying(work) if by_seq else 0
+
+
+def _recognised(connection: sa.Connection, store: Store, rows: Sequence[NewDelivery]) -> list[str]:
+    """Ids of events that were unrecognised when these deliveries were recorded; what they are now is written."""
+    known = {(row.event_id, row.route): row for row in rows if row.kind != EventKind.UNRECOGNISED}
+    stale = connection.execute(
+        sa.select(deliveries.c.id, deliveries.c.event_id, deliveries.c.route).where(
+            deliveries.c.event_id.in_(listed(store, "text", {event_id for event_id, _ in known})),
+            deliveries.c.kind == EventKind.UNRECOGNISED,
+        )
+    ).all()
+    found = [(row.id, known[row.event_id, row.route]) for row in stale if (row.event_id, row.route) in known]
+    for number, now in found:
+        values = {"kind": now.kind, "label": now.label, "lane": now.lane}
+        connection.execute(deliveries.update().where(deliveries.c.id == number).values(values))
+    return [now.event_id for _, now in found]
 
 
 def _restart(
@@ -72,6 +91,8 @@ def _restart(
     state: DeliveryState,
     plan: str | None,
 ) -> None:
+    if not event_ids:
+        return
     connection.execute(
         deliveries.update()
         .where(

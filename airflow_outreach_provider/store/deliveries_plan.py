@@ -14,12 +14,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
-from airflow_outreach_provider.store.deliveries import listed
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.store.deliveries import is_open, listed
 from airflow_outreach_provider.store.deliveries_schema import deliveries
 from airflow_outreach_provider.store.engine import Store
 
-# Planning looks at lanes as a whole, so two sensors on PostgreSQL take turns ("fano").
+# Whoever looks at lanes as a whole takes turns on PostgreSQL ("fano").
 _ADVISORY_LOCK = 0x66616E6F
 
 
@@ -30,6 +30,12 @@ class Planned:
     event_id: str
     lane: str
     label: str
+
+
+def take_turns(connection: sa.Connection) -> None:
+    """Until this transaction ends, nobody else plans or takes deliveries that are with nobody."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
 
 
 def plan(
@@ -43,8 +49,7 @@ def plan(
     """
 
     def work(connection: sa.Connection) -> list[Planned] | None:
-        if store.dialect == "postgresql":
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        take_turns(connection)
         earlier = _own(connection, key)
         if earlier is not None:
             return earlier
@@ -92,21 +97,16 @@ def _free(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
         sa.select(deliveries.c.id, deliveries.c.event_id, deliveries.c.lane, deliveries.c.label)
         .where(
             deliveries.c.route.in_(list(routes)),
-            _is_open(deliveries),
+            is_open(),
             sa.or_(deliveries.c.plan_until.is_(None), deliveries.c.plan_until < now),
             sa.or_(deliveries.c.claim_until.is_(None), deliveries.c.claim_until < now),
             ~sa.exists().where(
                 earlier.c.route == deliveries.c.route,
                 earlier.c.lane == deliveries.c.lane,
                 earlier.c.id < deliveries.c.id,
-                _is_open(earlier),
+                is_open(earlier),
                 with_somebody,
             ),
         )
         .order_by(deliveries.c.id)
     )
-
-
-def _is_open(table: sa.FromClause) -> sa.ColumnElement[bool]:
-    # Spelt as in the partial indexes: with bound parameters neither database would use them.
-    return table.c.state.in_([sa.literal_column(f"'{state.value}'") for state in OPEN_STATES])

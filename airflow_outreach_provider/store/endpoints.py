@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,9 +10,16 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
+from airflow_outreach_provider.store.deliveries import listed
 from airflow_outreach_provider.store.deliveries_schema import deliveries, endpoints
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.schema import UtcTime
+
+BY_CONNECTION = "connection"
+"""Who disabled an endpoint whose connection says ``enabled: false``."""
+_ENABLED = {
+    "disabled_at": None, "disabled_reason": "", "disabled_by": "", "failures": 0, "failing_since": None
+}  # fmt: skip
 
 
 class Release(StrEnum):
@@ -90,7 +98,7 @@ def note(
 def disable(store: Store, conn_id: str, *, reason: str, by: str) -> bool:
     """Stop deliveries to an endpoint and hold what is open; whether it was enabled before.
 
-    :param by: who did it: a user, or ``deliveries``.
+    :param by: who did it: a user, ``deliveries``, or ``connection`` where it says ``enabled: false``.
     """
 
     def work(connection: sa.Connection) -> bool:
@@ -104,11 +112,54 @@ def disable(store: Store, conn_id: str, *, reason: str, by: str) -> bool:
         connection.execute(
             deliveries.update()
             .where(deliveries.c.endpoint == conn_id, deliveries.c.state.in_(OPEN_STATES))
-            .values(state=DeliveryState.HELD, plan=None, plan_until=None, updated_at=now)
-        )
+            .values(
+                state=DeliveryState.HELD, plan=None, plan_until=None, updated_at=now,
+                last_error=f"held: {_disabled_because(connection, conn_id)}",
+            )
+        )  # fmt: skip
         return changed == 1
 
     return store.retrying(work)
+
+
+def hold_if_disabled(store: Store, conn_id: str, ids: Iterable[int]) -> bool:
+    """Hold these deliveries if their endpoint is disabled still; whether it is.
+
+    One transaction: nothing becomes held behind the back of somebody who enables the endpoint just now.
+    """
+    chosen = deliveries.c.id.in_(listed(store, "int", ids))
+
+    def work(connection: sa.Connection) -> bool:
+        reason = _disabled_because(connection, conn_id)
+        if reason is not None:
+            connection.execute(
+                deliveries.update()
+                .where(chosen)
+                .values(
+                    state=DeliveryState.HELD, last_error=f"held: {reason}", updated_at=store.now(connection)
+                )
+            )
+        return reason is not None
+
+    return store.retrying(work)
+
+
+def enable_unless_held(store: Store, conn_id: str) -> None:
+    """Its connection says enabled again. With deliveries that were held meanwhile a person has to choose first."""
+    held = sa.exists().where(deliveries.c.endpoint == conn_id, deliveries.c.state == DeliveryState.HELD)
+
+    def work(connection: sa.Connection) -> None:
+        by_it = sa.and_(endpoints.c.conn_id == conn_id, endpoints.c.disabled_by == BY_CONNECTION)
+        connection.execute(endpoints.update().where(by_it, ~held).values(_ENABLED))
+
+    store.retrying(work)
+
+
+def _disabled_because(connection: sa.Connection, conn_id: str) -> str | None:
+    """Why an endpoint is disabled, which nobody changes before this transaction ends; None when it is not."""
+    query = sa.select(endpoints).where(endpoints.c.conn_id == conn_id, endpoints.c.disabled_at.is_not(None))
+    row = connection.execute(query.with_for_update()).first()
+    return str(row.disabled_reason) if row else None
 
 
 def enable(store: Store, conn_id: str, release: Release) -> int:
@@ -120,11 +171,7 @@ def enable(store: Store, conn_id: str, release: Release) -> int:
     def work(connection: sa.Connection) -> int:
         _ensure(connection, conn_id)
         now = store.now(connection)
-        connection.execute(
-            endpoints.update()
-            .where(endpoints.c.conn_id == conn_id)
-            .values(disabled_at=None, disabled_reason="", disabled_by="", failures=0, failing_since=None)
-        )
+        connection.execute(endpoints.update().where(endpoints.c.conn_id == conn_id).values(_ENABLED))
         held = sa.and_(deliveries.c.endpoint == conn_id, deliveries.c.state == DeliveryState.HELD)
         if release is not Release.ALL:
             dropped = held

@@ -115,7 +115,7 @@ class Store:
     def now_ms(self) -> sa.ColumnElement[int]:
         """The same as an SQL expression, in milliseconds since the epoch."""
         if self._clock is not None:
-            return sa.literal(round(self._clock().timestamp() * 1000), sa.BigInteger)
+            return sa.literal(to_ms(self._clock()), sa.BigInteger)
         if self.dialect == "sqlite":
             return sa.cast(sa.literal_column("(julianday('now') - 2440587.5) * 86400000.0"), sa.BigInteger)
         return sa.cast(sa.literal_column("extract(epoch from clock_timestamp()) * 1000"), sa.BigInteger)

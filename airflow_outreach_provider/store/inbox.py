@@ -17,7 +17,12 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox_admin import Consumer, consumers, forget_consumer, replay
 from airflow_outreach_provider.store.inbox_append import Appended, append
 from airflow_outreach_provider.store.inbox_consumers import Waiting, acknowledge, read_new, waiting
-from airflow_outreach_provider.store.inbox_housekeeping import forget_contact, purge_events, reparse
+from airflow_outreach_provider.store.inbox_housekeeping import (
+    forget_contact,
+    needed_events,
+    purge_events,
+    reparse,
+)
 from airflow_outreach_provider.store.inbox_rows import EVENT_COLUMNS, matching, to_event
 from airflow_outreach_provider.store.inbox_schema import inbox_events
 
@@ -34,6 +39,7 @@ __all__ = [
     "forget_contact",
     "list_events",
     "load",
+    "needed_events",
     "purge_events",
     "read_new",
     "reparse",

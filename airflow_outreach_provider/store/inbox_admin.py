@@ -8,6 +8,7 @@ from datetime import datetime
 from difflib import get_close_matches
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.store.engine import Store
@@ -91,12 +92,17 @@ def replay(
             return connection.execute(sa.select(sa.func.count()).select_from(chosen.subquery())).scalar_one()
 
     def work(connection: sa.Connection) -> int:
-        count = connection.execute(sa.select(sa.func.count()).select_from(chosen.subquery())).scalar_one()
-        already = sa.select(inbox_pending.c.seq).where(inbox_pending.c.consumer == consumer)
-        missing = sa.select(sa.literal(consumer), inbox_events.c.seq).where(
-            inbox_events.c.seq <= position, *conditions, inbox_events.c.seq.not_in(already)
+        again = sa.select(sa.literal(consumer), inbox_events.c.seq, sa.true()).where(
+            inbox_events.c.seq <= position, *conditions
         )
-        connection.execute(sa.insert(inbox_pending).from_select(["consumer", "seq"], missing))
+        # In one order, so that two replays at once wait for each other and not both.
+        rows = again.order_by(inbox_events.c.seq)
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        insert = dialect.insert(inbox_pending).from_select(["consumer", "seq", "replayed"], rows)
+        count = connection.execute(sa.select(sa.func.count()).select_from(chosen.subquery())).scalar_one()
+        connection.execute(
+            insert.on_conflict_do_update(index_elements=["consumer", "seq"], set_={"replayed": sa.true()})
+        )
         return count
 
     return store.retrying(work)

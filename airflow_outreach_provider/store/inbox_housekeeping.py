@@ -7,27 +7,56 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
+from airflow_outreach_provider.store.deliveries_schema import deliveries
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox_order import number_events
 from airflow_outreach_provider.store.inbox_rows import EVENT_COLUMNS, to_event
-from airflow_outreach_provider.store.inbox_schema import inbox_events, inbox_fingerprints, inbox_pending
+from airflow_outreach_provider.store.inbox_schema import (
+    inbox_consumers,
+    inbox_events,
+    inbox_fingerprints,
+    inbox_pending,
+)
 from airflow_outreach_provider.store.schema import to_ms
 
 _CHUNK = 1_000
+# Committed just now: behind everything that has a place in the reading order.
+_NOT_NUMBERED = 2**62
+_TO_BE_SENT = (*OPEN_STATES, DeliveryState.HELD, DeliveryState.DEAD)
 _LONGEST_WINDOW_MS = 7 * 86_400_000
 
 
 def purge_events(store: Store, *, received_before: datetime) -> int:
-    """Remove events received before a time, whether read or not, in small transactions; how many.
+    """Remove events received before a time that nobody needs any more, in small transactions; how many.
 
-    A consumer that has not read for that long has lost interest; its share is removed too, or the events of
-    a route that is gone would be kept for ever.
+    Needed are those that a consumer has not read or not acknowledged, and those of a delivery that is open,
+    held or dead: it may still be sent. A consumer of a route that is gone keeps them until it is removed.
     """
-    old = sa.select(inbox_events.c.row_id).where(inbox_events.c.received_at < received_before)
+    number_events(store)
+    old = sa.select(inbox_events.c.row_id).where(inbox_events.c.received_at < received_before, ~_needed())
     total = _remove(store, old)
     aged = inbox_fingerprints.c.seen_at < to_ms(received_before) - _LONGEST_WINDOW_MS
     store.retrying(lambda connection: connection.execute(sa.delete(inbox_fingerprints).where(aged)))
     return total
+
+
+def needed_events(store: Store, *, received_before: datetime) -> int:
+    """How many events :func:`purge_events` leaves because somebody still needs them."""
+    query = sa.select(sa.func.count()).where(inbox_events.c.received_at < received_before, _needed())
+    with store.read() as connection:
+        return connection.execute(query).scalar_one()
+
+
+def _needed() -> sa.ColumnElement[bool]:
+    place = sa.func.coalesce(inbox_events.c.seq, _NOT_NUMBERED)
+    unread = sa.exists().where(inbox_consumers.c.position < place)
+    unacknowledged = place.in_(sa.select(inbox_pending.c.seq))
+    unsent = sa.exists().where(
+        deliveries.c.event_id == inbox_events.c.event_id, deliveries.c.state.in_(_TO_BE_SENT)
+    )
+    return sa.or_(unread, unacknowledged, unsent)
 
 
 def forget_contact(store: Store, *, phone: str | None = None, email: str | None = None) -> int:

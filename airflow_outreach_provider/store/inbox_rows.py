@@ -50,9 +50,16 @@ def to_event(row: Any) -> ContactEvent:
 
 
 def _data(platform: str, body: bytes) -> Any:
-    value = read_json(body)
+    """What the platform sent about it. A row that cannot be read has none: it must not stop the others."""
+    try:
+        value = read_json(body)
+    except ValueError:
+        return None
     facts = PLATFORMS.get(platform)
-    parsed = facts.parse(value, None) if facts and isinstance(value, dict) else None
+    try:
+        parsed = facts.parse(value, None) if facts and isinstance(value, dict) else None
+    except Exception:  # noqa: BLE001 - as when it came in: a parser's fault is mended by an upgrade
+        parsed = None
     return value if parsed is None else parsed.data
 
 

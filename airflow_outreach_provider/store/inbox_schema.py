@@ -75,6 +75,9 @@ inbox_pending = sa.Table(
     metadata,
     sa.Column("consumer", sa.String(250), primary_key=True),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column(
+        "replayed", sa.Boolean, nullable=False, server_default=sa.false(), comment="read again by wish"
+    ),
 )
 
 # Whether a connection is switched off, and what it turned away; whether it exists at all is Airflow's to say.

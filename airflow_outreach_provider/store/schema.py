@@ -6,7 +6,7 @@ through set-based statements alike on both databases. In Python they are timezon
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,16 +24,28 @@ metadata = sa.MetaData(
 BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
 def to_ms(moment: datetime) -> int:
-    """Milliseconds since the epoch of a timezone-aware datetime."""
+    """Milliseconds since the epoch of a timezone-aware datetime, the begun one not counted.
+
+    :raises ValueError: it has no time zone.
+    """
     if moment.tzinfo is None:
         raise ValueError("a time without a time zone cannot be stored")
-    return round(moment.timestamp() * 1000)
+    # Never up: the last moment of year 9999 would become one that Python cannot read back.
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+_FIRST_MS = to_ms(datetime.min.replace(tzinfo=UTC))
+_LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
 
 
 def from_ms(value: int) -> datetime:
-    """The UTC datetime of milliseconds since the epoch."""
-    return datetime.fromtimestamp(value / 1000, tz=UTC)
+    """The UTC datetime of milliseconds since the epoch; what no datetime can hold is the nearest one."""
+    return _EPOCH + min(max(value, _FIRST_MS), _LAST_MS) * _MILLISECOND
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):

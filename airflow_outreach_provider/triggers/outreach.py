@@ -11,10 +11,12 @@ import structlog
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, OutreachUnavailable
+from airflow_outreach_provider.core.events import kind_names
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.sources import aget_source
 from airflow_outreach_provider.store import inbox
 from airflow_outreach_provider.store.inbox import Waiting
+from airflow_outreach_provider.store.sources import disabled
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +41,7 @@ class ContactEventTrigger(BaseEventTrigger):
     :param kinds: ring only for these kinds; None for all but ``unrecognised``.
     :param poll_interval: seconds between looks at the store.
     :param poll_contacts_every: with ``source``, also read that source's contact list into the inbox so often,
-        in seconds.
+        in seconds, unless it is switched off.
     :param once: end after the first ring, and report a mistake in the configuration as
         ``{"status": "error", "message"}``: for a task that waits. An ``AssetWatcher`` needs False.
     """
@@ -56,7 +58,7 @@ class ContactEventTrigger(BaseEventTrigger):
         super().__init__()
         self.consumer = consumer
         self.source = source
-        self.kinds = None if kinds is None else sorted(str(kind) for kind in kinds)
+        self.kinds = kind_names(kinds)
         self.poll_interval = poll_interval
         self.poll_contacts_every = poll_contacts_every
         self.once = once
@@ -123,6 +125,9 @@ class ContactEventTrigger(BaseEventTrigger):
             )
         source = await aget_source(self.source)
         store = await asyncio.to_thread(open_store)
+        if source.name in await asyncio.to_thread(disabled, store):
+            log.info("Not read: the source is switched off", source=source.name)
+            return
         async with contact_list(source) as contacts:
             result = await poll_contacts(store, source, contacts)
         log.info("Read a contact list", source=source.name, contacts=result.contacts, events=result.events)

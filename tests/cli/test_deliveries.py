@@ -96,8 +96,21 @@ def test_redeliver_counts_first_and_then_does_it(capsys: pytest.CaptureFixture[s
         run("redeliver", "--yes")
 
 
-def test_endpoints_are_switched_and_listed(capsys: pytest.CaptureFixture[str], store: Store) -> None:
+@pytest.mark.parametrize("command", [("disable",), ("enable", "--release", "all")])
+def test_an_endpoint_nobody_knows_is_not_switched(command: tuple[str, ...], store: Store) -> None:
+    """A mistyped name is an error, not a new row."""
+    with pytest.raises(SystemExit, match="there is no endpoint 'cmr_conn'"):
+        run(command[0], "cmr_conn", *command[1:])
+    assert endpoints.statuses(store) == []
+
+
+def test_endpoints_are_switched_and_listed(
+    capsys: pytest.CaptureFixture[str], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Disable, list and enable by connection id; enabling must say what becomes of held deliveries."""
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_CRM_CONN", '{"conn_type": "outreach_endpoint", "host": "https://example.com/"}'
+    )
     run("disable", "crm_conn", "--reason", "maintenance")
     run("endpoints", "-o", "json")
     out = capsys.readouterr().out
@@ -106,6 +119,9 @@ def test_endpoints_are_switched_and_listed(capsys: pytest.CaptureFixture[str], s
         run("enable", "crm_conn")
     run("enable", "crm_conn", "--release", "all")
     assert endpoints.status(store, "crm_conn").disabled_at is None
+    monkeypatch.delenv("AIRFLOW_CONN_CRM_CONN")
+    run("disable", "crm_conn")
+    assert endpoints.status(store, "crm_conn").disabled_at is not None, "what was delivered to stays known"
 
 
 def test_the_test_command_fails_with_the_reason(

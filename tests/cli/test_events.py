@@ -80,6 +80,21 @@ def test_events_replay_counts_first(store: Store, capsys: pytest.CaptureFixture[
         run(commands.EVENTS_REPLAY, "crm")
 
 
+def test_a_consumer_that_is_gone_can_be_removed(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """Consumers are listed with what waits for them; removing one counts first."""
+    put(store, 1)
+    inbox.read_new(store, "crm")
+    run(commands.EVENTS_CONSUMERS, "-o", "json")
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["consumer"], row["not_read"], row["not_acknowledged"]) == ("crm", "0", "1")
+    run(commands.EVENTS_REMOVE_CONSUMER, "crm")
+    assert "1 events wait for crm" in capsys.readouterr().out
+    run(commands.EVENTS_REMOVE_CONSUMER, "crm", "--yes")
+    assert inbox.consumers(store) == []
+    with pytest.raises(SystemExit, match="there is no consumer 'crm'"):
+        run(commands.EVENTS_REMOVE_CONSUMER, "crm")
+
+
 def test_sources_show_urls_and_problems(
     airflow_db: None, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

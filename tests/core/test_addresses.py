@@ -142,6 +142,37 @@ def test_metadata_stays_closed_inside_an_opened_network() -> None:
         assert "metadata" in (forbidden_reason(spelling, link_local) or "")
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "64:ff9b:1::a9fe:a9fe",
+        "64:ff9b:1:0:a9:fea9:fe00:0",
+        "64:ff9b:1:a9:fe:a9fe::",
+        "64:ff9b:1:a9fe:a9:fe00::",
+        "2002:a9fe:a9fe::1",
+        "fd00::5efe:a9fe:a9fe",
+    ],
+)
+def test_metadata_stays_closed_behind_an_opened_translator(address: str) -> None:
+    """Opening NAT64, 6to4 or a private network does not open what an address in it leads to."""
+    outer = parse_networks("64:ff9b:1::/48 2002::/16 fd00::/8 169.254.0.0/16")
+    assert is_listed(address, outer)
+    assert forbidden_reason(address, outer)
+    public = "64:ff9b:1::808:808", "2002:808:808::1", "fd00::1"
+    assert [forbidden_reason(each, outer) for each in public] == [None] * 3
+    assert forbidden_reason("64:ff9b:1::a00:1", outer), "10.0.0.1 is not listed"
+    assert forbidden_reason("64:ff9b:1::a00:1", (*outer, *parse_networks("10.0.0.0/8"))) is None
+
+
+@pytest.mark.parametrize("value", [10, True, {"10.0.0.0/8": 1}, 1.5])
+def test_networks_of_a_wrong_type_are_a_configuration_error(value: object) -> None:
+    """Whatever a connection's extra holds, the error says what to write."""
+    with pytest.raises(ConfigurationError, match="allow_networks is"):
+        parse_networks(value)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="allow_networks holds 10"):
+        parse_networks([10])  # type: ignore[list-item]
+
+
 def test_a_scope_does_not_hide_an_address() -> None:
     """fe80::1%eth0 is link local like fe80::1."""
     assert "link local" in (forbidden_reason(ip_address("fe80::1%eth0")) or "")

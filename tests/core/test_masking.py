@@ -51,6 +51,9 @@ SECRETIVE = [
     "416‑555‑0123",
     "416·555·0123",
     "416_555_0123",
+    "+1,416,555,0123",
+    "+1*416*555*0123",
+    "416, 555, 0123",
     '{"phoneNumber":"4165550123"}',
     "tel:+1-416-555-0123;ext=2",
     "+1.416.555.0123/+1.647.555.0199",
@@ -81,6 +84,7 @@ def test_phones_in_any_writing_are_masked_in_text(text: str) -> None:
         '{"email":"jane.doe@example.com"}',
         "mailto:jane.doe@example.com",
         "JANE.DOE@EXAMPLE.COM",
+        'no mailbox "jane doe"@example.com here',
     ],
 )
 def test_addresses_are_masked_in_text(text: str) -> None:

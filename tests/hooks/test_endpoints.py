@@ -84,6 +84,7 @@ def test_a_host_without_a_scheme_is_https(host: str, url: str) -> None:
         ({"signature": "hmac"}, "'signature' is 'hmac'"),
         ({"signature": "github"}, "needs at least one signing secret"),
         ({"password": "short", "signature": "github"}, "5 characters"),
+        ({"password": "short", "signature": "none"}, "5 characters"),
         ({"password": PLAIN}, "whsec_"),
         ({"event_kinds": ["replyed"]}, "replyed"),
         ({"event_kinds": {"a": 1}}, "list of kinds"),
@@ -97,6 +98,7 @@ def test_a_host_without_a_scheme_is_https(host: str, url: str) -> None:
         ({"timeout": "soon"}, "'timeout' is 'soon'"),
         ({"requests_per_second": "nan"}, "requests_per_second"),
         ({"allow_networks": "0.0.0.0/0"}, "wider than"),
+        ({"allow_networks": 10}, "allow_networks is 10"),
     ],
 )
 def test_a_field_that_cannot_be_used_is_named_with_its_connection(fields: dict[str, Any], words: str) -> None:

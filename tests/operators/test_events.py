@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from airflow.sdk import DAG, task
@@ -155,6 +158,29 @@ def test_held_deliveries_show_as_skipped_not_as_done(store: Store, server: Serve
     assert server.bodies == []
 
 
+def test_what_is_held_beside_what_was_delivered_is_a_warning_and_in_the_result(
+    store: Store, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Held deliveries wait for a person: no failure, but the log and the returned counts say so."""
+    arrive(store, "a", "a")
+    (batch,) = batches(store)
+    assert deliver({**batch, "events": ["evt_1"]}).execute(context()) == {"delivered": 1}
+    endpoints.disable(store, "crm", reason="maintenance", by="test")
+    operator = deliver(batch)
+    with mock.patch.object(type(operator), "log", logging.getLogger("outreach.test")):
+        assert operator.execute(context(2)) == {"delivered": 1, "held": 1}
+    said = "route 'crm': the endpoint is disabled; 1 deliveries are held until it is enabled"
+    assert said in [each.message for each in caplog.records if each.levelname == "WARNING"]
+
+
+def test_an_id_that_is_not_stored_fails_the_task(store: Store, server: Server) -> None:
+    """A mistyped or purged event is not passed over in green, whatever else was delivered."""
+    arrive(store, "a")
+    with pytest.raises(ConfigurationError, match="1 of 2 events are not stored"):
+        deliver(["evt_1", "evt_gone"]).execute(context())
+    assert [body["id"] for body in server.bodies] == ["evt_1"]
+
+
 def test_the_last_try_leaves_dead_deliveries_and_clear_tries_them_again(store: Store, server: Server) -> None:
     """Exhausted tries are dead; the first try after Clear, and only that, brings them back."""
     arrive(store, "a")
@@ -199,7 +225,14 @@ def test_events_of_a_dags_own_making_stay_out_of_airflows_database(
 
 
 @pytest.mark.parametrize(
-    "batch", [[1, 2], [{"kind": "nonsense", "type": "x"}], [{"data": {}}], [{"type": "x", "contact": "a"}]]
+    "batch",
+    [
+        None,
+        [1, 2],
+        [{"kind": "nonsense", "type": "x"}],
+        [{"data": {}}],
+        [{"type": "x", "contact": "a"}],
+    ],
 )
 def test_a_batch_that_cannot_be_meant_is_refused(server: Server, batch: Any) -> None:
     """What is no event fails at once, and says what an event needs."""
@@ -249,6 +282,76 @@ def test_a_callable_is_called_again_only_for_events_that_failed(store: Store) ->
     broken = False
     assert run(2) == {"delivered": 4}
     assert calls[3:] == ["evt_2!", "evt_4!"]
+
+
+def test_an_async_callable_is_awaited(store: Store) -> None:
+    """What an async function raises fails its event; its events share one loop, so a client lives through them."""
+    arrive(store, "a", "bad", "c")
+    loops: list[Any] = []
+    done: list[str] = []
+
+    @handle_events(route="crm")
+    async def push(event: ContactEvent) -> None:
+        loops.append(asyncio.get_running_loop())
+        await asyncio.sleep(0)
+        if event.contact.external_id == "bad":
+            raise ValueError("no")
+        if event.contact.external_id == "c":
+            raise AirflowSkipException("not ours")
+        done.append(event.id)
+
+    with pytest.raises(OutreachUnavailable, match="1 of 3 events"):
+        push(["evt_1", "evt_2", "evt_3"]).execute(context())
+    assert done == ["evt_1"]
+    assert len(set(loops)) == 1
+    assert deliveries_admin.count(store, Filter()) == {"delivered": 2, "failed": 1}
+
+
+def test_a_callable_may_run_an_event_loop_of_its_own(store: Store) -> None:
+    """Hooks that call asyncio.run work; the function runs in the task's main thread, where time-outs reach it."""
+    arrive(store, "a")
+    seen: list[Any] = []
+
+    def push(event: ContactEvent) -> None:
+        async def call() -> str:
+            return event.id
+
+        seen.append((asyncio.run(call()), threading.current_thread()))
+
+    handler = HandleEventsOperator(task_id="h", batch=["evt_1"], route="crm", python_callable=push)
+    assert handler.execute(context()) == {"delivered": 1}
+    assert seen == [("evt_1", threading.current_thread())]
+
+
+def test_a_callable_that_is_broken_off_leaves_its_event_to_the_next_try(store: Store) -> None:
+    """A time-out in the middle of a call ends the batch at once; what was done before stays done."""
+    arrive(store, "a", "b", "c")
+
+    class TimeOut(BaseException):
+        pass
+
+    def push(event: ContactEvent) -> None:
+        if event.id == "evt_2":
+            raise TimeOut
+
+    handler = HandleEventsOperator(
+        task_id="deliver", batch=["evt_1", "evt_2", "evt_3"], route="crm", python_callable=push
+    )
+    with pytest.raises(TimeOut):
+        handler.execute(context())
+    assert deliveries_admin.count(store, Filter()) == {"delivered": 1, "pending": 2}
+    handler.python_callable = print
+    assert handler.execute(context(2)) == {"delivered": 3}
+
+
+def test_a_function_that_yields_is_refused() -> None:
+    """Calling it would run nothing of it."""
+
+    def push(event: ContactEvent) -> Iterator[str]:
+        yield event.id
+
+    with pytest.raises(ConfigurationError, match="yields"):
+        HandleEventsOperator(task_id="h", batch=[], route="crm", python_callable=push)
 
 
 def test_a_callable_decides_what_is_final_and_what_stops_the_batch(store: Store) -> None:
@@ -336,6 +439,34 @@ def test_the_sensor_finds_the_routes_of_the_tasks_behind_it() -> None:
         somebody_elses.expand(batch=alone.output)
     assert events._reading().routes == ("crm", "py")
     assert alone._reading().routes == ()
+
+
+@pytest.mark.parametrize("form", ["template", "mapped", "kwargs", "name"])
+def test_a_route_that_the_sensor_cannot_know_is_refused(
+    store: Store, run_task: Callable[..., Any], form: str
+) -> None:
+    """Deliveries under a name that no task answers to would wait for ever: the sensor fails, and takes nothing."""
+    arrive(store, "a")
+    with DAG("d", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        events = ContactEventSensor(task_id="s", consumer="c", timeout=0.5, poll_interval=0.1)
+        batches = events.output
+        given = {"task_id": "d", "endpoint_conn_id": "crm"}
+        if form == "template":
+            DeliverEventsOperator.partial(**given, route="crm_{{ dag.dag_id }}").expand(batch=batches)
+        elif form == "mapped":
+            DeliverEventsOperator.partial(**given).expand(batch=batches, route=["a", "b"])
+        elif form == "kwargs":
+            DeliverEventsOperator.partial(**given).expand_kwargs(
+                batches.map(lambda b: {"batch": b, "route": "r"})
+            )
+        else:
+            DeliverEventsOperator(**given, batch=batches, route="no such / name")
+    ran = run_task(events)
+    assert ran.state == "failed", "at once: no retry mends it"
+    assert isinstance(ran.error, ConfigurationError)
+    assert deliveries_admin.count(store, Filter()) == {}
+    events.routes = ["a", "b"]
+    assert run_task(events).state == "success"
 
 
 def register(dag: DAG) -> None:

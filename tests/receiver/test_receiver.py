@@ -123,7 +123,14 @@ def test_other_proofs(client: Any) -> None:
         ("/outreach/in/varda", {"X_Varda_Signature": "ÿ" * 300}, 401),
         ("/outreach/in/closed", {}, 401),
         ("/outreach/in/tether", {}, 401),
-        ("/outreach/in/tether?token=", {"X_Outreach_Token": TOKEN}, 401),
+        ("/outreach/in/tether/more/", {}, 404),
+        ("/outreach/in/open//", {}, 404),
+        ("/outreach/in/tether/", {}, 401),
+        ("/outreach/in/open/", {}, 202),
+        ("/outreach/in/tether?token=", {}, 401),
+        ("/outreach/in/tether?token=", {"X_Outreach_Token": TOKEN}, 202),
+        ("/outreach/in/tether?mytoken=1&x", {"X_Outreach_Token": TOKEN}, 202),
+        ("/outreach/in/tether?token=wrong", {"X_Outreach_Token": TOKEN}, 401),
         ("/outreach/in/tether?token=wrong", {}, 401),
         ("/outreach/in/tether?" + "token=x&" * 100, {}, 401),
         ("/outreach/in/tether?token=%ff%00", {}, 401),
@@ -205,6 +212,24 @@ def test_unrecognised_is_kept_and_read_again(
     assert read_unrecognised_again(inbox_store, lambda name: None) == 0
     assert inbox.read_new(inbox_store, "c") == []
     assert answer["id"] == event.id
+
+
+@pytest.mark.parametrize("written", ["abc+def/ghi==0123456789", "abc%2Bdef%2Fghi%3D%3D0123456789"])
+def test_a_token_counts_as_it_was_pasted(sqlite_url: str, serving: Callable[..., Any], written: str) -> None:
+    """A plus in a pasted token is a plus, percent-encoded or not."""
+    store = Store(sqlite_url)
+    upgrade(store)
+    source = SourceSettings("tether", "tether", ("abc+def/ghi==0123456789",))
+    with serving(create_app({"tether": source}, store)) as client:
+        assert client.send(f"/in/tether?token={written}", EVENT)[0] == 202
+    store.close()
+
+
+@pytest.mark.parametrize("size", [1_048_577, 3_000_000])
+def test_a_plain_client_sees_why_its_body_was_refused(client: Any, size: int) -> None:
+    """One that sends everything before it reads anything gets the 413, not a broken pipe."""
+    for _ in range(5):
+        assert client.send("/outreach/in/open", b"x" * size)[0] == 413
 
 
 def test_oversized(sqlite_url: str, sources: dict[str, SourceSettings], serving: Callable[..., Any]) -> None:

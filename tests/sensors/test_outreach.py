@@ -30,7 +30,7 @@ def store(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Store:
 
 def sensor(**arguments: Any) -> ContactEventSensor:
     return ContactEventSensor(
-        task_id="wait", consumer="c", routes=["crm"], **{"deferrable": True, **arguments}
+        task_id="wait", consumer="c", **{"deferrable": True, "routes": ["crm"], **arguments}
     )
 
 
@@ -59,6 +59,16 @@ def test_what_is_there_is_handed_out_without_waiting(store: Store) -> None:
     batches = sensor().execute(context())
     assert [each["events"] for each in batches] == [["evt_1"], ["evt_2"]]
     assert sensor().execute(context()) == batches
+
+
+def test_one_kind_may_be_written_without_a_list(store: Store) -> None:
+    """A text is one kind and not its letters; an empty list, which would wait for ever, is refused."""
+    arrive(store, "a")
+    assert len(sensor(kinds="replied").execute(context())) == 1
+    with pytest.raises(ConfigurationError, match="kinds is empty"):
+        sensor(kinds=[])
+    with pytest.raises(ConfigurationError, match="no usable name"):
+        sensor(routes=["a b"])
 
 
 def test_it_defers_until_the_trigger_sees_something_and_then_hands_it_out(store: Store) -> None:

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.deliveries import DeliveryState
@@ -26,7 +27,7 @@ from airflow_outreach_provider.services.batch_types import Batch, Report, Task
 from airflow_outreach_provider.services.deliver import Endpoint, send_test
 from airflow_outreach_provider.services.fanout import Reading, fan_out, is_ready
 from airflow_outreach_provider.services.payloads import Payload
-from airflow_outreach_provider.store import deliveries_admin, endpoints, inbox
+from airflow_outreach_provider.store import deliveries, deliveries_admin, deliveries_claim, endpoints, inbox
 from airflow_outreach_provider.store.deliveries_admin import Filter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import upgrade
@@ -257,6 +258,30 @@ def test_retry_after_stops_the_batch_and_is_handed_on(
     assert report.left == 40
 
 
+def test_one_contacts_wish_to_wait_does_not_stop_the_others(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """503 with Retry-After for one contact: the others are delivered, and the retry comes when it was asked for."""
+    arrive(store, "busy", *(f"c{n}" for n in range(30)), "busy")
+    receiver.script = lambda body: (
+        (503, {"Retry-After": "3600"}) if body["contact"]["external_id"] == "busy" else (200, {})
+    )
+    report = deliver.deliver(store, as_one(handed_out(store)), endpoint, task(), concurrency=1)
+    assert report.states == {"delivered": 30, "failed": 1, "pending": 1}
+    assert report.retry_after == 3600.0
+
+
+def test_an_endpoint_that_asks_everybody_to_wait_is_left_alone(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """After a few 503 in a row that ask to wait the rest waits too."""
+    arrive(store, *(f"c{n}" for n in range(30)))
+    receiver.script = lambda _: (503, {"Retry-After": "7"})
+    report = deliver.deliver(store, as_one(handed_out(store)), endpoint, task(), concurrency=1)
+    assert len(receiver.requests) == batches.WAIT_AFTER
+    assert (report.left, report.retry_after) == (30, 7.0)
+
+
 def test_an_endpoint_that_is_down_is_not_asked_for_every_event(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:
@@ -312,10 +337,53 @@ def test_a_disabled_or_unsubscribed_endpoint_gets_nothing(
     """Disabled in its connection: held. A kind it does not subscribe to: ignored."""
     arrive(store, "a", "b")
     first, second = handed_out(store)
-    assert run(store, first, replace(endpoint, enabled=False), task()).states == {"held": 1}
-    report = run(store, second, replace(endpoint, kinds=frozenset({"opened"})), task("t2"))
+    report = run(store, first, replace(endpoint, kinds=frozenset({"opened"})), task())
     assert report.states == {"ignored": 1}
+    assert run(store, second, replace(endpoint, enabled=False), task("t2")).states == {"held": 1}
     assert receiver.requests == []
+
+
+def test_disabled_in_its_connection_an_endpoint_is_shown_and_asks_what_becomes_of_what_it_held(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Enabled there again, nothing overtakes what was held: it is sent, in order, when somebody has chosen."""
+    off = replace(endpoint, enabled=False)
+    arrive(store, "a")
+    run(store, handed_out(store)[0], off, task())
+    status = endpoints.status(store, "crm_conn")
+    assert (status.disabled_by, status.disabled_reason) == ("connection", "disabled in the connection")
+    arrive(store, "a", first=2)
+    assert run(store, handed_out(store, "run2")[0], endpoint, task("t2")).states == {"held": 1}
+    assert receiver.requests == []
+    assert endpoints.enable(store, "crm_conn", endpoints.Release.ALL) == 2
+    report = run(store, as_one(handed_out(store, "run3")), endpoint, task("t3"))
+    assert report.states == {"delivered": 2}
+    assert receiver.seen() == ["evt_1", "evt_2"]
+
+
+def test_enabled_again_in_its_connection_before_anything_was_held_an_endpoint_just_goes_on(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """With nothing to choose nobody is asked."""
+    run(store, Batch("crm", []), replace(endpoint, enabled=False), task())
+    assert endpoints.status(store, "crm_conn").disabled_at is not None
+    arrive(store, "a")
+    assert run(store, handed_out(store)[0], endpoint, task()).states == {"delivered": 1}
+    assert endpoints.status(store, "crm_conn").disabled_at is None
+
+
+def test_nothing_overtakes_a_held_delivery_of_its_contact(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """A delivery held by a worker that died before it disabled the endpoint holds the next ones of its contact."""
+    arrive(store, "a", "a", "b")
+    batch = as_one(handed_out(store))
+    rows = {each.event_id: each.id for each in deliveries_admin.list_deliveries(store, Filter())}
+    deliveries.move(store, [rows["evt_1"]], DeliveryState.HELD, "HTTP 410")
+    with store.write() as connection:
+        connection.execute(sa.text("UPDATE deliveries SET endpoint = 'crm_conn' WHERE state = 'held'"))
+    assert run(store, batch, endpoint, task()).states == {"held": 2, "delivered": 1}
+    assert receiver.seen() == ["evt_3"]
 
 
 @pytest.mark.parametrize("fault", ["address", "http", "secret"])
@@ -374,6 +442,80 @@ def test_events_made_by_a_dag_are_delivered_too(store: Store, receiver: Receiver
     assert receiver.seen() == ["evt_own", "evt_own"]
 
 
+def test_of_two_routes_behind_one_sensor_each_keeps_its_own_order(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """What planning left out for one route, because an earlier event is open there, its task leaves alone too."""
+    reading = replace(READING, routes=("crm", "slack"))
+
+    def batch_of(route: str, key: str) -> Batch:
+        (found,) = fan_out(store, reading, key) or []
+        return Batch(route, found["events"], found["plan"])
+
+    arrive(store, "a")
+    receiver.script = lambda _: (500, {})
+    run(store, batch_of("crm", "run1"), endpoint, task("crm"))
+    receiver.script = lambda _: (200, {})
+    run(store, batch_of("slack", "run1"), endpoint, task("slack"))
+    arrive(store, "a", first=2)
+    report = run(store, batch_of("crm", "run2"), endpoint, task("crm2"))
+    assert (report.states, report.left, report.elsewhere) == ({"pending": 1}, 0, 1)
+    assert run(store, batch_of("slack", "run2"), endpoint, task("slack2")).states == {"delivered": 1}
+    assert run(store, batch_of("crm", "run1"), endpoint, task("crm", try_number=2)).states == {"delivered": 1}
+    assert run(store, batch_of("crm", "run3"), endpoint, task("crm3")).states == {"delivered": 1}
+    of_crm = [
+        json.loads(body)["id"]
+        for headers, body in receiver.requests
+        if headers["webhook-id"].endswith(":crm")
+    ]
+    assert of_crm == ["evt_1", "evt_1", "evt_2"]
+
+
+def made(*names: str, contact: str = "a") -> Batch:
+    at = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+    events = tuple(
+        ContactEvent(
+            name, "dag", "airflow", "x", EventKind.OTHER, at, at, Contact(external_id=contact), data={}
+        )
+        for name in names
+    )
+    return Batch("crm", names, None, events)
+
+
+def test_events_given_directly_wait_for_an_earlier_one_of_their_contact(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """While another task has an earlier event of the contact, the later one is not sent, and not forgotten."""
+    receiver.script = lambda _: (500, {})
+    run(store, made("e1"), endpoint, task("t1"))
+    receiver.script = lambda _: (200, {})
+    report = run(store, made("e2"), endpoint, task("t2"))
+    assert (report.states, report.left, report.elsewhere) == ({"pending": 1}, 0, 1)
+    assert run(store, made("other", contact="b"), endpoint, task("t3")).states == {"delivered": 1}
+    assert run(store, made("e1"), endpoint, task("t1", try_number=2)).states == {"delivered": 1}
+    assert run(store, made("e2"), endpoint, task("t2", try_number=2)).states == {"delivered": 1}
+    assert receiver.seen() == ["e1", "other", "e1", "e2"]
+
+
+def test_the_next_run_of_a_route_without_a_sensor_sends_what_was_made_pending_again(
+    store: Store, receiver: Receiver, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redelivered and released deliveries go along with the next batch, oldest first and not all at once."""
+    receiver.script = lambda _: (404, {})
+    run(store, made("e1", "e2", "e3"), endpoint, task("t1"))
+    elsewhere = replace(endpoint, conn_id="other_conn")
+    run(store, made("o1", contact="o"), elsewhere, task("t2"))
+    assert deliveries_admin.redeliver(store, Filter(states=[DeliveryState.DEAD])) == 4
+    receiver.script, receiver.requests = lambda _: (200, {}), []
+    monkeypatch.setattr(deliveries_claim, "MOST_TAKEN_ALONG", 2)
+    assert run(store, made("e4", contact="b"), endpoint, task("t3")).states == {"delivered": 3}
+    assert sorted(receiver.seen()) == ["e1", "e2", "e4"]
+    assert run(store, made(), endpoint, task("t4")).states == {"delivered": 1}
+    assert deliveries_admin.count(store, Filter()) == {"delivered": 4, "pending": 1}, (
+        "o1 is another endpoint's"
+    )
+
+
 def test_an_unknown_event_is_counted_not_hidden(store: Store, endpoint: Endpoint) -> None:
     """An event that was purged or forgotten shows up as unknown."""
     assert run(store, Batch("crm", ["evt_gone"]), endpoint, task()).states == {"unknown": 1}
@@ -395,6 +537,23 @@ def test_a_rate_holds_over_concurrent_tasks(store: Store, receiver: Receiver, en
         thread.join()
     assert len(receiver.requests) == 30
     assert time.monotonic() - started >= 30 / 20 - 0.5
+
+
+def test_many_small_batches_use_the_whole_rate(store: Store, receiver: Receiver, endpoint: Endpoint) -> None:
+    """A task reserves what its own batch needs: ten events in ten tasks take as long as in one."""
+    arrive(store, *(f"c{n}" for n in range(10)))
+    slow = replace(endpoint, requests_per_second=10.0)
+    started = time.monotonic()
+    threads = [
+        threading.Thread(target=run, args=(store, batch, slow, task(f"t{n}")))
+        for n, batch in enumerate(handed_out(store))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(receiver.requests) == 10
+    assert 0.7 <= time.monotonic() - started <= 4.0, "a whole second for each would be ten"
 
 
 def test_the_test_button_sends_no_person_and_shows_the_answer(receiver: Receiver, endpoint: Endpoint) -> None:

@@ -14,6 +14,7 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.rules import hash_email
 from airflow_outreach_provider.services.housekeeping import forget, purge
 from airflow_outreach_provider.store import deliveries_inbox, inbox, suppressions
+from airflow_outreach_provider.store.deliveries_schema import deliveries
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger_schema import attempts, leads, runs
 from airflow_outreach_provider.store.migrate import upgrade
@@ -91,6 +92,9 @@ def test_purge_keeps_who_was_texted_and_what_waits(store: Store, clock: Any) -> 
     lead(store, "+14165550113", "rejected", old)
     lead(store, None, "rejected", old)
     event(store, "evt_1", Contact(phone=JANE), old)
+    event(store, "evt_2", Contact(phone=JOHN), old)
+    with store.write() as connection:
+        connection.execute(sa.text("UPDATE deliveries SET state = 'delivered' WHERE event_id = 'evt_1'"))
     suppressions.add(store, [JOHN], actor="me")
     with store.write() as connection:
         connection.execute(
@@ -107,7 +111,8 @@ def test_purge_keeps_who_was_texted_and_what_waits(store: Store, clock: Any) -> 
     lead(store, "+14165550114", "rejected", clock.time)
     done = purge(store, clock.time - timedelta(days=30))
     assert done["leads removed"] == 2
-    assert done["runs removed"] == done["events removed"] == 1
+    assert done["runs removed"] == done["events removed"] == done["deliveries removed"] == 1
+    assert done["old events kept, not read or not delivered"] == 1, "evt_2 is on its way still"
     with store.read() as connection:
         left = connection.execute(
             sa.text("SELECT phone, state, detail, email_hash, contact_id FROM leads ORDER BY phone")
@@ -117,6 +122,24 @@ def test_purge_keeps_who_was_texted_and_what_waits(store: Store, clock: Any) -> 
     assert [row[1] for row in rows[1:]] == ["held", "planned", "rejected"]
     assert [row.phone for row in suppressions.entries(store).rows] == [JOHN]
     assert purge(store, clock.time - timedelta(days=30))["leads reduced to their number"] == 0
+
+
+@pytest.mark.parametrize("state", ["pending", "failed", "held", "dead"])
+def test_purge_leaves_the_event_of_a_delivery_that_may_still_be_sent(
+    store: Store, clock: Any, state: str
+) -> None:
+    """However old its event is, a delivery that is enabled, retried or redelivered later has its body."""
+    old = clock.time
+    event(store, "evt_1", Contact(phone=JANE), old)
+    clock.advance(days=40)
+    with store.write() as connection:
+        connection.execute(deliveries.update().values(state=state, updated_at=clock.time))
+    purge(store, clock.time - timedelta(days=30))
+    assert [each.id for each in inbox.load(store, ["evt_1"])] == ["evt_1"]
+    with store.write() as connection:
+        connection.execute(deliveries.update().values(state="delivered"))
+    purge(store, clock.time - timedelta(days=30))
+    assert inbox.load(store, ["evt_1"]) == []
 
 
 def test_purge_of_an_empty_store_does_nothing(store: Store) -> None:

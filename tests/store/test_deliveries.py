@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,8 +15,9 @@ from airflow_outreach_provider.core.delivery_rules import Verdict
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.store import deliveries, deliveries_admin, deliveries_inbox, endpoints, inbox
-from airflow_outreach_provider.store.deliveries import Attempt, Claim
+from airflow_outreach_provider.store.deliveries import Attempt
 from airflow_outreach_provider.store.deliveries_admin import Filter
+from airflow_outreach_provider.store.deliveries_claim import Claim, claim
 from airflow_outreach_provider.store.deliveries_plan import own, plan, ready
 from airflow_outreach_provider.store.endpoints import Release
 from airflow_outreach_provider.store.engine import Store
@@ -67,7 +69,7 @@ def planned(store: Store, key: str = "run1", limit: int = 100) -> list[str] | No
 def claimed(
     store: Store, ids: list[str], task: str = "t1", key: str = "run1", *, revive: bool = False
 ) -> Claim:
-    return deliveries.claim(
+    return claim(
         store, route=ROUTE, event_ids=ids, owner=Owner("dag", task), plan=key, endpoint="crm_conn",
         lease=LEASE, revive=revive,
     )  # fmt: skip
@@ -141,6 +143,50 @@ def test_a_replayed_event_is_delivered_again(store: Store) -> None:
     assert planned(store, "run2") == ["evt_1"]
 
 
+def test_an_event_that_was_not_replayed_is_not_delivered_again(store: Store) -> None:
+    """A second consumer of a route, or a sensor after a direct use, finds the delivery as it is."""
+    arrive(store, "a")
+    take_in(store)
+    settle(store, claimed(store, planned(store) or []), DeliveryState.DELIVERED)
+    deliveries.release(store, Owner("dag", "t1"), LEASE)
+    assert deliveries_inbox.fan_out(store, "c2", inbox.read_new(store, "c2"), [ROUTE]) == 1
+    assert states(store) == {"evt_1": "delivered"}
+    assert planned(store, "run2") is None
+
+
+def test_an_event_recognised_later_is_delivered_as_what_it_is(store: Store) -> None:
+    """A route that was given it as unrecognised is given it once more, under its kind."""
+    unknown = replace(event(1, "a"), kind=EventKind.UNRECOGNISED, contact=Contact())
+    inbox.append(store, [Incoming(unknown, unknown.to_json(), "[]")])
+    deliveries_inbox.fan_out(store, "c", inbox.read_new(store, "c", kinds=["unrecognised"]), [ROUTE])
+    settle(store, claimed(store, planned(store) or []), DeliveryState.DELIVERED)
+    deliveries.release(store, Owner("dag", "t1"), LEASE)
+    assert inbox.reparse(store, lambda _, __: event(1, "a")) == 1
+    assert take_in(store) == 1
+    (row,) = deliveries_admin.list_deliveries(store, Filter())
+    assert (row.state, row.kind, row.label.split()[0]) == (DeliveryState.PENDING, "call_ended", "call_ended")
+    assert planned(store, "run2") == ["evt_1"]
+
+
+def test_replays_at_once_do_not_trip_over_each_other(store: Store) -> None:
+    """Several people replay the same events at the same moment: each is told the count, each event comes once."""
+    arrive(store, *(f"c{n}" for n in range(200)))
+    take_in(store)
+    barrier, counts = threading.Barrier(4), []
+
+    def replay() -> None:
+        barrier.wait(10)
+        counts.append(inbox.replay(store, "c", kinds=["call_ended"]))
+
+    threads = [threading.Thread(target=replay) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts == [200] * 4
+    assert len(inbox.read_new(store, "c")) == 200
+
+
 def test_a_plan_is_given_back_to_its_owner_and_to_nobody_else(store: Store) -> None:
     """A sensor that died before its batches were seen gets the same again; another gets only the rest."""
     arrive(store, *"abc")
@@ -209,6 +255,48 @@ def test_a_claim_keeps_others_out_but_not_a_later_try(store: Store, clock: Any) 
     assert claimed(store, ids, "t2").mine == []
     clock.advance(minutes=3)
     assert len(claimed(store, ids, "t2").mine) == 1
+
+
+def test_events_given_directly_are_claimed_in_order_with_what_nobody_has(store: Store, clock: Any) -> None:
+    """A direct batch takes its own and the route's free deliveries, and none behind another task's."""
+    arrive(store, "a", "b", "c")
+    take_in(store)
+    planned(store, limit=1)
+    arrive(store, "a", first=4)
+    take_in(store)
+
+    def direct(ids: list[str], task: str = "t9") -> list[str]:
+        got = claim(
+            store, route=ROUTE, event_ids=ids, owner=Owner("dag", task), plan=None, endpoint="crm_conn",
+            lease=LEASE, revive=False,
+        )  # fmt: skip
+        return [each.event_id for each in got.mine]
+
+    assert direct(["evt_3", "evt_4"]) == ["evt_2", "evt_3"], "evt_1 is planned elsewhere, so evt_4 waits"
+    assert direct(["evt_4"], "t8") == []
+    clock.advance(minutes=6)
+    assert direct(["evt_4"], "t8") == ["evt_1", "evt_2", "evt_3", "evt_4"], "every plan and claim has run out"
+
+
+def test_two_direct_batches_at_once_share_nothing_and_keep_the_order(store: Store) -> None:
+    """Of four tasks that take what is free, one gets a contact's deliveries, all of them."""
+    arrive(store, *"abababab")
+    take_in(store)
+    got: list[list[str]] = []
+
+    def take(name: str) -> None:
+        taken = claim(
+            store, route=ROUTE, event_ids=["evt_8"], owner=Owner("dag", name), plan=None, endpoint="crm_conn",
+            lease=LEASE, revive=False,
+        )  # fmt: skip
+        got.append([each.event_id for each in taken.mine])
+
+    threads = [threading.Thread(target=take, args=(f"t{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == [[], [], [], [f"evt_{n}" for n in range(1, 9)]]
 
 
 def test_concurrent_claims_never_share_a_delivery(store: Store) -> None:

@@ -84,6 +84,20 @@ def test_an_event_comes_back_as_it_went_in(store: Store) -> None:
     )
 
 
+def test_no_row_stops_reading(store: Store) -> None:
+    """An event with a time of year 10000 or a body that nobody can read is handed out with all the others."""
+    far = {"event": "call.ended", "timestamp": "9999-12-31T23:59:59.9999999Z", "data": {"id": 7}}
+    inbox.append(store, [read_event(VARDA, json.dumps(far).encode(), {}, received_at=NOW)])
+    put(store, 1, 2, 3)
+    with store.write() as connection:
+        change = sa.update(inbox_events).where(inbox_events.c.event_id == varda(1).event.id)
+        connection.execute(change.values(occurred_at=253402300800000))
+        change = sa.update(inbox_events).where(inbox_events.c.event_id == varda(2).event.id)
+        connection.execute(change.values(body=b"\xff not JSON"))
+    assert [event.data and event.data["id"] for event in inbox.read_new(store, "c")] == [7, 1, None, 3]
+    assert len(inbox.list_events(store)) == 4
+
+
 def test_duplicates_within_and_across_groups(store: Store) -> None:
     """A retry is answered as a duplicate under the same id and stored once, in one group or in two."""
     first = inbox.append(store, [varda(1), varda(1), varda(2)])
@@ -279,13 +293,28 @@ def test_retention_and_forgetting(store: Store) -> None:
     inbox.read_new(store, "c")
     assert inbox.forget_contact(store, email="jane@example.com") == 2
     assert inbox.forget_contact(store) == 0
-    assert inbox.purge_events(store, received_before=NOW + timedelta(seconds=2)) == 1
+    first, _ = inbox.read_new(store, "c")
+    inbox.acknowledge(store, "c", seqs([first]))
+    assert inbox.purge_events(store, received_before=NOW + timedelta(seconds=3)) == 1, "2 is not acknowledged"
     assert ids(inbox.read_new(store, "c")) == [2]
     put(store, 5)
     assert ids(inbox.read_new(store, "c")) == [2, 5]
     assert inbox.consumers(store)[0].pending == 2
     assert inbox.forget_consumer(store, "c")
     assert ids(inbox.read_new(store, "c")) == [2, 5]
+
+
+def test_what_a_consumer_has_not_read_is_not_purged(store: Store) -> None:
+    """An acknowledged webhook is never lost: old events wait for a paused consumer until somebody removes it."""
+    put(store, 1, 2)
+    inbox.acknowledge(store, "quick", seqs(inbox.read_new(store, "quick")))
+    inbox.read_new(store, "paused", limit=1)
+    later = NOW + timedelta(days=400)
+    assert inbox.purge_events(store, received_before=later) == 0
+    assert inbox.needed_events(store, received_before=later) == 2
+    assert ids(inbox.read_new(store, "paused")) == [1, 2]
+    inbox.forget_consumer(store, "paused")
+    assert inbox.purge_events(store, received_before=later) == 2
 
 
 def test_two_readers_of_one_consumer_lose_nothing(store: Store) -> None:

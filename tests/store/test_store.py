@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.store import rates
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import HEAD, check, current_revision, upgrade
+from airflow_outreach_provider.store.schema import from_ms, to_ms
 
 PHONE = "+14165550123"
 
@@ -41,6 +44,21 @@ def test_an_error_of_the_database_tells_nobodys_number(store: Store) -> None:
     printed = "".join(traceback.format_exception(caught.value))
     assert PHONE not in printed
     assert "4165550123" not in printed
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+@example(datetime.max.replace(tzinfo=UTC))
+@example(datetime.min.replace(tzinfo=UTC))
+def test_a_time_comes_back_from_its_milliseconds(moment: datetime) -> None:
+    """Whatever the year, before 1970 too: the same millisecond, never the next one."""
+    lost = moment - from_ms(to_ms(moment))
+    assert timedelta(0) <= lost < timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize("value", [-(10**17), 253402300800000, 10**17])
+def test_milliseconds_beyond_every_datetime_are_the_nearest_one(value: int) -> None:
+    """What an older version stored of year 10000 is read, not raised at."""
+    assert from_ms(value).year in {1, 9999}
 
 
 @pytest.mark.parametrize("value", [PHONE, "jane.doe@example.com"])

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.intake import read_event
 from airflow_outreach_provider.core.sources import SourceSettings
-from airflow_outreach_provider.store import inbox
+from airflow_outreach_provider.services.poll import PollResult
+from airflow_outreach_provider.store import inbox, sources
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.triggers import outreach as module
@@ -139,6 +141,34 @@ def test_once(store: Store) -> None:
     assert "no event kind 'replid'" in mistake["message"]
     (missing,) = asyncio.run(all_of(ContactEventTrigger("crm", poll_contacts_every=60, once=True)))
     assert "needs a source" in missing["message"]
+
+
+def test_a_source_that_is_switched_off_is_not_polled(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The switch counts for contact lists as for webhooks; the doorbell goes on ringing for what is stored."""
+    connection = {"conn_type": "outreach_source", "extra": {"platform": "supersend", "api_key": "key"}}
+    monkeypatch.setenv("AIRFLOW_CONN_LIST", json.dumps({**connection, "host": "http://127.0.0.1:1"}))
+    read: list[str] = []
+
+    async def poll(_store: Any, source: Any, _contacts: Any) -> PollResult:
+        read.append(source.name)
+        return PollResult(0, 0, 0, True, datetime.now(UTC))
+
+    monkeypatch.setattr("airflow_outreach_provider.services.poll.poll_contacts", poll)
+    put(store, 1)
+    trigger = ContactEventTrigger("crm", source="list", poll_contacts_every=60)
+    sources.disable(store, "list", reason="maintenance", by="me")
+    asyncio.run(trigger._poll_contacts())
+    assert read == []
+    sources.enable(store, "list")
+    asyncio.run(trigger._poll_contacts())
+    assert read == ["list"]
+
+
+def test_one_kind_is_one_kind() -> None:
+    """A text is not taken apart into letters, and a doorbell for nothing is refused."""
+    assert ContactEventTrigger("crm", kinds="replied").kinds == ["replied"]
+    with pytest.raises(ConfigurationError, match="kinds is empty"):
+        ContactEventTrigger("crm", kinds=[])
 
 
 def test_serialises_to_plain_json() -> None:

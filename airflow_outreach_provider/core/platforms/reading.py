@@ -17,6 +17,9 @@ from airflow_outreach_provider.core.signing import Scheme
 MAX_TEXT = 500
 MAX_TYPE = 100
 
+# Outside of this a time is a placeholder ("never", "for ever") or a fault of the platform's clock.
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
 # The platforms' and their users' spellings of one thing, most specific first.
 _ALIASES: Mapping[str, tuple[str, ...]] = {
     "name": ("name", "full_name", "fullName", "displayName", "display_name"),
@@ -132,11 +135,19 @@ def event_type(body: Mapping[str, Any], *names: str) -> str | None:
 
 
 def when(value: object) -> datetime | None:
-    """ISO 8601 (without a zone: UTC), or seconds or milliseconds since 1970; None if it is neither."""
+    """ISO 8601 (without a zone: UTC), or seconds or milliseconds since 1970; None if it is neither.
+
+    None too for a time that no platform can mean, such as the year 1 or 9999.
+    """
+    moment = _moment(value)
+    return moment if moment is not None and _EARLIEST <= moment < _LATEST else None
+
+
+def _moment(value: object) -> datetime | None:
     try:
         if isinstance(value, str) and len(value) <= 40:
             if value.isdigit() and len(value) >= 10:
-                return when(int(value))
+                return _moment(int(value))
             moment = datetime.fromisoformat(value.strip())
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
         if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:

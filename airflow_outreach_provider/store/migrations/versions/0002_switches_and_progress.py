@@ -27,3 +27,9 @@ def upgrade() -> None:
         sa.Column("refused_reason", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("conn_id", name=op.f("pk_sources")),
     )
+    op.add_column(
+        "inbox_pending",
+        sa.Column(
+            "replayed", sa.Boolean(), server_default=sa.false(), nullable=False, comment="read again by wish"
+        ),
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,12 +13,12 @@ from airflow.sdk import BaseHook
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, StoreError
 from airflow_outreach_provider.core.sources import SourceSettings, source_settings
+from airflow_outreach_provider.hooks.listing import ENV_PREFIX, connection_names
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.services.poll import ContactList
 
 CONN_TYPE = "outreach_source"
-_ENV_PREFIX = "AIRFLOW_CONN_"
 
 
 class OutreachSourceHook(BaseHook):
@@ -177,27 +176,15 @@ def find_source(name: str) -> SourceSettings | None:
 def list_sources() -> Iterator[ListedSource]:
     """Every source in the metadata database and the environment; those of secrets backends cannot be listed.
 
-    One that cannot be read is listed with its problem; a connection that does not even tell its type is
-    somebody else's.
+    One that cannot be read is listed with its problem.
     """
-    from airflow.models.connection import Connection
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    with create_session() as session:
-        query = select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)
-        declared = {str(name) for name in session.scalars(query)}
-    variables = {
-        name.removeprefix(_ENV_PREFIX).lower() for name in os.environ if name.startswith(_ENV_PREFIX)
-    }
-    for name in sorted(declared | variables):
+    for name in connection_names(CONN_TYPE):
         try:
             settings = find_source(name)
         except ConfigurationError as error:
             yield ListedSource(name, None, str(error))
         except Exception as error:  # noqa: BLE001 - one bad connection must not hide the others
-            if name in declared or _type_in_environment(name) == CONN_TYPE:
-                yield ListedSource(name, None, _unreadable(name, error.__cause__ or error))
+            yield ListedSource(name, None, _unreadable(name, error.__cause__ or error))
         else:
             if settings is not None:
                 yield ListedSource(name, settings)
@@ -211,18 +198,6 @@ def _unreadable(name: str, error: BaseException) -> str:
     )
 
 
-def _type_in_environment(name: str) -> str | None:
-    """The type that an environment variable declares, as far as that can be read."""
-    value = os.environ.get(_ENV_PREFIX + name.upper(), "")
-    if not value.startswith("{"):
-        return value.partition("://")[0].replace("-", "_").lower()
-    try:
-        declared = json.loads(value).get("conn_type")
-    except ValueError:
-        return None
-    return declared if isinstance(declared, str) else None
-
-
 def _is_environment_id(name: str) -> bool:
     """Whether a connection in the environment is called so: Airflow finds it by every writing of its id."""
     return name.upper().lower() == name
@@ -230,7 +205,7 @@ def _is_environment_id(name: str) -> bool:
 
 def _check_name(name: str) -> None:
     """:raises ConfigurationError: it is another writing of the id of a connection in the environment."""
-    if not _is_environment_id(name) and _ENV_PREFIX + name.upper() in os.environ:
+    if not _is_environment_id(name) and ENV_PREFIX + name.upper() in os.environ:
         raise ConfigurationError(
             f"connection {name!r} comes from the environment, where ids are written small",
             f"write {name.upper().lower()!r}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -11,13 +10,12 @@ from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 from airflow.models.connection import Connection
-from airflow.utils.session import create_session
 from pydantic import BaseModel, Field
-from sqlalchemy import select
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook, read_endpoint
+from airflow_outreach_provider.hooks.listing import connection_names
 from airflow_outreach_provider.hooks.sources import ListedSource, list_sources, source_url
 from airflow_outreach_provider.services.deliver import Endpoint
 from airflow_outreach_provider.store import endpoints, inbox
@@ -29,7 +27,6 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_ENV_PREFIX = "AIRFLOW_CONN_"
 # A live page must not ask a secrets backend at every look.
 _KEEP_SECONDS = 10.0
 _seen: dict[str, tuple[float, Any]] = {}
@@ -164,7 +161,7 @@ def source_list() -> list[ListedSource]:
 def targets(store: Store, *, whole_url: bool) -> list[Target]:
     """Every endpoint that is a connection or ever got a delivery, by name."""
     known = {status.conn_id: status for status in endpoints.statuses(store)}
-    names = set(known) | _kept("endpoints", _endpoint_names)
+    names = set(known) | set(_kept("endpoints", lambda: connection_names(OutreachEndpointHook.conn_type)))
     return [
         _target(name, known.get(name) or endpoints.EndpointStatus(name), whole_url=whole_url)
         for name in sorted(names)
@@ -246,24 +243,6 @@ def _kept(key: str, read: Callable[[], T]) -> T:
         value = read()
         _seen[key] = (time.monotonic(), value)
     return cast("T", value)
-
-
-def _endpoint_names() -> set[str]:
-    with create_session() as session:
-        query = select(Connection.conn_id).where(Connection.conn_type == OutreachEndpointHook.conn_type)
-        names = {str(name) for name in session.scalars(query)}
-    for variable in os.environ:
-        if variable.startswith(_ENV_PREFIX):
-            name = variable.removeprefix(_ENV_PREFIX).lower()
-            try:
-                connection = _connection(name)
-            except Exception:
-                # Whatever a variable holds that is no connection: it is not for us to stumble over.
-                log.debug("The connection %s cannot be read", name, exc_info=True)
-                continue
-            if connection is not None and connection.conn_type == OutreachEndpointHook.conn_type:
-                names.add(name)
-    return names
 
 
 def _connection(name: str) -> Connection | None:

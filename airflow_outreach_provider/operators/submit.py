@@ -207,7 +207,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             dry_run=_flag(self.dry_run),
             window=window,
             requests_per_second=self.requests_per_second or connection.requests_per_second,
-            rate_key=self.outreach_conn_id,
+            conn_id=self.outreach_conn_id,
             lease=lease(),
             patience=self.patience,
             max_rows=_count(self.max_rows),
@@ -223,7 +223,15 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             return
         campaign = options.rules.campaign or options.rules.configuration_id
         try:
-            done = asyncio.run(reconcile(open_store(), contacts, delay=RECONCILE_AFTER, campaign=campaign))
+            done = asyncio.run(
+                reconcile(
+                    open_store(),
+                    contacts,
+                    conn_id=self.outreach_conn_id,
+                    delay=RECONCILE_AFTER,
+                    campaign=campaign,
+                )
+            )
         except OutreachError as error:
             self.log.warning("Held leads could not be looked up in the contact list: %s", error)
             return

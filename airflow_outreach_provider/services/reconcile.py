@@ -50,15 +50,17 @@ async def reconcile(
     store: Store,
     contacts: AbstractAsyncContextManager[ContactSearch],
     *,
+    conn_id: str,
     delay: timedelta,
     campaign: str | None = None,
     limit: int = 500,
 ) -> Reconciled:
-    """Look up held leads in the contact list.
+    """Look up held leads in the contact list of the connection they were sent through.
 
     Found and touched since the attempt → accepted. Certainly absent → planned, the next sync sends it.
     Everything else stays held.
 
+    :param conn_id: whose contact list it is; leads sent through other connections are left alone.
     :param delay: how old an attempt must be: a request that the platform had can show up late.
     :param limit: look up at most so many.
     :raises ConfigurationError: the log-in is refused.
@@ -67,7 +69,7 @@ async def reconcile(
     loop = asyncio.get_running_loop()
     before = await loop.run_in_executor(None, store.now) - delay
     waiting = await loop.run_in_executor(
-        None, lambda: reconciling.held_before(store, before, limit, campaign)
+        None, lambda: reconciling.held_before(store, before, limit, conn_id, campaign)
     )
     if not waiting:
         return Reconciled()

@@ -70,7 +70,8 @@ class SubmitOptions:
 
     :param on_unknown: ``hold`` keeps at most one text a person; ``resend`` is at least one.
     :param window: most requests in flight, and most leads a crash can leave in doubt.
-    :param requests_per_second: over all tasks that share ``rate_key``; None for no limit of our own.
+    :param requests_per_second: over all tasks that share ``conn_id``; None for no limit of our own.
+    :param conn_id: the connection that is submitted through, '' where there is none.
     :param lease: how long a silent run is believed to be alive.
     :param max_rows: read no more rows than this; for trials.
     :param stage_only: decide and write to the ledger, and leave the sending to other runs.
@@ -85,7 +86,7 @@ class SubmitOptions:
     dry_run: bool = False
     window: int = 64
     requests_per_second: float | None = None
-    rate_key: str = ""
+    conn_id: str = ""
     lease: timedelta = timedelta(seconds=300)
     patience: float = 30.0
     max_rows: int | None = None
@@ -220,7 +221,7 @@ class SubmitRun:
             lambda: runs.start(
                 self.store, self.owner, campaign=name, source=self.source, lease=options.lease,
                 resend=[name] if options.on_unknown == "resend" and name and not options.dry_run else (),
-                dry_run=options.dry_run,
+                dry_run=options.dry_run, conn_id=options.conn_id,
             )
         )  # fmt: skip
         self.run_id = started.run_id
@@ -234,7 +235,7 @@ class SubmitRun:
             resend=options.on_unknown == "resend",
             now=self._now,
         )
-        self.rate = RateGate(self.store, options.rate_key, options.requests_per_second, self._in_thread)
+        self.rate = RateGate(self.store, options.conn_id, options.requests_per_second, self._in_thread)
         self._last_beat = time.monotonic()
 
     async def _work(self) -> None:

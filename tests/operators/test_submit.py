@@ -22,6 +22,7 @@ from airflow_outreach_provider.core.errors import (
     OutreachUnavailable,
     TooManyRejected,
 )
+from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 
@@ -143,6 +144,28 @@ def test_held_leads_are_red_until_somebody_settles_them(
     assert isinstance(again.error, OutcomeUnknown)
     assert sim.report()["texted_twice_count"] == 0
     assert sim.report()["texts"] == 12
+
+
+def test_leads_held_by_one_account_are_not_judged_by_anothers_contact_list(
+    sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync of another account, whose rows name their configurations, replans nobody it did not send itself."""
+    sim.set_faults("status=500,when=after")
+    run_task(operator(leads=LEADS[:1], max_rejected=None))
+    with open_store().write() as connection:
+        connection.exec_driver_sql("UPDATE leads SET sent_at = sent_at - 3600000")
+    login = {"contacts_email": "me@example.com", "contacts_password": "a-password"}
+    with running_simulator(**login) as other:
+        settings = other.connection | {"extra": login}
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(settings))
+        rows = [{"phone": "+14165559000", "configuration_id": other.configuration_id}]
+        ran = run_task(operator(task_id="other", leads=rows, outreach_conn_id="other"))
+        assert ran.xcom["accepted"] == 1, ran.error
+        assert other.report()["texts"] == 1
+    sim.set_faults()
+    again = run_task(operator(leads=LEADS[:1], max_rejected=None), try_number=2)
+    assert again.xcom["accepted"] == 0, again.error
+    assert sim.report()["texts"] == 1
 
 
 def test_no_personal_data_in_errors_xcom_and_rendered_fields(

@@ -29,18 +29,22 @@ def sim() -> Iterator[RunningSimulator]:
         yield simulator
 
 
-def submit(store: Store, sim: RunningSimulator, count: int) -> Tally:
+def submit(store: Store, sim: RunningSimulator, count: int, conn_id: str = "ours") -> Tally:
     rows = read_list([{"phone": f"+1416555{n:04d}"} for n in range(100, 100 + count)])
     options = SubmitOptions(
-        LeadRules(configuration_id=sim.configuration_id), max_rejected=RejectLimit.parse(None)
+        LeadRules(configuration_id=sim.configuration_id),
+        max_rejected=RejectLimit.parse(None),
+        conn_id=conn_id,
     )
     run = SubmitRun(store, OutreachClient(ApiSettings(sim.url, sim.api_key)), rows, options, owner=Owner("d"))
     return asyncio.run(run.run())
 
 
-def ask(store: Store, sim: RunningSimulator, delay: timedelta = timedelta()) -> Reconciled:
+def ask(
+    store: Store, sim: RunningSimulator, delay: timedelta = timedelta(), conn_id: str = "ours"
+) -> Reconciled:
     contacts = TetherContacts(sim.url, LOGIN["contacts_email"], LOGIN["contacts_password"])
-    return asyncio.run(reconcile(store, contacts, delay=delay))
+    return asyncio.run(reconcile(store, contacts, conn_id=conn_id, delay=delay))
 
 
 def test_who_was_reached_is_accepted_and_who_was_not_is_planned(store: Store, sim: RunningSimulator) -> None:
@@ -74,3 +78,15 @@ def test_found_but_untouched_stays_held(store: Store, sim: RunningSimulator) -> 
         )
     future = timedelta(hours=-2)
     assert ask(store, sim, future) == Reconciled(waiting=1)
+
+
+def test_another_accounts_contact_list_judges_nobody(store: Store, sim: RunningSimulator) -> None:
+    """A lead held by one connection is absent from another account's list, which proves nothing."""
+    sim.set_faults("status=500,when=after,first=1")
+    submit(store, sim, 10)
+    sim.set_faults("status=500,when=after,first=1")
+    submit(store, sim, 11, conn_id="")
+    with running_simulator(**LOGIN) as other:
+        assert ask(store, other, conn_id="theirs") == Reconciled()
+        assert ask(store, other, conn_id="") == Reconciled(), "nobody knows whose leads these are"
+    assert ask(store, sim) == Reconciled(accepted=1)

@@ -356,7 +356,7 @@ def test_the_do_not_contact_list_is_kept_also_between_staging_and_sending(api: A
             "INSERT INTO suppressions (campaign, phone, reason, source, added_at) VALUES ('', '+14162000399', 'x', '', 0)"
         )
 
-    late = api.send([], source=rows(), owner="late", requests_per_second=400.0, rate_key="k")
+    late = api.send([], source=rows(), owner="late", requests_per_second=400.0, conn_id="k")
     assert late.states == {"accepted": 299, "suppressed": 1}
     assert "+14162000399" not in api.texts()
 

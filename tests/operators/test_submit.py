@@ -23,6 +23,7 @@ from airflow_outreach_provider.core.errors import (
     TooManyRejected,
 )
 from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 
@@ -166,6 +167,25 @@ def test_leads_held_by_one_account_are_not_judged_by_anothers_contact_list(
     again = run_task(operator(leads=LEADS[:1], max_rejected=None), try_number=2)
     assert again.xcom["accepted"] == 0, again.error
     assert sim.report()["texts"] == 1
+
+
+@pytest.mark.parametrize("base", ["wrong password", "no contact list there"])
+def test_a_contact_list_that_refuses_does_not_stop_the_sync(
+    sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, base: str
+) -> None:
+    """Held leads that cannot be looked up stay held with a warning, and all others are sent."""
+    sim.set_faults("status=500,first=3")
+    run_task(operator(max_rejected=None))
+    with open_store().write() as connection:
+        connection.exec_driver_sql("UPDATE leads SET sent_at = sent_at - 3600000")
+    sim.set_faults()
+    connection_of = sim.connection | {"extra": {**sim.connection["extra"], "contacts_password": "wrong"}}
+    monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(connection_of))
+    if base != "wrong password":
+        monkeypatch.setattr(TetherContacts, "_log_in", lambda self: self._api.ask("GET", "/nowhere"))
+    ran = run_task(operator(max_rejected=None), run_id="later")
+    assert ran.state == "success", ran.error
+    assert (ran.xcom["held"], ran.xcom["unchanged"]) == (3, 9)
 
 
 def test_no_personal_data_in_errors_xcom_and_rendered_fields(

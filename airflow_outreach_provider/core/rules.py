@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b, sha256
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ class Draft(NamedTuple):
 
     :param state: planned, suppressed or deferred.
     :param not_before: when a deferred lead may be sent.
+    :param open_until: up to when a planned lead may be sent without another look at the clock; None for ever.
     """
 
     campaign: str
@@ -39,6 +40,25 @@ class Draft(NamedTuple):
     content_hash: str
     email_hash: str | None
     not_before: datetime | None = None
+    open_until: datetime | None = None
+
+
+class Gate(NamedTuple):
+    """Whether a number may be texted now.
+
+    :param state: planned, suppressed or deferred.
+    :param not_before: when a deferred one opens.
+    :param open_until: up to when a planned one is certainly open; None for always.
+    """
+
+    state: LeadState
+    reason: str = ""
+    detail: str = ""
+    not_before: datetime | None = None
+    open_until: datetime | None = None
+
+
+_OPEN = Gate(LeadState.PLANNED)
 
 
 @dataclass(frozen=True)
@@ -113,43 +133,40 @@ class LeadRules:
         )
         payload = lead.body(self.payload_format)
         phone = lead.phone.e164
-        state, reason, detail, not_before = self._gate(values, phone, now)
+        gate = self._gate(values, phone, now)
         email = lead.contact.get("email")
         return Draft(
-            self.campaign or lead.configuration_id, phone, state, reason, detail, payload,
+            self.campaign or lead.configuration_id, phone, gate.state, gate.reason, gate.detail, payload,
             blake2b(payload.encode(), digest_size=16).hexdigest(),
-            hash_email(email) if isinstance(email, str) else None, not_before,
+            hash_email(email) if isinstance(email, str) else None, gate.not_before, gate.open_until,
         )  # fmt: skip
 
-    def _gate(
-        self, values: Mapping[str, Any], phone: str, now: datetime
-    ) -> tuple[LeadState, str, str, datetime | None]:
+    def _gate(self, values: Mapping[str, Any], phone: str, now: datetime) -> Gate:
         if self.require_consent is not None and not _consents(values.get(self.require_consent)):
-            return (
-                LeadState.SUPPRESSED,
-                "no_consent",
-                f"column {self.require_consent!r} does not say yes",
-                None,
-            )
+            detail = f"column {self.require_consent!r} does not say yes"
+            return Gate(LeadState.SUPPRESSED, "no_consent", detail)
         if self.line_types is not None and (kind := line_type(phone)) not in self.line_types:
-            return LeadState.SUPPRESSED, "line_type", f"the number is {kind}", None
+            return Gate(LeadState.SUPPRESSED, "line_type", f"the number is {kind}")
         return self.gate_hours(phone, now)
 
-    def gate_hours(self, phone: str, now: datetime) -> tuple[LeadState, str, str, datetime | None]:
-        """Whether a number is open now, and if not, from when on: (state, reason, detail, not before)."""
+    def gate_hours(self, phone: str, now: datetime) -> Gate:
+        """Whether a number is open now, and until when or from when on."""
         if self.quiet_hours is None:
-            return LeadState.PLANNED, "", "", None
-        opens = self.quiet_hours.next_open(zones_of(phone), now)
-        if opens is None:
-            return (
-                LeadState.SUPPRESSED,
-                "never_open",
-                "no hour of the day is open in all time zones of the number",
-                None,
-            )
-        if opens <= now:
-            return LeadState.PLANNED, "", "", None
-        return LeadState.DEFERRED, "quiet_hours", f"open from {opens:%Y-%m-%d %H:%M} UTC", opens
+            return _OPEN
+        return _gate_zones(self.quiet_hours, zones_of(phone), now)
+
+
+@lru_cache(maxsize=1024)
+def _gate_zones(quiet: QuietHours, zones: tuple[str, ...], now: datetime) -> Gate:
+    """Remembered, for all rows of a chunk are read at one moment."""
+    opens = quiet.next_open(zones, now)
+    if opens is None:
+        return Gate(
+            LeadState.SUPPRESSED, "never_open", "no hour of the day is open in all time zones of the number"
+        )
+    if opens <= now:
+        return Gate(LeadState.PLANNED, open_until=quiet.open_until(zones, now))
+    return Gate(LeadState.DEFERRED, "quiet_hours", f"open from {opens:%Y-%m-%d %H:%M} UTC", opens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Planned:
 
     :param carried: not from this run's source.
     :param claimed_at: monotonic seconds of the claim.
+    :param open_until: up to when it is certainly outside quiet hours; None for ever.
     """
 
     id: int
@@ -38,6 +39,7 @@ class Planned:
     phone: str
     carried: bool = False
     claimed_at: float = 0.0
+    open_until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -215,7 +217,12 @@ class Stager:
             self.seen.add(lead_id)
         self.campaigns.add(item.draft.campaign)
         if item.verdict.row is RowState.PLANNED:
-            return [Planned(lead_id, item.draft.payload.encode(), item.row.number, item.draft.phone)]
+            draft = item.draft
+            return [
+                Planned(
+                    lead_id, draft.payload.encode(), item.row.number, draft.phone, open_until=draft.open_until
+                )
+            ]
         self._count(item.verdict.row, item.verdict.reason, self._example(item))
         return []
 

@@ -28,7 +28,7 @@ from airflow_outreach_provider.core.errors import (
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.outcomes import Answer, Fault, Outcome, judge_fault
 from airflow_outreach_provider.core.pacing import Doubts, Pace
-from airflow_outreach_provider.core.rules import LeadRules
+from airflow_outreach_provider.core.rules import Gate, LeadRules
 from airflow_outreach_provider.core.states import LeadState, RowState, RunState
 from airflow_outreach_provider.services.limits import RejectLimit
 from airflow_outreach_provider.services.prefetch import prefetch
@@ -309,13 +309,15 @@ class SubmitRun:
             self.tally.read += len(found)
         closed = []
         for lead in found:
-            state, reason, detail, until = self.options.rules.gate_hours(lead.phone, self._now())
-            planned = Planned(lead.id, lead.payload.encode(), 0, lead.phone, carried=listed)
-            if state is LeadState.PLANNED:
+            gate = self.options.rules.gate_hours(lead.phone, self._now())
+            planned = Planned(
+                lead.id, lead.payload.encode(), 0, lead.phone, carried=listed, open_until=gate.open_until
+            )
+            if gate.state is LeadState.PLANNED:
                 await self._offer([planned])
             else:
-                closed.append((lead.id, state, reason, detail, until))
-                self._count(planned, RowState(state), reason)
+                closed.append((lead.id, gate))
+                self._count(planned, RowState(gate.state), gate.reason)
         if closed:
             await self._in_thread(partial(self.ledger.close, closed))
 
@@ -416,6 +418,7 @@ class SubmitRun:
             now = time.monotonic()
             self._watch(now)
             try:
+                await self._defer_quiet()
                 take = 0 if self._over else await self._allowed(now)
             except StoreError as error:
                 self._fail(error)
@@ -435,6 +438,31 @@ class SubmitRun:
         for lead in self._ready:
             self._count_left(lead)
         self._ready.clear()
+
+    async def _defer_quiet(self) -> None:
+        """What was open when it was planned may be in quiet hours by now: a slow run lasts into the evening.
+
+        :raises StoreError: it could not be written down; then nothing is sent either.
+        """
+        rules = self.options.rules
+        if rules.quiet_hours is None or self._over:
+            return
+        now = self._now()
+        closed: dict[int, Gate] = {}
+        for lead in self._ready:
+            if lead.open_until is None or now < lead.open_until:
+                continue
+            gate = rules.gate_hours(lead.phone, now)
+            if gate.state is LeadState.PLANNED:
+                lead.open_until = gate.open_until
+            else:
+                closed[lead.id] = gate
+        if not closed:
+            return
+        await self._in_thread(partial(self.ledger.close, list(closed.items())))
+        for lead in [lead for lead in self._ready if lead.id in closed]:
+            self._count(lead, RowState(closed[lead.id].state), closed[lead.id].reason)
+        self._ready = deque(lead for lead in self._ready if lead.id not in closed)
 
     async def _allowed(self, now: float) -> int:
         if not self._ready:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -23,6 +23,7 @@ from airflow_outreach_provider.core.errors import (
 from airflow_outreach_provider.core.outcomes import Answer, Outcome, judge
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.states import RowState
+from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services import loop
 from airflow_outreach_provider.services.limits import RejectLimit
 from airflow_outreach_provider.services.reading import read_list
@@ -339,6 +340,48 @@ def test_deferred_leads_are_sent_when_the_window_opens(api: Any, people: People,
     assert later.tally.carried == {"accepted": 11}
     api.nobody_twice()
     assert len(api.texts()) == 12
+
+
+class Evening:
+    """A client to whom every lead takes a second of the run's clock."""
+
+    def __init__(self, client: OutreachClient, clock: Any) -> None:
+        self.client, self.clock = client, clock
+        self.sent: list[datetime] = []
+
+    async def __aenter__(self) -> Self:
+        await self.client.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self.client.__aexit__(*error)
+
+    async def submit(self, body: bytes) -> Answer:
+        self.sent.append(self.clock.advance(seconds=1))
+        return await self.client.submit(body)
+
+
+@pytest.mark.parametrize("shift", [0, 300])
+def test_a_run_that_lasts_into_quiet_hours_texts_nobody_in_them(
+    api: Any, people: People, clock: Any, shift: int
+) -> None:
+    """Who was planned before 21:00 and not sent by then waits for the morning, and the rows add up."""
+    api.store._clock = clock
+    clock.time = datetime(2026, 7, 2, 0, 59, 40, tzinfo=UTC)  # 20:59:40 in Toronto
+    if shift:  # left over by an earlier run, so that nothing is read that could be deferred
+        api.send(people(50), stage_only=True, quiet_hours=QuietHours.parse("21:00-08:00"), now=clock)
+    evening = Evening(OutreachClient(ApiSettings(api.sim.url, api.sim.api_key, trust_env=False)), clock)
+    night = {"quiet_hours": QuietHours.parse("21:00-08:00"), "now": clock}
+    got = api.send(people(50, shift), client=evening, window=4, attempt=2, **night)
+    assert got.error is None
+    late = [moment for moment in evening.sent if moment > datetime(2026, 7, 2, 1, 0, 4, tzinfo=UTC)]
+    assert late == [], "more than what was in flight at 21:00 was sent after it"
+    assert api.ledger()["deferred"] == (50 if not shift else 100) - len(evening.sent)
+    clock.advance(hours=11)
+    later = api.send(people(50, shift), attempt=3, **night)
+    assert later.error is None
+    assert len(api.texts()) == (50 if not shift else 100)
+    api.nobody_twice()
 
 
 def test_the_do_not_contact_list_is_kept_also_between_staging_and_sending(api: Any, people: People) -> None:

@@ -10,10 +10,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from airflow_outreach_provider.core.errors import (
     ConfigurationError,
@@ -26,6 +28,7 @@ from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+from airflow_outreach_provider.store.ledger_schema import attempts, leads, runs
 
 LEADS = [{"phone": f"+1416555{n:04d}", "first_name": "Ann"} for n in range(100, 112)]
 
@@ -35,6 +38,32 @@ def sim(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
     with running_simulator() as simulator:
         monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(simulator.connection))
         yield simulator
+
+
+class _Echo(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = json.dumps({"message": f"you sent {self.headers['Authorization']}"}).encode()
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(422)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return None
+
+
+@pytest.fixture
+def echo(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The API key of a server that repeats it."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    connection = {"conn_type": "outreach", "host": f"http://127.0.0.1:{server.server_port}", "password": "user_a1b2c3d4",
+                  "extra": {"configuration_id": "c"}}  # fmt: skip
+    monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(connection))
+    yield "user_a1b2c3d4"
+    server.shutdown()
+    server.server_close()
 
 
 def operator(**arguments: Any) -> SubmitLeadsOperator:
@@ -200,6 +229,20 @@ def test_no_personal_data_in_errors_xcom_and_rendered_fields(
     for secret in ("4165550123", "4165550124", "jane.doe", sim.api_key):
         assert secret not in everything
     assert "14 leads in a list" in str(ran.rendered["leads"])
+
+
+def test_an_api_that_repeats_the_key_does_not_make_it_known(run_task: Callable[..., Any], echo: str) -> None:
+    """The key is in no error and in no row of the ledger, whatever the API answers."""
+    ran = run_task(operator(leads=[*LEADS], max_rejected=None))
+    with open_store().read() as connection:
+        kept = [
+            str(tuple(row))
+            for table in (leads, runs, attempts)
+            for row in connection.execute(sa.select(table))
+        ]
+    assert kept
+    assert "it said" in str(kept)
+    assert echo not in f"{ran.error!r} {ran.xcom} {kept}"
 
 
 def test_leads_by_xcom_are_not_kept_in_rendered_fields(

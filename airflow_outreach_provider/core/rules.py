@@ -219,16 +219,21 @@ def decide(
     fresh = Verdict(_ROW_STATES[state], reason, state)
     if memory is None:
         return fresh
+    sends = state in (LeadState.PLANNED, LeadState.DEFERRED)
     match memory.state:
         case LeadState.ACCEPTED:
-            again = state in (LeadState.PLANNED, LeadState.DEFERRED) and _may_resubmit(memory, resubmit, now)
+            again = sends and not memory.same and not _is_barred(memory, resubmit, now)
             return fresh if again else Verdict(RowState.UNCHANGED, "texted_before")
         case LeadState.HELD:
             return fresh if resend else Verdict(RowState.HELD, memory.reason)
         case LeadState.SENDING:
             return Verdict(RowState.ELSEWHERE, "another_run_is_sending")
+        case LeadState.REJECTED if memory.same:
+            return Verdict(RowState.REJECTED, memory.reason)
+        case LeadState.REJECTED | LeadState.SUPPRESSED if sends and _is_barred(memory, resubmit, now):
+            return Verdict(RowState.UNCHANGED, "texted_before")
         case LeadState.REJECTED:
-            return Verdict(RowState.REJECTED, memory.reason) if memory.same else fresh
+            return fresh
         case LeadState.PLANNED | LeadState.SUPPRESSED | LeadState.DEFERRED:
             unchanged = memory.same and memory.state == state and memory.reason == reason
             return Verdict(RowState(state), reason, None if unchanged else state)
@@ -239,12 +244,14 @@ def hash_email(email: str) -> str:
     return sha256(email.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _may_resubmit(memory: Memory, resubmit: Resubmit, now: datetime) -> bool:
-    if memory.same or resubmit == "never":
+def _is_barred(memory: Memory, resubmit: Resubmit, now: datetime) -> bool:
+    """Whether somebody who was accepted, be it before a later refusal, may not be sent anything else now."""
+    accepted = memory.accepted_at
+    if accepted is None and memory.state is not LeadState.ACCEPTED:
         return False
     if isinstance(resubmit, timedelta):
-        return memory.accepted_at is None or now - memory.accepted_at >= resubmit
-    return True
+        return accepted is not None and now - accepted < resubmit
+    return resubmit == "never"
 
 
 def _consents(value: object) -> bool:

@@ -132,10 +132,11 @@ class Stager:
 
     def _count_remembered(self, row: Row, known: Known) -> None:
         """The very same row was decided before: nothing is parsed again."""
-        if known.state == LeadState.REJECTED:
-            self._count(RowState.REJECTED, known.reason, f"line {row.number}")
-        elif not self.seen.add(known.id):
+        # Rows without a number are nobody's duplicates: each of them is a bad row, whenever it is read.
+        if known.content_hash is not None and not self.seen.add(known.id):
             self._count(RowState.DUPLICATE, "same_number", f"line {row.number}")
+        elif known.state == LeadState.REJECTED:
+            self._count(RowState.REJECTED, known.reason, f"line {row.number}")
         elif known.state == LeadState.HELD:
             self._count(RowState.HELD, known.reason, f"line {row.number}")
         else:

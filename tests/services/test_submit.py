@@ -29,6 +29,7 @@ from airflow_outreach_provider.services.limits import RejectLimit
 from airflow_outreach_provider.services.reading import read_list
 from airflow_outreach_provider.services.reading_row import Row
 from airflow_outreach_provider.store.ledger import Ledger
+from airflow_outreach_provider.store.ledger_housekeeping import purge_leads
 
 People = Callable[..., list[dict[str, object]]]
 
@@ -312,6 +313,43 @@ def test_too_many_failed_rows_turn_the_run_red(sqlite_api: Any, people: People) 
     held = api.send(people(60), max_rejected=RejectLimit.parse("15%"), attempt=2)
     assert isinstance(held.error, OutcomeUnknown)
     assert api.send(people(60), max_rejected=RejectLimit.parse(12), attempt=3).error is None
+
+
+@pytest.mark.parametrize("between", [0, 300])
+def test_repeated_rows_of_a_refused_number_are_duplicates_in_every_run(
+    api: Any, people: People, between: int
+) -> None:
+    """The same file again counts the same: one rejected row, the rest duplicates, and nothing is sent for them."""
+    api.sim.set_faults("status=422,ending=5")
+    others = [row for row in people(between + 4, 100) if str(row["phone"])[-1] != "5"]
+    refused = people(1, 5)
+    rows = refused * 3 + [*others, {**refused[0], "firstName": "Another"}, *refused]
+    first = api.send(rows)
+    assert first.states == {"rejected": 1, "duplicate": 4, "accepted": len(others)}
+    requests = api.sim.report()["requests"]
+    for attempt in (2, 3, 4):
+        again = api.send(rows, attempt=attempt)
+        assert again.states == {"rejected": 1, "duplicate": 4, "unchanged": len(others)}
+    assert api.sim.report()["requests"] == requests
+    bad = [{"phone": "nobody"}] * 3
+    assert api.send(bad, attempt=5).states == api.send(bad, attempt=6).states == {"rejected": 3}
+
+
+def test_who_was_accepted_once_is_never_sent_again_without_a_rule(api: Any, people: People) -> None:
+    """Not even after a later resubmission was refused, and not after what is old was purged."""
+    row = people(1, 5)[0]
+    assert api.send([row]).states == {"accepted": 1}
+    api.sim.set_faults("status=422,ending=5")
+    assert api.send([{**row, "n": "2"}], resubmit="changed", attempt=2).states == {"rejected": 1}
+    api.sim.set_faults()
+    assert api.send([{**row, "n": "3"}], attempt=3).states == {"unchanged": 1}
+    day = timedelta(days=1)
+    assert api.send([{**row, "n": "3"}], attempt=4, resubmit=day).states == {"unchanged": 1}
+    purge_leads(api.store, datetime.now(UTC) + day)
+    for attempt, name in enumerate(("1", "2", "3"), 5):
+        assert api.send([{**row, "n": name}], attempt=attempt).states == {"unchanged": 1}
+    assert api.texts() == {row["phone"]: 1}
+    assert api.send([{**row, "n": "4"}], attempt=9, resubmit="changed").states == {"accepted": 1}
 
 
 def test_too_few_rows_turn_the_run_red(sqlite_api: Any, people: People) -> None:

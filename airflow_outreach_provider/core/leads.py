@@ -247,6 +247,18 @@ def read_lead(
     return ReadLead(phone, identifier, contact, sections["applications"], sections["conversations"])
 
 
+def names_configuration(values: Mapping[str, Any]) -> bool:
+    """Whether values by target name hold a configuration id where :func:`read_lead` looks for one."""
+    contacts = values.get("contacts")
+    inner = contacts if isinstance(contacts, Mapping) else {}
+    places = [(values, ""), (values, "contacts."), (inner, "")]
+    return any(
+        place.get(prefix + spelling) not in (None, "")
+        for place, prefix in places
+        for spelling in CONFIGURATION_SPELLINGS
+    )
+
+
 def _map_by_alias(row: Mapping[str, Any]) -> dict[str, Any]:
     names = _alias_names(tuple(row))
     return dict(zip(names, row.values(), strict=True))

@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.expressions import compile_value
-from airflow_outreach_provider.core.leads import Mapper, PayloadFormat, build_mapper, check_format, read_lead
+from airflow_outreach_provider.core.leads import (
+    Mapper,
+    PayloadFormat,
+    build_mapper,
+    check_format,
+    names_configuration,
+    read_lead,
+)
 from airflow_outreach_provider.core.phones import LineType, check_region, line_type
 from airflow_outreach_provider.core.quiet_hours import QuietHours, zones_of
 from airflow_outreach_provider.core.states import LeadState, RowState
@@ -118,6 +125,10 @@ class LeadRules:
         return blake2b(
             repr(values).encode("utf-8", "surrogatepass"), digest_size=16, key=self.fingerprint
         ).hexdigest()
+
+    def names_configuration(self, values: Mapping[str, Any]) -> bool:
+        """Whether a row names the configuration it is for."""
+        return names_configuration(self._mapper(values))
 
     def draft(self, values: Mapping[str, Any], now: datetime) -> Draft:
         """Read a row.

@@ -194,6 +194,11 @@ class SubmitRun:
         :raises StoreError: the ledger is away.
         """
         self.options.check()
+        if self._rows is None and not (self.options.rules.campaign or self.options.rules.configuration_id):
+            raise ConfigurationError(
+                "nothing says whose planned leads to send",
+                "set campaign or configuration_id on the task, or configuration_id on the connection",
+            )
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._turned = asyncio.Event()
@@ -260,6 +265,8 @@ class SubmitRun:
                 planned = await self.stager.stage(chunk)
                 self._staging = False
                 await self._offer(planned)
+            if not self._over:
+                self.stager.end()
             if not self.options.dry_run and not self.options.stage_only:
                 await self._stage_leftovers()
         except Exception as error:  # noqa: BLE001 - a source that breaks must not cut off requests in flight

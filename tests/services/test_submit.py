@@ -352,6 +352,47 @@ def test_who_was_accepted_once_is_never_sent_again_without_a_rule(api: Any, peop
     assert api.send([{**row, "n": "4"}], attempt=9, resubmit="changed").states == {"accepted": 1}
 
 
+@pytest.mark.parametrize("rows", [300, 1])
+def test_no_configuration_anywhere_fails_at_once(sqlite_api: Any, people: People, rows: int) -> None:
+    """Neither task nor rows name one: one error with what to do, and no row is used up by it."""
+    got = sqlite_api.send(people(rows), configuration_id=None)
+    assert isinstance(got.error, ConfigurationError)
+    assert "configuration_id" in str(got.error)
+    assert (got.states, sqlite_api.ledger()) == ({}, {})
+    planned = sqlite_api.send([], source=None, configuration_id=None, attempt=2)
+    assert planned.error is None, "an empty source is not at fault"
+
+
+def test_rows_that_name_their_configuration_need_no_other(sqlite_api: Any, people: People) -> None:
+    """In any of the places it is read from; a row of the same source that lacks it is a rejected row."""
+    named: list[dict[str, object]] = [
+        {**row, **more}
+        for row, more in zip(
+            people(3), ({"configurationId": "on"}, {"CONFIGURATION_ID": "on"}, {"contacts": {"configuration_id": "on"}}), strict=True
+        )
+    ]  # fmt: skip
+    for attempt, row in enumerate(named, 1):
+        assert sqlite_api.send([row], configuration_id=None, attempt=attempt).states == {"accepted": 1}
+    got = sqlite_api.send([*people(1, 9), named[0]], configuration_id=None, attempt=9)
+    assert got.states == {"rejected": 1, "unchanged": 1}
+
+
+def test_a_consent_column_that_no_row_has_is_a_mistake_of_the_task(sqlite_api: Any, people: People) -> None:
+    """Everybody suppressed and green would be a silent stop; one row that has the column shows it exists."""
+    api = sqlite_api
+    got = api.send(people(300, sms_opt_in="yes"), require_consent="sms_optin")
+    assert isinstance(got.error, ConfigurationError)
+    assert "did you mean 'sms_opt_in'?" in str(got.error)
+    assert api.texts() == {}
+    assert api.send(people(3, sms_opt_in="yes"), require_consent="sms_opt_in").states == {"accepted": 3}
+    late = [*people(300, 50), *people(1, 400, sms_opt_in="yes")]
+    assert api.send(late, require_consent="sms_opt_in", attempt=2).states == {
+        "suppressed": 300,
+        "accepted": 1,
+    }
+    assert api.send([], require_consent="sms_opt_in", attempt=3).error is None
+
+
 def test_too_few_rows_turn_the_run_red(sqlite_api: Any, people: People) -> None:
     """An empty or cut file is not a success."""
     api = sqlite_api

@@ -33,12 +33,12 @@ class QuietHours:
     end: time
 
     @classmethod
-    def parse(cls, text: str) -> QuietHours:
+    def parse(cls, text: object) -> QuietHours:
         """Read ``HH:MM-HH:MM``.
 
         :raises ConfigurationError: it is not of that form, or start and end are the same.
         """
-        match = _FORM.fullmatch(text)
+        match = _FORM.fullmatch(text) if isinstance(text, str) else None
         try:
             if match is None:
                 raise ValueError

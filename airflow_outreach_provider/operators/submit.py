@@ -180,8 +180,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             raise ConfigurationError(
                 f"on_unknown {self.on_unknown!r} does not exist", "use 'hold' or 'resend'"
             )
-        window = self.concurrency or connection.max_concurrency
-        if not isinstance(window, int) or not 1 <= window <= 1000:
+        window = self.concurrency if self.concurrency is not None else connection.max_concurrency
+        if type(window) is not int or not 1 <= window <= 1000:
             raise ConfigurationError(f"concurrency is {window!r}", "use a whole number from 1 to 1000")
         rules = LeadRules(
             configuration_id=self.configuration_id or connection.configuration_id,
@@ -191,22 +191,22 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             default_region=self.default_region or connection.default_region,
             require_consent=self.require_consent,
             line_types=_line_types(self.line_types),
-            quiet_hours=QuietHours.parse(self.quiet_hours) if self.quiet_hours else None,
+            quiet_hours=None if self.quiet_hours in (None, "") else QuietHours.parse(self.quiet_hours),
             resubmit=self.resubmit,
         )
-        rules.check()
         if not 0 <= self.shard < self.shards:
             raise ConfigurationError(
                 f"shard {self.shard} of {self.shards} does not exist", "count shards from 0"
             )
-        return SubmitOptions(
+        rate = self.requests_per_second
+        options = SubmitOptions(
             rules=rules,
             on_unknown=self.on_unknown,
             max_rejected=RejectLimit.parse(self.max_rejected),
             min_rows=self.min_rows,
             dry_run=_flag(self.dry_run),
             window=window,
-            requests_per_second=self.requests_per_second or connection.requests_per_second,
+            requests_per_second=rate if rate is not None else connection.requests_per_second,
             conn_id=self.outreach_conn_id,
             lease=lease(),
             patience=self.patience,
@@ -215,6 +215,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             shard=self.shard,
             shards=self.shards,
         )
+        options.check()
+        return options
 
     def _reconcile(self, hook: OutreachHook, options: SubmitOptions) -> None:
         """Settle what earlier tries left held, where the connection can see the contact list; an aid, never a fault."""
@@ -268,9 +270,16 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         stats.incr("outreach.leads.rate_waits", run.rate_waits, tags=tags)
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
-        """Leads that came by XCom are kept out of the rendered fields Airflow stores."""
+        """Leads that came by XCom are kept out of the rendered fields Airflow stores.
+
+        Only a None written in the DAG means "what is planned": one that a template or an upstream task yields is a list
+        that is missing.
+        """
+        asked_for_planned = self.leads is None
         super()._do_render_template_fields(*args, **kwargs)
-        if not isinstance(self.leads, str | LeadRows | SqlLeads) and isinstance(self.leads, Iterable):
+        if self.leads is None and not asked_for_planned:
+            self.leads = LeadRows(None)
+        elif not isinstance(self.leads, str | LeadRows | SqlLeads) and isinstance(self.leads, Iterable):
             self.leads = LeadRows(cast("Iterable[Mapping[str, Any]]", self.leads))
 
 
@@ -348,7 +357,7 @@ def _count(value: int | str | None) -> int | None:
         return None
     try:
         number = int(value)
-    except ValueError:
+    except (TypeError, ValueError):
         number = -1
     if number < 0:
         raise ConfigurationError(f"max_rows is {value!r}", "use a whole number, or leave it out")

@@ -99,7 +99,14 @@ class SubmitOptions:
         self.rules.check()
         if self.window < 1:
             raise ConfigurationError(f"concurrency is {self.window!r}", "use a whole number from 1 on")
-        if self.requests_per_second is not None and not 0 < self.requests_per_second < inf:
+        if self.min_rows is not None and (type(self.min_rows) is not int or self.min_rows < 0):
+            raise ConfigurationError(
+                f"min_rows is {self.min_rows!r}", "use a whole number, or None for any number"
+            )
+        if not _is_number(self.patience):
+            raise ConfigurationError(f"patience is {self.patience!r}", "use a number of seconds")
+        rate = self.requests_per_second
+        if rate is not None and not (_is_number(rate) and 0 < rate < inf):
             raise ConfigurationError(
                 f"requests_per_second is {self.requests_per_second!r}",
                 "use a number above 0, or None for no limit",
@@ -108,6 +115,10 @@ class SubmitOptions:
             raise ConfigurationError(
                 f"on_unknown {self.on_unknown!r} does not exist", "use 'hold' or 'resend'"
             )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Progress(Protocol):

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -26,7 +27,7 @@ from airflow_outreach_provider.core.errors import (
 )
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.net.contacts import TetherContacts
-from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
+from airflow_outreach_provider.operators.outreach import SqlLeads, SubmitLeadsOperator
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.ledger_schema import attempts, leads, runs
 
@@ -296,6 +297,17 @@ def test_a_pattern_takes_every_file_that_matches(
         ({"mapping": {"firstName": "first_name"}}, "no phoneNumber"),
         ({"mapping": {"phoneNumber": "{{ row.phone | trimm }}"}}, "trim"),
         ({"concurrency": 0.5}, "concurrency"),
+        ({"concurrency": 0}, "concurrency is 0"),
+        ({"concurrency": True}, "concurrency is True"),
+        ({"requests_per_second": 0}, "requests_per_second is 0"),
+        ({"requests_per_second": "fast"}, "requests_per_second is 'fast'"),
+        ({"min_rows": "5"}, "min_rows is '5'"),
+        ({"min_rows": -1}, "min_rows is -1"),
+        ({"patience": None}, "patience is None"),
+        ({"quiet_hours": 5}, "quiet_hours 5"),
+        ({"max_rows": [3]}, "max_rows is [3]"),
+        ({"leads": "/tmp"}, "/tmp is a folder"),
+        ({"leads": lambda context, jinja_env: None}, "leads came out as None"),
         ({"outreach_conn_id": "no_such_connection"}, "no_such_connection"),
     ],
 )
@@ -343,6 +355,64 @@ def test_retry_after_beats_the_tasks_own_delay(sim: RunningSimulator, run_task: 
     ran = run_task(operator(retry_delay=timedelta(hours=1)))
     assert ran.retry_delay is not None
     assert 40 <= ran.retry_delay.total_seconds() <= 47
+
+
+def test_a_file_named_like_a_pattern_is_read(
+    sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The file that is there comes before the pattern its name could be; folders match no pattern."""
+    (tmp_path / "br[1].csv").write_text("phone\n+14165550100\n")
+    (tmp_path / "br1.csv").write_text("phone\n+14165550101\n")
+    (tmp_path / "br2.csv").mkdir()
+    ran = run_task(operator(leads=f"{tmp_path}/br[1].csv"))
+    assert ran.xcom["accepted"] == 1, ran.error
+    assert sim.texts("+14165550100")["texts"] == 1
+    assert run_task(operator(leads=f"{tmp_path}/br?.csv", task_id="pattern")).xcom["accepted"] == 1
+
+
+def test_none_in_the_dag_sends_what_is_planned_also_after_rendering(
+    sim: RunningSimulator, run_task: Callable[..., Any]
+) -> None:
+    """The None somebody wrote is a wish, on the second try too."""
+    task = operator(leads=None)
+    assert run_task(task).state == run_task(task, try_number=2).state == "success"
+
+
+def test_a_query_that_fails_says_so_without_its_parameters(
+    sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Parameters are personal data; what the database said is told, in its first line and masked."""
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "crm.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(connection))
+    for sql, given in (
+        ("SELECT phone FROM nowhere WHERE phone = :p", {"p": "+14165550123"}),
+        ("SELECT phone FROM nowhere WHERE phone = ?", ["+14165550123"]),
+        ("SELECT :p + :q", {"p": "+14165550123"}),
+        ("CREATE TABLE t (x)", None),
+    ):
+        ran = run_task(operator(leads=SqlLeads("crm", sql, given)))
+        assert isinstance(ran.error, OutreachError)
+        assert "sql on crm failed" in str(ran.error)
+        assert "4165550123" not in f"{ran.error!r} {ran.error.__cause__!r}"
+
+
+@pytest.mark.parametrize("given", [None, {}, {"n": "x:b"}])
+def test_a_colon_in_a_query_is_a_parameter_only_where_one_is_given(
+    sim: RunningSimulator,
+    run_task: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    given: dict[str, str] | None,
+) -> None:
+    """LIKE '%:b' means what it says, with and without parameters beside it."""
+    with sqlite3.connect(tmp_path / "crm.db") as crm:
+        crm.execute("CREATE TABLE l (phone, name)")
+        crm.executemany("INSERT INTO l VALUES (?, ?)", [("+14165550100", "x:b"), ("+14165550101", "x")])
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "crm.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(connection))
+    sql = "SELECT phone FROM l WHERE name LIKE '%:b'" + (" AND name = :n" if given else "")
+    ran = run_task(operator(leads=SqlLeads("crm", sql, given)))
+    assert ran.xcom["accepted"] == 1, ran.error
 
 
 def test_a_sync_is_staged_once_and_sent_by_several_tasks(
@@ -410,10 +480,6 @@ def test_leads_by_query(
     sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SqlLeads reads a query's rows by their column names, with bound parameters and a templated text."""
-    import sqlite3
-
-    from airflow_outreach_provider.operators.outreach import SqlLeads
-
     with sqlite3.connect(tmp_path / "crm.db") as crm:
         crm.execute("CREATE TABLE people (phone TEXT, first_name TEXT, wants INTEGER)")
         crm.executemany("INSERT INTO people VALUES (?, ?, ?)", [(lead["phone"], "Ann", 1) for lead in LEADS])

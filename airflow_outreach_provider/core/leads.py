@@ -71,8 +71,11 @@ class Lead(BaseModel):
         )
 
     def body(self, payload_format: PayloadFormat) -> str:
-        """The payload as compact JSON."""
-        return to_json(self.payload(payload_format)).decode()
+        """The payload as compact JSON.
+
+        :raises LeadRejected: it holds text that is no Unicode.
+        """
+        return _to_json(self.payload(payload_format))
 
 
 class ReadLead(NamedTuple):
@@ -97,10 +100,14 @@ class ReadLead(NamedTuple):
             self.application,
             self.conversation,
         )
-        try:
-            return to_json(payload).decode()
-        except ValueError:
-            raise LeadRejected("value_not_json", "a value holds text that is no Unicode") from None
+        return _to_json(payload)
+
+
+def _to_json(payload: dict[str, Any]) -> str:
+    try:
+        return to_json(payload).decode()
+    except ValueError:
+        raise LeadRejected("value_not_json", "a value holds text that is no Unicode") from None
 
 
 def _payload(

@@ -14,7 +14,7 @@ from airflow_outreach_provider.core.rules import Draft, LeadRules, Memory, Verdi
 from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.columns import Columns
 from airflow_outreach_provider.services.reading_row import Row
-from airflow_outreach_provider.services.tally import SeenIds, Tally
+from airflow_outreach_provider.services.tally import SeenHashes, SeenIds, Tally
 from airflow_outreach_provider.store.ledger import Entry, Key, Known, Ledger
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class Stager:
         self._dry_run = dry_run
         self._resend = resend
         self._counted: list[tuple[RowState, str, str | None]] = []
-        self._dry_seen: set[Key] = set()
+        self._dry_seen = SeenHashes()
         self._now = now
         self._columns = Columns(rules)
 
@@ -219,7 +219,8 @@ class Stager:
             else:
                 first[item.key] = item
         if self._dry_run:
-            self._dry_seen.update(first)
+            for key in first:
+                self._dry_seen.add(key)
         return list(first.values())
 
     def _place(self, item: _Item, lead_id: int) -> list[Planned]:

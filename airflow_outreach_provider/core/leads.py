@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
@@ -318,6 +319,8 @@ def _put(section: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _json_value(key: str, value: Any, depth: int = 0) -> Any:
+    if isinstance(value, Enum):
+        value = value.value
     if isinstance(value, bool | int):
         return value
     if isinstance(value, str):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import NamedTuple
 
 import phonenumbers
@@ -153,6 +153,8 @@ def _read_plain(text: str, region: str | None) -> Phone | None:
 def _plain_text(raw: object) -> str:
     if raw is None or isinstance(raw, bool):
         raise LeadRejected("phone_missing", "the row has no phone number")
+    if isinstance(raw, Enum):
+        raw = raw.value
     if isinstance(raw, float | Decimal):
         # repr(float(…)): a float of NumPy does not print as a number.
         return _from_number(Decimal(repr(float(raw))) if isinstance(raw, float) else raw)

@@ -48,7 +48,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     The ledger remembers who was submitted: a retry, a Clear, a backfill, another DAG with the same file send
     only what is left. Returns the rows by state; they add up to the rows read.
 
-    :param leads: None sends what is planned in the ledger (see ``StageLeadsOperator``); else a list of dicts, a path or URI of ``.csv`` or ``.jsonl`` files (optionally ``.gz``; ``*`` in the
+    :param leads: a None written in the DAG sends what is planned in the ledger (see ``StageLeadsOperator``), one that
+        a template or an upstream task yields is an error; else a list of dicts, a path or URI of ``.csv`` or ``.jsonl`` files (optionally ``.gz``; ``*`` in the
         file name; any object store Airflow knows), or ``SqlLeads``. Streamed, never all in memory. Templated.
     :param configuration_id: the platform's outreach configuration; the connection's where None; a row's own
         ``configurationId`` comes before both. Templated.
@@ -63,7 +64,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     :param resubmit: accepted leads whose row changed: ``never``, ``changed``, or a timedelta: changed, and
         accepted at least that long ago.
     :param quiet_hours: e.g. ``21:00-08:00``: hours at the recipient's in which nobody is texted; a later run does.
-    :param require_consent: a column that must say yes.
+        Looked at when a row is read and again before it is sent.
+    :param require_consent: a column that must say yes; a name that no row has is an error.
     :param line_types: kinds of line that may be texted, e.g. ``["mobile", "fixed_line_or_mobile"]``.
     :param max_rejected: how many rows may fail, ``"5%"`` or a number, before the task does; None for any number.
     :param min_rows: fewer rows than this fail the task.

@@ -18,7 +18,7 @@ class Columns:
     def __init__(self, rules: LeadRules) -> None:
         self._rules = rules
         self._names: dict[str, None] = {}
-        self._wants_id = rules.configuration_id is None
+        self._wants_id = not rules.configuration_id
         self._wants_consent = rules.require_consent is not None
 
     def look(self, rows: Iterable[Row]) -> None:

@@ -58,7 +58,7 @@ def leads_resolve(args: Namespace) -> None:
 
 @exit_with_advice
 def leads_reconcile(args: Namespace) -> None:
-    """Ask the platform's contact list what became of held leads."""
+    """Ask a connection's contact list what became of the held leads that were sent through it."""
     from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.outreach import OutreachHook
     from airflow_outreach_provider.hooks.settings import open_store
@@ -74,6 +74,7 @@ def leads_reconcile(args: Namespace) -> None:
         reconcile(
             open_store(),
             contacts,
+            conn_id=args.conn_id,
             delay=timedelta(minutes=args.after),
             campaign=args.campaign,
             limit=args.limit,
@@ -245,7 +246,7 @@ LEADS_COMMANDS = (
     ),
     ActionCommand(
         name="reconcile",
-        help="Settle held leads by the platform's contact list",
+        help="Settle the held leads of a connection by its contact list",
         func=leads_reconcile,
         args=(
             Arg(flags=("--conn-id",), default="outreach_default", help="Connection (default: outreach_default)"),

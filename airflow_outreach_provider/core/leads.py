@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
@@ -71,8 +72,11 @@ class Lead(BaseModel):
         )
 
     def body(self, payload_format: PayloadFormat) -> str:
-        """The payload as compact JSON."""
-        return to_json(self.payload(payload_format)).decode()
+        """The payload as compact JSON.
+
+        :raises LeadRejected: it holds text that is no Unicode.
+        """
+        return _to_json(self.payload(payload_format))
 
 
 class ReadLead(NamedTuple):
@@ -97,10 +101,14 @@ class ReadLead(NamedTuple):
             self.application,
             self.conversation,
         )
-        try:
-            return to_json(payload).decode()
-        except ValueError:
-            raise LeadRejected("value_not_json", "a value holds text that is no Unicode") from None
+        return _to_json(payload)
+
+
+def _to_json(payload: dict[str, Any]) -> str:
+    try:
+        return to_json(payload).decode()
+    except ValueError:
+        raise LeadRejected("value_not_json", "a value holds text that is no Unicode") from None
 
 
 def _payload(
@@ -247,6 +255,18 @@ def read_lead(
     return ReadLead(phone, identifier, contact, sections["applications"], sections["conversations"])
 
 
+def names_configuration(values: Mapping[str, Any]) -> bool:
+    """Whether values by target name hold a configuration id where :func:`read_lead` looks for one."""
+    contacts = values.get("contacts")
+    inner = contacts if isinstance(contacts, Mapping) else {}
+    places = [(values, ""), (values, "contacts."), (inner, "")]
+    return any(
+        place.get(prefix + spelling) not in (None, "")
+        for place, prefix in places
+        for spelling in CONFIGURATION_SPELLINGS
+    )
+
+
 def _map_by_alias(row: Mapping[str, Any]) -> dict[str, Any]:
     names = _alias_names(tuple(row))
     return dict(zip(names, row.values(), strict=True))
@@ -299,6 +319,8 @@ def _put(section: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _json_value(key: str, value: Any, depth: int = 0) -> Any:
+    if isinstance(value, Enum):
+        value = value.value
     if isinstance(value, bool | int):
         return value
     if isinstance(value, str):

@@ -14,6 +14,10 @@ _AT_ANY = re.compile(r"@|%40|\uff20")
 # What no database takes and no log should: control characters, and halves of surrogate pairs.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
+_BEARER = re.compile(r"(bearer\s+)[^\s\"',;<>]+", re.IGNORECASE)
+_SHORTEST_SECRET = 4  # what is shorter is in every second word
+HIDDEN = "•••"
+
 
 def mask_phone(phone: str | None) -> str:
     """``+14165550123`` → ``+1416•••0123``; at most the first five and last four characters stay."""
@@ -31,6 +35,13 @@ def mask_email(email: str | None) -> str:
         return "–"
     local, at, domain = email.strip().rpartition("@")
     return f"{local[:1]}•••@{domain}" if at and local else "•••"
+
+
+def redact(text: str, secret: str) -> str:
+    """The text without a secret and without the credentials of any ``Bearer …``, in any case of letters."""
+    if len(secret) >= _SHORTEST_SECRET and secret.casefold() in text.casefold():
+        text = re.sub(re.escape(secret), HIDDEN, text, flags=re.IGNORECASE)
+    return _BEARER.sub(rf"\1{HIDDEN}", text)
 
 
 def printable(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-from airflow_outreach_provider.core.masking import mask_text, printable
+from airflow_outreach_provider.core.masking import mask_text, printable, redact
 from airflow_outreach_provider.core.retry_after import parse_retry_after
 
 
@@ -158,42 +158,59 @@ class Answer(NamedTuple):
 
 
 def judge(
-    status: int, body: bytes, *, now: datetime, retry_after: str | None = None, latency_ms: int = 0
+    status: int,
+    body: bytes,
+    *,
+    now: datetime,
+    retry_after: str | None = None,
+    latency_ms: int = 0,
+    secret: str = "",
 ) -> Answer:
     """Judge an answer that came.
 
     :param body: the (start of the) body; may be empty, HTML or anything.
     :param retry_after: the ``Retry-After`` header, seconds or an HTTP date.
     :param now: to turn a date into seconds.
+    :param secret: the API key, which an answer may repeat; no detail does.
     """
     if 200 <= status < 300:
-        return _judge_success(status, body, latency_ms)
+        return _judge_success(status, body, latency_ms, secret)
     ruling = STATUS_RULINGS.get(status) or CLASS_RULINGS.get(status // 100) or CLASS_RULINGS[1]
     wait = parse_retry_after(retry_after, now) if ruling.outcome is _U else None
-    return Answer(ruling.outcome, ruling.reason, _detail(ruling, status, body), status, wait, latency_ms)
+    return Answer(
+        ruling.outcome, ruling.reason, _detail(ruling, status, body, secret), status, wait, latency_ms
+    )
 
 
-def judge_fault(fault: Fault, said: str = "", latency_ms: int = 0) -> Answer:
-    """Judge an answer that did not come."""
+def judge_fault(fault: Fault, said: str = "", latency_ms: int = 0, secret: str = "") -> Answer:
+    """Judge an answer that did not come.
+
+    :param secret: the API key, which what was said may repeat.
+    """
     ruling = FAULT_RULINGS[fault]
-    detail = f"{ruling.says} ({mask_text(said, 160)})" if said else ruling.says
+    detail = f"{ruling.says} ({mask_text(redact(said, secret), 160)})" if said else ruling.says
     return Answer(ruling.outcome, ruling.reason, detail, latency_ms=latency_ms)
 
 
-def _judge_success(status: int, body: bytes, latency_ms: int) -> Answer:
+def _judge_success(status: int, body: bytes, latency_ms: int, secret: str) -> Answer:
     """``success: true`` decides; the message text differs between versions and is never matched on."""
     answer = _json(body)
     if not isinstance(answer, dict):
         ruling = CLASS_RULINGS[2]
-        return Answer(ruling.outcome, ruling.reason, _detail(ruling, status, body), status, None, latency_ms)
+        return Answer(
+            ruling.outcome, ruling.reason, _detail(ruling, status, body, secret), status, None, latency_ms
+        )
     data = answer.get("data")
     ids: dict[str, Any] = data if isinstance(data, dict) else {}
     success = answer.get("success")
     if success is False:
-        return Answer(_R, SAID_FAILURE.reason, _detail(SAID_FAILURE, status, body), status, None, latency_ms)
+        detail = _detail(SAID_FAILURE, status, body, secret)
+        return Answer(_R, SAID_FAILURE.reason, detail, status, None, latency_ms)
     if success is not True and not ids.get("contactId"):
         ruling = CLASS_RULINGS[2]
-        return Answer(ruling.outcome, ruling.reason, _detail(ruling, status, body), status, None, latency_ms)
+        return Answer(
+            ruling.outcome, ruling.reason, _detail(ruling, status, body, secret), status, None, latency_ms
+        )
     return Answer(
         _A, SAID_SUCCESS.reason, "", status, None, latency_ms,
         _id(ids.get("contactId")), _id(ids.get("conversationId")), _id(ids.get("applicationId")),
@@ -214,8 +231,8 @@ def _id(value: object) -> str | None:
     return printable(str(value)[:64]) if isinstance(value, str | int) and value != "" else None
 
 
-def _detail(ruling: Ruling, status: int, body: bytes) -> str:
-    said = _said(body)
+def _detail(ruling: Ruling, status: int, body: bytes, secret: str) -> str:
+    said = mask_text(redact(_said(body), secret), 200)
     return f"HTTP {status}: {ruling.says}" + (f" — it said: {said}" if said else "")
 
 
@@ -231,5 +248,5 @@ def _said(body: bytes) -> str:
     if isinstance(parsed, dict):
         for key in ("message", "error", "detail", "reason"):
             if isinstance(parsed.get(key), str):
-                return mask_text(parsed[key], 200)
-    return mask_text(" ".join(text.split()), 200)
+                return str(parsed[key])
+    return " ".join(text.split())

@@ -76,14 +76,18 @@ class Pace:
         self._trouble(now)
 
     def refused(self, now: float, retry_after: float | None) -> None:
-        """The other side did not process a request: slow down, wait as long as it asks or a little longer each time."""
+        """The other side did not process a request: slow down, wait as long as it asks and a little longer each time.
+
+        :param retry_after: seconds; 0, or a date in the past, is no leave to ask without a pause.
+        """
         self._trouble(now)
+        pause = 0.0
         if retry_after is not None:
-            self.asked_to_wait = retry_after
-            self.paused_until = max(self.paused_until, now + retry_after)
-        elif now >= self.paused_until:
-            self.paused_until = now + min(_BACKOFF_LAST, _BACKOFF_FIRST * 2**self._refusals)
+            self.asked_to_wait = pause = retry_after
+        if now >= self.paused_until:
+            pause = max(pause, min(_BACKOFF_LAST, _BACKOFF_FIRST * 2**self._refusals))
             self._refusals += 1
+        self.paused_until = max(self.paused_until, now + pause)
 
     def exhausted(self) -> bool:
         """Whether the window is used up by leads in doubt: the batch must stop."""

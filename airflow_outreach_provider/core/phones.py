@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import NamedTuple
 
 import phonenumbers
@@ -24,6 +24,7 @@ _PUNCTUATED = re.compile(r"\+? *[(]?[0-9][0-9 ()\-]{3,30}")
 _UNPUNCTUATED = dict.fromkeys(map(ord, " ()-"))
 _NO_COUNTRY = "001"  # what the library calls the region of e.g. +800
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
+_DIGIT = re.compile(r"\d")
 _FLOAT = re.compile(r"(\+?\d{5,})[.,]0+")
 _INVISIBLE: dict[int, str | None] = {
     **dict.fromkeys(
@@ -115,12 +116,12 @@ def parse_phone(raw: object, region: str | None = None) -> Phone:
         ``1.4165550123E10`` and ``tel:+1-416-555-0123`` are all understood.
     :param region: where a number without country code belongs (ISO 3166, capitals).
     :raises LeadRejected: with reason ``phone_missing``, ``phone_not_a_number``, ``phone_too_short``,
-        ``phone_too_long``, ``phone_invalid``, ``phone_lossy`` or ``region_unknown``.
+        ``phone_too_long``, ``phone_invalid``, ``phone_ambiguous``, ``phone_lossy`` or ``region_unknown``.
     """
     text = raw if type(raw) is str and _PLAIN.fullmatch(raw) else _plain_text(raw)
     if (plain := _read_plain(text, region)) is not None:
         return plain
-    number = _parse(text, region)
+    number = _settle_country_code(_parse(text, region), text, region)
     # What is_valid_number() does, without looking up the region twice.
     home = phonenumbers.region_code_for_number(number)
     if home is None or not phonenumbers.is_valid_number_for_region(number, home):
@@ -152,6 +153,8 @@ def _read_plain(text: str, region: str | None) -> Phone | None:
 def _plain_text(raw: object) -> str:
     if raw is None or isinstance(raw, bool):
         raise LeadRejected("phone_missing", "the row has no phone number")
+    if isinstance(raw, Enum):
+        raw = raw.value
     if isinstance(raw, float | Decimal):
         # repr(float(…)): a float of NumPy does not print as a number.
         return _from_number(Decimal(repr(float(raw))) if isinstance(raw, float) else raw)
@@ -203,6 +206,42 @@ def _parse(text: str, region: str | None) -> phonenumbers.PhoneNumber:
         if phonenumbers.is_valid_number(international):
             return international
     return number
+
+
+def _settle_country_code(
+    number: phonenumbers.PhoneNumber, text: str, region: str | None
+) -> phonenumbers.PhoneNumber:
+    """``4915123456789`` in Germany is somebody's mobile without its +, or a stranger's number within the country.
+
+    The library always reads the latter. Where only one is a number in use, it is that one; in North America, and
+    wherever else a number is too long to hold its country code, both readings are the same.
+    """
+    other = _with_plus(text, region)
+    if other is None or other == number or not phonenumbers.is_valid_number(other):
+        return number
+    if not phonenumbers.is_valid_number(number):
+        return other
+    raise LeadRejected(
+        "phone_ambiguous",
+        f"the number starts with the country code of {region}, and is a number in use with and without it; "
+        "write it with + or as it is dialled within the country",
+    )
+
+
+def _with_plus(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    """A number without + that starts with its region's country code, read as if it had the +; else None."""
+    first = _DIGIT.search(text)
+    if region is None or first is None or "+" in text or "\uff0b" in text:
+        return None
+    digits = phonenumbers.normalize_digits_only(text)
+    if not digits.startswith(str(phonenumbers.country_code_for_region(region))):
+        return None
+    try:
+        other = phonenumbers.parse("+" + text[first.start() :])
+    except NumberParseException:
+        return None
+    other.extension = None
+    return other
 
 
 def _parse_reason(error: NumberParseException, text: str) -> tuple[str, str]:

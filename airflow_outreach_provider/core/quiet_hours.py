@@ -33,12 +33,12 @@ class QuietHours:
     end: time
 
     @classmethod
-    def parse(cls, text: str) -> QuietHours:
+    def parse(cls, text: object) -> QuietHours:
         """Read ``HH:MM-HH:MM``.
 
         :raises ConfigurationError: it is not of that form, or start and end are the same.
         """
-        match = _FORM.fullmatch(text)
+        match = _FORM.fullmatch(text) if isinstance(text, str) else None
         try:
             if match is None:
                 raise ValueError
@@ -71,23 +71,39 @@ class QuietHours:
         limit = moment + _HORIZON
         places = [_zone(name) for name in zones] or [ZoneInfo("UTC")]
         while moment <= limit:
-            closed = [self._end_of_quiet(moment, zone) for zone in places if self._quiet_in(moment, zone)]
+            closed = [_next(self.end, moment, zone) for zone in places if self._quiet_in(moment, zone)]
             if not closed:
                 return moment
             moment = max(closed)
         return None
 
+    def open_until(self, zones: tuple[str, ...], now: datetime) -> datetime:
+        """A moment up to which every zone is open from ``now`` on; ask again then. ``now`` where one is quiet.
+
+        It is the start of the next quiet span, or a clock change before it.
+
+        :param zones: IANA names; unknown ones count as UTC.
+        :param now: timezone-aware.
+        :return: a UTC datetime.
+        """
+        moment = now.astimezone(UTC)
+        return min(
+            moment if self._quiet_in(moment, zone) else _next(self.start, moment, zone)
+            for zone in [_zone(name) for name in zones] or [ZoneInfo("UTC")]
+        )
+
     def _quiet_in(self, moment: datetime, zone: ZoneInfo) -> bool:
         return self.covers(moment.astimezone(zone).time())
 
-    def _end_of_quiet(self, moment: datetime, zone: ZoneInfo) -> datetime:
-        """A moment after ``moment`` before which the zone does not open: the end of the span, or a clock change."""
-        local = moment.astimezone(zone)
-        wall, end = local.replace(tzinfo=UTC), datetime.combine(local.date(), self.end, UTC)
-        instant = moment + (end - wall) % timedelta(days=1)
-        if instant.astimezone(zone).utcoffset() == local.utcoffset():
-            return instant
-        return _clock_change(moment, instant, zone)
+
+def _next(wall_time: time, moment: datetime, zone: ZoneInfo) -> datetime:
+    """When the zone's clock next shows a time, or changes before that."""
+    local = moment.astimezone(zone)
+    wall, wanted = local.replace(tzinfo=UTC), datetime.combine(local.date(), wall_time, UTC)
+    instant = moment + (wanted - wall) % timedelta(days=1)
+    if instant.astimezone(zone).utcoffset() == local.utcoffset():
+        return instant
+    return _clock_change(moment, instant, zone)
 
 
 def _clock_change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b, sha256
 from typing import Any, NamedTuple
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.expressions import compile_value
-from airflow_outreach_provider.core.leads import Mapper, PayloadFormat, build_mapper, check_format, read_lead
+from airflow_outreach_provider.core.leads import (
+    Mapper,
+    PayloadFormat,
+    build_mapper,
+    check_format,
+    names_configuration,
+    read_lead,
+)
 from airflow_outreach_provider.core.phones import LineType, check_region, line_type
 from airflow_outreach_provider.core.quiet_hours import QuietHours, zones_of
 from airflow_outreach_provider.core.states import LeadState, RowState
@@ -28,6 +35,7 @@ class Draft(NamedTuple):
 
     :param state: planned, suppressed or deferred.
     :param not_before: when a deferred lead may be sent.
+    :param open_until: up to when a planned lead may be sent without another look at the clock; None for ever.
     """
 
     campaign: str
@@ -39,6 +47,25 @@ class Draft(NamedTuple):
     content_hash: str
     email_hash: str | None
     not_before: datetime | None = None
+    open_until: datetime | None = None
+
+
+class Gate(NamedTuple):
+    """Whether a number may be texted now.
+
+    :param state: planned, suppressed or deferred.
+    :param not_before: when a deferred one opens.
+    :param open_until: up to when a planned one is certainly open; None for always.
+    """
+
+    state: LeadState
+    reason: str = ""
+    detail: str = ""
+    not_before: datetime | None = None
+    open_until: datetime | None = None
+
+
+_OPEN = Gate(LeadState.PLANNED)
 
 
 @dataclass(frozen=True)
@@ -99,6 +126,10 @@ class LeadRules:
             repr(values).encode("utf-8", "surrogatepass"), digest_size=16, key=self.fingerprint
         ).hexdigest()
 
+    def names_configuration(self, values: Mapping[str, Any]) -> bool:
+        """Whether a row names the configuration it is for."""
+        return names_configuration(self._mapper(values))
+
     def draft(self, values: Mapping[str, Any], now: datetime) -> Draft:
         """Read a row.
 
@@ -113,43 +144,40 @@ class LeadRules:
         )
         payload = lead.body(self.payload_format)
         phone = lead.phone.e164
-        state, reason, detail, not_before = self._gate(values, phone, now)
+        gate = self._gate(values, phone, now)
         email = lead.contact.get("email")
         return Draft(
-            self.campaign or lead.configuration_id, phone, state, reason, detail, payload,
+            self.campaign or lead.configuration_id, phone, gate.state, gate.reason, gate.detail, payload,
             blake2b(payload.encode(), digest_size=16).hexdigest(),
-            hash_email(email) if isinstance(email, str) else None, not_before,
+            hash_email(email) if isinstance(email, str) else None, gate.not_before, gate.open_until,
         )  # fmt: skip
 
-    def _gate(
-        self, values: Mapping[str, Any], phone: str, now: datetime
-    ) -> tuple[LeadState, str, str, datetime | None]:
+    def _gate(self, values: Mapping[str, Any], phone: str, now: datetime) -> Gate:
         if self.require_consent is not None and not _consents(values.get(self.require_consent)):
-            return (
-                LeadState.SUPPRESSED,
-                "no_consent",
-                f"column {self.require_consent!r} does not say yes",
-                None,
-            )
+            detail = f"column {self.require_consent!r} does not say yes"
+            return Gate(LeadState.SUPPRESSED, "no_consent", detail)
         if self.line_types is not None and (kind := line_type(phone)) not in self.line_types:
-            return LeadState.SUPPRESSED, "line_type", f"the number is {kind}", None
+            return Gate(LeadState.SUPPRESSED, "line_type", f"the number is {kind}")
         return self.gate_hours(phone, now)
 
-    def gate_hours(self, phone: str, now: datetime) -> tuple[LeadState, str, str, datetime | None]:
-        """Whether a number is open now, and if not, from when on: (state, reason, detail, not before)."""
+    def gate_hours(self, phone: str, now: datetime) -> Gate:
+        """Whether a number is open now, and until when or from when on."""
         if self.quiet_hours is None:
-            return LeadState.PLANNED, "", "", None
-        opens = self.quiet_hours.next_open(zones_of(phone), now)
-        if opens is None:
-            return (
-                LeadState.SUPPRESSED,
-                "never_open",
-                "no hour of the day is open in all time zones of the number",
-                None,
-            )
-        if opens <= now:
-            return LeadState.PLANNED, "", "", None
-        return LeadState.DEFERRED, "quiet_hours", f"open from {opens:%Y-%m-%d %H:%M} UTC", opens
+            return _OPEN
+        return _gate_zones(self.quiet_hours, zones_of(phone), now)
+
+
+@lru_cache(maxsize=1024)
+def _gate_zones(quiet: QuietHours, zones: tuple[str, ...], now: datetime) -> Gate:
+    """Remembered, for all rows of a chunk are read at one moment."""
+    opens = quiet.next_open(zones, now)
+    if opens is None:
+        return Gate(
+            LeadState.SUPPRESSED, "never_open", "no hour of the day is open in all time zones of the number"
+        )
+    if opens <= now:
+        return Gate(LeadState.PLANNED, open_until=quiet.open_until(zones, now))
+    return Gate(LeadState.DEFERRED, "quiet_hours", f"open from {opens:%Y-%m-%d %H:%M} UTC", opens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,16 +230,21 @@ def decide(
     fresh = Verdict(_ROW_STATES[state], reason, state)
     if memory is None:
         return fresh
+    sends = state in (LeadState.PLANNED, LeadState.DEFERRED)
     match memory.state:
         case LeadState.ACCEPTED:
-            again = state in (LeadState.PLANNED, LeadState.DEFERRED) and _may_resubmit(memory, resubmit, now)
+            again = sends and not memory.same and not _is_barred(memory, resubmit, now)
             return fresh if again else Verdict(RowState.UNCHANGED, "texted_before")
         case LeadState.HELD:
             return fresh if resend else Verdict(RowState.HELD, memory.reason)
         case LeadState.SENDING:
             return Verdict(RowState.ELSEWHERE, "another_run_is_sending")
+        case LeadState.REJECTED if memory.same:
+            return Verdict(RowState.REJECTED, memory.reason)
+        case LeadState.REJECTED | LeadState.SUPPRESSED if sends and _is_barred(memory, resubmit, now):
+            return Verdict(RowState.UNCHANGED, "texted_before")
         case LeadState.REJECTED:
-            return Verdict(RowState.REJECTED, memory.reason) if memory.same else fresh
+            return fresh
         case LeadState.PLANNED | LeadState.SUPPRESSED | LeadState.DEFERRED:
             unchanged = memory.same and memory.state == state and memory.reason == reason
             return Verdict(RowState(state), reason, None if unchanged else state)
@@ -222,12 +255,14 @@ def hash_email(email: str) -> str:
     return sha256(email.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _may_resubmit(memory: Memory, resubmit: Resubmit, now: datetime) -> bool:
-    if memory.same or resubmit == "never":
+def _is_barred(memory: Memory, resubmit: Resubmit, now: datetime) -> bool:
+    """Whether somebody who was accepted, be it before a later refusal, may not be sent anything else now."""
+    accepted = memory.accepted_at
+    if accepted is None and memory.state is not LeadState.ACCEPTED:
         return False
     if isinstance(resubmit, timedelta):
-        return memory.accepted_at is None or now - memory.accepted_at >= resubmit
-    return True
+        return accepted is not None and now - accepted < resubmit
+    return resubmit == "never"
 
 
 def _consents(value: object) -> bool:

@@ -20,11 +20,26 @@ from airflow_outreach_provider.core.errors import (
     OutcomeUnknown,
     OutreachUnavailable,
 )
-from airflow_outreach_provider.core.leads import Lead, PayloadFormat, build_lead, build_mapper, check_format
+from airflow_outreach_provider.core.leads import (
+    Lead,
+    PayloadFormat,
+    build_lead,
+    build_mapper,
+    check_format,
+    names_configuration,
+)
 from airflow_outreach_provider.core.outcomes import Answer, Outcome
 from airflow_outreach_provider.core.phones import check_region
+from airflow_outreach_provider.hooks.connection_fields import (
+    read_base_url,
+    read_extra,
+    read_headers,
+    read_number,
+    read_text,
+)
 from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
+from airflow_outreach_provider.services.poll import contact_id
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -114,11 +129,12 @@ class OutreachHook(HttpHook):
                 number: int | None = pages.first
                 while number is not None:
                     page = await pages.page(number)
-                    for row in page.rows:
-                        if updated_since is None or _touched(row) >= updated_since:
-                            found[str(row.get("_id") or len(found))] = dict(row)
-                    number = page.following if page.rows else None
-            return list(found.values())
+                    here = {contact_id(row): dict(row) for row in page.rows}
+                    if here.keys() <= found.keys():
+                        break  # past the end; some servers give the last page, or the only one, again and again
+                    found |= here
+                    number = page.following
+            return [row for row in found.values() if updated_since is None or _touched(row) >= updated_since]
 
         return run_async(collect())
 
@@ -140,12 +156,7 @@ class OutreachHook(HttpHook):
         """
         check_format(None, payload_format)
         if not isinstance(lead, Lead):
-            lead, _ = build_lead(
-                build_mapper(None, lambda template: lambda row: template)(lead),
-                configuration_id=configuration_id or self.settings.configuration_id,
-                region=check_region(self.settings.default_region),
-                payload_format=payload_format,
-            )
+            lead = self._lead(lead, configuration_id or self.settings.configuration_id, payload_format)
         answer = self._ask(lead.body(payload_format).encode())
         if answer.outcome is Outcome.ACCEPTED:
             return {
@@ -154,6 +165,21 @@ class OutreachHook(HttpHook):
                 "applicationId": answer.application_id,
             }
         raise _error_of(answer)
+
+    def _lead(self, given: object, configuration_id: str | None, payload_format: PayloadFormat) -> Lead:
+        if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+            raise LeadRejected("row_not_object", "the lead is not a mapping of names and values")
+        values = build_mapper(None, lambda template: lambda row: template)(given)
+        if not configuration_id and not names_configuration(values):
+            raise ConfigurationError(
+                f"neither the lead nor connection {self.outreach_conn_id!r} names a configuration",
+                "pass configuration_id, or set it in the connection's extra",
+            )
+        region = check_region(self.settings.default_region)
+        lead, _ = build_lead(
+            values, configuration_id=configuration_id, region=region, payload_format=payload_format
+        )
+        return lead
 
     def test_connection(self) -> tuple[bool, str]:
         """Tell a good key from a bad one, an unreachable host and a wrong base URL; texts nobody, creates nothing.
@@ -198,7 +224,7 @@ class OutreachHook(HttpHook):
         return session
 
     def _set_base_url(self, connection: Any) -> None:
-        self.base_url = _base_url(connection)
+        self.base_url = read_base_url(connection)
         self._base_url_initialized = True
 
     def _configure_session_from_extra(
@@ -206,9 +232,9 @@ class OutreachHook(HttpHook):
     ) -> Session:
         from airflow.sdk import Connection
 
-        extra = connection.extra_dejson
+        extra = read_extra(connection)
         said = {name: extra[name] for name in _HTTP_OPTIONS if extra.get(name) is not None}
-        headers = _headers(extra, f"connection {self.outreach_conn_id!r}")
+        headers = read_headers(extra, f"connection {self.outreach_conn_id!r}")
         stripped = Connection(
             conn_id=connection.conn_id,
             conn_type="http",
@@ -218,7 +244,7 @@ class OutreachHook(HttpHook):
         return super()._configure_session_from_extra(session, stripped, extra_options)
 
     def _read(self, connection: Connection) -> OutreachConnection:
-        extra = connection.extra_dejson
+        extra = read_extra(connection)
         where = f"connection {self.outreach_conn_id!r}"
         if not (connection.password or "").strip():
             raise ConfigurationError(
@@ -232,19 +258,19 @@ class OutreachHook(HttpHook):
             api=ApiSettings(
                 base_url=base_url,
                 api_key=(connection.password or "").strip(),
-                timeout=_number(extra, "timeout", 30.0, where),
+                timeout=read_number(extra, "timeout", 30.0, where),
                 verify=True if session.verify is None else session.verify,
                 cert=tuple(session.cert) if isinstance(session.cert, list) else session.cert,
                 proxy=proxy or None,
                 trust_env=bool(session.trust_env),
-                headers=_headers(extra, where),
+                headers=read_headers(extra, where),
             ),
-            configuration_id=_text(extra, "configuration_id"),
-            default_region=_text(extra, "default_region"),
-            max_concurrency=int(_number(extra, "max_concurrency", 64, where)),
-            requests_per_second=_number(extra, "requests_per_second", None, where),
-            contacts_email=_text(extra, "contacts_email"),
-            contacts_password=_text(extra, "contacts_password"),
+            configuration_id=read_text(extra, "configuration_id"),
+            default_region=read_text(extra, "default_region"),
+            max_concurrency=int(read_number(extra, "max_concurrency", 64, where)),
+            requests_per_second=read_number(extra, "requests_per_second", None, where),
+            contacts_email=read_text(extra, "contacts_email"),
+            contacts_password=read_text(extra, "contacts_password"),
         )
 
     def _ask(self, body: bytes) -> Answer:
@@ -263,35 +289,6 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
-
-
-def _base_url(connection: Any) -> str:
-    host = (connection.host or "").strip().rstrip("/")
-    where = f"connection {connection.conn_id!r}"
-    if not host:
-        raise ConfigurationError(
-            f"{where} has no host", "set its host to the base URL, e.g. https://app.tetherai.ca"
-        )
-    url = host if "://" in host else f"{connection.schema or 'https'}://{host}"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{where}: its host is not a URL", "write e.g. https://app.tetherai.ca"
-        ) from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(
-            f"{where}: its host is not an http URL", "write e.g. https://app.tetherai.ca"
-        )
-    if parts.username or parts.password:
-        raise ConfigurationError(
-            f"{where}: its host holds a user or password", "put the API key into the password field"
-        )
-    if connection.port and port is None:
-        url = f"{parts.scheme}://{parts.netloc}:{connection.port}{parts.path}"
-    # People paste the whole endpoint from the platform's documentation.
-    return url.removesuffix("/api/webhook/outreach").rstrip("/")
 
 
 def _error_of(answer: Answer) -> Exception:
@@ -313,31 +310,3 @@ def _touched(contact: Mapping[str, Any]) -> datetime:
             moment = datetime.fromisoformat(contact.get(name, ""))
             moments.append(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     return max(moments)
-
-
-def _headers(extra: Mapping[str, Any], where: str) -> dict[str, str]:
-    headers = extra.get("headers") or {}
-    if isinstance(headers, str):  # as the form of a connection hands it over
-        with contextlib.suppress(ValueError):
-            headers = json.loads(headers)
-    if not isinstance(headers, Mapping):
-        raise ConfigurationError(f"{where}: extra 'headers' is not an object", 'write {"X-Name": "value"}')
-    return {str(name): str(value) for name, value in headers.items()}
-
-
-def _text(extra: Mapping[str, Any], name: str) -> str | None:
-    value = extra.get(name)
-    return str(value).strip() or None if value is not None else None
-
-
-def _number(extra: Mapping[str, Any], name: str, default: Any, where: str) -> Any:
-    value = extra.get(name)
-    if value is None or value == "":
-        return default
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = -1.0
-    if not number > 0 or number == float("inf"):
-        raise ConfigurationError(f"{where}: extra {name!r} is {value!r}", "write a number greater than 0")
-    return number

@@ -18,6 +18,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+# Connections with an answer too many that one request clears away before it says that it cannot be sent.
+_UNASKED_AT_MOST = 64
+
 
 class Line:
     """Many POSTs to one URL; there is no proxy on the way.
@@ -54,11 +57,22 @@ class Line:
         return Exchange(self, body, headers)
 
     async def connect(self) -> aiohttp.connector.Connection:
-        """:raises aiohttp.ConnectionTimeoutError: no connection within the time allowed."""
+        """A connection on which nothing waits to be read: what came before the request is no answer to it.
+
+        :raises aiohttp.ConnectionTimeoutError: no connection within the time allowed.
+        :raises aiohttp.ClientConnectorError: the other side speaks first on every connection.
+        """
         try:
-            return await self._connector.connect(self._request, traces=[], timeout=self._timeout)
+            for _ in range(_UNASKED_AT_MOST):
+                connection = await self._connector.connect(self._request, traces=[], timeout=self._timeout)
+                if connection.protocol is None or not connection.protocol.should_close:
+                    return connection
+                connection.close()
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {self._request.url}") from error
+        raise aiohttp.ClientConnectorError(
+            self._request.connection_key, OSError("the other side answers before it is asked")
+        )
 
     def wire(self, body: bytes, headers: bytes) -> bytes:
         return b"%b%d\r\n%b\r\n%b" % (self._head, len(body), headers, body)

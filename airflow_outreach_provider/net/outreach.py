@@ -69,6 +69,7 @@ class OutreachClient:
         self.settings = settings
         self._session: aiohttp.ClientSession | None = None
         self._url = settings.submit_url
+        self._secret = settings.api_key.strip()
 
     async def __aenter__(self) -> Self:
         settings = self.settings
@@ -129,7 +130,7 @@ class OutreachClient:
                     content = await _read(response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             if response is None or 200 <= response.status < 300:
-                return judge_fault(fault_of(error), _said(error), _elapsed(started))
+                return judge_fault(fault_of(error), _said(error), _elapsed(started), self._secret)
             content = b""  # a refusal is one by its status; only of a success the body decides
         return judge(
             response.status,
@@ -137,6 +138,7 @@ class OutreachClient:
             now=datetime.now(UTC),
             retry_after=response.headers.get("Retry-After"),
             latency_ms=_elapsed(started),
+            secret=self._secret,
         )
 
     def _post(self, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse | Exchange]:

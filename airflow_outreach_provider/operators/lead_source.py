@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import closing
 from dataclasses import dataclass
+from stat import S_ISDIR
 from typing import Any, BinaryIO, ClassVar, Protocol, cast
 
-from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, OutreachUnavailable
+from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.services.reading import Row, open_rows, read_list
 
 _BATCH = 1_000
+_OUR_MISTAKES = frozenset(
+    {"ProgrammingError", "NotSupportedError", "ArgumentError", "StatementError", "InvalidRequestError",
+     "ResourceClosedError", "TypeError"}
+)  # fmt: skip
+# What SQLAlchemy takes for a parameter in a text.
+_NAMED = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 
 
 @dataclass
@@ -37,7 +46,7 @@ class SqlLeads:
 class LeadRows:
     """A list of leads that keeps them out of Airflow's database: rendered fields and serialised DAGs show a count."""
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, rows: Iterable[Mapping[str, Any]] | None) -> None:
         self.rows = rows
 
     def serialize(self) -> str:
@@ -66,6 +75,11 @@ def open_source(leads: object) -> Source:
     """
     if isinstance(leads, LeadRows):
         leads = leads.rows
+        if leads is None:
+            raise ConfigurationError(
+                "leads came out as None",
+                "let the template or the upstream task give a list, which may be empty",
+            )
     if leads is None:
         return PlannedSource()
     if isinstance(leads, SqlLeads):
@@ -148,7 +162,21 @@ class SqlSource:
             )
 
     def rows(self) -> Iterator[Row]:
-        return read_list(self._dicts())
+        return read_list(self._translated())
+
+    def _translated(self) -> Iterator[dict[str, Any]]:
+        """Errors of driver and database in words without the query's parameters, which may be personal data."""
+        try:
+            yield from self._dicts()
+        except OutreachError:
+            raise
+        except Exception as error:  # noqa: BLE001 - each driver has its own tree
+            words = str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]
+            said = f"{self.name} failed: {type(error).__name__}: {mask_text(words)}"
+            # By name: DB-API gives all drivers the same names, and SQLAlchemy has them too.
+            if type(error).__name__ in _OUR_MISTAKES:
+                raise ConfigurationError(said, "check the query, its parameters and the connection") from None
+            raise OutreachUnavailable(said) from None
 
     def _dicts(self) -> Iterator[dict[str, Any]]:
         """Through SQLAlchemy where the hook has it, for server-side cursors; else the driver's own cursor."""
@@ -158,14 +186,17 @@ class SqlSource:
             return
         from sqlalchemy import text
 
+        sql, parameters = self._leads.sql, self._leads.parameters
         made = engine()
         try:
             with made.connect().execution_options(stream_results=True, yield_per=_BATCH) as connection:
-                parameters = self._leads.parameters
-                if parameters is None or isinstance(parameters, Mapping):
-                    result = connection.execute(text(self._leads.sql), dict(parameters or {}))
+                if not parameters:  # then nothing in the text is a placeholder: '%:b' is what it says
+                    plain = connection.execution_options(no_parameters=True)
+                    result = plain.exec_driver_sql(sql)
+                elif isinstance(parameters, Mapping):
+                    result = connection.execute(text(_only_bound(sql, parameters)), dict(parameters))
                 else:
-                    result = connection.exec_driver_sql(self._leads.sql, tuple(parameters))
+                    result = connection.exec_driver_sql(sql, tuple(parameters))
                 for row in result.mappings():
                     yield dict(row)
         finally:
@@ -201,27 +232,50 @@ class _Counting:
         return getattr(self._raw, name)
 
 
+def _is_a_file(uri: str) -> bool:
+    """A file may be named like a pattern: ``br[1].csv``."""
+    from airflow.sdk import ObjectStoragePath
+
+    try:
+        return ObjectStoragePath(uri).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _glob(uri: str) -> list[Any]:
+    from airflow.sdk import ObjectStoragePath
+
+    head, _, last = uri.rpartition("/")
+    if any(character in head for character in "*?["):
+        raise ConfigurationError(
+            f"{uri} has a pattern before its last part", "use * and ? in the file name only"
+        )
+    folder = ObjectStoragePath(head or ".")
+    paths = [folder / name for name in fnmatch.filter(sorted(path.name for path in folder.iterdir()), last)]
+    if not paths:
+        raise ConfigurationError(f"no file matches {uri}", "check folder and pattern")
+    return paths
+
+
+def _only_bound(sql: str, parameters: Mapping[str, Any]) -> str:
+    """The query with every ``:name`` that is no parameter written as the text it is."""
+    return _NAMED.sub(lambda m: m.group() if m.group(1) in parameters else "\\" + m.group(), sql)
+
+
 def _matching(uri: str) -> list[tuple[Any, int]]:
     """Paths and sizes in bytes of the files a URI names."""
     from airflow.sdk import ObjectStoragePath
 
     if not uri.strip():
         raise ConfigurationError("leads is an empty path", "name a .csv or .jsonl file")
-    head, _, last = uri.rpartition("/")
-    if any(character in head for character in "*?["):
-        raise ConfigurationError(
-            f"{uri} has a pattern before its last part", "use * and ? in the file name only"
-        )
     try:
-        if any(character in last for character in "*?["):
-            folder = ObjectStoragePath(head or ".")
-            names = fnmatch.filter(sorted(path.name for path in folder.iterdir()), last)
-            paths = [folder / name for name in names]
-            if not paths:
-                raise ConfigurationError(f"no file matches {uri}", "check folder and pattern")
-        else:
-            paths = [ObjectStoragePath(uri)]
-        return [(path, path.stat().st_size) for path in paths]
+        pattern = any(character in uri for character in "*?[") and not _is_a_file(uri)
+        paths = _glob(uri) if pattern else [ObjectStoragePath(uri)]
+        found = [(path, path.stat()) for path in paths]
+        folders = [path for path, about in found if S_ISDIR(about.st_mode or 0)]
+        if folders and not pattern:
+            raise ConfigurationError(f"{uri} is a folder", f"name its files, e.g. {uri.rstrip('/')}/*.csv")
+        return [(path, about.st_size) for path, about in found if path not in folders]
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"{uri} does not exist", "check the path; a relative one starts where the worker does"

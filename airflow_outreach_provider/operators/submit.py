@@ -48,7 +48,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     The ledger remembers who was submitted: a retry, a Clear, a backfill, another DAG with the same file send
     only what is left. Returns the rows by state; they add up to the rows read.
 
-    :param leads: None sends what is planned in the ledger (see ``StageLeadsOperator``); else a list of dicts, a path or URI of ``.csv`` or ``.jsonl`` files (optionally ``.gz``; ``*`` in the
+    :param leads: a None written in the DAG sends what is planned in the ledger (see ``StageLeadsOperator``), one that
+        a template or an upstream task yields is an error; else a list of dicts, a path or URI of ``.csv`` or ``.jsonl`` files (optionally ``.gz``; ``*`` in the
         file name; any object store Airflow knows), or ``SqlLeads``. Streamed, never all in memory. Templated.
     :param configuration_id: the platform's outreach configuration; the connection's where None; a row's own
         ``configurationId`` comes before both. Templated.
@@ -63,7 +64,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     :param resubmit: accepted leads whose row changed: ``never``, ``changed``, or a timedelta: changed, and
         accepted at least that long ago.
     :param quiet_hours: e.g. ``21:00-08:00``: hours at the recipient's in which nobody is texted; a later run does.
-    :param require_consent: a column that must say yes.
+        Looked at when a row is read and again before it is sent.
+    :param require_consent: a column that must say yes; a name that no row has is an error.
     :param line_types: kinds of line that may be texted, e.g. ``["mobile", "fixed_line_or_mobile"]``.
     :param max_rejected: how many rows may fail, ``"5%"`` or a number, before the task does; None for any number.
     :param min_rows: fewer rows than this fail the task.
@@ -180,8 +182,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             raise ConfigurationError(
                 f"on_unknown {self.on_unknown!r} does not exist", "use 'hold' or 'resend'"
             )
-        window = self.concurrency or connection.max_concurrency
-        if not isinstance(window, int) or not 1 <= window <= 1000:
+        window = self.concurrency if self.concurrency is not None else connection.max_concurrency
+        if type(window) is not int or not 1 <= window <= 1000:
             raise ConfigurationError(f"concurrency is {window!r}", "use a whole number from 1 to 1000")
         rules = LeadRules(
             configuration_id=self.configuration_id or connection.configuration_id,
@@ -191,23 +193,23 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             default_region=self.default_region or connection.default_region,
             require_consent=self.require_consent,
             line_types=_line_types(self.line_types),
-            quiet_hours=QuietHours.parse(self.quiet_hours) if self.quiet_hours else None,
+            quiet_hours=None if self.quiet_hours in (None, "") else QuietHours.parse(self.quiet_hours),
             resubmit=self.resubmit,
         )
-        rules.check()
         if not 0 <= self.shard < self.shards:
             raise ConfigurationError(
                 f"shard {self.shard} of {self.shards} does not exist", "count shards from 0"
             )
-        return SubmitOptions(
+        rate = self.requests_per_second
+        options = SubmitOptions(
             rules=rules,
             on_unknown=self.on_unknown,
             max_rejected=RejectLimit.parse(self.max_rejected),
             min_rows=self.min_rows,
             dry_run=_flag(self.dry_run),
             window=window,
-            requests_per_second=self.requests_per_second or connection.requests_per_second,
-            rate_key=self.outreach_conn_id,
+            requests_per_second=rate if rate is not None else connection.requests_per_second,
+            conn_id=self.outreach_conn_id,
             lease=lease(),
             patience=self.patience,
             max_rows=_count(self.max_rows),
@@ -215,6 +217,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             shard=self.shard,
             shards=self.shards,
         )
+        options.check()
+        return options
 
     def _reconcile(self, hook: OutreachHook, options: SubmitOptions) -> None:
         """Settle what earlier tries left held, where the connection can see the contact list; an aid, never a fault."""
@@ -223,7 +227,15 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             return
         campaign = options.rules.campaign or options.rules.configuration_id
         try:
-            done = asyncio.run(reconcile(open_store(), contacts, delay=RECONCILE_AFTER, campaign=campaign))
+            done = asyncio.run(
+                reconcile(
+                    open_store(),
+                    contacts,
+                    conn_id=self.outreach_conn_id,
+                    delay=RECONCILE_AFTER,
+                    campaign=campaign,
+                )
+            )
         except OutreachError as error:
             self.log.warning("Held leads could not be looked up in the contact list: %s", error)
             return
@@ -260,9 +272,16 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         stats.incr("outreach.leads.rate_waits", run.rate_waits, tags=tags)
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
-        """Leads that came by XCom are kept out of the rendered fields Airflow stores."""
+        """Leads that came by XCom are kept out of the rendered fields Airflow stores.
+
+        Only a None written in the DAG means "what is planned": one that a template or an upstream task yields is a list
+        that is missing.
+        """
+        asked_for_planned = self.leads is None
         super()._do_render_template_fields(*args, **kwargs)
-        if not isinstance(self.leads, str | LeadRows | SqlLeads) and isinstance(self.leads, Iterable):
+        if self.leads is None and not asked_for_planned:
+            self.leads = LeadRows(None)
+        elif not isinstance(self.leads, str | LeadRows | SqlLeads) and isinstance(self.leads, Iterable):
             self.leads = LeadRows(cast("Iterable[Mapping[str, Any]]", self.leads))
 
 
@@ -340,7 +359,7 @@ def _count(value: int | str | None) -> int | None:
         return None
     try:
         number = int(value)
-    except ValueError:
+    except (TypeError, ValueError):
         number = -1
     if number < 0:
         raise ConfigurationError(f"max_rows is {value!r}", "use a whole number, or leave it out")

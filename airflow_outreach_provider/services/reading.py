@@ -8,7 +8,9 @@ source. What CSV, JSON Lines and bytes may look like, and what was decided where
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
 from math import isnan
+from types import NoneType
 from typing import BinaryIO
 
 from airflow_outreach_provider.core.errors import ConfigurationError
@@ -25,6 +27,7 @@ _READERS: Mapping[str, Callable[..., Iterator[Row]]] = {
     ".ndjson": read_jsonl,
 }
 _TEXT = frozenset({str})
+_FLAT = frozenset({str, float, bool, NoneType})
 
 
 def open_rows(stream: BinaryIO, *, name: str) -> Iterator[Row]:
@@ -47,17 +50,31 @@ def open_rows(stream: BinaryIO, *, name: str) -> Iterator[Row]:
 def read_list(rows: Iterable[Mapping[str, object]]) -> Iterator[Row]:
     """The rows of a list of dicts, numbered from 1.
 
-    A NaN at the top level is how pandas writes "missing": it becomes None.
+    A NaN at the top level is how pandas writes "missing": it becomes None. A member of an Enum is its value.
     """
     for number, item in enumerate(rows, 1):
-        if not (isinstance(item, Mapping) and _has_text_keys(item)):
-            yield faulty(number, RowFault.NOT_OBJECT, unit="row")
-            continue
-        values = {
-            key: None if isinstance(value, float) and isnan(value) else value for key, value in item.items()
-        }
-        fault = unsound(values)
-        yield faulty(number, fault, unit="row") if fault else Row(number, values)
+        try:
+            row = _read_item(number, item)
+        except Exception:  # noqa: BLE001 - an object of anybody's class may raise whatever it likes
+            row = faulty(number, RowFault.NOT_JSON, "a value of the row cannot be read", unit="row")
+        yield row
+
+
+def _read_item(number: int, item: object) -> Row:
+    if not (isinstance(item, Mapping) and _has_text_keys(item)):
+        return faulty(number, RowFault.NOT_OBJECT, unit="row")
+    values = {
+        key: None if isinstance(value, float) and isnan(value) else value for key, value in item.items()
+    }
+    flat = _FLAT.issuperset(map(type, values.values()))
+    if not flat:
+        values = {key: value.value if isinstance(value, Enum) else value for key, value in values.items()}
+    if fault := unsound(values):
+        return faulty(number, fault, unit="row")
+    if not flat:
+        for value in values.values():
+            _ = (repr(value), str(value))  # here, so that it raises nowhere else
+    return Row(number, values)
 
 
 def _has_text_keys(item: Iterable[object]) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from airflow_outreach_provider.core.errors import LeadRejected
-from airflow_outreach_provider.core.phones import parse_phone
+from airflow_outreach_provider.core.errors import OutreachError, OutreachUnavailable
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import reconciling
 from airflow_outreach_provider.store.engine import Store
@@ -18,7 +18,12 @@ from airflow_outreach_provider.store.engine import Store
 # The platform's clock may be behind the store's.
 _CLOCKS_APART = timedelta(seconds=60)
 _AT_ONCE = 8
+_PATIENCE_SECONDS = 60.0
 _TOUCHED = ("updatedAt", "lastMessageTime", "createdAt")
+
+# What a number is written with; anything else in it is for a person to read.
+_READABLE = re.compile(r"\+?[0-9 ()./\-]+")
+_TELLING_DIGITS = 7
 
 
 class SearchPage(Protocol):
@@ -39,7 +44,7 @@ class ContactSearch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """:param waiting: still held: found, but untouched since the attempt, or the list was cut."""
+    """:param waiting: still held: found but untouched since the attempt, or not certainly absent."""
 
     accepted: int = 0
     planned: int = 0
@@ -50,30 +55,54 @@ async def reconcile(
     store: Store,
     contacts: AbstractAsyncContextManager[ContactSearch],
     *,
+    conn_id: str,
     delay: timedelta,
     campaign: str | None = None,
     limit: int = 500,
+    patience: float = _PATIENCE_SECONDS,
 ) -> Reconciled:
-    """Look up held leads in the contact list.
+    """Look up held leads in the contact list of the connection they were sent through.
 
     Found and touched since the attempt → accepted. Certainly absent → planned, the next sync sends it.
-    Everything else stays held.
+    Everything else stays held. What was found out before an error is kept.
 
+    :param conn_id: whose contact list it is; leads sent through other connections are left alone.
     :param delay: how old an attempt must be: a request that the platform had can show up late.
     :param limit: look up at most so many.
-    :raises ConfigurationError: the log-in is refused.
-    :raises OutreachUnavailable: the contact list does not answer; nothing was changed by that.
+    :param patience: seconds for all look-ups together.
+    :raises ConfigurationError: the log-in is refused, or there is no contact list at this address.
+    :raises OutreachUnavailable: the contact list does not answer, or not in time.
+    :raises StoreError: the ledger is away.
     """
     loop = asyncio.get_running_loop()
     before = await loop.run_in_executor(None, store.now) - delay
     waiting = await loop.run_in_executor(
-        None, lambda: reconciling.held_before(store, before, limit, campaign)
+        None, lambda: reconciling.held_before(store, before, limit, conn_id, campaign)
     )
     if not waiting:
         return Reconciled()
     found: list[reconciling.Finding] = []
+    failure: OutreachError | None = None
+    try:
+        async with asyncio.timeout(patience):
+            await _look_up_all(contacts, waiting, found)
+    except Exception as error:  # noqa: BLE001 - whatever the other side does to us, the leads stay held
+        failure = _our_error(error, patience)
+    done = await loop.run_in_executor(None, lambda: reconciling.apply(store, found))
+    if failure is not None:
+        raise failure
+    settled = sum(done.values())
+    return Reconciled(done[LeadState.ACCEPTED], done[LeadState.PLANNED], len(waiting) - settled)
+
+
+async def _look_up_all(
+    contacts: AbstractAsyncContextManager[ContactSearch],
+    waiting: Sequence[reconciling.HeldLead],
+    found: list[reconciling.Finding],
+) -> None:
+    """:param found: added to with every answer, so that an error later on loses none."""
     slots = asyncio.Semaphore(_AT_ONCE)
-    async with contacts as search:
+    async with contacts as search, asyncio.TaskGroup() as group:
 
         async def look_up(lead: reconciling.HeldLead) -> None:
             async with slots:
@@ -81,35 +110,54 @@ async def reconcile(
             if (verdict := judge(lead, page)) is not None:
                 found.append(verdict)
 
-        async with asyncio.TaskGroup() as group:
-            for lead in waiting:
-                group.create_task(look_up(lead))
-    done = await loop.run_in_executor(None, lambda: reconciling.apply(store, found))
-    settled = sum(done.values())
-    return Reconciled(done[LeadState.ACCEPTED], done[LeadState.PLANNED], len(waiting) - settled)
+        for lead in waiting:
+            group.create_task(look_up(lead))
+
+
+def _our_error(error: BaseException, patience: float) -> OutreachError:
+    """One error of ours for whatever the contact list did; of several at once the first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, OutreachError):
+        return error
+    if isinstance(error, TimeoutError):
+        return OutreachUnavailable(f"the contact list did not answer everything within {patience:.0f} s")
+    return OutreachUnavailable(f"the contact list cannot be read ({type(error).__name__})")
 
 
 def judge(lead: reconciling.HeldLead, page: SearchPage) -> reconciling.Finding | None:
     """What the contact list says of a held lead; None where it does not settle it."""
-    matches = [row for row in page.rows if _number(row) == lead.phone]
-    for row in matches:
+    for row in page.rows:
+        if _digits(row) != lead.phone[1:]:
+            continue
         touched = [moment for name in _TOUCHED if (moment := _moment(row.get(name))) is not None]
         if touched and max(touched) >= lead.sent_at - _CLOCKS_APART:
             return reconciling.Finding(
                 lead.id, lead.rev, LeadState.ACCEPTED, "found_in_contacts", _identifier(row)
             )
-    complete = page.total is None or page.total <= len(page.rows)
-    if not matches and complete and lead.has_payload:
+    if lead.has_payload and _is_complete(page) and not any(_may_be(lead, row) for row in page.rows):
         return reconciling.Finding(lead.id, lead.rev, LeadState.PLANNED, "absent_from_contacts")
     return None
 
 
-def _number(row: Mapping[str, Any]) -> str | None:
-    try:
-        text = str(row.get("phoneNumber") or "")
-        return parse_phone(text if text.startswith("+") else f"+{text}").e164
-    except LeadRejected:
+def _is_complete(page: SearchPage) -> bool:
+    """Whether the page is certainly all there is. Without a total only an empty one is: a list may give any size."""
+    return not page.rows if page.total is None else page.total <= len(page.rows)
+
+
+def _may_be(lead: reconciling.HeldLead, row: Mapping[str, Any]) -> bool:
+    """Whether a contact might be this person: same last digits, or a number nobody can read."""
+    digits = _digits(row)
+    return digits is None or len(digits) < _TELLING_DIGITS or lead.phone[-_TELLING_DIGITS:] in digits
+
+
+def _digits(row: Mapping[str, Any]) -> str | None:
+    """The digits of a contact's number, without zeros before them; None where it is no plain number."""
+    value = row.get("phoneNumber")
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not _READABLE.fullmatch(text.strip()):
         return None
+    return re.sub(r"[^0-9]", "", text).lstrip("0")
 
 
 def _moment(value: object) -> datetime | None:

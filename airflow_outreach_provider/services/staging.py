@@ -12,8 +12,9 @@ from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.rules import Draft, LeadRules, Memory, Verdict, decide
 from airflow_outreach_provider.core.states import LeadState, RowState
+from airflow_outreach_provider.services.columns import Columns
 from airflow_outreach_provider.services.reading_row import Row
-from airflow_outreach_provider.services.tally import SeenIds, Tally
+from airflow_outreach_provider.services.tally import SeenHashes, SeenIds, Tally
 from airflow_outreach_provider.store.ledger import Entry, Key, Known, Ledger
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ class Planned:
 
     :param carried: not from this run's source.
     :param claimed_at: monotonic seconds of the claim.
+    :param open_until: up to when it is certainly outside quiet hours; None for ever.
     """
 
     id: int
@@ -38,6 +40,7 @@ class Planned:
     phone: str
     carried: bool = False
     claimed_at: float = 0.0
+    open_until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -79,20 +82,30 @@ class Stager:
         self._dry_run = dry_run
         self._resend = resend
         self._counted: list[tuple[RowState, str, str | None]] = []
-        self._dry_seen: set[Key] = set()
+        self._dry_seen = SeenHashes()
         self._now = now
+        self._columns = Columns(rules)
 
     async def stage(self, rows: Sequence[Row]) -> list[Planned]:
         """Decide on a chunk of rows and write the decisions; all of its rows are counted, or on an error none.
 
         :return: what is to be sent, in the order of the rows.
+        :raises ConfigurationError: see ``Columns.look``.
         """
+        self._columns.look(rows)
         self._counted.clear()
         planned = await self._stage(rows)
         self.tally.read += len(rows)
         for counted in self._counted:
             self.tally.add(*counted)
         return planned
+
+    def end(self) -> None:
+        """All rows were staged.
+
+        :raises ConfigurationError: see ``Columns.end``.
+        """
+        self._columns.end()
 
     def _count(self, state: RowState, reason: str, example: str | None = None) -> None:
         self._counted.append((state, reason, example))
@@ -130,10 +143,11 @@ class Stager:
 
     def _count_remembered(self, row: Row, known: Known) -> None:
         """The very same row was decided before: nothing is parsed again."""
-        if known.state == LeadState.REJECTED:
-            self._count(RowState.REJECTED, known.reason, f"line {row.number}")
-        elif not self.seen.add(known.id):
+        # Rows without a number are nobody's duplicates: each of them is a bad row, whenever it is read.
+        if known.content_hash is not None and not self.seen.add(known.id):
             self._count(RowState.DUPLICATE, "same_number", f"line {row.number}")
+        elif known.state == LeadState.REJECTED:
+            self._count(RowState.REJECTED, known.reason, f"line {row.number}")
         elif known.state == LeadState.HELD:
             self._count(RowState.HELD, known.reason, f"line {row.number}")
         else:
@@ -205,7 +219,8 @@ class Stager:
             else:
                 first[item.key] = item
         if self._dry_run:
-            self._dry_seen.update(first)
+            for key in first:
+                self._dry_seen.add(key)
         return list(first.values())
 
     def _place(self, item: _Item, lead_id: int) -> list[Planned]:
@@ -215,7 +230,12 @@ class Stager:
             self.seen.add(lead_id)
         self.campaigns.add(item.draft.campaign)
         if item.verdict.row is RowState.PLANNED:
-            return [Planned(lead_id, item.draft.payload.encode(), item.row.number, item.draft.phone)]
+            draft = item.draft
+            return [
+                Planned(
+                    lead_id, draft.payload.encode(), item.row.number, draft.phone, open_until=draft.open_until
+                )
+            ]
         self._count(item.verdict.row, item.verdict.reason, self._example(item))
         return []
 

@@ -28,7 +28,7 @@ from airflow_outreach_provider.core.errors import (
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.outcomes import Answer, Fault, Outcome, judge_fault
 from airflow_outreach_provider.core.pacing import Doubts, Pace
-from airflow_outreach_provider.core.rules import LeadRules
+from airflow_outreach_provider.core.rules import Gate, LeadRules
 from airflow_outreach_provider.core.states import LeadState, RowState, RunState
 from airflow_outreach_provider.services.limits import RejectLimit
 from airflow_outreach_provider.services.prefetch import prefetch
@@ -70,7 +70,8 @@ class SubmitOptions:
 
     :param on_unknown: ``hold`` keeps at most one text a person; ``resend`` is at least one.
     :param window: most requests in flight, and most leads a crash can leave in doubt.
-    :param requests_per_second: over all tasks that share ``rate_key``; None for no limit of our own.
+    :param requests_per_second: over all tasks that share ``conn_id``; None for no limit of our own.
+    :param conn_id: the connection that is submitted through, '' where there is none.
     :param lease: how long a silent run is believed to be alive.
     :param max_rows: read no more rows than this; for trials.
     :param stage_only: decide and write to the ledger, and leave the sending to other runs.
@@ -85,7 +86,7 @@ class SubmitOptions:
     dry_run: bool = False
     window: int = 64
     requests_per_second: float | None = None
-    rate_key: str = ""
+    conn_id: str = ""
     lease: timedelta = timedelta(seconds=300)
     patience: float = 30.0
     max_rows: int | None = None
@@ -98,7 +99,14 @@ class SubmitOptions:
         self.rules.check()
         if self.window < 1:
             raise ConfigurationError(f"concurrency is {self.window!r}", "use a whole number from 1 on")
-        if self.requests_per_second is not None and not 0 < self.requests_per_second < inf:
+        if self.min_rows is not None and (type(self.min_rows) is not int or self.min_rows < 0):
+            raise ConfigurationError(
+                f"min_rows is {self.min_rows!r}", "use a whole number, or None for any number"
+            )
+        if not _is_number(self.patience):
+            raise ConfigurationError(f"patience is {self.patience!r}", "use a number of seconds")
+        rate = self.requests_per_second
+        if rate is not None and not (_is_number(rate) and 0 < rate < inf):
             raise ConfigurationError(
                 f"requests_per_second is {self.requests_per_second!r}",
                 "use a number above 0, or None for no limit",
@@ -107,6 +115,10 @@ class SubmitOptions:
             raise ConfigurationError(
                 f"on_unknown {self.on_unknown!r} does not exist", "use 'hold' or 'resend'"
             )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Progress(Protocol):
@@ -193,6 +205,11 @@ class SubmitRun:
         :raises StoreError: the ledger is away.
         """
         self.options.check()
+        if self._rows is None and not (self.options.rules.campaign or self.options.rules.configuration_id):
+            raise ConfigurationError(
+                "nothing says whose planned leads to send",
+                "set campaign or configuration_id on the task, or configuration_id on the connection",
+            )
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._turned = asyncio.Event()
@@ -220,7 +237,7 @@ class SubmitRun:
             lambda: runs.start(
                 self.store, self.owner, campaign=name, source=self.source, lease=options.lease,
                 resend=[name] if options.on_unknown == "resend" and name and not options.dry_run else (),
-                dry_run=options.dry_run,
+                dry_run=options.dry_run, conn_id=options.conn_id,
             )
         )  # fmt: skip
         self.run_id = started.run_id
@@ -234,7 +251,7 @@ class SubmitRun:
             resend=options.on_unknown == "resend",
             now=self._now,
         )
-        self.rate = RateGate(self.store, options.rate_key, options.requests_per_second, self._in_thread)
+        self.rate = RateGate(self.store, options.conn_id, options.requests_per_second, self._in_thread)
         self._last_beat = time.monotonic()
 
     async def _work(self) -> None:
@@ -259,6 +276,8 @@ class SubmitRun:
                 planned = await self.stager.stage(chunk)
                 self._staging = False
                 await self._offer(planned)
+            if not self._over:
+                self.stager.end()
             if not self.options.dry_run and not self.options.stage_only:
                 await self._stage_leftovers()
         except Exception as error:  # noqa: BLE001 - a source that breaks must not cut off requests in flight
@@ -308,13 +327,15 @@ class SubmitRun:
             self.tally.read += len(found)
         closed = []
         for lead in found:
-            state, reason, detail, until = self.options.rules.gate_hours(lead.phone, self._now())
-            planned = Planned(lead.id, lead.payload.encode(), 0, lead.phone, carried=listed)
-            if state is LeadState.PLANNED:
+            gate = self.options.rules.gate_hours(lead.phone, self._now())
+            planned = Planned(
+                lead.id, lead.payload.encode(), 0, lead.phone, carried=listed, open_until=gate.open_until
+            )
+            if gate.state is LeadState.PLANNED:
                 await self._offer([planned])
             else:
-                closed.append((lead.id, state, reason, detail, until))
-                self._count(planned, RowState(state), reason)
+                closed.append((lead.id, gate))
+                self._count(planned, RowState(gate.state), gate.reason)
         if closed:
             await self._in_thread(partial(self.ledger.close, closed))
 
@@ -415,6 +436,7 @@ class SubmitRun:
             now = time.monotonic()
             self._watch(now)
             try:
+                await self._defer_quiet()
                 take = 0 if self._over else await self._allowed(now)
             except StoreError as error:
                 self._fail(error)
@@ -434,6 +456,31 @@ class SubmitRun:
         for lead in self._ready:
             self._count_left(lead)
         self._ready.clear()
+
+    async def _defer_quiet(self) -> None:
+        """What was open when it was planned may be in quiet hours by now: a slow run lasts into the evening.
+
+        :raises StoreError: it could not be written down; then nothing is sent either.
+        """
+        rules = self.options.rules
+        if rules.quiet_hours is None or self._over:
+            return
+        now = self._now()
+        closed: dict[int, Gate] = {}
+        for lead in self._ready:
+            if lead.open_until is None or now < lead.open_until:
+                continue
+            gate = rules.gate_hours(lead.phone, now)
+            if gate.state is LeadState.PLANNED:
+                lead.open_until = gate.open_until
+            else:
+                closed[lead.id] = gate
+        if not closed:
+            return
+        await self._in_thread(partial(self.ledger.close, list(closed.items())))
+        for lead in [lead for lead in self._ready if lead.id in closed]:
+            self._count(lead, RowState(closed[lead.id].state), closed[lead.id].reason)
+        self._ready = deque(lead for lead in self._ready if lead.id not in closed)
 
     async def _allowed(self, now: float) -> int:
         if not self._ready:

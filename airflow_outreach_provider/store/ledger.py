@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.rowset import rows_param, rowset, values_param, valueset
@@ -348,16 +348,17 @@ class Ledger:
 
         return self.store.retrying(work) if names else []
 
-    def close(self, leads: Sequence[tuple[int, LeadState, str, str, datetime | None]]) -> None:
-        """Turn planned leads back to deferred or suppressed: (id, state, reason, detail, not before)."""
+    def close(self, leads: Sequence[tuple[int, Gate]]) -> None:
+        """Turn planned leads back to deferred or suppressed: (id, what closes it)."""
 
         def work(connection: sa.Connection) -> None:
             now = self.store.now_ms_value(connection)
-            for lead_id, state, reason, detail, until in leads:
+            for lead_id, gate in leads:
+                until = to_ms(gate.not_before) if gate.not_before else None
                 connection.execute(
                     _CLOSE,
-                    {"id": lead_id, "state": state, "reason": reason, "detail": detail, "now": now,
-                     "until": to_ms(until) if until else None},
+                    {"id": lead_id, "state": gate.state, "reason": gate.reason, "detail": gate.detail, "now": now,
+                     "until": until},
                 )  # fmt: skip
 
         self.store.retrying(work)

@@ -17,7 +17,8 @@ _GROUP = 1_000
 def purge_leads(store: Store, before: datetime) -> dict[str, int]:
     """Forget leads untouched since a time, and runs, attempts and audit rows older than it.
 
-    Who was accepted stays known by number alone, or the next sync would text again; so do leads that are still
+    Who was accepted stays known by number alone, or the next sync would text again, also where something sent to
+    them later was refused; so do leads that are still
     to be sent or held, which wait for somebody. The do-not-contact list stays whole.
 
     :return: rows by what became of them.
@@ -27,14 +28,16 @@ def purge_leads(store: Store, before: datetime) -> dict[str, int]:
         "leads removed": _in_groups(
             store,
             "DELETE FROM leads WHERE id IN (SELECT id FROM leads WHERE state IN ('rejected', 'suppressed') "
-            "AND updated_at < :old ORDER BY id LIMIT :group)",
+            "AND accepted_at IS NULL AND updated_at < :old ORDER BY id LIMIT :group)",
             old,
         ),
         "leads reduced to their number": _in_groups(
             store,
-            "UPDATE leads SET detail = '', reason = '', email_hash = NULL, contact_id = NULL, conversation_id = NULL, "
+            "UPDATE leads SET state = 'accepted', rev = rev + 1, detail = '', reason = '', email_hash = NULL, contact_id = NULL, conversation_id = NULL, "
             "application_id = NULL, line = NULL, run_id = NULL WHERE id IN (SELECT id FROM leads "
-            "WHERE state = 'accepted' AND updated_at < :old AND run_id IS NOT NULL ORDER BY id LIMIT :group)",
+            "WHERE ((state = 'accepted' AND run_id IS NOT NULL) "
+            "OR (state IN ('rejected', 'suppressed') AND accepted_at IS NOT NULL)) "
+            "AND updated_at < :old ORDER BY id LIMIT :group)",
             old,
         ),
     }

@@ -29,6 +29,9 @@ runs = sa.Table(
     sa.Column("try_number", sa.Integer, nullable=False, server_default="1"),
     sa.Column("state", sa.Text, nullable=False, comment="running, succeeded, failed, superseded, expired"),
     sa.Column("source", sa.Text, nullable=False, server_default="", comment="where the rows came from"),
+    sa.Column(
+        "conn_id", sa.Text, nullable=False, server_default="", comment="the connection it submitted through"
+    ),
     sa.Column("dry_run", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("started_at", UtcTime, nullable=False),
     sa.Column("heartbeat_at", UtcTime, nullable=False),

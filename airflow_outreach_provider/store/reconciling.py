@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger_schema import attempts, leads
+from airflow_outreach_provider.store.ledger_schema import attempts, leads, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,17 @@ class Finding:
     contact_id: str | None = None
 
 
-def held_before(store: Store, before: datetime, limit: int, campaign: str | None = None) -> list[HeldLead]:
-    """Held leads whose request is older than a time, the oldest first."""
+def held_before(
+    store: Store, before: datetime, limit: int, conn_id: str, campaign: str | None = None
+) -> list[HeldLead]:
+    """Held leads whose request is older than a time and went through a connection, the oldest first.
+
+    Another account's contact list knows nothing of them. Where the connection is no longer known, nobody's does.
+    """
     query = (
         sa.select(leads.c.id, leads.c.phone, leads.c.sent_at, leads.c.payload.is_not(None), leads.c.rev)
+        .join(runs, runs.c.id == leads.c.run_id)
+        .where(runs.c.conn_id == conn_id, runs.c.conn_id != "")
         .where(leads.c.state == LeadState.HELD, leads.c.sent_at < before, leads.c.phone.is_not(None))
         .order_by(leads.c.id)
         .limit(limit)

@@ -57,10 +57,12 @@ def start(
     lease: timedelta,
     resend: Iterable[str] = (),
     dry_run: bool = False,
+    conn_id: str = "",
 ) -> Started:
     """Begin a run: supersede earlier tries of the same task instance, expire runs whose lease ran out.
 
     :param resend: campaigns whose held leads of unknown outcome are to be sent again (at least once).
+    :param conn_id: the connection the run submits through; its contact list may judge what the run leaves held.
     """
 
     def work(connection: sa.Connection) -> Started:
@@ -87,7 +89,7 @@ def start(
             {
                 "campaign": campaign, "owner": owner.key, "dag_id": owner.dag_id, "task_id": owner.task_id,
                 "airflow_run_id": owner.run_id, "map_index": owner.map_index, "try_number": owner.try_number,
-                "state": RunState.RUNNING, "source": source, "dry_run": dry_run, "started_at": now,
+                "state": RunState.RUNNING, "source": source, "conn_id": conn_id, "dry_run": dry_run, "started_at": now,
                 "heartbeat_at": now, "lease_until": now + lease, "counts": {}, "reasons": {},
             },
         ).scalar_one()  # fmt: skip

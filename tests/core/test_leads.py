@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError, LeadReject
 from airflow_outreach_provider.core.leads import (
     CONFIGURATION_SPELLINGS,
     PayloadFormat,
+    build_lead,
     build_mapper,
     check_format,
     check_target,
@@ -328,3 +329,23 @@ def test_a_mapper_without_mapping_changes_nothing_it_does_not_know() -> None:
         {"phoneNumber": PHONE, "Plan": "A"}, configuration_id="c", region=None, payload_format="raw"
     )
     assert lead.contact == {"Plan": "A"}
+
+
+def test_a_member_of_an_enum_goes_out_as_its_value() -> None:
+    """At any depth, and as a phone number too."""
+
+    class Tier(str, Enum):  # noqa: UP042 - what people write
+        GOLD = "gold"
+
+    class Line(str, Enum):  # noqa: UP042 - what people write
+        HOME = "+14165550123"
+
+    lead, _ = build_lead(
+        {"phoneNumber": Line.HOME, "tier": Tier.GOLD, "list": [Tier.GOLD]},
+        configuration_id="c",
+        region=None,
+        payload_format="raw",
+    )
+    assert json.loads(lead.body("raw")) == {
+        "configurationId": "c", "phoneNumber": "+14165550123", "tier": "gold", "list": ["gold"],
+    }  # fmt: skip

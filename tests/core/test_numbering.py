@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_outreach_provider.core import phones
+from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.numbering import read_plain
 
 _REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -118,3 +119,26 @@ def test_usual_writings_take_the_short_way(text: str, region: str | None, e164: 
     found = phones._read_plain(text, region)
     assert found is not None
     assert found.e164 == e164
+
+
+def _outcome(text: str, region: str | None) -> str:
+    try:
+        return phones.parse_phone(text, region).e164
+    except LeadRejected as error:
+        return error.reason
+
+
+def test_the_short_way_changes_no_reading_of_a_number_that_starts_with_a_country_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Numbers without + in their own region: read, or refused as ambiguous, the same with and without the short way."""
+    texts = [(writing, region) for e164, region in _EXAMPLES for writing in _without_plus(e164, region)]
+    short = [_outcome(*each) for each in texts]
+    monkeypatch.setattr(phones, "_read_plain", lambda text, region: None)
+    assert short == [_outcome(*each) for each in texts]
+    assert short.count("phone_ambiguous") > 5
+
+
+def _without_plus(e164: str, region: str) -> tuple[str, str]:
+    code = str(phonenumbers.country_code_for_region(region))
+    return e164[1:], code + e164[1:]

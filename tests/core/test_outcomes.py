@@ -168,3 +168,23 @@ def test_every_fault_is_one_outcome(fault: Fault) -> None:
     assert answer.reason == FAULT_RULINGS[fault].reason
     assert "5550" not in answer.detail
     assert judge_fault(fault).detail == FAULT_RULINGS[fault].says
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 422, 500])
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"success":false,"message":"bad key user_a1B2c3D4e5"}',
+        '{"success":false,"error":{"header":"Authorization: Bearer USER_A1b2c3d4e5"}}',
+        "no such key: user_a1B2c3D4e5",
+        '{"success":false,"message":"you sent Bearer abc.def-ghi"}',
+    ],
+)
+def test_the_api_key_is_in_no_detail_though_the_api_repeats_it(status: int, said: str) -> None:
+    """An API that echoes the key, or any bearer token, puts it into no ledger and no log."""
+    detail = judge(status, said.encode(), now=NOW, secret="user_a1B2c3D4e5").detail.lower()
+    assert "a1b2c3d4e5" not in detail
+    assert "abc.def" not in detail
+    assert "•••" in detail
+    fault = judge_fault(Fault.INVALID_HTTP, said, secret="user_a1B2c3D4e5").detail.lower()
+    assert "a1b2c3d4e5" not in fault

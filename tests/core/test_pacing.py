@@ -217,3 +217,15 @@ def test_at_the_end_of_a_batch_company_speaks_for_the_configuration() -> None:
     assert doubts.took(4.0) == []
     assert doubts.in_company() == list(range(12))
     assert list(doubts.waiting) == [12]
+
+
+@pytest.mark.parametrize("retry_after", [0.0, 0.1])
+def test_a_wait_of_nothing_is_no_leave_to_ask_without_a_pause(retry_after: float) -> None:
+    """Retry-After: 0, or a date in the past, is waited out like none: pauses grow, and there is no tight loop."""
+    pace, now, waits = Pace(8), 0.0, []
+    for _ in range(4):
+        pace.refused(now, retry_after)
+        pace.refused(now, retry_after)  # another of the same burst
+        waits.append(pace.wait(now))
+        now += waits[-1] + 0.01
+    assert waits == [0.25, 0.5, 1.0, 2.0]

@@ -250,3 +250,40 @@ def test_the_kind_of_line_is_known(e164: str, kind: LineType) -> None:
 def test_a_number_of_no_country_has_no_region() -> None:
     """International freephone numbers belong to no country."""
     assert parse_phone("+80012345678").region is None
+
+
+@pytest.mark.parametrize(
+    "text", ["4915123456789", 4915123456789, "49 151 23456789", "(49) 151-23456789", "tel:4915123456789"]
+)
+def test_a_number_that_is_one_with_and_without_its_country_code_is_refused(text: object) -> None:
+    """Read as a national number it would be a stranger's; the reason says how to write it."""
+    with pytest.raises(LeadRejected, match=r"with \+") as caught:
+        parse_phone(text, "DE")
+    assert caught.value.reason == "phone_ambiguous"
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "e164"),
+    [
+        ("+4915123456789", "DE", "+4915123456789"),
+        ("004915123456789", "DE", "+4915123456789"),
+        ("015123456789", "DE", "+4915123456789"),
+        ("15123456789", "DE", "+4915123456789"),
+        ("14165550123", "US", "+14165550123"),
+        ("14165550123", "CA", "+14165550123"),
+        ("1 (416) 555-0123", "US", "+14165550123"),
+        ("447911123456", "GB", "+447911123456"),
+        ("919876543210", "IN", "+919876543210"),
+        ("9198765432", "IN", "+919198765432"),
+        ("4915123456789", None, None),
+    ],
+)
+def test_a_number_with_its_country_code_and_one_reading_takes_it(
+    text: str, region: str | None, e164: str | None
+) -> None:
+    """Where + or national form leave no doubt, or only one reading is a number in use, nothing is refused."""
+    if e164 is None:
+        with pytest.raises(LeadRejected, match="region_unknown"):
+            parse_phone(text, region)
+    else:
+        assert parse_phone(text, region).e164 == e164

@@ -179,3 +179,35 @@ def test_the_next_open_minute_is_open_and_the_first(
     assert opens is None or not quiet(opens)
     for minute in range(int((last - now).total_seconds() // 60)):
         assert quiet(now + timedelta(minutes=minute))
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    start=minutes,
+    end=minutes,
+    zones=st.lists(st.sampled_from(ZONES), min_size=1, max_size=3, unique=True),
+    around=st.sampled_from(CHANGES),
+    shift=st.integers(-36 * 60, 36 * 60),
+)
+def test_until_the_end_of_an_open_span_every_minute_is_open(
+    start: time, end: time, zones: list[str], around: str, shift: int
+) -> None:
+    """Law: no minute before it is quiet, it is not long past, and asked again and again it arrives at a quiet one."""
+    if start == end:
+        return
+    hours = QuietHours(start, end)
+    now = utc(around) + timedelta(minutes=shift)
+    places = [ZoneInfo(zone) for zone in zones]
+
+    def quiet(moment: datetime) -> bool:
+        return any(hours.covers(moment.astimezone(place).time()) for place in places)
+
+    moment, asked = now, 0
+    while not quiet(moment) and asked < 8:
+        until = hours.open_until(tuple(zones), moment)
+        assert moment < until <= moment + timedelta(days=1)
+        for minute in range(int((until - moment).total_seconds() // 60)):
+            assert not quiet(moment + timedelta(minutes=minute))
+        moment, asked = until, asked + 1
+    assert asked < 8
+    assert not quiet(moment) or hours.open_until(tuple(zones), moment) == moment

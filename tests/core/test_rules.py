@@ -211,3 +211,17 @@ def test_an_address_is_remembered_without_being_kept() -> None:
     """The hash finds a person by e-mail in any case, and is not the address."""
     assert hash_email(" Jane@Example.com ") == hash_email("jane@example.com")
     assert "jane" not in hash_email("jane@example.com")
+
+
+@pytest.mark.parametrize("state", [L.REJECTED, L.SUPPRESSED])
+@pytest.mark.parametrize(
+    ("resubmit", "sent"),
+    [("never", False), ("changed", True), (timedelta(days=2), False), (timedelta(hours=1), True)],
+)
+def test_an_acceptance_is_remembered_over_what_came_later(
+    state: LeadState, resubmit: str | timedelta, sent: bool
+) -> None:
+    """Who was accepted a day ago and refused or suppressed since is sent again only where resubmit says so."""
+    memory = Memory(state, "do_not_contact", False, NOW - timedelta(days=1))
+    got = decide(draft(L.PLANNED, ""), memory, None, resubmit, NOW)
+    assert got == (Verdict(R.PLANNED, "", L.PLANNED) if sent else Verdict(R.UNCHANGED, "texted_before"))

@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -18,7 +19,9 @@ from airflow_outreach_provider.core.errors import (
     OutcomeUnknown,
     OutreachUnavailable,
 )
+from airflow_outreach_provider.core.leads import Lead
 from airflow_outreach_provider.hooks.outreach import OutreachHook
+from airflow_outreach_provider.net.contacts import Page, TetherContacts
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 
 LEAD = {"phoneNumber": "+14165550123", "firstName": "Jane"}
@@ -65,6 +68,8 @@ def test_the_test_button_knows_a_good_key(sim: RunningSimulator, connect: Any) -
         ({"host": "https://user:pass@app.tetherai.ca"}, "holds a user or password"),
         ({"extra": {"timeout": "soon"}}, "'timeout'"),
         ({"extra": {"headers": "X-A: b"}}, "'headers'"),
+        ({"extra": "[1]"}, "extra is not a JSON object"),
+        ({"extra": "configuration_id=c"}, "extra is not a JSON object"),
     ],
 )
 def test_the_test_button_says_what_is_wrong(
@@ -196,3 +201,49 @@ def test_a_proxy_of_the_connection_is_used(connect: Any) -> None:
     assert hook.settings.api.proxy == proxies["https"]
     with pytest.raises(OutreachUnavailable, match="proxy"):
         hook.submit_lead(LEAD)
+
+
+@pytest.mark.parametrize(
+    "lead",
+    ["+14165550123", None, [LEAD], {1: "+14165550123"}, {**LEAD, "note": "\ud800"}, {**LEAD, "n": {1}},
+     Lead(phone="+14165550123", configuration_id="c", contact={"note": "\ud800"})],
+    ids=repr,
+)  # fmt: skip
+def test_what_is_no_lead_is_rejected_before_anything_is_sent(
+    sim: RunningSimulator, connect: Any, lead: Any
+) -> None:
+    """Whatever a caller hands over, it is a lead or LeadRejected, and no error of a library."""
+    with pytest.raises(LeadRejected):
+        connect(**sim.connection).submit_lead(lead)
+    assert sim.report()["submissions"] == 0
+
+
+def test_a_lead_without_a_configuration_anywhere_is_the_connections_fault(
+    sim: RunningSimulator, connect: Any
+) -> None:
+    """It would be the same for every lead."""
+    hook = connect(**{**sim.connection, "extra": {}})
+    with pytest.raises(ConfigurationError, match="configuration_id"):
+        hook.submit_lead(LEAD)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_a_contact_list_that_ignores_the_page_ends(
+    sim: RunningSimulator, connect: Any, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """The same page for ever is read once, also when none of it is new enough."""
+    asked: list[int] = []
+
+    async def page(self: TetherContacts, number: int) -> Page:
+        asked.append(number)
+        assert len(asked) < 5
+        return Page(
+            [{"_id": str(n), "updatedAt": "2026-01-02T00:00:00Z"} for n in range(rows)], number + 1, None
+        )
+
+    monkeypatch.setattr(TetherContacts, "page", page)
+    login = {"contacts_email": "me@example.com", "contacts_password": "a-password"}
+    hook = connect(**{**sim.connection, "extra": login})
+    assert len(hook.list_contacts()) == rows
+    asked.clear()
+    assert hook.list_contacts(datetime(2027, 1, 1, tzinfo=UTC)) == []

@@ -467,6 +467,29 @@ def test_an_idle_connection_the_server_closed_is_not_used_again() -> None:
     assert (answer.outcome, requests) == (A, 2)
 
 
+def test_an_answer_that_came_before_the_request_is_not_its_answer() -> None:
+    """A second answer to one request waits on the pooled connection: the next lead goes over another one."""
+
+    async def twice(writer: Writer) -> None:
+        writer.write(response(200, OK) if not asked else response(422))
+        await writer.drain()
+        if not asked:
+            asked.append(1)
+            await asyncio.sleep(0.05)
+            writer.write(response(200, OK))
+
+    async def run() -> tuple[list[Outcome], int]:
+        async with Server(twice) as server:
+            settings = ApiSettings(f"http://127.0.0.1:{server.port}", "k", trust_env=False)
+            async with OutreachClient(settings) as client:
+                first = await client.submit(BODY)
+                await asyncio.sleep(0.2)
+                return [first.outcome, (await client.submit(BODY)).outcome], server.connections
+
+    asked: list[int] = []
+    assert loop.run(run()) == ([A, R], 2)
+
+
 def test_a_lead_is_never_posted_twice_by_the_client() -> None:
     """Nothing below us repeats a POST whose connection died."""
     for behave in (_drop, _reset):

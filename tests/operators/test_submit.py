@@ -7,13 +7,16 @@ import itertools
 import json
 import os
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from airflow_outreach_provider.core.errors import (
     ConfigurationError,
@@ -22,8 +25,11 @@ from airflow_outreach_provider.core.errors import (
     OutreachUnavailable,
     TooManyRejected,
 )
-from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
+from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.net.contacts import TetherContacts
+from airflow_outreach_provider.operators.outreach import SqlLeads, SubmitLeadsOperator
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+from airflow_outreach_provider.store.ledger_schema import attempts, leads, runs
 
 LEADS = [{"phone": f"+1416555{n:04d}", "first_name": "Ann"} for n in range(100, 112)]
 
@@ -33,6 +39,32 @@ def sim(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
     with running_simulator() as simulator:
         monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(simulator.connection))
         yield simulator
+
+
+class _Echo(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = json.dumps({"message": f"you sent {self.headers['Authorization']}"}).encode()
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(422)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return None
+
+
+@pytest.fixture
+def echo(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The API key of a server that repeats it."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    connection = {"conn_type": "outreach", "host": f"http://127.0.0.1:{server.server_port}", "password": "user_a1b2c3d4",
+                  "extra": {"configuration_id": "c"}}  # fmt: skip
+    monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(connection))
+    yield "user_a1b2c3d4"
+    server.shutdown()
+    server.server_close()
 
 
 def operator(**arguments: Any) -> SubmitLeadsOperator:
@@ -145,6 +177,47 @@ def test_held_leads_are_red_until_somebody_settles_them(
     assert sim.report()["texts"] == 12
 
 
+def test_leads_held_by_one_account_are_not_judged_by_anothers_contact_list(
+    sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync of another account, whose rows name their configurations, replans nobody it did not send itself."""
+    sim.set_faults("status=500,when=after")
+    run_task(operator(leads=LEADS[:1], max_rejected=None))
+    with open_store().write() as connection:
+        connection.exec_driver_sql("UPDATE leads SET sent_at = sent_at - 3600000")
+    login = {"contacts_email": "me@example.com", "contacts_password": "a-password"}
+    with running_simulator(**login) as other:
+        settings = other.connection | {"extra": login}
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(settings))
+        rows = [{"phone": "+14165559000", "configuration_id": other.configuration_id}]
+        ran = run_task(operator(task_id="other", leads=rows, outreach_conn_id="other"))
+        assert ran.xcom["accepted"] == 1, ran.error
+        assert other.report()["texts"] == 1
+    sim.set_faults()
+    again = run_task(operator(leads=LEADS[:1], max_rejected=None), try_number=2)
+    assert again.xcom["accepted"] == 0, again.error
+    assert sim.report()["texts"] == 1
+
+
+@pytest.mark.parametrize("base", ["wrong password", "no contact list there"])
+def test_a_contact_list_that_refuses_does_not_stop_the_sync(
+    sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, base: str
+) -> None:
+    """Held leads that cannot be looked up stay held with a warning, and all others are sent."""
+    sim.set_faults("status=500,first=3")
+    run_task(operator(max_rejected=None))
+    with open_store().write() as connection:
+        connection.exec_driver_sql("UPDATE leads SET sent_at = sent_at - 3600000")
+    sim.set_faults()
+    connection_of = sim.connection | {"extra": {**sim.connection["extra"], "contacts_password": "wrong"}}
+    monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(connection_of))
+    if base != "wrong password":
+        monkeypatch.setattr(TetherContacts, "_log_in", lambda self: self._api.ask("GET", "/nowhere"))
+    ran = run_task(operator(max_rejected=None), run_id="later")
+    assert ran.state == "success", ran.error
+    assert (ran.xcom["held"], ran.xcom["unchanged"]) == (3, 9)
+
+
 def test_no_personal_data_in_errors_xcom_and_rendered_fields(
     sim: RunningSimulator, run_task: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -157,6 +230,20 @@ def test_no_personal_data_in_errors_xcom_and_rendered_fields(
     for secret in ("4165550123", "4165550124", "jane.doe", sim.api_key):
         assert secret not in everything
     assert "14 leads in a list" in str(ran.rendered["leads"])
+
+
+def test_an_api_that_repeats_the_key_does_not_make_it_known(run_task: Callable[..., Any], echo: str) -> None:
+    """The key is in no error and in no row of the ledger, whatever the API answers."""
+    ran = run_task(operator(leads=[*LEADS], max_rejected=None))
+    with open_store().read() as connection:
+        kept = [
+            str(tuple(row))
+            for table in (leads, runs, attempts)
+            for row in connection.execute(sa.select(table))
+        ]
+    assert kept
+    assert "it said" in str(kept)
+    assert echo not in f"{ran.error!r} {ran.xcom} {kept}"
 
 
 def test_leads_by_xcom_are_not_kept_in_rendered_fields(
@@ -210,6 +297,17 @@ def test_a_pattern_takes_every_file_that_matches(
         ({"mapping": {"firstName": "first_name"}}, "no phoneNumber"),
         ({"mapping": {"phoneNumber": "{{ row.phone | trimm }}"}}, "trim"),
         ({"concurrency": 0.5}, "concurrency"),
+        ({"concurrency": 0}, "concurrency is 0"),
+        ({"concurrency": True}, "concurrency is True"),
+        ({"requests_per_second": 0}, "requests_per_second is 0"),
+        ({"requests_per_second": "fast"}, "requests_per_second is 'fast'"),
+        ({"min_rows": "5"}, "min_rows is '5'"),
+        ({"min_rows": -1}, "min_rows is -1"),
+        ({"patience": None}, "patience is None"),
+        ({"quiet_hours": 5}, "quiet_hours 5"),
+        ({"max_rows": [3]}, "max_rows is [3]"),
+        ({"leads": "/tmp"}, "/tmp is a folder"),
+        ({"leads": lambda context, jinja_env: None}, "leads came out as None"),
         ({"outreach_conn_id": "no_such_connection"}, "no_such_connection"),
     ],
 )
@@ -257,6 +355,64 @@ def test_retry_after_beats_the_tasks_own_delay(sim: RunningSimulator, run_task: 
     ran = run_task(operator(retry_delay=timedelta(hours=1)))
     assert ran.retry_delay is not None
     assert 40 <= ran.retry_delay.total_seconds() <= 47
+
+
+def test_a_file_named_like_a_pattern_is_read(
+    sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The file that is there comes before the pattern its name could be; folders match no pattern."""
+    (tmp_path / "br[1].csv").write_text("phone\n+14165550100\n")
+    (tmp_path / "br1.csv").write_text("phone\n+14165550101\n")
+    (tmp_path / "br2.csv").mkdir()
+    ran = run_task(operator(leads=f"{tmp_path}/br[1].csv"))
+    assert ran.xcom["accepted"] == 1, ran.error
+    assert sim.texts("+14165550100")["texts"] == 1
+    assert run_task(operator(leads=f"{tmp_path}/br?.csv", task_id="pattern")).xcom["accepted"] == 1
+
+
+def test_none_in_the_dag_sends_what_is_planned_also_after_rendering(
+    sim: RunningSimulator, run_task: Callable[..., Any]
+) -> None:
+    """The None somebody wrote is a wish, on the second try too."""
+    task = operator(leads=None)
+    assert run_task(task).state == run_task(task, try_number=2).state == "success"
+
+
+def test_a_query_that_fails_says_so_without_its_parameters(
+    sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Parameters are personal data; what the database said is told, in its first line and masked."""
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "crm.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(connection))
+    for sql, given in (
+        ("SELECT phone FROM nowhere WHERE phone = :p", {"p": "+14165550123"}),
+        ("SELECT phone FROM nowhere WHERE phone = ?", ["+14165550123"]),
+        ("SELECT :p + :q", {"p": "+14165550123"}),
+        ("CREATE TABLE t (x)", None),
+    ):
+        ran = run_task(operator(leads=SqlLeads("crm", sql, given)))
+        assert isinstance(ran.error, OutreachError)
+        assert "sql on crm failed" in str(ran.error)
+        assert "4165550123" not in f"{ran.error!r} {ran.error.__cause__!r}"
+
+
+@pytest.mark.parametrize("given", [None, {}, {"n": "x:b"}])
+def test_a_colon_in_a_query_is_a_parameter_only_where_one_is_given(
+    sim: RunningSimulator,
+    run_task: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    given: dict[str, str] | None,
+) -> None:
+    """LIKE '%:b' means what it says, with and without parameters beside it."""
+    with sqlite3.connect(tmp_path / "crm.db") as crm:
+        crm.execute("CREATE TABLE l (phone, name)")
+        crm.executemany("INSERT INTO l VALUES (?, ?)", [("+14165550100", "x:b"), ("+14165550101", "x")])
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "crm.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(connection))
+    sql = "SELECT phone FROM l WHERE name LIKE '%:b'" + (" AND name = :n" if given else "")
+    ran = run_task(operator(leads=SqlLeads("crm", sql, given)))
+    assert ran.xcom["accepted"] == 1, ran.error
 
 
 def test_a_sync_is_staged_once_and_sent_by_several_tasks(
@@ -324,10 +480,6 @@ def test_leads_by_query(
     sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SqlLeads reads a query's rows by their column names, with bound parameters and a templated text."""
-    import sqlite3
-
-    from airflow_outreach_provider.operators.outreach import SqlLeads
-
     with sqlite3.connect(tmp_path / "crm.db") as crm:
         crm.execute("CREATE TABLE people (phone TEXT, first_name TEXT, wants INTEGER)")
         crm.executemany("INSERT INTO people VALUES (?, ?, ?)", [(lead["phone"], "Ann", 1) for lead in LEADS])

@@ -8,8 +8,10 @@ import io
 import threading
 import zlib
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from socket import socketpair
+from typing import NoReturn
 
 import pytest
 
@@ -192,3 +194,38 @@ def test_a_list_that_contains_itself() -> None:
     loop: list[object] = []
     loop.append(loop)
     assert [row.error for row in read_list([{"a": loop}])] == ["row_too_deep"]
+
+
+class Hostile:
+    """Raises whatever is done with it."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Tier(str, Enum):  # noqa: UP042 - what people write
+    GOLD = "gold"
+
+
+class Trap(dict[str, object]):
+    def items(self) -> NoReturn:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**5000, Hostile(), [Hostile()], {"a": 10**5000}],
+    ids=["int", "repr", "in a list", "in a dict"],
+)
+def test_a_value_that_raises_is_one_bad_row(value: object) -> None:
+    """Whatever a row holds, it is one row with an error, and the rows after it are read."""
+    rows = list(read_list([{"phone": "+1", "x": value}, Trap(phone="+1"), {"phone": "+1"}]))
+    assert [row.error for row in rows] == ["row_not_json", "row_not_json", None]
+    assert [row.number for row in rows] == [1, 2, 3]
+
+
+def test_a_member_of_an_enum_is_its_value() -> None:
+    """``Tier.GOLD`` is what Python prints, not what the source says."""
+    [row] = read_list([{"phone": "+1", "tier": Tier.GOLD}])
+    assert row.values == {"phone": "+1", "tier": "gold"}
+    assert type(row.values["tier"]) is str

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Self
 
 import pytest
+import sqlalchemy as sa
 
+from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.rules import LeadRules
-from airflow_outreach_provider.net.contacts import TetherContacts
+from airflow_outreach_provider.net.contacts import Page, TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.limits import RejectLimit
 from airflow_outreach_provider.services.reading import read_list
-from airflow_outreach_provider.services.reconcile import Reconciled, reconcile
+from airflow_outreach_provider.services.reconcile import Reconciled, judge, reconcile
 from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
 from airflow_outreach_provider.services.tally import Tally
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger_schema import leads
+from airflow_outreach_provider.store.reconciling import HeldLead
 from airflow_outreach_provider.store.runs import Owner
 
 LOGIN = {"contacts_email": "me@example.com", "contacts_password": "a-password"}
@@ -29,18 +34,22 @@ def sim() -> Iterator[RunningSimulator]:
         yield simulator
 
 
-def submit(store: Store, sim: RunningSimulator, count: int) -> Tally:
+def submit(store: Store, sim: RunningSimulator, count: int, conn_id: str = "ours") -> Tally:
     rows = read_list([{"phone": f"+1416555{n:04d}"} for n in range(100, 100 + count)])
     options = SubmitOptions(
-        LeadRules(configuration_id=sim.configuration_id), max_rejected=RejectLimit.parse(None)
+        LeadRules(configuration_id=sim.configuration_id),
+        max_rejected=RejectLimit.parse(None),
+        conn_id=conn_id,
     )
     run = SubmitRun(store, OutreachClient(ApiSettings(sim.url, sim.api_key)), rows, options, owner=Owner("d"))
     return asyncio.run(run.run())
 
 
-def ask(store: Store, sim: RunningSimulator, delay: timedelta = timedelta()) -> Reconciled:
+def ask(
+    store: Store, sim: RunningSimulator, delay: timedelta = timedelta(), conn_id: str = "ours"
+) -> Reconciled:
     contacts = TetherContacts(sim.url, LOGIN["contacts_email"], LOGIN["contacts_password"])
-    return asyncio.run(reconcile(store, contacts, delay=delay))
+    return asyncio.run(reconcile(store, contacts, conn_id=conn_id, delay=delay))
 
 
 def test_who_was_reached_is_accepted_and_who_was_not_is_planned(store: Store, sim: RunningSimulator) -> None:
@@ -74,3 +83,97 @@ def test_found_but_untouched_stays_held(store: Store, sim: RunningSimulator) -> 
         )
     future = timedelta(hours=-2)
     assert ask(store, sim, future) == Reconciled(waiting=1)
+
+
+def test_another_accounts_contact_list_judges_nobody(store: Store, sim: RunningSimulator) -> None:
+    """A lead held by one connection is absent from another account's list, which proves nothing."""
+    sim.set_faults("status=500,when=after,first=1")
+    submit(store, sim, 10)
+    sim.set_faults("status=500,when=after,first=1")
+    submit(store, sim, 11, conn_id="")
+    with running_simulator(**LOGIN) as other:
+        assert ask(store, other, conn_id="theirs") == Reconciled()
+        assert ask(store, other, conn_id="") == Reconciled(), "nobody knows whose leads these are"
+    assert ask(store, sim) == Reconciled(accepted=1)
+
+
+NUMBER = "+14165550100"
+LEAD = HeldLead(1, NUMBER, datetime(2026, 3, 1, tzinfo=UTC), has_payload=True, rev=0)
+
+
+def verdict(*numbers: object, total: int | None = 1, touched: str = "2026-03-01T00:00:00Z") -> str | None:
+    rows = [{"_id": "c", "phoneNumber": number, "updatedAt": touched} for number in numbers]
+    finding = judge(LEAD, Page(rows, None, total))
+    return finding.state.value if finding else None
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "(416) 555-0100", "416-555-0100", "5550100", 4165550100, 14165550100.0, "14165550100.0", "1.41656E+10",
+        "+1 416 555 0100 ext. 5", "call me", "", None, True, {"number": NUMBER}, [NUMBER],
+    ],
+)  # fmt: skip
+def test_a_contact_that_may_be_the_person_leaves_the_lead_held(number: object) -> None:
+    """A number in another writing, or one nobody can read, is no proof that the person was not reached."""
+    assert verdict(number) is None
+
+
+@pytest.mark.parametrize("number", [NUMBER, "14165550100", 14165550100, "+1 (416) 555-0100", "0014165550100"])
+def test_a_contact_with_the_whole_number_is_the_person(number: object) -> None:
+    """Country code and all: touched since the attempt it is accepted, before it the lead stays held."""
+    assert verdict(number) == "accepted"
+    assert verdict(number, touched="2025-01-01T00:00:00Z") is None
+
+
+def test_only_a_complete_list_proves_absence() -> None:
+    """Nothing, or nothing but strangers, on all there is; a list that does not say how much there is may go on."""
+    assert verdict(total=0) == verdict(total=None) == "planned"
+    assert verdict("+14165550199", total=1) == "planned"
+    assert verdict("+14165550199", total=None) is None
+    assert verdict("+14165550199", total=2) is None
+    assert verdict(total=3) is None
+
+
+class Contacts:
+    """A contact list that answers the first look-up and then does as told."""
+
+    def __init__(self, fault: Exception | None) -> None:
+        self.fault, self.asked = fault, 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def search(self, text: str) -> Page:
+        self.asked += 1
+        if self.asked > 1:
+            await asyncio.sleep(0.01 if self.fault else 60)
+            raise self.fault or AssertionError
+        return Page([], None, 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (ConfigurationError("refused"), ConfigurationError),
+        (OutreachUnavailable("busy"), OutreachUnavailable),
+        (KeyError("data"), OutreachUnavailable),
+        (None, OutreachUnavailable),
+    ],
+)
+def test_a_contact_list_that_fails_is_one_error_of_ours_and_what_it_said_before_counts(
+    store: Store, sim: RunningSimulator, fault: Exception | None, error: type[Exception]
+) -> None:
+    """Refused, broken or hanging: an OutreachError and no group of exceptions, in the time allowed."""
+    sim.set_faults("status=500,when=before,first=3")
+    assert submit(store, sim, 20).by_state()["held"] == 3
+    with pytest.raises(error):
+        asyncio.run(reconcile(store, Contacts(fault), conn_id="ours", delay=timedelta(), patience=0.3))
+    with store.read() as connection:
+        states = list(
+            connection.execute(sa.select(leads.c.state).where(leads.c.state != "accepted")).scalars()
+        )
+    assert sorted(states) == ["held", "held", "planned"]

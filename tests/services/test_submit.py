@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -23,11 +23,13 @@ from airflow_outreach_provider.core.errors import (
 from airflow_outreach_provider.core.outcomes import Answer, Outcome, judge
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.states import RowState
+from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services import loop
 from airflow_outreach_provider.services.limits import RejectLimit
 from airflow_outreach_provider.services.reading import read_list
 from airflow_outreach_provider.services.reading_row import Row
 from airflow_outreach_provider.store.ledger import Ledger
+from airflow_outreach_provider.store.ledger_housekeeping import purge_leads
 
 People = Callable[..., list[dict[str, object]]]
 
@@ -313,6 +315,84 @@ def test_too_many_failed_rows_turn_the_run_red(sqlite_api: Any, people: People) 
     assert api.send(people(60), max_rejected=RejectLimit.parse(12), attempt=3).error is None
 
 
+@pytest.mark.parametrize("between", [0, 300])
+def test_repeated_rows_of_a_refused_number_are_duplicates_in_every_run(
+    api: Any, people: People, between: int
+) -> None:
+    """The same file again counts the same: one rejected row, the rest duplicates, and nothing is sent for them."""
+    api.sim.set_faults("status=422,ending=5")
+    others = [row for row in people(between + 4, 100) if str(row["phone"])[-1] != "5"]
+    refused = people(1, 5)
+    rows = refused * 3 + [*others, {**refused[0], "firstName": "Another"}, *refused]
+    first = api.send(rows)
+    assert first.states == {"rejected": 1, "duplicate": 4, "accepted": len(others)}
+    requests = api.sim.report()["requests"]
+    for attempt in (2, 3, 4):
+        again = api.send(rows, attempt=attempt)
+        assert again.states == {"rejected": 1, "duplicate": 4, "unchanged": len(others)}
+    assert api.sim.report()["requests"] == requests
+    bad = [{"phone": "nobody"}] * 3
+    assert api.send(bad, attempt=5).states == api.send(bad, attempt=6).states == {"rejected": 3}
+
+
+def test_who_was_accepted_once_is_never_sent_again_without_a_rule(api: Any, people: People) -> None:
+    """Not even after a later resubmission was refused, and not after what is old was purged."""
+    row = people(1, 5)[0]
+    assert api.send([row]).states == {"accepted": 1}
+    api.sim.set_faults("status=422,ending=5")
+    assert api.send([{**row, "n": "2"}], resubmit="changed", attempt=2).states == {"rejected": 1}
+    api.sim.set_faults()
+    assert api.send([{**row, "n": "3"}], attempt=3).states == {"unchanged": 1}
+    day = timedelta(days=1)
+    assert api.send([{**row, "n": "3"}], attempt=4, resubmit=day).states == {"unchanged": 1}
+    purge_leads(api.store, datetime.now(UTC) + day)
+    for attempt, name in enumerate(("1", "2", "3"), 5):
+        assert api.send([{**row, "n": name}], attempt=attempt).states == {"unchanged": 1}
+    assert api.texts() == {row["phone"]: 1}
+    assert api.send([{**row, "n": "4"}], attempt=9, resubmit="changed").states == {"accepted": 1}
+
+
+@pytest.mark.parametrize("rows", [300, 1])
+def test_no_configuration_anywhere_fails_at_once(sqlite_api: Any, people: People, rows: int) -> None:
+    """Neither task nor rows name one: one error with what to do, and no row is used up by it."""
+    got = sqlite_api.send(people(rows), configuration_id=None)
+    assert isinstance(got.error, ConfigurationError)
+    assert "configuration_id" in str(got.error)
+    assert (got.states, sqlite_api.ledger()) == ({}, {})
+    planned = sqlite_api.send([], source=None, configuration_id=None, attempt=2)
+    assert planned.error is None, "an empty source is not at fault"
+
+
+def test_rows_that_name_their_configuration_need_no_other(sqlite_api: Any, people: People) -> None:
+    """In any of the places it is read from; a row of the same source that lacks it is a rejected row."""
+    named: list[dict[str, object]] = [
+        {**row, **more}
+        for row, more in zip(
+            people(3), ({"configurationId": "on"}, {"CONFIGURATION_ID": "on"}, {"contacts": {"configuration_id": "on"}}), strict=True
+        )
+    ]  # fmt: skip
+    for attempt, row in enumerate(named, 1):
+        assert sqlite_api.send([row], configuration_id=None, attempt=attempt).states == {"accepted": 1}
+    got = sqlite_api.send([*people(1, 9), named[0]], configuration_id=None, attempt=9)
+    assert got.states == {"rejected": 1, "unchanged": 1}
+
+
+def test_a_consent_column_that_no_row_has_is_a_mistake_of_the_task(sqlite_api: Any, people: People) -> None:
+    """Everybody suppressed and green would be a silent stop; one row that has the column shows it exists."""
+    api = sqlite_api
+    got = api.send(people(300, sms_opt_in="yes"), require_consent="sms_optin")
+    assert isinstance(got.error, ConfigurationError)
+    assert "did you mean 'sms_opt_in'?" in str(got.error)
+    assert api.texts() == {}
+    assert api.send(people(3, sms_opt_in="yes"), require_consent="sms_opt_in").states == {"accepted": 3}
+    late = [*people(300, 50), *people(1, 400, sms_opt_in="yes")]
+    assert api.send(late, require_consent="sms_opt_in", attempt=2).states == {
+        "suppressed": 300,
+        "accepted": 1,
+    }
+    assert api.send([], require_consent="sms_opt_in", attempt=3).error is None
+
+
 def test_too_few_rows_turn_the_run_red(sqlite_api: Any, people: People) -> None:
     """An empty or cut file is not a success."""
     api = sqlite_api
@@ -341,6 +421,48 @@ def test_deferred_leads_are_sent_when_the_window_opens(api: Any, people: People,
     assert len(api.texts()) == 12
 
 
+class Evening:
+    """A client to whom every lead takes a second of the run's clock."""
+
+    def __init__(self, client: OutreachClient, clock: Any) -> None:
+        self.client, self.clock = client, clock
+        self.sent: list[datetime] = []
+
+    async def __aenter__(self) -> Self:
+        await self.client.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self.client.__aexit__(*error)
+
+    async def submit(self, body: bytes) -> Answer:
+        self.sent.append(self.clock.advance(seconds=1))
+        return await self.client.submit(body)
+
+
+@pytest.mark.parametrize("shift", [0, 300])
+def test_a_run_that_lasts_into_quiet_hours_texts_nobody_in_them(
+    api: Any, people: People, clock: Any, shift: int
+) -> None:
+    """Who was planned before 21:00 and not sent by then waits for the morning, and the rows add up."""
+    api.store._clock = clock
+    clock.time = datetime(2026, 7, 2, 0, 59, 40, tzinfo=UTC)  # 20:59:40 in Toronto
+    if shift:  # left over by an earlier run, so that nothing is read that could be deferred
+        api.send(people(50), stage_only=True, quiet_hours=QuietHours.parse("21:00-08:00"), now=clock)
+    evening = Evening(OutreachClient(ApiSettings(api.sim.url, api.sim.api_key, trust_env=False)), clock)
+    night = {"quiet_hours": QuietHours.parse("21:00-08:00"), "now": clock}
+    got = api.send(people(50, shift), client=evening, window=4, attempt=2, **night)
+    assert got.error is None
+    late = [moment for moment in evening.sent if moment > datetime(2026, 7, 2, 1, 0, 4, tzinfo=UTC)]
+    assert late == [], "more than what was in flight at 21:00 was sent after it"
+    assert api.ledger()["deferred"] == (50 if not shift else 100) - len(evening.sent)
+    clock.advance(hours=11)
+    later = api.send(people(50, shift), attempt=3, **night)
+    assert later.error is None
+    assert len(api.texts()) == (50 if not shift else 100)
+    api.nobody_twice()
+
+
 def test_the_do_not_contact_list_is_kept_also_between_staging_and_sending(api: Any, people: People) -> None:
     """Who is on the list is suppressed: of one campaign, of all, and when added while the run goes on."""
     api.sql(
@@ -356,7 +478,7 @@ def test_the_do_not_contact_list_is_kept_also_between_staging_and_sending(api: A
             "INSERT INTO suppressions (campaign, phone, reason, source, added_at) VALUES ('', '+14162000399', 'x', '', 0)"
         )
 
-    late = api.send([], source=rows(), owner="late", requests_per_second=400.0, rate_key="k")
+    late = api.send([], source=rows(), owner="late", requests_per_second=400.0, conn_id="k")
     assert late.states == {"accepted": 299, "suppressed": 1}
     assert "+14162000399" not in api.texts()
 

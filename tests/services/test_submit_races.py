@@ -135,8 +135,8 @@ def test_the_rate_holds_over_two_runs(api: Any, people: People) -> None:
     """Two tasks of one connection together keep to its requests a second."""
     started = time.monotonic()
     one, two = at_once(
-        lambda: api.send(people(30), owner="one", requests_per_second=50.0, rate_key="conn"),
-        lambda: api.send(people(30, 100), owner="two", requests_per_second=50.0, rate_key="conn"),
+        lambda: api.send(people(30), owner="one", requests_per_second=50.0, conn_id="conn"),
+        lambda: api.send(people(30, 100), owner="two", requests_per_second=50.0, conn_id="conn"),
     )
     took = time.monotonic() - started
     assert one.states == two.states == {"accepted": 30}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.store import runs
 from airflow_outreach_provider.store.engine import Store
@@ -335,8 +336,8 @@ def test_a_planned_lead_may_be_closed_again(store: Store) -> None:
     ids = stage(ledger, 1, 2, 3)
     ledger.turn([], ids[2:])
     until = datetime(2026, 7, 2, 12, tzinfo=UTC)
-    ledger.close([(ids[0], L.DEFERRED, "quiet_hours", "d", until), (ids[1], L.SUPPRESSED, "never_open", "d", None),
-                  (ids[2], L.DEFERRED, "quiet_hours", "d", until)])  # fmt: skip
+    ledger.close([(ids[0], Gate(L.DEFERRED, "quiet_hours", "d", until)), (ids[1], Gate(L.SUPPRESSED, "never_open", "d")),
+                  (ids[2], Gate(L.DEFERRED, "quiet_hours", "d", until))])  # fmt: skip
     got = [row(store, lead) for lead in ids]
     assert [g["state"] for g in got] == ["deferred", "suppressed", "sending"]
     assert [g["payload"] is not None for g in got] == [True, False, True]

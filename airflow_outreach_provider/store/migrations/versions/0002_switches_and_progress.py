@@ -1,4 +1,4 @@
-"""Sources can be switched off and show what was refused; runs show how far through their source they are.
+"""Sources can be switched off and show what was refused; runs show their connection and how far they are.
 
 A revision is history: it says what was changed then, and does not follow the tables as they are now.
 """
@@ -14,6 +14,16 @@ def upgrade() -> None:
     op.add_column(
         "runs",
         sa.Column("fraction", sa.Float(), nullable=True, comment="how much of the source was read, 0 to 1"),
+    )
+    op.add_column(
+        "runs",
+        sa.Column(
+            "conn_id",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="the connection it submitted through",
+        ),
     )
     op.create_table(
         "sources",

@@ -5,10 +5,13 @@ instance delivers each batch and retries by itself. How soon an event arrives de
 
 * ``@continuous`` (below): a run always waits. The sensor looks every ``poll_interval`` seconds; then come
   its own resumption and the mapped task: about 2 to 5 seconds on an idle Airflow with ``poll_interval=1``.
+  Airflow allows one such run at a time: while one delivery waits for its retry, what arrives later waits for
+  the run to end. Where one contact must never keep others waiting, use the third way.
 * a cron schedule: up to the schedule's interval more; the cheapest, where minutes do not matter. Give the
   sensor a ``timeout`` below the interval and ``soft_fail=True``, so that a run without events is skipped.
 * ``schedule=[Asset(…, watchers=[AssetWatcher(…, trigger=ContactEventTrigger(…))])]``: a run is made when an
-  event arrives and none exists while nothing happens; about as quick as ``@continuous``. The asset event
+  event arrives and none exists while nothing happens; about as quick as ``@continuous``, and several runs
+  (``max_active_runs``) go on beside each other, each contact's events in order all the same. The asset event
   is only a doorbell: the sensor takes whatever is there, so a missed one loses nothing.
 
 Set the connection ``outreach_endpoint_default`` (type ``outreach_endpoint``) to where events should go.

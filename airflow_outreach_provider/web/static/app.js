@@ -101,7 +101,7 @@ async function alone(starter, work) {
   } finally {
     doing = false;
     starter.removeAttribute("aria-busy");
-    if (starter.isConnected && document.activeElement === document.body) starter.focus();
+    if (document.activeElement === document.body) (starter.isConnected ? starter : document.getElementById("main")).focus({ preventScroll: true });
   }
 }
 

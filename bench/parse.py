@@ -1,19 +1,25 @@
-"""What workflow files cost the DAG processor: 200 workflows in 40 files, beyond importing Airflow.
+"""What workflow files cost the DAG processor, and ``lint`` a person: 200 workflows in 40 files, beyond importing Airflow.
 
 ::
 
     python bench/parse.py [workflows]
 
-Each step runs in this one process, as the DAG processor's child would do it. Prints one line a step.
+Each step runs in this one process, as the DAG processor's child would do it. Prints one line a step,
+and fails where a limit is passed.
 """
 
 from __future__ import annotations
 
 import os
+import resource
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+PARSE_LIMIT, LINT_LIMIT = 2.0, 3.0
+"""Seconds of processor time, for 200 workflows and for one file."""
 
 LEAD_SYNC = """\
   sync_{n}:
@@ -90,14 +96,29 @@ def measure(count: int) -> dict[str, float]:
     return seconds
 
 
-def main() -> None:
+def lint_seconds() -> float:
+    """Processor time of ``airflow outreach lint`` over one file, Airflow's own start included."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "a.yaml").write_text("lead_syncs:\n  a:\n    leads: {csv: a.csv}\n")
+        command = [str(Path(sys.executable).with_name("airflow")), "outreach", "lint", folder]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, capture_output=True, check=False)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
+
+
+def main() -> int:
+    """:return: the exit code: 1 where a limit is passed."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     seconds = measure(count)
     for step, value in seconds.items():
         print(f"{step:<26}{value:8.2f} s")
     beyond = sum(seconds.values()) - seconds["importing Airflow"]
-    print(f"{f'{count} workflows cost':<26}{beyond:8.2f} s beyond importing Airflow")
+    print(f"{f'{count} workflows cost':<26}{beyond:8.2f} s beyond importing Airflow, limit {PARSE_LIMIT:.0f}")
+    lint = lint_seconds()
+    print(f"{'airflow outreach lint':<26}{lint:8.2f} s, limit {LINT_LIMIT:.0f}")
+    return int(beyond > PARSE_LIMIT * count / 200 or lint > LINT_LIMIT)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,28 +35,55 @@ def lead(store: Store) -> Callable[..., int]:
     return write
 
 
-@pytest.fixture
-def site(store: Store, airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """A browser of somebody: ``site("OP")``, ``site("VIEWER")``, ``site(None)`` without log-in."""
-    monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps({"conn_type": "outreach_endpoint", "host": "https://crm.example.com/hooks/secret-path"}))  # fmt: skip
-    from airflow.api_fastapi.app import init_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from fastapi import FastAPI
-    from fastapi.testclient import TestClient
+class Mounted:
+    """Our application in another one below a base path, as Airflow mounts it, with the log-in of Airflow."""
 
-    from airflow_outreach_provider.web import connections
-    from airflow_outreach_provider.web.app import create_app
+    def __init__(self, store: Store) -> None:
+        from airflow.api_fastapi.app import init_auth_manager
+        from fastapi import FastAPI
 
-    connections._seen.clear()
-    outer = FastAPI(root_path="/af")
-    manager = init_auth_manager(outer)
-    outer.mount("/outreach", create_app(auth_manager=manager, store=store))
+        from airflow_outreach_provider.web.app import create_app
 
-    def browser(role: str | None) -> Any:
-        token = manager.generate_jwt(SimpleAuthManagerUser(username=f"the {role}", role=role or ""))
+        self.outer = FastAPI(root_path="/af")
+        self.manager = init_auth_manager(self.outer)
+        self.app = create_app(auth_manager=self.manager, store=store)
+        self.outer.mount("/outreach", self.app)
+
+    def browser(self, role: str | None) -> Any:
+        """Of somebody with this role; None for somebody without log-in."""
+        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+        from fastapi.testclient import TestClient
+
+        token = self.manager.generate_jwt(SimpleAuthManagerUser(username=f"the {role}", role=role or ""))
         return TestClient(
-            outer, base_url="http://testserver/af/outreach", cookies={"_token": token} if role else {},
+            self.outer, base_url="http://testserver/af/outreach", cookies={"_token": token} if role else {},
             headers={"accept": "text/html"},
         )  # fmt: skip
 
-    return browser
+
+@pytest.fixture
+def crm(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint as a connection; nothing is known of it from tests before."""
+    from airflow_outreach_provider.web import connections
+
+    monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps({"conn_type": "outreach_endpoint", "host": "https://crm.example.com/hooks/secret-path"}))  # fmt: skip
+    connections._seen.clear()
+
+
+@pytest.fixture(scope="session")
+def mounted(airflow_db: None, migrated_sqlite: Path) -> Mounted:
+    """Put together once; each test gives it the store of its own."""
+    return Mounted(Store(f"sqlite:///{migrated_sqlite}"))
+
+
+@pytest.fixture
+def site(mounted: Mounted, store: Store, crm: None) -> Callable[..., Any]:
+    """A browser of somebody: ``site("OP")``, ``site("VIEWER")``, ``site(None)`` without log-in."""
+    mounted.app.state.store = store
+    return mounted.browser
+
+
+@pytest.fixture
+def site_with_receiver(store: Store, crm: None) -> Callable[..., Any]:
+    """The same, for tests that post to ``/in/``: the receiver keeps the store it was made with."""
+    return Mounted(store).browser

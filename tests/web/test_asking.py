@@ -250,7 +250,9 @@ def test_one_broken_connection_does_not_take_the_pages_down(
     assert "odd" in site("OP").get(f"{BASE}/connections").text
 
 
-def test_a_source_is_switched_by_hand(site: Site, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_is_switched_by_hand(
+    site_with_receiver: Site, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Off, its requests are refused with 503 and it is said by whom; on, they are taken again."""
     secret = {
         "conn_type": "outreach_source",
@@ -258,7 +260,7 @@ def test_a_source_is_switched_by_hand(site: Site, store: Store, monkeypatch: pyt
         "extra": {"platform": "tether"},
     }
     monkeypatch.setenv("AIRFLOW_CONN_TETHER_MAIN", json.dumps(secret))
-    editor = site("OP")
+    editor = site_with_receiver("OP")
     post = lambda: editor.post(f"{BASE}/in/tether_main", json={"event": "x"}, headers={"X-Outreach-Token": "a-token-of-length"})  # noqa: E731  # fmt: skip
     switch = f"{BASE}/api/sources/tether_main"
     assert post().status_code == 202

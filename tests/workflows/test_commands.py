@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -149,14 +148,11 @@ def test_functions_that_cannot_be_imported_are_found(tmp_path: Path) -> None:
     assert "no_such_module.handle cannot be imported" in problems[1].message
 
 
-def test_airflow_outreach_lint_costs_less_than_three_seconds(tmp_path: Path) -> None:
-    """Airflow's own command line, its start included, in processor time; the exit code tells of mistakes."""
+def test_airflow_outreach_lint_tells_of_mistakes(tmp_path: Path) -> None:
+    """By Airflow's own command line: the place, the word, and the exit code; bench/parse.py says what it costs."""
     (tmp_path / "a.yaml").write_text("lead_syncs:\n  a:\n    leeds: {csv: a.csv}\n")
     airflow = Path(sys.executable).with_name("airflow")
     command = [str(airflow), "outreach", "lint", str(tmp_path)]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ.copy())
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 1, done.stderr
     assert "a.yaml:3:5: unknown key 'leeds'" in done.stdout
-    assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 3

@@ -34,7 +34,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
-# Two syncs: one that comes to its end with a few of everything, one that is told to wait ten minutes.
+# Two syncs: one that comes to its end with a few of everything, one that is told to wait for fifty minutes.
 DAGS = """
 from datetime import datetime
 from airflow.sdk import DAG
@@ -49,7 +49,7 @@ HELD, REFUSED, WAITING = "01", "02", "77"
 """How numbers end whose submission is answered 500 (and texted), 422, and 503 with Retry-After."""
 FAULTS = (
     f"status=500,when=after,ending={HELD}", f"status=422,ending={REFUSED}",
-    f"status=503,retry_after=600,ending={WAITING}",
+    f"status=503,retry_after=3000,ending={WAITING}",
 )  # fmt: skip
 HOSTILE = "<img src=x onerror=\"window.pwned='answer'\"><script>window.pwned='answer'</script>"
 
@@ -60,7 +60,7 @@ def crm_answer(event: Any, _times: int) -> Answer:
         case "1001":
             return Answer(400, {"Content-Type": "text/html"}, HOSTILE.encode())
         case "1003":
-            return Answer(503, {"Retry-After": "600"}, b"busy")
+            return Answer(503, {"Retry-After": "3000"}, b"busy")
         case _:
             return Answer()
 
@@ -168,9 +168,9 @@ def _wait_for_the_flows(world: World) -> None:
     wait_until(settled, 90, "eight events are delivered, one is dead, one is to be tried again")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's chromium, without a screen."""
+    """Debian's chromium, without a screen. One a module: while it runs, no other event loop can."""
     if CHROMIUM is None:
         advice = "needs Debian's chromium: apt-get install chromium"
         if os.environ.get("CI"):
@@ -185,11 +185,16 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def sessions(browser: Any, world: World) -> dict[str, Any]:
-    """Everybody logs in once by Airflow's own form: what their browsers keep of it."""
+def kept() -> dict[str, Any]:
+    """What the browsers of people who logged in keep of it."""
+    return {}
+
+
+@pytest.fixture
+def sessions(browser: Any, world: World, kept: dict[str, Any]) -> dict[str, Any]:
+    """Everybody logs in once by Airflow's own form."""
     passwords = json.loads((world.airflow.home / "passwords.json").read_text())
-    kept = {}
-    for name in PEOPLE:
+    for name in PEOPLE.keys() - kept.keys():
         context = browser.new_context()
         page = context.new_page()
         page.goto(world.airflow.url + "/")

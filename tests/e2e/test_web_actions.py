@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,10 +25,28 @@ def do_it(page: Any, says: str) -> str:
     return str(toast.inner_text())
 
 
+@pytest.fixture(autouse=True)
+def as_it_was(world: Any) -> Iterator[None]:
+    """What a test does to the world is undone, so that the others find it as it was."""
+    with world.store.read() as connection:
+        states = list(connection.exec_driver_sql("SELECT id, state, tries FROM deliveries"))
+    yield
+    for row, state, tries in states:
+        world.write(
+            "UPDATE deliveries SET state = :state, tries = :tries WHERE id = :id",
+            id=row,
+            state=state,
+            tries=tries,
+        )
+    world.write("DELETE FROM leads WHERE campaign = 'clicks'")
+    world.write("DELETE FROM suppressions")
+    world.write("UPDATE endpoints SET disabled_at = NULL, disabled_reason = '', disabled_by = ''")
+    world.write("UPDATE sources SET disabled_at = NULL")
+
+
 @pytest.fixture
 def held(world: Any) -> list[int]:
     """Three held leads of a campaign of their own, with payloads; their ids."""
-    world.write("DELETE FROM leads WHERE campaign = 'clicks'")
     for n in range(3):
         world.write(
             "INSERT INTO leads (campaign, phone, state, reason, payload, tries, created_at, updated_at, sent_at) "
@@ -67,7 +86,6 @@ def test_resolve_what_is_filtered(world: Any, ada: Any, held: list[int]) -> None
     assert [state_of(world, lead) for lead in held] == ["planned"] * 3
     assert world.scalar("SELECT count(*) FROM leads WHERE state = 'held' AND campaign <> 'clicks'") == others
     assert world.last_audit() == ("ada", "resolve as planned", 3)
-    world.write("DELETE FROM leads WHERE campaign = 'clicks'")
 
 
 def test_a_second_click_while_something_is_asked_starts_nothing(
@@ -182,7 +200,6 @@ def test_numbers_are_put_on_the_list_and_taken_off(world: Any, ada: Any, held: l
     ada.get_by_role("button", name="Do not contact").click()
     do_it(ada, "1 number will not be contacted")
     ada.get_by_text("On the do-not-contact list").wait_for()
-    world.write("DELETE FROM suppressions")
 
 
 def test_what_is_filtered_is_exported(world: Any, ada: Any) -> None:

@@ -185,7 +185,7 @@ def send_webhooks(airflow_url: str, sources: Sources, contacts: int = 10) -> Sen
     path, body, headers = _varda(sources, contacts)
     forged = {**headers, "X-Varda-Signature": headers["X-Varda-Signature"][:-8] + "00000000"}
     for request in [*requests, requests[0], (path, body, forged)]:
-        status = _post(airflow_url, *request)
+        status = post(airflow_url, *request)
         sent.stored += status == 202
         sent.repeated += status == 200
         sent.refused += status == 401
@@ -220,7 +220,8 @@ def _supersend(sources: Sources, n: int) -> tuple[str, bytes, dict[str, str]]:
     return f"/outreach/in/{SUPERSEND}", body, {"X-Outreach-Token": sources.supersend_token}
 
 
-def _post(airflow_url: str, path: str, body: bytes, headers: Mapping[str, str]) -> int:
+def post(airflow_url: str, path: str, body: bytes, headers: Mapping[str, str]) -> int:
+    """Post JSON to an Airflow that may still be starting its receiver. :return: the status."""
     deadline = time.monotonic() + 30
     while True:
         request = urllib.request.Request(  # noqa: S310 - our own loopback address

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 # A live page must not ask a secrets backend at every look.
 _KEEP_SECONDS = 10.0
+# A stranger's forgery between two real events is no alarm; nothing but refusals for so long is one.
+_REFUSING_AFTER = timedelta(minutes=10)
 _seen: dict[str, tuple[float, Any]] = {}
 
 
@@ -217,7 +219,7 @@ def _source_health(source: ListedSource, status: SourceStatus, last_event_at: da
         return "broken"
     if status.disabled_at:
         return "off"
-    if status.refused_at and (last_event_at is None or status.refused_at > last_event_at):
+    if status.refused_at and (last_event_at is None or status.refused_at - last_event_at >= _REFUSING_AFTER):
         return "refusing"
     return "well" if last_event_at else "new"
 

@@ -17,7 +17,15 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.demo.airflow import RunningAirflow, people, running_airflow, wait_until
-from airflow_outreach_provider.demo.events import ENDPOINT, Answer, Crm, Sources, running_crm, send_webhooks
+from airflow_outreach_provider.demo.events import (
+    ENDPOINT,
+    Answer,
+    Crm,
+    Sources,
+    post,
+    running_crm,
+    send_webhooks,
+)
 from airflow_outreach_provider.simulator.process import running_simulator
 from airflow_outreach_provider.store import deliveries_admin, inbox
 from airflow_outreach_provider.store.deliveries_admin import Filter
@@ -110,10 +118,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     sources = Sources.new()
     with running_simulator(faults=FAULTS) as simulator, running_crm(crm_answer) as crm:
         connections = {
-            "outreach_default": simulator.connection,
-            ENDPOINT: crm.connection,
-            **sources.connections,
-        }
+            "outreach_default": simulator.connection, ENDPOINT: crm.connection, **sources.connections,
+            "never_right": {**sources.connections["varda_demo"], "password": "another-secret-than-theirs"},
+        }  # fmt: skip
         environment = people(home, PEOPLE) | {
             **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()},
             "AIRFLOW_VAR_SPRING": str(home / "spring.csv"),
@@ -124,6 +131,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 airflow.wait_for_dag(dag)
             started = {dag: airflow.trigger(dag) for dag in ("spring", "autumn")}
             send_webhooks(airflow.url, sources)
+            assert post(airflow.url, "/outreach/in/never_right", b"{}", {}) == 401
             store = Store(f"sqlite:///{home / 'outreach.db'}")
             world = World(airflow, store, crm, started)
             _append_odd_events(store)

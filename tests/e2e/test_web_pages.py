@@ -41,7 +41,7 @@ def test_the_overview_shows_the_day_and_what_needs_a_person(world: Any, ada: Any
     """States, charts and what waits are those of the store, and lead to it."""
     ada.goto(f"{world.url}/")
     said = text(ada)
-    for words in ("3 held leads", "1 dead deliver", "varda_demo is refusing", "1 unrecognised event"):
+    for words in ("3 held leads", "1 dead deliver", "never_right is refusing", "1 unrecognised event"):
         assert words in said, words
     assert re.search(r"Run #\d+ failed", said)
     charts = ada.locator("figure svg").all()

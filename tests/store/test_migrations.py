@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.store import migrate
@@ -96,3 +97,30 @@ def test_urls_that_cannot_be_a_store(url: str, words: str) -> None:
     """A wrong [outreach] sql_alchemy_conn says what to write instead."""
     with pytest.raises(ConfigurationError, match=words):
         Store(url)
+
+
+def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url: str) -> None:
+    """An upgrade from the first schema ends at the tables of the code, and keeps every row."""
+    store = Store(store_url)
+    with store.write() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": migrate.VERSION_TABLE})
+        with Operations.context(context):
+            migrate._scripts().get_revision("0001").module.upgrade()
+        connection.execute(
+            sa.text(f"CREATE TABLE {migrate.VERSION_TABLE} (version_num VARCHAR(32) PRIMARY KEY)")
+        )
+        connection.execute(sa.text(f"INSERT INTO {migrate.VERSION_TABLE} VALUES ('0001')"))
+        connection.execute(
+            sa.text("INSERT INTO runs (campaign, owner, state, started_at, heartbeat_at, lease_until) "
+                    "VALUES ('spring', 'o', 'succeeded', 1, 1, 1)")
+        )  # fmt: skip
+        connection.execute(sa.text("INSERT INTO inbox_pending (consumer, seq) VALUES ('crm', 1)"))
+    assert migrate.upgrade(store)
+    with store.read() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": migrate.VERSION_TABLE})
+        assert compare_metadata(context, metadata) == []
+        run = connection.execute(sa.text("SELECT campaign, conn_id, fraction FROM runs")).one()
+        assert tuple(run) == ("spring", "", None)
+        assert not connection.execute(sa.text("SELECT replayed FROM inbox_pending")).scalar_one()
+    assert not migrate.upgrade(store)
+    store.close()

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.receiver.switches import READ_EVERY_SECONDS
+from airflow_outreach_provider.receiver.switches import READ_EVERY_SECONDS, WRITE_EVERY_SECONDS
 from airflow_outreach_provider.store import audit, deliveries_admin, deliveries_inbox, inbox
 from airflow_outreach_provider.store.deliveries_admin import Filter
 from airflow_outreach_provider.store.engine import Store
@@ -282,3 +282,24 @@ def test_a_source_is_switched_by_hand(
         editor.post(f"{BASE}/api/sources/nobody/disable", json={"go": True}, headers=ACTION).status_code
         == 404
     )
+
+
+def test_one_forgery_is_no_alarm(
+    site_with_receiver: Site, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that works stays well when a stranger knocks; one that only refuses needs a person."""
+    for name in ("WELL", "WRONG"):
+        fields = {
+            "conn_type": "outreach_source",
+            "password": f"a-token-of-{name}-one",
+            "extra": {"platform": "tether"},
+        }
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(fields))
+    with site_with_receiver("OP") as editor:
+        for name, token in (("well", "a-token-of-WELL-one"), ("well", "forged"), ("wrong", "forged")):
+            editor.post(f"{BASE}/in/{name}", json={"event": "x"}, headers={"X-Outreach-Token": token})
+        time.sleep(WRITE_EVERY_SECONDS + 0.5)
+        found = {each["name"]: each for each in editor.get(f"{BASE}/api/connections").json()["sources"]}
+        assert (found["well"]["health"], found["well"]["refused"]) == ("well", 1)
+        assert (found["wrong"]["health"], found["wrong"]["refused_status"]) == ("refusing", 401)
+        assert "wrong</b> is refusing" in editor.get(f"{BASE}/").text

@@ -76,7 +76,8 @@ class Scan:
         after = _parse(cursor, len(self.key))
         found: list[sa.Row[Any]] = []
         frontier: tuple[int, ...] | None = None
-        depth = max(limit + 1, DEPTH // max(1, len(branches)))
+        # Rows met branch by branch lie scattered and cost more than those of one stretch.
+        depth = DEPTH if len(branches) == 1 else max(limit + 1, DEPTH // (4 * max(1, len(branches))))
         for branch in branches:
             rows, stopped = self._branch(connection, branch, residual, after, limit, depth)
             found += rows

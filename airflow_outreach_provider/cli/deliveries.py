@@ -82,11 +82,11 @@ def deliveries_redeliver(args: Namespace) -> None:
                 "nothing says which deliveries", "give --id, --event, --route, --endpoint or --since"
             )
         wanted = _filter(args, args.state or ["dead"])
+        count = sum(by_hand.redeliverable(open_store(), wanted).values())
         if not args.yes:
-            count = sum(by_hand.redeliverable(open_store(), wanted).values())
             print(f"{count} deliveries would be sent again; add --yes to do it")
             return
-        count = by_hand.redeliver(open_store(), wanted, actor=actor())
+        count = by_hand.redeliver(open_store(), wanted, actor=actor(), expected=count)
         print(f"{count} deliveries are pending again; the next run of their route sends them")
 
     with_advice(run)

@@ -129,11 +129,11 @@ def events_replay(args: Namespace) -> None:
         chosen = by_hand.Events(
             source=args.source, kinds=args.kind, since=since(args.since), event_ids=args.id
         )
+        count = chosen.count(open_store(), args.consumer)
         if not args.yes:
-            count = chosen.count(open_store(), args.consumer)
             print(f"{count} events would be read again by {args.consumer}; add --yes to do it")
             return
-        count = chosen.replay(open_store(), args.consumer, actor=actor())
+        count = chosen.replay(open_store(), args.consumer, actor=actor(), expected=count)
         print(f"{count} events will be read again by {args.consumer}")
 
     with_advice(run)

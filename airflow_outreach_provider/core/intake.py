@@ -21,6 +21,7 @@ from pydantic_core import to_json
 from airflow_outreach_provider.core import signing
 from airflow_outreach_provider.core.errors import SignatureError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind, write_time
+from airflow_outreach_provider.core.masking import HIDDEN
 from airflow_outreach_provider.core.platforms import Parsed
 from airflow_outreach_provider.core.platforms.reading import text
 from airflow_outreach_provider.core.raw_json import read_json
@@ -28,7 +29,6 @@ from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.sources import SourceSettings
 
 TOKEN_HEADER = "x-outreach-token"  # noqa: S105 - a header's name
-_MASK = "•••"
 # Signatures are evidence and stay; what opens a door does not.
 _SECRET_HEADER = re.compile(r"token|secret|passw|auth|api-?key|cookie|session|credential", re.IGNORECASE)
 _MAX_HEADER_BYTES = 16_384
@@ -221,7 +221,7 @@ def write_headers(headers: Iterable[tuple[str, str]]) -> str:
         if size > _MAX_HEADER_BYTES:
             kept.append(("x-outreach-cut", "the rest of the headers is not kept"))
             break
-        kept.append((name, _MASK if _SECRET_HEADER.search(name) else value.replace("\x00", "�")))
+        kept.append((name, HIDDEN if _SECRET_HEADER.search(name) else value.replace("\x00", "�")))
     return to_json(kept).decode()
 
 

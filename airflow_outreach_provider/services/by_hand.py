@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.errors import ConfigurationError
@@ -14,6 +15,7 @@ from airflow_outreach_provider.store.endpoints import Release
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import Consumer
 
+_BY_HAND = "by hand"
 REDELIVERABLE = (DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.IGNORED)
 
 
@@ -31,9 +33,8 @@ class Events:
         """How many a replay for this consumer would bring."""
         return self._replay(store, consumer, dry_run=True)
 
-    def replay(self, store: Store, consumer: str, *, actor: str) -> int:
-        """Let the consumer read them again; how many."""
-        expected = self.count(store, consumer)
+    def replay(self, store: Store, consumer: str, *, actor: str, expected: int) -> int:
+        """Let the consumer read them again; how many. :param expected: what :meth:`count` said."""
         subject = f"{consumer}: {self}"
         return audited(store, actor, "replay", subject, expected, lambda: self._replay(store, consumer))
 
@@ -47,7 +48,7 @@ class Events:
         if self.event_ids is not None:
             return _some(sorted(self.event_ids))
         kinds = ", ".join(sorted(self.kinds)) if self.kinds else None
-        return _said(source=self.source, kind=kinds, since=self.since, until=self.until)
+        return said(source=self.source, kind=kinds, since=self.since, until=self.until)
 
 
 def consumer(store: Store, name: str) -> Consumer:
@@ -78,10 +79,12 @@ def redeliverable(store: Store, wanted: Filter) -> dict[str, int]:
     return {state.value: counts[state.value] for state in REDELIVERABLE if counts.get(state.value)}
 
 
-def redeliver(store: Store, wanted: Filter, *, actor: str) -> int:
-    """Make deliveries pending again, with all their tries; how many."""
-    expected = sum(redeliverable(store, wanted).values())
-    subject = _some([str(each) for each in wanted.ids]) if wanted.ids else _said(
+def redeliver(store: Store, wanted: Filter, *, actor: str, expected: int) -> int:
+    """Make deliveries pending again, with all their tries; how many.
+
+    :param expected: how many :func:`redeliverable` counted.
+    """
+    subject = _some([str(each) for each in wanted.ids]) if wanted.ids else said(
         state=", ".join(wanted.states), route=wanted.route, endpoint=wanted.endpoint, kind=", ".join(wanted.kinds),
         event=_some(list(wanted.event_ids)), since=wanted.since, until=wanted.until,
     )  # fmt: skip
@@ -107,29 +110,23 @@ def held(store: Store, conn_id: str) -> int:
 
 def disable_endpoint(store: Store, conn_id: str, *, reason: str, actor: str) -> bool:
     """Stop deliveries to an endpoint; they are held. Whether it was enabled before."""
-    reason = reason or "by hand"
-    done = audited(
-        store, actor, "disable endpoint", conn_id, 1,
-        lambda: int(endpoints.disable(store, conn_id, reason=reason, by=actor)),
-    )  # fmt: skip
-    return bool(done)
+    disable = partial(endpoints.disable, store, conn_id, reason=reason or _BY_HAND, by=actor)
+    return _switched(store, actor, "disable endpoint", conn_id, disable)
 
 
 def enable_source(store: Store, conn_id: str, *, actor: str) -> bool:
     """Take events of a source again. Whether it was off before."""
-    return bool(
-        audited(store, actor, "enable source", conn_id, 1, lambda: int(sources.enable(store, conn_id)))
-    )
+    return _switched(store, actor, "enable source", conn_id, partial(sources.enable, store, conn_id))
 
 
 def disable_source(store: Store, conn_id: str, *, reason: str, actor: str) -> bool:
     """Take no more events of a source. Whether it was on before."""
-    reason = reason or "by hand"
-    done = audited(
-        store, actor, "disable source", conn_id, 1,
-        lambda: int(sources.disable(store, conn_id, reason=reason, by=actor)),
-    )  # fmt: skip
-    return bool(done)
+    disable = partial(sources.disable, store, conn_id, reason=reason or _BY_HAND, by=actor)
+    return _switched(store, actor, "disable source", conn_id, disable)
+
+
+def _switched(store: Store, actor: str, action: str, conn_id: str, switch: Callable[[], bool]) -> bool:
+    return bool(audited(store, actor, action, conn_id, 1, lambda: int(switch())))
 
 
 def audited(store: Store, actor: str, action: str, subject: str, count: int, do: Callable[[], int]) -> int:
@@ -152,5 +149,6 @@ def _some(names: list[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _said(**conditions: object) -> str:
+def said(**conditions: object) -> str:
+    """A filter in words, for the audit: ``state dead, route crm``; ``all`` where nothing restricts."""
     return ", ".join(f"{name} {value}" for name, value in conditions.items() if value) or "all"

@@ -61,7 +61,7 @@ def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> Answer:
     counts = by_hand.redeliverable(store, wanted)
     count = sum(counts.values())
     if asked.agreed(count):
-        done = by_hand.redeliver(store, wanted, actor=who.name)
+        done = by_hand.redeliver(store, wanted, actor=who.name, expected=count)
         return Answer(says=f"{amount(done, 'delivery', 'deliveries')} pending again.", count=done, done=True)
     delivered = counts.get(DeliveryState.DELIVERED.value, 0)
     twice = f" {amount(delivered, 'of them was', 'of them were')} delivered before." if delivered else ""
@@ -80,7 +80,7 @@ def replay(who: Editor, store: StoreDep, asked: Replay) -> Answer:
     )  # fmt: skip
     count = events.count(store, asked.consumer)
     if asked.agreed(count):
-        done = events.replay(store, asked.consumer, actor=who.name)
+        done = events.replay(store, asked.consumer, actor=who.name, expected=count)
         return Answer(says=f"{amount(done, 'event')} will be read again.", count=done, done=True)
     return Answer(
         says=f"{amount(count, 'event')} will be read again by {asked.consumer}. A route that delivered them before "

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_outreach_provider.core.masking import mask_text, printable
+from airflow_outreach_provider.core.masking import HIDDEN, mask_text, printable
 
 _MOST = 64 * 1024
 # What these keys say is about the event, not about the person.
@@ -33,7 +33,6 @@ _HEADERS_SHOWN = frozenset(
         "x-varda-delivery", "x-varda-event",
     }
 )  # fmt: skip
-_HIDDEN = "•••"
 
 
 def raw(body: bytes) -> str:
@@ -58,7 +57,7 @@ def headers(pairs: Iterable[tuple[str, str]], *, reveal: bool) -> list[tuple[str
     shown = [(printable(str(name))[:200], printable(str(value))) for name, value in pairs]
     if reveal:
         return shown
-    return [(name, mask_text(value) if name.lower() in _HEADERS_SHOWN else _HIDDEN) for name, value in shown]
+    return [(name, mask_text(value) if name.lower() in _HEADERS_SHOWN else HIDDEN) for name, value in shown]
 
 
 def _hidden(value: Any, *, shown: bool) -> Any:
@@ -73,8 +72,8 @@ def _hidden(value: Any, *, shown: bool) -> Any:
         return value
     text = str(value)
     harmless = shown and (_WORD.fullmatch(text) or _TIME.fullmatch(text))
-    return text if harmless else _HIDDEN
+    return text if harmless else HIDDEN
 
 
 def _key(name: str, place: int) -> str:
-    return name if _WORD.fullmatch(name) else f"{_HIDDEN} {place + 1}"
+    return name if _WORD.fullmatch(name) else f"{HIDDEN} {place + 1}"

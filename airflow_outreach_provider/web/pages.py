@@ -11,6 +11,7 @@ from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.states import LeadState, RunState
+from airflow_outreach_provider.services.by_hand import said
 from airflow_outreach_provider.store import audit, inbox, views_runs
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.views_deliveries import DeliveryFilter, routes
@@ -69,8 +70,8 @@ def leads_export(_who: Reader, store: StoreDep, wanted: asked.Leads) -> Streamin
 def leads_export_revealed(who: Editor, store: StoreDep, wanted: asked.Leads) -> StreamingResponse:
     """The filtered leads with whole numbers; audited."""
     filters = {name: getattr(wanted, name) for name in ("campaign", "state", "reason", "run_id")}
-    said = _filtered(**filters, phone=mask_phone(wanted.phone) if wanted.phone else None)
-    done = _noted(store, who, "export leads revealed", said)
+    subject = said(**filters, phone=mask_phone(wanted.phone) if wanted.phone else None)
+    done = _noted(store, who, "export leads revealed", subject)
     return _download(leads_csv(store, wanted, reveal=True, done=done), "leads.csv")
 
 
@@ -216,8 +217,8 @@ def suppressions_export_revealed(
     who: Editor, store: StoreDep, phone: asked.Phone, campaign: asked.Text = None
 ) -> StreamingResponse:
     """The filtered list with whole numbers; audited."""
-    said = _filtered(campaign=campaign, phone=mask_phone(phone) if phone else None)
-    done = _noted(store, who, "export do-not-contact revealed", said)
+    subject = said(campaign=campaign, phone=mask_phone(phone) if phone else None)
+    done = _noted(store, who, "export do-not-contact revealed", subject)
     rows = suppressions_csv(store, phone=phone, campaign=campaign, reveal=True, done=done)
     return _download(rows, "do-not-contact.csv")
 
@@ -247,10 +248,6 @@ def _noted(store: Store, who: Person, action: str, subject: str) -> Callable[[in
     """Write an export down before it begins; the function to call with the rows it had."""
     written = audit.record(store, who.name, action, subject=subject, count=0, note="begun")
     return lambda count: audit.settle(store, written, count=count, note="done")
-
-
-def _filtered(**conditions: object) -> str:
-    return ", ".join(f"{name} {value}" for name, value in conditions.items() if value) or "all"
 
 
 def _download(parts: object, name: str) -> StreamingResponse:

@@ -151,16 +151,17 @@ ZONES = ["America/Toronto", "America/Los_Angeles", "Europe/Berlin", "Asia/Kolkat
 CHANGES = ["2026-03-08T07:00", "2026-11-01T06:00", "2026-03-29T01:00", "2026-10-25T01:00", "2026-04-04T15:00",
            "2026-10-03T15:30", "2026-02-15T02:00", "2026-03-22T02:00", "2026-07-01T12:00"]  # fmt: skip
 minutes = (st.integers(0, 24 * 60 - 1) | st.integers(0, 4 * 60)).map(lambda m: time(m // 60, m % 60))
-
-
-@settings(max_examples=120, deadline=None)
-@given(
+any_hours_anywhere = given(
     start=minutes,
     end=minutes,
     zones=st.lists(st.sampled_from(ZONES), min_size=1, max_size=3, unique=True),
     around=st.sampled_from(CHANGES),
     shift=st.integers(-36 * 60, 36 * 60),
 )
+
+
+@settings(max_examples=120, deadline=None)
+@any_hours_anywhere
 def test_the_next_open_minute_is_open_and_the_first(
     start: time, end: time, zones: list[str], around: str, shift: int
 ) -> None:
@@ -182,13 +183,7 @@ def test_the_next_open_minute_is_open_and_the_first(
 
 
 @settings(max_examples=120, deadline=None)
-@given(
-    start=minutes,
-    end=minutes,
-    zones=st.lists(st.sampled_from(ZONES), min_size=1, max_size=3, unique=True),
-    around=st.sampled_from(CHANGES),
-    shift=st.integers(-36 * 60, 36 * 60),
-)
+@any_hours_anywhere
 def test_until_the_end_of_an_open_span_every_minute_is_open(
     start: time, end: time, zones: list[str], around: str, shift: int
 ) -> None:

@@ -127,7 +127,7 @@ function show(html, live) {
   if (!fresh) return;
   const open = [...main.querySelectorAll("details[open][id]")].map((each) => each.id);
   const scrolled = [...main.querySelectorAll(".scroll, pre")].map((each) => [each.scrollLeft, each.scrollTop]);
-  const focused = document.activeElement?.closest("#main")?.contains(document.activeElement) && document.activeElement.matches(KEYED) ? document.activeElement : null;
+  const focused = [...main.querySelectorAll(KEYED)].find((each) => each === document.activeElement);
   const mark = focused && keyOf(focused);
   showClocks(fresh);
   main.replaceChildren(...fresh.childNodes);

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from airflow_outreach_provider.core.changes import is_outdated, is_same
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.rules import Draft, LeadRules, Memory, Verdict, decide
@@ -125,6 +126,7 @@ class Stager:
                 known is not None
                 and known.state in _FAST
                 and not (self._resend and known.state == LeadState.HELD)
+                and not is_outdated(known.content_hash)
             ):
                 self._count_remembered(row, known)
                 continue
@@ -192,6 +194,7 @@ class Stager:
                     planned += self._place(item, item.known.id if item.known else 0)
                 else:
                     todo.append(item)
+            await self._update_hashes(items)
             if not todo:
                 return planned
             entries = [_entry(item) for item in todo]
@@ -209,6 +212,19 @@ class Stager:
                 for item in items:
                     self._count(RowState.ELSEWHERE, "another_run_is_sending", self._example(item))
         return planned
+
+    async def _update_hashes(self, items: Sequence[_Item]) -> None:
+        """Once: what was compared by the payload's text is compared by its values from now on."""
+        outdated = [
+            (item.known.id, item.known.rev, item.row_hash, item.draft.content_hash)
+            for item in items
+            if item.known is not None
+            and is_outdated(item.known.content_hash)
+            and item.verdict is not None
+            and item.verdict.write is None
+        ]
+        if outdated and not self._dry_run:
+            await self._in_thread(partial(self.ledger.update_hashes, outdated))
 
     def _without_repeats(self, items: list[_Item]) -> list[_Item]:
         """Of several rows of a chunk with one number the first counts."""
@@ -251,7 +267,9 @@ def _memory(known: Known | None, draft: Draft) -> Memory | None:
     return Memory(
         state=LeadState(known.state),
         reason=known.reason,
-        same=known.content_hash == draft.content_hash,
+        same=is_same(
+            known.content_hash, draft.content_hash, draft.payload, texted=known.state == LeadState.ACCEPTED
+        ),
         accepted_at=datetime.fromtimestamp(accepted / 1000, UTC) if accepted is not None else None,
     )
 

@@ -99,6 +99,7 @@ class _Statements:
     stage_all: sa.TextClause
     staged: sa.TextClause
     stage_without_phone: sa.TextClause
+    update_hashes: sa.TextClause
     claim: sa.TextClause
     claim_all: sa.TextClause
     settle: sa.TextClause
@@ -109,6 +110,7 @@ class _Statements:
 def _statements(dialect: str) -> _Statements:
     entries = rowset(dialect, _ENTRY_COLUMNS)
     settlements = rowset(dialect, _SETTLEMENT_COLUMNS)
+    hashes = rowset(dialect, (("id", "int"), ("rev", "int"), ("row_hash", "text"), ("content_hash", "text")))
     keys = rowset(dialect, (("campaign", "text"), ("phone", "text")))
     columns = ", ".join(name for name, _ in _ENTRY_COLUMNS if name != "rev")
     taken = ", ".join(
@@ -160,6 +162,10 @@ def _statements(dialect: str) -> _Statements:
         stage_without_phone=text(
             insert + f"ON CONFLICT (row_hash) WHERE phone IS NULL DO UPDATE SET {taken}, run_id = excluded.run_id, "
             "rev = leads.rev + 1, updated_at = excluded.updated_at RETURNING id, row_hash"
+        ),
+        update_hashes=text(
+            "UPDATE leads SET row_hash = r.row_hash, content_hash = r.content_hash "
+            f"FROM {hashes} AS r WHERE leads.id = r.id AND leads.rev = r.rev"
         ),
         claim=text(claim + " RETURNING id"),
         claim_all=text(claim),
@@ -277,6 +283,11 @@ class Ledger:
             return {row[1]: row[0] for row in result}
 
         return self.store.retrying(work)
+
+    def update_hashes(self, rows: Sequence[tuple[int, int, str, str]]) -> None:
+        """Remember other hashes of leads that are as they were seen: (id, rev, row hash, content hash) each."""
+        param = {"rows": rows_param(rows)}
+        self.store.retrying(lambda connection: self.store.execute(connection, self._sql.update_hashes, param))
 
     def turn(self, settlements: Sequence[Settlement], claim: Sequence[int]) -> set[int]:
         """Settle some leads and claim others, in one commit.

@@ -264,6 +264,40 @@ CHANGES = [
 ]
 
 
+def test_an_export_in_another_order_texts_nobody_again(api: Any, people: People) -> None:
+    """resubmit="changed" compares values: columns, numbers and phones may be written otherwise, a real change counts."""
+    first = people(5, score=1, city="Bonn")
+    again = [
+        {
+            "city": r["city"],
+            "score": "1.0",
+            "firstName": f" {r['firstName']}",
+            "phone": f"1{str(r['phone'])[2:]}",
+        }
+        for r in first
+    ]
+    assert api.send(first, default_region="CA").states == {"accepted": 5}
+    assert api.send(again, default_region="CA", resubmit="changed", attempt=2).states == {"unchanged": 5}
+    again[0]["city"] = "Köln"
+    assert api.send(again, default_region="CA", resubmit="changed", attempt=3).states == {
+        "accepted": 1,
+        "unchanged": 4,
+    }
+    assert sorted(api.texts().values()) == [1, 1, 1, 1, 2]
+
+
+def test_an_upgrade_of_the_comparison_texts_nobody_again(api: Any, people: People) -> None:
+    """Ledgers that compared by the payload's text go over to values at the next sync, whatever the order of columns."""
+    rows = people(6, score=1)
+    api.send(rows)
+    api.sql("UPDATE leads SET content_hash = 'of an earlier version'")
+    other = [dict(reversed(row.items())) for row in rows[:3]] + rows[3:]
+    assert api.send(other, resubmit="changed", attempt=2).states == {"unchanged": 6}
+    assert all(lead["content_hash"].startswith("2:") for lead in api.leads())
+    other[0]["score"], other[5]["score"] = 2, 2
+    assert api.send(other, resubmit="changed", attempt=3).states == {"accepted": 2, "unchanged": 4}
+
+
 @pytest.mark.parametrize(("resubmit", "later", "states", "texts"), CHANGES, ids=str)
 def test_a_changed_row_is_sent_again_only_by_rule(
     sqlite_api: Any, people: People, resubmit: Any, later: timedelta, states: dict[str, int], texts: int
@@ -797,7 +831,8 @@ def test_nothing_a_run_leaves_behind_names_a_person(sqlite_api: Any, status: int
 @pytest.mark.parametrize(
     "option",
     [{"window": 0}, {"window": -1}, {"requests_per_second": 0.0}, {"requests_per_second": -1.0}, {"on_unknown": "maybe"},
-     {"requests_per_second": float("nan")}, {"requests_per_second": float("inf")}, {"resubmit": "sometimes"}],
+     {"requests_per_second": float("nan")}, {"requests_per_second": float("inf")}, {"resubmit": "sometimes"},
+     {"resubmit": timedelta(days=-1)}],
     ids=str,
 )  # fmt: skip
 def test_an_option_that_cannot_be_kept_is_told_before_the_first_row(

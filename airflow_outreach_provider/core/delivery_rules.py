@@ -18,6 +18,7 @@ class Verdict(StrEnum):
     DELIVERED = "delivered"
     RETRY = "retry"
     REFUSED = "refused"  # the same request would be refused again: not retried
+    ENDPOINT = "endpoint"  # the endpoint lets nobody in: every delivery waits, none is used up
     GONE = "gone"  # the endpoint wants nothing any more: it is disabled
 
 
@@ -32,12 +33,16 @@ _RULES = (
     _Rule(range(200, 300), Verdict.DELIVERED, "accepted"),
     # Never followed: a redirect may lead to an address nobody judged, and turns a POST into a GET.
     _Rule(range(300, 400), Verdict.RETRY, "redirects are not followed; give the connection the final URL"),
+    _Rule([401], Verdict.ENDPOINT, "not let in: renew the token, secret or password in the connection"),
+    _Rule([403], Verdict.ENDPOINT, "not allowed in: let the endpoint accept what the connection sends"),
+    _Rule([407], Verdict.ENDPOINT, "the proxy does not let us through: give it its user and password"),
     _Rule([408, 425], Verdict.RETRY, "asks for the same request again"),  # RFC 9110 15.5.9, RFC 8470
     _Rule([410], Verdict.GONE, "the endpoint is gone"),  # as Standard Webhooks has it
     _Rule([429], Verdict.RETRY, "too many requests", heeds_retry_after=True),
     _Rule(range(400, 500), Verdict.REFUSED, "the endpoint refuses this request"),
     _Rule([502, 503, 504], Verdict.RETRY, "unavailable", heeds_retry_after=True),
 )
+AT_THE_DOOR = frozenset({401, 403, 407})
 _ANYTHING_ELSE = _Rule((), Verdict.RETRY, "the endpoint failed")
 
 

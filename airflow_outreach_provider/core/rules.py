@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.leads import (
     build_mapper,
     check_format,
     names_configuration,
+    names_phone,
     read_lead,
 )
 from airflow_outreach_provider.core.phones import LineType, check_region, line_type
@@ -135,6 +136,10 @@ class LeadRules:
     def names_configuration(self, values: Mapping[str, Any]) -> bool:
         """Whether a row names the configuration it is for."""
         return names_configuration(self._mapper(values))
+
+    def names_phone(self, values: Mapping[str, Any]) -> bool:
+        """Whether a row has a column that is known to hold a phone number."""
+        return names_phone(self._mapper(values))
 
     def draft(self, values: Mapping[str, Any], now: datetime) -> Draft:
         """Read a row.

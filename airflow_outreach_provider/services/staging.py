@@ -13,7 +13,6 @@ from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.rules import Draft, LeadRules, Memory, Verdict, decide
 from airflow_outreach_provider.core.states import LeadState, RowState
-from airflow_outreach_provider.services.columns import Columns
 from airflow_outreach_provider.services.reading_row import Row
 from airflow_outreach_provider.services.tally import SeenHashes, SeenIds, Tally
 from airflow_outreach_provider.store.ledger import Entry, Key, Known, Ledger
@@ -85,28 +84,18 @@ class Stager:
         self._counted: list[tuple[RowState, str, str | None]] = []
         self._dry_seen = SeenHashes()
         self._now = now
-        self._columns = Columns(rules)
 
     async def stage(self, rows: Sequence[Row]) -> list[Planned]:
         """Decide on a chunk of rows and write the decisions; all of its rows are counted, or on an error none.
 
         :return: what is to be sent, in the order of the rows.
-        :raises ConfigurationError: see ``Columns.look``.
         """
-        self._columns.look(rows)
         self._counted.clear()
         planned = await self._stage(rows)
         self.tally.read += len(rows)
         for counted in self._counted:
             self.tally.add(*counted)
         return planned
-
-    def end(self) -> None:
-        """All rows were staged.
-
-        :raises ConfigurationError: see ``Columns.end``.
-        """
-        self._columns.end()
 
     def _count(self, state: RowState, reason: str, example: str | None = None) -> None:
         self._counted.append((state, reason, example))

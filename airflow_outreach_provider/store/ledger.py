@@ -189,11 +189,12 @@ def _statements(dialect: str) -> _Statements:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A planned lead of an earlier run."""
+    """A lead that an earlier run left to be sent. :ivar run: whose: DAG and run, '' where nobody knows."""
 
     id: int
     phone: str
     payload: str
+    run: str = ""
 
 
 _LISTED = (
@@ -212,6 +213,14 @@ _LEFTOVERS = sa.text(
     "AND payload IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = leads.run_id "
     "AND runs.state = 'running' AND runs.id <> :run) AND id % :shards = :shard ORDER BY id LIMIT :limit"
 ).bindparams(sa.bindparam("campaigns", expanding=True))
+# The same as a look: what a run would find there, without a change.
+_WAITING = (
+    "SELECT leads.id, leads.phone, leads.payload, TRIM(COALESCE(r.dag_id, '') || ' ' || COALESCE(r.airflow_run_id, '')) "
+    "FROM leads LEFT JOIN runs r ON r.id = leads.run_id WHERE leads.state = :state AND leads.campaign IN :campaigns "
+    "AND leads.id > :after AND leads.payload IS NOT NULL AND (leads.state <> 'deferred' OR leads.not_before <= :now) "
+    f"AND NOT (COALESCE(r.state, '') = 'running' AND r.id <> :run) AND NOT {_LISTED} ORDER BY leads.id LIMIT :limit"
+)
+_LOOK = sa.text(_WAITING).bindparams(sa.bindparam("campaigns", expanding=True))
 _CLOSE = sa.text(
     "UPDATE leads SET state = :state, reason = :reason, detail = :detail, not_before = CAST(:until AS bigint), "
     "payload = CASE WHEN CAST(:until AS bigint) IS NULL THEN NULL ELSE payload END, updated_at = :now, rev = rev + 1 "
@@ -358,6 +367,22 @@ class Ledger:
             return [Leftover(*row) for row in connection.execute(_LEFTOVERS, params)]
 
         return self.store.retrying(work) if names else []
+
+    def waiting(
+        self, state: LeadState, campaigns: Iterable[str], after_id: int, limit: int
+    ) -> list[Leftover]:
+        """What a run would take over from earlier ones, only looked at: planned, deferred and due, or held; by id."""
+        names = sorted(campaigns)
+        params = {
+            "campaigns": names,
+            "after": after_id,
+            "limit": limit,
+            "run": self.run_id,
+            "state": state.value,
+        }
+        with self.store.read() as connection:
+            params["now"] = self.store.now_ms_value(connection)
+            return [Leftover(*row) for row in connection.execute(_LOOK, params)] if names else []
 
     def close(self, leads: Sequence[tuple[int, Gate]]) -> None:
         """Turn planned leads back to deferred or suppressed: (id, what closes it)."""

@@ -67,7 +67,7 @@ class OutreachRetryPolicy(RetryPolicy):
         if not self.schedule:
             return None
         nth = retry_schedule.nth_retry(try_number, max_tries, len(self.schedule))
-        spread = random.random() if jitter is None else jitter
+        spread = random.random() if jitter is None else jitter  # noqa: S311 - spreads load, keeps no secret
         return timedelta(seconds=retry_schedule.delay(nth, self.schedule, spread))
 
     def serialize(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk.definitions.timetables.assets import AssetTriggeredTimetable
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from airflow_outreach_provider.core.deliveries import check_route
@@ -19,6 +20,7 @@ from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.services.fanout import Reading, fan_out
 from airflow_outreach_provider.store.runs import Owner
 from airflow_outreach_provider.triggers.deliveries import DeliverableTrigger
+from airflow_outreach_provider.triggers.outreach import ContactEventTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
@@ -44,6 +46,9 @@ class ContactEventSensor(BaseSensorOperator):
     :param max_events: at most so many events a run.
     :param deferrable: wait in the triggerer instead of a worker.
     :param poll_interval: seconds between looks at the store.
+    :param wait: False: take what is there, and return an empty list where there is nothing. By default it
+        waits, unless its DAG is scheduled on :func:`~assets.contact_events`: there a run begins when there is
+        something, so one that finds nothing has come too late.
     :param routes: names of the routes that handle the batches. By default those of the operators directly
         downstream, which must have plain names; with none there, events count as handled once they are handed
         over.
@@ -62,6 +67,7 @@ class ContactEventSensor(BaseSensorOperator):
         max_events: int = 1000,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float = 5.0,
+        wait: bool | None = None,
         routes: Sequence[str] | None = None,
         # Airflow's own default is none; a sensor must outlive a store that is away for a moment.
         retries: int = 3,
@@ -93,14 +99,18 @@ class ContactEventSensor(BaseSensorOperator):
         self.max_events = max_events
         self.deferrable = deferrable
         self.poll_interval = poll_interval
+        self.wait = wait
         self.routes = routes
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """The batches; an empty list when everything this task instance handed out before is done."""
-        if not self.deferrable:
+        waits = self._waits()
+        if waits and not self.deferrable:
             return super().execute(context)
         batches = self._fan_out(context)
-        if batches is None:
+        if batches is None and not waits:
+            self.log.info("Nothing to do for consumer %s: another run took it", self.consumer)
+        elif batches is None:
             self._wait(datetime.now(UTC).timestamp() + self.timeout)
         return batches or []
 
@@ -119,6 +129,15 @@ class ContactEventSensor(BaseSensorOperator):
         """For ``deferrable=False``."""
         batches = self._fan_out(context)
         return PokeReturnValue(is_done=batches is not None, xcom_value=batches)
+
+    def _waits(self) -> bool:
+        if self.wait is not None:
+            return self.wait
+        timetable = self.dag.timetable if self.has_dag() else None
+        if not isinstance(timetable, AssetTriggeredTimetable):
+            return True
+        watchers = [each for _, asset in timetable.asset_condition.iter_assets() for each in asset.watchers]
+        return not any(isinstance(each.trigger, ContactEventTrigger) for each in watchers)
 
     def _wait(self, deadline: float) -> None:
         left = deadline - datetime.now(UTC).timestamp()

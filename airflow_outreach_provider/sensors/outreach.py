@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
-from airflow.sdk.definitions.timetables.assets import AssetTriggeredTimetable
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from airflow_outreach_provider.core.deliveries import check_route
@@ -133,11 +132,8 @@ class ContactEventSensor(BaseSensorOperator):
     def _waits(self) -> bool:
         if self.wait is not None:
             return self.wait
-        timetable = self.dag.timetable if self.has_dag() else None
-        if not isinstance(timetable, AssetTriggeredTimetable):
-            return True
-        watchers = [each for _, asset in timetable.asset_condition.iter_assets() for each in asset.watchers]
-        return not any(isinstance(each.trigger, ContactEventTrigger) for each in watchers)
+        condition = getattr(self.dag.timetable, "asset_condition", None) if self.has_dag() else None
+        return not _rings(condition)
 
     def _wait(self, deadline: float) -> None:
         left = deadline - datetime.now(UTC).timestamp()
@@ -197,3 +193,10 @@ class ContactEventSensor(BaseSensorOperator):
                     )
                 routes.add(check_route(route))
         return sorted(routes)
+
+
+def _rings(condition: Any) -> bool:
+    """Whether a doorbell of ours is in what a DAG is scheduled on: an asset, or some of them joined."""
+    if any(isinstance(each.trigger, ContactEventTrigger) for each in getattr(condition, "watchers", ())):
+        return True
+    return any(_rings(each) for each in getattr(condition, "objects", ()))

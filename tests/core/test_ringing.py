@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,9 @@ looks = st.lists(st.tuples(st.frozensets(st.integers(0, 6)), st.booleans()), max
 
 
 @given(looks, st.floats(0.1, 20))
-def test_whatever_is_new_rings_within_two_looks(seen: list[tuple[frozenset[int], bool]], interval: float) -> None:
+def test_whatever_is_new_rings_within_two_looks(
+    seen: list[tuple[frozenset[int], bool]], interval: float
+) -> None:
     """What is free at a look and was not at the one before rings then, or at the next where it is still free."""
     ringing, before, owed = Ringing(AGAIN, HANDED), frozenset(), frozenset()
     for place, (free, handed) in enumerate(seen):
@@ -23,12 +27,14 @@ def test_whatever_is_new_rings_within_two_looks(seen: list[tuple[frozenset[int],
 
 
 @given(st.frozensets(st.integers(), min_size=1), st.floats(0.1, 29), st.integers(2, 200))
-def test_what_nobody_takes_rings_again_and_not_sooner(free: frozenset[int], interval: float, count: int) -> None:
+def test_what_nobody_takes_rings_again_and_not_sooner(
+    free: frozenset[int], interval: float, count: int
+) -> None:
     """For the same things it rings once every half a minute, however often it looks."""
     ringing = Ringing(AGAIN, HANDED)
     rung = [n * interval for n in range(count) if ringing.due(free, False, n * interval)]
     assert rung[0] == 0
-    assert all(AGAIN <= later - earlier < AGAIN + interval for earlier, later in zip(rung, rung[1:], strict=False))
+    assert all(AGAIN <= later - earlier < AGAIN + interval for earlier, later in pairwise(rung))
     assert (count - 1) * interval - rung[-1] < AGAIN
 
 

@@ -116,7 +116,9 @@ def test_redelivered_replayed_and_dead_tasks_work_waits_again(store: Store) -> N
     assert len(look(store, bell).deliveries) == 1
 
 
-def test_a_filter_is_heard_and_what_it_turns_away_is_done_with_where_it_is_the_consumers(store: Store) -> None:
+def test_a_filter_is_heard_and_what_it_turns_away_is_done_with_where_it_is_the_consumers(
+    store: Store,
+) -> None:
     """source, kinds and where; a route's own doorbell passes the rest, another passes nothing."""
     narrow = Reading("crm", ("crm",), "src", ["replied"], "contact.external_id == 'ann'")
     own, other = doorbell(narrow), doorbell(narrow, own_filter=False)

@@ -95,6 +95,7 @@ def airflow(
         "AIRFLOW_CONN_OUTREACH_DEFAULT": json.dumps(simulator.connection),
         "PYTHONPATH": str(home / "modules"),
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
     }
     with running_airflow(home, home / "dags", environment=settings) as airflow:
         yield airflow

@@ -11,9 +11,9 @@ class Ringing:
 
     A run takes everything that is there, but asset events get lost. So a ring is *answered* when something of
     what it rang for is gone; until then what comes anew is given one more look to be taken along, and what
-    stays is rung for again after a while.
+    stays is rung for again after a while, and after a longer one where that changed nothing.
 
-    :param again: seconds after which an unanswered ring is repeated.
+    :param again: seconds after which an unanswered ring is repeated; doubled each time, up to ``handed_again``.
     :param handed_again: the same where all that waits was handed to somebody who may still be at it.
     """
 
@@ -23,6 +23,7 @@ class Ringing:
         self._rung_for: AbstractSet[Hashable] = frozenset()
         self._put_off: AbstractSet[Hashable] = frozenset()
         self._rung_at: float | None = None
+        self._patience = again
 
     def due(self, free: AbstractSet[Hashable], handed: bool, now: float) -> bool:
         """Whether to ring at this look.
@@ -35,12 +36,18 @@ class Ringing:
         left = self._rung_for & free
         answered = len(left) < len(self._rung_for)
         passed = float("inf") if self._rung_at is None else now - self._rung_at
+        if answered or not left:
+            self._patience = self.again
+        overdue = bool(free) and passed >= self._patience
         ring = bool(
-            (free and (answered or passed >= self.again))
+            overdue
+            or (free and answered)
             or (new and not left)
             or self._put_off & free
             or (handed and passed >= self.handed_again)
         )
+        if overdue and left:
+            self._patience = min(self._patience * 2, self.handed_again)
         self._known = free
         self._put_off = frozenset() if ring else new
         if ring:

@@ -37,8 +37,8 @@ class ContactEventTrigger(BaseEventTrigger):
 
     That is a new event, and an open delivery of the consumer's routes that no living task has: because an
     earlier one of its contact got through, because somebody redelivered, released or replayed it, because
-    the task that had it is dead. It rings within two looks for whatever is new, and again every half a minute
-    for as long as nobody takes it. An event that has to wait for an earlier one of its contact does not ring
+    the task that had it is dead. It rings within two looks for whatever is new, and again for as long as nobody
+    takes it: after half a minute, a minute, two, at last every five. An event that has to wait for an earlier one of its contact does not ring
     before that is done.
 
     It only rings. What there is, the consumer finds out by reading, and its progress is written when it has

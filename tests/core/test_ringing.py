@@ -30,12 +30,14 @@ def test_whatever_is_new_rings_within_two_looks(
 def test_what_nobody_takes_rings_again_and_not_sooner(
     free: frozenset[int], interval: float, count: int
 ) -> None:
-    """For the same things it rings once every half a minute, however often it looks."""
+    """For the same things it rings after half a minute, a minute, two …, five, however often it looks."""
     ringing = Ringing(AGAIN, HANDED)
     rung = [n * interval for n in range(count) if ringing.due(free, False, n * interval)]
     assert rung[0] == 0
-    assert all(AGAIN <= later - earlier < AGAIN + interval for earlier, later in pairwise(rung))
-    assert (count - 1) * interval - rung[-1] < AGAIN
+    waits = [min(AGAIN * 2**n, HANDED) for n in range(len(rung))]
+    for (earlier, later), wait in zip(pairwise(rung), waits, strict=False):
+        assert wait <= later - earlier + 1e-6 < wait + interval + 1e-5
+    assert (count - 1) * interval - rung[-1] < waits[-1] + 1e-6
 
 
 def test_nothing_rings_for_nothing() -> None:

@@ -84,7 +84,7 @@ def up(home: Path, dags: Path, rows: int, port: int) -> int:
         _events(world)
         print(
             f"\nAirflow:    {airflow.url}  (no log-in; Outreach is in its menu)\n"
-            f"DAGs:       {DAG_ID} (start it again: nobody is texted twice), {FANOUT_DAG_ID} (waits for events)\n"
+            f"DAGs:       {DAG_ID} (start it again: nobody is texted twice), {FANOUT_DAG_ID} (runs when events come)\n"
             f"Simulator:  {world.simulator.url}/_sim/report  (who was texted how often; nobody real is)\n"
             f"Leads:      {home / 'leads.csv'}  ({world.written.rows:,} rows)\n\nCtrl-C ends everything.",
             flush=True,

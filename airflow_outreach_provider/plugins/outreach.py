@@ -93,4 +93,12 @@ class OutreachPlugin(AirflowPlugin):
             "icon": _ICON,
         },
     ]
+
+    @property
+    def timetables(self) -> list[Any]:
+        """Imported by whoever reads DAGs; other processes need no timetable."""
+        from airflow_outreach_provider.workflows.timetables import ContinuousTimetable
+
+        return [ContinuousTimetable]
+
     fastapi_apps = [{"app": LazyApp(_build), "url_prefix": "/outreach", "name": "Outreach"}]  # noqa: RUF012

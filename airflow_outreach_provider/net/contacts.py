@@ -35,7 +35,7 @@ _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ContactPage:
     """One page of a contact list.
 
     :param rows: contacts as the platform gave them.
@@ -166,22 +166,22 @@ class TetherContacts(_ContactList):
 
     first = 1
 
-    async def page(self, number: int) -> Page:
+    async def page(self, number: int) -> ContactPage:
         """One page, counted from 1. Always names a following one: an empty page is the end."""
         return await self._get({"page": str(number), "size": str(self._size)}, number + 1)
 
-    async def search(self, text: str) -> Page:
+    async def search(self, text: str) -> ContactPage:
         """Contacts whose name, number or e-mail address holds ``text``: the first page of them."""
         return await self._get({"page": "1", "size": str(self._size), "search": text}, None)
 
-    async def _get(self, asked: dict[str, str], following: int | None) -> Page:
+    async def _get(self, asked: dict[str, str], following: int | None) -> ContactPage:
         parameters = {**asked, "ownerFilter": "all"}
         for renewed in (False, True):
             if self._token is None:
                 self._token = await self._log_in()
             status, answer = await self._api.ask("GET", "/api/contacts", self._token, params=parameters)
             if status == 200:
-                return Page(_rows(answer), following, _total(answer))
+                return ContactPage(_rows(answer), following, _total(answer))
             self._token = None
             if renewed:
                 break
@@ -224,7 +224,7 @@ class SuperSendContacts(_ContactList):
         self._key = api_key
         self._size = size
 
-    async def page(self, offset: int) -> Page:
+    async def page(self, offset: int) -> ContactPage:
         """The contacts from ``offset`` on, counted from 0. The platform may give fewer than asked for."""
         parameters = {"limit": str(self._size), "offset": str(offset)}
         status, answer = await self._api.ask("GET", "/v2/contacts", self._key, params=parameters)
@@ -233,7 +233,7 @@ class SuperSendContacts(_ContactList):
         rows = _rows(answer)
         pagination = answer.get("pagination") if isinstance(answer.get("pagination"), dict) else {}
         ended = pagination.get("has_more") is False or not rows
-        return Page(rows, None if ended else offset + len(rows), _total(pagination))
+        return ContactPage(rows, None if ended else offset + len(rows), _total(pagination))
 
 
 def _rows(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:

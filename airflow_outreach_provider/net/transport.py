@@ -21,7 +21,7 @@ from yarl import URL
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.outcomes import Fault
 from airflow_outreach_provider.net.connector import Connector
-from airflow_outreach_provider.net.deadlines import Block, Deadlines
+from airflow_outreach_provider.net.deadlines import Deadlines, TimedBlock
 from airflow_outreach_provider.net.exchange import Exchange, RequestTemplate
 
 Response = aiohttp.ClientResponse | Exchange
@@ -76,7 +76,7 @@ class Transport:
             each.close()
         await self.session.close()
 
-    def within(self, seconds: float) -> Block:
+    def within(self, seconds: float) -> TimedBlock:
         """A block of code that ends with a TimeoutError after so long."""
         deadlines = self._deadlines.get(seconds)
         if deadlines is None:

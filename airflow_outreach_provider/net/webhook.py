@@ -40,8 +40,8 @@ from airflow_outreach_provider.net.transport import (
 __all__ = [
     "DEFAULT_TIMEOUT_SECONDS",
     "EXCERPT_BYTES",
-    "Answer",
     "Target",
+    "WebhookAnswer",
     "WebhookClient",
     "WebhookFailed",
     "environment_proxy",
@@ -82,7 +82,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookAnswer:
     """What an endpoint said.
 
     :ivar retry_after: the header as received.
@@ -142,7 +142,7 @@ class WebhookClient:
     ) -> None:
         await self._transport.close()
 
-    async def post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> WebhookAnswer:
         """POST ``body`` as it is.
 
         :param headers: of this message; they win over the target's.
@@ -208,13 +208,13 @@ class WebhookClient:
         body: bytes,
         headers: Mapping[str, str],
         started: float,
-    ) -> Answer:
+    ) -> WebhookAnswer:
         """Dial the addresses in turn until one takes the connection; what follows happens once."""
         for address in addresses[:_MAX_DIALLED]:
             try:
                 async with self._request(target, address, body, headers) as response:
                     excerpt = await _read_excerpt(response)
-                    return Answer(
+                    return WebhookAnswer(
                         response.status,
                         response.headers.get("Retry-After"),
                         excerpt,

@@ -12,10 +12,15 @@ from hypothesis import strategies as st
 from servers import Behaviour, RawServer, Reader, Writer, answering, read_request, response, serving
 
 from airflow_outreach_provider.core.addresses import parse_networks
-from airflow_outreach_provider.core.outcomes import Answer as LeadAnswer
-from airflow_outreach_provider.core.outcomes import Outcome
+from airflow_outreach_provider.core.outcomes import Answer, Outcome
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
-from airflow_outreach_provider.net.webhook import Answer, Target, WebhookClient, WebhookFailed, parse_url
+from airflow_outreach_provider.net.webhook import (
+    Target,
+    WebhookAnswer,
+    WebhookClient,
+    WebhookFailed,
+    parse_url,
+)
 from airflow_outreach_provider.services import loop
 
 LOOPBACK = parse_networks("127.0.0.0/8")
@@ -41,14 +46,14 @@ def way(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def submit(behave: Behaviour, times: int = 1, **options: Any) -> list[LeadAnswer]:
+async def submit(behave: Behaviour, times: int = 1, **options: Any) -> list[Answer]:
     async with RawServer(behave) as server:
         made = ApiSettings(f"http://127.0.0.1:{server.port}", "k", timeout=1.0, trust_env=False, **options)
         async with OutreachClient(made) as client:
             return [await client.submit(b"{}") for _ in range(times)]
 
 
-async def deliver(behave: Behaviour, times: int = 1, **options: Any) -> list[Answer]:
+async def deliver(behave: Behaviour, times: int = 1, **options: Any) -> list[WebhookAnswer]:
     async with RawServer(behave) as server, WebhookClient() as client:
         url = parse_url(f"http://127.0.0.1:{server.port}/hook")
         target = Target(url, timeout=1.0, allow_networks=LOOPBACK, **options)
@@ -160,7 +165,7 @@ def test_who_speaks_first_has_not_answered(way: str) -> None:
         await read_request(reader)
         await asyncio.sleep(0.1)
 
-    async def run() -> LeadAnswer:
+    async def run() -> Answer:
         async with serving(handler) as port:
             made = ApiSettings(f"http://127.0.0.1:{port}", "k", 2.0, trust_env=False)
             async with OutreachClient(made) as client:
@@ -275,7 +280,7 @@ def test_headers_that_frame_a_request_do_not_break_it(name: str, value: str) -> 
         writer.write(GOOD)
         await writer.drain()
 
-    async def run() -> LeadAnswer:
+    async def run() -> Answer:
         async with serving(handler) as port:
             made = ApiSettings(f"http://127.0.0.1:{port}", "k", 1.0, trust_env=False, headers={name: value})
             async with OutreachClient(made) as client:

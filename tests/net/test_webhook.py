@@ -30,8 +30,8 @@ from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError
 from airflow_outreach_provider.net.webhook import (
     EXCERPT_BYTES,
-    Answer,
     Target,
+    WebhookAnswer,
     WebhookClient,
     WebhookFailed,
     environment_proxy,
@@ -42,12 +42,12 @@ LOOPBACK = parse_networks("127.0.0.0/8 ::1/128")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-def post(behave: Behaviour, *, timeout: float = 5.0) -> Answer:
+def post(behave: Behaviour, *, timeout: float = 5.0) -> WebhookAnswer:
     return post_to(once(behave), timeout=timeout)
 
 
-def post_to(handler: Handler, *, timeout: float = 5.0, path: str = "/hook") -> Answer:
-    async def run() -> Answer:
+def post_to(handler: Handler, *, timeout: float = 5.0, path: str = "/hook") -> WebhookAnswer:
+    async def run() -> WebhookAnswer:
         async with serving(handler) as port, WebhookClient() as client:
             target = Target(
                 parse_url(f"http://127.0.0.1:{port}{path}"), timeout=timeout, allow_networks=LOOPBACK
@@ -304,7 +304,7 @@ def test_the_next_address_is_dialled_when_one_refuses(monkeypatch: pytest.Monkey
         seen.append((await read_request(reader)).head)
         writer.write(OK)
 
-    async def run() -> Answer:
+    async def run() -> WebhookAnswer:
         async with serving(handler) as port, WebhookClient() as client:
             target = Target(parse_url(f"http://two.example:{port}/"), allow_networks=LOOPBACK)
             return await client.post(target, b"", {})
@@ -415,7 +415,7 @@ def test_tls_is_checked_against_the_name_while_the_address_is_pinned(
     _, server_tls, client_tls = certificate(tmp_path, "crm.example.com")
     lines: list[bytes] = []
 
-    async def run(host: str) -> Answer:
+    async def run(host: str) -> WebhookAnswer:
         async with (
             serving(once(answering(OK)), tls=server_tls) as port,
             serving(connect_proxy(lines)) as proxy_port,

@@ -14,7 +14,7 @@ from airflow_outreach_provider.core.deliveries import DeliveryState, message_id
 from airflow_outreach_provider.core.delivery_rules import AT_THE_DOOR, Outcome, Verdict, judge_answer
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.signing import Scheme, Sign, signer
-from airflow_outreach_provider.net.webhook import Answer, Target, WebhookClient, WebhookFailed
+from airflow_outreach_provider.net.webhook import Target, WebhookAnswer, WebhookClient, WebhookFailed
 from airflow_outreach_provider.services.batch_types import Batch, Report, Task, Tried
 from airflow_outreach_provider.services.batches import ensure_recorded, work
 from airflow_outreach_provider.services.loop import run_aside
@@ -184,7 +184,7 @@ class _Sender:
         return _judged(answer, now)
 
 
-def _judged(answer: Answer, now: datetime) -> Tried:
+def _judged(answer: WebhookAnswer, now: datetime) -> Tried:
     outcome = judge_answer(answer.status, answer.retry_after, now)
     return Tried(outcome, answer.status, answer.latency_ms, answer.excerpt)
 

@@ -6,14 +6,14 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from servers import scripted
 
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.deliveries import DeliveryState
@@ -38,33 +38,20 @@ READING = Reading("crm_events", ("crm",))
 
 
 class Receiver:
-    """An HTTP server that answers as a script says and remembers what it was sent."""
+    """An endpoint that answers as a script says and remembers what it was sent."""
+
+    url = ""
 
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.script: Callable[[dict[str, Any]], tuple[int, dict[str, str]]] = lambda _: (200, {})
-        receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.requests.append((dict(self.headers), body))
-                status, headers = receiver.script(json.loads(body))
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": "2"}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(b"ok")
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+    def answer(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes, dict[str, str]]:
+        self.requests.append((dict(headers), body))
+        status, more = self.script(json.loads(body))
+        return status, b"ok", more
 
     def seen(self) -> list[str]:
         """The ids of the events received, in order."""
@@ -74,9 +61,9 @@ class Receiver:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
-    yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
+    with scripted(receiver.answer) as url:
+        receiver.url = f"{url}/hook"
+        yield receiver
 
 
 @pytest.fixture

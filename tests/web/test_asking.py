@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.receiver.switches import READ_EVERY_SECONDS, WRITE_EVERY_SECONDS
+from airflow_outreach_provider.receiver.source_state import READ_EVERY_SECONDS, WRITE_EVERY_SECONDS
 from airflow_outreach_provider.store import audit, deliveries_admin, deliveries_inbox, inbox
 from airflow_outreach_provider.store.deliveries_admin import Filter
 from airflow_outreach_provider.store.engine import Store

@@ -149,45 +149,49 @@ def asked_and_done(page: Any) -> list[dict[str, Any]]:
     return bodies
 
 
-def test_a_choice_made_while_the_page_is_renewed_is_the_one_that_is_done(world: Any, ada: Any) -> None:
-    """The page after an action arrives late, after somebody chose: what is chosen, said and done is one and the same."""
-    row = world.scalar("SELECT min(id) FROM deliveries WHERE last_status = 400")
-    for choice, says, becomes in (
+@pytest.mark.parametrize(
+    ("choice", "says", "becomes"),
+    [
         ("none", "none is sent, they are dead", "dead"),
         ("latest", "the latest of each contact is sent", "pending"),
-    ):
-        disable(world, ENDPOINT, "another_endpoint")
-        world.write(
-            "UPDATE deliveries SET state = 'held', endpoint = :name WHERE id = :id", id=row, name=ENDPOINT
-        )
-        ada.goto(f"{world.url}/connections")
-        panel = ada.locator("li", has_text=ENDPOINT)
-        late: list[Any] = []
-        ada.route("**/connections", lambda route: late.append(route))
-        panel.get_by_role("button", name="Send test").click()
-        ada.get_by_role("dialog").get_by_role("button", name="Do it").click()
-        ada.locator("#toast p").wait_for()
-        while not late:
-            ada.wait_for_timeout(50)
-        panel.get_by_label("Held deliveries").select_option(choice)
-        # And another endpoint, before this one, has come and gone meanwhile.
-        world.write("DELETE FROM endpoints WHERE conn_id = 'another_endpoint'")
-        ada.unroute("**/connections")
-        with ada.expect_response("**/connections"):
-            late.pop(0).continue_()
-        expect(ada.locator("li", has_text="another_endpoint")).to_have_count(0)
-        bodies = asked_and_done(ada)
-        panel.get_by_role("button", name="Enable").click()
-        dialog = ada.get_by_role("dialog")
-        dialog.wait_for()
-        assert says in dialog.inner_text()
-        # Whatever becomes of the page behind the dialog.
-        ada.evaluate("document.querySelector('select[name=release]').value = 'all'")
-        ada.evaluate("refresh(true)")
-        dialog.get_by_role("button", name="Do it").click()
-        panel.get_by_role("button", name="Disable").wait_for()
-        assert [body["release"] for body in bodies] == [choice, choice]
-        assert world.scalar("SELECT state FROM deliveries WHERE id = :id", id=row) == becomes
+    ],
+)
+def test_a_choice_made_while_the_page_is_renewed_is_the_one_that_is_done(
+    world: Any, ada: Any, choice: str, says: str, becomes: str
+) -> None:
+    """The page after an action arrives late, after somebody chose: what is chosen, said and done is one and the same."""
+    row = world.scalar("SELECT min(id) FROM deliveries WHERE last_status = 400")
+    disable(world, ENDPOINT, "another_endpoint")
+    world.write(
+        "UPDATE deliveries SET state = 'held', endpoint = :name WHERE id = :id", id=row, name=ENDPOINT
+    )
+    ada.goto(f"{world.url}/connections")
+    panel = ada.locator("li", has_text=ENDPOINT)
+    late: list[Any] = []
+    ada.route("**/connections", lambda route: late.append(route))
+    panel.get_by_role("button", name="Send test").click()
+    ada.get_by_role("dialog").get_by_role("button", name="Do it").click()
+    ada.locator("#toast p").wait_for()
+    while not late:
+        ada.wait_for_timeout(50)
+    panel.get_by_label("Held deliveries").select_option(choice)
+    # And another endpoint, before this one, goes meanwhile.
+    world.write("DELETE FROM endpoints WHERE conn_id = 'another_endpoint'")
+    late.pop().continue_()
+    expect(ada.locator("li", has_text="another_endpoint")).to_have_count(0)
+    ada.unroute("**/connections")
+    bodies = asked_and_done(ada)
+    panel.get_by_role("button", name="Enable").click()
+    dialog = ada.get_by_role("dialog")
+    dialog.wait_for()
+    assert says in dialog.inner_text()
+    # Whatever becomes of the page behind the dialog.
+    ada.evaluate("document.querySelector('select[name=release]').value = 'all'")
+    ada.evaluate("refresh(true)")
+    dialog.get_by_role("button", name="Do it").click()
+    panel.get_by_role("button", name="Disable").wait_for()
+    assert [body["release"] for body in bodies] == [choice, choice]
+    assert world.scalar("SELECT state FROM deliveries WHERE id = :id", id=row) == becomes
 
 
 def test_every_form_asks_for_what_was_seen_after_a_refresh(world: Any, ada: Any) -> None:

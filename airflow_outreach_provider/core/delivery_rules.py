@@ -9,6 +9,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import NamedTuple
 
+from airflow_outreach_provider.core.outcomes import Fault
 from airflow_outreach_provider.core.retry_after import parse_retry_after
 
 
@@ -74,6 +75,21 @@ def judge_answer(status: int, retry_after: str | None, now: datetime) -> Outcome
         return DELIVERED
     wait = parse_retry_after(retry_after, now) if rule.heeds_retry_after else None
     return Outcome(rule.verdict, f"HTTP {_named(status)}: {rule.meaning}", wait)
+
+
+# Nothing of the request arrived, whoever it was about.
+_UNREACHED = frozenset({Fault.DNS, Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.PROXY, Fault.PROXY_REFUSED})
+_UNTRUSTED = frozenset({Fault.TLS, Fault.TLS_CERTIFICATE})
+
+
+def judge_failure(fault: Fault, said: str) -> Outcome:
+    """The outcome of a request that got no answer. :param said: in words, for a person."""
+    if fault in _UNTRUSTED:
+        return Outcome(
+            Verdict.ENDPOINT,
+            f"{said}; renew the endpoint's certificate, or correct the host name in the connection",
+        )
+    return Outcome(Verdict.ENDPOINT if fault in _UNREACHED else Verdict.RETRY, said)
 
 
 def _named(status: int) -> str:

@@ -24,6 +24,7 @@ from yarl import URL
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.addresses import Network, forbidden_reason, is_listed
 from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, OutreachError
+from airflow_outreach_provider.core.outcomes import Fault
 from airflow_outreach_provider.net.transport import (
     WIRE_ERRORS,
     ZLIB_ENCODINGS,
@@ -32,6 +33,7 @@ from airflow_outreach_provider.net.transport import (
     Transport,
     encoding_of,
     environment_proxy,
+    fault_of,
     read_at_most,
     unpacked,
     words_of,
@@ -58,7 +60,14 @@ _MAX_DIALLED = 4
 
 
 class WebhookFailed(OutreachError):
-    """No answer worth the name: no address, no connection, no HTTP, or not in time. May be tried again."""
+    """No answer worth the name: no address, no connection, no HTTP, or not in time. May be tried again.
+
+    :ivar fault: what went wrong on the way.
+    """
+
+    def __init__(self, message: str, fault: Fault) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +165,7 @@ class WebhookClient:
                 addresses = await self.judged(target)
                 return await self._post_to_any(target, addresses, body, headers, started)
         except WIRE_ERRORS as error:
-            raise WebhookFailed(words_of(error, target.timeout)) from error
+            raise WebhookFailed(words_of(error, target.timeout), fault_of(error)) from error
 
     async def judged(self, target: Target) -> list[str]:
         """The addresses the target's host stands for, each allowed; at least one.
@@ -195,10 +204,10 @@ class WebhookClient:
             # The same call that connect() would make: 127.1, 0x7f.1 and 2130706433 become addresses here.
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise WebhookFailed(f"the host name {host} does not resolve") from error
+            raise WebhookFailed(f"the host name {host} does not resolve", Fault.DNS) from error
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if not addresses:
-            raise WebhookFailed(f"the host name {host} does not resolve")
+            raise WebhookFailed(f"the host name {host} does not resolve", Fault.DNS)
         return addresses
 
     async def _post_to_any(
@@ -225,7 +234,7 @@ class WebhookClient:
             except aiohttp.ClientConnectorError as error:
                 refused = error
         raise WebhookFailed(
-            f"no connection to {target.url.host_port_subcomponent}: {refused.strerror}"
+            f"no connection to {target.url.host_port_subcomponent}: {refused.strerror}", fault_of(refused)
         ) from refused
 
     def _request(

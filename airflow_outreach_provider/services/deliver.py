@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from airflow_outreach_provider.core.deliveries import DeliveryState, message_id
-from airflow_outreach_provider.core.delivery_rules import AT_THE_DOOR, Outcome, Verdict, judge_answer
+from airflow_outreach_provider.core.delivery_rules import AT_THE_DOOR, Verdict, judge_answer, judge_failure
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.signing import Scheme, Sign, signer
 from airflow_outreach_provider.net.webhook import Target, WebhookAnswer, WebhookClient, WebhookFailed
@@ -180,7 +180,7 @@ class _Sender:
         try:
             answer = await self.client.post(self.endpoint.target, body, headers)
         except WebhookFailed as error:
-            return Tried(Outcome(Verdict.RETRY, str(error)))
+            return Tried(judge_failure(error.fault, str(error)))
         return _judged(answer, now)
 
 

@@ -14,6 +14,7 @@ from airflow.sdk import BaseHook
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, StoreError
 from airflow_outreach_provider.core.sources import SourceSettings, source_settings
 from airflow_outreach_provider.hooks.listing import ENV_PREFIX, connection_names
+from airflow_outreach_provider.hooks.settings import stop_words
 from airflow_outreach_provider.hooks.tested import TESTED, as_known
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def read_source(connection: Any) -> SourceSettings:
         extra=extra,
         host=_base_url(connection),
         login=connection.login,
+        stop_words=stop_words(),
     )
 
 

@@ -8,19 +8,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow_outreach_provider.hooks.advice import with_advice
 
-def with_advice(run: Callable[[], object]) -> None:
-    """Run it; our own errors end the command with their message, which a traceback would hide."""
-    from airflow_outreach_provider.core.errors import OutreachError
-
-    try:
-        run()
-    except OutreachError as error:
-        raise SystemExit(str(error)) from error
+__all__ = ["actor", "exit_with_advice", "parse_number", "print_rows", "since", "with_advice"]
 
 
 def exit_with_advice(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
-    """A command that runs :func:`with_advice`."""
+    """A command that runs by :func:`with_advice`."""
 
     @functools.wraps(command)
     def wrapped(args: Namespace) -> None:
@@ -57,8 +51,13 @@ def print_rows(rows: list[dict[str, Any]], output: str) -> None:
 def actor() -> str:
     """Who the audit trail names: the operating system's user."""
     import getpass
+    import os
 
-    return f"cli:{getpass.getuser()}"
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user that no file knows
+        name = str(os.getuid())
+    return f"cli:{name}"
 
 
 def parse_number(text: str, region: str | None) -> str:

@@ -31,7 +31,7 @@ def receive(args: Namespace) -> None:
             **limits(),
         )
 
-    with_advice(run)
+    with_advice(run, serves=True)
 
 
 def sources(args: Namespace) -> None:

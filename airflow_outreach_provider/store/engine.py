@@ -128,7 +128,7 @@ class Store:
 def _with_driver(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
-    except exc.ArgumentError as error:
+    except (exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
         raise ConfigurationError(
             "[outreach] sql_alchemy_conn is not a database URL",
             "write e.g. sqlite:////var/lib/airflow/outreach.db or postgresql://user:password@host/outreach",

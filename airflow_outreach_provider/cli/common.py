@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 import functools
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_outreach_provider.hooks.advice import with_advice
 
-__all__ = ["actor", "exit_with_advice", "parse_number", "print_rows", "since", "with_advice"]
+__all__ = [
+    "CENTURY_DAYS",
+    "LAST_PORT",
+    "actor",
+    "exit_with_advice",
+    "parse_number",
+    "positive_int",
+    "print_rows",
+    "since",
+    "with_advice",
+]
+
+
+_LARGEST = 2**63 - 1  # of a whole number in either database
+CENTURY_DAYS, LAST_PORT = 36_500, 65_535
+
+
+def positive_int(*, allow_zero: bool, most: int = _LARGEST) -> Callable[[str], int]:
+    """The type of an argument: a whole number that every use of it can hold, by default an id."""
+    least = 0 if allow_zero else 1
+
+    def read(text: str) -> int:
+        if not (text.strip().isdecimal() and least <= int(text[:20]) <= most):
+            raise ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return read
 
 
 def exit_with_advice(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:

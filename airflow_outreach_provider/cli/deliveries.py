@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, positive_int
+from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg
 
-from airflow_outreach_provider.cli.common import actor, print_rows, since, with_advice
+from airflow_outreach_provider.cli.common import actor, positive_int, print_rows, since, with_advice
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.deliveries_admin import Filter

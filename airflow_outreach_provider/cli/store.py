@@ -7,9 +7,9 @@ from argparse import Namespace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow.cli.cli_config import ActionCommand, Arg, positive_int
+from airflow.cli.cli_config import ActionCommand, Arg
 
-from airflow_outreach_provider.cli.common import exit_with_advice
+from airflow_outreach_provider.cli.common import CENTURY_DAYS, exit_with_advice, positive_int
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.engine import Store
@@ -90,7 +90,7 @@ PURGE = ActionCommand(
         Arg(
             flags=("--older-than",),
             metavar="DAYS",
-            type=positive_int(allow_zero=False),
+            type=positive_int(allow_zero=False, most=CENTURY_DAYS),
             help="Age in days (default: [outreach] retention_days)",
         ),
         Arg(flags=("--yes",), action="store_true", help="Do it"),

@@ -77,8 +77,13 @@ def pieces_of(cell: str) -> list[str]:
     """Everything in a cell that may be a number by itself; for lists that must rather hold too much."""
     text = _DATE.sub("\n", unquote(_in_ascii(cell)))
     found = _PIECE.findall(text)
-    found += [half for piece in found for half in (piece.split("/")[0], piece.rsplit("-", 1)[0])]
-    return list(dict.fromkeys(piece for piece in found if _digits(piece) >= _MANY_DIGITS))
+    found += [
+        half
+        for piece in found
+        for half in (piece.split("/")[0], *(piece.rsplit(mark, 1)[0] for mark in "- "))
+    ]
+    whole = (piece.strip() for piece in found if not _SLASH_TAIL.search(piece))
+    return list(dict.fromkeys(piece for piece in whole if _digits(piece) >= _MANY_DIGITS))
 
 
 def _in_ascii(cell: str) -> str:

@@ -32,6 +32,9 @@ _RUN = re.compile(r"\d+")
 _LOOSE = re.compile(r"[\d\s+()./\-]{4,40}")
 _ABROAD = re.compile(r"^(?:00|011)(?=[1-9])")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+# With its country code and one gap somewhere, what is written is one number.
+_ONE_GAP = re.compile(r"\+\d+[ .\-]+\d+")
+_MORE_THAN_A_NUMBER = frozenset({"phone_has_text", "phone_has_date", "phone_several", "phone_extension"})
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _HYPHENED = re.compile(r"(?<!\d)\d{1,4}-\d\d?-\d{2,4}(?!\d)| - ")
 _AROUND = "".join(map(chr, [*range(0x21), 0x7F, 0xA0]))
@@ -140,7 +143,11 @@ def parse_phone(raw: object, region: str | None = None) -> Phone:
     if not _PUNCTUATED.fullmatch(text) or _HYPHENED.search(text):
         text = number_in(text)
     found = _read_plain(text, region) or _read_with_library(text, region)
-    if found.e164[1] != "1" and (rest := _rest_after_number(text, found.e164)):
+    if (
+        found.e164[1] != "1"
+        and not _ONE_GAP.fullmatch(text)
+        and (rest := _rest_after_number(text, found.e164))
+    ):
         raise LeadRejected(*rest)
     return found
 
@@ -220,33 +227,36 @@ def listed_numbers(raw: object, region: str | None = None) -> tuple[str, ...]:
     try:
         return (parse_phone(raw, region).e164,)
     except LeadRejected as error:
-        if error.reason == "phone_missing":
-            return ()
+        reason = error.reason
+    if reason == "phone_missing":
+        return ()
     text = str(raw)
-    found = dict.fromkeys(
-        number for piece in [text, *pieces_of(text)] for number in _loose_readings(piece.strip(), region)
-    )
-    return tuple(found)
+    if reason not in _MORE_THAN_A_NUMBER:
+        return tuple(_loose_readings(text.strip(), region, whole=True))
+    readings = (number for piece in pieces_of(text) for number in _loose_readings(piece, region, whole=False))
+    return tuple(dict.fromkeys(readings))
 
 
-def _loose_readings(text: str, region: str | None) -> list[str]:
+def _loose_readings(text: str, region: str | None, *, whole: bool) -> list[str]:
+    """Every way to read a text of digits and marks: as written, as if it had the +, without 00 or 011 before it.
+
+    :param whole: the text is all there is, so what looks like E.164 is one at its word.
+    """
     if not _LOOSE.fullmatch(text):
         return []
     digits = phonenumbers.normalize_digits_only(text)
     abroad = _ABROAD.sub("", digits)
-    written = [text, f"+{digits}", f"+{abroad}"] if "+" not in text else [text]
     found = []
-    for each in written:
+    for written in (text,) if "+" in text else (text, f"+{digits}", f"+{abroad}"):
         try:
-            number = phonenumbers.parse(each, region)
+            e164 = _e164(phonenumbers.parse(written, region))
         except NumberParseException:
             continue
-        e164 = _e164(number)
-        if phonenumbers.is_valid_number(number) or other_writings(e164):
+        if in_use(e164) or other_writings(e164):
             found.append(e164)
-    if not found and _E164.fullmatch("+" + digits) and (text[:1] == "+" or abroad != digits):
-        found.append(f"+{abroad if text[:1] != '+' else digits}")
-    return found
+    if not found and whole and ("+" in text or abroad != digits) and _E164.fullmatch(f"+{abroad}"):
+        found.append(f"+{abroad}")
+    return list(dict.fromkeys(found))
 
 
 def line_type(e164: str) -> LineType:

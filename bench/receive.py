@@ -79,7 +79,7 @@ def serving(name: str, store_url: str) -> Iterator[tuple[int, int]]:
         return True
 
     try:
-        wait_until(listens, 60, f"{name} listens")
+        wait_until(listens, 180, f"{name} listens")
         yield port, process.pid
     finally:
         process.terminate()

@@ -3,7 +3,9 @@
 What must hold, whatever is killed when: texted twice = 0, rows accounted = 100 %, held ≤ kills × window + answers
 that left the outcome unknown. With ``--resend`` instead: lost = 0.
 
-    python bench/chaos.py [--leads 20000] [--kills 20] [--resend] [--postgres URL] [--tasks 4]
+    python bench/chaos.py                                 # a short trial
+    python bench/chaos.py --leads 20000 --kills 20        # a long one, about ten minutes
+    python bench/chaos.py [--resend] [--postgres URL] [--tasks 4]
 """
 
 from __future__ import annotations
@@ -23,12 +25,13 @@ from typing import Any
 
 import psutil
 import sqlalchemy as sa
+from shared.figures import Bench
+from shared.places import new_store
 
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow
 from airflow_outreach_provider.demo.messy import write_messy_csv
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.migrate import upgrade
 
 DAG_ID = "chaos"
 DAG = """
@@ -56,31 +59,31 @@ FAULTS = (
 WINDOW = 64
 
 
-def main() -> int:
-    """:return: 0 where everything held."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--leads", type=int, default=20_000)
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--tasks", type=int, default=1, help="mapped tasks that share the leads")
-    parser.add_argument("--resend", action="store_true", help="at least once instead of at most once")
-    parser.add_argument("--postgres", help="URL of an empty PostgreSQL schema; SQLite where left out")
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
+bench = Bench(__doc__)
+bench.size("leads", 4_000, 1_000, "leads to send")
+bench.size("kills", 4, 1, "SIGKILLs")
+bench.size("tasks", 1, 1, "mapped tasks that share the leads")
+bench.size("seed", 1, 1, "of the random moments")
+bench.parser.add_argument("--resend", action="store_true", help="at least once instead of at most once")
+bench.parser.add_argument("--postgres", help="URL of an empty PostgreSQL schema; SQLite where left out")
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """:raises SystemExit: a promise was broken."""
     home = Path(tempfile.mkdtemp(prefix="outreach-chaos-"))
     try:
-        return trial(arguments, home)
+        if not trial(arguments, home):
+            raise SystemExit(1)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def trial(arguments: argparse.Namespace, home: Path) -> int:
+def trial(arguments: argparse.Namespace, home: Path) -> bool:
+    """:return: whether everything held."""
     dice = random.Random(arguments.seed)
     written = write_messy_csv(home / "leads.csv", arguments.leads, arguments.seed)
     url = arguments.postgres or f"sqlite:///{home / 'outreach.db'}"
-    store = Store(url)
-    upgrade(store)
+    store = new_store(url)
     dags = home / "dags"
     dags.mkdir()
     on_unknown = "resend" if arguments.resend else "hold"
@@ -180,7 +183,7 @@ def judge(
     kills: Counter[str],
     state: str,
     arguments: argparse.Namespace,
-) -> int:
+) -> bool:
     report = simulator.report()
     with store.read() as connection:
         states = dict(connection.execute(sa.text("SELECT state, count(*) FROM leads GROUP BY state")).all())
@@ -216,8 +219,12 @@ def judge(
         )
     for text, holds in checks.items():
         print(f"  {'ok' if holds else 'NO'}  {text}")
-    return 0 if all(checks.values()) else 1
+    bench.compare("people in the ledger", known, written.people, "people in the file", unit="leads")
+    bench.compare("texts", report["texts"], report["people"], "people texted", unit="texts")
+    if not arguments.resend:
+        bench.compare(f"held after {total} kills", held, total * window + unknown, "the bound", unit="leads")
+    return all(checks.values())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bench.run(measure))

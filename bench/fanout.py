@@ -1,69 +1,48 @@
-"""How fast deliveries are, and how soon an event arrives.
+"""How fast events are fanned out and delivered, beside bare aiohttp POSTing the same signed bodies to the same server.
 
-    python bench/fanout.py throughput    deliveries a second beside bare aiohttp, to the same server
-    python bench/fanout.py latency       webhook stored → webhook delivered on an idle Airflow, beside
-                                         Airflow's own floor: a bare deferred task followed by a mapped one
+    python bench/fanout.py [--events 5000] [--rounds 5]
 
-Everything on this machine. The server of the first runs in a process of its own; what the two sides cost is
-said in this process's CPU time too, which a busy machine changes less than the clock on the wall.
+Ours claims, signs, judges the address, sends, and records every attempt in SQLite with ``synchronous=FULL``; the
+bare loop only sends, 32 at once like ours. Both take turns; the server has a process of its own. What each side
+costs is said in this process's CPU time too, which a busy machine changes less than the clock on the wall.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import multiprocessing
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import aiohttp
-from aiohttp import web
+from shared.figures import Bench, Spent, median, timed
+from shared.places import Message, new_store, post_all, willing_server
 
 from airflow_outreach_provider.core.addresses import parse_networks
+from airflow_outreach_provider.core.deliveries import message_id
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.core.signing import Scheme
+from airflow_outreach_provider.core.signing import Scheme, signer
 from airflow_outreach_provider.net.webhook import Target, parse_url
 from airflow_outreach_provider.services.batch_types import Batch, Task
 from airflow_outreach_provider.services.deliver import Endpoint, deliver
 from airflow_outreach_provider.services.fanout import Reading, fan_out
 from airflow_outreach_provider.store import inbox
-from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.store.runs import Owner
 
+ROUTE = "crm"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-EVENTS = 5_000
 CONCURRENCY = 32
-ROUNDS = 5
+SECONDS = 90
 
-
-def serve(port: Any) -> None:
-    """A server that takes everything."""
-
-    async def take(request: web.Request) -> web.Response:
-        await request.read()
-        return web.Response(text="ok")
-
-    async def run() -> None:
-        app = web.Application()
-        app.router.add_post("/", take)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port.value = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-        await asyncio.Event().wait()
-
-    asyncio.run(run())
+bench = Bench(__doc__)
+bench.size("events", 5_000, 200, "events a round")
+bench.size("rounds", 5, 1, "rounds of bare and ours")
 
 
 def events(count: int) -> list[ContactEvent]:
+    """Replies of as many people, about 600 bytes each."""
     now = datetime.now(UTC)
     return [
         ContactEvent(
@@ -75,86 +54,62 @@ def events(count: int) -> list[ContactEvent]:
     ]  # fmt: skip
 
 
-class Stopwatch:
-    """Seconds an event: by the clock, and of this process's CPU time."""
-
-    def __init__(self, count: int) -> None:
-        self._count, self._started = count, (time.perf_counter(), time.process_time())
-
-    def stop(self) -> tuple[float, float]:
-        wall, cpu = self._started
-        return (time.perf_counter() - wall) / self._count, (time.process_time() - cpu) / self._count
+def signed(made: list[ContactEvent]) -> list[Message]:
+    """What ours sends of these events, signed beforehand."""
+    sign, now = signer(Scheme.STANDARD_WEBHOOKS, [SECRET]), datetime.now(UTC)
+    json = {"Content-Type": "application/json"}
+    return [
+        (body := event.to_json(), {**json, **sign(body, message_id(event.id, ROUTE), now)}) for event in made
+    ]
 
 
-async def bare(url: str, bodies: list[bytes]) -> tuple[float, float]:
-    """The same bytes by aiohttp alone."""
-    todo = iter(bodies)
-    watch = Stopwatch(len(bodies))
-    async with aiohttp.ClientSession() as session:
-
-        async def work() -> None:
-            for body in todo:
-                async with session.post(
-                    url, data=body, headers={"Content-Type": "application/json"}
-                ) as answer:
-                    await answer.read()
-
-        await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
-    return watch.stop()
-
-
-def ours(url: str, made: list[ContactEvent], folder: Path) -> tuple[tuple[float, float], float]:
-    """What a delivery costs, and events fanned out a second."""
-    store = Store(f"sqlite:///{folder / 'outreach.db'}")
-    upgrade(store)
-    inbox.append(store, [Incoming(event, event.to_json(), "[]") for event in made])
-    started = time.perf_counter()
-    batches = fan_out(store, Reading("c", ("crm",), max_events=len(made)), "k") or []
-    fanned = len(made) / (time.perf_counter() - started)
-    batch = Batch("crm", [each for one in batches for each in one["events"]], "k")
+def ours(url: str, made: list[ContactEvent], folder: Path) -> tuple[Spent, Spent, Spent]:
+    """What it takes to append the events to the inbox, to fan them out, and to deliver them."""
+    store = new_store(folder / "outreach")
+    arrived = [Incoming(event, event.to_json(), "[]") for event in made]
+    appending = timed(lambda: inbox.append(store, arrived))
+    batches = []
+    reading = Reading("c", (ROUTE,), max_events=len(made))
+    fanning = timed(lambda: batches.extend(fan_out(store, reading, "k") or []))
+    # One batch under the plan's own key, as a DAG's task would have it.
+    batch = Batch(ROUTE, [each for one in batches for each in one["events"]], batches[0]["plan"])
     target = Target(parse_url(url), allow_networks=parse_networks("127.0.0.0/8"))
-    endpoint = Endpoint("crm", target, Scheme.STANDARD_WEBHOOKS, (SECRET,))
-    # The batch has a plan of its own key, as in a DAG.
-    batch = Batch(batch.route, batch.event_ids, batches[0]["plan"])
-    watch = Stopwatch(len(made))
-    report = deliver(store, batch, endpoint, Task(Owner("bench", "task")), concurrency=CONCURRENCY)
-    took = watch.stop()
-    assert report.states == {"delivered": len(made)}, report
-    return took, fanned
+    endpoint = Endpoint(ROUTE, target, Scheme.STANDARD_WEBHOOKS, (SECRET,))
+    task = Task(Owner("bench", "task"))
+
+    def send() -> None:
+        report = deliver(store, batch, endpoint, task, concurrency=CONCURRENCY)
+        assert report.states == {"delivered": len(made)}, report
+
+    delivering = timed(send)
+    store.close()
+    return appending, fanning, delivering
 
 
-def throughput() -> None:
-    port = multiprocessing.Value("i", 0)
-    server = multiprocessing.Process(target=serve, args=(port,), daemon=True)
-    server.start()
-    while not port.value:
-        time.sleep(0.05)
-    url, made = f"http://127.0.0.1:{port.value}/", events(EVENTS)
-    bodies = [event.to_json() for event in made]
-    floors, costs = [], []
-    for _ in range(ROUNDS):
-        floors.append(asyncio.run(bare(url, bodies)))
-        with tempfile.TemporaryDirectory() as folder:
-            cost, fanned = ours(url, made, Path(folder))
-        costs.append(cost)
-    server.terminate()
-    floor_wall, floor_cpu = (statistics.median(each) for each in zip(*floors, strict=True))
-    wall, cpu = (statistics.median(each) for each in zip(*costs, strict=True))
-    print(
-        f"bare aiohttp, {CONCURRENCY} at once        {1 / floor_wall:8,.0f} /s, {1e6 * floor_cpu:4.0f} µs CPU each"
+def measure(asked: argparse.Namespace) -> None:
+    """Bare, ours, bare, ours …; medians."""
+    made = events(asked.events)
+    messages = signed(made)
+    bare, rounds = [], []
+    with willing_server() as url:
+        for _ in bench.rounds(asked.rounds, SECONDS):
+            bare.append(timed(lambda: asyncio.run(post_all(url, messages, CONCURRENCY))))
+            with tempfile.TemporaryDirectory(prefix="outreach-bench-") as folder:
+                rounds.append(ours(url, made, Path(folder)))
+    appending, fanning, delivering = (median(each) for each in zip(*rounds, strict=True))
+    floor, count = median(bare), len(made)
+    beside = "bare aiohttp, the same signed bodies"
+    bench.compare(
+        "deliveries, recorded", count / delivering.seconds, count / floor.seconds, beside, unit="/s"
     )
-    print(f"signed, judged, recorded deliveries {1 / wall:6,.0f} /s, {1e6 * cpu:4.0f} µs CPU each")
-    print(f"of bare aiohttp: {floor_wall / wall:.0%} by the clock, {floor_cpu / cpu:.0%} by CPU time")
-    print(f"fan-out into deliveries (SQLite)    {fanned:6,.0f} events/s")
+    bench.compare(
+        "CPU of a delivery", delivering.cpu / count * 1e6, floor.cpu / count * 1e6, beside, unit="µs"
+    )
+    bench.compare(
+        "events fanned out", count / fanning.seconds, count / appending.seconds,
+        "storing them", unit="/s",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    commands: dict[str, Callable[[], None]] = {"throughput": throughput}
-    if sys.argv[1:] == ["latency"]:
-        from fanout_latency import latency
-
-        commands["latency"] = latency
-    chosen = commands.get("".join(sys.argv[1:]))
-    if chosen is None:
-        sys.exit(__doc__)
-    chosen()
+    sys.exit(bench.run(measure))

@@ -2,14 +2,16 @@
 
 ::
 
-    python bench/parse.py [workflows]
+    python bench/parse.py [--workflows 200]
 
-Each step runs in this one process, as the DAG processor's child would do it. Prints one line a step,
-and fails where a limit is passed.
+Each step runs in this one process, as the DAG processor's child would do it. Beside it stand what every DAG file
+costs, importing Airflow, and what Airflow costs for as many DAGs of as many tasks written in Python; beside ``lint``
+the quickest of Airflow's own commands. All is processor time: other work on the machine does not count.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import subprocess
@@ -18,8 +20,13 @@ import tempfile
 import time
 from pathlib import Path
 
-PARSE_LIMIT, LINT_LIMIT = 2.0, 3.0
-"""Seconds of processor time, for 200 workflows and for one file."""
+from shared.figures import Bench
+
+PARSE_LIMIT, LINT_LIMIT = 1.0, 1.5
+"""What 200 workflows may cost beside importing Airflow, and ``lint`` beside ``airflow version``."""
+
+bench = Bench(__doc__)
+bench.size("workflows", 200, 5, "workflows, five to a file")
 
 LEAD_SYNC = """\
   sync_{n}:
@@ -58,10 +65,10 @@ def write_files(folder: Path, count: int) -> None:
         (folder / f"file_{first:04}.yaml").write_text(text)
 
 
-def measure(count: int) -> dict[str, float]:
-    """Seconds of processor time by step: other work on the machine does not count."""
+def steps(count: int) -> dict[str, float]:
+    """Seconds by step, then ``plain``: as many DAGs of as many tasks in Python."""
     seconds = {}
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(prefix="outreach-bench-") as name:
         os.environ.setdefault("AIRFLOW_HOME", name)
         folder = Path(name) / "workflows"
         folder.mkdir()
@@ -74,7 +81,7 @@ def measure(count: int) -> dict[str, float]:
             mark = time.process_time()
 
         # What a DAG file with an operator and a sensor of Airflow's own imports anyway.
-        from airflow.sdk import DAG, BaseSensorOperator  # noqa: F401
+        from airflow.sdk import DAG, BaseOperator, BaseSensorOperator  # noqa: F401
 
         took("importing Airflow")
         from airflow_outreach_provider.workflows.files import load_files
@@ -90,35 +97,47 @@ def measure(count: int) -> dict[str, float]:
         took("importing the operators")
         from airflow_outreach_provider.workflows.building import build_dag
 
-        for workflow in loaded.workflows:
-            build_dag(workflow)
+        built = [build_dag(workflow) for workflow in loaded.workflows]
         took("building the DAGs")
+        for number, dag in enumerate(built):
+            with DAG(f"plain_{number}", schedule=None):
+                for task in range(len(dag.tasks)):
+                    BaseOperator(task_id=f"task_{task}")
+        took("plain")
     return seconds
 
 
-def lint_seconds() -> float:
-    """Processor time of ``airflow outreach lint`` over one file, Airflow's own start included."""
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "a.yaml").write_text("lead_syncs:\n  a:\n    leads: {csv: a.csv}\n")
-        command = [str(Path(sys.executable).with_name("airflow")), "outreach", "lint", folder]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, capture_output=True, check=False)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+def cpu_of(*arguments: str) -> float:
+    """Processor time of one of Airflow's commands."""
+    command = [str(Path(sys.executable).with_name("airflow")), *arguments]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
 
 
-def main() -> int:
-    """:return: the exit code: 1 where a limit is passed."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    seconds = measure(count)
+def measure(asked: argparse.Namespace) -> None:
+    """The steps, then the command."""
+    count = asked.workflows
+    seconds = steps(count)
+    importing, plain = seconds.pop("importing Airflow"), seconds.pop("plain")
     for step, value in seconds.items():
-        print(f"{step:<26}{value:8.2f} s")
-    beyond = sum(seconds.values()) - seconds["importing Airflow"]
-    print(f"{f'{count} workflows cost':<26}{beyond:8.2f} s beyond importing Airflow, limit {PARSE_LIMIT:.0f}")
-    lint = lint_seconds()
-    print(f"{'airflow outreach lint':<26}{lint:8.2f} s, limit {LINT_LIMIT:.0f}")
-    return int(beyond > PARSE_LIMIT * count / 200 or lint > LINT_LIMIT)
+        bench.note(f"{step:<26}{value:8.2f} s")
+    bench.compare(
+        f"parsing {count} workflows", sum(seconds.values()), importing, "importing Airflow",
+        unit="s", at_most=PARSE_LIMIT,
+    )  # fmt: skip
+    bench.compare(
+        f"building {count} workflows", 1e3 * seconds["building the DAGs"], 1e3 * plain,
+        "as many plain DAGs", unit="ms",
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="outreach-bench-") as folder:
+        os.environ["AIRFLOW_HOME"] = folder
+        (Path(folder) / "a.yaml").write_text("lead_syncs:\n  a:\n    leads: {csv: a.csv}\n")
+        version = cpu_of("version")
+        lint = cpu_of("outreach", "lint", folder)
+    bench.compare("airflow outreach lint", lint, version, "airflow version", unit="s", at_most=LINT_LIMIT)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bench.run(measure))

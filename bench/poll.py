@@ -2,7 +2,7 @@
 
 A poll is: ten new events have come, read them, acknowledge them (and, apart, a poll that finds nothing).
 
-    python bench/poll.py [--store postgresql://…/empty_database] [--stored 1000000] [--polls 150]
+    python bench/poll.py [--store postgresql://…/database] [--stored 1000000] [--polls 150]
 """
 
 from __future__ import annotations
@@ -10,20 +10,33 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 import sqlalchemy as sa
+from shared.figures import Bench, timed
+from shared.places import new_store, postgres_schema
 
 from airflow_outreach_provider.core.intake import Incoming, read_event
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.store import inbox
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.migrate import upgrade
 
+FEW = 1_000
+SECONDS = 60
 SOURCE = SourceSettings("varda", "varda")
 BODY = {"event": "call.ended", "data": {"contact": {"id": 456, "name": "Jane Doe"}, "notes": "x" * 300}}
+
+bench = Bench(__doc__)
+bench.parser.add_argument(
+    "--store", help="a PostgreSQL database, in schemas of our own; default: SQLite files"
+)
+bench.size("stored", 1_000_000, 20_000, "events stored before")
+bench.size("polls", 150, 5, "polls of each store")
 
 
 def new_events(first: int) -> list[Incoming]:
@@ -75,43 +88,33 @@ def poll(store: Store, number: int) -> tuple[float, float]:
     return found, time.perf_counter() - started
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--store", help="an empty PostgreSQL database; default: SQLite files")
-    parser.add_argument("--stored", type=int, default=1_000_000)
-    parser.add_argument("--polls", type=int, default=150)
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+def measure(asked: argparse.Namespace) -> None:
+    """A store with few events and one with many, polled in turn."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="outreach-bench-"))
         stores = {}
-        for count in (1_000, args.stored):
-            url = f"sqlite:///{folder}/{count}.db"
-            if args.store:
-                url = sa.make_url(args.store).update_query_dict({"options": f"-csearch_path=bench_{count}"})
-                admin = Store(args.store)
-                with admin.write() as connection:
-                    connection.execute(sa.text(f"DROP SCHEMA IF EXISTS bench_{count} CASCADE"))
-                    connection.execute(sa.text(f"CREATE SCHEMA bench_{count}"))
-                url = url.render_as_string(hide_password=False)
-            stores[count] = Store(url)
-            upgrade(stores[count])
-            started = time.perf_counter()
-            fill(stores[count], count)
-            print(f"stored {count:,} events in {time.perf_counter() - started:.0f} s", flush=True)
+        for count in (FEW, asked.stored):
+            url: Path | str | None = Path(folder) / str(count)
+            if asked.store:
+                url = stack.enter_context(postgres_schema(asked.store))
+                if url is None:
+                    raise SystemExit("no PostgreSQL answers at --store")
+            stores[count] = new_store(url)
+            filling = timed(lambda count=count: fill(stores[count], count))
+            bench.note(f"stored {count:,} events in {filling.seconds:.0f} s")
         times: dict[int, list[tuple[float, float]]] = {count: [] for count in stores}
-        for number in range(args.polls):
+        for number in bench.rounds(asked.polls, SECONDS):
             for count, store in stores.items():
                 times[count].append(poll(store, number))
-        found, nothing = (
-            {count: statistics.median(each[kind] for each in times[count]) for count in stores}
-            for kind in (0, 1)
-        )
-        for text, medians in (("ten new events", found), ("nothing new", nothing)):
-            few, many = medians[1_000], medians[args.stored]
-            print(
-                f"{next(iter(stores.values())).dialect}, {text}: {few * 1e3:.2f} ms with 1,000 stored, "
-                f"{many * 1e3:.2f} ms with {args.stored:,}: {many / few:.2f}x"
-            )
+        for place, text in enumerate(("ten new events", "nothing new")):
+            few, many = (1e3 * statistics.median(each[place] for each in times[count]) for count in stores)
+            bench.compare(
+                f"a poll of {asked.stored:,}: {text}", many, few, f"of {FEW:,}, {store.dialect}",
+                unit="ms", at_most=1.5,
+            )  # fmt: skip
+        for store in stores.values():
+            store.close()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(bench.run(measure))

@@ -25,10 +25,22 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from fastapi import FastAPI, Request
+from shared.figures import Bench, percentile
+from shared.places import new_store
+
+from airflow_outreach_provider.demo.airflow import free_port, wait_until
 
 SECRET = "a-signing-secret-of-ours"
+SECONDS = 90
+
+bench = Bench(__doc__)
+bench.parser.add_argument("--store", help="default: a new SQLite file")
+bench.size("connections", 64, 8, "kept connections")
+bench.size("seconds", 4.0, 0.4, "load in a round, of each")
+bench.size("rounds", 3, 1, "rounds of baseline and ours")
 
 
 def noop() -> object:
@@ -57,24 +69,17 @@ def ours() -> object:
 @contextmanager
 def serving(name: str, store_url: str) -> Iterator[tuple[int, int]]:
     """One uvicorn process with one worker: (its port, its process id)."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "uvicorn", f"receive:{name}", "--factory", "--port", str(port)]
-    command += [
-        "--app-dir",
-        os.path.dirname(os.path.abspath(__file__)),
-        "--no-access-log",
-        "--log-level",
-        "warning",
-    ]
+    command += ["--app-dir", str(Path(__file__).parent), "--no-access-log", "--log-level", "warning"]
     process = subprocess.Popen(command, env={**os.environ, "BENCH_STORE": store_url})
+
+    def listens() -> bool:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        return True
+
     try:
-        for _ in range(300):
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
+        wait_until(listens, 60, f"{name} listens")
         yield port, process.pid
     finally:
         process.terminate()
@@ -148,65 +153,48 @@ async def _load(port: int, connections: int, seconds: float) -> tuple[int, float
     return len(latencies), time.perf_counter() - start, latencies, statuses
 
 
-def _measure(port: int, connections: int, seconds: float, answer: object) -> None:
+def _report_load(port: int, connections: int, seconds: float, answer: object) -> None:
     count, took, latencies, statuses = asyncio.run(_load(port, connections, seconds))
-    latencies.sort()
-    result = (
-        count / took,
-        latencies[len(latencies) // 2],
-        latencies[int(len(latencies) * 0.99)],
-        statuses,
-        count,
-    )
-    answer.put(result)  # type: ignore[attr-defined]
+    answer.put((count / took, percentile(latencies, 0.99), statuses, count))  # type: ignore[attr-defined]
 
 
-def measure(port: int, connections: int, seconds: float) -> tuple[float, float, float, set[bytes], int]:
-    """(requests a second, p50, p99 in seconds, statuses, requests), from a process of its own."""
-    answer: multiprocessing.Queue[tuple[float, float, float, set[bytes], int]] = multiprocessing.Queue()
-    process = multiprocessing.Process(target=_measure, args=(port, connections, seconds, answer))
+def load(port: int, connections: int, seconds: float) -> tuple[float, float, set[bytes], int]:
+    """(requests a second, p99 in seconds, statuses, requests), from a process of its own."""
+    answer: multiprocessing.Queue[tuple[float, float, set[bytes], int]] = multiprocessing.Queue()
+    process = multiprocessing.Process(target=_report_load, args=(port, connections, seconds, answer))
     process.start()
     result = answer.get(timeout=seconds * 5 + 60)
     process.join(10)
     return result
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--store", help="default: a new SQLite file")
-    parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--rounds", type=int, default=3)
-    args = parser.parse_args()
-
-    from airflow_outreach_provider.store.engine import Store
-    from airflow_outreach_provider.store.migrate import upgrade
-
-    with tempfile.TemporaryDirectory() as folder:
-        url = args.store or f"sqlite:///{folder}/outreach.db"
-        store = Store(url)
-        upgrade(store)
+def measure(asked: argparse.Namespace) -> None:
+    """Baseline, ours, baseline, ours …; medians."""
+    with tempfile.TemporaryDirectory(prefix="outreach-bench-") as folder:
+        url = asked.store or f"sqlite:///{folder}/outreach.db"
+        store = new_store(url)
         rates: dict[str, list[float]] = {"noop": [], "ours": []}
+        waits: dict[str, list[float]] = {"noop": [], "ours": []}
         costs: dict[str, list[float]] = {"noop": [], "ours": []}
-        for round_ in range(1, args.rounds + 1):
+        for _ in bench.rounds(asked.rounds, SECONDS):
             for name in rates:
                 with serving(name, url) as (port, pid):
-                    measure(port, args.connections, 0.5)
+                    load(port, asked.connections, asked.seconds / 8)
                     before = cpu_seconds(pid)
-                    rate, p50, p99, statuses, count = measure(port, args.connections, args.seconds)
+                    rate, p99, statuses, count = load(port, asked.connections, asked.seconds)
                     cpu = (cpu_seconds(pid) - before) / count
                 assert statuses == {b"202"}, statuses
                 rates[name].append(rate)
+                waits[name].append(p99)
                 costs[name].append(cpu)
-                print(
-                    f"round {round_} {name:5} {rate:7.0f}/s  p50 {p50 * 1e3:5.1f} ms  p99 {p99 * 1e3:6.1f} ms  "
-                    f"{cpu * 1e6:4.0f} µs of processor each"
-                )
-        ratio = statistics.median(rates["ours"]) / statistics.median(rates["noop"])
-        print(f"{store.dialect}: ours is {ratio:.0%} of the no-op endpoint, median of {args.rounds} rounds")
-        cost = statistics.median(costs["noop"]) / statistics.median(costs["ours"])
-        print(f"by processor time of the server process alone: {cost:.0%}")
+        for what, found, factor, unit in (
+            ("webhooks received, durable", rates, 1, "/s"),
+            ("p99 of an answer", waits, 1e3, "ms"),
+            ("CPU of the server for each", costs, 1e6, "µs"),
+        ):
+            ours_, noop_ = (factor * statistics.median(found[name]) for name in ("ours", "noop"))
+            bench.compare(f"{what}, {store.dialect}", ours_, noop_, "a no-op endpoint", unit=unit)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(bench.run(measure))

@@ -1,7 +1,7 @@
 """How fast a batch is submitted, against bare aiohttp, a ``requests`` loop and ``HttpOperator.expand``.
 
-    python bench/submit.py            # quick sizes, about two minutes
-    python bench/submit.py --full     # a million rows in the memory part
+    python bench/submit.py                    # quick sizes, about two minutes
+    python bench/submit.py --rows 1000000     # a million rows in the memory part
 
 All on this machine, in this run, against the simulator in a process of its own. The batch does all it promises:
 a SQLite ledger with ``synchronous=FULL`` (each claim committed before its request), every phone validated, one
@@ -16,17 +16,16 @@ import csv
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import aiohttp
 import phonenumbers
 import requests
+from shared.figures import Bench, median, timed
+from shared.places import Message, new_store, post_all
 
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
@@ -35,11 +34,21 @@ from airflow_outreach_provider.services.reading import Row, open_rows
 from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.store.runs import Owner
 
 WINDOW = 64
 PATH = "/api/webhook/outreach"
+SECONDS = 45
+
+bench = Bench(__doc__)
+bench.size("leads", 6_000, 300, "leads a round")
+bench.size("rounds", 5, 1, "rounds of bare and ours")
+bench.size("records", 40, 2, "records of HttpOperator.expand")
+bench.size("again", 20_000, 500, "rows of the unchanged file")
+bench.size("rows", 100_000, 2_000, "rows of the long file; the short one has a tenth")
+bench.parser.add_argument(
+    "--only", choices=["sending", "expanding", "again", "memory"], help="one part alone"
+)
 
 
 def payload(sim: RunningSimulator, number: int) -> dict[str, str]:
@@ -61,24 +70,15 @@ def write_csv(path: Path, count: int) -> None:
             writer.writerow([phone, "Ann", "Lee", f"ann{number}@example.com", "Acme"])
 
 
-async def _bare(sim: RunningSimulator, count: int) -> None:
-    numbers = iter(range(count))
-    connector = aiohttp.TCPConnector(limit=WINDOW)
-    async with aiohttp.ClientSession(
-        connector=connector, headers={"Authorization": f"Bearer {sim.api_key}"}
-    ) as session:
-
-        async def worker() -> None:
-            for number in numbers:
-                async with session.post(sim.url + PATH, json=payload(sim, number)) as response:
-                    assert (await response.json())["success"]
-
-        await asyncio.gather(*[worker() for _ in range(WINDOW)])
-
-
-def bare(sim: RunningSimulator, count: int) -> None:
+def bare(sim: RunningSimulator, messages: Sequence[Message]) -> None:
     """Bare aiohttp: 64 workers, no ledger, no validation, the default loop."""
-    asyncio.run(_bare(sim, count))
+    asyncio.run(post_all(sim.url + PATH, messages, WINDOW))
+
+
+def messages_of(sim: RunningSimulator, count: int) -> list[Message]:
+    """What the API is sent for as many leads."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {sim.api_key}"}
+    return [(json.dumps(payload(sim, number)).encode(), headers) for number in range(count)]
 
 
 def loop(sim: RunningSimulator, count: int) -> None:
@@ -100,43 +100,28 @@ def submit(sim: RunningSimulator, store: Store, file: Path) -> SubmitRun:
         return batch
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """(seconds, seconds of this process's own CPU time)."""
-    cpu, started = time.process_time(), time.perf_counter()
-    work()
-    return time.perf_counter() - started, time.process_time() - cpu
-
-
-def new_store(folder: Path, name: str) -> Store:
-    store = Store(f"sqlite:///{folder / name}.db")
-    upgrade(store)
-    return store
-
-
 def sending(sim: RunningSimulator, folder: Path, count: int, rounds: int) -> float:
     """Bare, ours, bare, ours …; :return: leads a second of ours."""
-    file = folder / "leads.csv"
+    file, messages = folder / "leads.csv", messages_of(sim, count)
     write_csv(file, count)
-    took: dict[str, list[tuple[float, float]]] = {"bare": [], "ours": []}
-    for number in range(rounds):
+    bares, ours = [], []
+    for number in bench.rounds(rounds, SECONDS):
         sim.reset()
-        took["bare"].append(timed(lambda: bare(sim, count)))
+        bares.append(timed(lambda: bare(sim, messages)))
         sim.reset()
-        store = new_store(folder, f"round{number}")
-        took["ours"].append(timed(lambda store=store: check(submit(sim, store, file), "accepted", count)))  # type: ignore[misc]
+        store = new_store(folder / f"round{number}")
+        ours.append(timed(lambda store=store: check(submit(sim, store, file), "accepted", count)))  # type: ignore[misc]
         assert sim.report(full=False)["texted_twice_count"] == 0
         store.close()
-    looped = count // 5
+    looped = max(1, count // 5)
     sim.reset()
-    loop_rate = looped / timed(lambda: loop(sim, looped))[0]
-    rates = {name: count / statistics.median(wall for wall, _ in times) for name, times in took.items()}
-    cpu = {name: statistics.median(cpu for _, cpu in times) / count * 1e6 for name, times in took.items()}
-    pairs = [bare_[0] / ours[0] for bare_, ours in zip(took["bare"], took["ours"], strict=True)]
-    say("bare aiohttp, 64 at once", f"{rates['bare']:,.0f}/s", f"{cpu['bare']:.0f} µs CPU a request")
-    say("requests in a loop", f"{loop_rate:,.0f}/s", f"ours is {rates['ours'] / loop_rate:.1f} ×")
-    say("ours, ledger and validation", f"{rates['ours']:,.0f}/s", f"{cpu['ours']:.0f} µs CPU a lead")
-    aim("of bare aiohttp", statistics.median(pairs), 0.60, percent=True)
-    return rates["ours"]
+    loop_rate = looped / timed(lambda: loop(sim, looped)).seconds
+    floor, spent = median(bares), median(ours)
+    rate, beside = count / spent.seconds, f"bare aiohttp, {WINDOW} at once"
+    bench.compare("leads submitted", rate, count / floor.seconds, beside, unit="/s", at_least=0.6)
+    bench.compare("CPU of a lead", spent.cpu / count * 1e6, floor.cpu / count * 1e6, beside, unit="µs")
+    bench.compare("leads submitted", rate, loop_rate, "requests in a loop", unit="/s")
+    return rate
 
 
 def check(batch: SubmitRun, state: str, count: int) -> None:
@@ -166,24 +151,25 @@ def expanding(sim: RunningSimulator, folder: Path, count: int, ours: float) -> N
     assert answer["states"] == ["success"], answer
     assert sim.report(full=False)["texts"] == count
     rate = count / answer["seconds"]
-    say("HttpOperator.expand", f"{rate:,.1f}/s", f"{count} records, dag.test()")
-    aim("times HttpOperator.expand", ours / rate, 500)
+    beside = f"HttpOperator.expand, {count} records"
+    bench.compare("leads submitted", ours, rate, beside, unit="/s", at_least=500)
 
 
 def syncing_again(sim: RunningSimulator, folder: Path, count: int, rounds: int) -> None:
     """A file that has not changed, against phonenumbers alone over the same file."""
-    file, store = folder / "again.csv", new_store(folder, "again")
+    file, store = folder / "again.csv", new_store(folder / "again")
     write_csv(file, count)
     sim.reset()
     check(submit(sim, store, file), "accepted", count)
     plain, ours = [], []
-    for _ in range(rounds):
-        plain.append(timed(lambda: validate(file))[0] / count)
-        ours.append(timed(lambda: check(submit(sim, store, file), "unchanged", count))[0] / count)
+    for _ in bench.rounds(rounds, SECONDS / 3):
+        plain.append(timed(lambda: validate(file)))
+        ours.append(timed(lambda: check(submit(sim, store, file), "unchanged", count)))
     store.close()
-    say("phonenumbers, parse and validate", f"{statistics.median(plain) * 1e6:.1f} µs/row", f"{count:,} rows")
-    say("ours, unchanged file", f"{statistics.median(ours) * 1e6:.1f} µs/row", "nobody texted")
-    aim("times as fast per row", statistics.median(plain) / statistics.median(ours), 2)
+    bench.compare(
+        "rows of an unchanged file", count / median(ours).seconds, count / median(plain).seconds,
+        "phonenumbers alone", unit="/s", at_least=2,
+    )  # fmt: skip
 
 
 def validate(file: Path) -> None:
@@ -195,7 +181,7 @@ def validate(file: Path) -> None:
 
 def remembering(sim: RunningSimulator, folder: Path, large: int) -> None:
     """Peak memory of a long file over that of a short one, each in a process of its own."""
-    small = 10_000
+    small = large // 10
     peaks = {}
     for count in (small, large):
         sim.reset()
@@ -207,9 +193,9 @@ def remembering(sim: RunningSimulator, folder: Path, large: int) -> None:
             raise SystemExit(done.stderr[-4000:])
         peaks[count] = json.loads(done.stdout)["peak_mb"]
         file.unlink()
-    say(f"peak memory, {small:,} rows", f"{peaks[small]:.0f} MB")
-    say(f"peak memory, {large:,} rows", f"{peaks[large]:.0f} MB")
-    aim("MB more", peaks[large] - peaks[small], 60, most=True)
+    bench.compare(
+        f"peak memory, {large:,} rows", peaks[large], peaks[small], f"{small:,} rows", unit="MB", at_most=1.5
+    )
 
 
 def child(file: str, url: str, api_key: str, configuration_id: str) -> None:
@@ -221,55 +207,29 @@ def child(file: str, url: str, api_key: str, configuration_id: str) -> None:
     sim = Sim()
     sim.url, sim.api_key, sim.configuration_id = url, api_key, configuration_id  # type: ignore[attr-defined]
     path = Path(file)
-    store = new_store(path.parent, f"memory-{path.stem}")
+    store = new_store(path.parent / f"memory-{path.stem}")
     submit(sim, store, path)  # type: ignore[arg-type]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(json.dumps({"peak_mb": peak / (1024 * 1024 if sys.platform == "darwin" else 1024)}))
 
 
-def say(what: str, value: str, note: str = "") -> None:
-    print(f"{what:<36}{value:>14}   {note}", flush=True)
-
-
-def aim(what: str, value: float, wanted: float, *, percent: bool = False, most: bool = False) -> None:
-    shown, bound = (f"{value:.0%}", f"{wanted:.0%}") if percent else (f"{value:,.1f}", f"{wanted:,g}")
-    met = value <= wanted if most else value >= wanted
-    print(
-        f"  → {shown} {what}   (aim: {'≤' if most else '≥'} {bound}; {'met' if met else 'MISSED'})\n",
-        flush=True,
-    )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--leads", type=int, default=6_000, help="leads a round (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of bare and ours (%(default)s)")
-    parser.add_argument(
-        "--records", type=int, default=100, help="records of HttpOperator.expand (%(default)s)"
-    )
-    parser.add_argument("--again", type=int, default=20_000, help="rows of the unchanged file (%(default)s)")
-    parser.add_argument("--rows", type=int, default=100_000, help="rows of the long file (%(default)s)")
-    parser.add_argument("--full", action="store_true", help="a million rows in the long file")
-    parser.add_argument("--only", choices=["sending", "expanding", "again", "memory"], help="one part alone")
-    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child:
-        child(*options.child)
-        return
-    only = options.only
+def measure(asked: argparse.Namespace) -> None:
+    """Every part, or the one that was asked for."""
+    only = asked.only
     with tempfile.TemporaryDirectory(prefix="outreach-bench-") as name, running_simulator() as sim:
         folder, ours = Path(name), 0.0
         if only in (None, "sending", "expanding"):
-            ours = sending(sim, folder, options.leads, options.rounds)
+            ours = sending(sim, folder, asked.leads, asked.rounds)
         if only in (None, "expanding"):
-            expanding(sim, folder, options.records, ours)
+            expanding(sim, folder, asked.records, ours)
         if only in (None, "again"):
-            syncing_again(sim, folder, options.again, 3)
+            syncing_again(sim, folder, asked.again, 3)
         if only in (None, "memory"):
-            remembering(sim, folder, 1_000_000 if options.full else options.rows)
+            remembering(sim, folder, asked.rows)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--child"]:
+        child(*sys.argv[2:])
+    else:
+        sys.exit(bench.run(measure))

@@ -1,6 +1,6 @@
 """Whether more workers send a staged batch faster: 1, 2 and 4 processes over one ledger, against a slow API.
 
-    python bench/workers.py [--postgres URL] [--leads 4000]
+    python bench/workers.py [--postgres URL] [--leads 2000]
 
 The API takes 50 ms a lead and each worker has 16 requests in flight, so one worker alone cannot send more than
 320 a second.
@@ -14,7 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from multiprocessing import get_context
+
+from shared.figures import Bench
+from shared.places import new_store
 
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
@@ -22,8 +26,11 @@ from airflow_outreach_provider.services.reading import Row, read_list
 from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
 from airflow_outreach_provider.simulator.process import running_simulator
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.store.runs import Owner
+
+bench = Bench(__doc__)
+bench.parser.add_argument("--postgres", help="URL of an empty PostgreSQL schema; SQLite where left out")
+bench.size("leads", 2_000, 100, "leads each number of workers sends")
 
 
 def run(
@@ -43,18 +50,15 @@ def _worker(arguments: tuple[str, str, str, str, int, int]) -> tuple[int, int]:
     return run(url, api, key, campaign, None, shard, shards)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--postgres", help="URL of an empty PostgreSQL schema; SQLite where left out")
-    parser.add_argument("--leads", type=int, default=4_000)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, running_simulator(faults=["latency=0.05"]) as sim:
+def measure(asked: argparse.Namespace) -> None:
+    """The same number of leads by 1, 2 and (not when small) 4 workers."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="outreach-bench-"))
+        sim = stack.enter_context(running_simulator(faults=["latency=0.05"]))
         url = asked.postgres or f"sqlite:///{folder}/outreach.db"
-        upgrade(Store(url))
-        rates = []
-        for workers in (1, 2, 4):
+        new_store(url).close()
+        alone = 0.0
+        for workers in (1, 2) if bench.small else (1, 2, 4):
             campaign = f"workers-{workers}"
             people = [{"phone": f"+1416{2_000_000 + n}"} for n in range(asked.leads)]
             run(url, sim.url, sim.api_key, campaign, read_list(people), 0, 1)
@@ -63,16 +67,16 @@ def main() -> int:
                 began = time.perf_counter()
                 jobs = [(url, sim.url, sim.api_key, campaign, n, workers) for n in range(workers)]
                 done = pool.map(_worker, jobs, chunksize=1)
-                rates.append(asked.leads / (time.perf_counter() - began))
+                rate = asked.leads / (time.perf_counter() - began)
             sent = sum(accepted for accepted, _ in done)
-            print(
-                f"{workers} workers  {rates[-1]:7.0f} leads/s  {rates[-1] / rates[0]:.1f} ×  {sent:,} sent",
-                flush=True,
-            )
-            if sent != asked.leads:
-                return 1
-    return int(rates[1] < 1.3 * rates[0])
+            assert sent == asked.leads, f"{workers} workers sent {sent:,} of {asked.leads:,} leads"
+            alone = alone or rate
+            if workers > 1:
+                aim = 1.3 if workers == 2 else None
+                bench.compare(
+                    f"leads of {workers} workers", rate, alone, "one worker", unit="/s", at_least=aim
+                )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bench.run(measure))

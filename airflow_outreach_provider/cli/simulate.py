@@ -22,10 +22,11 @@ Who was texted how often: curl {url}/_sim/report
 def simulate(args: Namespace) -> None:
     """Serve until Ctrl-C or SIGTERM. Exits with what is wrong and what to do where it cannot start."""
     from airflow_outreach_provider.core.errors import ConfigurationError
-    from airflow_outreach_provider.simulator.runner import run
 
     try:
         simulator = simulator_from(args)
+        # Below the check: it imports what may be missing.
+        from airflow_outreach_provider.simulator.runner import run
 
         def ready(url: str) -> None:
             print(_READY.format(url=url, connection=shlex.quote(connection_json(simulator, url))), flush=True)

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from hashlib import blake2b, sha256
 from typing import Any, NamedTuple
 
+from airflow_outreach_provider.core.changes import values_hash
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.expressions import compile_value
 from airflow_outreach_provider.core.leads import (
@@ -17,6 +18,7 @@ from airflow_outreach_provider.core.leads import (
     build_mapper,
     check_format,
     names_configuration,
+    names_phone,
     read_lead,
 )
 from airflow_outreach_provider.core.phones import LineType, check_region, line_type
@@ -101,6 +103,11 @@ class LeadRules:
             raise ConfigurationError(
                 f"resubmit {self.resubmit!r} does not exist", "use 'never', 'changed' or a timedelta"
             )
+        if isinstance(self.resubmit, timedelta) and self.resubmit < timedelta(0):
+            raise ConfigurationError(
+                f"resubmit is {self.resubmit}, which lies in the future",
+                "use a span of at least 0, e.g. timedelta(days=90), or 'changed'",
+            )
 
     @cached_property
     def _mapper(self) -> Mapper:
@@ -130,6 +137,10 @@ class LeadRules:
         """Whether a row names the configuration it is for."""
         return names_configuration(self._mapper(values))
 
+    def names_phone(self, values: Mapping[str, Any]) -> bool:
+        """Whether a row has a column that is known to hold a phone number."""
+        return names_phone(self._mapper(values))
+
     def draft(self, values: Mapping[str, Any], now: datetime) -> Draft:
         """Read a row.
 
@@ -148,7 +159,7 @@ class LeadRules:
         email = lead.contact.get("email")
         return Draft(
             self.campaign or lead.configuration_id, phone, gate.state, gate.reason, gate.detail, payload,
-            blake2b(payload.encode(), digest_size=16).hexdigest(),
+            values_hash(lead.configuration_id, lead.contact, lead.application, lead.conversation),
             hash_email(email) if isinstance(email, str) else None, gate.not_before, gate.open_until,
         )  # fmt: skip
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow
 from airflow_outreach_provider.demo.events import (
     ENDPOINT,
@@ -216,4 +217,7 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except ConfigurationError as error:
+        sys.exit(str(error))

@@ -181,8 +181,8 @@ def send_webhooks(airflow_url: str, sources: Sources, contacts: int = 10) -> Sen
     :raises RuntimeError: the receiver was not ready within 30 seconds.
     """
     sent = Sent()
-    requests = [_varda(sources, n) if n % 2 else _supersend(sources, n) for n in range(contacts)]
-    path, body, headers = _varda(sources, contacts)
+    requests = [varda_webhook(sources, n) if n % 2 else _supersend(sources, n) for n in range(contacts)]
+    path, body, headers = varda_webhook(sources, contacts)
     forged = {**headers, "X-Varda-Signature": headers["X-Varda-Signature"][:-8] + "00000000"}
     for request in [*requests, requests[0], (path, body, forged)]:
         status = post(airflow_url, *request)
@@ -192,7 +192,8 @@ def send_webhooks(airflow_url: str, sources: Sources, contacts: int = 10) -> Sen
     return sent
 
 
-def _varda(sources: Sources, n: int) -> tuple[str, bytes, dict[str, str]]:
+def varda_webhook(sources: Sources, n: int) -> tuple[str, bytes, dict[str, str]]:
+    """The path, body and signed headers of a reply of the n-th contact, another event each time."""
     now = datetime.now(UTC)
     contact = {"id": 1000 + n, "name": f"Example Person {n}", "phone": f"+1416555{100 + n:04d}"}
     data = {"id": n, "direction": "inbound", "body": _REPLIES[n % len(_REPLIES)], "contact": contact}
@@ -222,17 +223,17 @@ def _supersend(sources: Sources, n: int) -> tuple[str, bytes, dict[str, str]]:
 
 def post(airflow_url: str, path: str, body: bytes, headers: Mapping[str, str]) -> int:
     """Post JSON to an Airflow that may still be starting its receiver. :return: the status."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         request = urllib.request.Request(  # noqa: S310 - our own loopback address
             airflow_url + path, body, {"Content-Type": "application/json", **headers}, method="POST"
         )
         try:
-            with _ROUTE.open(request, timeout=30) as answer:
+            with _ROUTE.open(request, timeout=60) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             if error.code != 503:  # the receiver is starting
                 return error.code
         if time.monotonic() > deadline:
-            raise RuntimeError("the receiver was not ready within 30 s; the API server's log says why")
+            raise RuntimeError("the receiver was not ready within 60 s; the API server's log says why")
         time.sleep(0.5)

@@ -15,6 +15,7 @@ from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, SignatureError
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.signing import Scheme, check_secrets
+from airflow_outreach_provider.hooks.tested import as_known
 from airflow_outreach_provider.net.webhook import (
     DEFAULT_TIMEOUT_SECONDS,
     Target,
@@ -68,9 +69,10 @@ class OutreachEndpointHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Send a signed test event, which names no person, and show the answer."""
         try:
-            return send_test(self.endpoint(), datetime.now(UTC))
+            answer = send_test(self.endpoint(), datetime.now(UTC))
         except OutreachError as error:
-            return False, str(error)
+            answer = False, str(error)
+        return as_known(answer, self.endpoint_conn_id)
 
 
 def read_endpoint(connection: Any) -> Endpoint:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from airflow_outreach_provider.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.simulator.server import Simulator
@@ -48,8 +51,24 @@ ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 )
 
 
+_NEEDED = {"httptools": "httptools", "jwt": "PyJWT"}
+
+
+def check_installed() -> None:
+    """:raises ConfigurationError: a package that only the simulator needs is missing."""
+    missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
+    if missing:
+        raise ConfigurationError(
+            f"the simulator needs {' and '.join(missing)}", "pip install 'airflow-provider-outreach[demo]'"
+        )
+
+
 def simulator_from(args: Namespace) -> Simulator:
-    """The simulator these arguments describe; ConfigurationError where one of them cannot be read."""
+    """The simulator these arguments describe.
+
+    :raises ConfigurationError: one of them cannot be read, or a package is missing.
+    """
+    check_installed()
     from airflow_outreach_provider.simulator.faults import Faults
     from airflow_outreach_provider.simulator.server import Simulator
 

@@ -99,6 +99,7 @@ class _Statements:
     stage_all: sa.TextClause
     staged: sa.TextClause
     stage_without_phone: sa.TextClause
+    update_hashes: sa.TextClause
     claim: sa.TextClause
     claim_all: sa.TextClause
     settle: sa.TextClause
@@ -109,6 +110,7 @@ class _Statements:
 def _statements(dialect: str) -> _Statements:
     entries = rowset(dialect, _ENTRY_COLUMNS)
     settlements = rowset(dialect, _SETTLEMENT_COLUMNS)
+    hashes = rowset(dialect, (("id", "int"), ("rev", "int"), ("row_hash", "text"), ("content_hash", "text")))
     keys = rowset(dialect, (("campaign", "text"), ("phone", "text")))
     columns = ", ".join(name for name, _ in _ENTRY_COLUMNS if name != "rev")
     taken = ", ".join(
@@ -161,6 +163,10 @@ def _statements(dialect: str) -> _Statements:
             insert + f"ON CONFLICT (row_hash) WHERE phone IS NULL DO UPDATE SET {taken}, run_id = excluded.run_id, "
             "rev = leads.rev + 1, updated_at = excluded.updated_at RETURNING id, row_hash"
         ),
+        update_hashes=text(
+            "UPDATE leads SET row_hash = r.row_hash, content_hash = r.content_hash "
+            f"FROM {hashes} AS r WHERE leads.id = r.id AND leads.rev = r.rev"
+        ),
         claim=text(claim + " RETURNING id"),
         claim_all=text(claim),
         settle=text(
@@ -183,11 +189,12 @@ def _statements(dialect: str) -> _Statements:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A planned lead of an earlier run."""
+    """A lead that an earlier run left to be sent. :ivar run: whose: DAG and run, '' where nobody knows."""
 
     id: int
     phone: str
     payload: str
+    run: str = ""
 
 
 _LISTED = (
@@ -206,6 +213,14 @@ _LEFTOVERS = sa.text(
     "AND payload IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = leads.run_id "
     "AND runs.state = 'running' AND runs.id <> :run) AND id % :shards = :shard ORDER BY id LIMIT :limit"
 ).bindparams(sa.bindparam("campaigns", expanding=True))
+# The same as a look: what a run would find there, without a change.
+_WAITING = (
+    "SELECT leads.id, leads.phone, leads.payload, TRIM(COALESCE(r.dag_id, '') || ' ' || COALESCE(r.airflow_run_id, '')) "
+    "FROM leads LEFT JOIN runs r ON r.id = leads.run_id WHERE leads.state = :state AND leads.campaign IN :campaigns "
+    "AND leads.id > :after AND leads.payload IS NOT NULL AND (leads.state <> 'deferred' OR leads.not_before <= :now) "
+    f"AND NOT (COALESCE(r.state, '') = 'running' AND r.id <> :run) AND NOT {_LISTED} ORDER BY leads.id LIMIT :limit"
+)
+_LOOK = sa.text(_WAITING).bindparams(sa.bindparam("campaigns", expanding=True))
 _CLOSE = sa.text(
     "UPDATE leads SET state = :state, reason = :reason, detail = :detail, not_before = CAST(:until AS bigint), "
     "payload = CASE WHEN CAST(:until AS bigint) IS NULL THEN NULL ELSE payload END, updated_at = :now, rev = rev + 1 "
@@ -278,6 +293,11 @@ class Ledger:
 
         return self.store.retrying(work)
 
+    def update_hashes(self, rows: Sequence[tuple[int, int, str, str]]) -> None:
+        """Remember other hashes of leads that are as they were seen: (id, rev, row hash, content hash) each."""
+        param = {"rows": rows_param(rows)}
+        self.store.retrying(lambda connection: self.store.execute(connection, self._sql.update_hashes, param))
+
     def turn(self, settlements: Sequence[Settlement], claim: Sequence[int]) -> set[int]:
         """Settle some leads and claim others, in one commit.
 
@@ -347,6 +367,22 @@ class Ledger:
             return [Leftover(*row) for row in connection.execute(_LEFTOVERS, params)]
 
         return self.store.retrying(work) if names else []
+
+    def waiting(
+        self, state: LeadState, campaigns: Iterable[str], after_id: int, limit: int
+    ) -> list[Leftover]:
+        """What a run would take over from earlier ones, only looked at: planned, deferred and due, or held; by id."""
+        names = sorted(campaigns)
+        params = {
+            "campaigns": names,
+            "after": after_id,
+            "limit": limit,
+            "run": self.run_id,
+            "state": state.value,
+        }
+        with self.store.read() as connection:
+            params["now"] = self.store.now_ms_value(connection)
+            return [Leftover(*row) for row in connection.execute(_LOOK, params)] if names else []
 
     def close(self, leads: Sequence[tuple[int, Gate]]) -> None:
         """Turn planned leads back to deferred or suppressed: (id, what closes it)."""

@@ -118,8 +118,15 @@ def _context(params: Mapping[str, Any], now: datetime) -> Any:
 
 
 def _as_text(name: str, tally: Tally) -> str:
-    people = tally.counts[RowState.PLANNED]
-    lines = [f"{name}: {people:,} of {tally.read:,} rows would be texted; nothing was sent", ""]
+    people, left = tally.counts[RowState.PLANNED], tally.carried[RowState.PLANNED.value]
+    first = f"{name}: {people:,} of {tally.read:,} rows would be texted"
+    if left:
+        first = f"{name}: {people + left:,} people would be texted: {people:,} of {tally.read:,} rows, {left:,} left by earlier runs"
+    lines = [f"{first}; nothing was sent", ""]
+    lines += [
+        f"  left by {run or 'a run outside Airflow'}: {number:,}"
+        for run, number in tally.left_by.most_common()
+    ]
     for state, word in WORDS.items():
         if not tally.counts[state] and state is not RowState.PLANNED:
             continue
@@ -135,6 +142,8 @@ def _as_data(name: str, tally: Tally, failure: OutreachError | None) -> dict[str
     return {
         "workflow": name,
         "rows": tally.read,
+        "people": tally.to_text,
+        "left_by_earlier_runs": dict(tally.left_by),
         "states": {word.replace(" ", "_"): tally.counts[state] for state, word in WORDS.items()},
         "reasons": tally.by_reason(),
         "samples": {f"{state}/{reason}": shown for (state, reason), shown in tally.examples.items()},

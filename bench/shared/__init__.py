@@ -1,0 +1,1 @@
+"""What the benches share. Not a bench: ``make bench`` runs the files beside this folder."""

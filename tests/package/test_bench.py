@@ -1,0 +1,109 @@
+"""Every bench in bench/ measures, and says what it found beside a baseline of the same run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BENCHES = sorted((ROOT / "bench").glob("*.py"))
+# name | ours unit | baseline unit, what the baseline is | ratio ×
+FIGURE = re.compile(
+    r"^(?P<what>\S.*?) *\| +(?P<ours>[\d.,]+) (?P<unit>\S+) *\| +(?P<baseline>[\d.,]+) (?P=unit), (?P<beside>\S.*?) *"
+    r"\| (?P<ratio>[\d.,]+) ×(   \(aim .*\))?$",
+    re.MULTILINE,
+)
+
+
+def figures(shown: str) -> list[dict[str, str]]:
+    """The figures with a baseline that a bench printed."""
+    return [found.groupdict() for found in FIGURE.finditer(shown)]
+
+
+def number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=560
+    )
+
+
+def _case(path: Path) -> object:
+    starts_airflow = "running_airflow" in path.read_text("utf-8")
+    return pytest.param(path, id=path.stem, marks=[pytest.mark.e2e] if starts_airflow else [])
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("bench", [_case(path) for path in BENCHES])
+def test_a_bench_measures_something_beside_a_baseline(bench: Path) -> None:
+    """At its smallest size each bench succeeds and prints a figure, a baseline and how the two compare."""
+    shown = python(str(bench.relative_to(ROOT)), "--small")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    found = figures(shown.stdout)
+    assert any(number(each["ours"]) > 0 for each in found), shown.stdout + shown.stderr
+    for each in found:
+        ours, baseline, ratio = (number(each[name]) for name in ("ours", "baseline", "ratio"))
+        assert baseline > 0, each
+        # What is shown is rounded to three figures, and the multiple to two places.
+        assert ratio == pytest.approx(ours / baseline, rel=0.02, abs=0.01), each
+
+
+def test_the_two_figures_of_the_product_are_among_them() -> None:
+    """There is a bench of deliveries a second, one of the time from webhook to webhook, and no helper beside them."""
+    assert {"fanout", "fanout_latency", "receive", "submit"} <= {path.stem for path in BENCHES}
+    for path in BENCHES:
+        assert "bench.run(measure)" in path.read_text("utf-8"), (
+            f"{path.name} is no bench: move it to bench/shared"
+        )
+
+
+def test_make_bench_runs_them_all_without_arguments() -> None:
+    """``make bench`` goes through bench/*.py, past one that fails, and says so at its end."""
+    recipe = (ROOT / "Makefile").read_text("utf-8").partition("\nbench:")[2].partition("\n\n")[0]
+    recipe = recipe.partition("\n")[2].replace("\t@", "").replace("$$", "$")
+    fake = recipe.replace("$(BIN)/python", "test bench/poll.py !=")
+    ran = subprocess.run(["sh", "-c", fake], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines() == [*(f"== bench/{p.name}" for p in BENCHES), "failed: bench/poll.py"]
+    assert ran.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("measures", "code"),
+    [
+        ("None", 1),
+        ("print('deliveries 1,000 /s')", 1),
+        ("bench.compare('x', 2, 4, 'y', unit='/s')", 0),
+        ("bench.compare('x', 2, 4, 'y', unit='/s', at_least=1)", 0),
+        ("bench.compare('x', 2, 0, 'y', unit='/s')", 1),
+        ("bench.compare('x', float('nan'), 4, 'y', unit='/s')", 1),
+    ],
+)
+def test_a_bench_that_measures_nothing_fails(measures: str, code: int) -> None:
+    """A help text, a figure alone and a baseline of nothing are no measurement: exit code 1 and no line of figures."""
+    script = (
+        "import sys; sys.path.insert(0, 'bench'); from shared.figures import Bench; bench = Bench('x')\n"
+        f"sys.exit(bench.run(lambda asked: {measures}))"
+    )
+    shown = python("-c", script)
+    assert shown.returncode == code, shown.stdout + shown.stderr
+    assert bool(figures(shown.stdout)) is (code == 0)
+
+
+def test_a_missed_aim_is_said_and_is_an_error_where_that_was_asked_for() -> None:
+    """MISSED beside the figure; ``--strict`` makes it the exit code; at the smallest size nothing is judged."""
+    script = (
+        "import sys; sys.path.insert(0, 'bench'); from shared.figures import Bench; bench = Bench('x')\n"
+        "sys.exit(bench.run(lambda asked: bench.compare('x', 2, 4, 'y', unit='/s', at_least=1)))"
+    )
+    usual, strict, small = (
+        python("-c", script, *choice) for choice in ([], ["--strict"], ["--strict", "--small"])
+    )
+    assert "(aim ≥ 1: MISSED)" in usual.stdout and usual.returncode == 0
+    assert "(aim ≥ 1: MISSED)" in strict.stdout and strict.returncode == 1
+    assert "MISSED" not in small.stdout and small.returncode == 0

@@ -6,7 +6,9 @@ import functools
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 from airflow_outreach_provider.hooks.advice import with_advice
 
@@ -86,16 +88,32 @@ def actor() -> str:
     return f"cli:{name}"
 
 
+def parse_listed(text: str, region: str | None) -> tuple[str, ...]:
+    """E.164 of the numbers that somebody who is not to be contacted is named by, read generously.
+
+    :raises ConfigurationError: there is none.
+    """
+    from airflow_outreach_provider.core.phone_listed import read_listed
+    from airflow_outreach_provider.core.phones import check_region
+
+    return _advised(lambda: read_listed(text, check_region(region)))
+
+
 def parse_number(text: str, region: str | None) -> str:
     """E.164 of a number given on the command line.
 
     :raises ConfigurationError: it is none.
     """
-    from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
     from airflow_outreach_provider.core.phones import check_region, parse_phone
 
+    return _advised(lambda: parse_phone(text, check_region(region)).e164)
+
+
+def _advised(read: Callable[[], T]) -> T:
+    from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+
     try:
-        return parse_phone(text, check_region(region)).e164
+        return read()
     except LeadRejected as error:
         raise ConfigurationError(
             f"that is no phone number: {error}", "write it with country code, e.g. +14165550123"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
-from airflow_outreach_provider.core.phones import listed_numbers
+from airflow_outreach_provider.core.phone_listed import listed_numbers
 from airflow_outreach_provider.core.platforms import Parsed
 from airflow_outreach_provider.core.platforms.reading import emails_said, phones_said, says_opted_out
 from airflow_outreach_provider.core.platforms.varda import CallOutcome

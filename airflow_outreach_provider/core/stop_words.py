@@ -32,7 +32,7 @@ _BREAK = re.compile(r"<\s*(?:br|/p|/div|/blockquote|hr)\b[^<>]{0,200}>", re.IGNO
 _QUOTE_TAG = re.compile(r"<\s*blockquote\b.*", re.IGNORECASE | re.DOTALL)
 # Below these an e-mail repeats what it answers, or is signed by a program.
 _REST_OF_MAIL = re.compile(
-    r"^\s*(?:>|-{2,}\s*$|_{5,}|-{3,}.*-{3,}\s*$|(?:on|am|le|el|il|op|em|den)\s.{4,200}(?:wrote|schrieb|écrit|escribió|scritto"
+    r"^\s*(?:>|-{2,}\s*$|_{5,}|-{5,}.*-{5,}\s*$|(?:on|am|le|el|il|op|em|den)\s.{4,200}(?:wrote|schrieb|écrit|escribió|scritto"
     r"|schreef|escreveu|skrev)\s*:?.{0,40}$|(?:from|von|de|da|van|från|fra)\s*:\s|sent from my\b|von meinem\b"
     r"|envoyé de(?:puis)? mon\b|enviado desde mi\b|get outlook for\b)",
     re.IGNORECASE,
@@ -57,7 +57,7 @@ class StopWords:
 
     def __contains__(self, message: object) -> bool:
         """Whether a message is nothing but stop words; case, blanks, punctuation and accents aside."""
-        return isinstance(message, str) and any(_is_only(said, self._words) for said in _sayings(message))
+        return isinstance(message, str) and _is_only(_saying(message), self._words)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StopWords) and self._words == other._words
@@ -74,7 +74,7 @@ def stop_words(setting: str) -> StopWords:
 
 def is_start_word(message: object) -> bool:
     """Whether a message is nothing but START or UNSTOP."""
-    return isinstance(message, str) and any(_is_only(said, _START) for said in _sayings(message))
+    return isinstance(message, str) and _is_only(_saying(message), _START)
 
 
 def _is_only(said: str, words: frozenset[str]) -> bool:
@@ -84,20 +84,20 @@ def _is_only(said: str, words: frozenset[str]) -> bool:
     return bool(parts) and all(part in words for part in parts)
 
 
-def _sayings(message: str) -> list[str]:
-    """The message, and what its writer added where it is an e-mail; only what is short enough to be one word."""
+def _saying(message: str) -> str:
+    """What the writer added, where the message is an e-mail; empty where it is too long to be one word."""
     if len(message) > _LONGEST_MESSAGE:
-        return []
+        return ""
     text = message
-    if "<" in text:
+    if "<" in text or "&" in text:
         text = html.unescape(_TAG.sub(" ", _BREAK.sub("\n", _QUOTE_TAG.sub("", text))))
     added = []
     for line in text.splitlines():
         if _REST_OF_MAIL.match(line):
             break
         added.append(line)
-    said = [message, "\n".join(added)]
-    return [each for each in said if 0 < len(each.strip()) <= _LONGEST_SAYING]
+    said = "\n".join(added).strip()
+    return said if len(said) <= _LONGEST_SAYING else ""
 
 
 def _letters(text: str) -> str:

@@ -19,9 +19,14 @@ from airflow_outreach_provider.store import audit, suppressions_write
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger_schema import leads, suppressions
 from airflow_outreach_provider.store.schema import to_ms
+from airflow_outreach_provider.store.suppressions_write import EMAIL
 from airflow_outreach_provider.store.views_paging import PAGE_SIZE, Page, Scan, every
 
 _AT_ONCE = 1000
+
+__all__ = [
+    "EMAIL", "SuppressionRow", "add", "entries", "every_entry", "find", "phones_of", "remove", "shown", "spread", "suppress",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ def suppress(
     :param campaign: only for this one; all where empty.
     :return: how many were new.
     """
-    listed = [*phones, *(suppressions_write.EMAIL + each for each in email_hashes)]
+    listed = [*phones, *(EMAIL + each for each in email_hashes)]
     if not listed:
         return 0
     return store.retrying(
@@ -130,8 +135,8 @@ def every_entry(
 
 def shown(phone: str) -> str:
     """How an entry's number is shown to anybody: masked, and an address by the start of its hash."""
-    if phone.startswith(suppressions_write.EMAIL):
-        return f"e-mail {phone.removeprefix(suppressions_write.EMAIL)[:8]}… (hashed)"
+    if phone.startswith(EMAIL):
+        return f"e-mail {phone.removeprefix(EMAIL)[:8]}… (hashed)"
     return mask_phone(phone)
 
 
@@ -177,7 +182,7 @@ def _insert(
 def _groups(phones: Iterable[str]) -> Iterable[list[str]]:
     group: list[str] = []
     for phone in phones:
-        if not phone.startswith(suppressions_write.EMAIL) and not (
+        if not phone.startswith(EMAIL) and not (
             phone.startswith("+") and phone[1:].isascii() and phone[1:].isdigit() and 8 <= len(phone) <= 16
         ):
             raise ConfigurationError(

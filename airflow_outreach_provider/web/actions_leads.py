@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.masking import mask_phone
+from airflow_outreach_provider.core.phone_listed import read_listed
 from airflow_outreach_provider.core.phones import parse_phone
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.services import resolve as resolving
@@ -75,7 +75,7 @@ def resolve(who: Editor, store: StoreDep, asked: Resolve) -> Answer:
 def suppress(who: Editor, store: StoreDep, asked: Suppress) -> Answer:
     """Put numbers on the do-not-contact list."""
     words = [word for word in re.split(r"[\n,;]+", asked.phones) if word.strip()]
-    phones = [parse_phone(word).e164 for word in words]
+    phones = [number for word in words for number in read_listed(word)]
     for lead_id in asked.lead_ids or ():
         story = lead_story(store, lead_id)
         if story is not None and story.lead.phone:
@@ -103,7 +103,7 @@ def suppress(who: Editor, store: StoreDep, asked: Suppress) -> Answer:
 def unsuppress(who: Editor, store: StoreDep, asked: Unsuppress) -> Answer:
     """Take entries off the do-not-contact list."""
     rows = suppressions.find(store, asked.ids)
-    whose = mask_phone(rows[0].phone) if len(rows) == 1 else amount(len(rows), "entry", "entries")
+    whose = suppressions.shown(rows[0].phone) if len(rows) == 1 else amount(len(rows), "entry", "entries")
     plan = Answer(says=f"{whose} will be taken off the list, and may be texted again.", count=len(rows))
     if not asked.agreed(plan):
         return plan

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.phone_lines import in_use, other_writings, renumber
-from airflow_outreach_provider.core.phones import listed_numbers, parse_phone
+from airflow_outreach_provider.core.phone_listed import listed_numbers
+from airflow_outreach_provider.core.phones import parse_phone
 
 LISTED = list(
     csv.DictReader(

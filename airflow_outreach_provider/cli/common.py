@@ -8,15 +8,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-T = TypeVar("T")
-
 from airflow_outreach_provider.hooks.advice import with_advice
+
+T = TypeVar("T")
 
 __all__ = [
     "CENTURY_DAYS",
     "LAST_PORT",
     "actor",
     "exit_with_advice",
+    "parse_listed",
     "parse_number",
     "positive_int",
     "print_rows",

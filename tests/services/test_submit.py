@@ -497,7 +497,7 @@ def test_a_dry_run_counts_the_deferred_that_are_due_and_no_others(api: Any, peop
     assert api.send(people(1, 50), dry_run=True, owner="plan", now=at(hours=16), **rules).tally.to_text == 5
     phone = people(1)[0]["phone"]
     api.sql(
-        "INSERT INTO suppressions (phone, campaign, reason, source, created_at) VALUES (:p, '', 'r', 's', 1)",
+        "INSERT INTO suppressions (phone, campaign, reason, source, added_at) VALUES (:p, '', 'r', 's', 1)",
         p=phone,
     )
     assert api.send(people(1, 50), dry_run=True, owner="plan", now=at(hours=16), **rules).tally.to_text == 4

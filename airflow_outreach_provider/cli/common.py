@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import functools
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow_outreach_provider.hooks.advice import with_advice
 
-def with_advice(run: Callable[[], object]) -> None:
-    """Run it; our own errors end the command with their message, which a traceback would hide."""
-    from airflow_outreach_provider.core.errors import OutreachError
+__all__ = [
+    "CENTURY_DAYS",
+    "LAST_PORT",
+    "actor",
+    "exit_with_advice",
+    "parse_number",
+    "positive_int",
+    "print_rows",
+    "since",
+    "with_advice",
+]
 
-    try:
-        run()
-    except OutreachError as error:
-        raise SystemExit(str(error)) from error
+
+_LARGEST = 2**63 - 1  # of a whole number in either database
+CENTURY_DAYS, LAST_PORT = 36_500, 65_535
+
+
+def positive_int(*, allow_zero: bool, most: int = _LARGEST) -> Callable[[str], int]:
+    """The type of an argument: a whole number that every use of it can hold, by default an id."""
+    least = 0 if allow_zero else 1
+
+    def read(text: str) -> int:
+        if not (text.strip().isdecimal() and least <= int(text[:20]) <= most):
+            raise ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return read
 
 
 def exit_with_advice(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
-    """A command that runs :func:`with_advice`."""
+    """A command that runs by :func:`with_advice`."""
 
     @functools.wraps(command)
     def wrapped(args: Namespace) -> None:
@@ -57,8 +77,13 @@ def print_rows(rows: list[dict[str, Any]], output: str) -> None:
 def actor() -> str:
     """Who the audit trail names: the operating system's user."""
     import getpass
+    import os
 
-    return f"cli:{getpass.getuser()}"
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user that no file knows
+        name = str(os.getuid())
+    return f"cli:{name}"
 
 
 def parse_number(text: str, region: str | None) -> str:

@@ -9,9 +9,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, positive_int
+from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg
 
-from airflow_outreach_provider.cli.common import actor, exit_with_advice, parse_number, print_rows
+from airflow_outreach_provider.cli.common import (
+    CENTURY_DAYS,
+    actor,
+    exit_with_advice,
+    parse_number,
+    positive_int,
+    print_rows,
+)
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.views_leads import LeadFilter
@@ -250,7 +257,7 @@ LEADS_COMMANDS = (
         func=leads_reconcile,
         args=(
             Arg(flags=("--conn-id",), default="outreach_default", help="Connection (default: outreach_default)"),
-            Arg(flags=("--after",), metavar="MINUTES", type=positive_int(allow_zero=True), default=15,
+            Arg(flags=("--after",), metavar="MINUTES", type=positive_int(allow_zero=True, most=CENTURY_DAYS * 1440), default=15,
                 help="Only attempts older than this (default: 15)"),
             _CAMPAIGN,
             Arg(flags=("--limit",), type=positive_int(allow_zero=False), default=500, help="At most (default: 500)"),

@@ -16,6 +16,8 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.numbering import read_plain
+from airflow_outreach_provider.core.phone_cells import number_in, pieces_of
+from airflow_outreach_provider.core.phone_lines import in_use, other_writings, renumber
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 
@@ -25,6 +27,20 @@ _UNPUNCTUATED = dict.fromkeys(map(ord, " ()-"))
 _NO_COUNTRY = "001"  # what the library calls the region of e.g. +800
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
 _DIGIT = re.compile(r"\d")
+_MARK = re.compile(r"(?<=\d)[^\d]+(?=\d)")
+_RUN = re.compile(r"\d+")
+_LOOSE = re.compile(r"[\d\s+()./\-]{4,40}")
+_ABROAD = re.compile(r"^(?:00|011)(?=[1-9])")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+# With its country code and one gap somewhere, what is written is one number.
+_ONE_GAP = re.compile(r"\+\d+[ .\-]+\d+")
+_MORE_THAN_A_NUMBER = frozenset({"phone_has_text", "phone_has_date", "phone_several", "phone_extension"})
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_HYPHENED = re.compile(r"(?<!\d)\d{1,4}-\d\d?-\d{2,4}(?!\d)| - ")
+_AROUND = "".join(map(chr, [*range(0x21), 0x7F, 0xA0]))
+# From as many digits in one go on, a subscriber's number is complete; where groups are written, from as many in all.
+_COMPLETE_RUN, _USUAL_LENGTH = 6, 9
+_LONGEST_EXTENSION = 5
 _FLOAT = re.compile(r"(\+?\d{5,})[.,]0+")
 _INVISIBLE: dict[int, str | None] = {
     **dict.fromkeys(
@@ -34,8 +50,6 @@ _INVISIBLE: dict[int, str | None] = {
             *range(0x2060, 0x2065),
             0xFEFF,
             0xAD,
-            *range(0x20),
-            0x7F,
         ]
     ),
     # Spaces of several widths, which the library does not take between digits.
@@ -110,29 +124,139 @@ def check_region(region: str | None) -> str | None:
 
 
 def parse_phone(raw: object, region: str | None = None) -> Phone:
-    """Read a phone number as people, CRMs and spreadsheets write it.
+    """Read a phone number as people, CRMs and spreadsheets write it; strictly, for somebody will be texted.
+
+    A cell that holds more than a number is refused. A writing that a country gave up and that can only mean one
+    line of today is that line: ``+52 1 55 1234 5678`` is ``+525512345678``.
 
     :param raw: text or number; ``+1 (416) 555-0123``, ``0044 20 7946 0958``, ``'+14165550123``,
         ``1.4165550123E10`` and ``tel:+1-416-555-0123`` are all understood.
     :param region: where a number without country code belongs (ISO 3166, capitals).
-    :raises LeadRejected: with reason ``phone_missing``, ``phone_not_a_number``, ``phone_too_short``,
-        ``phone_too_long``, ``phone_invalid``, ``phone_ambiguous``, ``phone_lossy`` or ``region_unknown``.
+    :raises LeadRejected: with reason ``phone_missing``, ``phone_not_a_number``, ``phone_has_text``,
+        ``phone_has_date``, ``phone_several``, ``phone_extension``, ``phone_too_short``, ``phone_too_long``,
+        ``phone_invalid``, ``phone_ambiguous``, ``phone_lossy`` or ``region_unknown``.
     """
-    text = raw if type(raw) is str and _PLAIN.fullmatch(raw) else _plain_text(raw)
-    if (plain := _read_plain(text, region)) is not None:
-        return plain
+    if type(raw) is str and _PLAIN.fullmatch(raw):
+        return _read_plain(raw, region) or _read_with_library(raw, region)
+    text = _plain_text(raw)
+    # Digits, blanks, brackets and hyphens hold nothing else, unless they are a date or two numbers.
+    if not _PUNCTUATED.fullmatch(text) or _HYPHENED.search(text):
+        text = number_in(text)
+    found = _read_plain(text, region) or _read_with_library(text, region)
+    if (
+        found.e164[1] != "1"
+        and not _ONE_GAP.fullmatch(text)
+        and (rest := _rest_after_number(text, found.e164))
+    ):
+        raise LeadRejected(*rest)
+    return found
+
+
+def _read_with_library(text: str, region: str | None) -> Phone:
     number = _settle_country_code(_parse(text, region), text, region)
     # What is_valid_number() does, without looking up the region twice.
     home = phonenumbers.region_code_for_number(number)
     if home is None or not phonenumbers.is_valid_number_for_region(number, home):
+        if (renumbered := renumber(_e164(number))) is not None:
+            return parse_phone(renumbered)
         reason, words = _POSSIBLE_REASONS.get(
             phonenumbers.is_possible_number_with_reason(number),
-            ("phone_invalid", "is not a number in use"),
+            ("phone_invalid", "has as many digits as one, but is in no range known to be in use"),
         )
         raise LeadRejected(reason, f"the number {words} in {_place(number, region)}")
-    return Phone(
-        phonenumbers.format_number(number, PhoneNumberFormat.E164), home if home != _NO_COUNTRY else None
-    )
+    return Phone(_e164(number), home if home != _NO_COUNTRY else None)
+
+
+def _rest_after_number(text: str, whole: str) -> tuple[str, str] | None:
+    """Where numbers have no fixed length, ``0664 1234567 8`` is a number in use with and without what follows.
+
+    It is taken for one number unless what comes first looks complete: six digits in one go, or grouped as its
+    country writes numbers; or unless a single digit or a year follows.
+
+    :param whole: what the text reads as, E.164.
+    :return: reason and words where the text holds a whole number and something more.
+    """
+    for mark in _MARK.finditer(text):
+        runs = _RUN.findall(text, 0, mark.start())
+        tail = _RUN.findall(text, mark.end())
+        rest = "".join(tail)
+        if sum(map(len, runs)) < _COMPLETE_RUN or not whole.endswith(rest):
+            continue
+        head = whole[: -len(rest)]
+        # The short way says nothing about numbers with a leading zero, and finds all others that are in use.
+        if read_plain(head, None) is None and not ("0" in head[3:5] and in_use(head)):
+            continue
+        if (
+            len(runs[-1]) >= _COMPLETE_RUN
+            or len(rest) == 1
+            or "/" in mark[0]
+            or "(" in mark[0]
+            or (len(tail) == 1 and _YEAR.fullmatch(rest))
+            or (_as_its_country_writes(head, runs) and not _as_its_country_writes(whole, runs + tail))
+        ):
+            return _rest_reason(mark[0], rest)
+    return None
+
+
+def _rest_reason(mark: str, rest: str) -> tuple[str, str]:
+    if "-" in mark and len(rest) <= _LONGEST_EXTENSION:
+        return "phone_extension", "the number is followed by what looks like an extension"
+    return "phone_several", "the number is complete before its end; further digits follow"
+
+
+def _as_its_country_writes(e164: str, runs: list[str]) -> bool:
+    if len(e164) < _USUAL_LENGTH + 2:
+        return False
+    number = phonenumbers.parse(e164)
+    if len(phonenumbers.national_significant_number(number)) < _USUAL_LENGTH:
+        return False
+    forms = (PhoneNumberFormat.NATIONAL, PhoneNumberFormat.INTERNATIONAL)
+    return any(runs == _RUN.findall(phonenumbers.format_number(number, form)) for form in forms)
+
+
+def _e164(number: phonenumbers.PhoneNumber) -> str:
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def listed_numbers(raw: object, region: str | None = None) -> tuple[str, ...]:
+    """The numbers that somebody who is not to be contacted may have meant, E.164; generously, and maybe none.
+
+    All numbers of a cell count, and a number that has two readings counts in both. Other writings of the same
+    line are the list's to know: :func:`~airflow_outreach_provider.core.phone_lines.other_writings`.
+    """
+    try:
+        return (parse_phone(raw, region).e164,)
+    except LeadRejected as error:
+        reason = error.reason
+    if reason == "phone_missing":
+        return ()
+    text = str(raw)
+    if reason not in _MORE_THAN_A_NUMBER:
+        return tuple(_loose_readings(text.strip(), region, whole=True))
+    readings = (number for piece in pieces_of(text) for number in _loose_readings(piece, region, whole=False))
+    return tuple(dict.fromkeys(readings))
+
+
+def _loose_readings(text: str, region: str | None, *, whole: bool) -> list[str]:
+    """Every way to read a text of digits and marks: as written, as if it had the +, without 00 or 011 before it.
+
+    :param whole: the text is all there is, so what looks like E.164 is one at its word.
+    """
+    if not _LOOSE.fullmatch(text):
+        return []
+    digits = phonenumbers.normalize_digits_only(text)
+    abroad = _ABROAD.sub("", digits)
+    found = []
+    for written in (text,) if "+" in text else (text, f"+{digits}", f"+{abroad}"):
+        try:
+            e164 = _e164(phonenumbers.parse(written, region))
+        except NumberParseException:
+            continue
+        if in_use(e164) or other_writings(e164):
+            found.append(e164)
+    if not found and whole and ("+" in text or abroad != digits) and _E164.fullmatch(f"+{abroad}"):
+        found.append(f"+{abroad}")
+    return list(dict.fromkeys(found))
 
 
 def line_type(e164: str) -> LineType:
@@ -160,7 +284,7 @@ def _plain_text(raw: object) -> str:
         return _from_number(Decimal(repr(float(raw))) if isinstance(raw, float) else raw)
     if isinstance(raw, int) and abs(raw) >= 10**20:
         raise LeadRejected("phone_too_long", "the number has too many digits")
-    text = str(raw).translate(_INVISIBLE).strip().lstrip("'\"`’=").rstrip("'\"`’").strip()
+    text = str(raw).translate(_INVISIBLE).strip(_AROUND).lstrip("'\"`’=").rstrip("'\"`’").strip(_AROUND)
     if not text:
         raise LeadRejected("phone_missing", "the row has no phone number")
     if match := _SCIENTIFIC.fullmatch(text):

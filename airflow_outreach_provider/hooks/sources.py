@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,9 @@ from airflow.sdk import BaseHook
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, StoreError
 from airflow_outreach_provider.core.sources import SourceSettings, source_settings
+from airflow_outreach_provider.hooks.connection_fields import read_extra
 from airflow_outreach_provider.hooks.listing import ENV_PREFIX, connection_names
+from airflow_outreach_provider.hooks.settings import stop_words
 from airflow_outreach_provider.hooks.tested import TESTED, as_known
 
 if TYPE_CHECKING:
@@ -111,15 +113,14 @@ def read_source(connection: Any) -> SourceSettings:
             f"connection {connection.conn_id!r} is of type {connection.conn_type!r}",
             f"a source needs one of type {CONN_TYPE}",
         )
-    extra = connection.extra_dejson
-    if not isinstance(extra, Mapping):
-        raise ConfigurationError(f"connection {connection.conn_id!r}: its extra is no JSON object")
+    extra = read_extra(connection)
     return source_settings(
         connection.conn_id,
         password=connection.password,
         extra=extra,
         host=_base_url(connection),
         login=connection.login,
+        stop_words=stop_words(),
     )
 
 

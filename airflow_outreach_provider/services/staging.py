@@ -165,7 +165,8 @@ class Stager:
         planned: list[Planned] = []
         for attempt in range(1, _TRIES + 1):
             keys = [item.key for item in items]
-            known, suppressed = await self._in_thread(partial(self.ledger.find, keys))
+            emails = [item.draft.email_hash for item in items]
+            known, suppressed = await self._in_thread(partial(self.ledger.find, keys, emails))
             todo: list[_Item] = []
             for index, item in enumerate(items):
                 item.known = known.get(index)

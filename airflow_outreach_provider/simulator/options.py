@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,17 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 if TYPE_CHECKING:
     from airflow_outreach_provider.simulator.server import Simulator
 
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text[:6]) <= 65_535):
+        raise ArgumentTypeError(f"{text!r} is not a port: write a whole number from 0 to 65535")
+    return int(text)
+
+
 # flags, then the keywords argparse's add_argument and Airflow's Arg share
 ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--host",), {"default": "127.0.0.1", "help": "address to listen on"}),
-    (("--port",), {"type": int, "default": 8099, "help": "port to listen on; 0 takes a free one"}),
+    (("--port",), {"type": _port, "default": 8099, "help": "port to listen on; 0 takes a free one"}),
     (("--api-key",), {"default": "user_simulator", "help": "the API Integration Key that is let in"}),
     (
         ("--configuration",),

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TextIO
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
+from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.core.workflows.models import LeadSync
+from airflow_outreach_provider.hooks.advice import advice_on
 from airflow_outreach_provider.workflows.choosing import choose_workflow
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.core.workflows.loading import Loaded
     from airflow_outreach_provider.core.workflows.models import AirflowKnobs
+    from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
     from airflow_outreach_provider.services.submit import SubmitRun
     from airflow_outreach_provider.services.tally import Tally
 
@@ -81,7 +85,7 @@ def dry_run(workflow: Loaded[AirflowKnobs], limit: int | None) -> SubmitRun:
     task = dag.get_task("submit")
     assert isinstance(task, SubmitLeadsOperator)
     now = datetime.now(UTC)
-    task.render_template_fields(_context({**dag.params.dump(), "dry_run": True, "limit": limit}, now))
+    _render(task, _context({**dag.params.dump(), "dry_run": True, "limit": limit}, now), workflow.name)
     task.dry_run = True
     hook = OutreachHook(task.outreach_conn_id)
     source = open_source(task.leads)
@@ -94,6 +98,20 @@ def dry_run(workflow: Loaded[AirflowKnobs], limit: int | None) -> SubmitRun:
         owner=owner,
         source=source.name,
     )
+
+
+def _render(task: SubmitLeadsOperator, context: Any, name: str) -> None:
+    """:raises ConfigurationError: a template fails, or what it names is not there."""
+    # The reason is ours to tell, once.
+    log = logging.getLogger("airflow.sdk.definitions._internal.templater")
+    before, log.disabled = log.disabled, True
+    try:
+        task.render_template_fields(context)
+    except Exception as error:
+        said = advice_on(error) or f"{type(error).__name__}: {mask_text(str(error))} — correct the template"
+        raise ConfigurationError(f"a template of {name} fails: {said}") from error
+    finally:
+        log.disabled = before
 
 
 def _context(params: Mapping[str, Any], now: datetime) -> Any:

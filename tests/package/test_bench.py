@@ -35,7 +35,7 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _case(path: Path) -> object:
-    starts_airflow = "running_airflow" in path.read_text("utf-8")
+    starts_airflow = re.search("running_airflow|in_airflow", path.read_text("utf-8"))
     return pytest.param(path, id=path.stem, marks=[pytest.mark.e2e] if starts_airflow else [])
 
 

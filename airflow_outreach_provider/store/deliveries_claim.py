@@ -63,13 +63,9 @@ def claim(
             take_turns(connection)
         now = store.now(connection)
         if revive:
-            connection.execute(
-                deliveries.update()
-                .where(*batch, deliveries.c.state == DeliveryState.DEAD)
-                .values(
-                    state=DeliveryState.PENDING, tries=0, plan=key, plan_until=now + lease, updated_at=now
-                )
-            )
+            dead = deliveries.update().where(*batch, deliveries.c.state == DeliveryState.DEAD)
+            again = {"state": DeliveryState.PENDING, "tries": 0, "updated_at": now}
+            connection.execute(dead.values(**again, plan=key, plan_until=now + lease))
         others = sa.and_(deliveries.c.claim != owner.key, deliveries.c.claim_until >= now)
         busy = sa.select(sa.func.max(deliveries.c.claim_until)).where(*batch, is_open(), others)
         if plan is None:

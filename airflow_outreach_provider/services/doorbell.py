@@ -11,7 +11,7 @@ from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.expressions import EVENT, compile_where
 from airflow_outreach_provider.services.fanout import Reading
 from airflow_outreach_provider.store import deliverable
-from airflow_outreach_provider.store.deliverable import Glance, Progress
+from airflow_outreach_provider.store.deliverable import ConsumerProgress, Glance
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox_consumers import pass_by, register
 
@@ -20,7 +20,7 @@ _MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Deliverable:
     """What waits for a consumer.
 
     :ivar events: numbers of the events it may read now. :ivar deliveries: id and last change of those that are
@@ -67,18 +67,18 @@ class Doorbell:
         self._reached = 0
         self._lanes: dict[int, str] = {}
 
-    def look(self, store: Store, glance: Glance) -> Waiting:
+    def look(self, store: Store, glance: Glance) -> Deliverable:
         """What waits now. Costs nothing where ``glance`` has nothing for this consumer.
 
         :raises ConfigurationError: an unknown kind, or a name that cannot be a consumer's.
         """
         name = self.reading.consumer
-        progress = glance.consumers.get(name) or Progress(register(store, name), False, ())
+        progress = glance.consumers.get(name) or ConsumerProgress(register(store, name), False, ())
         routes = self.reading.routes or tuple({name, *progress.routes})
         self._read_on(store, progress, glance.last)
         pending = self._pending(store) if progress.pending else []
         wished = {event.seq or 0: lane_of(event) for event, again in pending if again}
-        return Waiting(
+        return Deliverable(
             self._free(store, routes, self._lanes | wished),
             frozenset(
                 deliverable.free_deliveries(store, routes, _MOST)
@@ -88,7 +88,7 @@ class Doorbell:
             frozenset(event.seq or 0 for event, again in pending if not again),
         )
 
-    def _read_on(self, store: Store, progress: Progress, last: int) -> None:
+    def _read_on(self, store: Store, progress: ConsumerProgress, last: int) -> None:
         """Note which new events pass the filter, and whose they are."""
         position = progress.position
         self._lanes = {seq: lane for seq, lane in self._lanes.items() if seq > position}

@@ -20,7 +20,7 @@ from airflow_outreach_provider.store.inbox_schema import inbox_consumers, inbox_
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ConsumerProgress:
     """How far a consumer is.
 
     :param position: as of :mod:`store.inbox_consumers`. :param pending: whether it has pending events.
@@ -40,7 +40,7 @@ class Glance:
     """
 
     last: int
-    consumers: Mapping[str, Progress]
+    consumers: Mapping[str, ConsumerProgress]
     routes: frozenset[str]
 
 
@@ -52,7 +52,7 @@ def glance(store: Store) -> Glance:
     with store.read() as connection:
         last = last_numbered(connection)
         known = {
-            row.consumer: Progress(row.position, bool(row.pending), tuple(row.routes.split()))
+            row.consumer: ConsumerProgress(row.position, bool(row.pending), tuple(row.routes.split()))
             for row in connection.execute(sa.select(*columns, pending.label("pending")))
         }
         ready = free(None, store.now(connection), deliveries.c.route).distinct().order_by(None)

@@ -17,7 +17,7 @@ from airflow_outreach_provider.core.expressions import EVENT, compile_where
 from airflow_outreach_provider.core.ringing import Ringing
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.sources import aget_source
-from airflow_outreach_provider.services.doorbell import Doorbell, Waiting
+from airflow_outreach_provider.services.doorbell import Deliverable, Doorbell
 from airflow_outreach_provider.services.fanout import Reading
 from airflow_outreach_provider.store.deliverable import Glance, glance
 from airflow_outreach_provider.store.sources import disabled
@@ -175,7 +175,7 @@ class ContactEventTrigger(BaseEventTrigger):
     def _reading(self) -> Reading:
         return Reading(self.consumer, tuple(self.routes), self.source, self.kinds, self.where)
 
-    def _look(self, doorbell: Doorbell, seen: Glance) -> Waiting:
+    def _look(self, doorbell: Doorbell, seen: Glance) -> Deliverable:
         return doorbell.look(open_store(), seen)
 
     async def _poll_contacts(self) -> None:

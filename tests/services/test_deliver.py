@@ -179,6 +179,30 @@ def test_a_consumer_without_routes_gets_its_batches_once(store: Store) -> None:
     assert fan_out(store, reading, "run2") is None
 
 
+@pytest.mark.parametrize("how", ["released", "redelivered"])
+def test_what_is_open_again_before_a_planned_batch_begins_goes_first(
+    store: Store, receiver: Receiver, endpoint: Endpoint, how: str
+) -> None:
+    """A contact's later event, planned while the earlier was held or dead, does not overtake it."""
+    arrive(store, "a")
+    (batch,) = handed_out(store)
+    receiver.script = lambda _: (503 if how == "released" else 422, {})
+    run(store, batch, endpoint, task())
+    if how == "released":
+        endpoints.disable(store, endpoint.conn_id, reason="maintenance", by="ada")
+    arrive(store, "a", first=2)
+    (later,) = handed_out(store, "run2")
+    receiver.script = lambda _: (200, {})
+    if how == "released":
+        endpoints.enable(store, endpoint.conn_id, endpoints.Release.ALL)
+    else:
+        deliveries_admin.redeliver(store, Filter(event_ids=["evt_1"]))
+    assert run(store, later, endpoint, task("t2")).elsewhere == 1
+    (both,) = handed_out(store, "run3")
+    assert run(store, both, endpoint, task("t3")).states == {"delivered": 2}
+    assert receiver.seen() == ["evt_1", "evt_1", "evt_2"]
+
+
 def test_a_failing_contact_holds_back_only_itself_and_keeps_its_order(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

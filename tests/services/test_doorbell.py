@@ -11,7 +11,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.services.batch_types import Batch, Report, Task
-from airflow_outreach_provider.services.doorbell import Doorbell, Waiting
+from airflow_outreach_provider.services.doorbell import Deliverable, Doorbell
 from airflow_outreach_provider.services.fanout import Reading, fan_out
 from airflow_outreach_provider.services.handle import handle
 from airflow_outreach_provider.store import deliveries_admin, inbox
@@ -32,7 +32,7 @@ def arrive(store: Store, *contacts: str, first: int = 1, kind: EventKind = Event
     inbox.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
 
 
-def look(store: Store, bell: Doorbell) -> Waiting:
+def look(store: Store, bell: Doorbell) -> Deliverable:
     return bell.look(store, glance(store))
 
 
@@ -60,7 +60,7 @@ def test_a_new_event_waits_until_somebody_takes_it(store: Store) -> None:
     for _ in range(2):
         assert look(store, bell).events == {1, 2}
     take(store, "run1")
-    assert look(store, bell) == Waiting()
+    assert look(store, bell) == Deliverable()
 
 
 def test_a_later_event_of_a_contact_waits_for_the_lane_and_then_rings(store: Store) -> None:
@@ -153,7 +153,7 @@ def test_what_a_consumer_of_its_own_code_has_in_hand_is_told_apart(store: Store)
     seen = look(store, bell)
     assert (seen.free, seen.handed, seen.count, seen.newest) == (frozenset(), {1, 2}, 2, 2)
     inbox.acknowledge(store, "mine", [event.seq or 0 for event in read])
-    assert look(store, bell) == Waiting()
+    assert look(store, bell) == Deliverable()
 
 
 def test_many_are_counted_only_so_far_and_none_is_missed(store: Store) -> None:
@@ -183,7 +183,7 @@ def test_an_idle_doorbell_asks_the_store_nothing(store: Store) -> None:
     look(store, bell)
     seen, asked = glance(store), []
     sa.event.listen(store.engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
-    assert bell.look(store, seen) == Waiting()
+    assert bell.look(store, seen) == Deliverable()
     assert asked == []
 
 

@@ -33,15 +33,14 @@ lead_syncs:
     rules: {default_region: US}
   by_cron:
     schedule: "* * * * *"
-    leads: {csv: leads.csv}
-    outreach: {campaign: cron}
+    leads: {csv: others.csv}
     rules: {default_region: US}
 defaults:
   event_routes: {poll_interval: 1s}
 event_routes:
   to_endpoint: {deliver: {endpoint: hook}}
   to_python: {deliver: {python: outreach_e2e_functions.note}}
-  to_outreach: {deliver: {outreach: {campaign: events, rules: {default_region: US}}}}
+  to_outreach: {deliver: {outreach: {rules: {default_region: US}}}}
   to_suppress: {kinds: unsubscribed, deliver: {suppress: true}}
   said_events: {schedule: events, kinds: unsubscribed, deliver: {endpoint: hook}}
   continuous: {schedule: "@continuous", deliver: {endpoint: hook}}
@@ -88,6 +87,7 @@ def airflow(
     (home / "dags" / "stuck.py").write_text(STUCK)
     (home / "dags" / "workflows" / "all.yaml").write_text(WORKFLOWS)
     (home / "dags" / "workflows" / "leads.csv").write_text("phone\n+14165550101\n")
+    (home / "dags" / "workflows" / "others.csv").write_text("phone\n+14165550102\n")
     (home / "modules").mkdir()
     (home / "modules" / "outreach_e2e_functions.py").write_text("def note(event):\n    print(event.id)\n")
     settings = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import signal
 import statistics
 import sys
 import time
@@ -80,6 +81,8 @@ class Bench:
         for name, (usual, small) in self._sizes.items():
             if getattr(asked, name) is None:
                 setattr(asked, name, small if self.small else usual)
+        # Ended in order, so that what a bench started is ended too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
         started = time.monotonic()
         measure(asked)
         self.note(f"took {time.monotonic() - started:.0f} s")

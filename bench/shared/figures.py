@@ -143,7 +143,7 @@ class Bench:
 
 
 def _number(value: Any) -> str:
-    """Three figures that count, or all that stand before the point."""
-    if value == 0 or abs(value) >= 100:
+    """Three figures that count, or all that stand before the point; of a count all."""
+    if isinstance(value, int) or value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-fast lint format bench clean
+.PHONY: help setup demo up test test-fast sets lint format bench clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ test: setup lint  ## all tests: the fast ones on two cores, then those that star
 test-fast: setup  ## the tests that start no Airflow and no browser
 	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal
 
+sets:  ## the fast edge tests in other sets of versions: the lowest, Airflow's own constraints, ours, the newest
+	.ci/sets
+
 lint: setup  ## style, types and the borders between the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,4 +49,4 @@ bench: setup  ## measure, each figure beside its baseline
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 clean:
-	rm -rf $(VENV) .airflow
+	rm -rf $(VENV) .airflow .sets

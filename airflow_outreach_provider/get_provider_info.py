@@ -148,6 +148,14 @@ _CONFIG: dict[str, Any] = {
                 "example": None,
                 "default": "1048576",
             },
+            "stop_words": {
+                "description": "Further messages that opt a person out, separated by commas, besides STOP, UNSUBSCRIBE and the "
+                "usual ones of other languages. A word with - before it is not one any more.",
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "GENUG, -END",
+                "default": "",
+            },
             "retention_days": {
                 "description": "How long settled leads, events and deliveries are kept; 0 for ever. "
                 "The maintenance DAG and 'airflow outreach purge' go by it.",

@@ -129,7 +129,7 @@ def request_bytes(number: int) -> bytes:
 
 
 async def _load(port: int, connections: int, seconds: float) -> tuple[int, float, list[float], set[bytes]]:
-    prepared = iter([request_bytes(number) for number in range(int(seconds * 9000))])
+    prepared = iter([request_bytes(number) for number in range(int(seconds * 9000) + connections)])
     latencies: list[float] = []
     statuses: set[bytes] = set()
     start = time.perf_counter()
@@ -137,7 +137,8 @@ async def _load(port: int, connections: int, seconds: float) -> tuple[int, float
 
     async def client() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        while (sent := time.perf_counter()) < end:
+        # At least one each: on a busy machine the time may be over before the first answer.
+        while (sent := time.perf_counter()) < end or not latencies:
             request = next(prepared, None)
             if request is None:
                 break

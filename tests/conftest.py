@@ -19,6 +19,7 @@ import pytest
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.errors import StoreError
+from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.store.tables import metadata
@@ -131,6 +132,21 @@ def store(store_url: str) -> Iterator[Store]:
     upgrade(store)
     yield store
     store.close()
+
+
+@pytest.fixture(scope="session")
+def _simulator() -> Iterator[RunningSimulator]:
+    states = {"on": "active", "off": "inactive", "bare": "unprompted", "two": "active"}
+    with running_simulator(api_key="user_test", configurations=states) as sim:
+        yield sim
+
+
+@pytest.fixture
+def sim(_simulator: RunningSimulator) -> RunningSimulator:
+    """A simulator in a process of its own, without people and faults."""
+    _simulator.set_faults(seed=0)
+    _simulator.reset()
+    return _simulator
 
 
 class Clock:

@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 import functools
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
+
+from airflow_outreach_provider.hooks.advice import with_advice
+
+T = TypeVar("T")
+
+__all__ = [
+    "CENTURY_DAYS",
+    "LAST_PORT",
+    "actor",
+    "exit_with_advice",
+    "parse_listed",
+    "parse_number",
+    "positive_int",
+    "print_rows",
+    "since",
+    "with_advice",
+]
 
 
-def with_advice(run: Callable[[], object]) -> None:
-    """Run it; our own errors end the command with their message, which a traceback would hide."""
-    from airflow_outreach_provider.core.errors import OutreachError
+_LARGEST = 2**63 - 1  # of a whole number in either database
+CENTURY_DAYS, LAST_PORT = 36_500, 65_535
 
-    try:
-        run()
-    except OutreachError as error:
-        raise SystemExit(str(error)) from error
+
+def positive_int(*, allow_zero: bool, most: int = _LARGEST) -> Callable[[str], int]:
+    """The type of an argument: a whole number that every use of it can hold, by default an id."""
+    least = 0 if allow_zero else 1
+
+    def read(text: str) -> int:
+        if not (text.strip().isdecimal() and least <= int(text[:20]) <= most):
+            raise ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return read
 
 
 def exit_with_advice(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
-    """A command that runs :func:`with_advice`."""
+    """A command that runs by :func:`with_advice`."""
 
     @functools.wraps(command)
     def wrapped(args: Namespace) -> None:
@@ -57,8 +80,24 @@ def print_rows(rows: list[dict[str, Any]], output: str) -> None:
 def actor() -> str:
     """Who the audit trail names: the operating system's user."""
     import getpass
+    import os
 
-    return f"cli:{getpass.getuser()}"
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user that no file knows
+        name = str(os.getuid())
+    return f"cli:{name}"
+
+
+def parse_listed(text: str, region: str | None) -> tuple[str, ...]:
+    """E.164 of the numbers that somebody who is not to be contacted is named by, read generously.
+
+    :raises ConfigurationError: there is none.
+    """
+    from airflow_outreach_provider.core.phone_listed import read_listed
+    from airflow_outreach_provider.core.phones import check_region
+
+    return _advised(lambda: read_listed(text, check_region(region)))
 
 
 def parse_number(text: str, region: str | None) -> str:
@@ -66,11 +105,16 @@ def parse_number(text: str, region: str | None) -> str:
 
     :raises ConfigurationError: it is none.
     """
-    from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
     from airflow_outreach_provider.core.phones import check_region, parse_phone
 
+    return _advised(lambda: parse_phone(text, check_region(region)).e164)
+
+
+def _advised(read: Callable[[], T]) -> T:
+    from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+
     try:
-        return parse_phone(text, check_region(region)).e164
+        return read()
     except LeadRejected as error:
         raise ConfigurationError(
             f"that is no phone number: {error}", "write it with country code, e.g. +14165550123"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, positive_int
+from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg
 
-from airflow_outreach_provider.cli.common import actor, print_rows, since, with_advice
+from airflow_outreach_provider.cli.common import actor, positive_int, print_rows, since, with_advice
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.deliveries_admin import Filter
@@ -162,15 +162,16 @@ def _check_endpoint(store: Store, name: str) -> None:
     known = [each.conn_id for each in endpoints.statuses(store)]
     if name in known:
         return
+    unknown = ConfigurationError(
+        f"there is no endpoint {name!r}",
+        f"known are {', '.join(known) or 'none'}, and every connection of type {OutreachEndpointHook.conn_type}",
+    )
     try:
         kind = BaseHook.get_connection(name).conn_type
-    except AirflowNotFoundException:
-        kind = None
+    except AirflowNotFoundException as error:
+        raise unknown from error
     if kind != OutreachEndpointHook.conn_type:
-        raise ConfigurationError(
-            f"there is no endpoint {name!r}",
-            f"known are {', '.join(known) or 'none'}, and every connection of type {OutreachEndpointHook.conn_type}",
-        )
+        raise unknown
 
 
 def deliveries_test(args: Namespace) -> None:
@@ -179,7 +180,9 @@ def deliveries_test(args: Namespace) -> None:
     def run() -> None:
         from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 
-        ok, message = OutreachEndpointHook(args.endpoint).test_connection()
+        hook = OutreachEndpointHook(args.endpoint)
+        hook.endpoint()  # one that cannot be used is a mistake like any other, not an answer
+        ok, message = hook.test_connection()
         print(message)
         if not ok:
             raise SystemExit(1)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, positive_int
+from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg
 
-from airflow_outreach_provider.cli.common import actor, print_rows, since, with_advice
+from airflow_outreach_provider.cli.common import (
+    LAST_PORT,
+    actor,
+    positive_int,
+    print_rows,
+    since,
+    with_advice,
+)
 
 
 def receive(args: Namespace) -> None:
@@ -31,7 +38,7 @@ def receive(args: Namespace) -> None:
             **limits(),
         )
 
-    with_advice(run)
+    with_advice(run, serves=True)
 
 
 def sources(args: Namespace) -> None:
@@ -201,7 +208,12 @@ RECEIVE = ActionCommand(
     func=receive,
     args=(
         Arg(flags=("--host",), default="127.0.0.1", help="Address to listen on (default: 127.0.0.1)"),
-        Arg(flags=("--port",), type=positive_int(allow_zero=True), default=8000, help="Port (default: 8000)"),
+        Arg(
+            flags=("--port",),
+            type=positive_int(allow_zero=True, most=LAST_PORT),
+            default=8000,
+            help="Port (default: 8000)",
+        ),
         Arg(
             flags=("--workers",),
             type=positive_int(allow_zero=False),

@@ -9,9 +9,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, positive_int
+from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg
 
-from airflow_outreach_provider.cli.common import actor, exit_with_advice, parse_number, print_rows
+from airflow_outreach_provider.cli.common import (
+    CENTURY_DAYS,
+    actor,
+    exit_with_advice,
+    parse_listed,
+    parse_number,
+    positive_int,
+    print_rows,
+)
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.views_leads import LeadFilter
@@ -107,8 +115,7 @@ def leads_forget(args: Namespace) -> None:
 
 @exit_with_advice
 def suppressions_list(args: Namespace) -> None:
-    """List the do-not-contact list, the latest first, numbers masked."""
-    from airflow_outreach_provider.core.masking import mask_phone
+    """List the do-not-contact list, the latest first, numbers masked, addresses by their hash."""
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.store import suppressions
 
@@ -117,7 +124,7 @@ def suppressions_list(args: Namespace) -> None:
     print_rows(
         [
             {
-                "phone": mask_phone(row.phone), "campaign": row.campaign or "all", "reason": row.reason,
+                "phone": suppressions.shown(row.phone), "campaign": row.campaign or "all", "reason": row.reason,
                 "source": row.source, "added_at": row.added_at.isoformat(timespec="seconds"),
             }
             for row in page.rows
@@ -132,7 +139,7 @@ def suppressions_add(args: Namespace) -> None:
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.store import suppressions
 
-    numbers = [parse_number(text, args.region) for text in args.phone]
+    numbers = [number for text in args.phone for number in parse_listed(text, args.region)]
     added = suppressions.add(
         open_store(), numbers, actor=actor(), reason=args.reason, campaign=args.campaign or ""
     )
@@ -145,14 +152,14 @@ def suppressions_remove(args: Namespace) -> None:
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.store import suppressions
 
-    numbers = [parse_number(text, args.region) for text in args.phone]
+    numbers = [number for text in args.phone for number in parse_listed(text, args.region)]
     removed = suppressions.remove(open_store(), numbers, actor=actor(), campaign=args.campaign or "")
     print(f"{removed} numbers removed")
 
 
 @exit_with_advice
 def suppressions_import(args: Namespace) -> None:
-    """Put the numbers of a CSV or JSON Lines file on the do-not-contact list; bad rows are named, not taken."""
+    """Put the people of a CSV or JSON Lines file on the do-not-contact list; bad rows are named, not taken."""
     from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.store import suppressions
@@ -160,16 +167,18 @@ def suppressions_import(args: Namespace) -> None:
     path = Path(args.file)
     if not path.is_file():
         raise ConfigurationError(f"{path} is not a file", "name a .csv or .jsonl file")
-    numbers: list[str] = []
+    people: list[str] = []
     bad: list[str] = []
-    for line, result in _numbers(path, args.column, args.region):
-        (numbers if result.startswith("+") else bad).append(
-            result if result.startswith("+") else f"line {line}: {result}"
-        )
+    for line, listed, problem in _listed(path, args.column, args.region):
+        people += listed
+        if problem:
+            bad.append(f"line {line}: {problem}")
     added = suppressions.add(
-        open_store(), numbers, actor=actor(), reason=args.reason, campaign=args.campaign or ""
+        open_store(), people, actor=actor(), reason=args.reason, campaign=args.campaign or ""
     )
-    print(f"{len(numbers)} numbers read, {added} added, {len(bad)} rows that hold no number")
+    addresses = sum(each.startswith(suppressions.EMAIL) for each in people)
+    also = f" and {addresses} e-mail addresses" if addresses else ""
+    print(f"{len(people) - addresses} numbers{also} read, {added} added, {len(bad)} rows that hold no number")
     for text in bad[:20]:
         print(f"  {text}")
     if len(bad) > 20:
@@ -178,12 +187,15 @@ def suppressions_import(args: Namespace) -> None:
         raise SystemExit(1)
 
 
-def _numbers(path: Path, column: str | None, region: str | None) -> Iterator[tuple[int, str]]:
-    """(line, E.164 or what is wrong) of each row."""
+def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tuple[int, list[str], str]]:
+    """(line, who is listed by number and address, what is wrong) of each row."""
+    from airflow_outreach_provider.core.emails import email_columns, hash_email
     from airflow_outreach_provider.core.errors import LeadRejected
     from airflow_outreach_provider.core.leads import build_mapper
-    from airflow_outreach_provider.core.phones import check_region, parse_phone
+    from airflow_outreach_provider.core.phone_listed import read_listed
+    from airflow_outreach_provider.core.phones import check_region
     from airflow_outreach_provider.services.reading import open_rows
+    from airflow_outreach_provider.store.suppressions import EMAIL
 
     known = check_region(region)
     mapper = build_mapper(None, lambda template: lambda row: template)
@@ -192,10 +204,19 @@ def _numbers(path: Path, column: str | None, region: str | None) -> Iterator[tup
             value: Any = row.values.get(column) if column else mapper(row.values).get("phoneNumber")
             if not column and value is None and len(row.values) == 1:
                 value = next(iter(row.values.values()))
+            named = [row.values[name] for name in (email_columns(tuple(row.values)) if not column else ())]
+            addresses = [EMAIL + hash_email(each) for each in named if isinstance(each, str) and "@" in each]
             try:
-                yield row.number, row.error or parse_phone(value, known).e164
+                numbers = [] if row.error else [*read_listed(value, known)]
             except LeadRejected as error:
-                yield row.number, str(error)
+                # Who is named by an address alone is listed by it.
+                yield (
+                    row.number,
+                    addresses,
+                    "" if addresses and error.reason == "phone_missing" else str(error),
+                )
+            else:
+                yield row.number, [*numbers, *addresses], row.error or ""
 
 
 def _filter(args: Namespace) -> LeadFilter:
@@ -250,7 +271,7 @@ LEADS_COMMANDS = (
         func=leads_reconcile,
         args=(
             Arg(flags=("--conn-id",), default="outreach_default", help="Connection (default: outreach_default)"),
-            Arg(flags=("--after",), metavar="MINUTES", type=positive_int(allow_zero=True), default=15,
+            Arg(flags=("--after",), metavar="MINUTES", type=positive_int(allow_zero=True, most=CENTURY_DAYS * 1440), default=15,
                 help="Only attempts older than this (default: 15)"),
             _CAMPAIGN,
             Arg(flags=("--limit",), type=positive_int(allow_zero=False), default=500, help="At most (default: 500)"),

@@ -7,6 +7,7 @@ from argparse import Namespace
 
 from airflow.cli.cli_config import ActionCommand, Arg
 
+from airflow_outreach_provider.cli.common import with_advice
 from airflow_outreach_provider.simulator.options import ARGUMENTS, connection_json, simulator_from
 
 _READY = """\
@@ -21,18 +22,18 @@ Who was texted how often: curl {url}/_sim/report
 
 def simulate(args: Namespace) -> None:
     """Serve until Ctrl-C or SIGTERM. Exits with what is wrong and what to do where it cannot start."""
-    from airflow_outreach_provider.core.errors import ConfigurationError
-    from airflow_outreach_provider.simulator.runner import run
 
-    try:
+    def serve() -> None:
         simulator = simulator_from(args)
+        # Below the check: it imports what may be missing.
+        from airflow_outreach_provider.simulator.runner import run
 
         def ready(url: str) -> None:
             print(_READY.format(url=url, connection=shlex.quote(connection_json(simulator, url))), flush=True)
 
         run(simulator, args.host, args.port, ready)
-    except ConfigurationError as error:
-        raise SystemExit(str(error)) from error
+
+    with_advice(serve, serves=True)
 
 
 SIMULATE = ActionCommand(

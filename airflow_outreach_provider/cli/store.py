@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from airflow.cli.cli_config import ActionCommand, Arg, positive_int
+from airflow.cli.cli_config import ActionCommand, Arg
 
-from airflow_outreach_provider.cli.common import exit_with_advice
+from airflow_outreach_provider.cli.common import CENTURY_DAYS, exit_with_advice, positive_int
+
+if TYPE_CHECKING:
+    from airflow_outreach_provider.store.engine import Store
 
 
 @exit_with_advice
@@ -16,10 +21,14 @@ def db_upgrade(_args: Namespace) -> None:
     from airflow_outreach_provider.hooks.settings import store_url
     from airflow_outreach_provider.store.engine import Store
     from airflow_outreach_provider.store.migrate import HEAD, upgrade
+    from airflow_outreach_provider.store.private_file import tighten
 
     store = Store(store_url())
     changed = upgrade(store)
     print(f"{store}: {'upgraded to' if changed else 'already at'} revision {HEAD}")
+    if tighten(store.url):
+        print("an older version had left it readable for everybody; only its owner may read it now")
+    _tell_modes(store)
 
 
 @exit_with_advice
@@ -32,6 +41,17 @@ def db_check(_args: Namespace) -> None:
     store = Store(store_url())
     check(store)
     print(f"{store}: at revision {HEAD}")
+    _tell_modes(store)
+
+
+def _tell_modes(store: Store) -> None:
+    from airflow_outreach_provider.store.private_file import open_to_others
+
+    for path, mode in open_to_others(store.url):
+        print(
+            f"{path} holds personal data and more than its owner may use it (mode {mode:04o}) — "
+            f"unless that is meant: chmod 600 {shlex.quote(str(path))}"
+        )
 
 
 @exit_with_advice
@@ -70,7 +90,7 @@ PURGE = ActionCommand(
         Arg(
             flags=("--older-than",),
             metavar="DAYS",
-            type=positive_int(allow_zero=False),
+            type=positive_int(allow_zero=False, most=CENTURY_DAYS),
             help="Age in days (default: [outreach] retention_days)",
         ),
         Arg(flags=("--yes",), action="store_true", help="Do it"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airflow.cli.cli_config import ActionCommand, Arg
 
-from airflow_outreach_provider.cli.common import with_advice
+from airflow_outreach_provider.cli.common import exit_with_advice
 from airflow_outreach_provider.workflows.arguments import (
     EXPLAIN_ARGUMENTS,
     INIT_ARGUMENTS,
@@ -18,6 +18,7 @@ from airflow_outreach_provider.workflows.arguments import (
 )
 
 
+@exit_with_advice
 def init(args: Namespace) -> None:
     """Write a commented starter that passes lint; leaves alone what is there."""
     from airflow_outreach_provider.workflows.starting import write_starter
@@ -32,6 +33,7 @@ def init(args: Namespace) -> None:
     )
 
 
+@exit_with_advice
 def lint(args: Namespace) -> None:
     """Check workflow files; exit code 0 without, 1 with mistakes, 2 where there is nothing to check."""
     from airflow_outreach_provider.workflows.lint import lint as run
@@ -47,6 +49,7 @@ def lint(args: Namespace) -> None:
         raise SystemExit(code)
 
 
+@exit_with_advice
 def schema(_args: Namespace) -> None:
     """Print the JSON Schema of workflow files."""
     from airflow_outreach_provider.workflows.starting import schema_text
@@ -54,30 +57,26 @@ def schema(_args: Namespace) -> None:
     sys.stdout.write(schema_text())
 
 
+@exit_with_advice
 def plan(args: Namespace) -> None:
     """Say what the next run of a lead sync would do; sends nothing."""
     from airflow_outreach_provider.workflows.planning import plan_workflow
 
-    with_advice(
-        lambda: plan_workflow(
-            args.name,
-            args.path or _dags_folder(),
-            sys.stdout,
-            limit=args.limit,
-            as_json=args.output == "json",
-        )
+    plan_workflow(
+        args.name,
+        args.path or _dags_folder(),
+        sys.stdout,
+        limit=args.limit,
+        as_json=args.output == "json",
     )
 
 
+@exit_with_advice
 def explain(args: Namespace) -> None:
     """Say which DAG and tasks a workflow becomes."""
     from airflow_outreach_provider.workflows.explaining import explain_workflow
 
-    with_advice(
-        lambda: explain_workflow(
-            args.name, args.path or _dags_folder(), sys.stdout, as_json=args.output == "json"
-        )
-    )
+    explain_workflow(args.name, args.path or _dags_folder(), sys.stdout, as_json=args.output == "json")
 
 
 def _dags_folder() -> Path:

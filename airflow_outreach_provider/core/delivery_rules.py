@@ -9,6 +9,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import NamedTuple
 
+from airflow_outreach_provider.core.outcomes import Fault
 from airflow_outreach_provider.core.retry_after import parse_retry_after
 
 
@@ -18,6 +19,7 @@ class Verdict(StrEnum):
     DELIVERED = "delivered"
     RETRY = "retry"
     REFUSED = "refused"  # the same request would be refused again: not retried
+    ENDPOINT = "endpoint"  # the endpoint lets nobody in: every delivery waits, none is used up
     GONE = "gone"  # the endpoint wants nothing any more: it is disabled
 
 
@@ -32,12 +34,16 @@ _RULES = (
     _Rule(range(200, 300), Verdict.DELIVERED, "accepted"),
     # Never followed: a redirect may lead to an address nobody judged, and turns a POST into a GET.
     _Rule(range(300, 400), Verdict.RETRY, "redirects are not followed; give the connection the final URL"),
+    _Rule([401], Verdict.ENDPOINT, "not let in: renew the token, secret or password in the connection"),
+    _Rule([403], Verdict.ENDPOINT, "not allowed in: let the endpoint accept what the connection sends"),
+    _Rule([407], Verdict.ENDPOINT, "the proxy does not let us through: give it its user and password"),
     _Rule([408, 425], Verdict.RETRY, "asks for the same request again"),  # RFC 9110 15.5.9, RFC 8470
     _Rule([410], Verdict.GONE, "the endpoint is gone"),  # as Standard Webhooks has it
     _Rule([429], Verdict.RETRY, "too many requests", heeds_retry_after=True),
     _Rule(range(400, 500), Verdict.REFUSED, "the endpoint refuses this request"),
     _Rule([502, 503, 504], Verdict.RETRY, "unavailable", heeds_retry_after=True),
 )
+AT_THE_DOOR = frozenset({401, 403, 407})
 _ANYTHING_ELSE = _Rule((), Verdict.RETRY, "the endpoint failed")
 
 
@@ -69,6 +75,21 @@ def judge_answer(status: int, retry_after: str | None, now: datetime) -> Outcome
         return DELIVERED
     wait = parse_retry_after(retry_after, now) if rule.heeds_retry_after else None
     return Outcome(rule.verdict, f"HTTP {_named(status)}: {rule.meaning}", wait)
+
+
+# Nothing of the request arrived, whoever it was about.
+_UNREACHED = frozenset({Fault.DNS, Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.PROXY, Fault.PROXY_REFUSED})
+_UNTRUSTED = frozenset({Fault.TLS, Fault.TLS_CERTIFICATE})
+
+
+def judge_failure(fault: Fault, said: str) -> Outcome:
+    """The outcome of a request that got no answer. :param said: in words, for a person."""
+    if fault in _UNTRUSTED:
+        return Outcome(
+            Verdict.ENDPOINT,
+            f"{said}; renew the endpoint's certificate, or correct the host name in the connection",
+        )
+    return Outcome(Verdict.ENDPOINT if fault in _UNREACHED else Verdict.RETRY, said)
 
 
 def _named(status: int) -> str:

@@ -11,7 +11,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -22,6 +22,7 @@ from airflow_outreach_provider.core import signing
 from airflow_outreach_provider.core.errors import SignatureError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind, write_time
 from airflow_outreach_provider.core.masking import HIDDEN
+from airflow_outreach_provider.core.opt_outs import OptOut, read_opt_out
 from airflow_outreach_provider.core.platforms import Parsed
 from airflow_outreach_provider.core.platforms.reading import text
 from airflow_outreach_provider.core.raw_json import read_json
@@ -47,6 +48,7 @@ class Incoming:
 
     :param body: the raw bytes.
     :param headers: JSON text of ``[[name, value], …]`` as they came, secrets masked.
+    :param opt_out: what it says about being contacted.
     :param fingerprint: set where nothing but the body identifies the event; then the event is a duplicate
         of one with the same fingerprint that was stored less than ``window_seconds`` ago.
     """
@@ -57,6 +59,7 @@ class Incoming:
     origin: Origin = Origin.WEBHOOK
     fingerprint: str | None = None
     window_seconds: int = 0
+    opt_out: OptOut | None = None
 
 
 def authenticate(
@@ -136,6 +139,7 @@ def read_event(
         headers=write_headers(headers.items() if header_pairs is None else header_pairs),
         fingerprint=fingerprint,
         window_seconds=window,
+        opt_out=read_opt_out(parsed, source.default_region),
     )
 
 
@@ -160,8 +164,14 @@ def polled_event(
     }
     body = to_json(envelope, inf_nan_mode="null")
     event_id = f"evt_{digest(source.name, 'poll', type_, *identity)}"
-    event = build(source, read_parsed(source, body), event_id, received_at)
-    return Incoming(event=event, body=body, headers="[]", origin=Origin.POLL)
+    parsed = read_parsed(source, body)
+    return Incoming(
+        event=build(source, parsed, event_id, received_at),
+        body=body,
+        headers="[]",
+        origin=Origin.POLL,
+        opt_out=read_opt_out(parsed, source.default_region),
+    )
 
 
 def digest_of(value: Any) -> str:
@@ -175,7 +185,11 @@ def parse(source: SourceSettings, value: Any) -> Parsed:
         parsed = source.facts.parse(value, source.default_region) if isinstance(value, dict) else None
     except Exception:  # noqa: BLE001 - it is proven, so it is kept; a parser's fault is mended by an upgrade
         parsed = None
-    return parsed or Parsed(type="unrecognised", kind=EventKind.UNRECOGNISED, data=value)
+    if parsed is None:
+        return Parsed(type="unrecognised", kind=EventKind.UNRECOGNISED, data=value)
+    if any(said in source.stop_words for said in parsed.said):
+        return replace(parsed, kind=EventKind.UNSUBSCRIBED, stopped=True)
+    return parsed
 
 
 def read_parsed(source: SourceSettings, body: bytes) -> Parsed:

@@ -267,6 +267,13 @@ def names_configuration(values: Mapping[str, Any]) -> bool:
     )
 
 
+def names_phone(values: Mapping[str, Any]) -> bool:
+    """Whether values by target name have a phone number's place where :func:`read_lead` looks for one, be it empty."""
+    contacts = values.get("contacts")
+    inner = isinstance(contacts, Mapping) and "phoneNumber" in contacts
+    return inner or "phoneNumber" in values or "contacts.phoneNumber" in values
+
+
 def _map_by_alias(row: Mapping[str, Any]) -> dict[str, Any]:
     names = _alias_names(tuple(row))
     return dict(zip(names, row.values(), strict=True))

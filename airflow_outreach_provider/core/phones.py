@@ -16,6 +16,9 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.numbering import read_plain
+from airflow_outreach_provider.core.phone_cells import number_in
+from airflow_outreach_provider.core.phone_lines import renumber
+from airflow_outreach_provider.core.phone_rests import rest_after_number
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 
@@ -25,6 +28,8 @@ _UNPUNCTUATED = dict.fromkeys(map(ord, " ()-"))
 _NO_COUNTRY = "001"  # what the library calls the region of e.g. +800
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
 _DIGIT = re.compile(r"\d")
+_HYPHENED = re.compile(r"(?<!\d)\d{1,4}-\d\d?-\d{2,4}(?!\d)| - ")
+_AROUND = "".join(map(chr, [*range(0x21), 0x7F, 0xA0]))
 _FLOAT = re.compile(r"(\+?\d{5,})[.,]0+")
 _INVISIBLE: dict[int, str | None] = {
     **dict.fromkeys(
@@ -34,8 +39,6 @@ _INVISIBLE: dict[int, str | None] = {
             *range(0x2060, 0x2065),
             0xFEFF,
             0xAD,
-            *range(0x20),
-            0x7F,
         ]
     ),
     # Spaces of several widths, which the library does not take between digits.
@@ -110,29 +113,47 @@ def check_region(region: str | None) -> str | None:
 
 
 def parse_phone(raw: object, region: str | None = None) -> Phone:
-    """Read a phone number as people, CRMs and spreadsheets write it.
+    """Read a phone number as people, CRMs and spreadsheets write it; strictly, for somebody will be texted.
+
+    A cell that holds more than a number is refused. A writing that a country gave up and that can only mean one
+    line of today is that line: ``+52 1 55 1234 5678`` is ``+525512345678``.
 
     :param raw: text or number; ``+1 (416) 555-0123``, ``0044 20 7946 0958``, ``'+14165550123``,
         ``1.4165550123E10`` and ``tel:+1-416-555-0123`` are all understood.
     :param region: where a number without country code belongs (ISO 3166, capitals).
-    :raises LeadRejected: with reason ``phone_missing``, ``phone_not_a_number``, ``phone_too_short``,
-        ``phone_too_long``, ``phone_invalid``, ``phone_ambiguous``, ``phone_lossy`` or ``region_unknown``.
+    :raises LeadRejected: with reason ``phone_missing``, ``phone_not_a_number``, ``phone_has_text``,
+        ``phone_has_date``, ``phone_several``, ``phone_extension``, ``phone_too_short``, ``phone_too_long``,
+        ``phone_invalid``, ``phone_ambiguous``, ``phone_lossy`` or ``region_unknown``.
     """
-    text = raw if type(raw) is str and _PLAIN.fullmatch(raw) else _plain_text(raw)
-    if (plain := _read_plain(text, region)) is not None:
-        return plain
+    if type(raw) is str and _PLAIN.fullmatch(raw):
+        return _read_plain(raw, region) or _read_with_library(raw, region)
+    text = _plain_text(raw)
+    # Digits, blanks, brackets and hyphens hold nothing else, unless they are a date or two numbers.
+    if not _PUNCTUATED.fullmatch(text) or _HYPHENED.search(text):
+        text = number_in(text)
+    found = _read_plain(text, region) or _read_with_library(text, region)
+    if (rest := rest_after_number(text, found.e164)) is not None:
+        raise LeadRejected(*rest)
+    return found
+
+
+def _read_with_library(text: str, region: str | None) -> Phone:
     number = _settle_country_code(_parse(text, region), text, region)
     # What is_valid_number() does, without looking up the region twice.
     home = phonenumbers.region_code_for_number(number)
     if home is None or not phonenumbers.is_valid_number_for_region(number, home):
+        if (renumbered := renumber(_e164(number))) is not None:
+            return parse_phone(renumbered)
         reason, words = _POSSIBLE_REASONS.get(
             phonenumbers.is_possible_number_with_reason(number),
-            ("phone_invalid", "is not a number in use"),
+            ("phone_invalid", "has as many digits as one, but is in no range known to be in use"),
         )
         raise LeadRejected(reason, f"the number {words} in {_place(number, region)}")
-    return Phone(
-        phonenumbers.format_number(number, PhoneNumberFormat.E164), home if home != _NO_COUNTRY else None
-    )
+    return Phone(_e164(number), home if home != _NO_COUNTRY else None)
+
+
+def _e164(number: phonenumbers.PhoneNumber) -> str:
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
 def line_type(e164: str) -> LineType:
@@ -160,7 +181,7 @@ def _plain_text(raw: object) -> str:
         return _from_number(Decimal(repr(float(raw))) if isinstance(raw, float) else raw)
     if isinstance(raw, int) and abs(raw) >= 10**20:
         raise LeadRejected("phone_too_long", "the number has too many digits")
-    text = str(raw).translate(_INVISIBLE).strip().lstrip("'\"`’=").rstrip("'\"`’").strip()
+    text = str(raw).translate(_INVISIBLE).strip(_AROUND).lstrip("'\"`’=").rstrip("'\"`’").strip(_AROUND)
     if not text:
         raise LeadRejected("phone_missing", "the row has no phone number")
     if match := _SCIENTIFIC.fullmatch(text):

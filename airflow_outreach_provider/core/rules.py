@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from airflow_outreach_provider.core.changes import values_hash
+from airflow_outreach_provider.core.emails import email_columns, hash_email
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.expressions import compile_value
 from airflow_outreach_provider.core.leads import (
@@ -17,6 +19,7 @@ from airflow_outreach_provider.core.leads import (
     build_mapper,
     check_format,
     names_configuration,
+    names_phone,
     read_lead,
 )
 from airflow_outreach_provider.core.phones import LineType, check_region, line_type
@@ -26,6 +29,11 @@ from airflow_outreach_provider.core.states import LeadState, RowState
 _CONSENT_WORDS = frozenset(
     {"1", "1.0", "true", "t", "yes", "y", "on", "x", "ok", "opt-in", "opted-in", "opted in", "granted", "given", "subscribed"}
 )  # fmt: skip
+
+OPTED_OUT_EMAIL = "opted_out_email"
+"""The reason of a lead whose address, not its number, is on the do-not-contact list."""
+
+_READING = 2  # of numbers and addresses; another one makes rows that were decided on be read again
 
 Resubmit = str | timedelta
 
@@ -101,6 +109,11 @@ class LeadRules:
             raise ConfigurationError(
                 f"resubmit {self.resubmit!r} does not exist", "use 'never', 'changed' or a timedelta"
             )
+        if isinstance(self.resubmit, timedelta) and self.resubmit < timedelta(0):
+            raise ConfigurationError(
+                f"resubmit is {self.resubmit}, which lies in the future",
+                "use a span of at least 0, e.g. timedelta(days=90), or 'changed'",
+            )
 
     @cached_property
     def _mapper(self) -> Mapper:
@@ -116,7 +129,7 @@ class LeadRules:
         parts = (
             self.configuration_id, self.campaign, sorted((self.mapping or {}).items()), self.mapping is None,
             self.payload_format, self.region, self.require_consent, sorted(self.line_types or ()),
-            self.line_types is None,
+            self.line_types is None, _READING,
         )  # fmt: skip
         return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
@@ -129,6 +142,10 @@ class LeadRules:
     def names_configuration(self, values: Mapping[str, Any]) -> bool:
         """Whether a row names the configuration it is for."""
         return names_configuration(self._mapper(values))
+
+    def names_phone(self, values: Mapping[str, Any]) -> bool:
+        """Whether a row has a column that is known to hold a phone number."""
+        return names_phone(self._mapper(values))
 
     def draft(self, values: Mapping[str, Any], now: datetime) -> Draft:
         """Read a row.
@@ -145,11 +162,11 @@ class LeadRules:
         payload = lead.body(self.payload_format)
         phone = lead.phone.e164
         gate = self._gate(values, phone, now)
-        email = lead.contact.get("email")
+        email = _email_of(lead.contact, values)
         return Draft(
             self.campaign or lead.configuration_id, phone, gate.state, gate.reason, gate.detail, payload,
-            blake2b(payload.encode(), digest_size=16).hexdigest(),
-            hash_email(email) if isinstance(email, str) else None, gate.not_before, gate.open_until,
+            values_hash(lead.configuration_id, lead.contact, lead.application, lead.conversation),
+            hash_email(email) if email is not None else None, gate.not_before, gate.open_until,
         )  # fmt: skip
 
     def _gate(self, values: Mapping[str, Any], phone: str, now: datetime) -> Gate:
@@ -221,12 +238,14 @@ def decide(
 ) -> Verdict:
     """Put a draft and the ledger's memory together.
 
-    :param do_not_contact: the reason on the do-not-contact list, None when the number is not on it.
+    :param do_not_contact: the reason on the do-not-contact list, ``OPTED_OUT_EMAIL`` where it is the address that
+        is on it, None when nothing of the person is.
     :param resend: whether a lead of unknown outcome is sent again (at least once).
     """
     state, reason = draft.state, draft.reason
     if do_not_contact is not None:
-        state, reason = LeadState.SUPPRESSED, "do_not_contact"
+        by_email = do_not_contact == OPTED_OUT_EMAIL
+        state, reason = LeadState.SUPPRESSED, OPTED_OUT_EMAIL if by_email else "do_not_contact"
     fresh = Verdict(_ROW_STATES[state], reason, state)
     if memory is None:
         return fresh
@@ -250,9 +269,17 @@ def decide(
             return Verdict(RowState(state), reason, None if unchanged else state)
 
 
-def hash_email(email: str) -> str:
-    """How an e-mail address is remembered once the payload is erased."""
-    return sha256(email.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
+def _email_of(contact: Mapping[str, Any], values: Mapping[str, Any]) -> str | None:
+    """The person's address: as it is sent, else from a column that is called so, sent or not."""
+    email = contact.get("email")
+    if isinstance(email, str):
+        return email
+    for place in (contact, values):
+        for name in email_columns(tuple(place)):
+            found = place[name]
+            if isinstance(found, str) and "@" in found:
+                return found
+    return None
 
 
 def _is_barred(memory: Memory, resubmit: Resubmit, now: datetime) -> bool:

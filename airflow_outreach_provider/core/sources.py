@@ -11,6 +11,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.phones import check_region
 from airflow_outreach_provider.core.platforms import PLATFORMS, Platform
 from airflow_outreach_provider.core.signing import MIN_SECRET_LENGTH, Scheme
+from airflow_outreach_provider.core.stop_words import USUAL, StopWords
 
 TOLERANCE_SECONDS = 300
 # Between a platform's first try and the retry of an answer that got lost; see the inbox's de-duplication.
@@ -30,6 +31,7 @@ class SourceSettings:
     :param default_region: ISO 3166 region of phone numbers without country code.
     :param dedupe_window_seconds: how long the same body is the same event, on platforms that send neither
         an id nor a time.
+    :param stop_words: messages that opt out.
     :param api_base: base URL of the platform's contact list, for polling.
     :param api_login: e-mail address for the log-in there (Tether).
     :param api_secret: password (Tether) or API key (SuperSend).
@@ -42,6 +44,7 @@ class SourceSettings:
     allow_unsigned: bool = False
     default_region: str | None = None
     dedupe_window_seconds: int = DEDUPE_WINDOW_SECONDS
+    stop_words: StopWords = field(default=USUAL, repr=False)
     api_base: str | None = None
     api_login: str | None = field(default=None, repr=False)
     api_secret: str | None = field(default=None, repr=False)
@@ -66,11 +69,13 @@ def source_settings(
     extra: Mapping[str, Any],
     host: str | None = None,
     login: str | None = None,
+    stop_words: StopWords = USUAL,
 ) -> SourceSettings:
     """Check the fields of an ``outreach_source`` connection.
 
     :param password: secrets or tokens, space-separated.
     :param host: base URL of the API that is polled.
+    :param stop_words: of the whole installation.
     :param login: e-mail address for the log-in there, unless the extra has ``contacts_email``.
     :raises ConfigurationError: a field has a value it cannot have; says which and what to write.
     """
@@ -95,6 +100,7 @@ def source_settings(
         dedupe_window_seconds=_seconds(
             where, extra, "dedupe_window_seconds", DEDUPE_WINDOW_SECONDS, 7 * 86_400
         ),
+        stop_words=stop_words,
         api_base=_text(extra.get("api_base")) or _text(host),
         api_login=_text(extra.get("contacts_email")) or _text(login),
         api_secret=_text(extra.get("contacts_password")) or _text(extra.get("api_key")),

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow
 from airflow_outreach_provider.demo.events import (
     ENDPOINT,
@@ -84,7 +85,7 @@ def up(home: Path, dags: Path, rows: int, port: int) -> int:
         _events(world)
         print(
             f"\nAirflow:    {airflow.url}  (no log-in; Outreach is in its menu)\n"
-            f"DAGs:       {DAG_ID} (start it again: nobody is texted twice), {FANOUT_DAG_ID} (waits for events)\n"
+            f"DAGs:       {DAG_ID} (start it again: nobody is texted twice), {FANOUT_DAG_ID} (runs when events come)\n"
             f"Simulator:  {world.simulator.url}/_sim/report  (who was texted how often; nobody real is)\n"
             f"Leads:      {home / 'leads.csv'}  ({world.written.rows:,} rows)\n\nCtrl-C ends everything.",
             flush=True,
@@ -216,4 +217,7 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except ConfigurationError as error:
+        sys.exit(str(error))

@@ -213,8 +213,9 @@ def people(home: Path, roles: Mapping[str, str]) -> dict[str, str]:
     """
     home.mkdir(parents=True, exist_ok=True)
     path = home / "passwords.json"
-    path.write_text(json.dumps({name: secrets.token_hex(12) for name in roles}))
+    path.touch(0o600)
     path.chmod(0o600)
+    path.write_text(json.dumps({name: secrets.token_hex(12) for name in roles}))
     return {
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(":".join(each) for each in roles.items()),

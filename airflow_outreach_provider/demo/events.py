@@ -223,17 +223,17 @@ def _supersend(sources: Sources, n: int) -> tuple[str, bytes, dict[str, str]]:
 
 def post(airflow_url: str, path: str, body: bytes, headers: Mapping[str, str]) -> int:
     """Post JSON to an Airflow that may still be starting its receiver. :return: the status."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         request = urllib.request.Request(  # noqa: S310 - our own loopback address
             airflow_url + path, body, {"Content-Type": "application/json", **headers}, method="POST"
         )
         try:
-            with _ROUTE.open(request, timeout=30) as answer:
+            with _ROUTE.open(request, timeout=60) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             if error.code != 503:  # the receiver is starting
                 return error.code
         if time.monotonic() > deadline:
-            raise RuntimeError("the receiver was not ready within 30 s; the API server's log says why")
+            raise RuntimeError("the receiver was not ready within 60 s; the API server's log says why")
         time.sleep(0.5)

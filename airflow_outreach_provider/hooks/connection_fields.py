@@ -1,4 +1,4 @@
-"""Fields of an ``outreach`` connection, read and checked; every message names the connection and the field."""
+"""Fields of connections, read and checked; every message names the connection and the field."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read_extra(connection: Any) -> Mapping[str, Any]:
     if not isinstance(extra, dict):
         raise ConfigurationError(
             f"connection {connection.conn_id!r}: its extra is not a JSON object",
-            'write e.g. {"configuration_id": "…"}',
+            'write {"name": "value"}, or leave it empty',
         )
     return connection.extra_dejson  # which masks what is secret in it
 

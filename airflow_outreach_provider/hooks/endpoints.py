@@ -15,6 +15,8 @@ from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, SignatureError
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.signing import Scheme, check_secrets
+from airflow_outreach_provider.hooks.connection_fields import read_extra
+from airflow_outreach_provider.hooks.tested import as_known
 from airflow_outreach_provider.net.webhook import (
     DEFAULT_TIMEOUT_SECONDS,
     Target,
@@ -68,9 +70,10 @@ class OutreachEndpointHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Send a signed test event, which names no person, and show the answer."""
         try:
-            return send_test(self.endpoint(), datetime.now(UTC))
+            answer = send_test(self.endpoint(), datetime.now(UTC))
         except OutreachError as error:
-            return False, str(error)
+            answer = False, str(error)
+        return as_known(answer, self.endpoint_conn_id)
 
 
 def read_endpoint(connection: Any) -> Endpoint:
@@ -79,9 +82,7 @@ def read_endpoint(connection: Any) -> Endpoint:
     :raises ConfigurationError: a field that cannot be used; the message names connection and field.
     """
     where = f"connection {connection.conn_id!r}"
-    extra = connection.extra_dejson
-    if not isinstance(extra, Mapping):
-        raise ConfigurationError(f"{where}: its extra is no JSON object")
+    extra = read_extra(connection)
     try:
         url = parse_url(_url(connection))
         secrets = tuple((connection.password or "").split())

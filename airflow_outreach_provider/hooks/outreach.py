@@ -37,6 +37,7 @@ from airflow_outreach_provider.hooks.connection_fields import (
     read_number,
     read_text,
 )
+from airflow_outreach_provider.hooks.tested import as_known
 from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.poll import contact_id
@@ -186,6 +187,9 @@ class OutreachHook(HttpHook):
 
         The request names no configuration: the API documents 400 for it when the key is good, 401 when not.
         """
+        return as_known(self._test(), self.outreach_conn_id)
+
+    def _test(self) -> tuple[bool, str]:
         try:
             answer = self._ask(b"{}")
         except ConfigurationError as error:

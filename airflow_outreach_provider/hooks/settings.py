@@ -8,6 +8,8 @@ from datetime import timedelta
 from airflow.configuration import AIRFLOW_HOME, conf
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.stop_words import StopWords
+from airflow_outreach_provider.core.stop_words import stop_words as read_stop_words
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import check, upgrade
 
@@ -54,6 +56,11 @@ def lease() -> timedelta:
 def max_body_bytes() -> int:
     """``[outreach] max_body_bytes``: the largest webhook the receiver takes."""
     return conf.getint("outreach", "max_body_bytes", fallback=1024 * 1024)
+
+
+def stop_words() -> StopWords:
+    """``[outreach] stop_words``: what counts as a stop word, besides the usual ones or not any more."""
+    return read_stop_words(conf.get("outreach", "stop_words", fallback="") or "")
 
 
 def retention() -> timedelta | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,10 @@ from airflow.sdk import BaseHook
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, StoreError
 from airflow_outreach_provider.core.sources import SourceSettings, source_settings
+from airflow_outreach_provider.hooks.connection_fields import read_extra
 from airflow_outreach_provider.hooks.listing import ENV_PREFIX, connection_names
+from airflow_outreach_provider.hooks.settings import stop_words
+from airflow_outreach_provider.hooks.tested import TESTED, as_known
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.services.poll import ContactList
@@ -54,6 +57,9 @@ class OutreachSourceHook(BaseHook):
 
         Sends nothing to anybody.
         """
+        return as_known(self._test(), self.source_conn_id)
+
+    def _test(self) -> tuple[bool, str]:
         from airflow_outreach_provider.hooks.outreach import run_async
         from airflow_outreach_provider.services.poll import contact_list
 
@@ -107,15 +113,14 @@ def read_source(connection: Any) -> SourceSettings:
             f"connection {connection.conn_id!r} is of type {connection.conn_type!r}",
             f"a source needs one of type {CONN_TYPE}",
         )
-    extra = connection.extra_dejson
-    if not isinstance(extra, Mapping):
-        raise ConfigurationError(f"connection {connection.conn_id!r}: its extra is no JSON object")
+    extra = read_extra(connection)
     return source_settings(
         connection.conn_id,
         password=connection.password,
         extra=extra,
         host=_base_url(connection),
         login=connection.login,
+        stop_words=stop_words(),
     )
 
 
@@ -205,7 +210,8 @@ def _is_environment_id(name: str) -> bool:
 
 def _check_name(name: str) -> None:
     """:raises ConfigurationError: it is another writing of the id of a connection in the environment."""
-    if not _is_environment_id(name) and ENV_PREFIX + name.upper() in os.environ:
+    tested = TESTED.get() is not None  # Airflow's own made-up id, with large letters in it
+    if not tested and not _is_environment_id(name) and ENV_PREFIX + name.upper() in os.environ:
         raise ConfigurationError(
             f"connection {name!r} comes from the environment, where ids are written small",
             f"write {name.upper().lower()!r}",

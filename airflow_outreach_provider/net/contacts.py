@@ -19,11 +19,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-import aiohttp
-
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.raw_json import read_json
 from airflow_outreach_provider.core.retry_after import parse_retry_after
+from airflow_outreach_provider.net.transport import WIRE_ERRORS, Transport, read_at_most, unpacked
 
 TETHER_BASE = "https://app.tetherai.ca"
 SUPERSEND_BASE = "https://api.supersend.io"
@@ -36,7 +35,7 @@ _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ContactPage:
     """One page of a contact list.
 
     :param rows: contacts as the platform gave them.
@@ -50,22 +49,20 @@ class Page:
 
 
 class _Api:
-    """Requests that can be repeated, with patience for a busy server; an async context manager."""
+    """Requests that can be repeated, with patience for a busy server."""
 
     def __init__(self, base_url: str, *, timeout: float, pause: float) -> None:
         self._base = base_url.rstrip("/")
         self._timeout = timeout
         self._pause = pause
-        self._session: aiohttp.ClientSession | None = None
+        self._transport: Transport | None = None
 
     async def open(self) -> None:
-        self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=self._timeout), cookie_jar=aiohttp.DummyCookieJar()
-        )
+        self._transport = Transport({"Accept": "application/json", "Accept-Encoding": "gzip, deflate"})
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        if self._transport is not None:
+            await self._transport.close()
 
     async def ask(self, method: str, path: str, token: str | None = None, **options: Any) -> tuple[int, Any]:
         """(status, JSON answer) of a 2xx, 401 or 403; anything else is waited out or raised.
@@ -73,7 +70,7 @@ class _Api:
         :raises OutreachUnavailable: busy or broken to the last try; carries ``retry_after``.
         :raises ConfigurationError: an answer that no retry will change.
         """
-        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         wait: float | None = None
         said = "no answer"
         for attempt in range(_TRIES):
@@ -81,7 +78,7 @@ class _Api:
                 await asyncio.sleep(min(wait or self._pause * 2 ** (attempt - 1), _LONGEST_PAUSE))
             try:
                 status, body, wait = await self._once(method, path, headers, options)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            except WIRE_ERRORS as error:
                 said, wait = f"no answer ({type(error).__name__})", None
                 continue
             if status in {401, 403}:
@@ -100,20 +97,20 @@ class _Api:
     async def _once(
         self, method: str, path: str, headers: Mapping[str, str], options: Mapping[str, Any]
     ) -> tuple[int, bytes, float | None]:
-        assert self._session is not None, "use it as an async context manager"
-        async with self._session.request(
-            method, self._base + path, headers=headers, allow_redirects=False, **options
-        ) as response:
-            body = bytearray()
-            async for chunk in response.content.iter_chunked(65536):
-                body += chunk
-                if len(body) > _MAX_ANSWER_BYTES:
+        assert self._transport is not None, "use it as an async context manager"
+        with self._transport.within(self._timeout):
+            async with self._transport.session.request(
+                method, self._base + path, headers=headers, allow_redirects=False, **options
+            ) as response:
+                content, whole = await read_at_most(response, _MAX_ANSWER_BYTES)
+                body = unpacked(response, content, _MAX_ANSWER_BYTES + 1) or b""
+                if not whole or len(body) > _MAX_ANSWER_BYTES:
                     raise ConfigurationError(
                         f"{self._base}{path} answers with more than {_MAX_ANSWER_BYTES} bytes",
                         "check the base URL of the API",
                     )
-            wait = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
-            return response.status, bytes(body), wait
+                wait = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+                return response.status, body, wait
 
     def _read(self, path: str, body: bytes) -> Any:
         try:
@@ -129,7 +126,22 @@ class _Api:
         return answer
 
 
-class TetherContacts:
+class _ContactList:
+    """A platform's list; an async context manager."""
+
+    _api: _Api
+
+    async def __aenter__(self) -> Self:
+        await self._api.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._api.close()
+
+
+class TetherContacts(_ContactList):
     """Tether's contact list; an async context manager.
 
     :param email: with ``password`` the log-in of a Tether user; not the API Integration Key.
@@ -152,33 +164,24 @@ class TetherContacts:
         self._size = size
         self._token: str | None = None
 
-    async def __aenter__(self) -> Self:
-        await self._api.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._api.close()
-
     first = 1
 
-    async def page(self, number: int) -> Page:
+    async def page(self, number: int) -> ContactPage:
         """One page, counted from 1. Always names a following one: an empty page is the end."""
         return await self._get({"page": str(number), "size": str(self._size)}, number + 1)
 
-    async def search(self, text: str) -> Page:
+    async def search(self, text: str) -> ContactPage:
         """Contacts whose name, number or e-mail address holds ``text``: the first page of them."""
         return await self._get({"page": "1", "size": str(self._size), "search": text}, None)
 
-    async def _get(self, asked: dict[str, str], following: int | None) -> Page:
+    async def _get(self, asked: dict[str, str], following: int | None) -> ContactPage:
         parameters = {**asked, "ownerFilter": "all"}
         for renewed in (False, True):
             if self._token is None:
                 self._token = await self._log_in()
             status, answer = await self._api.ask("GET", "/api/contacts", self._token, params=parameters)
             if status == 200:
-                return Page(_rows(answer), following, _total(answer))
+                return ContactPage(_rows(answer), following, _total(answer))
             self._token = None
             if renewed:
                 break
@@ -199,7 +202,7 @@ class TetherContacts:
         raise ConfigurationError("Tether's log-in gives no token", "check the base URL of the API")
 
 
-class SuperSendContacts:
+class SuperSendContacts(_ContactList):
     """SuperSend's contact list; an async context manager.
 
     :param api_key: of SuperSend's API.
@@ -221,16 +224,7 @@ class SuperSendContacts:
         self._key = api_key
         self._size = size
 
-    async def __aenter__(self) -> Self:
-        await self._api.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._api.close()
-
-    async def page(self, offset: int) -> Page:
+    async def page(self, offset: int) -> ContactPage:
         """The contacts from ``offset`` on, counted from 0. The platform may give fewer than asked for."""
         parameters = {"limit": str(self._size), "offset": str(offset)}
         status, answer = await self._api.ask("GET", "/v2/contacts", self._key, params=parameters)
@@ -239,7 +233,7 @@ class SuperSendContacts:
         rows = _rows(answer)
         pagination = answer.get("pagination") if isinstance(answer.get("pagination"), dict) else {}
         ended = pagination.get("has_more") is False or not rows
-        return Page(rows, None if ended else offset + len(rows), _total(pagination))
+        return ContactPage(rows, None if ended else offset + len(rows), _total(pagination))
 
 
 def _rows(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:

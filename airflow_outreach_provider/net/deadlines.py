@@ -9,7 +9,7 @@ from typing import Any
 _LOOKS = 20
 
 
-class Block:
+class TimedBlock:
     """One block of code under the limit; a context manager, used once."""
 
     __slots__ = ("_deadlines", "_task", "began", "late")
@@ -53,19 +53,19 @@ class Deadlines:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._blocks: dict[Block, None] = {}  # in the order they began
+        self._blocks: dict[TimedBlock, None] = {}  # in the order they began
         self._timer: asyncio.TimerHandle | None = None
 
-    def block(self) -> Block:
-        return Block(self)
+    def block(self) -> TimedBlock:
+        return TimedBlock(self)
 
-    def watch(self, block: Block) -> None:
+    def watch(self, block: TimedBlock) -> None:
         block.began = self._loop.time()
         self._blocks[block] = None
         if self._timer is None:
             self._timer = self._loop.call_later(self.seconds / _LOOKS, self._look)
 
-    def forget(self, block: Block) -> None:
+    def forget(self, block: TimedBlock) -> None:
         del self._blocks[block]
 
     def close(self) -> None:

@@ -3,14 +3,18 @@
 A session builds a URL, headers, a cookie jar's view, a writer with a task of its own and a response each time:
 half of what a lead costs. Here the request's head is written out once, and what remains is aiohttp's own
 connector (pool, DNS, TLS), parser and exceptions. Nothing is redirected, decompressed or tried again.
+
+These are aiohttp's insides, and another version may have others: whoever makes a :class:`RequestTemplate` has
+a session to fall back on when that fails.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -20,10 +24,13 @@ from yarl import URL
 
 # Connections with an answer too many that one request clears away before it says that it cannot be sent.
 _UNASKED_AT_MOST = 64
+_ANSWER_OPTIONS: dict[str, Any] = {"read_until_eof": True, "auto_decompress": False}
 
 
-class Line:
-    """Many POSTs to one URL; there is no proxy on the way.
+class RequestTemplate:
+    """What many POSTs to one URL have in common; there is no proxy on the way.
+
+    Making one raises anything where this version of aiohttp has other insides.
 
     :param session: lends its connector; its own headers are not sent.
     :param headers: the whole of them, but ``Host`` and ``Content-Length``; without control characters.
@@ -48,6 +55,9 @@ class Line:
         sent = [(name, value) for name, value in self._request.headers.items() if name != "Content-Length"]
         lines = [f"POST {url.raw_path_qs} HTTP/1.1", *[f"{name}: {value}" for name, value in sent]]
         self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
+        # What would not fit when a request is under way is told now.
+        inspect.signature(self._connector.connect).bind(self._request, traces=[], timeout=timeout)
+        inspect.signature(ResponseHandler.set_response_params).bind(None, **_ANSWER_OPTIONS)
 
     def post(self, body: bytes, headers: bytes = b"") -> Exchange:
         """One request; enter it to send.
@@ -90,19 +100,19 @@ class Exchange:
     :ivar content: the body as a stream.
     """
 
-    __slots__ = ("_body", "_connection", "_line", "_own_headers", "content", "headers", "status")
+    __slots__ = ("_body", "_connection", "_own_headers", "_template", "content", "headers", "status")
 
-    def __init__(self, line: Line, body: bytes, headers: bytes) -> None:
-        self._line, self._body, self._own_headers = line, body, headers
+    def __init__(self, template: RequestTemplate, body: bytes, headers: bytes) -> None:
+        self._template, self._body, self._own_headers = template, body, headers
 
     async def __aenter__(self) -> Self:
-        connection = self._connection = await self._line.connect()
+        connection = self._connection = await self._template.connect()
         try:
             protocol, transport = connection.protocol, connection.transport
             if protocol is None or transport is None:
                 raise aiohttp.ClientConnectionResetError("the connection is gone")
-            protocol.set_response_params(read_until_eof=True, auto_decompress=False)
-            transport.write(self._line.wire(self._body, self._own_headers))
+            protocol.set_response_params(**_ANSWER_OPTIONS)
+            transport.write(self._template.wire(self._body, self._own_headers))
             await self._head(protocol)
         except BaseException:
             connection.close()
@@ -118,15 +128,6 @@ class Exchange:
         else:
             self._connection.close()
 
-    @property
-    def content_length(self) -> int | None:
-        length = self.headers.get("Content-Length")
-        return int(length) if length is not None else None
-
-    async def read(self) -> bytes:
-        """The whole body."""
-        return await self.content.read()
-
     def close(self) -> None:
         """Read no further: the connection ends here."""
         self._connection.close()
@@ -137,7 +138,7 @@ class Exchange:
             try:
                 message, content = await protocol.read()
             except HttpProcessingError as error:
-                raise self._line.invalid(error) from error
+                raise self._template.invalid(error) from error
             if not 100 <= message.code <= 199 or message.code == 101:
                 break
         self.status: int = message.code

@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-import zlib
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import inf
 from types import TracebackType
 from typing import Self
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
@@ -21,8 +17,16 @@ from yarl import URL
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import printable
 from airflow_outreach_provider.core.outcomes import Answer, Fault, judge, judge_fault
-from airflow_outreach_provider.net.deadlines import Deadlines
-from airflow_outreach_provider.net.exchange import Exchange, Line
+from airflow_outreach_provider.net.transport import (
+    WIRE_ERRORS,
+    PreparedPost,
+    Response,
+    Transport,
+    environment_proxy,
+    fault_of,
+    read_at_most,
+    unpacked,
+)
 
 SUBMIT_PATH = "/api/webhook/outreach"
 _BODY_LIMIT = 64 * 1024
@@ -67,68 +71,53 @@ class OutreachClient:
 
     def __init__(self, settings: ApiSettings) -> None:
         self.settings = settings
-        self._session: aiohttp.ClientSession | None = None
-        self._url = settings.submit_url
+        self._transport: Transport | None = None
         self._secret = settings.api_key.strip()
 
     async def __aenter__(self) -> Self:
         settings = self.settings
-        self._url_object: URL | None = None
-        try:
-            self._url_object = URL(self._url)
-            # A user in the URL would want an Authorization header of its own.
-            if (
-                self._url_object.scheme not in ("http", "https")
-                or not self._url_object.host
-                or self._url_object.user
-            ):
-                self._url_object = None
-        except ValueError:
-            self._url_object = None
-        self._proxy = settings.proxy or _environment_proxy(self._url_object, settings.trust_env)
-        headers = _headers(settings)
-        # Sooner than the time limit of the whole, and to the moment: what did not connect was certainly not sent.
-        timeout = aiohttp.ClientTimeout(
-            total=None, connect=min(settings.connect_timeout, 0.8 * settings.timeout), ceil_threshold=inf
+        headers, tls = _headers(settings), _ssl_context(settings)
+        url = _http_url(settings.submit_url)
+        self._proxy = settings.proxy
+        if not self._proxy and url is not None and settings.trust_env:
+            # Once: aiohttp would ask for it, in a thread, with every request.
+            self._proxy = environment_proxy(url)
+        self._transport = Transport(
+            headers,
+            tls=tls,
+            # Sooner than the time limit of the whole: what did not connect was certainly not sent.
+            connect_timeout=min(settings.connect_timeout, 0.8 * settings.timeout),
+            keepalive=_KEEPALIVE_SECONDS,
         )
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=_ssl_context(settings), ttl_dns_cache=60
-            ),
-            timeout=timeout,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            headers=headers,
-        )
-        self._line: Line | None = None
-        if self._url_object is not None and self._proxy is None:
-            self._line = Line(self._session, self._url_object, headers, timeout)
-        self._deadlines = Deadlines(settings.timeout)
+        self._prepared: PreparedPost | None = None
+        # A user in the URL would want an Authorization header of its own.
+        if url is not None and not url.user and (not self._proxy or _http_url(self._proxy)):
+            self._prepared = self._transport.prepare(url, proxy=self._proxy)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            self._deadlines.close()
-            await self._session.close()
+        if self._transport is not None:
+            await self._transport.close()
 
     async def submit(self, body: bytes) -> Answer:
         """Send one lead. Every way this can end is an answer; nothing is raised but cancellation.
 
         :param body: the JSON payload, sent exactly as it is.
         """
-        if self._session is None:
+        if self._transport is None:
             raise RuntimeError("use OutreachClient as an async context manager")
-        if self._url_object is None:
+        if self._prepared is None:
             return judge_fault(Fault.INVALID_URL)
         started = time.perf_counter()
-        response: aiohttp.ClientResponse | Exchange | None = None
+        response: Response | None = None
         try:
-            with self._deadlines.block():
-                async with self._post(body) as response:
-                    content = await _read(response)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            with self._transport.within(self.settings.timeout):
+                async with self._prepared.post(body) as response:
+                    content, _ = await read_at_most(response, _BODY_LIMIT)
+                    content = unpacked(response, content, _BODY_LIMIT) or b""
+        except WIRE_ERRORS as error:
             if response is None or 200 <= response.status < 300:
                 return judge_fault(fault_of(error), _said(error), _elapsed(started), self._secret)
             content = b""  # a refusal is one by its status; only of a success the body decides
@@ -141,76 +130,14 @@ class OutreachClient:
             secret=self._secret,
         )
 
-    def _post(self, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse | Exchange]:
-        if self._line is not None:
-            return self._line.post(body)
-        assert self._session is not None
-        assert self._url_object is not None
-        return self._session.post(self._url_object, data=body, allow_redirects=False, proxy=self._proxy)
 
-
-# Order matters: the first class that fits names the fault. What is raised before a connection stands is
-# certainly not sent; everything later may have been processed.
-_FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
-    (aiohttp.ClientConnectorDNSError, Fault.DNS),
-    (aiohttp.ClientConnectorCertificateError, Fault.TLS_CERTIFICATE),
-    (aiohttp.ClientSSLError, Fault.TLS),
-    (aiohttp.ServerFingerprintMismatch, Fault.TLS_CERTIFICATE),
-    (aiohttp.ClientProxyConnectionError, Fault.PROXY),
-    (aiohttp.ClientHttpProxyError, Fault.PROXY_REFUSED),
-    (aiohttp.ConnectionTimeoutError, Fault.CONNECT_TIMEOUT),
-    (aiohttp.ClientConnectorError, Fault.REFUSED),
-    (aiohttp.InvalidURL, Fault.INVALID_URL),
-    (UnicodeError, Fault.INVALID_URL),  # of the host's name: a label is empty or too long
-    (aiohttp.ServerDisconnectedError, Fault.DROPPED),
-    (aiohttp.ServerTimeoutError, Fault.TIMEOUT),
-    (aiohttp.ClientOSError, Fault.RESET),
-    (aiohttp.ClientPayloadError, Fault.DROPPED),
-    (aiohttp.ClientResponseError, Fault.INVALID_HTTP),
-    (TimeoutError, Fault.TIMEOUT),
-    (ConnectionError, Fault.RESET),
-    (ValueError, Fault.INVALID_HTTP),
-)
-
-
-def fault_of(error: BaseException) -> Fault:
-    """Which fault an exception of aiohttp stands for; one that is not in the table leaves the outcome unknown."""
-    if isinstance(error, aiohttp.ClientHttpProxyError) and error.status >= 500:
-        return Fault.PROXY  # the proxy did not reach the API: it may the next time
-    for kind, fault in _FAULTS:
-        if isinstance(error, kind):
-            return fault
-    return Fault.DROPPED
-
-
-async def _read(response: aiohttp.ClientResponse | Exchange) -> bytes:
-    """The body, at most 64 KiB of it, after decompression too; an endless body ends with the connection."""
-    length = response.content_length
-    if length is not None and length <= _BODY_LIMIT:
-        content = await response.read()
-    else:
-        parts, size = [], 0
-        async for chunk in response.content.iter_chunked(16 * 1024):
-            parts.append(chunk)
-            size += len(chunk)
-            if size >= _BODY_LIMIT:
-                response.close()
-                break
-        content = b"".join(parts)[:_BODY_LIMIT]
-    encoding = response.headers.get("Content-Encoding", "").strip().lower()
-    if encoding in ("gzip", "x-gzip", "deflate"):
-        try:
-            return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, _BODY_LIMIT)
-        except zlib.error:
-            return b""
-    return content
-
-
-def _environment_proxy(url: URL | None, trust_env: bool) -> str | None:
-    """The environment's proxy, looked up once: aiohttp would ask for it, in a thread, with every request."""
-    if url is None or not trust_env or proxy_bypass(url.host or ""):
+def _http_url(text: str) -> URL | None:
+    """The URL, None where it leads nowhere."""
+    try:
+        url = URL(text)
+    except ValueError:
         return None
-    return getproxies().get(url.scheme)
+    return url if url.scheme in ("http", "https") and url.host else None
 
 
 def _headers(settings: ApiSettings) -> dict[str, str]:

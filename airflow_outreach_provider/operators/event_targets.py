@@ -115,13 +115,15 @@ class SubmitEvent:
         self.mapping, self.arguments = dict(mapping), dict(arguments)
 
     def __call__(self, event: ContactEvent, **templated: Any) -> None:
-        row = {target: value(event.to_dict()) for target, value in self._values().items()}
+        lead = {target: value(event.to_dict()) for target, value in self._values().items()}
+        # The person's address is looked for on the do-not-contact list, whether it is sent or not.
+        row = {"email": event.contact.email, **lead} if event.contact.email else lead
         context = get_current_context()
         ti = context["ti"]
         operator = SubmitLeadsOperator(
             task_id=f"{ti.task_id.rpartition('.')[2]}_lead",
             leads=[row],
-            mapping={target: target for target in row},
+            mapping={target: target for target in lead},
             max_rejected=None,
             dag=None,
             **self.arguments | {key: value for key, value in templated.items() if value},

@@ -20,8 +20,9 @@ from airflow_outreach_provider.core.errors import (
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.made_events import made_event
 from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
+from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import lease, open_store
-from airflow_outreach_provider.operators.defaults import RetryingDefaults
+from airflow_outreach_provider.operators.defaults import RetryingForHours
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.services.batch_types import Batch, Report, Task
 from airflow_outreach_provider.services.deliver import DEFAULT_CONCURRENCY, deliver
@@ -55,13 +56,15 @@ class MadeEvents:
         return f"{len(self.events)} events made by the DAG (personal data, not shown)"
 
 
-class BatchOperator(RetryingDefaults, BaseOperator):
+class BatchOperator(RetryingForHours, BaseOperator):
     """What the operators on batches share: reading the batch, knowing the try, telling Airflow the result.
 
     :param batch: one batch of a ``ContactEventSensor``, or a list of events as mappings (``type`` needed;
         ``id``, ``kind``, ``occurred_at``, ``contact``, ``campaign_id``, ``data`` if there), or one such
         mapping, or a list of ids of events in the inbox.
     :param route: under this name deliveries are kept; each event reaches each route.
+    :param retry_schedule: seconds, or timedeltas, before each retry; by default 5 s, 30 s, 2 min, 10 min, 30 min, 2 h,
+        5 h, 10 h, each up to a tenth longer. ``retries`` or ``retry_delay`` without it mean what they mean to Airflow.
     """
 
     template_fields: Sequence[str] = ("batch", "route")
@@ -74,9 +77,11 @@ class BatchOperator(RetryingDefaults, BaseOperator):
         batch: EventBatch,
         route: str,
         map_index_template: str | None = _MAP_INDEX_TEMPLATE,
+        retry_schedule: Iterable[float | timedelta] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(map_index_template=map_index_template, **kwargs)
+        self.retry_schedule = retry_schedule
         self.batch = _discreet(batch)
         self.route = route
 
@@ -148,7 +153,8 @@ class DeliverEventsOperator(BatchOperator):
 
     A failed delivery fails the task, so that Airflow's retry, with its delay or the one the endpoint asks
     for, does what is left. What was delivered is not sent again. After the last try a delivery is dead:
-    kept, shown, and redelivered by clearing the task or by the CLI.
+    kept, shown, and redelivered by clearing the task or by the CLI. What is the endpoint's fault (401, 403, a wrong
+    certificate, an outage for several contacts) kills none: then the endpoint is disabled and they are held.
 
     :param endpoint_conn_id: a connection of type ``outreach_endpoint``.
     :param payload: ``"canonical"`` (our JSON, the same for every platform), ``"received"`` (the raw body),
@@ -293,9 +299,16 @@ def _task(ti: Any, operator: BaseOperator) -> Task:
     # Clear gives a task instance another full set of retries on top of the tries it has used.
     first = max_tries - retries + 1
     nth = max(0, try_number - first)
-    delay = operator.retry_delay * (operator.retry_exponential_backoff or 1.0) ** nth
-    if operator.max_retry_delay:
-        delay = min(delay, operator.max_retry_delay)
+    policy = operator.retry_policy
+    scheduled = (
+        policy.longest_delay(try_number, max_tries) if isinstance(policy, OutreachRetryPolicy) else None
+    )
+    if scheduled is not None:
+        delay = scheduled
+    else:
+        delay = operator.retry_delay * (operator.retry_exponential_backoff or 1.0) ** nth
+        if operator.max_retry_delay:
+            delay = min(delay, operator.max_retry_delay)
     map_index = ti.map_index if ti.map_index is not None else -1
     return Task(
         owner=Owner(ti.dag_id, ti.task_id, ti.run_id, map_index, try_number),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import closing
 from dataclasses import dataclass
@@ -197,6 +198,7 @@ class SqlSource:
                     result = connection.execute(text(_only_bound(sql, parameters)), dict(parameters))
                 else:
                     result = connection.exec_driver_sql(sql, tuple(parameters))
+                _named_apart(result.keys())
                 for row in result.mappings():
                     yield dict(row)
         finally:
@@ -209,6 +211,7 @@ class SqlSource:
             else:
                 cursor.execute(self._leads.sql, self._leads.parameters)
             columns = [column[0] for column in cursor.description]
+            _named_apart(columns)
             while batch := cursor.fetchmany(_BATCH):
                 for row in batch:
                     yield dict(zip(columns, row, strict=True))
@@ -255,6 +258,16 @@ def _glob(uri: str) -> list[Any]:
     if not paths:
         raise ConfigurationError(f"no file matches {uri}", "check folder and pattern")
     return paths
+
+
+def _named_apart(columns: Iterable[str]) -> None:
+    """:raises ConfigurationError: two columns of a query have one name: a row could hold only one of them."""
+    twice = sorted(name for name, number in Counter(columns).items() if number > 1)
+    if twice:
+        raise ConfigurationError(
+            f"the query has two columns named {twice[0]!r}",
+            f"name them apart: … AS {twice[0]}_2, or leave one out",
+        )
 
 
 def _only_bound(sql: str, parameters: Mapping[str, Any]) -> str:

@@ -136,9 +136,10 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self.shards = shards
         self.outreach_conn_id = outreach_conn_id
         self._run: SubmitRun | None = None
+        self._max_people: int | None = None
 
     def execute(self, context: Context) -> dict[str, int]:
-        """:return: rows by state."""
+        """:return: rows by state; of a dry run, ``planned`` are all whom a run would text, what earlier runs left included."""
         hook = OutreachHook(self.outreach_conn_id)
         connection = hook.settings
         options = self.build_options(connection)
@@ -166,7 +167,10 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             self._run_to_the_end(self._run)
         finally:
             self._report(self._run)
-        return self._run.tally.by_state()
+        counts = self._run.tally.by_state()
+        if options.dry_run:
+            counts[RowState.PLANNED.value] = self._run.tally.to_text
+        return counts
 
     def on_kill(self) -> None:
         """Claim nothing more and give the requests in flight a moment to be answered."""
@@ -213,6 +217,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             lease=lease(),
             patience=self.patience,
             max_rows=_count(self.max_rows),
+            max_people=self._max_people,
             stage_only=self.stage_only,
             shard=self.shard,
             shards=self.shards,

@@ -64,6 +64,13 @@ def _build() -> App:
     return create_app(auth_manager=get_auth_manager())
 
 
+def connection_test(app: App) -> App:
+    """What makes Airflow's *Test* button work for connections of ours, around the whole API server."""
+    from airflow_outreach_provider.web.connection_test import ConnectionTest
+
+    return ConnectionTest(app)
+
+
 def _root() -> str:
     """The path of ``[api] base_url``, which every link of ours has to begin with."""
     return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
@@ -93,4 +100,13 @@ class OutreachPlugin(AirflowPlugin):
             "icon": _ICON,
         },
     ]
+
+    @property
+    def timetables(self) -> list[Any]:
+        """Imported by whoever reads DAGs; other processes need no timetable."""
+        from airflow_outreach_provider.workflows.timetables import ContinuousTimetable
+
+        return [ContinuousTimetable]
+
     fastapi_apps = [{"app": LazyApp(_build), "url_prefix": "/outreach", "name": "Outreach"}]  # noqa: RUF012
+    fastapi_root_middlewares = [{"middleware": connection_test, "name": "Outreach connection test"}]  # noqa: RUF012

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.receiver.endpoint import MAX_BODY_BYTES, InboxEndpoint
 from airflow_outreach_provider.receiver.lookup import SourceLookup, Sources
-from airflow_outreach_provider.receiver.switches import Switches
+from airflow_outreach_provider.receiver.source_state import SourceStates
 from airflow_outreach_provider.services.ingest import Clock, Ingest, utc_now
 from airflow_outreach_provider.store.engine import Store
 
@@ -28,7 +28,9 @@ def receiver_route(
 
     :param path: with the name as ``{source:path}``: a slash behind it, as people paste it, changes nothing.
     """
-    endpoint = InboxEndpoint(SourceLookup(sources), ingest, Switches(store), max_body_bytes=max_body_bytes)
+    endpoint = InboxEndpoint(
+        SourceLookup(sources), ingest, SourceStates(store), max_body_bytes=max_body_bytes
+    )
     return Route(path, endpoint, methods=["POST"])
 
 

@@ -34,7 +34,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError, StoreError
 from airflow_outreach_provider.receiver.lookup import LookupFailed, SourceLookup, TooManyLookups
-from airflow_outreach_provider.receiver.switches import Switches
+from airflow_outreach_provider.receiver.source_state import SourceStates
 from airflow_outreach_provider.services.ingest import Ingest, NotJson
 from airflow_outreach_provider.store.inbox import Appended
 
@@ -85,13 +85,13 @@ class InboxEndpoint:
         self,
         lookup: SourceLookup,
         ingest: Ingest,
-        switches: Switches,
+        states: SourceStates,
         *,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self._lookup = lookup
         self._ingest = ingest
-        self._switches = switches
+        self._states = states
         self._max_body_bytes = max_body_bytes
         self._held_bytes = 0
         self._at_once = 0
@@ -127,7 +127,7 @@ class InboxEndpoint:
             source = None if "/" in name else await self._lookup.find(name)
             if source is None:
                 raise Refused(HTTPStatus.NOT_FOUND, "there is no such source")
-            if await self._switches.is_off(name):
+            if await self._states.is_off(name):
                 raise Refused(
                     HTTPStatus.SERVICE_UNAVAILABLE, "this source is switched off", _OFF_RETRY_SECONDS
                 )
@@ -191,7 +191,7 @@ class InboxEndpoint:
         if refusal.status is HTTPStatus.NOT_FOUND:
             return
         if isinstance(refusal.__cause__, ConfigurationError) or refusal.status in _OF_A_SOURCE:
-            self._switches.refused(name, int(refusal.status), str(refusal.__cause__ or refusal))
+            self._states.refused(name, int(refusal.status), str(refusal.__cause__ or refusal))
         now = time.monotonic()
         if now - self._logged.get(name, -_LOG_EVERY_SECONDS) < _LOG_EVERY_SECONDS:
             return

@@ -19,6 +19,7 @@ from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.services.fanout import Reading, fan_out
 from airflow_outreach_provider.store.runs import Owner
 from airflow_outreach_provider.triggers.deliveries import DeliverableTrigger
+from airflow_outreach_provider.triggers.outreach import ContactEventTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
@@ -44,6 +45,9 @@ class ContactEventSensor(BaseSensorOperator):
     :param max_events: at most so many events a run.
     :param deferrable: wait in the triggerer instead of a worker.
     :param poll_interval: seconds between looks at the store.
+    :param wait: False: take what is there, and return an empty list where there is nothing. By default it
+        waits, unless its DAG is scheduled on :func:`~assets.contact_events`: there a run begins when there is
+        something, so one that finds nothing has come too late.
     :param routes: names of the routes that handle the batches. By default those of the operators directly
         downstream, which must have plain names; with none there, events count as handled once they are handed
         over.
@@ -62,6 +66,7 @@ class ContactEventSensor(BaseSensorOperator):
         max_events: int = 1000,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float = 5.0,
+        wait: bool | None = None,
         routes: Sequence[str] | None = None,
         # Airflow's own default is none; a sensor must outlive a store that is away for a moment.
         retries: int = 3,
@@ -93,14 +98,18 @@ class ContactEventSensor(BaseSensorOperator):
         self.max_events = max_events
         self.deferrable = deferrable
         self.poll_interval = poll_interval
+        self.wait = wait
         self.routes = routes
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """The batches; an empty list when everything this task instance handed out before is done."""
-        if not self.deferrable:
+        waits = self._waits()
+        if waits and not self.deferrable:
             return super().execute(context)
         batches = self._fan_out(context)
-        if batches is None:
+        if batches is None and not waits:
+            self.log.info("Nothing to do for consumer %s: another run took it", self.consumer)
+        elif batches is None:
             self._wait(datetime.now(UTC).timestamp() + self.timeout)
         return batches or []
 
@@ -119,6 +128,12 @@ class ContactEventSensor(BaseSensorOperator):
         """For ``deferrable=False``."""
         batches = self._fan_out(context)
         return PokeReturnValue(is_done=batches is not None, xcom_value=batches)
+
+    def _waits(self) -> bool:
+        if self.wait is not None:
+            return self.wait
+        condition = getattr(self.dag.timetable, "asset_condition", None) if self.has_dag() else None
+        return not _rings(condition)
 
     def _wait(self, deadline: float) -> None:
         left = deadline - datetime.now(UTC).timestamp()
@@ -178,3 +193,10 @@ class ContactEventSensor(BaseSensorOperator):
                     )
                 routes.add(check_route(route))
         return sorted(routes)
+
+
+def _rings(condition: Any) -> bool:
+    """Whether a doorbell of ours is in what a DAG is scheduled on: an asset, or some of them joined."""
+    if any(isinstance(each.trigger, ContactEventTrigger) for each in getattr(condition, "watchers", ())):
+        return True
+    return any(_rings(each) for each in getattr(condition, "objects", ()))

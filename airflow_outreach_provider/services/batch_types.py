@@ -67,6 +67,7 @@ class Report:
     :ivar reasons: why deliveries failed in this try, the most frequent first.
     :ivar retry_after: seconds the other side asked to wait.
     :ivar disabled: why the endpoint is disabled now, if this try disabled it.
+    :ivar exhausted: deliveries that failed in a last try, by the reason; dead unless their endpoint is at fault.
     """
 
     states: dict[str, int] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class Report:
     reasons: Counter[str] = field(default_factory=Counter)
     retry_after: float | None = None
     disabled: str | None = None
+    exhausted: dict[int, str] = field(default_factory=dict)
 
     def reason(self, most: int = 3) -> str:
         """The most frequent reasons in words."""

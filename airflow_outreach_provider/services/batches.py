@@ -39,6 +39,11 @@ OnSettled = Callable[[Sequence[Attempt]], str | None]
 """Told of each settled group; returns a reason to stop for good, or None."""
 
 
+OnExhausted = Callable[[bool, str], str | None]
+"""Asked after a last try with failures: whether the place itself is down as far as this try can tell, and why; returns
+the reason for which its deliveries wait for a person, or None: then what failed is dead."""
+
+
 def ensure_recorded(store: Store, batch: Batch, task: Task) -> int:
     """Write down deliveries of the batch that no sensor recorded for this route.
 
@@ -72,6 +77,7 @@ async def work(
     group: int,
     one_fate: bool = True,
     on_settled: OnSettled = lambda _: None,
+    on_exhausted: OnExhausted = lambda _down, _reason: None,
 ) -> Report:
     """Attempt every claimed delivery as far as its lane allows.
 
@@ -89,14 +95,15 @@ async def work(
             await shift.run(claimed.mine, events, concurrency)
         finally:
             shift.flush()
+            shift.conclude(on_exhausted)
             # The last try hands back what it could not get to; after a fault of the whole batch that would
             # start one failing run after another, so then it waits.
             hand_back = task.last_try and batch.plan is not None and shift.error is None
             plan_for = task.plan_for + timedelta(seconds=shift.retry_after or 0.0)
             deliveries.release(store, task.owner, None if hand_back else plan_for)
-    if shift.error:
-        raise shift.error
     report = shift.report
+    if shift.error and not report.disabled:
+        raise shift.error
     report.retry_after = shift.retry_after
     report.busy_until = claimed.busy_until
     ids = list(dict.fromkeys([*batch.event_ids, *(each.event_id for each in claimed.mine)]))
@@ -125,6 +132,7 @@ class _Shift:
         self.error: Exception | None = None
         self.stopped = False
         self._failed_in_a_row = 0
+        self._down = ""
         self._waits: list[float | None] = []
         self._unsettled: list[Attempt] = []
         self._busy = False
@@ -170,6 +178,12 @@ class _Shift:
                 tried = Tried(Outcome(Verdict.RETRY, str(error)))
         state = self._state(tried.outcome, first=first)
         self._count(tried, state)
+        if (
+            tried.outcome.verdict is Verdict.RETRY
+            and state is DeliveryState.FAILED
+            and self._is_exhausted(first)
+        ):
+            self.report.exhausted[delivery.id] = tried.outcome.reason
         self._unsettled.append(
             Attempt(
                 delivery.id, state, at, tried.outcome.verdict, tried.status, tried.latency_ms,
@@ -185,7 +199,8 @@ class _Shift:
                 await asyncio.to_thread(self.flush)
             finally:
                 self._busy = False
-        return state in {DeliveryState.DELIVERED, DeliveryState.DEAD}
+        over = state in {DeliveryState.DELIVERED, DeliveryState.DEAD}
+        return over or delivery.id in self.report.exhausted
 
     def _state(self, outcome: Outcome, *, first: bool) -> DeliveryState:
         match outcome.verdict:
@@ -195,13 +210,21 @@ class _Shift:
                 return DeliveryState.DEAD
             case Verdict.GONE:
                 return DeliveryState.HELD
+            case Verdict.ENDPOINT:
+                return DeliveryState.FAILED
             case Verdict.RETRY:
                 # A fault of the whole batch kills no delivery, and one that came up only now, behind a
-                # dead one of its lane, has tries of its own in the next run, where there is one.
-                returns = self.error is not None or (not first and self.batch.plan is not None)
+                # dead one of its lane, has tries of its own in the next run, where there is one. Whether it is the
+                # fault of the one place all go to is known when the try is over.
+                returns = (
+                    self.error is not None or self.one_fate or (not first and self.batch.plan is not None)
+                )
                 return DeliveryState.DEAD if self.task.last_try and not returns else DeliveryState.FAILED
             case _:
                 assert_never(outcome.verdict)
+
+    def _is_exhausted(self, first: bool) -> bool:
+        return self.task.last_try and self.error is None and (first or self.batch.plan is None)
 
     def _count(self, tried: Tried, state: DeliveryState) -> None:
         outcome = tried.outcome
@@ -209,19 +232,22 @@ class _Shift:
         if state is not DeliveryState.FAILED:
             self.report.left -= 1
         if outcome.verdict is Verdict.DELIVERED:
-            self._failed_in_a_row = 0
+            self._failed_in_a_row, self._down = 0, ""
             return
         self.report.reasons[outcome.reason] += 1
-        if outcome.verdict is Verdict.GONE:
+        if outcome.verdict in (Verdict.GONE, Verdict.ENDPOINT):
             self.stopped = True
+        if outcome.verdict is Verdict.ENDPOINT:
+            self._down = outcome.reason
         if outcome.verdict is not Verdict.RETRY:
             return
         self._failed_in_a_row += 1
         self._waits.append(outcome.retry_after)
         # On the last try of a task nobody takes over from, every delivery gets its chance.
         final = self.task.last_try and self.batch.plan is None
-        if self.one_fate and not final and self._is_down(tried):
-            self.stopped = True
+        if self.one_fate and self._is_down(tried):
+            self._down = outcome.reason
+            self.stopped = self.stopped or not final
 
     def _is_down(self, tried: Tried) -> bool:
         """Whether this failure is of the place all attempts go to, and not of one contact's event."""
@@ -229,6 +255,19 @@ class _Shift:
             return self._failed_in_a_row >= GIVE_UP_AFTER
         # 429 counts requests, whoever they are about (RFC 6585 section 4).
         return tried.status == HTTPStatus.TOO_MANY_REQUESTS or self._failed_in_a_row >= WAIT_AFTER
+
+    def conclude(self, on_exhausted: OnExhausted) -> None:
+        """After a last try: what failed is dead, unless the endpoint is at fault; then it waits for a person."""
+        failed = self.report.exhausted
+        if not self.task.last_try or not self.one_fate or not (failed or self._down) or self.report.disabled:
+            return
+        reason = self._down or next(iter(failed.values()), "")
+        self.report.disabled = on_exhausted(bool(self._down), reason)
+        if self.report.disabled is None:
+            deliveries.give_up(self.store, failed)
+            self.report.attempts[DeliveryState.FAILED.value] -= len(failed)
+            self.report.attempts[DeliveryState.DEAD.value] += len(failed)
+            self.report.left -= len(failed)
 
     @property
     def retry_after(self) -> float | None:

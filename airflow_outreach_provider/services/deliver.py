@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from airflow_outreach_provider.core.deliveries import DeliveryState, message_id
-from airflow_outreach_provider.core.delivery_rules import Outcome, Verdict, judge_answer
+from airflow_outreach_provider.core.delivery_rules import AT_THE_DOOR, Verdict, judge_answer, judge_failure
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.signing import Scheme, Sign, signer
-from airflow_outreach_provider.net.webhook import Answer, Target, WebhookClient, WebhookFailed
+from airflow_outreach_provider.net.webhook import Target, WebhookAnswer, WebhookClient, WebhookFailed
 from airflow_outreach_provider.services.batch_types import Batch, Report, Task, Tried
 from airflow_outreach_provider.services.batches import ensure_recorded, work
 from airflow_outreach_provider.services.loop import run_aside
@@ -72,6 +72,8 @@ def deliver(
         plan=batch.plan, endpoint=endpoint.conn_id, lease=task.lease, revive=task.cleared,
     )  # fmt: skip
     claimed = _set_aside(store, claimed, endpoint, batch.route)
+    if endpoints.status(store, endpoint.conn_id).last_status in AT_THE_DOOR:
+        concurrency = 1  # it let nobody in: one request asks whether it does now
     make_body = body_maker(store, payload, [each.event_id for each in claimed.mine])
     report = run_aside(_deliver(store, batch, endpoint, task, claimed, make_body, concurrency))
     if unknown:
@@ -142,8 +144,9 @@ async def _deliver(
             return await sender.post(make_body(event), event)
 
         return await work(
-            store, batch, task, claimed, attempt, concurrency=concurrency, group=_GROUP, on_settled=watch
-        )
+            store, batch, task, claimed, attempt, concurrency=concurrency, group=_GROUP, on_settled=watch,
+            on_exhausted=watch.exhausted,
+        )  # fmt: skip
 
 
 async def _permission(gate: RateGate, *, ahead: int) -> None:
@@ -177,11 +180,11 @@ class _Sender:
         try:
             answer = await self.client.post(self.endpoint.target, body, headers)
         except WebhookFailed as error:
-            return Tried(Outcome(Verdict.RETRY, str(error)))
+            return Tried(judge_failure(error.fault, str(error)))
         return _judged(answer, now)
 
 
-def _judged(answer: Answer, now: datetime) -> Tried:
+def _judged(answer: WebhookAnswer, now: datetime) -> Tried:
     outcome = judge_answer(answer.status, answer.retry_after, now)
     return Tried(outcome, answer.status, answer.latency_ms, answer.excerpt)
 
@@ -196,6 +199,17 @@ class _Watch:
     def __call__(self, attempts: Sequence[Attempt]) -> str | None:
         with self._one_at_a_time:
             return self._note(attempts)
+
+    def exhausted(self, down: bool, reason: str) -> str | None:
+        """No try is left. An endpoint that lets nobody in, or fails for several contacts, keeps its deliveries.
+
+        :return: why it is disabled now; None when the deliveries themselves are at fault.
+        """
+        if not down and not endpoints.fails_for_several(self.store, self.conn_id):
+            return None
+        reason = f"all retries are used up: {reason}"
+        endpoints.disable(self.store, self.conn_id, reason=reason, by="deliveries")
+        return reason
 
     def _note(self, attempts: Sequence[Attempt]) -> str | None:
         last = attempts[-1]

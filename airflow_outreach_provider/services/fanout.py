@@ -13,6 +13,7 @@ from airflow_outreach_provider.core.expressions import EVENT, compile_where
 from airflow_outreach_provider.store import deliveries_inbox, deliveries_plan, inbox
 from airflow_outreach_provider.store.deliveries_plan import Planned
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox_consumers import note_routes
 
 # Longer than a batch waits for a free slot on a busy Airflow; its own work and retries prolong it.
 PLAN_LEASE = timedelta(minutes=15)
@@ -75,6 +76,7 @@ def fan_out(store: Store, reading: Reading, key: str) -> list[dict[str, Any]] | 
 
 def _take_in(store: Store, reading: Reading, routes: Sequence[str], key: str) -> None:
     events = _read(store, reading, reading.max_events)
+    note_routes(store, reading.consumer, reading.routes)
     deliveries_inbox.fan_out(
         store, reading.consumer, events, routes, handed_to=None if reading.routes else key
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow_outreach_provider.core.rules import hash_email
+from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.store import (
     deliveries_admin,
     inbox_housekeeping,

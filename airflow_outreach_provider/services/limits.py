@@ -52,18 +52,13 @@ class RejectLimit:
             return failed > self.share * read + _ROUNDING
         return self.count is not None and failed > self.count
 
-    def check(self, tally: Tally, min_rows: int | None) -> None:
-        """Turn too many failed rows, or too few rows, into an error.
+    def check(self, tally: Tally) -> None:
+        """Turn too many failed rows into an error.
 
-        :raises TooManyRejected: rejected rows alone are too many, or fewer rows than ``min_rows`` were read.
+        :raises TooManyRejected: rejected rows alone are too many.
         :raises OutcomeUnknown: rejected and held rows together are too many.
         """
         counts = tally.by_state()
-        if min_rows is not None and tally.read < min_rows:
-            raise TooManyRejected(
-                f"the source has {tally.read:,} rows, fewer than min_rows={min_rows:,}; check the source",
-                counts,
-            )
         rejected, held = counts[RowState.REJECTED], counts[RowState.HELD]
         if self.exceeded(rejected, tally.read):
             raise TooManyRejected(

@@ -16,8 +16,8 @@ _AHEAD = 3
 class Prefetch(Generic[T]):
     """Chunks of an iterator, read by a thread that stays a few chunks ahead. A context manager."""
 
-    def __init__(self, items: Iterator[T], size: int, limit: int | None) -> None:
-        self._items = islice(items, limit) if limit is not None else items
+    def __init__(self, items: Iterator[T], size: int) -> None:
+        self._items = items
         self._size = size
         self._slots = threading.Semaphore(_AHEAD)
         self._stopping = False
@@ -66,6 +66,6 @@ class Prefetch(Generic[T]):
             self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
 
 
-def prefetch(items: Iterator[T], size: int, limit: int | None = None) -> Prefetch[T]:
+def prefetch(items: Iterator[T], size: int) -> Prefetch[T]:
     """See :class:`Prefetch`. Call it in a running event loop."""
-    return Prefetch(items, size, limit)
+    return Prefetch(items, size)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from airflow_outreach_provider.core.errors import OutreachError, OutreachUnavailable
+from airflow_outreach_provider.core.phone_lines import other_writings
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import reconciling
 from airflow_outreach_provider.store.engine import Store
@@ -127,8 +128,9 @@ def _our_error(error: BaseException, patience: float) -> OutreachError:
 
 def judge(lead: reconciling.HeldLead, page: SearchPage) -> reconciling.Finding | None:
     """What the contact list says of a held lead; None where it does not settle it."""
+    writings = {each[1:] for each in (lead.phone, *other_writings(lead.phone))}
     for row in page.rows:
-        if _digits(row) != lead.phone[1:]:
+        if _digits(row) not in writings:
             continue
         touched = [moment for name in _TOUCHED if (moment := _moment(row.get(name))) is not None]
         if touched and max(touched) >= lead.sent_at - _CLOCKS_APART:

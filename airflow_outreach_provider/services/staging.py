@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from airflow_outreach_provider.core.changes import is_outdated, is_same
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.rules import Draft, LeadRules, Memory, Verdict, decide
 from airflow_outreach_provider.core.states import LeadState, RowState
-from airflow_outreach_provider.services.columns import Columns
 from airflow_outreach_provider.services.reading_row import Row
 from airflow_outreach_provider.services.tally import SeenHashes, SeenIds, Tally
 from airflow_outreach_provider.store.ledger import Entry, Key, Known, Ledger
@@ -84,28 +84,18 @@ class Stager:
         self._counted: list[tuple[RowState, str, str | None]] = []
         self._dry_seen = SeenHashes()
         self._now = now
-        self._columns = Columns(rules)
 
     async def stage(self, rows: Sequence[Row]) -> list[Planned]:
         """Decide on a chunk of rows and write the decisions; all of its rows are counted, or on an error none.
 
         :return: what is to be sent, in the order of the rows.
-        :raises ConfigurationError: see ``Columns.look``.
         """
-        self._columns.look(rows)
         self._counted.clear()
         planned = await self._stage(rows)
         self.tally.read += len(rows)
         for counted in self._counted:
             self.tally.add(*counted)
         return planned
-
-    def end(self) -> None:
-        """All rows were staged.
-
-        :raises ConfigurationError: see ``Columns.end``.
-        """
-        self._columns.end()
 
     def _count(self, state: RowState, reason: str, example: str | None = None) -> None:
         self._counted.append((state, reason, example))
@@ -125,6 +115,7 @@ class Stager:
                 known is not None
                 and known.state in _FAST
                 and not (self._resend and known.state == LeadState.HELD)
+                and not is_outdated(known.content_hash)
             ):
                 self._count_remembered(row, known)
                 continue
@@ -174,7 +165,8 @@ class Stager:
         planned: list[Planned] = []
         for attempt in range(1, _TRIES + 1):
             keys = [item.key for item in items]
-            known, suppressed = await self._in_thread(partial(self.ledger.find, keys))
+            emails = [item.draft.email_hash for item in items]
+            known, suppressed = await self._in_thread(partial(self.ledger.find, keys, emails))
             todo: list[_Item] = []
             for index, item in enumerate(items):
                 item.known = known.get(index)
@@ -192,6 +184,7 @@ class Stager:
                     planned += self._place(item, item.known.id if item.known else 0)
                 else:
                     todo.append(item)
+            await self._update_hashes(items)
             if not todo:
                 return planned
             entries = [_entry(item) for item in todo]
@@ -209,6 +202,19 @@ class Stager:
                 for item in items:
                     self._count(RowState.ELSEWHERE, "another_run_is_sending", self._example(item))
         return planned
+
+    async def _update_hashes(self, items: Sequence[_Item]) -> None:
+        """Once: what was compared by the payload's text is compared by its values from now on."""
+        outdated = [
+            (item.known.id, item.known.rev, item.row_hash, item.draft.content_hash)
+            for item in items
+            if item.known is not None
+            and is_outdated(item.known.content_hash)
+            and item.verdict is not None
+            and item.verdict.write is None
+        ]
+        if outdated and not self._dry_run:
+            await self._in_thread(partial(self.ledger.update_hashes, outdated))
 
     def _without_repeats(self, items: list[_Item]) -> list[_Item]:
         """Of several rows of a chunk with one number the first counts."""
@@ -251,7 +257,9 @@ def _memory(known: Known | None, draft: Draft) -> Memory | None:
     return Memory(
         state=LeadState(known.state),
         reason=known.reason,
-        same=known.content_hash == draft.content_hash,
+        same=is_same(
+            known.content_hash, draft.content_hash, draft.payload, texted=known.state == LeadState.ACCEPTED
+        ),
         accepted_at=datetime.fromtimestamp(accepted / 1000, UTC) if accepted is not None else None,
     )
 

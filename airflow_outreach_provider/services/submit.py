@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from math import inf
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -30,6 +31,7 @@ from airflow_outreach_provider.core.outcomes import Answer, Fault, Outcome, judg
 from airflow_outreach_provider.core.pacing import Doubts, Pace
 from airflow_outreach_provider.core.rules import Gate, LeadRules
 from airflow_outreach_provider.core.states import LeadState, RowState, RunState
+from airflow_outreach_provider.services.columns import checked
 from airflow_outreach_provider.services.limits import RejectLimit
 from airflow_outreach_provider.services.prefetch import prefetch
 from airflow_outreach_provider.services.rate import RateGate
@@ -58,6 +60,9 @@ _SETTLED = {
 }
 
 
+_NOT_TEXTED = frozenset({Outcome.UNAVAILABLE, Outcome.CONFIGURATION, Outcome.REJECTED})
+
+
 class Client(Protocol):
     """What sends one lead; ``net.outreach.OutreachClient`` is one."""
 
@@ -74,6 +79,7 @@ class SubmitOptions:
     :param conn_id: the connection that is submitted through, '' where there is none.
     :param lease: how long a silent run is believed to be alive.
     :param max_rows: read no more rows than this; for trials.
+    :param max_people: text no more people than this, whoever listed them: as many as somebody approved.
     :param stage_only: decide and write to the ledger, and leave the sending to other runs.
     :param shard: which share of the planned leads to send first, from 0; the others' are taken after that.
     :param shards: into how many shares the planned leads are divided among runs.
@@ -90,6 +96,7 @@ class SubmitOptions:
     lease: timedelta = timedelta(seconds=300)
     patience: float = 30.0
     max_rows: int | None = None
+    max_people: int | None = None
     stage_only: bool = False
     shard: int = 0
     shards: int = 1
@@ -174,6 +181,7 @@ class SubmitRun:
         self._oldest_settled = 0.0
         self._last_beat = 0.0
         self._cancelled_late = False
+        self._texted = 0
 
     # -- the outside ---------------------------------------------------------------------------------------
 
@@ -255,7 +263,7 @@ class SubmitRun:
         self._last_beat = time.monotonic()
 
     async def _work(self) -> None:
-        with prefetch(self._rows or iter(()), _CHUNK, self.options.max_rows) as chunks:
+        with prefetch(self._checked_rows(), _CHUNK) as chunks:
             try:
                 async with self._client_manager as client, asyncio.TaskGroup() as group:
                     helpers = [group.create_task(self._sender(client)) for _ in range(self.options.window)]
@@ -268,6 +276,13 @@ class SubmitRun:
             except BaseExceptionGroup as errors:
                 raise errors.exceptions[0] from None
 
+    def _checked_rows(self) -> Iterator[Row]:
+        """The source's rows; a generator, so that whatever has to be read for it is read where rows are read."""
+        rows, most, least = self._rows or iter(()), self.options.max_rows, self.options.min_rows
+        if self._rows is not None:
+            least = least if most is None or least is None else min(most, least)
+            yield from checked(islice(rows, most), self.options.rules, min_rows=least)
+
     async def _stage_all(self, chunks: Any) -> None:
         """Keep the ready queue topped up: from the source first, then with what earlier runs left."""
         try:
@@ -276,9 +291,9 @@ class SubmitRun:
                 planned = await self.stager.stage(chunk)
                 self._staging = False
                 await self._offer(planned)
-            if not self._over:
-                self.stager.end()
-            if not self.options.dry_run and not self.options.stage_only:
+            if self.options.dry_run:
+                await self._count_leftovers()
+            elif not self.options.stage_only:
                 await self._stage_leftovers()
         except Exception as error:  # noqa: BLE001 - a source that breaks must not cut off requests in flight
             self._fail(error)
@@ -319,6 +334,37 @@ class SubmitRun:
                 self._staging = True  # what was counted as read is offered before the run ends
                 await self._offer_leftovers([lead for lead in found if self.stager.seen.add(lead.id)])
                 self._staging = False
+
+    async def _count_leftovers(self) -> None:
+        """What a run would send besides its source's rows: planned, deferred and due, or held where that is resent."""
+        states = [
+            LeadState.PLANNED,
+            LeadState.DEFERRED,
+            *([LeadState.HELD] if self.options.on_unknown == "resend" else []),
+        ]
+        for state in states:
+            after = 0
+            while not self._over:
+                found = await self._in_thread(
+                    partial(self.ledger.waiting, state, self.stager.campaigns, after, _CHUNK)
+                )
+                if not found:
+                    break
+                after = found[-1].id
+                for lead in found:
+                    if self.stager.seen.add(lead.id):
+                        self._count_leftover(lead)
+
+    def _count_leftover(self, lead: Leftover) -> None:
+        gate = self.options.rules.gate_hours(lead.phone, self._now())
+        row = RowState(gate.state)
+        if self._rows is None:
+            self.tally.read += 1
+            self.tally.add(row, gate.reason or "would_be_sent", mask_phone(lead.phone))
+        else:
+            self.tally.carried[row.value] += 1
+        if row is RowState.PLANNED:
+            self.tally.left_by[lead.run] += 1
 
     async def _offer_leftovers(self, found: Sequence[Leftover]) -> None:
         """Leads planned before; where it is quiet hours by now, they wait for their end."""
@@ -486,6 +532,10 @@ class SubmitRun:
         if not self._ready:
             return 0
         room = min(self.pace.room(self.in_flight - len(self._settled), now), len(self._ready))
+        if self.options.max_people is not None:
+            room = min(room, self._people_left())
+            if room <= 0:
+                return 0
         if self._in_doubt and (room <= 0 or self._doubts.blocks()):
             return await self._probe(now)
         if room <= 0 or (
@@ -493,6 +543,19 @@ class SubmitRun:
         ):
             return 0
         return await self.rate.take(room)
+
+    def _people_left(self) -> int:
+        """How many more people may be texted; none are while nobody has approved more."""
+        left = int(self.options.max_people or 0) - self._texted
+        if left <= 0 and not self._flying and not self._settled and not self._in_doubt:
+            self._fail(
+                ConfigurationError(
+                    f"more people would be texted than the {self.options.max_people:,} that were counted; "
+                    "the others wait, and nobody else is texted",
+                    "plan and approve again: clear the plan",
+                )
+            )
+        return left
 
     async def _probe(self, now: float) -> int:
         """One lead at a time, where only its answer can tell whether the configuration still works."""
@@ -519,6 +582,7 @@ class SubmitRun:
             self._ready.extendleft(reversed(claim))
             raise
         for lead, answer in batch:
+            self._texted -= answer.outcome in _NOT_TEXTED
             self._account(lead, answer)
         if claimed is None:
             self._ready.extendleft(reversed(claim))
@@ -528,6 +592,7 @@ class SubmitRun:
             if lead.id in claimed:
                 lead.claimed_at = time.monotonic()
                 self._flying[lead.id] = lead
+                self._texted += 1
                 self._outbox.append(lead)
                 if self._idle and not (idle := self._idle.pop()).done():
                     idle.set_result(None)
@@ -734,7 +799,7 @@ class SubmitRun:
         left = counts[RowState.PLANNED] + self.tally.carried[RowState.PLANNED.value]
         if left and not self.options.dry_run and not self.options.stage_only:
             raise OutreachUnavailable(f"{left:,} leads are still to be sent; the next try does")
-        self.options.max_rejected.check(self.tally, self.options.min_rows)
+        self.options.max_rejected.check(self.tally)
 
     async def _finish(self, error: BaseException | None) -> None:
         state = RunState.SUCCEEDED if error is None else RunState.FAILED

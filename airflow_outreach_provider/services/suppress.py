@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from airflow_outreach_provider.core.events import ContactEvent
-from airflow_outreach_provider.core.rules import hash_email
+from airflow_outreach_provider.core.emails import hash_email
+from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.suppressions import phones_of, suppress
+from airflow_outreach_provider.store.suppressions_write import event_source
 
 
 def suppress_contact(store: Store, event: ContactEvent) -> int:
     """Put the event's contact on the do-not-contact list of all campaigns.
 
-    A platform that knows only an e-mail address means the numbers we have sent to with that address.
+    A platform that knows only an e-mail address means the numbers we have sent to with that address, and whoever
+    comes with it later; a bounced address says nothing about those.
 
-    :return: how many numbers of the contact are known; 0 where there is nobody we could text.
+    :return: how many numbers of the contact are known; 0 where there is nobody we could text yet.
     """
     phones = {event.contact.phone} if event.contact.phone else set()
-    if event.contact.email:
-        phones |= set(phones_of(store, hash_email(event.contact.email)))
-    suppress(store, phones, reason=event.kind.value, source=f"event {event.id} of {event.source}")
+    address = hash_email(event.contact.email) if event.contact.email else None
+    if address:
+        phones |= set(phones_of(store, address))
+    suppress(
+        store,
+        phones,
+        reason=event.kind.value,
+        source=event_source(event.id, event.source),
+        email_hashes=[address] if address and event.kind is not EventKind.BOUNCED else [],
+    )
     return len(phones)

@@ -18,6 +18,7 @@ class Tally:
     """Rows of one run. ``read`` equals the sum of ``counts`` whenever no row is in between.
 
     :param carried: leads sent that this run's source did not list: left over by earlier runs, or deferred.
+    :param left_by: those of them that a dry run would send, by the run that left them.
     """
 
     read: int = 0
@@ -25,6 +26,7 @@ class Tally:
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     carried: Counter[str] = field(default_factory=Counter)
+    left_by: Counter[str] = field(default_factory=Counter)
 
     def add(self, state: RowState, reason: str = "", example: str | None = None) -> None:
         """Count one row."""
@@ -40,6 +42,11 @@ class Tally:
     def by_state(self) -> dict[str, int]:
         """Rows by state, every state named, zeros included."""
         return {state.value: self.counts[state] for state in RowState}
+
+    @property
+    def to_text(self) -> int:
+        """People still to be texted, whoever listed them: in a dry run, all that a run would text."""
+        return self.counts[RowState.PLANNED] + self.carried[RowState.PLANNED.value]
 
     def by_reason(self) -> dict[str, int]:
         """Rows by ``state/reason``."""
@@ -62,6 +69,10 @@ class Tally:
                 lines.append(f"  … and {len(reasons) - 5} more reasons")
         for state_name, number in self.carried.items():
             lines.append(f"left by earlier runs, now {state_name}: {number:,}")
+        lines += [
+            f"  of {run or 'a run outside Airflow'}: {number:,}"
+            for run, number in self.left_by.most_common(5)
+        ]
         return "\n".join(lines)
 
 

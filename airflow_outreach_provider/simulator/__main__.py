@@ -12,7 +12,6 @@ import sys
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.simulator.options import ARGUMENTS, connection_json, simulator_from
-from airflow_outreach_provider.simulator.runner import run
 
 
 def main() -> None:
@@ -25,6 +24,8 @@ def main() -> None:
     args = parser.parse_args()
     try:
         simulator = simulator_from(args)
+        # Below the check: it imports what may be missing.
+        from airflow_outreach_provider.simulator.runner import run
 
         def ready(url: str) -> None:
             connection = json.loads(connection_json(simulator, url))

@@ -17,9 +17,22 @@ from urllib.parse import parse_qs
 
 import jwt
 
-from airflow_outreach_provider.simulator.faults import Endpoint
-from airflow_outreach_provider.simulator.people import People, Person, configuration_id_of, read_submission
-from airflow_outreach_provider.simulator.wire import JSON, Answer, Request, failure, html_page, json_answer
+from airflow_outreach_provider.simulator.contacts import (
+    ContactBook,
+    SimulatedContact,
+    configuration_id_of,
+    read_submission,
+)
+from airflow_outreach_provider.simulator.faults import ApiEndpoint, Body, Fault, Kind
+from airflow_outreach_provider.simulator.wire import (
+    JSON,
+    ApiRequest,
+    Reply,
+    failure,
+    html_page,
+    http_date,
+    json_answer,
+)
 
 _USER_ID = "65f0a1b2c3d4e5f600000001"
 _COLLEAGUE_ID = "65f0a1b2c3d4e5f600000002"
@@ -53,26 +66,26 @@ class Account(NamedTuple):
 class Call(NamedTuple):
     """A request that is understood and not yet acted on: ``run`` acts and answers."""
 
-    endpoint: Endpoint
+    endpoint: ApiEndpoint
     phone: str | None
-    run: Callable[[], Answer]
+    run: Callable[[], Reply]
 
 
 class Api:
-    """Reads requests and answers them; the only one who lets :class:`People` process a lead."""
+    """Reads requests and answers them; the only one who lets :class:`ContactBook` process a lead."""
 
-    def __init__(self, account: Account, people: People) -> None:
+    def __init__(self, account: Account, people: ContactBook) -> None:
         self._account, self._people = account, people
         self._key = b"Bearer " + account.api_key.encode()
-        self._routes: dict[str, tuple[bytes, Callable[[Request], Call]]] = {
+        self._routes: dict[str, tuple[bytes, Callable[[ApiRequest], Call]]] = {
             "/api/webhook/outreach": (b"POST", self._outreach),
-            "/api/auth/login": (b"POST", lambda r: Call(Endpoint.LOGIN, None, lambda: self._login(r))),
-            "/api/contacts": (b"GET", lambda r: Call(Endpoint.CONTACTS, None, lambda: self._contacts(r))),
-            "/v2/contacts": (b"GET", lambda r: Call(Endpoint.CONTACTS, None, lambda: self._supersend(r))),
+            "/api/auth/login": (b"POST", lambda r: Call(ApiEndpoint.LOGIN, None, lambda: self._login(r))),
+            "/api/contacts": (b"GET", lambda r: Call(ApiEndpoint.CONTACTS, None, lambda: self._contacts(r))),
+            "/v2/contacts": (b"GET", lambda r: Call(ApiEndpoint.CONTACTS, None, lambda: self._supersend(r))),
         }
 
-    def open(self, request: Request) -> Call | Answer:
-        """What the request asks for; an Answer where the API has no such path or method."""
+    def open(self, request: ApiRequest) -> Call | Reply:
+        """What the request asks for; a Reply where the API has no such path or method."""
         route = self._routes.get(request.path)
         if route is None:
             return html_page(404)
@@ -82,7 +95,7 @@ class Api:
             return failure(405, "Method not allowed", b"Allow: %b\r\n" % allowed)
         return handler(request)
 
-    def _outreach(self, request: Request) -> Call:
+    def _outreach(self, request: ApiRequest) -> Call:
         if not self._has_key(request):
             return _refusal(401, "Invalid or missing API key")
         try:
@@ -97,12 +110,12 @@ class Api:
         submission = read_submission(payload, request.body)
         refusal = _REFUSALS[self._account.configurations.get(configuration_id)]
         if refusal is not None:
-            return Call(Endpoint.OUTREACH, submission.phone, lambda: failure(*refusal))
+            return Call(ApiEndpoint.OUTREACH, submission.phone, lambda: failure(*refusal))
         return Call(
-            Endpoint.OUTREACH, submission.phone, lambda: processed(self._people.process(submission).number)
+            ApiEndpoint.OUTREACH, submission.phone, lambda: processed(self._people.process(submission).number)
         )
 
-    def _login(self, request: Request) -> Answer:
+    def _login(self, request: ApiRequest) -> Reply:
         try:
             given = json.loads(request.body)
         except (ValueError, RecursionError):
@@ -116,7 +129,7 @@ class Api:
         token = jwt.encode(claims, _TOKEN_SECRET, algorithm="HS256")
         return json_answer(200, {"success": True, "token": token, "user": {"_id": _USER_ID}})
 
-    def _contacts(self, request: Request) -> Answer:
+    def _contacts(self, request: ApiRequest) -> Reply:
         scheme, _, token = request.authorization.decode("latin-1").partition(" ")
         try:
             if scheme.lower() != "bearer":
@@ -134,7 +147,7 @@ class Api:
             200, {"success": True, "data": rows, "total": len(found), "page": page, "size": size}
         )
 
-    def _listed(self, person: Person, asked: Mapping[str, str]) -> bool:
+    def _listed(self, person: SimulatedContact, asked: Mapping[str, str]) -> bool:
         owner = asked.get("ownerFilter", "my")
         if owner != "all" and (_USER_ID if owner == "my" else owner) != self._owner:
             return False
@@ -153,7 +166,7 @@ class Api:
     def _owner(self) -> str:
         return _USER_ID if self._account.owns_contacts else _COLLEAGUE_ID
 
-    def _tether_row(self, person: Person) -> dict[str, Any]:
+    def _tether_row(self, person: SimulatedContact) -> dict[str, Any]:
         fields = person.fields()
         return {
             "_id": contact_id(person.number),
@@ -168,7 +181,7 @@ class Api:
             "lastMessageTime": _iso(person.updated_ms) if person.texts else None,
         }
 
-    def _supersend(self, request: Request) -> Answer:
+    def _supersend(self, request: ApiRequest) -> Reply:
         if not self._has_key(request):
             return failure(401, "Invalid or missing API key")
         asked = {key: values[-1] for key, values in parse_qs(request.query).items()}
@@ -185,7 +198,7 @@ class Api:
         }
         return json_answer(200, {"success": True, "data": rows, "pagination": pagination})
 
-    def _has_key(self, request: Request) -> bool:
+    def _has_key(self, request: ApiRequest) -> bool:
         if request.authorization == self._key:
             return True
         scheme, _, key = request.authorization.partition(b" ")
@@ -204,9 +217,9 @@ def contact_id(number: int) -> str:
     return f"507f1f77{number:016x}"
 
 
-def processed(number: int) -> Answer:
+def processed(number: int) -> Reply:
     """The documented 200 for the contact with this number."""
-    return Answer(
+    return Reply(
         200,
         b'{"success":true,"message":"Data processed successfully and message sent.","data":{"contactId":'
         b'"507f1f77%016x","conversationId":"507f1f78%016x","applicationId":"507f1f79%016x"}}'
@@ -215,7 +228,50 @@ def processed(number: int) -> Answer:
     )
 
 
-def _supersend_row(person: Person) -> dict[str, Any]:
+def forge(fault: Fault | None, request: ApiRequest) -> Reply:
+    """The answer a fault invents; where it invents none, a 200 for a contact that does not exist."""
+    if fault is None or fault.kind not in (Kind.STATUS, Kind.RATE, Kind.CONNECTIONS):
+        return processed(0)
+    status = int(fault.answer or fault.value or 500)
+    headers = b""
+    if fault.retry_after is not None:
+        headers += b"Retry-After: %b\r\n" % _retry_after(fault.retry_after).encode()
+    if 300 <= status < 400:
+        headers += b"Location: %b\r\n" % (fault.location or f"{request.path}?moved=1").encode()
+    if fault.body is Body.EMPTY:
+        return Reply(status, headers=headers)
+    if fault.body is Body.HTML:
+        return html_page(status)._replace(headers=headers)
+    if fault.body is Body.INVALID:
+        return Reply(status, b'{"success": tru', JSON, headers)
+    if fault.body is Body.UNSUCCESSFUL:
+        return json_answer(status, {"success": False, "message": "The lead could not be processed"}, headers)
+    return (
+        processed(0)._replace(headers=headers)
+        if status == 200
+        else failure(status, _FORGED.get(status, "Error"), headers)
+    )
+
+
+def _retry_after(text: str) -> str:
+    """``date+7`` becomes the HTTP date in 7 s; all else goes out as written."""
+    prefix, plus, seconds = text.partition("+")
+    return http_date(float(seconds)) if prefix == "date" and plus else text
+
+
+_FORGED = {
+    400: "Outreach configuration is not active",
+    401: "Invalid or missing API key",
+    404: "Outreach configuration not found",
+    429: "Too many requests",
+    500: "Internal server error",
+    502: "Bad gateway",
+    503: "Service unavailable",
+    504: "Gateway timeout",
+}
+
+
+def _supersend_row(person: SimulatedContact) -> dict[str, Any]:
     fields = person.fields()
     return {
         "id": contact_id(person.number),
@@ -230,7 +286,7 @@ def _supersend_row(person: Person) -> dict[str, Any]:
 
 
 def _refusal(status: int, message: str) -> Call:
-    return Call(Endpoint.OUTREACH, None, lambda: failure(status, message))
+    return Call(ApiEndpoint.OUTREACH, None, lambda: failure(status, message))
 
 
 def _number(asked: Mapping[str, str], name: str, default: int, least: int) -> int | None:

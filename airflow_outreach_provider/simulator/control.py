@@ -20,7 +20,7 @@ from urllib.parse import parse_qs
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.simulator.faults import Faults
-from airflow_outreach_provider.simulator.wire import Answer, Request, failure, json_answer
+from airflow_outreach_provider.simulator.wire import ApiRequest, Reply, failure, json_answer
 
 
 class Controls(Protocol):
@@ -37,7 +37,7 @@ class Controls(Protocol):
     def reset(self) -> None: ...
 
 
-def control(simulator: Controls, request: Request) -> Answer:
+def control(simulator: Controls, request: ApiRequest) -> Reply:
     """Answer a request below ``/_sim/``."""
     handlers: dict[tuple[bytes, str], Callable[[], Any]] = {
         (b"GET", "/_sim/report"): lambda: simulator.report(full=_asked(request, "full") not in (None, "0")),
@@ -56,7 +56,7 @@ def control(simulator: Controls, request: Request) -> Answer:
         return failure(400, str(error))
 
 
-def _asked(request: Request, name: str) -> str | None:
+def _asked(request: ApiRequest, name: str) -> str | None:
     return parse_qs(request.query).get(name, [None])[-1]
 
 
@@ -65,7 +65,7 @@ def _reset(simulator: Controls) -> dict[str, Any]:
     return {"reset": True}
 
 
-def _set_faults(simulator: Controls, request: Request) -> dict[str, Any]:
+def _set_faults(simulator: Controls, request: ApiRequest) -> dict[str, Any]:
     try:
         asked = json.loads(request.body)
         rules, seed = asked["faults"], asked.get("seed")

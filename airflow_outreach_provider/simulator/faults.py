@@ -70,7 +70,7 @@ class Cut(StrEnum):
     CLOSE = "close"
 
 
-class Endpoint(StrEnum):
+class ApiEndpoint(StrEnum):
     OUTREACH = "outreach"
     LOGIN = "login"
     CONTACTS = "contacts"
@@ -133,7 +133,7 @@ class Fault:
     skip: int = 0
     ending: str = ""
     per_phone: bool = False
-    on: Endpoint = Endpoint.OUTREACH
+    on: ApiEndpoint = ApiEndpoint.OUTREACH
 
     def __post_init__(self) -> None:
         kind = _word(Kind, self.kind, "fault")
@@ -148,7 +148,7 @@ class Fault:
             else _word(Body, self.body, "body"),
             "answer": _DEFAULT_ANSWER.get(kind) if self.answer is None else self.answer,
             "how": _word(Cut, self.how, "how"),
-            "on": _word(Endpoint, self.on, "on"),
+            "on": _word(ApiEndpoint, self.on, "on"),
         }
         for name, value in defaults.items():
             object.__setattr__(self, name, value)
@@ -212,7 +212,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "when": lambda text: _word(When, text, "when"),
     "body": lambda text: _word(Body, text, "body"),
     "how": lambda text: _word(Cut, text, "how"),
-    "on": lambda text: _word(Endpoint, text, "on"),
+    "on": lambda text: _word(ApiEndpoint, text, "on"),
     "retry_after": str,
     "location": str,
     "announce": _yes_no,

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from airflow_outreach_provider.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.simulator.server import Simulator
 
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text[:6]) <= 65_535):
+        raise ArgumentTypeError(f"{text!r} is not a port: write a whole number from 0 to 65535")
+    return int(text)
+
+
 # flags, then the keywords argparse's add_argument and Airflow's Arg share
 ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--host",), {"default": "127.0.0.1", "help": "address to listen on"}),
-    (("--port",), {"type": int, "default": 8099, "help": "port to listen on; 0 takes a free one"}),
+    (("--port",), {"type": _port, "default": 8099, "help": "port to listen on; 0 takes a free one"}),
     (("--api-key",), {"default": "user_simulator", "help": "the API Integration Key that is let in"}),
     (
         ("--configuration",),
@@ -48,8 +58,24 @@ ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 )
 
 
+_NEEDED = {"httptools": "httptools", "jwt": "PyJWT"}
+
+
+def check_installed() -> None:
+    """:raises ConfigurationError: a package that only the simulator needs is missing."""
+    missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
+    if missing:
+        raise ConfigurationError(
+            f"the simulator needs {' and '.join(missing)}", "pip install 'airflow-provider-outreach[demo]'"
+        )
+
+
 def simulator_from(args: Namespace) -> Simulator:
-    """The simulator these arguments describe; ConfigurationError where one of them cannot be read."""
+    """The simulator these arguments describe.
+
+    :raises ConfigurationError: one of them cannot be read, or a package is missing.
+    """
+    check_installed()
     from airflow_outreach_provider.simulator.faults import Faults
     from airflow_outreach_provider.simulator.server import Simulator
 

@@ -21,6 +21,7 @@ from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 from airflow_outreach_provider.simulator.faults import Fault, Faults
+from airflow_outreach_provider.simulator.options import check_installed
 
 _START_SECONDS = 30
 _STOP_SECONDS = 5
@@ -105,7 +106,10 @@ def running_simulator(
     """Start ``python -m airflow_outreach_provider.simulator`` and end it on leaving. See :class:`Simulator`.
 
     The process ends with this one, however this one ends.
+
+    :raises ConfigurationError: a package that only the simulator needs is missing.
     """
+    check_installed()
     command = [sys.executable, "-m", __name__.rpartition(".")[0], "--until-stdin-closes"]
     options: dict[str, object] = {"api-key": api_key, "journal": journal, "contacts-email": contacts_email}
     options |= {"contacts-password": contacts_password, "host": host, "port": port, "seed": seed}

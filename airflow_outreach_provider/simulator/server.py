@@ -13,11 +13,11 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.simulator.api import Account, Api, Call, Configuration, contact_id
 from airflow_outreach_provider.simulator.connection import Connection
+from airflow_outreach_provider.simulator.contacts import ContactBook
 from airflow_outreach_provider.simulator.control import control
-from airflow_outreach_provider.simulator.dice import Dice, Plan, Tally
-from airflow_outreach_provider.simulator.faults import Endpoint, Fault, Faults
-from airflow_outreach_provider.simulator.people import People
-from airflow_outreach_provider.simulator.wire import Answer, Request
+from airflow_outreach_provider.simulator.fault_selection import FaultPlan, FaultSelector, FaultTally
+from airflow_outreach_provider.simulator.faults import ApiEndpoint, Fault, Faults
+from airflow_outreach_provider.simulator.wire import ApiRequest, Reply
 
 API_KEY = "user_simulator"
 CONFIGURATION_ID = "68d6d7de324658b8a1760d5e"
@@ -61,7 +61,7 @@ class Simulator:
             owns_contacts,
             token_seconds,
         )
-        self._people = People(Path(journal) if journal else None)
+        self._people = ContactBook(Path(journal) if journal else None)
         self._api = Api(self.account, self._people)
         self._faults, self._seed = faults, seed
         self._connections: set[Connection] = set()
@@ -86,27 +86,27 @@ class Simulator:
         self._connections.add(connection)
         self._peak = max(self._peak, len(self._connections))
         self._accepted += 1
-        return self._dice.refuse_connection(len(self._connections))
+        return self._selector.refuse_connection(len(self._connections))
 
     def leave(self, connection: Connection) -> None:
         self._connections.discard(connection)
 
-    def open(self, request: Request) -> Call | Answer:
+    def open(self, request: ApiRequest) -> Call | Reply:
         if request.path.startswith("/_sim/"):
             return control(self, request)
         self._requests += 1
         return self._api.open(request)
 
-    def roll(self, call: Call) -> Plan | None:
-        if self._dice.idle:
+    def select(self, call: Call) -> FaultPlan | None:
+        if self._selector.idle:
             return None
-        return self._dice.roll(call.endpoint, call.phone, asyncio.get_running_loop().time())
+        return self._selector.select(call.endpoint, call.phone, asyncio.get_running_loop().time())
 
     def texted(self) -> int:
         return self._people.texts
 
-    def count(self, call: Call, status: int | None, plan: Plan | None) -> None:
-        if call.endpoint is Endpoint.OUTREACH:
+    def count(self, call: Call, status: int | None, plan: FaultPlan | None) -> None:
+        if call.endpoint is ApiEndpoint.OUTREACH:
             self._answered[status] += 1
         if plan is not None and call.phone and (person := self._people.find(call.phone)):
             person.faults = (person.faults + plan.names)[-_SHOWN:]
@@ -180,7 +180,7 @@ class Simulator:
         """From the next request on these faults, counted from their first request; hits so far are kept."""
         self._faults = faults
         self._seed = self._seed if seed is None else seed
-        self._dice = Dice(faults, self._seed, self._tallies)
+        self._selector = FaultSelector(faults, self._seed, self._tallies)
 
     def reset(self) -> None:
         """Forget people, counts and journal."""
@@ -191,8 +191,8 @@ class Simulator:
         self._answered: Counter[int | None] = Counter()
         self._requests = self._accepted = 0
         self._peak = len(self._connections)
-        self._tallies: dict[str, Tally] = {}
-        self._dice = Dice(self._faults, self._seed, self._tallies)
+        self._tallies: dict[str, FaultTally] = {}
+        self._selector = FaultSelector(self._faults, self._seed, self._tallies)
 
 
 def _state(text: str) -> Configuration:

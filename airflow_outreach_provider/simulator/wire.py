@@ -15,7 +15,7 @@ JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
 
 
-class Request(NamedTuple):
+class ApiRequest(NamedTuple):
     """One HTTP request, complete."""
 
     method: bytes
@@ -26,7 +26,7 @@ class Request(NamedTuple):
     keep_alive: bool
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """One HTTP answer; ``headers`` are further lines, each with its CRLF."""
 
     status: int
@@ -35,20 +35,20 @@ class Answer(NamedTuple):
     headers: bytes = b""
 
 
-def json_answer(status: int, content: Any, headers: bytes = b"") -> Answer:
-    return Answer(status, json.dumps(content, separators=(",", ":")).encode(), JSON, headers)
+def json_answer(status: int, content: Any, headers: bytes = b"") -> Reply:
+    return Reply(status, json.dumps(content, separators=(",", ":")).encode(), JSON, headers)
 
 
-def failure(status: int, message: str, headers: bytes = b"") -> Answer:
+def failure(status: int, message: str, headers: bytes = b"") -> Reply:
     """An error of the API. Its error bodies are not documented: only the status can be relied on."""
     return json_answer(status, {"success": False, "message": message}, headers)
 
 
-def html_page(status: int) -> Answer:
+def html_page(status: int) -> Reply:
     """What a proxy or a web application's own router says."""
     title = f"{status} {_phrase(status)}"
     page = f"<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-    return Answer(status, page.encode(), HTML)
+    return Reply(status, page.encode(), HTML)
 
 
 def http_date(seconds_ahead: float) -> str:
@@ -56,7 +56,7 @@ def http_date(seconds_ahead: float) -> str:
     return formatdate(math.ceil(time.time() + seconds_ahead), usegmt=True)
 
 
-def encode(answer: Answer, *, close: bool, head: bool = False) -> bytes:
+def encode(answer: Reply, *, close: bool, head: bool = False) -> bytes:
     """The answer as HTTP/1.1; ``close`` announces the end of the connection, ``head`` leaves the body out."""
     return b"HTTP/1.1 %b\r\nDate: %b\r\n%b%bContent-Length: %d\r\n%b\r\n%b" % (
         _status_line(answer.status),

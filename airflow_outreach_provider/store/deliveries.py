@@ -193,6 +193,20 @@ def move(store: Store, ids: Iterable[int], state: DeliveryState, reason: str) ->
     store.retrying(work)
 
 
+def give_up(store: Store, ids: Iterable[int]) -> None:
+    """What has used its tries is dead; its last error stays."""
+    chosen = listed(store, "int", ids)
+
+    def work(connection: sa.Connection) -> None:
+        connection.execute(
+            deliveries.update()
+            .where(deliveries.c.id.in_(chosen), deliveries.c.state == DeliveryState.FAILED)
+            .values(state=DeliveryState.DEAD, updated_at=store.now(connection))
+        )
+
+    store.retrying(work)
+
+
 def release(store: Store, owner: Owner, plan_for: timedelta | None) -> None:
     """End this task instance's claims.
 

@@ -46,7 +46,8 @@ def claim(
     """Take the open deliveries of a batch, in one transaction.
 
     Of a sensor's batch only what is in its plan: what another plan has, and what planning left out because
-    an earlier delivery of its contact is open, is not this task's. An earlier try of the same task instance
+    an earlier delivery of its contact is open, is not this task's; nor is what an earlier one, released or
+    redelivered since, has come before: the next run takes both, in order. An earlier try of the same task instance
     is dead, so its claims are taken over.
 
     :param plan: the key of the sensor's plan. None when the events were given directly: no sensor keeps the
@@ -62,13 +63,9 @@ def claim(
             take_turns(connection)
         now = store.now(connection)
         if revive:
-            connection.execute(
-                deliveries.update()
-                .where(*batch, deliveries.c.state == DeliveryState.DEAD)
-                .values(
-                    state=DeliveryState.PENDING, tries=0, plan=key, plan_until=now + lease, updated_at=now
-                )
-            )
+            dead = deliveries.update().where(*batch, deliveries.c.state == DeliveryState.DEAD)
+            again = {"state": DeliveryState.PENDING, "tries": 0, "updated_at": now}
+            connection.execute(dead.values(**again, plan=key, plan_until=now + lease))
         others = sa.and_(deliveries.c.claim != owner.key, deliveries.c.claim_until >= now)
         busy = sa.select(sa.func.max(deliveries.c.claim_until)).where(*batch, is_open(), others)
         if plan is None:
@@ -76,6 +73,7 @@ def claim(
             ids = _with_nobody(connection, batch, route, endpoint, owner, now)
             chosen: list[sa.ColumnElement[bool]] = [deliveries.c.id.in_(listed(store, "int", ids))]
         else:
+            _hand_back_what_is_behind(connection, batch, key, now)
             free = sa.and_(deliveries.c.plan == key, sa.or_(deliveries.c.claim.is_(None), sa.not_(others)))
             chosen = [*batch]
             busy = busy.where(deliveries.c.plan == key)
@@ -95,6 +93,25 @@ def claim(
         return Claim(sorted((Delivery(*row) for row in rows), key=lambda each: each.id), busy_until)
 
     return store.retrying(work)
+
+
+def _hand_back_what_is_behind(
+    connection: sa.Connection, batch: Sequence[sa.ColumnElement[bool]], key: str, now: datetime
+) -> None:
+    """Leave to the next run what would overtake an earlier open delivery of its lane that this plan has not."""
+    earlier = deliveries.alias()
+    overtaken = sa.exists().where(
+        earlier.c.route == deliveries.c.route,
+        earlier.c.lane == deliveries.c.lane,
+        earlier.c.id < deliveries.c.id,
+        is_open(earlier),
+        earlier.c.plan.is_distinct_from(key),
+    )
+    connection.execute(
+        deliveries.update()
+        .where(*batch, deliveries.c.plan == key, is_open(), overtaken)
+        .values(plan=None, plan_until=None, updated_at=now)
+    )
 
 
 def _is_free(table: sa.FromClause, key: str, now: datetime) -> sa.ColumnElement[bool]:

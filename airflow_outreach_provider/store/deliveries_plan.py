@@ -90,13 +90,19 @@ def _own(connection: sa.Connection, key: str) -> list[Planned] | None:
 
 
 def _free(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
-    """Open deliveries that are with nobody, and neither is an earlier one of their lane."""
+    c = deliveries.c
+    return free(routes, now, c.id, c.event_id, c.lane, c.label)
+
+
+def free(routes: Sequence[str] | None, now: datetime, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Open deliveries that are with nobody, and neither is an earlier one of their lane; oldest first.
+
+    :param routes: None for all.
+    """
     earlier = deliveries.alias()
-    with_somebody = sa.or_(earlier.c.plan_until >= now, earlier.c.claim_until >= now)
-    return (
-        sa.select(deliveries.c.id, deliveries.c.event_id, deliveries.c.lane, deliveries.c.label)
+    query = (
+        sa.select(*columns)
         .where(
-            deliveries.c.route.in_(list(routes)),
             is_open(),
             sa.or_(deliveries.c.plan_until.is_(None), deliveries.c.plan_until < now),
             sa.or_(deliveries.c.claim_until.is_(None), deliveries.c.claim_until < now),
@@ -105,8 +111,14 @@ def _free(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
                 earlier.c.lane == deliveries.c.lane,
                 earlier.c.id < deliveries.c.id,
                 is_open(earlier),
-                with_somebody,
+                with_somebody(earlier, now),
             ),
         )
         .order_by(deliveries.c.id)
     )
+    return query if routes is None else query.where(deliveries.c.route.in_(list(routes)))
+
+
+def with_somebody(table: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a delivery is planned for a task, or one is at it."""
+    return sa.or_(table.c.plan_until >= now, table.c.claim_until >= now)

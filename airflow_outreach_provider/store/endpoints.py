@@ -95,6 +95,22 @@ def note(
     return store.retrying(work)
 
 
+def fails_for_several(store: Store, conn_id: str) -> bool:
+    """Whether deliveries of several contacts have failed since the endpoint's last success: then it is at fault."""
+    with store.read() as connection:
+        since = sa.select(endpoints.c.failing_since).where(endpoints.c.conn_id == conn_id).scalar_subquery()
+        contacts = (
+            sa.select(deliveries.c.lane)
+            .where(
+                deliveries.c.endpoint == conn_id, deliveries.c.state == DeliveryState.FAILED,
+                deliveries.c.updated_at >= since,
+            )
+            .distinct()
+            .limit(2)
+        )  # fmt: skip
+        return len(connection.execute(contacts).all()) > 1
+
+
 def disable(store: Store, conn_id: str, *, reason: str, by: str) -> bool:
     """Stop deliveries to an endpoint and hold what is open; whether it was enabled before.
 

@@ -15,6 +15,7 @@ from sqlalchemy import event, exc
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.store.private_file import create_private
 from airflow_outreach_provider.store.schema import from_ms, to_ms
 
 T = TypeVar("T")
@@ -128,7 +129,7 @@ class Store:
 def _with_driver(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
-    except exc.ArgumentError as error:
+    except (exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
         raise ConfigurationError(
             "[outreach] sql_alchemy_conn is not a database URL",
             "write e.g. sqlite:////var/lib/airflow/outreach.db or postgresql://user:password@host/outreach",
@@ -163,6 +164,11 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
             "what is kept in memory is forgotten with the task; name a file",
         )
     engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine, "do_connect")
+    def _keep_private(_dialect: Any, _record: Any, arguments: Any, _parameters: Any) -> None:
+        if not arguments[0].startswith("file:"):
+            create_private(arguments[0])
 
     @event.listens_for(engine, "connect")
     def _configure(dbapi_connection: Any, _record: Any) -> None:

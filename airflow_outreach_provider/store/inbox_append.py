@@ -13,8 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic_core import to_json
 
-from airflow_outreach_provider.core.events import CONTACT_FIELDS
+from airflow_outreach_provider.core.events import CONTACT_FIELDS, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.core.opt_outs import OptOut, opt_out_of
+from airflow_outreach_provider.store import suppressions_write
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.schema import to_ms
 
@@ -55,10 +57,36 @@ def _append(connection: sa.Connection, incoming: Sequence[Incoming]) -> list[App
         if not answers[-1].duplicate:
             fresh[event_id] = each
     stored = _insert(connection, fresh.values()) if fresh else set()
+    keep_opt_outs(connection, [each for event_id, each in fresh.items() if event_id in stored])
     return [
         answer if answer.duplicate or answer.event_id in stored else Appended(answer.event_id, duplicate=True)
         for answer in answers
     ]
+
+
+def keep_opt_outs(connection: sa.Connection, incoming: Iterable[Incoming]) -> None:
+    """No means no on receipt: who opted out is on the list in the transaction that stores their event."""
+    for each in incoming:
+        said = each.opt_out or opt_out_of(each.event)
+        if said is not None:
+            keep_opt_out(connection, each.event, said)
+
+
+def keep_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut) -> None:
+    """Write what one event says about being contacted into the do-not-contact list of all campaigns."""
+    listed = [*said.numbers, *(suppressions_write.EMAIL + each for each in said.email_hashes)]
+    source, now = suppressions_write.event_source(event.id, event.source), to_ms(event.received_at)
+    if said.lifts:
+        suppressions_write.lift(connection, listed, source=source, occurred_at=event.occurred_at, now_ms=now)
+        return
+    suppressions_write.insert(
+        connection,
+        now,
+        listed,
+        reason=EventKind.UNSUBSCRIBED.value,
+        source=source,
+        by_stop_word=said.by_stop_word,
+    )
 
 
 def _insert(connection: sa.Connection, events: Iterable[Incoming]) -> set[str]:

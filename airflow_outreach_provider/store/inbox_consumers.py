@@ -62,9 +62,9 @@ def read_new(
         nothing is lost, or with what comes from now on.
     :raises ConfigurationError: an unknown kind, or a name that cannot be a consumer's.
     """
-    conditions = _conditions(source, kinds)
+    conditions = conditions_of(source, kinds)
     number_events(store)
-    position = _register(store, consumer, start)
+    position = register(store, consumer, start)
     events = _pending(store, consumer, conditions, where, limit)
     while len(events) < limit:
         wanted = min(_CHUNK, limit - len(events))
@@ -114,9 +114,9 @@ def waiting(
         doorbell, whose filter may be narrower than its consumer's, gives the ``reached`` of its last call (0
         the first time) instead: new events up to there are not looked at again, and nothing is changed.
     """
-    conditions = _conditions(source, kinds)
+    conditions = conditions_of(source, kinds)
     number_events(store)
-    position = _register(store, consumer, start)
+    position = register(store, consumer, start)
     seq = inbox_events.c.seq
     floor = max(position, after or 0)
     pending = (
@@ -131,30 +131,31 @@ def waiting(
         fresh: Sequence[int] = []
         if last > floor:
             fresh = connection.execute(new.where(seq <= last).order_by(seq).limit(limit)).scalars().all()
-    if last > position and not fresh and after is None:
-        _hand_out(store, consumer, position, last, [])
+    if not fresh and after is None:
+        pass_by(store, consumer, position, last)
     reached = fresh[0] - 1 if fresh else last
     return Waiting(min(limit, len(held) + len(fresh)), max([*held, *fresh], default=0), max(floor, reached))
 
 
-def _conditions(source: str | None, kinds: Collection[str] | None) -> list[sa.ColumnElement[bool]]:
+def conditions_of(source: str | None, kinds: Collection[str] | None) -> list[sa.ColumnElement[bool]]:
+    """The conditions of a consumer's filter: without ``kinds`` all but ``unrecognised``."""
     conditions = matching(source=source, kinds=kinds)
     if kinds is None:
         conditions.append(inbox_events.c.kind != EventKind.UNRECOGNISED.value)
     return conditions
 
 
-def _register(store: Store, consumer: str, start: Start) -> int:
-    """The consumer's position; a new consumer gets one."""
+def register(store: Store, consumer: str, start: Start = "beginning") -> int:
+    """The consumer's position; a new consumer gets one.
+
+    :raises ConfigurationError: a name that cannot be a consumer's.
+    """
     query = sa.select(inbox_consumers.c.position).where(inbox_consumers.c.consumer == consumer)
     with store.read() as connection:
         position = connection.execute(query).scalar()
     if position is not None:
         return int(position)
-    if not consumer or len(consumer) > _MAX_NAME or not consumer.isprintable():
-        raise ConfigurationError(
-            f"a consumer cannot be called {consumer[:50]!r}", f"use 1 to {_MAX_NAME} printable characters"
-        )
+    check_consumer(consumer)
 
     def work(connection: sa.Connection) -> int:
         values = {
@@ -166,6 +167,35 @@ def _register(store: Store, consumer: str, start: Start) -> int:
         return int(connection.execute(query).scalar_one())
 
     return store.retrying(work)
+
+
+def check_consumer(consumer: str) -> str:
+    """The name, if it can be a consumer's.
+
+    :raises ConfigurationError: it cannot.
+    """
+    if not consumer or len(consumer) > _MAX_NAME or not consumer.isprintable():
+        raise ConfigurationError(
+            f"a consumer cannot be called {consumer[:50]!r}", f"use 1 to {_MAX_NAME} printable characters"
+        )
+    return consumer
+
+
+def note_routes(store: Store, consumer: str, routes: Sequence[str]) -> None:
+    """Write down for which routes this consumer's events are handed out, where that is news."""
+    named = " ".join(sorted(routes))
+    mine = inbox_consumers.c.consumer == consumer
+    with store.read() as connection:
+        known = connection.execute(sa.select(inbox_consumers.c.routes).where(mine)).scalar()
+    if known in {named, None}:
+        return
+    store.retrying(lambda c: c.execute(sa.update(inbox_consumers).where(mine).values(routes=named)))
+
+
+def pass_by(store: Store, consumer: str, position: int, reached: int) -> None:
+    """Nothing from ``position`` up to ``reached`` is for this consumer: it need not be looked at again."""
+    if reached > position:
+        _hand_out(store, consumer, position, reached, [])
 
 
 _NEW_CONSUMER = sa.text(

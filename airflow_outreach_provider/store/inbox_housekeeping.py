@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
+from airflow_outreach_provider.core.opt_outs import opt_out_of
 from airflow_outreach_provider.store.deliveries_schema import deliveries
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox_append import keep_opt_out
 from airflow_outreach_provider.store.inbox_order import number_events
 from airflow_outreach_provider.store.inbox_rows import EVENT_COLUMNS, to_event
 from airflow_outreach_provider.store.inbox_schema import (
@@ -109,6 +111,8 @@ def reparse(store: Store, read_again: Callable[[ContactEvent, bytes], ContactEve
 def _rewriter(row_id: int, seq: int | None, event: ContactEvent) -> Callable[[sa.Connection], int]:
     def work(connection: sa.Connection) -> int:
         connection.execute(sa.delete(inbox_pending).where(inbox_pending.c.seq == seq))
+        if (said := opt_out_of(event)) is not None:
+            keep_opt_out(connection, event, said)
         return connection.execute(
             sa.update(inbox_events)
             .where(inbox_events.c.row_id == row_id, inbox_events.c.kind == EventKind.UNRECOGNISED.value)

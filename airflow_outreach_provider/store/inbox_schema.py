@@ -67,6 +67,13 @@ inbox_consumers = sa.Table(
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("read_at", UtcTime, nullable=False),
+    sa.Column(
+        "routes",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="names, space-separated, as its sensor last said",
+    ),
 )
 
 # Handed out (or to be replayed) and not yet acknowledged.

@@ -11,12 +11,14 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.core.rules import Gate
+from airflow_outreach_provider.core.rules import OPTED_OUT_EMAIL, Gate
 from airflow_outreach_provider.core.states import LeadState
+from airflow_outreach_provider.store import suppressions, suppressions_write
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.rowset import rows_param, rowset, values_param, valueset
 from airflow_outreach_provider.store.schema import to_ms
@@ -99,6 +101,7 @@ class _Statements:
     stage_all: sa.TextClause
     staged: sa.TextClause
     stage_without_phone: sa.TextClause
+    update_hashes: sa.TextClause
     claim: sa.TextClause
     claim_all: sa.TextClause
     settle: sa.TextClause
@@ -109,7 +112,9 @@ class _Statements:
 def _statements(dialect: str) -> _Statements:
     entries = rowset(dialect, _ENTRY_COLUMNS)
     settlements = rowset(dialect, _SETTLEMENT_COLUMNS)
+    hashes = rowset(dialect, (("id", "int"), ("rev", "int"), ("row_hash", "text"), ("content_hash", "text")))
     keys = rowset(dialect, (("campaign", "text"), ("phone", "text")))
+    people = rowset(dialect, (("campaign", "text"), ("phone", "text"), ("email_hash", "text")))
     columns = ", ".join(name for name, _ in _ENTRY_COLUMNS if name != "rev")
     taken = ", ".join(
         f"{name} = excluded.{name}" for name, _ in _ENTRY_COLUMNS if name not in {"campaign", "phone", "rev"}
@@ -136,7 +141,7 @@ def _statements(dialect: str) -> _Statements:
         "UPDATE leads SET state = 'sending', run_id = :run, sent_at = :now, updated_at = :now, tries = tries + 1, "
         "rev = rev + 1, not_before = NULL WHERE id IN ("
         f"SELECT id FROM leads WHERE id IN (SELECT v FROM {valueset(dialect, 'int')} AS r) AND ({claimable}){lock}) "
-        f"AND ({claimable}) AND NOT {_LISTED} "
+        f"AND ({claimable}) AND NOT {_LISTED} AND NOT EXISTS ({suppressions_write.UNSPREAD.text}) "
         f"AND EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND runs.state = 'running'{share})"
     )
     text = sa.text
@@ -147,8 +152,14 @@ def _statements(dialect: str) -> _Statements:
         by_phone=text(
             f"SELECT r.ord, {_KNOWN} FROM {keys} AS r JOIN leads l ON l.campaign = r.campaign AND l.phone = r.phone"
         ),
+        # Numbers last: they tell more than an address.
         suppressed=text(
-            f"SELECT r.ord, s.reason FROM {keys} AS r "
+            f"SELECT r.ord, '{OPTED_OUT_EMAIL}' FROM {people} AS r JOIN suppressions s "
+            f"ON s.phone = '{suppressions_write.EMAIL}' || r.email_hash AND s.campaign IN ('', r.campaign) "
+            f"UNION ALL SELECT r.ord, '{OPTED_OUT_EMAIL}' FROM {people} AS r JOIN leads p ON p.phone = r.phone "
+            f"JOIN suppressions s ON s.phone = '{suppressions_write.EMAIL}' || p.email_hash "
+            "AND s.campaign IN ('', r.campaign) "
+            f"UNION ALL SELECT r.ord, s.reason FROM {people} AS r "
             "JOIN suppressions s ON s.phone = r.phone AND s.campaign IN ('', r.campaign)"
         ),
         stage=text(upsert + " RETURNING id, campaign, phone"),
@@ -160,6 +171,10 @@ def _statements(dialect: str) -> _Statements:
         stage_without_phone=text(
             insert + f"ON CONFLICT (row_hash) WHERE phone IS NULL DO UPDATE SET {taken}, run_id = excluded.run_id, "
             "rev = leads.rev + 1, updated_at = excluded.updated_at RETURNING id, row_hash"
+        ),
+        update_hashes=text(
+            "UPDATE leads SET row_hash = r.row_hash, content_hash = r.content_hash "
+            f"FROM {hashes} AS r WHERE leads.id = r.id AND leads.rev = r.rev"
         ),
         claim=text(claim + " RETURNING id"),
         claim_all=text(claim),
@@ -183,17 +198,27 @@ def _statements(dialect: str) -> _Statements:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A planned lead of an earlier run."""
+    """A lead that an earlier run left to be sent. :ivar run: whose: DAG and run, '' where nobody knows."""
 
     id: int
     phone: str
     payload: str
+    run: str = ""
 
 
-_LISTED = (
+_NUMBER_LISTED = (
     "EXISTS (SELECT 1 FROM suppressions s WHERE s.phone = leads.phone AND s.campaign IN ('', leads.campaign))"
 )
-_SUPPRESSED = "state = 'suppressed', reason = 'do_not_contact', detail = '', payload = NULL, updated_at = :now, rev = rev + 1"
+# An address that came with the number counts in every campaign, also where this lead has none.
+_LISTED = (
+    f"({_NUMBER_LISTED} OR EXISTS (SELECT 1 FROM leads p JOIN suppressions s "
+    f"ON s.phone = '{suppressions_write.EMAIL}' || p.email_hash "
+    "WHERE p.phone = leads.phone AND s.campaign IN ('', leads.campaign)))"
+)
+_SUPPRESSED = (
+    f"state = 'suppressed', reason = CASE WHEN {_NUMBER_LISTED} THEN 'do_not_contact' ELSE '{OPTED_OUT_EMAIL}' END, "
+    "detail = '', payload = NULL, updated_at = :now, rev = rev + 1"
+)
 _DUE = sa.text(
     "UPDATE leads SET state = 'planned', reason = '', detail = '', updated_at = :now, rev = rev + 1 "
     "WHERE state = 'deferred' AND campaign = :campaign AND not_before <= :now"
@@ -206,6 +231,14 @@ _LEFTOVERS = sa.text(
     "AND payload IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = leads.run_id "
     "AND runs.state = 'running' AND runs.id <> :run) AND id % :shards = :shard ORDER BY id LIMIT :limit"
 ).bindparams(sa.bindparam("campaigns", expanding=True))
+# The same as a look: what a run would find there, without a change.
+_WAITING = (
+    "SELECT leads.id, leads.phone, leads.payload, TRIM(COALESCE(r.dag_id, '') || ' ' || COALESCE(r.airflow_run_id, '')) "
+    "FROM leads LEFT JOIN runs r ON r.id = leads.run_id WHERE leads.state = :state AND leads.campaign IN :campaigns "
+    "AND leads.id > :after AND leads.payload IS NOT NULL AND (leads.state <> 'deferred' OR leads.not_before <= :now) "
+    f"AND NOT (COALESCE(r.state, '') = 'running' AND r.id <> :run) AND NOT {_LISTED} ORDER BY leads.id LIMIT :limit"
+)
+_LOOK = sa.text(_WAITING).bindparams(sa.bindparam("campaigns", expanding=True))
 _CLOSE = sa.text(
     "UPDATE leads SET state = :state, reason = :reason, detail = :detail, not_before = CAST(:until AS bigint), "
     "payload = CASE WHEN CAST(:until AS bigint) IS NULL THEN NULL ELSE payload END, updated_at = :now, rev = rev + 1 "
@@ -231,16 +264,23 @@ class Ledger:
             result = self.store.execute(connection, self._sql.by_row_hash, {"values": values_param(hashes)})
             return {row[0]: Known._make(row[1:]) for row in result}
 
-    def find(self, keys: Sequence[Key]) -> tuple[dict[int, Known], dict[int, str]]:
-        """What is known of these people: leads, and reasons on the do-not-contact list, by position in ``keys``."""
+    def find(
+        self, keys: Sequence[Key], email_hashes: Sequence[str | None] = ()
+    ) -> tuple[dict[int, Known], dict[int, str]]:
+        """What is known of these people: leads, and reasons on the do-not-contact list, by position in ``keys``.
+
+        :param email_hashes: of their addresses, in the order of ``keys``, or none at all.
+        """
+        suppressions.spread(self.store)
         param = {"rows": rows_param(keys)}
+        people = {"rows": rows_param((*key, email) for key, email in zip_longest(keys, email_hashes))}
         with self.store.read() as connection:
             known = {
                 row[0]: Known._make(row[1:])
                 for row in self.store.execute(connection, self._sql.by_phone, param)
             }
             suppressed = {
-                row[0]: row[1] for row in self.store.execute(connection, self._sql.suppressed, param)
+                row[0]: row[1] for row in self.store.execute(connection, self._sql.suppressed, people)
             }
         return known, suppressed
 
@@ -278,6 +318,11 @@ class Ledger:
 
         return self.store.retrying(work)
 
+    def update_hashes(self, rows: Sequence[tuple[int, int, str, str]]) -> None:
+        """Remember other hashes of leads that are as they were seen: (id, rev, row hash, content hash) each."""
+        param = {"rows": rows_param(rows)}
+        self.store.retrying(lambda connection: self.store.execute(connection, self._sql.update_hashes, param))
+
     def turn(self, settlements: Sequence[Settlement], claim: Sequence[int]) -> set[int]:
         """Settle some leads and claim others, in one commit.
 
@@ -292,11 +337,14 @@ class Ledger:
 
         def what_is_free(connection: sa.Connection) -> set[int]:
             params = self._settle(connection, settlements, claim)
-            return (
-                {row[0] for row in self.store.execute(connection, self._sql.claim, params)}
-                if claim
-                else set()
-            )
+            if not claim:
+                return set()
+            claimed = {row[0] for row in self.store.execute(connection, self._sql.claim, params)}
+            if len(claimed) < len(claim) and suppressions_write.spread(connection):
+                while suppressions_write.spread(connection):
+                    pass
+                claimed = {row[0] for row in self.store.execute(connection, self._sql.claim, params)}
+            return claimed
 
         return self._all_or(all_of_them, what_is_free)
 
@@ -335,6 +383,8 @@ class Ledger:
         :param shard: only ids that leave this remainder when divided by ``shards``.
         """
         names = sorted(campaigns)
+        if after_id == 0:
+            suppressions.spread(self.store)
 
         def work(connection: sa.Connection) -> list[Leftover]:
             now = self.store.now_ms_value(connection)
@@ -347,6 +397,22 @@ class Ledger:
             return [Leftover(*row) for row in connection.execute(_LEFTOVERS, params)]
 
         return self.store.retrying(work) if names else []
+
+    def waiting(
+        self, state: LeadState, campaigns: Iterable[str], after_id: int, limit: int
+    ) -> list[Leftover]:
+        """What a run would take over from earlier ones, only looked at: planned, deferred and due, or held; by id."""
+        names = sorted(campaigns)
+        params = {
+            "campaigns": names,
+            "after": after_id,
+            "limit": limit,
+            "run": self.run_id,
+            "state": state.value,
+        }
+        with self.store.read() as connection:
+            params["now"] = self.store.now_ms_value(connection)
+            return [Leftover(*row) for row in connection.execute(_LOOK, params)] if names else []
 
     def close(self, leads: Sequence[tuple[int, Gate]]) -> None:
         """Turn planned leads back to deferred or suppressed: (id, what closes it)."""

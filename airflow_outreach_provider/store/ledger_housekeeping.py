@@ -10,8 +10,16 @@ import sqlalchemy as sa
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger_schema import attempts, audit, leads, runs
 from airflow_outreach_provider.store.schema import to_ms
+from airflow_outreach_provider.store.suppressions_write import EMAIL
 
 _GROUP = 1_000
+# Whose address is on the list stays on it by number: the two are about to be parted.
+_LIST_NUMBERS = sa.text(
+    "INSERT INTO suppressions (campaign, phone, reason, source, added_at, by_stop_word) "
+    "SELECT s.campaign, l.phone, s.reason, s.source, s.added_at, s.by_stop_word FROM suppressions s "
+    f"JOIN leads l ON s.phone = '{EMAIL}' || l.email_hash "
+    "WHERE l.updated_at < :old AND l.phone IS NOT NULL ON CONFLICT (phone, campaign) DO NOTHING"
+)
 
 
 def purge_leads(store: Store, before: datetime) -> dict[str, int]:
@@ -24,6 +32,7 @@ def purge_leads(store: Store, before: datetime) -> dict[str, int]:
     :return: rows by what became of them.
     """
     old = to_ms(before)
+    store.retrying(lambda connection: connection.execute(_LIST_NUMBERS, {"old": old}))
     done = {
         "leads removed": _in_groups(
             store,

@@ -110,14 +110,37 @@ attempts = sa.Table(
 suppressions = sa.Table(
     "suppressions",
     metadata,
-    # The do-not-contact list. campaign '' is every campaign.
+    # The do-not-contact list. campaign '' is every campaign. See store.suppressions_write for row_of.
     sa.Column("id", BigId, primary_key=True, autoincrement=True),
     sa.Column("campaign", sa.Text, nullable=False, server_default=""),
+    # E.164, or "email:" and the SHA-256 of an address.
     sa.Column("phone", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Column("source", sa.Text, nullable=False, server_default="", comment="who or what added it"),
     sa.Column("added_at", UtcTime, nullable=False),
+    sa.Column(
+        "row_of",
+        sa.BigInteger,
+        comment="the entry whose number this is in another writing; NULL for entries themselves",
+    ),
+    sa.Column(
+        "spread",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="whether its other writings were written",
+    ),
+    sa.Column(
+        "by_stop_word",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="set by a message that was a stop word: START lifts it",
+    ),
     sa.UniqueConstraint("phone", "campaign"),
+    sa.Index("ix_suppressions_row_of", "row_of", **_where("row_of IS NOT NULL")),
+    sa.Index("ix_suppressions_unspread", "id", **_where("NOT spread")),
+    sa.Index("ix_suppressions_by_stop_word", "source", **_where("by_stop_word")),
 )
 
 audit = sa.Table(

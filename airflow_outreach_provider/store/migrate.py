@@ -13,11 +13,12 @@ from alembic.script import ScriptDirectory
 
 from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.private_file import tighten
 from airflow_outreach_provider.store.tables import metadata
 
 # Named apart, so that the store may share a database with other applications.
 VERSION_TABLE = "outreach_alembic_version"
-HEAD = "0002"
+HEAD = "0004"
 
 _ADVISORY_LOCK = 0x6F757472  # "outr": one upgrade at a time on PostgreSQL
 
@@ -67,6 +68,8 @@ def upgrade(store: Store) -> bool:
                 transactional_ddl=True,
             )
             environment.run_migrations()
+    if steps:
+        tighten(store.url)
     return bool(steps)  # none where another process was quicker
 
 

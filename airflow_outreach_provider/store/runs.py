@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.core.states import RunState
+from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger_schema import runs
+from airflow_outreach_provider.store.ledger_schema import leads, runs
 from airflow_outreach_provider.store.schema import to_ms
 
 
@@ -96,6 +96,26 @@ def start(
         return Started(run_id, held, resent)
 
     return store.retrying(work)
+
+
+def texted_since(store: Store, owner: Owner, plan_task_id: str) -> int:
+    """How many people a task instance has texted, or may have, since another task of its DAG run last planned."""
+    with store.read() as connection:
+        planned_at = connection.execute(
+            sa.select(sa.func.max(runs.c.started_at)).where(
+                runs.c.dag_id == owner.dag_id,
+                runs.c.task_id == plan_task_id,
+                runs.c.airflow_run_id == owner.run_id,
+            )
+        ).scalar()
+        mine = sa.select(runs.c.id).where(runs.c.owner == owner.key, runs.c.dry_run.is_(False))
+        sent = sa.select(sa.func.count()).where(
+            leads.c.run_id.in_(mine),
+            leads.c.state.in_([LeadState.ACCEPTED, LeadState.HELD, LeadState.SENDING]),
+        )
+        if planned_at is not None:
+            sent = sent.where(leads.c.sent_at >= planned_at)
+        return int(connection.execute(sent).scalar_one())
 
 
 def expire(store: Store, connection: sa.Connection, now: datetime) -> int:

@@ -1,6 +1,7 @@
 """The do-not-contact list: who must not be reached, in one campaign or in all (campaign ``""``).
 
-Numbers are E.164; reading what people type is the caller's. A listed person is never claimed for sending,
+Numbers are E.164, and count in every writing of the line; reading what people type is the caller's. Of e-mail
+addresses only the hash is kept. A listed person is never claimed for sending,
 whatever the ledger says, and a number that is taken off the list is reached again by the next run that reads it.
 """
 
@@ -14,18 +15,26 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_phone
-from airflow_outreach_provider.store import audit
+from airflow_outreach_provider.store import audit, suppressions_write
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger_schema import leads, suppressions
 from airflow_outreach_provider.store.schema import to_ms
+from airflow_outreach_provider.store.suppressions_write import EMAIL
 from airflow_outreach_provider.store.views_paging import PAGE_SIZE, Page, Scan, every
 
 _AT_ONCE = 1000
 
+__all__ = [
+    "EMAIL", "SuppressionRow", "add", "entries", "every_entry", "find", "phones_of", "remove", "shown", "spread", "suppress",
+]  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class SuppressionRow:
-    """A number on the list. :ivar campaign: empty for every campaign. :ivar source: who or what added it."""
+    """A number, or the hash of an address after ``email:``, on the list.
+
+    :ivar campaign: empty for every campaign. :ivar source: who or what added it.
+    """
 
     id: int
     campaign: str
@@ -36,25 +45,31 @@ class SuppressionRow:
 
 
 _SCAN = Scan(suppressions, [suppressions.c.id], [suppressions.c[name] for name in SuppressionRow.__slots__])
-_INSERT = sa.text(
-    "INSERT INTO suppressions (campaign, phone, reason, source, added_at) "
-    "VALUES (:campaign, :phone, :reason, :source, :now) ON CONFLICT (phone, campaign) DO NOTHING"
-)
 
 
-def suppress(store: Store, phones: Collection[str], *, reason: str, source: str, campaign: str = "") -> int:
-    """Put numbers on the list; a number that is on it keeps its first reason.
+def suppress(
+    store: Store,
+    phones: Collection[str],
+    *,
+    reason: str,
+    source: str,
+    campaign: str = "",
+    email_hashes: Collection[str] = (),
+) -> int:
+    """Put numbers and addresses on the list; what is on it keeps its first reason.
 
     :param phones: E.164.
+    :param email_hashes: ``core.emails.hash_email`` of addresses.
     :param reason: a stable word, e.g. ``unsubscribed``.
     :param source: who or what said so.
     :param campaign: only for this one; all where empty.
     :return: how many were new.
     """
-    if not phones:
+    listed = [*phones, *(EMAIL + each for each in email_hashes)]
+    if not listed:
         return 0
     return store.retrying(
-        lambda connection: _insert(connection, store, phones, reason=reason, source=source, campaign=campaign)
+        lambda connection: _insert(connection, store, listed, reason=reason, source=source, campaign=campaign)
     )
 
 
@@ -78,16 +93,15 @@ def add(
 
 
 def remove(store: Store, phones: Iterable[str], *, actor: str, campaign: str = "", note: str = "") -> int:
-    """A person takes numbers off the list of this campaign (or, where empty, of all); how many were on it."""
+    """A person takes entries off the list of this campaign (or, where empty, of all); how many were on it.
+
+    :param phones: E.164 in any writing of the line, or an entry's ``email:`` and hash.
+    """
     total = 0
     for group in _groups(phones):
 
         def work(connection: sa.Connection, group: list[str] = group) -> int:
-            gone = connection.execute(
-                suppressions.delete().where(
-                    suppressions.c.phone.in_(group), suppressions.c.campaign == campaign
-                )
-            ).rowcount
+            gone = suppressions_write.remove(connection, group, campaign)
             _write_audit(connection, store, actor, "unsuppress", group, gone, campaign, note)
             return gone
 
@@ -103,8 +117,9 @@ def entries(
     cursor: str | None = None,
     limit: int = PAGE_SIZE,
 ) -> Page[SuppressionRow]:
-    """The list, newest first. :param phone: E.164. :param campaign: None for any."""
-    branch = [suppressions.c.phone == phone] if phone else []
+    """The list, newest first. :param phone: E.164 in any writing of the line. :param campaign: None for any."""
+    entry = suppressions.c.row_of.is_(None)
+    branch = [entry, suppressions_write.in_every_writing(phone)] if phone else [entry]
     residual = [] if campaign is None else [lambda c: c.campaign == campaign]
     with store.read() as connection:
         page = _SCAN.page(connection, branches=[branch], residual=residual, cursor=cursor, limit=limit)
@@ -116,6 +131,13 @@ def every_entry(
 ) -> Iterator[SuppressionRow]:
     """All of them, read page by page: for an export."""
     return every(lambda cursor: entries(store, phone=phone, campaign=campaign, cursor=cursor, limit=chunk))
+
+
+def shown(phone: str) -> str:
+    """How an entry's number is shown to anybody: masked, and an address by the start of its hash."""
+    if phone.startswith(EMAIL):
+        return f"e-mail {phone.removeprefix(EMAIL)[:8]}… (hashed)"
+    return mask_phone(phone)
 
 
 def find(store: Store, ids: Collection[int]) -> list[SuppressionRow]:
@@ -135,27 +157,32 @@ def phones_of(store: Store, email_hash: str) -> list[str]:
         return sorted(set(connection.execute(found).scalars()))
 
 
+def spread(store: Store) -> None:
+    """Give entries that were written by hand, or by a former version, their other writings."""
+    with store.read() as connection:
+        if connection.execute(suppressions_write.UNSPREAD).first() is None:
+            return
+    while store.retrying(suppressions_write.spread):
+        pass
+
+
 def _insert(
     connection: sa.Connection,
     store: Store,
-    phones: Collection[str],
+    listed: Collection[str],
     *,
     reason: str,
     source: str,
     campaign: str,
 ) -> int:
     now = to_ms(store.now(connection))
-    added = 0
-    for phone in sorted(set(phones)):
-        values = {"campaign": campaign, "phone": phone, "reason": reason, "source": source, "now": now}
-        added += connection.execute(_INSERT, values).rowcount
-    return added
+    return suppressions_write.insert(connection, now, listed, reason=reason, source=source, campaign=campaign)
 
 
 def _groups(phones: Iterable[str]) -> Iterable[list[str]]:
     group: list[str] = []
     for phone in phones:
-        if not (
+        if not phone.startswith(EMAIL) and not (
             phone.startswith("+") and phone[1:].isascii() and phone[1:].isdigit() and 8 <= len(phone) <= 16
         ):
             raise ConfigurationError(
@@ -179,7 +206,7 @@ def _write_audit(
     campaign: str,
     note: str,
 ) -> None:
-    who = mask_phone(phones[0]) if len(phones) == 1 else f"{len(phones)} numbers"
+    who = shown(phones[0]) if len(phones) == 1 else f"{len(phones)} numbers"
     subject = f"{who} in {campaign or 'all campaigns'}"
     audit.record_with(
         connection, store.now(connection), actor, action, subject=subject, count=count, note=note

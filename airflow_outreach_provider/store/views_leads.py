@@ -8,9 +8,11 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.phone_lines import other_writings
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger_schema import attempts, leads, runs, suppressions
+from airflow_outreach_provider.store.suppressions_write import EMAIL
 from airflow_outreach_provider.store.views_paging import PAGE_SIZE, Condition, Page, Scan, distinct, every
 
 
@@ -128,7 +130,7 @@ def _plan(
         residual += [by_state] if state else []
         residual += [by_campaign] if campaign else []
         residual += [lambda c: c.run_id == run_id] if run_id is not None else []
-        return [[leads.c.phone == wanted.phone]], residual
+        return [[leads.c.phone.in_([wanted.phone, *other_writings(wanted.phone)])]], residual
     if run_id is not None:
         residual += [by_state] if state else []
         residual += [by_campaign] if campaign else []
@@ -163,11 +165,13 @@ def lead_story(store: Store, lead_id: int, *, with_payload: bool = False) -> Lea
         if lead.phone:
             same = sa.select(*_COLUMNS).where(leads.c.phone == lead.phone, leads.c.id != lead_id).limit(50)
             others = [LeadRow(*each) for each in connection.execute(same)]
-            query = sa.select(suppressions.c.campaign, suppressions.c.reason)
-            listed = {
-                str(each[0]): str(each[1])
-                for each in connection.execute(query.where(suppressions.c.phone == lead.phone))
-            }
+            addresses = sa.select(EMAIL + leads.c.email_hash).where(
+                leads.c.phone == lead.phone, leads.c.email_hash.is_not(None)
+            )
+            query = sa.select(suppressions.c.campaign, suppressions.c.reason).where(
+                sa.or_(suppressions.c.phone == lead.phone, suppressions.c.phone.in_(addresses))
+            )
+            listed = {str(each[0]): str(each[1]) for each in connection.execute(query)}
     return LeadStory(lead, history, others, listed, row[-1] if with_payload else None)
 
 

@@ -23,9 +23,10 @@ router = APIRouter(prefix="/api", tags=["act"], dependencies=[edits_connection])
 
 
 class Enable(Go):
-    """``release``: which held deliveries are sent: all, the latest of each contact, or none."""
+    """``release``: which held deliveries are sent: all, the latest of each contact, or none. Nobody's default:
+    what is not sent is dead, and what is sent cannot be called back."""
 
-    release: Release = Release.ALL
+    release: Release
 
 
 class Disable(Go):
@@ -48,23 +49,25 @@ _FATE = {
 def enable_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Enable) -> Answer:
     """Let deliveries to an endpoint go on."""
     _endpoint_is_known(store, connection_id)
-    if asked.go:
-        sent = by_hand.enable_endpoint(store, connection_id, asked.release, actor=who.name)
-        pending = amount(sent, "held delivery is", "held deliveries are")
-        return Answer(says=f"{connection_id} is enabled; {pending} pending.", count=sent, done=True)
     waiting = by_hand.held(store, connection_id)
-    what = (
-        f" {amount(waiting, 'delivery waits', 'deliveries wait')}: {_FATE[asked.release]}." if waiting else ""
+    plan = Answer(
+        says=f"{connection_id} will get deliveries again. Held deliveries ({waiting:,}): {_FATE[asked.release]}.",
+        count=max(1, waiting),
     )
-    return Answer(says=f"{connection_id} will get deliveries again.{what}", count=max(1, waiting))
+    if not asked.agreed(plan):
+        return plan
+    sent = by_hand.enable_endpoint(store, connection_id, asked.release, actor=who.name)
+    pending = amount(sent, "held delivery is", "held deliveries are")
+    return Answer(says=f"{connection_id} is enabled; {pending} pending.", count=sent, done=True)
 
 
 @router.post("/endpoints/{connection_id:path}/disable")
 def disable_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Disable) -> Answer:
     """Stop deliveries to an endpoint; they are held."""
     _endpoint_is_known(store, connection_id)
-    if not asked.go:
-        return Answer(says=f"Deliveries to {connection_id} will be held, not lost.", count=1)
+    plan = Answer(says=f"Deliveries to {connection_id} will be held, not lost.", count=1)
+    if not asked.agreed(plan):
+        return plan
     by_hand.disable_endpoint(store, connection_id, reason=asked.reason, actor=who.name)
     return Answer(says=f"{connection_id} is disabled; its deliveries are held.", count=1, done=True)
 
@@ -73,10 +76,9 @@ def disable_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, 
 def test_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Go) -> Answer:
     """Send one signed test event that names no person."""
     endpoint = get_endpoint(connection_id)
-    if not asked.go:
-        return Answer(
-            says=f"One signed test event, without any person in it, goes to {connection_id}.", count=1
-        )
+    plan = Answer(says=f"One signed test event, without any person in it, goes to {connection_id}.", count=1)
+    if not asked.agreed(plan):
+        return plan
     audit.record(store, who.name, "test endpoint", subject=connection_id)
     ok, said = send_test(endpoint, datetime.now(UTC))
     return Answer(says=f"{connection_id} {'answered' if ok else 'failed'}: {said}", count=1, done=True)
@@ -86,8 +88,9 @@ def test_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, ask
 def enable_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Go) -> Answer:
     """Take events of a source again."""
     _source_is_known(store, connection_id)
-    if not asked.go:
-        return Answer(says=f"Events of {connection_id} will be taken again.", count=1)
+    plan = Answer(says=f"Events of {connection_id} will be taken again.", count=1)
+    if not asked.agreed(plan):
+        return plan
     by_hand.enable_source(store, connection_id, actor=who.name)
     return Answer(says=f"{connection_id} is on, within a few seconds.", count=1, done=True)
 
@@ -96,12 +99,13 @@ def enable_source(who: Editor, store: StoreDep, connection_id: ConnectionId, ask
 def disable_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Disable) -> Answer:
     """Take no more events of a source: its requests are answered 503, its contact list is not polled."""
     _source_is_known(store, connection_id)
-    if not asked.go:
-        return Answer(
-            says=f"Events of {connection_id} will be refused (503). The platform tries some of them again for a while; "
-            "what it gives up is lost, and after some failures it may stop sending.",
-            count=1,
-        )
+    plan = Answer(
+        says=f"Events of {connection_id} will be refused (503). The platform tries some of them again for a while; "
+        "what it gives up is lost, and after some failures it may stop sending.",
+        count=1,
+    )
+    if not asked.agreed(plan):
+        return plan
     by_hand.disable_source(store, connection_id, reason=asked.reason, actor=who.name)
     return Answer(says=f"{connection_id} is off, within a few seconds.", count=1, done=True)
 
@@ -109,11 +113,12 @@ def disable_source(who: Editor, store: StoreDep, connection_id: ConnectionId, as
 @router.post("/sources/{connection_id:path}/check")
 def check_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Go) -> Answer:
     """Check a source's connection, and its contact list where that is set up. Sends nothing to anybody."""
-    if not asked.go:
-        return Answer(
-            says=f"The fields of {connection_id} are checked, and its contact list is read if it has one.",
-            count=1,
-        )
+    plan = Answer(
+        says=f"The fields of {connection_id} are checked, and its contact list is read if it has one.",
+        count=1,
+    )
+    if not asked.agreed(plan):
+        return plan
     audit.record(store, who.name, "check source", subject=connection_id)
     _ok, said = OutreachSourceHook(connection_id).test_connection()
     return Answer(says=said, count=1, done=True)

@@ -60,15 +60,16 @@ def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> Answer:
     )
     counts = by_hand.redeliverable(store, wanted)
     count = sum(counts.values())
-    if asked.agreed(count):
-        done = by_hand.redeliver(store, wanted, actor=who.name, expected=count)
-        return Answer(says=f"{amount(done, 'delivery', 'deliveries')} pending again.", count=done, done=True)
     delivered = counts.get(DeliveryState.DELIVERED.value, 0)
     twice = f" {amount(delivered, 'of them was', 'of them were')} delivered before." if delivered else ""
-    return Answer(
+    plan = Answer(
         says=f"{amount(count, 'delivery', 'deliveries')} will be sent by the next run of the route.{twice}",
         count=count,
     )
+    if not asked.agreed(plan):
+        return plan
+    done = by_hand.redeliver(store, wanted, actor=who.name, expected=count)
+    return Answer(says=f"{amount(done, 'delivery', 'deliveries')} pending again.", count=done, done=True)
 
 
 @router.post("/replay")
@@ -79,11 +80,12 @@ def replay(who: Editor, store: StoreDep, asked: Replay) -> Answer:
         until=asked.until, event_ids=asked.event_ids,
     )  # fmt: skip
     count = events.count(store, asked.consumer)
-    if asked.agreed(count):
-        done = events.replay(store, asked.consumer, actor=who.name, expected=count)
-        return Answer(says=f"{amount(done, 'event')} will be read again.", count=done, done=True)
-    return Answer(
+    plan = Answer(
         says=f"{amount(count, 'event')} will be read again by {asked.consumer}. A route that delivered them before "
         "keeps its deliveries: use redeliver for those.",
         count=count,
     )
+    if not asked.agreed(plan):
+        return plan
+    done = events.replay(store, asked.consumer, actor=who.name, expected=count)
+    return Answer(says=f"{amount(done, 'event')} will be read again.", count=done, done=True)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.masking import mask_phone
+from airflow_outreach_provider.core.phone_listed import read_listed
 from airflow_outreach_provider.core.phones import parse_phone
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.services import resolve as resolving
@@ -64,20 +64,9 @@ def resolve(who: Editor, store: StoreDep, asked: Resolve) -> Answer:
     )
     wanted = by_filter if asked.ids is None else asked.ids
     found = resolving.count(store, wanted)
-    planned = to is LeadState.PLANNED
-    if not asked.agreed(found.sendable if planned else found.held):
-        if planned:
-            lost = found.held - found.sendable
-            kept = f" {amount(lost, 'has', 'have')} no payload any more and would stay held." if lost else ""
-            return Answer(
-                says=f"{amount(found.sendable, 'held lead')} will be sent by the next run. Anybody who was texted "
-                f"already is texted twice.{kept}",
-                count=found.sendable,
-            )
-        return Answer(
-            says=f"{amount(found.held, 'held lead')} will count as texted and not be sent again.",
-            count=found.held,
-        )
+    plan = _would_send(found) if to is LeadState.PLANNED else _would_count(found)
+    if not asked.agreed(plan):
+        return plan
     done = resolving.resolve(store, wanted, to, actor=who.name)
     return Answer(says=f"{amount(done, 'lead')} resolved as {to.value}.", count=done, done=True)
 
@@ -86,7 +75,7 @@ def resolve(who: Editor, store: StoreDep, asked: Resolve) -> Answer:
 def suppress(who: Editor, store: StoreDep, asked: Suppress) -> Answer:
     """Put numbers on the do-not-contact list."""
     words = [word for word in re.split(r"[\n,;]+", asked.phones) if word.strip()]
-    phones = [parse_phone(word).e164 for word in words]
+    phones = [number for word in words for number in read_listed(word)]
     for lead_id in asked.lead_ids or ():
         story = lead_story(store, lead_id)
         if story is not None and story.lead.phone:
@@ -95,10 +84,11 @@ def suppress(who: Editor, store: StoreDep, asked: Suppress) -> Answer:
     if not phones:
         raise ConfigurationError("there is no number", "write at least one, with its country code")
     where = f"the campaign {asked.campaign}" if asked.campaign else "every campaign"
-    if not asked.agreed(len(phones)):
-        return Answer(
-            says=f"{amount(len(phones), 'number')} will not be contacted in {where}.", count=len(phones)
-        )
+    plan = Answer(
+        says=f"{amount(len(phones), 'number')} will not be contacted in {where}.", count=len(phones)
+    )
+    if not asked.agreed(plan):
+        return plan
     new = suppressions.add(
         store, phones, actor=who.name, reason=asked.reason or "manual", campaign=asked.campaign
     )
@@ -113,9 +103,10 @@ def suppress(who: Editor, store: StoreDep, asked: Suppress) -> Answer:
 def unsuppress(who: Editor, store: StoreDep, asked: Unsuppress) -> Answer:
     """Take entries off the do-not-contact list."""
     rows = suppressions.find(store, asked.ids)
-    if not asked.agreed(len(rows)):
-        whose = mask_phone(rows[0].phone) if len(rows) == 1 else amount(len(rows), "entry", "entries")
-        return Answer(says=f"{whose} will be taken off the list, and may be texted again.", count=len(rows))
+    whose = suppressions.shown(rows[0].phone) if len(rows) == 1 else amount(len(rows), "entry", "entries")
+    plan = Answer(says=f"{whose} will be taken off the list, and may be texted again.", count=len(rows))
+    if not asked.agreed(plan):
+        return plan
     gone = sum(
         suppressions.remove(
             store, [row.phone], actor=who.name, campaign=row.campaign, note=f"was {row.reason}"
@@ -123,3 +114,15 @@ def unsuppress(who: Editor, store: StoreDep, asked: Unsuppress) -> Answer:
         for row in rows
     )
     return Answer(says=f"{amount(gone, 'entry', 'entries')} removed.", count=gone, done=True)
+
+
+def _would_send(found: resolving.HeldCount) -> Answer:
+    lost = found.held - found.sendable
+    kept = f" {amount(lost, 'has', 'have')} no payload any more and would stay held." if lost else ""
+    says = f"{amount(found.sendable, 'held lead')} will be sent by the next run. Anybody who was texted already is texted twice.{kept}"
+    return Answer(says=says, count=found.sendable)
+
+
+def _would_count(found: resolving.HeldCount) -> Answer:
+    says = f"{amount(found.held, 'held lead')} will count as texted and not be sent again."
+    return Answer(says=says, count=found.held)

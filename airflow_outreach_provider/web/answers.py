@@ -26,24 +26,30 @@ class Answer(BaseModel):
 class Go(BaseModel):
     """``go``: do it; without it the action only counts.
 
-    ``expect``: the count that was confirmed. Where more rows are meant by now, nothing is done.
+    ``expect``: the count that was confirmed; ``confirmed``: the sentence that was. Where by now another number of
+    rows is meant, or something else would be said, nothing is done.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     go: bool = False
     expect: Annotated[int, Field(ge=0)] | None = None
+    confirmed: Annotated[str, Field(max_length=2000)] | None = None
 
-    def agreed(self, count: int) -> bool:
-        """Whether to act. :param count: how many rows are meant now.
+    def agreed(self, plan: Answer) -> bool:
+        """Whether to act. :param plan: what would be done now.
 
-        :raises HTTPException: 409, more than was confirmed.
+        :raises HTTPException: 409, that is not what was confirmed.
         """
-        if self.go and self.expect is not None and count > self.expect:
+        if not self.go:
+            return False
+        if self.expect is not None and plan.count != self.expect:
             raise HTTPException(
-                409, f"{count:,} rows are meant by now, {self.expect:,} were confirmed: look again"
+                409, f"{plan.count:,} rows are meant by now, {self.expect:,} were confirmed: look again"
             )
-        return self.go
+        if self.confirmed is not None and plan.says != self.confirmed:
+            raise HTTPException(409, f"something else was confirmed; by now: {plan.says} Look again")
+        return True
 
 
 def one_way_to_choose(ids: object, filters: dict[str, object], everything: bool) -> None:

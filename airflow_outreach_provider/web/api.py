@@ -139,7 +139,7 @@ def get_audit(_who: Reader, store: StoreDep, cursor: asked.Cursor = None) -> Lis
 
 
 def task_ref(
-    dag_id: asked.Line,
+    dag_id: asked.DagId,
     run_id: asked.Line,
     task_id: asked.Line,
     map_index: str = "-1",
@@ -153,7 +153,7 @@ def task_ref(
 def get_task(
     _who: OfTask,
     store: StoreDep,
-    dag_id: asked.Line,
+    dag_id: asked.DagId,
     run_id: asked.Line,
     task_id: asked.Line,
     map_index: str = "-1",

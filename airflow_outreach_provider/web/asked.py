@@ -42,6 +42,8 @@ Blank = BeforeValidator(blank_as_none)
 _LINE = r"^[^\x00-\x1f\x7f]*$"
 Line = Annotated[str, Field(max_length=250, pattern=_LINE)]
 Short = Annotated[str, Field(max_length=60, pattern=_LINE)]
+# As Airflow lets a DAG be called. Its own check takes an empty id, and ~, for a question about any DAG.
+DagId = Annotated[str, Field(min_length=1, max_length=250, pattern=r"^[\w.-]+$")]
 RowId = Annotated[int, Field(ge=0, lt=2**63)]
 
 Text = Annotated[Line | None, Blank]

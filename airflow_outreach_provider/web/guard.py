@@ -64,11 +64,11 @@ class Guard:
         if refusal := self._refusal(Headers(scope=scope)):
             await _answer(send_with_headers, 403, refusal)
             return
-        body = await _read(receive)
+        body = await read_body(receive)
         if body is None:
             await _answer(send_with_headers, 413, f"more than {MAX_BODY_BYTES} bytes: send it in parts")
             return
-        await self.app(scope, _replay(body, receive), send_with_headers)
+        await self.app(scope, replay(body, receive), send_with_headers)
 
     def _refusal(self, headers: Headers) -> str | None:
         """Why this request must not change anything; None where it may, as far as its origin goes."""
@@ -99,8 +99,8 @@ def _out_of_the_log(scope: Scope) -> Scope:
     return ours
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body, or None when it is too long."""
+async def read_body(receive: Receive, most: float = MAX_BODY_BYTES) -> bytes | None:
+    """The whole body, or None when it has more than ``most`` bytes."""
     parts: list[bytes] = []
     length = 0
     while True:
@@ -109,23 +109,24 @@ async def _read(receive: Receive) -> bytes | None:
             return b"".join(parts)
         parts.append(message.get("body", b""))
         length += len(parts[-1])
-        if length > MAX_BODY_BYTES:
+        if length > most:
             return None
         if not message.get("more_body"):
             return b"".join(parts)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def replay(body: bytes, receive: Receive) -> Receive:
+    """What gives this body, as if it came now."""
     given = False
 
-    async def replay() -> Message:
+    async def again() -> Message:
         nonlocal given
         if given:
             return await receive()
         given = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return replay
+    return again
 
 
 async def _answer(send: Send, status: int, detail: str) -> None:

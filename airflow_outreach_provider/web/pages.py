@@ -234,7 +234,7 @@ def task_page(
     request: Request,
     who: OfTask,
     store: StoreDep,
-    dag_id: asked.Line,
+    dag_id: asked.DagId,
     run_id: asked.Line,
     task_id: asked.Line,
     map_index: str = "-1",

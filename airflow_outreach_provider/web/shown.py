@@ -12,6 +12,7 @@ from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_
 from airflow_outreach_provider.store.audit import AuditRow
 from airflow_outreach_provider.store.deliveries_admin import AttemptRow, DeliveryRow
 from airflow_outreach_provider.store.suppressions import SuppressionRow
+from airflow_outreach_provider.store.suppressions import shown as shown_number
 from airflow_outreach_provider.store.views_events import EventRow
 from airflow_outreach_provider.store.views_leads import LeadAttempt, LeadRow
 from airflow_outreach_provider.store.views_runs import RunRow, RunTask
@@ -267,7 +268,7 @@ def suppression(row: SuppressionRow, *, reveal: bool = False) -> Suppression:
     named = {name: getattr(row, name) for name in Suppression.model_fields}
     if not reveal:
         named |= {
-            "phone": mask_phone(row.phone),
+            "phone": shown_number(row.phone),
             "reason": mask_text(row.reason),
             "source": mask_text(row.source),
         }

@@ -5,11 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 
+from airflow_outreach_provider.hooks.advice import with_advice
 from airflow_outreach_provider.workflows.arguments import LINT_ARGUMENTS
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    codes: list[int] = []
+    with_advice(lambda: codes.append(_run(arguments)))
+    return codes[0]
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m airflow_outreach_provider.workflows")
     commands = parser.add_subparsers(dest="command", required=True)
     lint_parser = commands.add_parser("lint", help="check workflow files; exit code 1 with mistakes")
@@ -17,7 +25,10 @@ def main(argv: list[str] | None = None) -> int:
         lint_parser.add_argument(*flags, **keywords)
     commands.add_parser("schema", help="print the JSON Schema of workflow files")
     commands.add_parser("reference", help="print the reference page")
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "schema":
         from airflow_outreach_provider.workflows.starting import schema_text
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from typing import Any
 
 Argument = tuple[tuple[str, ...], dict[str, Any]]
 """Flags, then the keywords argparse's add_argument and Airflow's Arg share."""
+
+
+def _at_least_one(text: str) -> int:
+    if not (text.isdecimal() and int(text[:20]) > 0):
+        raise ArgumentTypeError(f"{text!r} is not a whole number greater than 0")
+    return int(text)
+
 
 _OUTPUT: Argument = (
     ("-o", "--output"),
@@ -42,7 +50,7 @@ INIT_ARGUMENTS: tuple[Argument, ...] = (
 PLAN_ARGUMENTS: tuple[Argument, ...] = (
     _NAME,
     _PATH,
-    (("--limit",), {"type": int, "default": None, "help": "read no more rows than this"}),
+    (("--limit",), {"type": _at_least_one, "default": None, "help": "read no more rows than this"}),
     _OUTPUT,
 )
 EXPLAIN_ARGUMENTS: tuple[Argument, ...] = (_NAME, _PATH, _OUTPUT)

@@ -1,4 +1,4 @@
-"""A broken workflow file as an import error of its own.
+"""A broken workflow, or a broken file of them, as an import error of its own.
 
 Airflow lets a DAG file have one import error, and then it stops every DAG of that file: the healthy
 workflows would stop with the broken one. But a DAG that cannot be serialised is an error under *its own*

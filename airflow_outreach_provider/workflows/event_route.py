@@ -31,7 +31,8 @@ def build_event_route(name: str, model: EventRoute) -> None:
         poll_interval=model.poll_interval.total_seconds(),
         timeout=wait.total_seconds(),
         deferrable=True,
-        # A day without an event is no failure; the next run waits on.
+        # With schedule: events a run that finds nothing has nothing to wait for; any other waits, and a day
+        # without an event is no failure.
         soft_fail=True,
     ).output
     task_id, operator, arguments = _target(model)

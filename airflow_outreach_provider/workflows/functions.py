@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.core.masking import mask_text
 
 
 def import_function(path: str) -> Callable[..., Any]:
@@ -21,6 +22,10 @@ def import_function(path: str) -> Callable[..., Any]:
     except ImportError as error:
         raise ConfigurationError(
             f"{path} cannot be imported: {error}", "put the module on the workers' Python path"
+        ) from error
+    except (Exception, SystemExit) as error:  # a module runs when it is imported, and may do anything
+        raise ConfigurationError(
+            f"{path} cannot be imported: {type(error).__name__}: {mask_text(str(error))}", "mend the module"
         ) from error
     if not callable(found):
         raise ConfigurationError(f"{module_name} has no function {name!r}", "check the name in the workflow")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetAny, CronTriggerTimetable, Param
 
+from airflow_outreach_provider.assets import contact_events
 from airflow_outreach_provider.core.workflows.loading import Loaded
-from airflow_outreach_provider.core.workflows.models import AirflowKnobs
-from airflow_outreach_provider.core.workflows.schedules import Schedule, ScheduleKind
+from airflow_outreach_provider.core.workflows.models import AirflowKnobs, EventRoute
+from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS, ONCE, Schedule, ScheduleKind
 from airflow_outreach_provider.workflows.functions import import_function
 
 # Named by Airflow as they are here, and left to Airflow where the workflow does not say.
@@ -36,7 +38,10 @@ _TASK_KNOBS = (
     "executor",
     "depends_on_past",
 )
-_NOT_CRON = frozenset({"@once", "@continuous"})
+# A run that waits for its retry must not keep others waiting; what begins by a ring may go on beside it.
+_RUNS_OF_EVENTS = 16
+# Long past and for ever the same: without one, Airflow's @continuous has one logical date for all runs.
+_START = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def new_dag(workflow: Loaded[AirflowKnobs], kind: str, params: Mapping[str, Param], file: str) -> DAG:
@@ -51,12 +56,17 @@ def new_dag(workflow: Loaded[AirflowKnobs], kind: str, params: Mapping[str, Para
     if model.on_retry_callback:
         defaults["on_retry_callback"] = [calling(path) for path in model.on_retry_callback]
     knobs = {name: getattr(model, name) for name in _DAG_KNOBS if getattr(model, name) is not None}
+    if isinstance(model, EventRoute) or model.schedule.cron == CONTINUOUS:
+        knobs.setdefault("start_date", _START)
+    by_events = model.schedule.kind is ScheduleKind.EVENTS
     return DAG(
         workflow.dag_id,
         description=model.description or _first_comment(workflow) or f"Outreach {kind} {workflow.name}",
-        schedule=schedule_of(model.schedule, model.timezone),
+        schedule=_events_of(workflow.name, model)
+        if by_events
+        else schedule_of(model.schedule, model.timezone),
         catchup=model.catchup,
-        max_active_runs=model.max_active_runs,
+        max_active_runs=model.max_active_runs or (_RUNS_OF_EVENTS if by_events else 1),
         tags=["outreach", kind, *model.tags],
         params={**params, **{name: _param(spec) for name, spec in model.params.items()}},
         default_args=defaults,
@@ -73,15 +83,32 @@ def schedule_of(schedule: Schedule, timezone: str | None) -> Any:
         case ScheduleKind.BY_HAND:
             return None
         case ScheduleKind.CRON:
-            if timezone is None or schedule.cron in _NOT_CRON:
+            if schedule.cron == CONTINUOUS:
+                from airflow_outreach_provider.workflows.timetables import ContinuousTimetable
+
+                return ContinuousTimetable()
+            if timezone is None or schedule.cron == ONCE:
                 return schedule.cron
             return CronTriggerTimetable(schedule.cron, timezone=timezone)
         case ScheduleKind.SPAN:
             return schedule.every
+        case ScheduleKind.EVENTS:
+            raise AssertionError("whose events, the route says")
         case ScheduleKind.ALL_ASSETS:
             return [Asset(uri) for uri in schedule.assets]
         case ScheduleKind.ANY_ASSET:
             return AssetAny(*(Asset(uri) for uri in schedule.assets))
+
+
+def _events_of(name: str, model: AirflowKnobs) -> list[Asset]:
+    """What a route reads is all that its doorbell hears."""
+    assert isinstance(model, EventRoute)
+    return [
+        contact_events(
+            name, model.kinds, model.source, model.where,
+            poll_interval=model.poll_interval.total_seconds(), routes=[name], own_filter=True,
+        )
+    ]  # fmt: skip
 
 
 def calling(path: str) -> Callable[[Any], Any]:

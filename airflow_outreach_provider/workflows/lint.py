@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import TextIO
 
-from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.workflows.loading import Workflows
 from airflow_outreach_provider.core.workflows.problems import render, tidy
+from airflow_outreach_provider.hooks.advice import advice_on
 from airflow_outreach_provider.workflows.files import load_files
 
 CLEAN, MISTAKES, UNUSABLE = 0, 1, 2
@@ -32,10 +32,20 @@ def lint(
     :return: the exit code.
     """
     try:
-        loaded = load_files(paths)
-    except ConfigurationError as error:
-        print(json.dumps({"error": str(error)}) if as_json else str(error), file=out)
+        loaded = _look(paths, connections, data)
+    except Exception as error:
+        advice = advice_on(error)
+        if advice is None:
+            raise
+        print(json.dumps({"error": advice}) if as_json else advice, file=out)
         return UNUSABLE
+    print(_as_json(loaded) if as_json else _as_text(loaded), file=out)
+    return MISTAKES if loaded.problems else CLEAN
+
+
+def _look(paths: Sequence[str], connections: bool, data: bool) -> Workflows:
+    """Every mistake there is to find; what keeps from looking is raised."""
+    loaded = load_files(paths)
     if connections:
         from airflow_outreach_provider.workflows.lint_connections import check_connections, check_functions
 
@@ -46,8 +56,7 @@ def lint(
 
         loaded.problems += check_data(loaded.workflows)
     loaded.problems = tidy(loaded.problems)
-    print(_as_json(loaded) if as_json else _as_text(loaded), file=out)
-    return MISTAKES if loaded.problems else CLEAN
+    return loaded
 
 
 def _as_json(loaded: Workflows) -> str:

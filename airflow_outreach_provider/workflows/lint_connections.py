@@ -116,12 +116,13 @@ def airflow_connections() -> Connections:
     """Airflow's connections: secrets backends, environment and metadata database, as a task would find them."""
     import os
 
-    from airflow.exceptions import AirflowNotFoundException
     from airflow.models.connection import Connection
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
 
     def type_of(conn_id: str) -> str | None:
         try:
-            return str(Connection.get_connection_from_secrets(conn_id).conn_type or "")
+            return str(BaseHook.get_connection(conn_id).conn_type or "")
         except AirflowNotFoundException:
             return None
 

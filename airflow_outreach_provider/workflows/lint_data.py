@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import AirflowKnobs, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
 from airflow_outreach_provider.core.workflows.yaml_source import spot_within
+from airflow_outreach_provider.hooks.advice import advice_on
 
 _ROWS = 100
 Opener = Callable[[LeadSync, str], Iterator[Any]]
@@ -55,7 +56,8 @@ def _check(workflow: Loaded[AirflowKnobs], model: LeadSync, opener: Opener) -> l
     except OutreachError as error:
         return [Problem.at(workflow.spot(*where), str(error), "", _full(workflow, where))]
     except Exception as error:  # noqa: BLE001 - whatever the store of the file says, the reader needs to know
-        said = f"the source cannot be read: {type(error).__name__}: {mask_text(str(error))}"
+        said = advice_on(error) or f"{type(error).__name__}: {mask_text(str(error))}"
+        said = f"the source cannot be read: {said}"
         return [Problem.at(workflow.spot(*where), said, "", _full(workflow, where))]
     if not values:
         return []

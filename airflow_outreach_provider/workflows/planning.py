@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TextIO
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
+from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.core.workflows.models import LeadSync
+from airflow_outreach_provider.hooks.advice import advice_on
 from airflow_outreach_provider.workflows.choosing import choose_workflow
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.core.workflows.loading import Loaded
     from airflow_outreach_provider.core.workflows.models import AirflowKnobs
+    from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
     from airflow_outreach_provider.services.submit import SubmitRun
     from airflow_outreach_provider.services.tally import Tally
 
@@ -81,7 +85,7 @@ def dry_run(workflow: Loaded[AirflowKnobs], limit: int | None) -> SubmitRun:
     task = dag.get_task("submit")
     assert isinstance(task, SubmitLeadsOperator)
     now = datetime.now(UTC)
-    task.render_template_fields(_context({**dag.params.dump(), "dry_run": True, "limit": limit}, now))
+    _render(task, _context({**dag.params.dump(), "dry_run": True, "limit": limit}, now), workflow.name)
     task.dry_run = True
     hook = OutreachHook(task.outreach_conn_id)
     source = open_source(task.leads)
@@ -94,6 +98,20 @@ def dry_run(workflow: Loaded[AirflowKnobs], limit: int | None) -> SubmitRun:
         owner=owner,
         source=source.name,
     )
+
+
+def _render(task: SubmitLeadsOperator, context: Any, name: str) -> None:
+    """:raises ConfigurationError: a template fails, or what it names is not there."""
+    # The reason is ours to tell, once.
+    log = logging.getLogger("airflow.sdk.definitions._internal.templater")
+    before, log.disabled = log.disabled, True
+    try:
+        task.render_template_fields(context)
+    except Exception as error:
+        said = advice_on(error) or f"{type(error).__name__}: {mask_text(str(error))} — correct the template"
+        raise ConfigurationError(f"a template of {name} fails: {said}") from error
+    finally:
+        log.disabled = before
 
 
 def _context(params: Mapping[str, Any], now: datetime) -> Any:
@@ -118,8 +136,15 @@ def _context(params: Mapping[str, Any], now: datetime) -> Any:
 
 
 def _as_text(name: str, tally: Tally) -> str:
-    people = tally.counts[RowState.PLANNED]
-    lines = [f"{name}: {people:,} of {tally.read:,} rows would be texted; nothing was sent", ""]
+    people, left = tally.counts[RowState.PLANNED], tally.carried[RowState.PLANNED.value]
+    first = f"{name}: {people:,} of {tally.read:,} rows would be texted"
+    if left:
+        first = f"{name}: {people + left:,} people would be texted: {people:,} of {tally.read:,} rows, {left:,} left by earlier runs"
+    lines = [f"{first}; nothing was sent", ""]
+    lines += [
+        f"  left by {run or 'a run outside Airflow'}: {number:,}"
+        for run, number in tally.left_by.most_common()
+    ]
     for state, word in WORDS.items():
         if not tally.counts[state] and state is not RowState.PLANNED:
             continue
@@ -135,6 +160,8 @@ def _as_data(name: str, tally: Tally, failure: OutreachError | None) -> dict[str
     return {
         "workflow": name,
         "rows": tally.read,
+        "people": tally.to_text,
+        "left_by_earlier_runs": dict(tally.left_by),
         "states": {word.replace(" ", "_"): tally.counts[state] for state, word in WORDS.items()},
         "reasons": tally.by_reason(),
         "samples": {f"{state}/{reason}": shown for (state, reason), shown in tally.examples.items()},

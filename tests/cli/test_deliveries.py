@@ -97,7 +97,9 @@ def test_redeliver_counts_first_and_then_does_it(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("command", [("disable",), ("enable", "--release", "all")])
-def test_an_endpoint_nobody_knows_is_not_switched(command: tuple[str, ...], store: Store) -> None:
+def test_an_endpoint_nobody_knows_is_not_switched(
+    command: tuple[str, ...], store: Store, airflow_db: None
+) -> None:
     """A mistyped name is an error, not a new row."""
     with pytest.raises(SystemExit, match="there is no endpoint 'cmr_conn'"):
         run(command[0], "cmr_conn", *command[1:])

@@ -19,13 +19,14 @@ NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
     [
         ([200, 201, 202, 204, 299], Verdict.DELIVERED),
         ([301, 302, 303, 307, 308], Verdict.RETRY),
-        ([400, 401, 403, 404, 405, 409, 413, 415, 418, 422, 451, 499], Verdict.REFUSED),
+        ([401, 403, 407], Verdict.ENDPOINT),
+        ([400, 404, 405, 409, 413, 415, 418, 422, 451, 499], Verdict.REFUSED),
         ([410], Verdict.GONE),
         ([408, 425, 429, 500, 501, 502, 503, 504, 520, 599, 101, 600, 999], Verdict.RETRY),
     ],
 )
 def test_every_status_has_its_verdict(statuses: list[int], verdict: Verdict) -> None:
-    """2xx is delivered, 410 disables, other 4xx are refused for good, everything else is tried again."""
+    """2xx is delivered, 410 disables, 401 and 403 are the endpoint's fault, other 4xx are refused for good, everything else is tried again."""
     assert {judge_answer(status, None, NOW).verdict for status in statuses} == {verdict}
 
 

@@ -111,9 +111,8 @@ def test_a_live_page_leaves_a_person_alone(world: Any, ada: Any) -> None:
     ada.evaluate("document.getElementById('main').dataset.live = '1'")
     ada.get_by_text("Answer", exact=True).first.click()
     summary = ada.locator("summary").first
-    ada.evaluate("window.first = document.querySelector('details')")
-    ada.evaluate("refresh(true)")
-    ada.wait_for_function("document.querySelector('details') !== window.first")
+    with ada.expect_response("**/deliveries/*"):
+        ada.evaluate("refresh(true)")
     assert ada.locator("details[open]").count() == 1
     expect(summary).to_be_focused()
     ada.goto(f"{world.url}/leads")

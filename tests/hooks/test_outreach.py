@@ -21,7 +21,7 @@ from airflow_outreach_provider.core.errors import (
 )
 from airflow_outreach_provider.core.leads import Lead
 from airflow_outreach_provider.hooks.outreach import OutreachHook
-from airflow_outreach_provider.net.contacts import Page, TetherContacts
+from airflow_outreach_provider.net.contacts import ContactPage, TetherContacts
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 
 LEAD = {"phoneNumber": "+14165550123", "firstName": "Jane"}
@@ -234,10 +234,10 @@ def test_a_contact_list_that_ignores_the_page_ends(
     """The same page for ever is read once, also when none of it is new enough."""
     asked: list[int] = []
 
-    async def page(self: TetherContacts, number: int) -> Page:
+    async def page(self: TetherContacts, number: int) -> ContactPage:
         asked.append(number)
         assert len(asked) < 5
-        return Page(
+        return ContactPage(
             [{"_id": str(n), "updatedAt": "2026-01-02T00:00:00Z"} for n in range(rows)], number + 1, None
         )
 

@@ -7,25 +7,28 @@ import gzip
 import http.client
 import json
 import socket
-import ssl
-import struct
-import threading
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from servers import (
+    Behaviour,
+    RawServer,
+    Writer,
+    answering,
+    certificate,
+    forever,
+    free_port,
+    reset,
+    response,
+    scripted,
+)
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.outcomes import Answer, Fault, Outcome
@@ -43,52 +46,9 @@ A, R, C, U, X = (
 BODY = b'{"configurationId":"c","phoneNumber":"+14165550123"}'
 OK = b'{"success":true,"message":"m","data":{"contactId":"c1","conversationId":"v1","applicationId":"a1"}}'
 
-Writer = asyncio.StreamWriter
-Behaviour = Callable[[Writer], Awaitable[None]]
 
-
-class Request(NamedTuple):
-    line: str
-    headers: dict[str, str]
-    body: bytes
-
-
-class Server:
-    """A server whose every byte a test writes itself."""
-
-    def __init__(self, behave: Behaviour) -> None:
-        self.behave = behave
-        self.requests: list[Request] = []
-        self.connections = 0
-        self.port = 0
-
-    async def __aenter__(self) -> Server:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: Writer) -> None:
-        self.connections += 1
-        try:
-            while line := await reader.readline():
-                headers = {}
-                while (header := await reader.readline()) not in (b"\r\n", b""):
-                    name, _, value = header.decode("latin-1").partition(":")
-                    headers[name.lower()] = value.strip()
-                body = await reader.readexactly(int(headers.get("content-length", 0)))
-                self.requests.append(Request(line.decode("latin-1").strip(), headers, body))
-                await self.behave(writer)
-        except (ConnectionError, ValueError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client is gone, speaks TLS, or the test is over
-        finally:
-            writer.close()
-
-
-async def _post(behave: Behaviour, times: int, settings: dict[str, Any]) -> tuple[list[Answer], Server]:
-    async with Server(behave) as server:
+async def _post(behave: Behaviour, times: int, settings: dict[str, Any]) -> tuple[list[Answer], RawServer]:
+    async with RawServer(behave) as server:
         made = ApiSettings(**{"base_url": f"http://127.0.0.1:{server.port}", "api_key": "user_k", "timeout": 5.0,
                               "trust_env": False, **settings})  # fmt: skip
         async with OutreachClient(made) as client:
@@ -107,32 +67,6 @@ def post_to(base_url: str, **settings: Any) -> Answer:
             return await client.submit(BODY)
 
     return loop.run(run())
-
-
-def response(status: int, body: bytes = b"", *headers: str, length: int | None = None) -> bytes:
-    lines = [
-        f"HTTP/1.1 {status} Reason",
-        f"Content-Length: {len(body) if length is None else length}",
-        *headers,
-    ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
-
-
-def answering(raw: bytes, *, close: bool = False) -> Behaviour:
-    async def behave(writer: Writer) -> None:
-        writer.write(raw)
-        await writer.drain()
-        if close:
-            writer.close()
-
-    return behave
-
-
-def reset(writer: Writer) -> None:
-    """Die with a TCP reset."""
-    sock = writer.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
 
 
 # -- answers that come --------------------------------------------------------------------------------------
@@ -187,7 +121,7 @@ def test_a_base_url_may_have_a_path_and_a_slash() -> None:
     """The platform behind a prefix is reached below it."""
 
     async def run() -> str:
-        async with Server(answering(response(200, OK))) as server:
+        async with RawServer(answering(response(200, OK))) as server:
             settings = ApiSettings(f"http://127.0.0.1:{server.port}/tether/", "k", trust_env=False)
             async with OutreachClient(settings) as client:
                 await client.submit(BODY)
@@ -231,34 +165,20 @@ def test_retry_after_comes_through(status: int, header: str, low: float | None, 
 # -- bodies -------------------------------------------------------------------------------------------------
 
 
-def _endless(chunk: bytes, status: int = 200) -> Behaviour:
-    async def behave(writer: Writer) -> None:
-        writer.write(f"HTTP/1.1 {status} OK\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
-        while not writer.is_closing():
-            writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-            await writer.drain()
-            await asyncio.sleep(0)
-
-    return behave
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def test_an_endless_body_ends_at_64_kib() -> None:
     """A body without end costs neither memory nor the time limit; nothing can be read from it."""
     started = time.monotonic()
-    assert post(_endless(b"x" * 8192)).outcome is X
+    assert post(forever(_CHUNKED, b"2000\r\n%b\r\n" % (b"x" * 8192))).outcome is X
     assert time.monotonic() - started < 2
 
 
 def test_a_trickling_body_ends_with_the_time_limit() -> None:
     """The limit covers the body too: a byte now and then does not keep a lead in flight for ever."""
 
-    async def trickle(writer: Writer) -> None:
-        writer.write(response(200, b"", length=1000))
-        while not writer.is_closing():
-            writer.write(b" ")
-            await writer.drain()
-            await asyncio.sleep(0.05)
-
+    trickle = forever(response(200, b"", length=1000), b" ", 0.05)
     started = time.monotonic()
     answer = post(trickle, timeout=0.3)
     assert (answer.outcome, answer.reason) == (X, "answer_timeout")
@@ -367,7 +287,7 @@ def test_the_time_limit_ends_each_of_many_at_once() -> None:
     """Sixty hanging submissions end after the limit, each by its own start, and later ones go on."""
 
     async def run() -> tuple[list[Answer], Answer, float]:
-        async with Server(_hang) as server:
+        async with RawServer(_hang) as server:
             settings = ApiSettings(f"http://127.0.0.1:{server.port}", "k", timeout=0.4, trust_env=False)
             async with OutreachClient(settings) as client:
                 started = time.monotonic()
@@ -386,7 +306,7 @@ def test_a_cancelled_submission_is_cancelled() -> None:
     """Cancellation is the one thing that is raised, and it is not mistaken for a time-out."""
 
     async def run() -> None:
-        async with Server(_hang) as server:
+        async with RawServer(_hang) as server:
             settings = ApiSettings(f"http://127.0.0.1:{server.port}", "k", timeout=5, trust_env=False)
             async with OutreachClient(settings) as client:
                 task = asyncio.create_task(client.submit(BODY))
@@ -399,12 +319,6 @@ def test_a_cancelled_submission_is_cancelled() -> None:
 
 
 # -- no connection ------------------------------------------------------------------------------------------
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @pytest.mark.parametrize(
@@ -430,7 +344,7 @@ def test_what_leads_nowhere_holds_no_lead(base_url: str, outcome: Outcome, reaso
 
 def test_a_closed_port_is_unavailable() -> None:
     """Connection refused: certainly not processed."""
-    answer = post_to(f"http://127.0.0.1:{_free_port()}")
+    answer = post_to(f"http://127.0.0.1:{free_port()}")
     assert (answer.outcome, answer.reason) == (U, "connection_refused")
 
 
@@ -456,7 +370,7 @@ def test_an_idle_connection_the_server_closed_is_not_used_again() -> None:
     """A keep-alive connection that was closed meanwhile is replaced; the lead does not run into it."""
 
     async def run() -> tuple[Answer, int]:
-        async with Server(answering(response(200, OK), close=True)) as server:
+        async with RawServer(answering(response(200, OK), close=True)) as server:
             settings = ApiSettings(f"http://127.0.0.1:{server.port}", "k", trust_env=False)
             async with OutreachClient(settings) as client:
                 await client.submit(BODY)
@@ -479,7 +393,7 @@ def test_an_answer_that_came_before_the_request_is_not_its_answer() -> None:
             writer.write(response(200, OK))
 
     async def run() -> tuple[list[Outcome], int]:
-        async with Server(twice) as server:
+        async with RawServer(twice) as server:
             settings = ApiSettings(f"http://127.0.0.1:{server.port}", "k", trust_env=False)
             async with OutreachClient(settings) as client:
                 first = await client.submit(BODY)
@@ -510,7 +424,7 @@ def test_a_key_pasted_with_a_line_break_works() -> None:
     """White space around the key is what copying leaves."""
 
     async def run(key: str) -> str:
-        async with Server(answering(response(200, OK))) as server:
+        async with RawServer(answering(response(200, OK))) as server:
             settings = ApiSettings(f"http://127.0.0.1:{server.port}", key, trust_env=False)
             async with OutreachClient(settings) as client:
                 assert (await client.submit(BODY)).outcome is A
@@ -541,59 +455,16 @@ def test_outside_its_context_the_client_says_so() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate of 127.0.0.1, with its key in the same file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A real HTTPS server nobody has reason to trust, and the file of its certificate."""
+    path, server, _ = certificate(tmp_path_factory.mktemp("tls"), "127.0.0.1")
+    with scripted(lambda *_: (200, OK, {}), server) as url:
+        yield url, path
 
 
-class _Api(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(OK)))
-        self.end_headers()
-        self.wfile.write(OK)
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def tls_url(certificate: Path) -> Iterator[str]:
-    """A real HTTPS server nobody has reason to trust."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Api)
-    server.handle_error = lambda *args: None  # type: ignore[method-assign]
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"https://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+@pytest.fixture
+def tls_url(tls: tuple[str, Path]) -> str:
+    return tls[0]
 
 
 def test_an_untrusted_certificate_is_a_configuration_fault(tls_url: str) -> None:
@@ -603,17 +474,18 @@ def test_an_untrusted_certificate_is_a_configuration_fault(tls_url: str) -> None
     assert "verify" in answer.detail
 
 
-def test_a_certificate_can_be_trusted_or_ignored(tls_url: str, certificate: Path) -> None:
+def test_a_certificate_can_be_trusted_or_ignored(tls: tuple[str, Path]) -> None:
     """verify takes the CA file, or False."""
-    assert post_to(tls_url, verify=str(certificate)).outcome is A
-    assert post_to(tls_url, verify=False).outcome is A
+    url, path = tls
+    assert post_to(url, verify=str(path)).outcome is A
+    assert post_to(url, verify=False).outcome is A
 
 
 def test_tls_to_a_plain_port_is_unavailable() -> None:
     """https to a port that speaks http: no connection, nothing sent."""
 
     async def run() -> Answer:
-        async with Server(answering(b"")) as server:
+        async with RawServer(answering(b"")) as server:
             settings = ApiSettings(f"https://127.0.0.1:{server.port}", "k", timeout=0.6, trust_env=False)
             async with OutreachClient(settings) as client:
                 return await client.submit(BODY)
@@ -642,8 +514,8 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_a_proxy_is_used_where_the_connection_names_one(no_environment: pytest.MonkeyPatch) -> None:
     """The request goes to the proxy with the whole URL."""
 
-    async def run() -> tuple[Answer, Server]:
-        async with Server(answering(response(200, OK))) as proxy:
+    async def run() -> tuple[Answer, RawServer]:
+        async with RawServer(answering(response(200, OK))) as proxy:
             settings = ApiSettings("http://api.example", "k", proxy=f"http://127.0.0.1:{proxy.port}")
             async with OutreachClient(settings) as client:
                 return await client.submit(BODY), proxy
@@ -655,7 +527,7 @@ def test_a_proxy_is_used_where_the_connection_names_one(no_environment: pytest.M
 
 def test_a_proxy_that_is_away_is_unavailable(no_environment: pytest.MonkeyPatch) -> None:
     """Nothing was sent."""
-    answer = post_to("http://api.example", proxy=f"http://127.0.0.1:{_free_port()}")
+    answer = post_to("http://api.example", proxy=f"http://127.0.0.1:{free_port()}")
     assert (answer.outcome, answer.reason) == (U, "proxy")
 
 
@@ -674,7 +546,7 @@ def test_a_tunnel_that_is_refused_sent_nothing(
     """A proxy that wants a log-in is a fault of the settings; one that cannot reach the API may the next time."""
 
     async def run() -> Answer:
-        async with Server(answering(response(status))) as proxy:
+        async with RawServer(answering(response(status))) as proxy:
             settings = ApiSettings("https://api.example", "k", proxy=f"http://127.0.0.1:{proxy.port}")
             async with OutreachClient(settings) as client:
                 return await client.submit(BODY)
@@ -691,7 +563,7 @@ def test_the_environments_proxy_counts_where_it_is_trusted(
     """http_proxy and no_proxy mean what they mean everywhere, unless trust_env says no."""
 
     async def run() -> bool:
-        async with Server(answering(response(200, OK))) as proxy:
+        async with RawServer(answering(response(200, OK))) as proxy:
             no_environment.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
             no_environment.setenv("no_proxy", no_proxy)
             settings = ApiSettings("http://api.example", "k", trust_env=trust, timeout=2.0)

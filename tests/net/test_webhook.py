@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import gzip
 import ipaddress
 import resource
 import socket
-import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from servers import (
+    Behaviour,
+    Handler,
+    Reader,
+    Request,
+    Writer,
+    answering,
+    certificate,
+    forever,
+    once,
+    read_request,
+    reset,
+    serving,
+)
 
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError
 from airflow_outreach_provider.net.webhook import (
     EXCERPT_BYTES,
-    Answer,
     Target,
+    WebhookAnswer,
     WebhookClient,
     WebhookFailed,
     environment_proxy,
@@ -34,62 +40,14 @@ from airflow_outreach_provider.net.webhook import (
 
 LOOPBACK = parse_networks("127.0.0.0/8 ::1/128")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-@asynccontextmanager
-async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A TCP server on a free loopback port; the handler writes whatever bytes it likes."""
-
-    async def tolerant(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await handler(reader, writer)
-        except (ConnectionError, asyncio.CancelledError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(tolerant, "127.0.0.1", 0, ssl=tls, limit=2**20)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
+def post(behave: Behaviour, *, timeout: float = 5.0) -> WebhookAnswer:
+    return post_to(once(behave), timeout=timeout)
 
 
-async def request_of(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """The head and the body of the request that comes in."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(
-        (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
-    )
-    return head, await reader.readexactly(length)
-
-
-def answering(*pieces: bytes, pause: float = 0.0) -> Handler:
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await request_of(reader)
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(pause)
-
-    return handler
-
-
-def forever(head: bytes, piece: bytes, pause: float = 0.0) -> Handler:
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await request_of(reader)
-        writer.write(head)
-        while True:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(pause)
-
-    return handler
-
-
-def post(handler: Handler, *, timeout: float = 5.0, path: str = "/hook") -> Answer:
-    async def run() -> Answer:
+def post_to(handler: Handler, *, timeout: float = 5.0, path: str = "/hook") -> WebhookAnswer:
+    async def run() -> WebhookAnswer:
         async with serving(handler) as port, WebhookClient() as client:
             target = Target(
                 parse_url(f"http://127.0.0.1:{port}{path}"), timeout=timeout, allow_networks=LOOPBACK
@@ -101,14 +59,14 @@ def post(handler: Handler, *, timeout: float = 5.0, path: str = "/hook") -> Answ
 
 def test_the_bytes_arrive_as_they_are_and_the_answer_comes_back() -> None:
     """Body and headers reach the endpoint unchanged; status, excerpt and latency come back."""
-    seen: list[tuple[bytes, bytes]] = []
+    seen: list[Request] = []
 
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append(await request_of(reader))
+    async def handler(reader: Reader, writer: Writer) -> None:
+        seen.append(await read_request(reader))
         writer.write(b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 6\r\n\r\nb\x00\xff\x1bsy")
 
-    answer = post(handler, path="/hook?key=%2Fa&b=ü")
-    head, body = seen[0]
+    answer = post_to(handler, path="/hook?key=%2Fa&b=ü")
+    head, body = seen[0].head, seen[0].body
     assert body == b'{"a": 1}'
     assert head.startswith(b"POST /hook?key=/a&b=%C3%BC HTTP/1.1\r\n")
     assert b"\r\nHost: 127.0.0.1:" in head
@@ -122,8 +80,8 @@ def test_a_header_cannot_bring_another_one_along(place: str, value: str) -> None
     """A control character in a header fails the request, and nothing of it reaches the endpoint."""
     seen: list[bytes] = []
 
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append((await request_of(reader))[0])
+    async def handler(reader: Reader, writer: Writer) -> None:
+        seen.append((await read_request(reader)).head)
         writer.write(OK)
 
     async def run() -> None:
@@ -141,9 +99,9 @@ def test_the_messages_headers_are_its_own() -> None:
     """On one connection each message carries its own headers and the endpoint's, once each, with one length."""
     seen: list[list[bytes]] = []
 
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handler(reader: Reader, writer: Writer) -> None:
         while True:
-            head, _ = await request_of(reader)
+            head = (await read_request(reader)).head
             seen.append(head.lower().split(b"\r\n")[1:-2])
             writer.write(OK)
 
@@ -204,10 +162,10 @@ SLOW_AND_BROKEN = {
 @pytest.mark.parametrize("name", SLOW_AND_BROKEN)
 def test_a_misbehaving_endpoint_costs_little_and_says_what_was_wrong(name: str) -> None:
     """Each way to hang, break or flood ends within the deadline, in bounded memory, with a clear error."""
-    handler, words = SLOW_AND_BROKEN[name]
+    behave, words = SLOW_AND_BROKEN[name]
     started, memory = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(WebhookFailed, match=words):
-        post(handler, timeout=0.3)
+        post(behave, timeout=0.3)
     assert time.monotonic() - started < 2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 60_000  # KiB
 
@@ -215,14 +173,12 @@ def test_a_misbehaving_endpoint_costs_little_and_says_what_was_wrong(name: str) 
 def test_a_reset_connection_is_a_failure() -> None:
     """An RST in place of an answer is reported, not raised as something foreign."""
 
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await request_of(reader)
-        linger_off = b"\x01\x00\x00\x00\x00\x00\x00\x00"
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_off)
-        writer.transport.abort()
+    async def handler(reader: Reader, writer: Writer) -> None:
+        await read_request(reader)
+        reset(writer)
 
     with pytest.raises(WebhookFailed, match=r"reset|closed"):
-        post(handler)
+        post_to(handler)
 
 
 def test_nobody_there_is_a_failure() -> None:
@@ -295,7 +251,7 @@ def test_every_spelling_of_an_internal_host_is_refused(host: str) -> None:
     """However the host is written, nothing is dialled: it is forbidden, unreadable or does not resolve."""
     dialled = []
 
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handler(reader: Reader, writer: Writer) -> None:
         dialled.append(host)
         writer.write(OK)
 
@@ -322,8 +278,8 @@ def test_the_address_that_was_judged_is_the_one_that_is_dialled(monkeypatch: pyt
     calls = resolving(monkeypatch, ["127.0.0.1"], then=["127.0.0.2"])
     seen: list[bytes] = []
 
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append((await request_of(reader))[0])
+    async def handler(reader: Reader, writer: Writer) -> None:
+        seen.append((await read_request(reader)).head)
         writer.write(OK)
 
     async def run() -> int:
@@ -344,11 +300,11 @@ def test_the_next_address_is_dialled_when_one_refuses(monkeypatch: pytest.Monkey
     resolving(monkeypatch, ["127.0.0.9", "127.0.0.1"])
     seen: list[bytes] = []
 
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append((await request_of(reader))[0])
+    async def handler(reader: Reader, writer: Writer) -> None:
+        seen.append((await read_request(reader)).head)
         writer.write(OK)
 
-    async def run() -> Answer:
+    async def run() -> WebhookAnswer:
         async with serving(handler) as port, WebhookClient() as client:
             target = Target(parse_url(f"http://two.example:{port}/"), allow_networks=LOOPBACK)
             return await client.post(target, b"", {})
@@ -411,8 +367,8 @@ def test_one_hanging_endpoint_does_not_hold_up_others() -> None:
 
     async def run() -> float:
         async with (
-            serving(answering(b"", pause=5)) as bad,
-            serving(answering(OK)) as good,
+            serving(once(answering(b"", pause=5))) as bad,
+            serving(once(answering(OK))) as good,
             WebhookClient() as client,
         ):
 
@@ -430,40 +386,15 @@ def test_one_hanging_endpoint_does_not_hold_up_others() -> None:
     assert asyncio.run(run()) < 0.9, "the others hang for a second"
 
 
-def certificate(directory: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Server and client TLS contexts around a fresh certificate for ``name``."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    cert = (
-        x509.CertificateBuilder(
-            subject, subject, key.public_key(), x509.random_serial_number(), now, now + dt.timedelta(days=1)
-        )
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = directory / "server.pem"
-    pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + cert.public_bytes(serialization.Encoding.PEM)
-    )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(pem)
-    return server, ssl.create_default_context(cadata=cert.public_bytes(serialization.Encoding.PEM).decode())
-
-
 def connect_proxy(lines: list[bytes]) -> Handler:
     """A CONNECT proxy that notes what it is asked for."""
 
-    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def pipe(reader: Reader, writer: Writer) -> None:
         while data := await reader.read(65536):
             writer.write(data)
         writer.close()
 
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handler(reader: Reader, writer: Writer) -> None:
         line = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0]
         lines.append(line)
         host, _, port = line.split(b" ")[1].decode().rpartition(":")
@@ -481,12 +412,12 @@ def test_tls_is_checked_against_the_name_while_the_address_is_pinned(
 ) -> None:
     """The certificate must be the host's, directly or through a proxy, which is told the judged address."""
     resolving(monkeypatch, ["127.0.0.1"])
-    server_tls, client_tls = certificate(tmp_path, "crm.example.com")
+    _, server_tls, client_tls = certificate(tmp_path, "crm.example.com")
     lines: list[bytes] = []
 
-    async def run(host: str) -> Answer:
+    async def run(host: str) -> WebhookAnswer:
         async with (
-            serving(answering(OK), tls=server_tls) as port,
+            serving(once(answering(OK)), tls=server_tls) as port,
             serving(connect_proxy(lines)) as proxy_port,
             WebhookClient(tls=client_tls) as client,
         ):

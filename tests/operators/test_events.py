@@ -188,11 +188,11 @@ def test_the_last_try_leaves_dead_deliveries_and_clear_tries_them_again(store: S
     server.status = 500
     for number in (1, 2, 3):
         with pytest.raises(OutreachUnavailable):
-            deliver(batch).execute(context(number))
+            deliver(batch, retries=3).execute(context(number))
     with pytest.raises(ConfigurationError, match="1 of 1 deliveries are dead"):
-        deliver(batch).execute(context(4))
+        deliver(batch, retries=3).execute(context(4))
     server.status = 200
-    assert deliver(batch).execute(context(5, max_tries=7)) == {"delivered": 1}
+    assert deliver(batch, retries=3).execute(context(5, max_tries=7)) == {"delivered": 1}
 
 
 def test_events_of_a_dags_own_making_are_delivered_under_a_stable_id(store: Store, server: Server) -> None:

@@ -27,7 +27,7 @@ from airflow_outreach_provider.core.errors import (
 )
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.net.contacts import TetherContacts
-from airflow_outreach_provider.operators.outreach import SqlLeads, SubmitLeadsOperator
+from airflow_outreach_provider.operators.outreach import SqlLeads, StageLeadsOperator, SubmitLeadsOperator
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.ledger_schema import attempts, leads, runs
 
@@ -396,6 +396,35 @@ def test_a_query_that_fails_says_so_without_its_parameters(
         assert "4165550123" not in f"{ran.error!r} {ran.error.__cause__!r}"
 
 
+def test_a_query_with_two_columns_of_one_name_texts_nobody(
+    sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A join that yields the person's and the company's phone says so; neither is chosen silently."""
+    with sqlite3.connect(tmp_path / "crm.db") as crm:
+        crm.executescript(
+            "CREATE TABLE p (phone); CREATE TABLE c (phone); INSERT INTO p VALUES ('+14165550100'); "
+            "INSERT INTO c VALUES ('+14165550199');"
+        )
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_CRM", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "crm.db")})
+    )
+    ran = run_task(operator(leads=SqlLeads("crm", "SELECT p.phone, c.phone FROM p, c")))
+    assert isinstance(ran.error, ConfigurationError) and "two columns named 'phone'" in str(ran.error)
+    ran = run_task(operator(leads=SqlLeads("crm", "SELECT p.phone, c.phone AS office FROM p, c")))
+    assert ran.xcom["accepted"] == 1, ran.error
+    assert sim.texts("+14165550199")["texts"] == 0
+
+
+def test_a_dry_run_returns_everybody_a_run_would_text(
+    sim: RunningSimulator, run_task: Callable[..., Any]
+) -> None:
+    """What another run staged is planned too: the number a person approves."""
+    run_task(StageLeadsOperator(task_id="stage", leads=LEADS[:7], patience=1.0))
+    ran = run_task(operator(leads=LEADS[7:], dry_run=True))
+    assert ran.xcom["planned"] == len(LEADS), ran.error
+    assert sim.report()["texts"] == 0
+
+
 @pytest.mark.parametrize("given", [None, {}, {"n": "x:b"}])
 def test_a_colon_in_a_query_is_a_parameter_only_where_one_is_given(
     sim: RunningSimulator,
@@ -419,8 +448,6 @@ def test_a_sync_is_staged_once_and_sent_by_several_tasks(
     sim: RunningSimulator, run_task: Callable[..., Any]
 ) -> None:
     """One task reads and plans, mapped tasks send their share and help with the rest; every lead is sent once."""
-    from airflow_outreach_provider.operators.outreach import StageLeadsOperator
-
     staged = run_task(StageLeadsOperator(task_id="stage", leads=[*LEADS, LEADS[0]], patience=1.0))
     assert {state: n for state, n in staged.xcom.items() if n} == {"planned": 12, "duplicate": 1}, (
         staged.error

@@ -7,7 +7,6 @@ import json
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from servers import free_port
 
 from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.core.signing import Scheme, sign
@@ -35,11 +35,6 @@ import uvicorn
 app = create_app({"varda": SourceSettings("varda", "varda", (sys.argv[3],))}, Store(sys.argv[2]))
 uvicorn.run(app, port=int(sys.argv[1]), access_log=False, log_level="critical")
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Cluster:

@@ -390,7 +390,7 @@ def test_refusals_of_known_sources_are_remembered_and_no_strangers(
     store: Store, sources: dict[str, SourceSettings], serving: Callable[..., Any]
 ) -> None:
     """A wrong signature is counted with its reason; what somebody posts to a made-up name writes nothing."""
-    from airflow_outreach_provider.receiver.switches import WRITE_EVERY_SECONDS
+    from airflow_outreach_provider.receiver.source_state import WRITE_EVERY_SECONDS
     from airflow_outreach_provider.store import sources as known
 
     with serving(create_app(sources, store)) as client:

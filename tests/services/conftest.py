@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from airflow_outreach_provider.services.limits import RejectLimit
 from airflow_outreach_provider.services.reading import read_list
 from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
 from airflow_outreach_provider.services.tally import Tally
-from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.store.runs import Owner
@@ -111,33 +110,12 @@ class Api:
 
 
 @pytest.fixture(scope="session")
-def _simulator() -> Iterator[RunningSimulator]:
-    states = {"on": "active", "off": "inactive", "two": "active"}
-    with running_simulator(api_key="user_test", configurations=states) as sim:
-        yield sim
-
-
-@pytest.fixture
-def sim(_simulator: RunningSimulator) -> RunningSimulator:
-    """A simulator without people and faults."""
-    _simulator.set_faults(seed=0)
-    _simulator.reset()
-    return _simulator
-
-
-@pytest.fixture(scope="session")
-def _postgres_store(postgres_admin: sa.Engine) -> Iterator[Store]:
+def _postgres_store(shared_postgres: str) -> Iterator[Store]:
     """One migrated schema for all batches: making one takes longer than most of them."""
-    schema = f"outreach_{uuid.uuid4().hex[:12]}"
-    with postgres_admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
-    url = postgres_admin.url.update_query_dict({"options": f"-csearch_path={schema}"})
-    store = Store(url.render_as_string(hide_password=False))
+    store = Store(shared_postgres)
     upgrade(store)
     yield store
     store.close()
-    with postgres_admin.connect() as connection:
-        connection.execute(sa.text(f"DROP SCHEMA {schema} CASCADE"))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -6,14 +6,14 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from servers import scripted
 
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.deliveries import DeliveryState
@@ -38,33 +38,20 @@ READING = Reading("crm_events", ("crm",))
 
 
 class Receiver:
-    """An HTTP server that answers as a script says and remembers what it was sent."""
+    """An endpoint that answers as a script says and remembers what it was sent."""
+
+    url = ""
 
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.script: Callable[[dict[str, Any]], tuple[int, dict[str, str]]] = lambda _: (200, {})
-        receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.requests.append((dict(self.headers), body))
-                status, headers = receiver.script(json.loads(body))
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": "2"}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(b"ok")
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+    def answer(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes, dict[str, str]]:
+        self.requests.append((dict(headers), body))
+        status, more = self.script(json.loads(body))
+        return status, b"ok", more
 
     def seen(self) -> list[str]:
         """The ids of the events received, in order."""
@@ -74,9 +61,9 @@ class Receiver:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
-    yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
+    with scripted(receiver.answer) as url:
+        receiver.url = f"{url}/hook"
+        yield receiver
 
 
 @pytest.fixture
@@ -192,6 +179,30 @@ def test_a_consumer_without_routes_gets_its_batches_once(store: Store) -> None:
     assert fan_out(store, reading, "run2") is None
 
 
+@pytest.mark.parametrize("how", ["released", "redelivered"])
+def test_what_is_open_again_before_a_planned_batch_begins_goes_first(
+    store: Store, receiver: Receiver, endpoint: Endpoint, how: str
+) -> None:
+    """A contact's later event, planned while the earlier was held or dead, does not overtake it."""
+    arrive(store, "a")
+    (batch,) = handed_out(store)
+    receiver.script = lambda _: (503 if how == "released" else 422, {})
+    run(store, batch, endpoint, task())
+    if how == "released":
+        endpoints.disable(store, endpoint.conn_id, reason="maintenance", by="ada")
+    arrive(store, "a", first=2)
+    (later,) = handed_out(store, "run2")
+    receiver.script = lambda _: (200, {})
+    if how == "released":
+        endpoints.enable(store, endpoint.conn_id, endpoints.Release.ALL)
+    else:
+        deliveries_admin.redeliver(store, Filter(event_ids=["evt_1"]))
+    assert run(store, later, endpoint, task("t2")).elsewhere == 1
+    (both,) = handed_out(store, "run3")
+    assert run(store, both, endpoint, task("t3")).states == {"delivered": 2}
+    assert receiver.seen() == ["evt_1", "evt_1", "evt_2"]
+
+
 def test_a_failing_contact_holds_back_only_itself_and_keeps_its_order(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:
@@ -227,6 +238,60 @@ def test_exhausted_tries_are_dead_and_what_came_behind_goes_to_the_next_run(
         "dead stays dead, the rest moved on"
     )
     assert run(store, batch, endpoint, task(cleared=True)).states == {"delivered": 1, "failed": 1}
+
+
+@pytest.mark.parametrize("status", [500, 503, 302, 401, 403])
+def test_an_endpoints_fault_kills_no_delivery(
+    store: Store, receiver: Receiver, endpoint: Endpoint, status: int
+) -> None:
+    """An outage or an expired token that outlasts every retry holds what waits; enabling sends it all, in order."""
+    arrive(store, *[f"c{n % 40}" for n in range(80)])
+    receiver.script = lambda _: (status, {})
+    work = handed_out(store)
+    for number in range(1, 9):
+        for place, batch in enumerate(work):
+            report = run(store, batch, endpoint, task(f"t{place}", try_number=number))
+            assert report.attempts["dead"] == 0 and report.left > 0
+    before = len(receiver.requests)
+    reports = [
+        run(store, batch, endpoint, task(f"t{place}", try_number=9, last_try=True))
+        for place, batch in enumerate(work)
+    ]
+    assert [bool(each.disabled) for each in reports].count(True) == 1
+    assert str(status) in str(endpoints.status(store, "crm_conn").disabled_reason)
+    assert deliveries_admin.count(store, Filter()) == {"held": 80}
+    assert len(receiver.requests) - before <= 40, "nothing more is sent to an endpoint that lets nobody in"
+    receiver.script = lambda _: (200, {})
+    assert endpoints.enable(store, "crm_conn", endpoints.Release.ALL) == 80
+    for place, batch in enumerate(handed_out(store, "after")):
+        run(store, batch, endpoint, task(f"u{place}"))
+    assert deliveries_admin.count(store, Filter()) == {"delivered": 80}
+
+
+def test_one_refusal_at_the_door_stops_the_batch(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Two hundred requests with an expired token would say nothing that the first did not."""
+    arrive(store, *[f"c{n}" for n in range(200)])
+    receiver.script = lambda _: (401, {})
+    for place, batch in enumerate(handed_out(store)):
+        assert "renew the token" in run(store, batch, endpoint, task(f"t{place}")).reason()
+    assert len(receiver.requests) <= 128
+    assert deliveries_admin.count(store, Filter()).get("dead", 0) == 0
+
+
+def test_one_contacts_own_fault_is_dead_while_others_are_delivered(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Who alone fails at every try is no outage: the endpoint goes on, and that delivery is dead."""
+    arrive(store, "a", "b", "c")
+    receiver.script = lambda event: (500 if event["contact"]["external_id"] == "a" else 200, {})
+    work = handed_out(store)
+    for last in (False, True):
+        for place, batch in enumerate(work):
+            run(store, batch, endpoint, task(f"t{place}", last_try=last))
+    assert deliveries_admin.count(store, Filter()) == {"dead": 1, "delivered": 2}
+    assert endpoints.status(store, "crm_conn").disabled_at is None
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from servers import as_json, scripted
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.sources import SourceSettings
@@ -73,29 +72,14 @@ class Platform:
 def platform() -> Iterator[Platform]:
     platform = Platform()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, answer, headers = platform.answer(self.command, self.path, self.headers, body)
-            raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(raw))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(raw)
+    def script(
+        method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes, dict[str, str]]:
+        status, answer, more = platform.answer(method, path, headers, body)
+        return status, answer if isinstance(answer, bytes) else as_json(answer), more
 
-        do_POST = do_GET
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    platform.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield platform
-    server.shutdown()
-    server.server_close()
+    with scripted(script) as platform.url:
+        yield platform
 
 
 def poll(platform: Platform, store: Store, now: datetime, kind: str = "tether", **more: Any) -> PollResult:

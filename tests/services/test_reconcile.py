@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.rules import LeadRules
-from airflow_outreach_provider.net.contacts import Page, TetherContacts
+from airflow_outreach_provider.net.contacts import ContactPage, TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.limits import RejectLimit
 from airflow_outreach_provider.services.reading import read_list
@@ -103,7 +103,7 @@ LEAD = HeldLead(1, NUMBER, datetime(2026, 3, 1, tzinfo=UTC), has_payload=True, r
 
 def verdict(*numbers: object, total: int | None = 1, touched: str = "2026-03-01T00:00:00Z") -> str | None:
     rows = [{"_id": "c", "phoneNumber": number, "updatedAt": touched} for number in numbers]
-    finding = judge(LEAD, Page(rows, None, total))
+    finding = judge(LEAD, ContactPage(rows, None, total))
     return finding.state.value if finding else None
 
 
@@ -147,12 +147,12 @@ class Contacts:
     async def __aexit__(self, *_: object) -> None:
         return None
 
-    async def search(self, text: str) -> Page:
+    async def search(self, text: str) -> ContactPage:
         self.asked += 1
         if self.asked > 1:
             await asyncio.sleep(0.01 if self.fault else 60)
             raise self.fault or AssertionError
-        return Page([], None, 0)
+        return ContactPage([], None, 0)
 
 
 @pytest.mark.parametrize(

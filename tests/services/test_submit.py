@@ -264,6 +264,40 @@ CHANGES = [
 ]
 
 
+def test_an_export_in_another_order_texts_nobody_again(api: Any, people: People) -> None:
+    """resubmit="changed" compares values: columns, numbers and phones may be written otherwise, a real change counts."""
+    first = people(5, score=1, city="Bonn")
+    again = [
+        {
+            "city": r["city"],
+            "score": "1.0",
+            "firstName": f" {r['firstName']}",
+            "phone": f"1{str(r['phone'])[2:]}",
+        }
+        for r in first
+    ]
+    assert api.send(first, default_region="CA").states == {"accepted": 5}
+    assert api.send(again, default_region="CA", resubmit="changed", attempt=2).states == {"unchanged": 5}
+    again[0]["city"] = "Köln"
+    assert api.send(again, default_region="CA", resubmit="changed", attempt=3).states == {
+        "accepted": 1,
+        "unchanged": 4,
+    }
+    assert sorted(api.texts().values()) == [1, 1, 1, 1, 2]
+
+
+def test_an_upgrade_of_the_comparison_texts_nobody_again(api: Any, people: People) -> None:
+    """Ledgers that compared by the payload's text go over to values at the next sync, whatever the order of columns."""
+    rows = people(6, score=1)
+    api.send(rows)
+    api.sql("UPDATE leads SET content_hash = 'of an earlier version'")
+    other = [dict(reversed(row.items())) for row in rows[:3]] + rows[3:]
+    assert api.send(other, resubmit="changed", attempt=2).states == {"unchanged": 6}
+    assert all(lead["content_hash"].startswith("2:") for lead in api.leads())
+    other[0]["score"], other[5]["score"] = 2, 2
+    assert api.send(other, resubmit="changed", attempt=3).states == {"accepted": 2, "unchanged": 4}
+
+
 @pytest.mark.parametrize(("resubmit", "later", "states", "texts"), CHANGES, ids=str)
 def test_a_changed_row_is_sent_again_only_by_rule(
     sqlite_api: Any, people: People, resubmit: Any, later: timedelta, states: dict[str, int], texts: int
@@ -398,9 +432,104 @@ def test_too_few_rows_turn_the_run_red(sqlite_api: Any, people: People) -> None:
     api = sqlite_api
     assert isinstance(api.send([], min_rows=1).error, TooManyRejected)
     got = api.send(people(3), min_rows=4, attempt=2)
-    assert isinstance(got.error, TooManyRejected)
-    assert got.states == {"accepted": 3}
+    assert isinstance(got.error, TooManyRejected) and "min_rows=4" in str(got.error)
+    assert (got.states, api.texts(), api.leads()) == ({}, {}, [])  # nobody is texted, now or by a later run
     assert api.send([], attempt=3).error is None
+    assert api.send(people(300), min_rows=300, attempt=4).states == {"accepted": 300}
+    assert api.send(people(3), min_rows=300, max_rows=3, attempt=5).states == {"unchanged": 3}  # a trial
+
+
+MISSING = [
+    ({"mapping": {"phoneNumber": "phone", "firstName": "first_nam"}}, "'first_nam'", "'first_name'"),
+    ({"mapping": {"phoneNumber": "Phone"}}, "'Phone'", "'phone'"),
+    ({"mapping": {"phoneNumber": "phone", "title": "{{ row.titel | trim }}"}}, "'titel'", "'title'"),
+    ({"mapping": {"phoneNumber": "{{ row.fone }}"}}, "'fone'", "'phone'"),
+    ({"require_consent": "sms_optin"}, "'sms_optin'", "'sms_opt_in'"),
+]
+
+
+@pytest.mark.parametrize(("rules", "column", "near"), MISSING, ids=str)
+def test_a_column_that_no_row_has_texts_nobody(
+    sqlite_api: Any, rules: dict[str, Any], column: str, near: str
+) -> None:
+    """One error that names the column and the nearest that is there, before anybody is texted or any row is blamed."""
+    rows = [
+        {"phone": f"+1416555{n:04}", "first_name": "Ann", "title": "RN", "sms_opt_in": "yes"}
+        for n in range(300)
+    ]
+    got = sqlite_api.send(rows, **rules)
+    assert isinstance(got.error, ConfigurationError)
+    assert column in str(got.error) and f"did you mean {near}" in str(got.error)
+    assert (sqlite_api.texts(), sqlite_api.leads()) == ({}, [])
+
+
+def test_a_table_without_a_phone_column_texts_nobody(sqlite_api: Any) -> None:
+    """Not three hundred rows without a number, but one mistake, with the columns that are there."""
+    got = sqlite_api.send([{"Phonenr": "+14165550100", "first_name": "Ann"}] * 300)
+    assert isinstance(got.error, ConfigurationError) and "did you mean 'Phonenr'" in str(got.error)
+    assert sqlite_api.leads() == []
+
+
+def test_a_column_of_a_later_row_is_there(sqlite_api: Any) -> None:
+    """JSON rows may lack what others have; a template with a default may lack it everywhere."""
+    rows: list[dict[str, object]] = [{"phone": f"+1416555{n:04}"} for n in range(600)]
+    rows[-1]["nick"] = "Annie"
+    mapping = {"phoneNumber": "phone", "nick": "nick", "note": "{{ row.note | default('none') }}"}
+    assert sqlite_api.send(rows, mapping=mapping).states == {"accepted": 600}
+
+
+def test_a_dry_run_counts_whom_earlier_runs_left(api: Any, people: People) -> None:
+    """Everything a run would text is in the plan: what earlier runs left planned, by the run that left it."""
+    api.send(people(20), stage_only=True, owner="spring")
+    plan = api.send(people(5, 100), dry_run=True, owner="plan")
+    assert (plan.tally.to_text, plan.tally.counts["planned"]) == (25, 5)
+    assert plan.tally.left_by == {"spring": 20} and "20" in plan.tally.table()
+    assert api.ledger() == {"planned": 20} and api.texts() == {}
+
+
+def test_a_dry_run_counts_the_deferred_that_are_due_and_no_others(api: Any, people: People, at: Any) -> None:
+    """Who is deferred counts once quiet hours are over; opted-out and held people do not, unless they are sent again."""
+    rules = {"quiet_hours": QuietHours.parse("06:00-23:00")}
+    api.send(people(4), now=at(), **rules)
+    api.store._clock = at()
+    assert api.send(people(1, 50), dry_run=True, owner="plan", now=at(), **rules).tally.to_text == 0
+    api.store._clock = at(hours=16)
+    assert api.send(people(1, 50), dry_run=True, owner="plan", now=at(hours=16), **rules).tally.to_text == 5
+    phone = people(1)[0]["phone"]
+    api.sql(
+        "INSERT INTO suppressions (phone, campaign, reason, source, added_at) VALUES (:p, '', 'r', 's', 1)",
+        p=phone,
+    )
+    assert api.send(people(1, 50), dry_run=True, owner="plan", now=at(hours=16), **rules).tally.to_text == 4
+    api.sql("UPDATE leads SET state = 'held' WHERE phone = :p", p=people(1, 1)[0]["phone"])
+    assert (
+        api.send([], dry_run=True, owner="plan", campaign="on", now=at(hours=16), **rules).tally.to_text == 2
+    )
+    again = api.send(
+        [], dry_run=True, owner="plan", campaign="on", now=at(hours=16), on_unknown="resend", **rules
+    )
+    assert again.tally.to_text == 3
+
+
+@pytest.mark.parametrize(("listed", "left", "most"), [(5, 20, 5), (5, 20, 24), (30, 0, 7), (0, 10, 0)])
+def test_a_run_texts_no_more_people_than_were_approved(
+    api: Any, people: People, listed: int, left: int, most: int
+) -> None:
+    """Whoever comes in between counting and sending waits for another approval; the bound is kept lead by lead."""
+    api.send(people(left), stage_only=True, owner="earlier")
+    got = api.send(people(listed, 100), max_people=most)
+    assert isinstance(got.error, ConfigurationError) and "approve" in str(got.error)
+    assert len(api.texts()) == most
+    api.nobody_twice()
+    assert api.send(people(listed, 100), max_people=listed + left, attempt=2).error is None
+    assert len(api.texts()) == listed + left
+
+
+def test_refused_requests_use_up_no_approval(sqlite_api: Any, people: People) -> None:
+    """Who was certainly not texted may be sent again within the same number."""
+    sqlite_api.sim.set_faults("status=503,p=0.3,when=before", seed=1)
+    assert sqlite_api.send(people(40), max_people=40).error is None
+    assert len(sqlite_api.texts()) == 40
 
 
 def test_deferred_leads_are_sent_when_the_window_opens(api: Any, people: People, at: Any) -> None:
@@ -797,7 +926,8 @@ def test_nothing_a_run_leaves_behind_names_a_person(sqlite_api: Any, status: int
 @pytest.mark.parametrize(
     "option",
     [{"window": 0}, {"window": -1}, {"requests_per_second": 0.0}, {"requests_per_second": -1.0}, {"on_unknown": "maybe"},
-     {"requests_per_second": float("nan")}, {"requests_per_second": float("inf")}, {"resubmit": "sometimes"}],
+     {"requests_per_second": float("nan")}, {"requests_per_second": float("inf")}, {"resubmit": "sometimes"},
+     {"resubmit": timedelta(days=-1)}],
     ids=str,
 )  # fmt: skip
 def test_an_option_that_cannot_be_kept_is_told_before_the_first_row(

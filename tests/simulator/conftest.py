@@ -1,17 +1,17 @@
-"""A simulator in its own process, emptied before each test, and clients that see every byte."""
+"""Clients of the simulator that see every byte."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+from airflow_outreach_provider.simulator.process import RunningSimulator
 
 
 class Seen(NamedTuple):
@@ -89,21 +89,6 @@ def read_answers(sock: socket.socket, count: int) -> list[Seen]:
         headers = http.client.parse_headers(stream)
         answers.append(Seen(status, dict(headers), stream.read(int(headers["Content-Length"]))))
     return answers
-
-
-@pytest.fixture(scope="session")
-def _process() -> Iterator[RunningSimulator]:
-    states = {"on": "active", "off": "inactive", "bare": "unprompted"}
-    with running_simulator(api_key="user_test", configurations=states) as sim:
-        yield sim
-
-
-@pytest.fixture
-def sim(_process: RunningSimulator) -> RunningSimulator:
-    """A simulator without people and faults."""
-    _process.set_faults(seed=0)
-    _process.reset()
-    return _process
 
 
 @pytest.fixture

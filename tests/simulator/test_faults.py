@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.simulator.faults import DEFAULT_VALUE, Body, Cut, Endpoint, Fault, Kind
+from airflow_outreach_provider.simulator.faults import DEFAULT_VALUE, ApiEndpoint, Body, Cut, Fault, Kind
 
 PHONE = "+14165550123"
 
@@ -317,7 +317,7 @@ faults = st.builds(
     skip=st.integers(0, 10**9),
     ending=st.text("0123456789", max_size=4),
     per_phone=st.booleans(),
-    on=st.sampled_from(Endpoint),
+    on=st.sampled_from(ApiEndpoint),
 )
 
 

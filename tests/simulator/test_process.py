@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.simulator.people import People
+from airflow_outreach_provider.simulator.contacts import ContactBook
 from airflow_outreach_provider.simulator.process import running_simulator
 
 
@@ -59,12 +59,12 @@ def test_a_torn_journal_is_mended_and_a_foreign_file_left_alone(tmp_path: Path) 
     journal = tmp_path / "journal.jsonl"
     whole = b'{"at":1,"body":{"configurationId":"on","phoneNumber":"+14165550123"}}\n'
     journal.write_bytes(whole + whole[:30])
-    people = People(journal)
+    people = ContactBook(journal)
     assert (people.texts, journal.read_bytes()) == (1, whole)
     people.close()
     journal.write_bytes(b"name,phone\n")
     with pytest.raises(ConfigurationError, match=r"Line 1 of .* is not of a simulator's journal"):
-        People(journal)
+        ContactBook(journal)
     assert journal.read_bytes() == b"name,phone\n"
 
 
@@ -155,3 +155,22 @@ def test_the_command_prints_a_connection_that_works(client_of: Any, tmp_path: Pa
         assert [client.submit().status for _ in range(2)] == [503, 200]
         process.terminate()
         assert process.wait(5) == 0
+
+
+@pytest.mark.parametrize("missing", ["httptools", "jwt"])
+def test_a_missing_package_is_told_in_one_line(tmp_path: Path, missing: str) -> None:
+    """Without the extra the simulator says what to install, in one line, however it is started."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as util, sys\n"
+        "find = util.find_spec\n"
+        f"util.find_spec = lambda name, *more: None if name == {missing!r} else find(name, *more)\n"
+        f"sys.modules[{missing!r}] = None\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    started = "from airflow_outreach_provider.simulator.process import running_simulator as r\nwith r(): pass"
+    for command in (["-m", "airflow_outreach_provider.simulator"], ["-c", started]):
+        done = subprocess.run([sys.executable, *command], env=env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        assert "airflow-provider-outreach[demo]" in done.stderr.strip().splitlines()[-1]
+        if command[0] == "-m":
+            assert len(done.stderr.strip().splitlines()) == 1

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.receiver.switches import READ_EVERY_SECONDS, WRITE_EVERY_SECONDS
+from airflow_outreach_provider.receiver.source_state import READ_EVERY_SECONDS, WRITE_EVERY_SECONDS
 from airflow_outreach_provider.store import audit, deliveries_admin, deliveries_inbox, inbox
 from airflow_outreach_provider.store.deliveries_admin import Filter
 from airflow_outreach_provider.store.engine import Store
@@ -303,3 +303,39 @@ def test_one_forgery_is_no_alarm(
         assert (found["well"]["health"], found["well"]["refused"]) == ("well", 1)
         assert (found["wrong"]["health"], found["wrong"]["refused_status"]) == ("refusing", 401)
         assert "wrong</b> is refusing" in editor.get(f"{BASE}/").text
+
+
+def test_what_was_confirmed_is_what_is_done(site: Site, store: Store, lead: NewLead) -> None:
+    """Where the answer would say something else by now, or of another number of rows, nothing is done."""
+    ids = [lead(), lead("+14165550199")]
+    editor = site("OP")
+    asked = {"to": "planned", "campaign": "website"}
+    plan = act(editor, "resolve", **asked).json()
+    agreed = {"go": True, "expect": plan["count"], "confirmed": plan["says"]}
+    with store.write() as connection:
+        connection.execute(sa.text("UPDATE leads SET state = 'accepted' WHERE id = :id"), {"id": ids[0]})
+    assert act(editor, "resolve", **asked, **agreed).status_code == 409  # fewer than were confirmed
+    third = lead("+14165550177")
+    with store.write() as connection:  # as many as were confirmed; the sentence is another one
+        connection.execute(sa.text("UPDATE leads SET payload = NULL WHERE id = :id"), {"id": third})
+    lead("+14165550166")
+    assert act(editor, "resolve", **asked, **agreed).status_code == 409
+    assert audit.entries(store).rows == []
+    plan = act(editor, "resolve", **asked).json()
+    done = act(editor, "resolve", **asked, go=True, expect=plan["count"], confirmed=plan["says"])
+    assert done.json() == {"says": "2 leads resolved as planned.", "count": 2, "done": True}
+
+
+def test_enabling_takes_a_choice(site: Site, store: Store) -> None:
+    """What becomes of held deliveries is nobody's default, and is said before it is done, whether any wait or not."""
+    enable = f"{BASE}/api/endpoints/crm/enable"
+    editor = site("OP")
+    assert editor.post(enable, json={"go": True}, headers=ACTION).status_code == 422
+    said = {
+        release: editor.post(enable, json={"release": release}, headers=ACTION).json()["says"]
+        for release in ("all", "latest", "none")
+    }
+    assert len(set(said.values())) == 3
+    wrong = {"release": "all", "go": True, "confirmed": said["none"]}
+    assert editor.post(enable, json=wrong, headers=ACTION).status_code == 409
+    assert audit.entries(store).rows == []

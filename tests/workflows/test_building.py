@@ -132,3 +132,113 @@ def test_the_shipped_dags_folder_loads(airflow_db: None) -> None:
         "outreach_event_route__opt_outs",
         "outreach_lead_sync__website_leads",
     ]
+
+
+UNBUILDABLE = {
+    "no such executor": "executor: nowhere",
+    "a link that is none": "owner_links: {ada: nothing}",
+    "a default that its own type refuses": "params: {region: {type: integer, default: west}}",
+    "a type that does not exist": "params: {region: {type: place, default: west}}",
+    "a tag too long for Airflow": f"tags: [{'x' * 101}]",
+}
+
+
+@pytest.mark.parametrize("knob", UNBUILDABLE.values(), ids=UNBUILDABLE.keys())
+@pytest.mark.parametrize("section", ["lead_syncs", "event_routes"])
+def test_what_goes_wrong_while_one_workflow_is_built_is_that_ones_alone(
+    load_dags: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    outreach_store: object,
+    section: str,
+    knob: str,
+) -> None:
+    """All others of its file and of the folder stay, and no half of it is left; the error names its place."""
+    import structlog
+    from airflow.dag_processing.processor import _serialize_dags
+    from airflow.sdk.execution_time import task_runner
+
+    does = "leads: {csv: a.csv}" if section == "lead_syncs" else "deliver: {endpoint: crm}"
+    text = f'{section}:\n  first: {{{does}}}\n  odd:\n    schedule: "@daily"\n    {does}\n    {knob}\n  last: {{{does}}}\n'
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", object(), raising=False)
+    bag = load_dags(**{"good.yaml": GOOD, "one.yaml": text}).bag
+    assert bag.import_errors == {}
+    serialized, errors = _serialize_dags(bag, structlog.get_logger())
+    kind = section.removesuffix("s")
+    assert {dag.dag_id for dag in serialized} == {
+        "outreach_lead_sync__good", f"outreach_{kind}__first", f"outreach_{kind}__last",
+    }  # fmt: skip
+    assert list(errors) == ["workflows/one.yaml"]
+    assert "one.yaml:3:3: Airflow cannot build odd: " in errors["workflows/one.yaml"]
+
+
+@pytest.mark.parametrize("written", ["in the workflow", "in the file's defaults", "in the folder's defaults"])
+@pytest.mark.parametrize("said", ['"@continuous"', '" @continuous "'])
+def test_more_than_one_run_at_once_is_told_before_airflow_refuses_it(written: str, said: str) -> None:
+    """Wherever the two keys stand: file, line, column, and what to do."""
+    from airflow_outreach_provider.core.workflows.loading import load_texts
+
+    deliver = "deliver: {endpoint: crm}"
+    runs = "max_active_runs: 8"
+    files, spot = {
+        "in the workflow": (
+            {"r.yaml": f"event_routes:\n  r: {{schedule: {said}, {runs}, {deliver}}}\n"},
+            "r.yaml:2",
+        ),
+        "in the file's defaults": (
+            {
+                "r.yaml": f"defaults:\n  event_routes: {{{runs}}}\nevent_routes:\n  r: {{schedule: {said}, {deliver}}}\n"
+            },
+            "r.yaml:2",
+        ),
+        "in the folder's defaults": (
+            {
+                "_defaults.yaml": f"defaults:\n  event_routes: {{{runs}}}\n",
+                "r.yaml": f"event_routes:\n  r: {{schedule: {said}, {deliver}}}\n  fine: {{{deliver}}}\n",
+            },
+            "_defaults.yaml:2",
+        ),
+    }[written]
+    (problem,) = load_texts(files).problems
+    assert f"{problem.file}:{problem.line}" == spot
+    assert (problem.message, problem.hint) == ("@continuous runs one at a time", "leave max_active_runs out")
+
+
+def test_a_route_begins_its_runs_by_ringing_and_beside_each_other(load_dags: Callable[..., Any]) -> None:
+    """Without a schedule and with ``events``: on the route's own doorbell, 16 runs or as many as it says."""
+    dags = load_dags(
+        **{
+            "a.yaml": "event_routes:\n"
+            "  plain: {deliver: {endpoint: crm}, kinds: replied, source: varda, poll_interval: 2s}\n"
+            "  said: {schedule: events, max_active_runs: 3, start_date: 2026-02-01, deliver: {suppress: true}}\n"
+            '  one: {schedule: "@continuous", deliver: {endpoint: crm}}\n'
+            "  hourly: {schedule: '@hourly', deliver: {endpoint: crm}}\n"
+            "  by_hand: {schedule: , deliver: {endpoint: crm}}\n"
+        }
+    )
+    assert dags.import_errors == {}
+    plain, said, one, hourly, by_hand = (
+        dags[f"outreach_event_route__{name}"] for name in ("plain", "said", "one", "hourly", "by_hand")
+    )
+    (asset,) = plain.schedule
+    (watcher,) = asset.watchers
+    assert watcher.trigger.serialize()[1] == {
+        "consumer": "plain", "source": "varda", "kinds": ["replied"], "where": None, "routes": ["plain"],
+        "poll_interval": 2.0, "poll_contacts_every": None, "once": False, "own_filter": True,
+    }  # fmt: skip
+    assert [dag.max_active_runs for dag in (plain, said, one, hourly, by_hand)] == [16, 3, 1, 1, 1]
+    assert said.start_date.isoformat() == "2026-02-01T00:00:00+00:00"
+    assert {dag.start_date.year for dag in (plain, one, hourly, by_hand)} == {2025}
+    assert one.timetable.summary == "@continuous"
+    assert by_hand.schedule is None
+
+
+def test_only_an_event_route_runs_on_events() -> None:
+    """A lead sync says so; a misspelt one is understood."""
+    from airflow_outreach_provider.core.workflows.loading import load_texts
+
+    sync = "lead_syncs:\n  a: {schedule: events, leads: {csv: a.csv}}\n"
+    (problem,) = load_texts({"a.yaml": sync}).problems
+    assert problem.message == "only an event route runs on events"
+    route = "event_routes:\n  a: {schedule: event, deliver: {suppress: true}}\n"
+    (problem,) = load_texts({"a.yaml": route}).problems
+    assert problem.hint == "did you mean 'events'?"

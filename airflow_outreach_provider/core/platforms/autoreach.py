@@ -34,9 +34,10 @@ def parse(body: Mapping[str, Any], region: str | None) -> Parsed | None:
         return None
     data = reading.pick(body, "data", "payload")
     details = reading.mapping(data)
+    kind = reading.kind_of(_KINDS, type_)
     return Parsed(
         type=type_,
-        kind=reading.kind_of(_KINDS, type_),
+        kind=kind,
         occurred_at=reading.when(
             reading.pick(body, "timestamp", "occurred_at", "occurredAt", "created_at", "createdAt")
         ),
@@ -46,12 +47,14 @@ def parse(body: Mapping[str, Any], region: str | None) -> Parsed | None:
             or reading.pick(body, "campaign_id", "campaignId")
         ),
         data=body if data is None else data,
+        person=_person(details),
+        said=reading.message(kind, type_, details),
     )
 
 
 def _contact(data: Mapping[str, Any], region: str | None) -> Contact:
     """The lead is ``data``, or one of its parts; on X and LinkedIn the user name may be all there is."""
-    person = reading.mapping(data.get("lead")) or reading.mapping(data.get("contact")) or data
+    person = _person(data)
     contact = reading.contact(person, region)
     if person is data and (lead_id := reading.text(reading.pick(data, "lead_id", "leadId"))):
         # Beside a lead id, a plain id is that of the message or meeting.
@@ -59,6 +62,10 @@ def _contact(data: Mapping[str, Any], region: str | None) -> Contact:
     if contact.external_id is None:
         return replace(contact, external_id=reading.text(reading.pick(person, "username", "userName")))
     return contact
+
+
+def _person(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    return reading.mapping(data.get("lead")) or reading.mapping(data.get("contact")) or data
 
 
 PLATFORM = Platform(

@@ -30,6 +30,34 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "external_id": ("id", "_id", "contactId", "contact_id", "ContactId", "lead_id", "leadId", "external_id"),
 }
 
+_TEXT_KEYS = (
+    "message", "text", "body", "content", "reply", "messageText", "message_text", "messageBody", "message_body",
+    "messageContent", "message_content", "reply_text", "replyText", "reply_body", "replyBody", "plain_text", "plainText",
+    "text_body", "textBody", "body_plain", "html", "html_body", "htmlBody", "snippet", "Body",
+    "lastMessage", "last_message",
+)  # fmt: skip
+_WRITTEN = frozenset({EventKind.REPLIED, EventKind.MESSAGE_CREATED})
+_INBOUND_TYPE = re.compile(r"(?:^|_)(?:received|inbound|incoming|reply|replied)(?:_|$)")
+_OPT_OUT_TYPE = re.compile(r"(?:^|_)(?:unsubscribed?|opt(?:ed)?_?out)$")
+_DIRECTION_KEYS = ("direction", "message_direction", "messageDirection")
+_INBOUND = frozenset({"inbound", "incoming", "in", "received"})
+_OUTBOUND = frozenset({"outbound", "outgoing", "out", "sent"})
+_US = frozenset({
+    "agent", "ai", "ai_agent", "assistant", "automation", "bot", "business", "campaign", "employee", "operator",
+    "outbound", "owner", "sender", "staff", "system", "team", "team_member", "us", "user",
+})  # fmt: skip
+_OUR_SIDE: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("sender_type", "senderType", "sender", "author_type", "authorType", "role", "sent_by", "sentBy"), _US),
+    **dict.fromkeys(("from_me", "fromMe", "is_from_me", "isFromMe", "outbound", "is_outbound", "isOutbound"), frozenset({"true", "1"})),
+    **dict.fromkeys(("inbound", "is_inbound", "isInbound", "incoming", "is_incoming", "isIncoming"), frozenset({"false", "0"})),
+}  # fmt: skip
+_WHO_WROTE = (*_DIRECTION_KEYS, *_OUR_SIDE)
+_FLAGS = frozenset({
+    "unsubscribed", "is_unsubscribed", "opted_out", "opt_out", "is_opted_out", "do_not_contact", "dnc", "do_not_text", "do_not_sms",
+})  # fmt: skip
+_STATUSES = frozenset({"status", "subscription_status", "contact_status", "sms_status", "opt_in_status"})
+_OPTED_OUT = frozenset({"unsubscribed", "opted_out", "opt_out", "optout", "do_not_contact", "dnc"})
+
 _WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -41,6 +69,9 @@ class Parsed:
     """What a body says, before it has an id.
 
     :param occurred_at: UTC, None where the platform gives no time for the event.
+    :param person: what the platform says of the contact, as it came.
+    :param said: what the person wrote, where the event is a message of theirs; several readings of one message.
+    :param stopped: that message is nothing but a stop word.
     """
 
     type: str
@@ -49,6 +80,9 @@ class Parsed:
     contact: Contact = field(default_factory=Contact)
     campaign_id: str | None = None
     data: Any = None
+    person: Mapping[str, Any] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +126,10 @@ def kinds_of(rows: Sequence[KindRow]) -> dict[str, EventKind]:
 def kind_of(kinds: Mapping[str, EventKind], type_: str) -> EventKind:
     """The kind of a type in any spelling; a type that reads like one of our kinds is that kind."""
     name = normalise(type_)
-    return kinds.get(name) or _OUR_WORDS.get(name) or EventKind.OTHER
+    known = kinds.get(name) or _OUR_WORDS.get(name)
+    if known is None and _OPT_OUT_TYPE.search(name):
+        return EventKind.UNSUBSCRIBED
+    return known or EventKind.OTHER
 
 
 @lru_cache(maxsize=1024)
@@ -158,16 +195,61 @@ def _moment(value: object) -> datetime | None:
 
 
 def phone(value: object, region: str | None) -> str | None:
-    """E.164, or None when the value is no number that could be called."""
-    if isinstance(value, str) and _E164.fullmatch(value):
-        return value  # the platform's own E.164 is taken at its word, also where numbering plans moved on
+    """E.164, or None when the value is no number that could be called; read as leads are."""
     written = text(value)
-    if written is None or len(written) > 40:
+    if written is None or len(written) > 60:
         return None
     try:
         return parse_phone(written, region).e164
     except LeadRejected:
-        return None
+        # The platform's own E.164 is taken at its word, also where numbering plans moved on.
+        return written if _E164.fullmatch(written) else None
+
+
+def phones_said(person: Mapping[str, Any], *more: object) -> list[str]:
+    """Every number the platform gives for a person, as written."""
+    values = [*(person.get(name) for name in _ALIASES["phone"]), *more]
+    return list(dict.fromkeys(found for value in values if (found := text(value))))
+
+
+def emails_said(person: Mapping[str, Any]) -> list[str]:
+    """Every address the platform gives for a person."""
+    found = (text(person.get(name)) for name in _ALIASES["email"])
+    return list(dict.fromkeys(each for each in found if each and "@" in each))
+
+
+def says_opted_out(person: Mapping[str, Any]) -> bool:
+    """Whether the platform's record of a person says that they are not to be contacted."""
+    for name, value in person.items():
+        word = normalise(name) if isinstance(name, str) else ""
+        if word in _FLAGS and (value is True or (isinstance(value, str) and value.strip().lower() == "true")):
+            return True
+        if word in _STATUSES and isinstance(value, str) and normalise(value) in _OPTED_OUT:
+            return True
+    return False
+
+
+def message(kind: EventKind, type_: str, *places: object) -> tuple[str, ...]:
+    """What the person wrote, from the places of a body where it may stand; nothing where it is not theirs.
+
+    :param places: the body and its parts; what is no JSON object is passed over.
+    """
+    objects = [each for place in places if (each := mapping(place))]
+    objects += [inner for each in objects for name in _TEXT_KEYS if (inner := mapping(each.get(name)))]
+    if not _is_theirs(kind, type_, objects):
+        return ()
+    texts = (each.get(name) for each in objects for name in _TEXT_KEYS)
+    return tuple(dict.fromkeys(each for each in texts if isinstance(each, str) and each.strip()))
+
+
+def _is_theirs(kind: EventKind, type_: str, objects: Sequence[Mapping[str, Any]]) -> bool:
+    if kind not in _WRITTEN and not (kind is EventKind.OTHER and _INBOUND_TYPE.search(normalise(type_))):
+        return False
+    said = {name: normalise(str(each[name])) for each in objects for name in _WHO_WROTE if name in each}
+    direction = next((said[name] for name in _DIRECTION_KEYS if name in said), None)
+    if direction in _INBOUND or direction in _OUTBOUND:
+        return direction in _INBOUND
+    return not any(value in _OUR_SIDE[name] for name, value in said.items() if name in _OUR_SIDE)
 
 
 def contact(value: Mapping[str, Any], region: str | None) -> Contact:

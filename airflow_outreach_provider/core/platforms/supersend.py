@@ -48,13 +48,16 @@ def parse(body: Mapping[str, Any], region: str | None) -> Parsed | None:
     contact = reading.contact(person, region)
     if contact_id := reading.text(body.get("ContactId")):
         contact = replace(contact, external_id=contact_id)
+    kind = _kind(type_, person)
     return Parsed(
         type=type_,
-        kind=_kind(type_, person),
+        kind=kind,
         occurred_at=reading.when(body.get("timestamp")),
         contact=contact,
         campaign_id=reading.text(reading.pick(body, "CampaignId", "campaignId", "campaign_id")),
         data=body,
+        person=person,
+        said=reading.message(kind, type_, body, details),
     )
 
 

@@ -33,9 +33,10 @@ def parse(body: Mapping[str, Any], region: str | None) -> Parsed | None:
     data = reading.mapping(body.get("data"))
     nested = (body.get("contact"), body.get("contacts"), data.get("contact"))
     person = next((each for each in nested if isinstance(each, dict) and each), data or body)
+    kind = reading.kind_of(_KINDS, type_)
     return Parsed(
         type=type_,
-        kind=reading.kind_of(_KINDS, type_),
+        kind=kind,
         occurred_at=reading.when(
             reading.pick(body, "timestamp", "occurred_at", "occurredAt", "createdAt", "created_at")
         ),
@@ -44,6 +45,8 @@ def parse(body: Mapping[str, Any], region: str | None) -> Parsed | None:
             reading.pick(body, "campaignId", "campaign_id", "configurationId", "configuration_id")
         ),
         data=body,
+        person=person,
+        said=reading.message(kind, type_, body, data),
     )
 
 

@@ -59,30 +59,35 @@ def parse(body: Mapping[str, Any], region: str | None) -> Parsed | None:
     data = body.get("data")
     if type_ is None or not isinstance(data, dict):
         return None
+    kind = _kind(type_, data)
     return Parsed(
         type=type_,
-        kind=_kind(type_, data),
+        kind=kind,
         occurred_at=reading.when(body.get("timestamp")),
         contact=_contact(type_, data, region),
         campaign_id=reading.text(reading.mapping(data.get("attribution")).get("campaign")),
         data=data,
+        person=_person(type_, data),
+        said=reading.message(kind, type_, data),
     )
 
 
 def _kind(type_: str, data: Mapping[str, Any]) -> EventKind:
     if reading.normalise(type_) == "message_created":
-        return _DIRECTIONS.get(str(data.get("direction")), EventKind.MESSAGE_CREATED)
+        return _DIRECTIONS.get(str(data.get("direction")).lower(), EventKind.MESSAGE_CREATED)
     return reading.kind_of(_KINDS, type_)
 
 
 def _contact(type_: str, data: Mapping[str, Any], region: str | None) -> Contact:
-    person = reading.mapping(data.get("contact"))
-    if not person and reading.normalise(type_).startswith("contact_"):
-        person = data
-    contact = reading.contact(person, region)
-    if contact.phone is None and (number := _OTHER_PARTY.get(str(data.get("direction")))):
+    contact = reading.contact(_person(type_, data), region)
+    if contact.phone is None and (number := _OTHER_PARTY.get(str(data.get("direction")).lower())):
         contact = replace(contact, phone=reading.phone(data.get(number), region))
     return contact
+
+
+def _person(type_: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    person = reading.mapping(data.get("contact"))
+    return data if not person and reading.normalise(type_).startswith("contact_") else person
 
 
 PLATFORM = Platform(

@@ -11,6 +11,7 @@ from airflow_outreach_provider.core.expression_parser import did_you_mean
 from airflow_outreach_provider.core.expressions import EVENT, ExpressionError, compile_value
 from airflow_outreach_provider.core.workflows.models import NESTED_TARGETS, Deliver, LeadSource, Section
 from airflow_outreach_provider.core.workflows.problems import Path
+from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS
 
 RESERVED_PARAMS = frozenset({"leads", "limit", "dry_run"})
 """What the trigger form of a lead sync already asks."""
@@ -186,17 +187,20 @@ def _knobs(data: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("catchup",), True, "catchup needs a start_date", "write e.g. start_date: 2026-01-31"
     if data.get("pool_slots") is not None and data.get("pool") is None:
         yield ("pool_slots",), True, "pool_slots has no effect without a pool", "write pool: and its name"
-    if (
-        data.get("schedule") == "@continuous"
-        and isinstance(data.get("max_active_runs"), int)
-        and data["max_active_runs"] > 1
-    ):
-        yield ("max_active_runs",), False, "@continuous runs one at a time", "leave max_active_runs out"
+    yield from _one_at_a_time(data)
     if isinstance(data.get("params"), dict):
         yield from _params(data["params"])
     start, end = data.get("start_date"), data.get("end_date")
     if isinstance(start, str) and isinstance(end, str) and end[:10] < start[:10]:
         yield ("end_date",), False, "end_date is before start_date", ""
+
+
+def _one_at_a_time(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Airflow refuses to build such a DAG, and its words name no place."""
+    schedule, runs = data.get("schedule"), data.get("max_active_runs")
+    continuous = isinstance(schedule, str) and schedule.strip() == CONTINUOUS
+    if continuous and isinstance(runs, int) and runs > 1:
+        yield ("max_active_runs",), False, "@continuous runs one at a time", "leave max_active_runs out"
 
 
 def _params(params: Mapping[str, Any]) -> Iterator[Finding]:

@@ -38,7 +38,12 @@ from airflow_outreach_provider.core.workflows.rule_fields import (
     Span,
     Zone,
 )
-from airflow_outreach_provider.core.workflows.schedules import BY_HAND, Schedule, ScheduleField
+from airflow_outreach_provider.core.workflows.schedules import (
+    BY_HAND,
+    EVENTS,
+    RouteScheduleField,
+    ScheduleField,
+)
 
 
 class Section(BaseModel):
@@ -80,7 +85,10 @@ class AirflowKnobs(Section):
     )
     catchup: Flag = Field(False, description="Also run for the times missed since start_date.")
     enabled: Flag = Field(True, description="false: read and checked, but no DAG is made of it.")
-    max_active_runs: Positive = Field(1, description="How many runs at once.")
+    max_active_runs: Positive | None = Field(
+        None,
+        description="How many runs at once: 1 unless set, 16 for an event route with `schedule: events`.",
+    )
     max_active_tasks: Positive | None = Field(None, description="How many of its tasks at once.")
     dagrun_timeout: Span | None = Field(None, description="A run that takes longer fails, e.g. 2h.")
     is_paused_upon_creation: Flag | None = Field(
@@ -294,9 +302,10 @@ class EventRoute(AirflowKnobs):
 
     as_written = frozenset({"deliver", "source", "kinds"})
 
-    schedule: ScheduleField = Field(
-        default_factory=lambda: Schedule(BY_HAND.kind.CRON, cron="@continuous"),
-        description='When it looks for events; "@continuous" (default) waits for them all the time.',
+    schedule: RouteScheduleField = Field(
+        EVENTS,
+        description="When it runs: `events` (default) begins a run whenever there is something to deliver, beside "
+        'those that still retry; "@continuous" has one run that waits, cron and spans look now and then.',
     )
     source: ConnectionId | None = Field(
         None, description="Only events of this connection of type `outreach_source`; all otherwise."
@@ -313,7 +322,9 @@ class EventRoute(AirflowKnobs):
         timedelta(seconds=5), description="How often to look for new events, e.g. 5s."
     )
     wait: Span | None = Field(
-        None, description="How long a run waits for events before it ends as skipped; a day otherwise."
+        None,
+        description="How long a run waits for events before it ends as skipped, a day otherwise; with "
+        "`schedule: events` none waits.",
     )
 
 

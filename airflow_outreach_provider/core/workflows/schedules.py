@@ -16,9 +16,8 @@ from airflow_outreach_provider.core.workflows.fields import annotated, kind_of, 
 from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA, span
 
 # Airflow's cron presets, airflow/utils/dates.py, and the two words that are no cron.
-PRESETS = frozenset(
-    {"@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly", "@once", "@continuous"}
-)
+ONCE, CONTINUOUS = "@once", "@continuous"
+PRESETS = frozenset({"@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly", ONCE, CONTINUOUS})
 
 
 class ScheduleKind(StrEnum):
@@ -27,6 +26,7 @@ class ScheduleKind(StrEnum):
     BY_HAND = "by hand"
     CRON = "cron"
     SPAN = "span"
+    EVENTS = "events"
     ALL_ASSETS = "all assets"
     ANY_ASSET = "any asset"
 
@@ -46,6 +46,8 @@ class Schedule:
                 return "by hand"
             case ScheduleKind.CRON:
                 return self.cron
+            case ScheduleKind.EVENTS:
+                return "events: when there is something to deliver"
             case ScheduleKind.SPAN:
                 return f"every {self.every}"
             case ScheduleKind.ALL_ASSETS:
@@ -55,6 +57,21 @@ class Schedule:
 
 
 BY_HAND = Schedule(ScheduleKind.BY_HAND)
+EVENTS = Schedule(ScheduleKind.EVENTS)
+
+
+def read_route_schedule(value: object) -> Schedule:
+    """Read what stands under ``schedule`` of an event route: ``events``, or as everywhere."""
+    if isinstance(value, str) and value.strip() == ScheduleKind.EVENTS:
+        return EVENTS
+    try:
+        return read_schedule(value)
+    except PydanticCustomError:
+        if isinstance(value, str) and (near := did_you_mean(value.strip().lower(), [EVENTS.kind])).startswith(
+            "did"
+        ):
+            raise mistake(f"{value.strip()!r} is not a schedule", near) from None
+        raise
 
 
 def read_schedule(value: object) -> Schedule:
@@ -68,6 +85,8 @@ def read_schedule(value: object) -> Schedule:
             f"this must be a schedule, not {kind_of(value)}", 'write e.g. "@daily", "*/15 * * * *" or 15m'
         )
     read = text(value).strip()
+    if read == ScheduleKind.EVENTS:
+        raise mistake("only an event route runs on events", 'write cron, a preset such as "@daily", or 15m')
     if read.startswith("@"):
         if read not in PRESETS:
             raise mistake(f"{read!r} is not a preset", did_you_mean(read, PRESETS))
@@ -154,27 +173,26 @@ _ASSETS_SCHEMA = {
         {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
     ]
 }
-ScheduleField = Annotated[
+_SCHEDULE_SHAPES: list[dict[str, Any]] = [
+    {"type": "null"},
+    {"type": "string", "enum": sorted(PRESETS)},
+    {"type": "string", "pattern": r"^\s*[^@\s]+(\s+[^\s]+){4}\s*$", "examples": ["*/15 * * * *"]},
+    SPAN_SCHEMA,
+    {"type": "string", "pattern": "^[eE]very "},
+    *(
+        {
+            "type": "object",
+            "properties": {key: _ASSETS_SCHEMA},
+            "required": [key],
+            "additionalProperties": False,
+        }
+        for key in ("assets", "any_asset")
+    ),
+]
+ScheduleField = Annotated[Schedule, *annotated(read_schedule, {"anyOf": _SCHEDULE_SHAPES})]
+RouteScheduleField = Annotated[
     Schedule,
     *annotated(
-        read_schedule,
-        {
-            "anyOf": [
-                {"type": "null"},
-                {"type": "string", "enum": sorted(PRESETS)},
-                {"type": "string", "pattern": r"^\s*[^@\s]+(\s+[^\s]+){4}\s*$", "examples": ["*/15 * * * *"]},
-                SPAN_SCHEMA,
-                {"type": "string", "pattern": "^[eE]very "},
-                *(
-                    {
-                        "type": "object",
-                        "properties": {key: _ASSETS_SCHEMA},
-                        "required": [key],
-                        "additionalProperties": False,
-                    }
-                    for key in ("assets", "any_asset")
-                ),
-            ]
-        },
+        read_route_schedule, {"anyOf": [*_SCHEDULE_SHAPES, {"type": "string", "const": EVENTS.kind.value}]}
     ),
 ]

@@ -71,7 +71,7 @@ async function post(url, body) {
     const detail = (await answer.json()).detail;
     if (typeof detail === "string") said = detail;
   } catch { /* no JSON: the status must do */ }
-  throw new Error(said);
+  throw Object.assign(new Error(said), { status: answer.status });
 }
 
 function confirmed(title, text) {
@@ -94,8 +94,9 @@ async function alone(starter, work) {
   if (doing) return;
   doing = true;
   starter.setAttribute("aria-busy", "true");
+  let changed = false;
   try {
-    await work();
+    changed = await work();
   } catch (error) {
     toast(error.message, true);
   } finally {
@@ -103,57 +104,115 @@ async function alone(starter, work) {
     starter.removeAttribute("aria-busy");
     if (document.activeElement === document.body) (starter.isConnected ? starter : document.getElementById("main")).focus({ preventScroll: true });
   }
+  if (changed) refresh(true).catch((error) => toast(error.message, true));
 }
 
-// The answer to the first question says how many rows it is about; what is done later is not about more.
+// What is done is what the dialog said, word for word: where the server would say something else by now, it is
+// asked again. Returns whether anything was done.
 async function act(element, fields) {
   const body = { ...JSON.parse(element.dataset.body || "{}"), ...fields };
-  const plan = await (await post(element.dataset.action, { ...body, go: false })).json();
-  if (plan.count === 0) return toast(`Nothing to do: ${plan.says}`);
-  if (!(await confirmed(element.dataset.title, plan.says))) return;
-  const done = await (await post(element.dataset.action, { ...body, go: true, expect: plan.count })).json();
-  toast(done.says);
-  if (element.matches("form")) element.reset();
-  await refresh(true);
+  const { action, title } = element.dataset;
+  for (let changed = ""; ; changed = "This has changed meanwhile. ") {
+    const plan = await (await post(action, { ...body, go: false })).json();
+    if (plan.count === 0) {
+      toast(`Nothing to do: ${plan.says}`);
+      return false;
+    }
+    if (!(await confirmed(title, changed + plan.says))) return false;
+    try {
+      const done = await (await post(action, { ...body, go: true, expect: plan.count, confirmed: plan.says })).json();
+      toast(done.says);
+      break;
+    } catch (error) {
+      if (error.status !== 409) throw error;
+    }
+  }
+  // What was typed is done with; what was chosen, or typed since, stays.
+  for (const field of element.elements ?? []) if (field.matches("input, textarea") && field.value === fields[field.name]) field.value = field.defaultValue;
+  return true;
 }
 
-// What the person has opened, scrolled and focused stays as it is when the page is looked at again.
-const KEYED = "a[href], button, summary";
-const keyOf = (each) => each.closest("details")?.id || each.getAttribute("href") || `${each.textContent}|${each.dataset.action}|${each.dataset.body}|${each.getAttribute("aria-label")}`;
+// The page is renewed around the person. What somebody chose, typed, opened, scrolled or focused lives in the
+// elements: they stay, and only what the server says differently is changed in them. An element of the page
+// before is the same one if its key is.
+const OWN = ["id", "rel", "data-action", "name", "action", "href", "aria-labelledby", "aria-label"];
+
+function keyOf(node) {
+  if (node.nodeType !== Node.ELEMENT_NODE) return node.nodeName;
+  const own = OWN.find((name) => node.getAttribute(name));
+  if (own) return `${node.nodeName} ${own}=${node.getAttribute(own)} ${node.dataset.body ?? ""}`;
+  if (node.matches("option")) return `OPTION ${node.value}`;
+  // Rows, items and labels are known by what is in them.
+  const inner = node.matches("tr, li, label") && (node.querySelector("[id]") ?? node.querySelector("[name], [data-action], [href]"));
+  return `${node.nodeName} ${inner ? keyOf(inner) : node.getAttribute("class")}`;
+}
+
+// The person's, not the page's: whether it is open or busy, and how large it was drawn.
+const KEPT = ["open", "aria-busy", "style"];
+
+function renewAttributes(old, fresh) {
+  for (const { name, value } of fresh.attributes) if (!KEPT.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const name of old.getAttributeNames()) if (!KEPT.includes(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
+}
+
+function renewChildren(old, fresh) {
+  const known = new Map();
+  for (const child of old.childNodes) known.set(keyOf(child), [...(known.get(keyOf(child)) ?? []), child]);
+  const pairs = [...fresh.childNodes].map((child) => [known.get(keyOf(child))?.shift(), child]);
+  // An option that is seen as chosen stays although the server has it no more: whoever sends it is told.
+  for (const gone of [...known.values()].flat()) if (!(gone instanceof HTMLOptionElement && gone.selected)) gone.remove();
+  let place = old.firstChild;
+  for (const [same, child] of pairs) {
+    if (same) renew(same, child);
+    if (same && same === place) place = place.nextSibling;
+    else (same && old.moveBefore ? old.moveBefore : old.insertBefore).call(old, same ?? child, place);
+  }
+}
+
+function renew(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  const { value, checked } = old;
+  const chosen = old.matches("input, select, textarea") && (isFilledIn(old) || (old.matches("select") && !fresh.querySelector("[selected]")));
+  renewAttributes(old, fresh);
+  renewChildren(old, fresh);
+  if (chosen) Object.assign(old, { value, checked });
+}
+
+function isFilledIn(field) {
+  if (field instanceof HTMLSelectElement) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected));
+  return field.value !== field.defaultValue || field.checked !== field.defaultChecked;
+}
+
+// How often the page was asked for or shown: an answer that was overtaken is an older page.
+let looks = 0;
 
 function show(html, live) {
   const fresh = new DOMParser().parseFromString(html, "text/html").getElementById("main");
   const main = document.getElementById("main");
   if (!fresh) return;
-  const open = [...main.querySelectorAll("details[open][id]")].map((each) => each.id);
-  const scrolled = [...main.querySelectorAll(".scroll, pre")].map((each) => [each.scrollLeft, each.scrollTop]);
-  const focused = [...main.querySelectorAll(KEYED)].find((each) => each === document.activeElement);
-  const mark = focused && keyOf(focused);
+  looks++;
+  const focused = main.contains(document.activeElement) && document.activeElement;
   showClocks(fresh);
-  main.replaceChildren(...fresh.childNodes);
+  renewChildren(main, fresh);
   main.dataset.live = live ?? fresh.dataset.live;
-  open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
-  [...main.querySelectorAll(".scroll, pre")].forEach((each, place) => scrolled[place] && each.scrollTo(...scrolled[place]));
-  if (mark) [...main.querySelectorAll(KEYED)].find((each) => keyOf(each) === mark)?.focus({ preventScroll: true });
-}
-
-function isFilledIn(field) {
-  if (field instanceof HTMLSelectElement) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected));
-  return field.value !== field.defaultValue;
+  if (focused && document.activeElement !== focused) (focused.isConnected ? focused : main).focus({ preventScroll: true });
 }
 
 function isBusy() {
-  const at = document.activeElement;
-  const typing = at?.closest("#main input, #main select, #main textarea, #main .scroll, #main pre");
-  const filledIn = [...document.querySelectorAll("#main input, #main select, #main textarea")].some(isFilledIn);
-  return doing || document.hidden || typing || filledIn || !getSelection().isCollapsed;
+  return doing || document.hidden || !getSelection().isCollapsed;
 }
 
 async function refresh(now) {
   if (!now && isBusy()) return;
+  const look = ++looks;
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
   if (!answer.ok) throw new Error(answer.status === 401 ? "You are no longer logged in: reload Airflow." : `HTTP ${answer.status}`);
-  if (now || !isBusy()) show(await answer.text());
+  const html = await answer.text();
+  if (look === looks && (now || !isBusy())) show(html);
 }
 
 // Says it when the page is not live any more, and when it is again.

@@ -30,7 +30,7 @@ class Submission(NamedTuple):
     raw: bytes
 
 
-class Person:
+class SimulatedContact:
     """One contact. Its fields are read from the body when somebody asks: a million people fit into memory.
 
     ``texts`` counts processed submissions: each one texts. Times are milliseconds since the epoch, UTC.
@@ -91,7 +91,7 @@ def same_phone(written: object) -> str | None:
     return f"+{digits}" if digits else None
 
 
-class People:
+class ContactBook:
     """Everybody submitted, in the order of their last submission.
 
     :param journal: a file to which each processed submission is appended before it is answered; an existing
@@ -99,7 +99,7 @@ class People:
     """
 
     def __init__(self, journal: Path | None = None) -> None:
-        self._by_key: dict[str, Person] = {}
+        self._by_key: dict[str, SimulatedContact] = {}
         self.texts = self.created = self.updated = self.without_phone = 0
         self._count = 0
         self._file: int | None = None
@@ -109,15 +109,15 @@ class People:
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def __iter__(self) -> Iterator[Person]:
+    def __iter__(self) -> Iterator[SimulatedContact]:
         """The one submitted last comes first."""
         return reversed(self._by_key.values())
 
-    def find(self, phone: str) -> Person | None:
+    def find(self, phone: str) -> SimulatedContact | None:
         """The person with this number in any writing that has the country code."""
         return self._by_key.get(same_phone(phone) or "")
 
-    def process(self, submission: Submission, now_ms: int | None = None) -> Person:
+    def process(self, submission: Submission, now_ms: int | None = None) -> SimulatedContact:
         """Create or update the contact and text the person; on disk before it counts."""
         at = int(time.time() * 1000) if now_ms is None else now_ms
         if self._file is not None:
@@ -137,12 +137,12 @@ class People:
             os.close(self._file)
             self._file = None
 
-    def _take(self, submission: Submission, at: int) -> Person:
+    def _take(self, submission: Submission, at: int) -> SimulatedContact:
         key = submission.phone or ""
         person = self._by_key.get(key) if key else None
         if person is None:
             self._count += 1
-            person = Person(self._count, submission, at)
+            person = SimulatedContact(self._count, submission, at)
             self._by_key[key or f"#{person.number}"] = person
             self.created += 1
         else:

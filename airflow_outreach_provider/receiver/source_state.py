@@ -21,7 +21,7 @@ READ_EVERY_SECONDS = 2.0
 WRITE_EVERY_SECONDS = 2.0
 
 
-class Switches:
+class SourceStates:
     """:param read_every: seconds after which a switch is looked at again."""
 
     def __init__(

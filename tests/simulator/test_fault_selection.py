@@ -8,16 +8,16 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_outreach_provider.simulator.dice import Dice
-from airflow_outreach_provider.simulator.faults import Endpoint, Faults
+from airflow_outreach_provider.simulator.fault_selection import FaultSelector
+from airflow_outreach_provider.simulator.faults import ApiEndpoint, Faults
 
 PHONES = [f"+1416555{n:04}" for n in range(2000)]
 
 
 def hits(phones: list[str], seed: int, *specs: str) -> Counter[str]:
     """How often each phone was hit by an outcome."""
-    dice = Dice(Faults.of(*specs), seed, {})
-    rolled = [(phone, dice.roll(Endpoint.OUTREACH, phone, 0.0)) for phone in phones]
+    selector = FaultSelector(Faults.of(*specs), seed, {})
+    rolled = [(phone, selector.select(ApiEndpoint.OUTREACH, phone, 0.0)) for phone in phones]
     return Counter(phone for phone, plan in rolled if plan is not None and plan.outcome is not None)
 
 
@@ -48,8 +48,10 @@ def test_two_faults_draw_apart() -> None:
 
 def test_delays_add_to_the_outcome() -> None:
     """A plan sums the delays on both sides of the processing and names one outcome."""
-    dice = Dice(Faults.of("hang=1", "latency=2", "hang=3,when=late", "drop", "status=500"), 0, {})
-    plan = dice.roll(Endpoint.OUTREACH, PHONES[0], 0.0)
+    selector = FaultSelector(
+        Faults.of("hang=1", "latency=2", "hang=3,when=late", "drop", "status=500"), 0, {}
+    )
+    plan = selector.select(ApiEndpoint.OUTREACH, PHONES[0], 0.0)
     assert plan is not None
     assert (plan.before, plan.after, plan.late) == (4.0, 2.0, True)
     assert plan.outcome is not None
@@ -58,6 +60,6 @@ def test_delays_add_to_the_outcome() -> None:
 
 def test_a_rate_is_kept_over_time() -> None:
     """Over ten seconds of constant overload, ten seconds' worth and one burst pass."""
-    dice = Dice(Faults.of("rate=50"), 0, {})
-    passed = sum(dice.roll(Endpoint.OUTREACH, None, 1000 + n / 200) is None for n in range(2000))
+    selector = FaultSelector(Faults.of("rate=50"), 0, {})
+    passed = sum(selector.select(ApiEndpoint.OUTREACH, None, 1000 + n / 200) is None for n in range(2000))
     assert 545 <= passed <= 551

@@ -6,14 +6,14 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 
-from airflow_outreach_provider.simulator.faults import Endpoint, Fault, Faults, Kind, When
+from airflow_outreach_provider.simulator.faults import ApiEndpoint, Fault, Faults, Kind, When
 
 _DELAYS = frozenset({Kind.HANG, Kind.LATENCY})
 _COMMON = frozenset({Kind.LATENCY, Kind.CLOSE})  # change no lead's fate: not noted with the person
 
 
 @dataclass(slots=True)
-class Tally:
+class FaultTally:
     """How often a fault hit, and whether the person had been texted when it did."""
 
     hit: int = 0
@@ -22,7 +22,7 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Plan:
+class FaultPlan:
     """What happens to one request: ``before`` and ``after`` are seconds around the processing."""
 
     before: float = 0.0
@@ -30,7 +30,7 @@ class Plan:
     late: bool = False
     outcome: Fault | None = None
     close: Fault | None = None
-    tallies: list[Tally] = field(default_factory=list)
+    tallies: list[FaultTally] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
 
     @property
@@ -47,21 +47,23 @@ class Plan:
                 tally.not_texted += 1
 
 
-class Dice:
+class FaultSelector:
     """Decides for each request, and counts.
 
-    :param tallies: by fault as text; shared with the next Dice, so that a change of faults loses no count.
+    :param tallies: by fault as text; shared with the next FaultSelector, so that a change of faults loses no count.
     """
 
-    def __init__(self, faults: Faults, seed: int, tallies: dict[str, Tally]) -> None:
+    def __init__(self, faults: Faults, seed: int, tallies: dict[str, FaultTally]) -> None:
         on_request = [rule for rule in faults.rules if rule.kind is not Kind.CONNECTIONS]
-        self._rules = [_Rule(rule, f"{seed}:{n}", tallies) for n, rule in enumerate(on_request)]
-        self._limits = [_Rule(rule, "", tallies) for rule in faults.rules if rule.kind is Kind.CONNECTIONS]
+        self._rules = [_FaultRule(rule, f"{seed}:{n}", tallies) for n, rule in enumerate(on_request)]
+        self._limits = [
+            _FaultRule(rule, "", tallies) for rule in faults.rules if rule.kind is Kind.CONNECTIONS
+        ]
         self.idle = not self._rules
 
-    def roll(self, endpoint: Endpoint, phone: str | None, now: float) -> Plan | None:
+    def select(self, endpoint: ApiEndpoint, phone: str | None, now: float) -> FaultPlan | None:
         """The faults of one request; ``now`` is a monotonic clock in seconds, for rates. None: no fault."""
-        plan: Plan | None = None
+        plan: FaultPlan | None = None
         for rule in self._rules:
             fault = rule.fault
             is_outcome = fault.kind not in _DELAYS and fault.kind is not Kind.CLOSE
@@ -69,7 +71,7 @@ class Dice:
                 continue
             if not rule.hits(endpoint, phone, now):
                 continue
-            plan = plan or Plan()
+            plan = plan or FaultPlan()
             plan.tallies.append(rule.tally)
             if fault.kind not in _COMMON:
                 plan.names.append(rule.name)
@@ -92,7 +94,7 @@ class Dice:
         return None
 
 
-def _delay(plan: Plan, fault: Fault, drawn: float) -> None:
+def _delay(plan: FaultPlan, fault: Fault, drawn: float) -> None:
     seconds = max(0.0, (fault.value or 0.0) + fault.jitter * (2 * drawn - 1))
     if fault.when is When.AFTER:
         plan.after += seconds
@@ -101,20 +103,20 @@ def _delay(plan: Plan, fault: Fault, drawn: float) -> None:
         plan.late = plan.late or fault.when is When.LATE
 
 
-class _Rule:
+class _FaultRule:
     """A fault with what it has seen."""
 
-    def __init__(self, fault: Fault, key: str, tallies: dict[str, Tally]) -> None:
+    def __init__(self, fault: Fault, key: str, tallies: dict[str, FaultTally]) -> None:
         self.fault, self.name, self._key = fault, str(fault), key
-        self.tally = tallies.setdefault(self.name, Tally())
+        self.tally = tallies.setdefault(self.name, FaultTally())
         self._seen = 0
         self._seen_of: Counter[str] = Counter()
         self._counts_phones = fault.p < 1 or fault.per_phone or fault.jitter > 0
         self._tokens, self._filled_at = max(1.0, fault.value or 0.0), 0.0
 
-    def hits(self, endpoint: Endpoint, phone: str | None, now: float) -> bool:
+    def hits(self, endpoint: ApiEndpoint, phone: str | None, now: float) -> bool:
         fault = self.fault
-        if fault.on is not Endpoint.ALL and fault.on is not endpoint:
+        if fault.on is not ApiEndpoint.ALL and fault.on is not endpoint:
             return False
         if fault.ending and not (phone or "").endswith(fault.ending):
             return False

@@ -1,0 +1,113 @@
+"""What counts as a change of a lead: other values, not another writing of the same ones.
+
+The order of columns, the writing of numbers, times and phones, blanks around a text, and whether a field stands
+in the raw or in the fixed format tell one export of a list from the next, and nothing about a person: nobody is
+texted again for them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+from pydantic_core import to_json
+
+VERSION = "2:"
+"""What a hash of values starts with; those without it were made of the payload's text."""
+
+_NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d+)?(?:[eE][+-]?\d{1,2})?", re.ASCII)
+_TIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:?\d{2})?)?", re.ASCII
+)
+_PHONE = re.compile(r"\+?[\d\s().\-/]{7,24}", re.ASCII)
+_FIRST = frozenset("0123456789+-(")
+_WORDS = {"true": "true", "false": "false"}
+
+
+def values_hash(configuration_id: str, *sections: Mapping[str, Any]) -> str:
+    """A hash of a lead's values, the same for every writing of them.
+
+    :param sections: of the lead: fields of contact, application and conversation; the phone, which a lead is known by,
+        is in none of them.
+    """
+    pairs = sorted({pair for section in sections for pair in _pairs(section)})
+    return VERSION + blake2b(to_json([configuration_id, *pairs]), digest_size=16).hexdigest()
+
+
+def payload_hash(payload: str) -> str:
+    """How values were compared once: by the text that was sent. What was written down then is still understood."""
+    return blake2b(payload.encode(), digest_size=16).hexdigest()
+
+
+def is_outdated(known: str | None) -> bool:
+    """Whether a remembered hash is of a payload's text, and not of its values."""
+    return known is not None and not known.startswith(VERSION)
+
+
+def is_same(known: str | None, values: str, payload: str, *, texted: bool) -> bool:
+    """Whether a lead's values are those it was last staged with.
+
+    :param known: its hash from then. :param values: :func:`values_hash` now. :param payload: what would be sent now.
+    :param texted: whether the person was: then a remembered text that differs may be another writing of the same
+        values, which cannot be told any more, and nobody is texted again for a guess.
+    """
+    if is_outdated(known):
+        return texted or known == payload_hash(payload)
+    return known == values
+
+
+def _pairs(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in section.items():
+        kind = type(value)
+        if kind is str:
+            written = _text(value) if key != "email" else value.strip().lower()
+        elif kind is dict:
+            yield from _pairs(value, f"{prefix}{key}.")
+            continue
+        elif kind is list:
+            yield from _pairs({str(place): each for place, each in enumerate(value)}, f"{prefix}{key}.")
+            continue
+        else:
+            written = _plain(value)
+        if written:
+            yield prefix + key, written
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _short(str(value))
+
+
+def _text(value: str) -> str:
+    value = value.strip()
+    if not value or value[0] not in _FIRST:
+        return _WORDS.get(value.lower(), value) if len(value) <= 5 else value
+    return _short(value) if len(value) <= 40 else value
+
+
+@lru_cache(maxsize=4096)
+def _short(value: str) -> str:
+    """One writing of a number, a time or a phone; any other text as it is."""
+    if _NUMBER.fullmatch(value):
+        number = Decimal(value.replace(",", "")).normalize()
+        return f"{number or Decimal(0):f}"
+    if _TIME.fullmatch(value):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        if moment.tzinfo:
+            moment = moment.astimezone(UTC) if 1 < moment.year < 9999 else moment
+        written = moment.isoformat()
+        return written.removesuffix("T00:00:00")
+    if _PHONE.fullmatch(value):
+        return re.sub(r"\D", "", value)
+    return value

@@ -1,0 +1,73 @@
+"""Numbers that are not to be texted, read generously: rather one too many on the list than one too few."""
+
+from __future__ import annotations
+
+import re
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat
+
+from airflow_outreach_provider.core.errors import LeadRejected
+from airflow_outreach_provider.core.phone_cells import pieces_of
+from airflow_outreach_provider.core.phone_lines import in_use, other_writings
+from airflow_outreach_provider.core.phones import parse_phone
+
+_LOOSE = re.compile(r"[\d\s+()./\-]{4,40}")
+_ABROAD = re.compile(r"^(?:00|011)(?=[1-9])")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_MORE_THAN_A_NUMBER = frozenset({"phone_has_text", "phone_has_date", "phone_several", "phone_extension"})
+
+
+def listed_numbers(raw: object, region: str | None = None) -> tuple[str, ...]:
+    """The numbers that somebody who is not to be contacted may have meant, E.164; generously, and maybe none.
+
+    All numbers of a cell count, and a number that has two readings counts in both. Other writings of the same
+    line are the list's to know: :func:`~airflow_outreach_provider.core.phone_lines.other_writings`.
+    """
+    try:
+        return (parse_phone(raw, region).e164,)
+    except LeadRejected as error:
+        reason = error.reason
+    if reason == "phone_missing":
+        return ()
+    text = str(raw)
+    if reason not in _MORE_THAN_A_NUMBER:
+        return tuple(_loose_readings(text.strip(), region, whole=True))
+    readings = (number for piece in pieces_of(text) for number in _loose_readings(piece, region, whole=False))
+    return tuple(dict.fromkeys(readings))
+
+
+def read_listed(raw: object, region: str | None = None) -> tuple[str, ...]:
+    """:func:`listed_numbers` for somebody who can be asked again.
+
+    :raises LeadRejected: there is none, or the country of a number cannot be known.
+    """
+    try:
+        return (parse_phone(raw, region).e164,)
+    except LeadRejected as error:
+        found = () if error.reason == "region_unknown" else listed_numbers(raw, region)
+        if not found:
+            raise
+    return found
+
+
+def _loose_readings(text: str, region: str | None, *, whole: bool) -> list[str]:
+    """Every way to read a text of digits and marks: as written, as if it had the +, without 00 or 011 before it.
+
+    :param whole: the text is all there is, so what looks like E.164 is one at its word.
+    """
+    if not _LOOSE.fullmatch(text):
+        return []
+    digits = phonenumbers.normalize_digits_only(text)
+    abroad = _ABROAD.sub("", digits)
+    found = []
+    for written in (text,) if "+" in text else (text, f"+{digits}", f"+{abroad}"):
+        try:
+            e164 = phonenumbers.format_number(phonenumbers.parse(written, region), PhoneNumberFormat.E164)
+        except NumberParseException:
+            continue
+        if in_use(e164) or other_writings(e164):
+            found.append(e164)
+    if not found and whole and ("+" in text or abroad != digits) and _E164.fullmatch(f"+{abroad}"):
+        found.append(f"+{abroad}")
+    return list(dict.fromkeys(found))

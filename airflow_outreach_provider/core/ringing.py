@@ -1,0 +1,57 @@
+"""When a doorbell rings: for what is new, again for what nobody took, and not for what a coming run takes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from collections.abc import Set as AbstractSet
+
+
+class Ringing:
+    """What one doorbell remembers between its looks.
+
+    A run takes everything that is there, but asset events get lost. So a ring is *answered* when something of
+    what it rang for is gone; until then what comes anew is given one more look to be taken along, and what
+    stays is rung for again after a while, and after a longer one where that changed nothing.
+
+    :param again: seconds after which an unanswered ring is repeated; doubled each time, up to ``handed_again``.
+    :param handed_again: the same where all that waits was handed to somebody who may still be at it.
+    """
+
+    def __init__(self, again: float, handed_again: float) -> None:
+        self.again, self.handed_again = again, handed_again
+        self._known: AbstractSet[Hashable] = frozenset()
+        self._rung_for: AbstractSet[Hashable] = frozenset()
+        self._put_off: AbstractSet[Hashable] = frozenset()
+        self._rung_at: float | None = None
+        self._patience = again
+
+    def due(self, free: AbstractSet[Hashable], handed: bool, now: float) -> bool:
+        """Whether to ring at this look.
+
+        :param free: everything that may be done now and is in nobody's hands, each under a key of its own.
+        :param handed: whether something was handed out and never acknowledged.
+        :param now: seconds, of a clock that only goes forward.
+        """
+        new = free - self._known
+        left = self._rung_for & free
+        answered = len(left) < len(self._rung_for)
+        passed = float("inf") if self._rung_at is None else now - self._rung_at
+        if answered or not left:
+            self._patience = self.again
+        overdue = bool(free) and passed >= self._patience
+        ring = bool(
+            overdue
+            or (free and answered)
+            or (new and not left)
+            or self._put_off & free
+            or (handed and passed >= self.handed_again)
+        )
+        if overdue and left:
+            self._patience = min(self._patience * 2, self.handed_again)
+        self._known = free
+        self._put_off = frozenset() if ring else new
+        if ring:
+            self._rung_for, self._rung_at = free, now
+        else:
+            self._rung_for = left
+        return ring

@@ -1,0 +1,172 @@
+"""How the do-not-contact list is written: numbers with their other writings, e-mail addresses by hash.
+
+Everything here runs on a connection, so that an opt-out is on the list in the transaction that stores its event.
+
+A number that could be the same line in another writing gets a row for each of those, which points at the one
+people see (``row_of``). So whoever asks about a lead asks for its number alone. Rows that came here without
+(of former versions, or written by hand) are ``spread`` before anybody relies on the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.phone_lines import other_writings
+from airflow_outreach_provider.store import audit
+from airflow_outreach_provider.store.inbox_schema import inbox_events
+from airflow_outreach_provider.store.ledger_schema import suppressions
+from airflow_outreach_provider.store.schema import from_ms
+
+EMAIL = "email:"
+"""Before the hash of an address that stands where numbers stand."""
+
+UNSPREAD = sa.text("SELECT 1 FROM suppressions WHERE NOT spread LIMIT 1")
+"""Whether any row lacks its other writings; answered by an index that is empty then."""
+
+_C = suppressions.c
+_SPREAD_AT_ONCE = 1000
+_INSERT = sa.text(
+    "INSERT INTO suppressions (campaign, phone, reason, source, added_at, by_stop_word, spread) "
+    "VALUES (:campaign, :phone, :reason, :source, :now, :by_stop_word, :yes) ON CONFLICT (phone, campaign) DO NOTHING"
+)
+_INSERT_WRITING = sa.text(
+    "INSERT INTO suppressions (campaign, phone, reason, source, added_at, by_stop_word, spread, row_of) "
+    "SELECT campaign, CAST(:writing AS text), reason, source, added_at, by_stop_word, spread, COALESCE(row_of, id) "
+    "FROM suppressions WHERE phone = :phone AND campaign = :campaign ON CONFLICT (phone, campaign) DO NOTHING"
+)
+
+
+def insert(
+    connection: sa.Connection,
+    now_ms: int,
+    listed: Iterable[str],
+    *,
+    reason: str,
+    source: str,
+    campaign: str = "",
+    by_stop_word: bool = False,
+) -> int:
+    """Put numbers (E.164) and addresses (``EMAIL`` and their hash) on the list; how many were new.
+
+    What is on it keeps its first reason, unless that was a stop word, which START would lift.
+    """
+    added = 0
+    values = {"campaign": campaign, "reason": reason, "source": source, "now": now_ms}
+    values |= {"by_stop_word": by_stop_word, "yes": True}
+    for each in sorted(set(listed)):
+        new = connection.execute(_INSERT, {**values, "phone": each}).rowcount
+        added += new
+        if not new and not by_stop_word:
+            _confirm(connection, each, campaign, reason, source)
+        for writing in _writings(each):
+            connection.execute(_INSERT_WRITING, {"writing": writing, "phone": each, "campaign": campaign})
+    return added
+
+
+def remove(connection: sa.Connection, listed: Collection[str], campaign: str) -> int:
+    """Take numbers off the list, in whatever writing they are on it; how many entries that were."""
+    query = sa.select(sa.func.coalesce(_C.row_of, _C.id)).where(
+        _C.phone.in_(_all_writings(listed)), _C.campaign == campaign
+    )
+    return _delete(connection, set(connection.execute(query).scalars()))
+
+
+def lift(
+    connection: sa.Connection, listed: Collection[str], *, source: str, occurred_at: datetime, now_ms: int
+) -> int:
+    """Take off the list what a stop word put there, address and number alike; nothing else. How many entries.
+
+    :param occurred_at: when the person said START; what was said after that stands.
+    """
+    stops = set(
+        connection.execute(
+            sa.select(_C.source).where(
+                _C.phone.in_(_all_writings(listed)), _C.campaign == "", _C.by_stop_word.is_(sa.true())
+            )
+        ).scalars()
+    )
+    later = sa.select(inbox_events.c.event_id).where(
+        inbox_events.c.event_id.in_([_event_id(each) for each in stops]),
+        inbox_events.c.occurred_at > occurred_at,
+    )
+    standing = set(connection.execute(later).scalars())
+    lifted = [each for each in stops if _event_id(each) not in standing]
+    if not lifted:
+        return 0
+    chosen = sa.select(sa.func.coalesce(_C.row_of, _C.id)).where(
+        _C.by_stop_word.is_(sa.true()), _C.source.in_(lifted)
+    )
+    gone = _delete(connection, set(connection.execute(chosen).scalars()))
+    if gone:
+        audit.record_with(
+            connection, from_ms(now_ms), source, "unsuppress", subject="what a stop word had set", count=gone,
+            note="START",
+        )  # fmt: skip
+    return gone
+
+
+def spread(connection: sa.Connection) -> int:
+    """Give some rows that have none their other writings; how many rows, 0 when every row has them."""
+    query = sa.select(_C.id, _C.phone, _C.campaign).where(_C.spread.is_(sa.false())).limit(_SPREAD_AT_ONCE)
+    rows = connection.execute(query).all()
+    if not rows:
+        return 0
+    connection.execute(
+        suppressions.update().where(_C.id.in_([row.id for row in rows])).values(spread=sa.true())
+    )
+    for row in rows:
+        for writing in _writings(row.phone):
+            values = {"writing": writing, "phone": row.phone, "campaign": row.campaign}
+            connection.execute(_INSERT_WRITING, values)
+    return len(rows)
+
+
+def event_source(event_id: str, source: str) -> str:
+    """How an entry names the event it came from."""
+    return f"event {event_id} of {source}"
+
+
+def in_every_writing(phone: str) -> sa.ColumnElement[bool]:
+    """The condition that an entry is about a line."""
+    ids = sa.select(sa.func.coalesce(_C.row_of, _C.id)).where(_C.phone.in_(_all_writings([phone])))
+    return _C.id.in_(ids)
+
+
+def _confirm(connection: sa.Connection, listed: str, campaign: str, reason: str, source: str) -> None:
+    """What a stop word alone had set is meant in earnest now. The same event said again changes nothing."""
+    connection.execute(
+        suppressions.update()
+        .where(
+            _C.phone.in_(_all_writings([listed])),
+            _C.campaign == campaign,
+            _C.by_stop_word.is_(sa.true()),
+            _C.source != source,
+        )
+        .values(reason=reason, source=source, by_stop_word=False)
+    )
+
+
+def _delete(connection: sa.Connection, ids: Collection[Any]) -> int:
+    chosen: Sequence[Any] = list(ids)
+    if chosen:
+        connection.execute(suppressions.delete().where(_C.id.in_(chosen) | _C.row_of.in_(chosen)))
+    return len(chosen)
+
+
+def _all_writings(listed: Iterable[str]) -> list[str]:
+    return sorted({writing for each in listed for writing in (each, *_writings(each))})
+
+
+def _writings(listed: str) -> tuple[str, ...]:
+    return () if listed.startswith(EMAIL) else other_writings(listed)
+
+
+def _event_id(source: str) -> str:
+    return source.split(" ")[1] if source.startswith("event ") else ""
+
+
+__all__ = ["EMAIL", "UNSPREAD", "event_source", "in_every_writing", "insert", "lift", "remove", "spread"]

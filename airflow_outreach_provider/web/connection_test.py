@@ -1,0 +1,55 @@
+"""Airflow's *Test* button for connections of ours.
+
+The button of Airflow 3.3 sends port 0 for a connection without port. Compared with what is stored that is another
+port, for which stored secrets are not used: 400, whatever the connection is. None of our connections needs a port
+and no declaration of ours can give them one, so the 0 is taken out of the request on its way.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from airflow_outreach_provider.hooks.tested import TESTED
+from airflow_outreach_provider.web.guard import App, Receive, Scope, Send, own_path, read_body, replay
+
+CONNECTION_TYPES = frozenset({"outreach", "outreach_source", "outreach_endpoint"})
+_PATH = "/api/v2/connections/test"
+
+
+class ConnectionTest:
+    """An ASGI middleware around all of Airflow's API server; every other request goes through untouched."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or own_path(scope) != _PATH:
+            await self.app(scope, receive, send)
+            return
+        body = await read_body(receive, math.inf) or b""  # as long as Airflow itself would read it
+        asked = _asked(body)
+        if asked is None:
+            await self.app(scope, replay(body, receive), send)
+            return
+        if asked.get("port") == 0:
+            del asked["port"]
+            body = json.dumps(asked).encode()
+            headers = [pair for pair in scope["headers"] if pair[0] != b"content-length"]
+            scope = {**scope, "headers": [*headers, (b"content-length", b"%d" % len(body))]}
+        known = TESTED.set(str(asked.get("connection_id") or "") or None)
+        try:
+            await self.app(scope, replay(body, receive), send)
+        finally:
+            TESTED.reset(known)
+
+
+def _asked(body: bytes) -> dict[str, Any] | None:
+    """The request where it is about a connection of ours."""
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError):
+        return None  # Airflow says what is wrong with it
+    ours = isinstance(asked, dict) and str(asked.get("conn_type")) in CONNECTION_TYPES
+    return asked if ours else None

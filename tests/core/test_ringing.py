@@ -1,0 +1,73 @@
+"""When a doorbell rings: the law of what is new, what is waited for, and what is rung for again."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_outreach_provider.core.ringing import Ringing
+
+AGAIN, HANDED = 30.0, 300.0
+looks = st.lists(st.tuples(st.frozensets(st.integers(0, 6)), st.booleans()), max_size=30)
+
+
+@given(looks, st.floats(0.1, 20))
+def test_whatever_is_new_rings_within_two_looks(
+    seen: list[tuple[frozenset[int], bool]], interval: float
+) -> None:
+    """What is free at a look and was not at the one before rings then, or at the next where it is still free."""
+    ringing, before, owed = Ringing(AGAIN, HANDED), frozenset(), frozenset()
+    for place, (free, handed) in enumerate(seen):
+        rang = ringing.due(free, handed, place * interval)
+        assert rang or not owed & free
+        owed = frozenset() if rang else free - before
+        before = free
+
+
+@given(st.frozensets(st.integers(), min_size=1), st.floats(0.1, 29), st.integers(2, 200))
+def test_what_nobody_takes_rings_again_and_not_sooner(
+    free: frozenset[int], interval: float, count: int
+) -> None:
+    """For the same things it rings after half a minute, a minute, two …, five, however often it looks."""
+    ringing = Ringing(AGAIN, HANDED)
+    rung = [n * interval for n in range(count) if ringing.due(free, False, n * interval)]
+    assert rung[0] == 0
+    waits = [min(AGAIN * 2**n, HANDED) for n in range(len(rung))]
+    for (earlier, later), wait in zip(pairwise(rung), waits, strict=False):
+        assert wait <= later - earlier + 1e-6 < wait + interval + 1e-5
+    assert (count - 1) * interval - rung[-1] < waits[-1] + 1e-6
+
+
+def test_nothing_rings_for_nothing() -> None:
+    """With nothing free, or what was rung for taken, there is silence."""
+    ringing = Ringing(AGAIN, HANDED)
+    assert not ringing.due(frozenset(), False, 0)
+    assert ringing.due({1}, False, 1)
+    assert not any(ringing.due(frozenset(), False, n) for n in range(2, 900))
+
+
+def test_what_comes_while_a_run_is_on_its_way_is_left_to_it() -> None:
+    """A piece that the coming run takes along makes no run of its own; one that it left makes one."""
+    ringing = Ringing(AGAIN, HANDED)
+    assert ringing.due({1}, False, 0)
+    assert not ringing.due({1, 2}, False, 5)
+    assert not ringing.due(frozenset(), False, 10)
+    assert ringing.due({3}, False, 15)
+    assert ringing.due({4}, False, 20), "3 was taken, so nobody is on his way for 4"
+
+
+def test_a_run_that_took_a_part_leaves_the_rest_to_the_next() -> None:
+    """More than a run takes is rung for as soon as that run took its share."""
+    ringing = Ringing(AGAIN, HANDED)
+    assert ringing.due(set(range(10)), False, 0)
+    assert not ringing.due(set(range(10)), False, 5)
+    assert ringing.due({8, 9}, False, 10)
+
+
+def test_what_was_handed_out_is_given_time() -> None:
+    """Somebody may still be at it: it rings at the start, and every five minutes."""
+    ringing = Ringing(AGAIN, HANDED)
+    rung = [n for n in range(0, 1000, 5) if ringing.due(frozenset(), True, n)]
+    assert rung == [0, 300, 600, 900]

@@ -1,0 +1,185 @@
+"""Every kind of low-code DAG in a real scheduler, each at least twice; and those that stood still go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
+from airflow_outreach_provider.demo.events import Crm, running_crm
+from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+from airflow_outreach_provider.store import inbox
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.migrate import upgrade
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+LOADER = """
+from pathlib import Path
+from airflow_outreach_provider.workflows import load_workflows
+
+load_workflows(Path(__file__).parent / "workflows")  # a DAG file of Airflow
+"""
+WORKFLOWS = """
+lead_syncs:
+  by_hand:
+    leads: {csv: leads.csv}
+    rules: {default_region: US}
+  by_cron:
+    schedule: "* * * * *"
+    leads: {csv: leads.csv}
+    outreach: {campaign: cron}
+    rules: {default_region: US}
+defaults:
+  event_routes: {poll_interval: 1s}
+event_routes:
+  to_endpoint: {deliver: {endpoint: hook}}
+  to_python: {deliver: {python: outreach_e2e_functions.note}}
+  to_outreach: {deliver: {outreach: {campaign: events, rules: {default_region: US}}}}
+  to_suppress: {kinds: unsubscribed, deliver: {suppress: true}}
+  said_events: {schedule: events, kinds: unsubscribed, deliver: {endpoint: hook}}
+  continuous: {schedule: "@continuous", deliver: {endpoint: hook}}
+  cron: {schedule: "* * * * *", wait: 30s, deliver: {endpoint: hook}}
+"""
+ROUTES = ("to_endpoint", "to_python", "to_outreach", "to_suppress", "said_events", "continuous", "cron")
+# As a release before this one built a route: Airflow gives all its runs the first one's logical date.
+STUCK = """
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+
+for name in ("stuck", "stuck_said"):
+    with DAG("outreach_event_route__" + name, schedule="@continuous", catchup=False, max_active_runs=1):
+        EmptyOperator(task_id="wait_for_events")
+"""
+FREED = """
+defaults:
+  event_routes: {poll_interval: 1s}
+event_routes:
+  stuck: {deliver: {endpoint: hook}}
+  stuck_said: {schedule: "@continuous", deliver: {endpoint: hook}}
+"""
+
+
+@pytest.fixture(scope="module")
+def crm() -> Iterator[Crm]:
+    with running_crm() as crm:
+        yield crm
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[RunningSimulator]:
+    with running_simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, crm: Crm, simulator: RunningSimulator
+) -> Iterator[RunningAirflow]:
+    home = tmp_path_factory.mktemp("twice")
+    (home / "dags" / "workflows").mkdir(parents=True)
+    (home / "dags" / "routes.py").write_text(LOADER)
+    (home / "dags" / "stuck.py").write_text(STUCK)
+    (home / "dags" / "workflows" / "all.yaml").write_text(WORKFLOWS)
+    (home / "dags" / "workflows" / "leads.csv").write_text("phone\n+14165550101\n")
+    (home / "modules").mkdir()
+    (home / "modules" / "outreach_e2e_functions.py").write_text("def note(event):\n    print(event.id)\n")
+    settings = {
+        "AIRFLOW_CONN_HOOK": json.dumps(crm.connection),
+        "AIRFLOW_CONN_OUTREACH_DEFAULT": json.dumps(simulator.connection),
+        "PYTHONPATH": str(home / "modules"),
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
+    }
+    with running_airflow(home, home / "dags", environment=settings) as airflow:
+        yield airflow
+
+
+@pytest.fixture(scope="module")
+def store(airflow: RunningAirflow) -> Iterator[Store]:
+    store = Store(f"sqlite:///{airflow.home / 'outreach.db'}")
+    upgrade(store)
+    yield store
+    store.close()
+
+
+def arrive(store: Store, name: str, kind: EventKind, number: int) -> str:
+    now = datetime.now(UTC)
+    who = Contact(external_id=name, phone=f"+1416555{number:04d}")
+    event = ContactEvent(f"evt_{name}", "src", "varda", "x", kind, now, now, who)
+    inbox.append(store, [Incoming(event, event.to_json(), "[]")])
+    return event.id
+
+
+def delivered(store: Store, event: str, routes: tuple[str, ...]) -> bool:
+    with store.read() as connection:
+        done = set(
+            connection.execute(
+                sa.text("SELECT route FROM deliveries WHERE event_id = :event AND state = 'delivered'"),
+                {"event": event},
+            ).scalars()
+        )
+    return done >= set(routes)
+
+
+def runs(airflow: RunningAirflow, dag_id: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = airflow.api("GET", f"dags/{dag_id}/dagRuns?limit=100")["dag_runs"]
+    return found
+
+
+def test_routes_that_stood_still_go_on(airflow: RunningAirflow, store: Store) -> None:
+    """Built as before they run once and never again; after the upgrade they deliver, and nobody deleted a run."""
+    names = ("stuck", "stuck_said")
+    dags = [f"outreach_event_route__{name}" for name in names]
+    for dag in dags:
+        airflow.wait_for_dag(dag)
+    wait_until(lambda: all(runs(airflow, dag) for dag in dags), 60, "each has run once")
+    log = airflow.home / "components" / "scheduler.log"
+    wait_until(lambda: log.read_text().count("run already exists") > 5, 60, "and then Airflow skips it")
+    before = {dag: [each["dag_run_id"] for each in runs(airflow, dag)] for dag in dags}
+    assert [len(each) for each in before.values()] == [1, 1]
+
+    (airflow.home / "dags" / "stuck.py").unlink()
+    (airflow.home / "dags" / "workflows" / "freed.yaml").write_text(FREED)
+    for wave, number in (("one", 101), ("two", 102)):
+        event = arrive(store, f"stuck-{wave}", EventKind.CLICKED, number)
+        wait_until(lambda e=event: delivered(store, e, names), 120, f"{event} is delivered")
+    for dag in dags:
+        now = [each["dag_run_id"] for each in runs(airflow, dag)]
+        assert set(before[dag]) < set(now)
+        assert len(now) >= 3
+    (airflow.home / "dags" / "workflows" / "freed.yaml").unlink()
+
+
+def test_every_kind_of_workflow_runs_twice(
+    airflow: RunningAirflow, store: Store, simulator: RunningSimulator
+) -> None:
+    """Two events, the second when the first is through, reach every route, however it is scheduled; so do two syncs."""
+    for name in ROUTES:
+        airflow.wait_for_dag(f"outreach_event_route__{name}")
+    for name in ("by_hand", "by_cron"):
+        airflow.wait_for_dag(f"outreach_lead_sync__{name}")
+    for number in (1, 2):
+        event = arrive(store, f"left-{number}", EventKind.UNSUBSCRIBED, 200 + number)
+        wait_until(lambda e=event: delivered(store, e, ROUTES), 150, f"{event} is delivered by every route")
+        run = airflow.trigger("outreach_lead_sync__by_hand")
+        assert airflow.wait_for_run("outreach_lead_sync__by_hand", run, 90) == "success"
+    for name in ROUTES:
+        dag = f"outreach_event_route__{name}"
+        wait_until(
+            lambda d=dag: sum(each["state"] == "success" for each in runs(airflow, d)) >= 2,
+            60, f"{dag} has ended twice",
+        )  # fmt: skip
+        assert [each for each in runs(airflow, dag) if each["state"] == "failed"] == []
+    cron = "outreach_lead_sync__by_cron"
+    wait_until(
+        lambda: sum(each["state"] == "success" for each in runs(airflow, cron)) >= 2,
+        130, "the sync runs each minute",
+    )  # fmt: skip
+    assert simulator.report()["texted_twice_count"] == 0

@@ -1,0 +1,207 @@
+"""No means no on receipt: STOP and unsubscribe of each platform, no route running, then the person's lead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.rules import LeadRules
+from airflow_outreach_provider.core.signing import Scheme, sign
+from airflow_outreach_provider.core.sources import SourceSettings
+from airflow_outreach_provider.receiver import create_app
+from airflow_outreach_provider.services import loop
+from airflow_outreach_provider.services.ingest import utc_now
+from airflow_outreach_provider.services.limits import RejectLimit
+from airflow_outreach_provider.services.reading import read_list
+from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
+from airflow_outreach_provider.store import inbox, suppressions
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.runs import Owner
+
+SECRET = "a-signing-secret-of-ours"
+TOKEN = "a-token-nobody-can-guess"
+OLD, LINE = "+5215512345678", "+525512345678"
+AT = "2026-03-25T18:30:00Z"
+
+
+@pytest.fixture
+def client(store: Store, sources: dict[str, SourceSettings], serving: Callable[..., Any]) -> Iterator[Any]:
+    """A receiver on the store of this test, on each database in turn."""
+    with serving(create_app(sources, store)) as client:
+        yield client
+
+
+def send(client: Any, platform: str, body: dict[str, Any]) -> None:
+    """One event as its platform sends and proves it."""
+    raw = json.dumps(body).encode()
+    if platform == "varda":
+        status, *_ = client.varda(raw)
+    elif platform == "autoreach":
+        status, *_ = client.send(
+            "/in/autoreach", raw, **sign(Scheme.AUTOREACH, raw, [SECRET], message_id="m", now=utc_now())
+        )
+    else:
+        status, *_ = client.send(f"/in/{platform}?token={TOKEN}", raw)
+    assert status == 202
+
+
+def lead(store: Store, row: dict[str, str], **rules: Any) -> tuple[str, str]:
+    """What becomes of a lead now: state and reason; nobody is texted."""
+
+    @asynccontextmanager
+    async def nobody() -> AsyncIterator[Any]:
+        yield None
+
+    options = SubmitOptions(
+        LeadRules(configuration_id="on", **rules), dry_run=True, max_rejected=RejectLimit(None, None)
+    )
+    run = SubmitRun(store, nobody(), read_list([row]), options, owner=Owner("lead"))
+    [(state, reason)] = loop.run(run.run()).reasons
+    return state, reason
+
+
+def is_stopped(store: Store, row: dict[str, str], reason: str = "do_not_contact", **rules: Any) -> bool:
+    return lead(store, row, **rules) == ("suppressed", reason)
+
+
+SMS = {"name": "Jane", "phone": OLD}
+MAIL = {"email": "Jane.Doe@Example.com"}
+
+
+def messages(text: str) -> list[tuple[str, dict[str, Any]]]:
+    """A message from the person on each platform, in the shapes they are known to have."""
+    return [
+        ("tether", {"event": "message.received", "timestamp": AT, "contact": {"phoneNumber": OLD}, "message": text}),
+        ("tether", {"event": "message.received", "phoneNumber": OLD, "message": {"body": text, "direction": "inbound"}}),
+        ("tether", {"type": "message.received", "timestamp": AT, "data": {"contact": {"phone": OLD}, "text": text}}),
+        ("tether", {"event": "replied", "timestamp": AT, "contacts": {"phoneNumber": OLD}, "content": text}),
+        ("tether", {"event": "sms.inbound", "timestamp": AT, "contact": {"phoneNumber": OLD}, "body": text}),
+        ("supersend", {"type": "reply", "CampaignId": "c", "contact": {"id": "1", **SMS}, "message": text}),
+        ("supersend", {"event": "reply", "timestamp": AT, "CampaignId": "c", "ContactId": "1",
+                       "details": {"contact": SMS, "body": text}}),
+        ("varda", {"event": "message.created", "timestamp": AT,
+                   "data": {"id": 1, "direction": "inbound", "sender_type": "contact", "content": text, "contact": {"id": 4, **SMS}}}),
+        ("varda", {"event": "message.created", "timestamp": AT,
+                   "data": {"id": 1, "sender_type": "contact", "content": text, "contact": {"id": 4, **SMS}}}),
+        ("autoreach", {"event": "Reply Received", "timestamp": AT, "data": {"content": text, "lead": SMS}}),
+        ("autoreach", {"type": "reply_received", "timestamp": AT, "payload": {"message": {"content": text}, "lead_id": "1", **SMS}}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(messages(""))))
+def test_stop_on_any_platform_stops_the_person_at_once(client: Any, store: Store, number: int) -> None:
+    """A stop word alone, from a number in a writing of former days: the event is an unsubscribe, the lead stopped."""
+    platform, body = messages(" Stop. ")[number]
+    send(client, platform, body)
+    [event] = inbox.list_events(store)
+    assert (event.kind, event.contact.phone) == ("unsubscribed", LINE)
+    [row] = suppressions.entries(store, phone=LINE).rows
+    assert (row.reason, row.source) == ("unsubscribed", f"event {event.id} of {platform}")
+    for written in (LINE, OLD, "55 1234 5678", "52 1 55 1234 5678"):
+        assert is_stopped(store, {"phone": written}, default_region="MX")
+    started = messages("START")[number][1]
+    send(
+        client, platform, started | ({"timestamp": "2026-03-25T18:40:00Z"} if "timestamp" in started else {})
+    )
+    assert lead(store, {"phone": LINE}) == ("planned", "would_be_sent")
+
+
+@pytest.mark.parametrize("number", range(len(messages(""))))
+def test_a_reply_that_says_more_stops_nobody(client: Any, store: Store, number: int) -> None:
+    """ "Please stop by tomorrow" is a reply like any other."""
+    platform, body = messages("Please stop by tomorrow")[number]
+    send(client, platform, body)
+    assert inbox.list_events(store)[0].kind != "unsubscribed"
+    assert suppressions.entries(store).rows == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "body"),
+    [
+        ("tether", {"event": "message.sent", "contact": {"phoneNumber": OLD}, "message": "STOP"}),
+        ("tether", {"event": "message.received", "contact": {"phoneNumber": OLD}, "message": {"text": "STOP", "direction": "outbound"}}),
+        ("varda", {"event": "message.created", "timestamp": AT, "data": {"direction": "outbound", "content": "STOP", "contact": SMS}}),
+        ("varda", {"event": "message.created", "timestamp": AT, "data": {"sender_type": "agent", "content": "STOP", "contact": SMS}}),
+        ("autoreach", {"event": "Message Sent", "timestamp": AT, "data": {"content": "STOP", "lead": SMS}}),
+        ("autoreach", {"event": "AI Response Sent", "timestamp": AT, "data": {"content": "STOP", "lead": SMS}}),
+        ("supersend", {"type": "sent", "contact": SMS, "message": "STOP"}),
+        ("supersend", {"type": "bounce", "contact": {**SMS, **MAIL}}),
+        ("supersend", {"type": "interest", "contact": {**SMS, "interest": "not_interested"}}),
+    ],
+)  # fmt: skip
+def test_what_we_wrote_and_what_routes_decide_stops_nobody_on_receipt(
+    client: Any, store: Store, platform: str, body: dict[str, Any]
+) -> None:
+    """Only the person's own word counts at once; a bounce or no interest is for routes, as ever."""
+    send(client, platform, body)
+    assert suppressions.entries(store).rows == []
+
+
+UNSUBSCRIBES = [
+    ("supersend", {"type": "unsubscribe", "CampaignId": "c", "contact": {"id": "1", "phone": None, **MAIL}}),
+    ("supersend", {"event": "unsubscribe", "timestamp": AT, "ContactId": "1", "details": {"contact": MAIL}}),
+    ("supersend", {"type": "click", "contact": {**MAIL, "unsubscribed": True}}),
+    ("tether", {"event": "unsubscribed", "contact": MAIL}),
+    ("tether", {"event": "contact.opted_out", "contact": MAIL}),
+    ("tether", {"event": "message.received", "contact": MAIL, "message": "unsubscribe"}),
+    ("varda", {"event": "contact.updated", "timestamp": AT, "data": {"id": 1, "status": "unsubscribed", **MAIL}}),
+    ("varda", {"event": "message.created", "timestamp": AT,
+               "data": {"direction": "inbound", "content": "<p>Stop</p>", "contact": {"id": 1, **MAIL}}}),
+    ("autoreach", {"event": "Reply Received", "timestamp": AT, "data": {"content": "Arrêt", "lead": MAIL}}),
+    ("autoreach", {"event": "Lead Unsubscribed", "timestamp": AT, "data": MAIL}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("platform", "body"), UNSUBSCRIBES)
+def test_an_unsubscribe_that_knows_only_an_address_stops_a_later_lead_with_it(
+    client: Any, store: Store, platform: str, body: dict[str, Any]
+) -> None:
+    """In any campaign, in both formats, sent or only in the row; the address itself is not on the list."""
+    send(client, platform, body)
+    row = {"phone": "+14165550101", "email": " jane.doe@example.com"}
+    nested = {"contacts.phoneNumber": "phone", "contacts.email": "email"}
+    assert is_stopped(store, row, "opted_out_email")
+    assert is_stopped(store, row, "opted_out_email", campaign="autumn")
+    assert is_stopped(store, row, "opted_out_email", payload_format="fixed")
+    assert is_stopped(store, row, "opted_out_email", payload_format="fixed", mapping=nested)
+    assert is_stopped(store, row, "opted_out_email", mapping={"phoneNumber": "phone"})
+    assert is_stopped(
+        store, {"phone": "+14165550101", "E-Mail Address": "Jane <JANE.DOE@example.com>"}, "opted_out_email"
+    )
+    assert lead(store, {**row, "email": "john.doe@example.com"}) == ("planned", "would_be_sent")
+    with store.read() as connection:
+        stored = connection.execute(sa.text("SELECT phone, source FROM suppressions")).all()
+    assert "jane" not in str(stored).lower()
+
+
+@pytest.mark.parametrize(
+    ("written", "line"),
+    [("0171 1234567 neu", "+491711234567"), ("0171 1234567/8", "+491711234567"), ("+49 (0)171/1234567", "+491711234567"),
+     ("00491711234567", "+491711234567"), ("4915123456789", "+4915123456789"), ("+22507123456", "+2250707123456"),
+     ("+551187654321", "+5511987654321"), ("+4901711234567", "+491711234567"), ("+1 416 555 0123 ext 4", "+14165550123")],
+)  # fmt: skip
+def test_an_opt_out_counts_however_its_platform_writes_the_number(
+    store: Store, written: str, line: str, serving: Any
+) -> None:
+    """What no text would be sent to still says whom not to text."""
+    source = SourceSettings("german", "tether", (TOKEN,), default_region="DE")
+    with serving(create_app({"german": source}, store)) as client:
+        body = {"event": "unsubscribed", "contact": {"phoneNumber": written}}
+        assert client.send(f"/in/german?token={TOKEN}", body)[0] == 202
+    assert is_stopped(store, {"phone": line})
+
+
+def test_an_installation_may_have_stop_words_of_its_own(store: Store, serving: Any) -> None:
+    """``[outreach] stop_words`` reaches the receiver with its sources."""
+    from airflow_outreach_provider.core.stop_words import stop_words
+
+    source = SourceSettings("own", "tether", (TOKEN,), stop_words=stop_words("Genug"))
+    with serving(create_app({"own": source}, store)) as client:
+        body = {"event": "message.received", "contact": {"phoneNumber": LINE}, "message": "GENUG!"}
+        assert client.send(f"/in/own?token={TOKEN}", body)[0] == 202
+    assert is_stopped(store, {"phone": LINE})

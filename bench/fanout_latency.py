@@ -46,7 +46,7 @@ bell = AssetWatcher(name="bell", trigger=FileDeleteTrigger(filepath={bell!r}, po
 with DAG("floor", schedule=[Asset("bell", watchers=[bell])], start_date=datetime(2026, 1, 1), catchup=False):
     note.expand(item=look())
 """
-SECONDS = 100
+SECONDS = 90
 ARRIVES_WITHIN = 120
 
 bench = Bench(__doc__)

@@ -26,6 +26,8 @@ T = TypeVar("T")
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 _START_SECONDS = 120
 _STOP_SECONDS = 10
+# The first request of a kind imports what it needs, beside all else that starts then.
+_ANSWER_SECONDS = 90
 _ROUTE = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -40,7 +42,7 @@ def wait_until(what: Callable[[], T], seconds: float, failing: str) -> T:
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        with suppress(urllib.error.URLError, ConnectionError):
+        with suppress(urllib.error.URLError, ConnectionError, TimeoutError):
             if answer := what():
                 return answer
         time.sleep(0.3)
@@ -174,7 +176,7 @@ class RunningAirflow:
         request = urllib.request.Request(  # noqa: S310 - always our own loopback address
             self.url + path, body, {"Content-Type": "application/json", **headers}, method=method
         )
-        with _ROUTE.open(request, timeout=30) as answer:
+        with _ROUTE.open(request, timeout=_ANSWER_SECONDS) as answer:
             return json.loads(answer.read() or b"null")
 
     def _wait_for_api(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import signal
 import statistics
 import sys
 import time
@@ -80,6 +81,8 @@ class Bench:
         for name, (usual, small) in self._sizes.items():
             if getattr(asked, name) is None:
                 setattr(asked, name, small if self.small else usual)
+        # Ended in order, so that what a bench started is ended too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
         started = time.monotonic()
         measure(asked)
         self.note(f"took {time.monotonic() - started:.0f} s")
@@ -140,7 +143,7 @@ class Bench:
 
 
 def _number(value: Any) -> str:
-    """Three figures that count, or all that stand before the point."""
-    if value == 0 or abs(value) >= 100:
+    """Three figures that count, or all that stand before the point; of a count all."""
+    if isinstance(value, int) or value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"

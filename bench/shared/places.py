@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import signal
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -65,6 +66,8 @@ async def post_all(url: str, messages: Sequence[Message], at_once: int) -> None:
 
 
 def _serve(port: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # it has nothing to end in order
+
     async def take(request: web.Request) -> web.Response:
         await request.read()
         return web.Response(text="ok")

@@ -28,10 +28,18 @@ def number(text: str) -> float:
     return float(text.replace(",", ""))
 
 
-def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=560
-    )
+def python(*arguments: str, seconds: float = 560) -> subprocess.CompletedProcess[str]:
+    """Run Python; what takes too long is asked to end, so that it ends what it started."""
+    command = [sys.executable, *arguments]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        try:
+            out, err = running.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            running.terminate()
+            out, err = running.communicate(timeout=30)
+    return subprocess.CompletedProcess(command, running.returncode, out, err)
 
 
 def _case(path: Path) -> object:
@@ -93,6 +101,20 @@ def test_a_bench_that_measures_nothing_fails(measures: str, code: int) -> None:
     shown = python("-c", script)
     assert shown.returncode == code, shown.stdout + shown.stderr
     assert bool(figures(shown.stdout)) is (code == 0)
+
+
+def test_a_bench_that_is_ended_ends_what_it_started() -> None:
+    """SIGTERM, as ``timeout`` sends it, leaves no simulator, server or Airflow behind."""
+    script = (
+        "import sys, time; sys.path.insert(0, 'bench'); from shared.figures import Bench\n"
+        "def measure(asked):\n"
+        "    try: time.sleep(60)\n"
+        "    finally: print('all is ended')\n"
+        "sys.exit(Bench('x').run(measure))"
+    )
+    shown = python("-c", script, seconds=5)
+    assert shown.returncode == 1, shown
+    assert "all is ended" in shown.stdout
 
 
 def test_a_missed_aim_is_said_and_is_an_error_where_that_was_asked_for() -> None:

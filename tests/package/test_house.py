@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -87,13 +88,24 @@ def repeated_names(package: Path) -> dict[str, int]:
 
 
 def imported(folder: Path) -> Iterator[tuple[str, str]]:
-    """Every absolute import: the file it stands in, the module it names."""
+    """Every absolute import that must succeed: the file it stands in, the module it names."""
     for path, _, tree in trees(folder):
+        optional = {id(each) for node in ast.walk(tree) if may_fail(node) for each in node.body}
         for node in ast.walk(tree):
+            if id(node) in optional:
+                continue
             if isinstance(node, ast.Import):
                 yield from ((path, each.name) for each in node.names)
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 yield from ((path, f"{node.module}.{each.name}") for each in node.names)
+
+
+def may_fail(node: ast.AST) -> TypeGuard[ast.Try]:
+    """Whether it tries an import and knows what to do without it."""
+    return isinstance(node, ast.Try) and any(
+        isinstance(each.type, ast.Name) and each.type.id in ("ImportError", "ModuleNotFoundError")
+        for each in node.handlers
+    )
 
 
 @cache
@@ -202,6 +214,8 @@ BODY = "    x = 1\n"
         ("class A: pass\ndef f():\n    class A: pass\n", "class names borne twice", {"A": 2}),
         ("import json, sqlalchemy\n", "imported, not declared", {}),
         ("def f():\n    from aiohttp import web\n", "imported, not declared", {"aiohttp": 1}),
+        ("try:\n    import uvloop\nexcept ImportError:\n    pass\n", "imported, not declared", {}),
+        ("try:\n    import uvloop\nexcept OSError:\n    pass\n", "imported, not declared", {"uvloop": 1}),
         ("import pytest\nimport yaml.nodes\n", "imported, not declared", {"pytest": 1, "pyyaml": 1}),
         ("from airflow.sdk import DAG\nfrom airflow_outreach_provider.core import x\n", "imported, not declared", {}),
         ("from airflow.providers.http.hooks.http import H\n", "imported, not declared", {}),

@@ -148,3 +148,20 @@ def test_mistakes_end_with_advice(
     """A mistake ends the command with what to do, not with a traceback."""
     with pytest.raises(SystemExit, match=says):
         run(*words)
+
+
+def test_the_list_is_imported_generously_and_by_address(
+    store: Store, run: Callable[..., str], tmp_path: Path
+) -> None:
+    """A number with a note beside it is listed, several in a cell all are, and an address alone is, by its hash."""
+    path = tmp_path / "stop.csv"
+    path.write_text(
+        "phone,e-mail\n0171 1234567 neu,\n0171 1234568 / 0172 7654321,\n+5215512345678,\n,Jane@Example.com\n",
+        "utf-8",
+    )
+    said = run("leads", "import-suppressions", str(path), "--region", "DE")
+    assert "4 numbers and 1 e-mail addresses read, 5 added, 0 rows" in said
+    listed = run("suppressions", "list", "-o", "json")
+    assert "hashed" in listed
+    assert "jane" not in listed.lower()
+    assert "1 numbers removed" in run("suppressions", "remove", "+525512345678")

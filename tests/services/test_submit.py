@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import pytest
 
+from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.core.errors import (
     ConfigurationError,
     OutcomeUnknown,
@@ -28,6 +29,7 @@ from airflow_outreach_provider.services import loop
 from airflow_outreach_provider.services.limits import RejectLimit
 from airflow_outreach_provider.services.reading import read_list
 from airflow_outreach_provider.services.reading_row import Row
+from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.ledger import Ledger
 from airflow_outreach_provider.store.ledger_housekeeping import purge_leads
 
@@ -610,6 +612,28 @@ def test_the_do_not_contact_list_is_kept_also_between_staging_and_sending(api: A
     late = api.send([], source=rows(), owner="late", requests_per_second=400.0, conn_id="k")
     assert late.states == {"accepted": 299, "suppressed": 1}
     assert "+14162000399" not in api.texts()
+
+
+def test_an_opt_out_between_plan_and_text_holds_by_number_in_every_writing_and_by_address(api: Any) -> None:
+    """Said while the run goes on, in a writing of former days, by SQL, or knowing an address alone: nobody is texted."""
+    phones = [f"+52551234{number:04}" for number in range(300)]
+
+    def rows() -> Iterator[Row]:
+        yield from read_list([{"phone": phone, "email": f"p{phone[-4:]}@example.com"} for phone in phones])
+        suppressions.suppress(api.store, [phones[299].replace("+52", "+521")], reason="asked", source="s")
+        suppressions.suppress(
+            api.store, [], reason="asked", source="s", email_hashes=[hash_email("P0298@Example.com")]
+        )
+        api.sql(
+            "INSERT INTO suppressions (campaign, phone, reason, source, added_at) VALUES ('', :p, 'x', '', 0)",
+            p=phones[297].replace("+52", "+521"),
+        )
+
+    got = api.send([], source=rows(), owner="late", requests_per_second=400.0, conn_id="k")
+    assert got.states == {"accepted": 297, "suppressed": 3}
+    assert got.tally.reasons["suppressed", "do_not_contact"] == 2
+    assert got.tally.reasons["suppressed", "opted_out_email"] == 1
+    assert not set(api.texts()) & set(phones[297:])
 
 
 def test_what_a_dead_run_left_planned_is_sent_by_the_next(api: Any, people: People) -> None:

@@ -180,7 +180,9 @@ def deliveries_test(args: Namespace) -> None:
     def run() -> None:
         from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 
-        ok, message = OutreachEndpointHook(args.endpoint).test_connection()
+        hook = OutreachEndpointHook(args.endpoint)
+        hook.endpoint()  # one that cannot be used is a mistake like any other, not an answer
+        ok, message = hook.test_connection()
         print(message)
         if not ok:
             raise SystemExit(1)

@@ -105,25 +105,36 @@ def _is_missing_variable(error: BaseException) -> bool:
 
 def _why_missing(said: str) -> str | None:
     """Why something may be missing that is there: Airflow's look-up passes over a backend that fails."""
-    if "conn_id" in said and (found := _named(said)):
-        variable = f"AIRFLOW_CONN_{found.upper()}"
-        if os.environ.get(variable):
-            return f"{variable} is set and cannot be read — write a URI or a JSON object"
+    conn_id = _named(said) if "conn_id" in said else ""
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    if conn_id and os.environ.get(variable):
+        return f"{variable} is set and cannot be read — write a URI or a JSON object"
     from airflow.models.connection import Connection
     from airflow.utils.session import create_session
     from sqlalchemy import exc, select
 
     try:
         with create_session() as session:
-            there = session.scalars(select(Connection.conn_id).where(Connection.conn_id == _named(said)))
-            if "conn_id" in said and there.first() is not None:
-                return (
-                    f"connection {_named(said)!r} cannot be read from Airflow's database — "
-                    "save it again; a changed Fernet key is the usual cause"
-                )
+            row = session.scalars(select(Connection).where(Connection.conn_id == conn_id)).first()
+            return _unreadable(row) if row is not None else None
     except exc.SQLAlchemyError as error:
         return _of_airflows_database(error)
-    return None
+
+
+def _unreadable(connection: Any) -> str:
+    from airflow_outreach_provider.hooks.connection_fields import read_extra
+
+    said = (
+        f"connection {connection.conn_id!r} is in Airflow's database and cannot be read — "
+        "save it again; a changed [core] fernet_key is the usual cause"
+    )
+    try:
+        read_extra(connection)
+    except OutreachError as error:
+        return str(error)
+    except Exception:  # noqa: BLE001 - it cannot be decrypted, in whichever way
+        return said
+    return said
 
 
 def _named(said: str) -> str:

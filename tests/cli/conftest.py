@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,16 @@ class ForkedAirflow:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.modules = (
+            home / "modules"
+        )  # on the Python path from the start: Python remembers what was not there
+        self.modules.mkdir()
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "_AIRFLOW"))}
         self.environment = {
             **kept,
             "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+            "PYTHONPATH": str(self.modules),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "COLUMNS": "250",
         }

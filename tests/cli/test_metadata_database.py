@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 _WORKFLOWS = """\
 lead_syncs:
@@ -34,7 +36,7 @@ lead_syncs:
   no_database: {leads: {sql: {conn_id: none_such, query: "SELECT 1"}}}
   not_a_database: {leads: {sql: {conn_id: crm, query: "SELECT 1"}}}
   no_provider: {leads: {sql: {conn_id: oracle, query: "SELECT 1"}}}
-  bad_query: {leads: {sql: {conn_id: warehouse, query: "SELECT nothing FROM nowhere"}}}
+  bad_query: {leads: {sql: {conn_id: warehouse, query: "SELECT phone FROM nowhere"}}}
   no_file: {leads: {csv: none_such.csv}}
   a_folder: {leads: {csv: folder.csv}}
   no_match: {leads: {csv: "none_such*.csv"}}
@@ -67,18 +69,18 @@ def airflow(migrated_airflow: Any) -> Any:
         "workflows/leads.csv": "phone\n+14165550123\n",
         "mistakes/mistakes.yaml": _MISTAKES,
         "mistakes/leads.csv": "phone\n+14165550123\n",
-        "mistakes/broken.csv.gz": "this is no gzip",
         "mistakes/folder.csv/x": "",
         "functions/functions.yaml": _FUNCTIONS,
         "broken/broken.yaml": "lead_syncs: {a: {leads: {csv: [}}",
-        "config/raising.py": "raise ValueError('not today')",
-        "config/exiting.py": "import sys; sys.exit('not today')",
-        "config/unparsable.py": "def function(:",
+        "modules/raising.py": "raise ValueError('not today')",
+        "modules/exiting.py": "import sys; sys.exit('not today')",
+        "modules/unparsable.py": "def function(:",
     }
     for name, content in files.items():
         path = home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
+    (home / "mistakes/broken.csv.gz").write_bytes(gzip.compress(b"phone\n" * 9_999)[:-20])
     (home / "mistakes/binary.csv").write_bytes(b"phone\n\xff\xfe\x00\n")
     with sqlite3.connect(home / "warehouse.db") as warehouse:
         warehouse.execute("CREATE TABLE people (phone TEXT)")
@@ -177,7 +179,7 @@ PLAN_WORDS = {
     "no_match": "no file matches",
     "no_store_of_files": "nope",
     "not_gzip": "broken.csv.gz",
-    "not_text": "phone",
+    "not_text": "1 of 1 rows were rejected",
     "no_outreach": "there is no connection 'none_such' — add it",
     "other_type": "crm",
     "no_key_in_connection": "connection 'keyless' has no API key",
@@ -229,7 +231,7 @@ def test_a_plan_that_cannot_be_made_says_why_in_one_line(airflow: Any, name: str
         ("deliveries list --since yesterday", "--since is 'yesterday'"),
         ("deliveries redeliver", "nothing says which deliveries"),
         ("sources --off none_such", "there is no source 'none_such'"),
-        ("events replay nobody", "nobody"),
+        ("events replay nobody", "nothing says which events"),
         ("events remove-consumer nobody", "nobody"),
         ("events list --since 99999999999d", "--since"),
         ("purge", "no age is given"),
@@ -272,8 +274,8 @@ def test_an_airflow_without_a_database_is_told_so(airflow: Any, empty_airflow: A
     [
         ("SQL_ALCHEMY_CONN", "sqlite:////none/such/outreach.db", "leads list", "cannot be made"),
         ("SQL_ALCHEMY_CONN", "nonsense", "leads list", "is not a database URL"),
-        ("SQL_ALCHEMY_CONN", "postgresql://a:secret@localhost:x/db", "leads list", "is not a database URL"),
-        ("SQL_ALCHEMY_CONN", "postgresql://a:secret@127.0.0.1:1/db", "db check", "did not answer"),
+        ("SQL_ALCHEMY_CONN", "postgresql://a:hunter2@localhost:x/db", "leads list", "is not a database URL"),
+        ("SQL_ALCHEMY_CONN", "postgresql://a:hunter2@127.0.0.1:1/db", "db check", "did not answer"),
         ("SQL_ALCHEMY_CONN", "sqlite:///{home}/warehouse.db", "db check", "db upgrade"),
         ("RETENTION_DAYS", "soon", "purge", "retention_days"),
         ("MAX_BODY_BYTES", "soon", "receive --port 0", "max_body_bytes"),
@@ -288,7 +290,7 @@ def test_a_setting_that_cannot_be_used_is_named(
     ended = airflow.run("outreach", *command.split(), env=given)
     assert words in ended.output
     assert "Traceback" not in ended.output
-    assert "secret" not in ended.output
+    assert "hunter2" not in ended.output
     assert ended.code == 1
 
 
@@ -296,8 +298,10 @@ def test_a_connection_that_is_there_and_unreadable_is_not_called_missing(airflow
     """A broken text in the environment, and a Fernet key that has changed: said as what they are."""
     ended = airflow.run("outreach", "deliveries", "test", "odd", env={"AIRFLOW_CONN_ODD": "{not json"})
     assert "AIRFLOW_CONN_ODD is set and cannot be read" in ended.output
-    other = {"AIRFLOW__CORE__FERNET_KEY": "cryptography_not_found_storing_passwords_in_plain_text="}
+    other = {"AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode()}
     ended = airflow.run("outreach", "leads", "reconcile", env=other)
+    assert "connection 'outreach_default' is in Airflow's database and cannot be read" in ended.output
+    assert "fernet_key" in ended.output
     assert "Traceback" not in ended.output
     assert ended.code == 1
 
@@ -312,7 +316,10 @@ def test_a_reader_that_goes_away_is_no_error_to_tell(airflow: Any) -> None:
 def test_who_has_no_name_on_this_machine_is_told_by_number(airflow: Any) -> None:
     """A container may run under a user id that no file knows: the audit trail names the number."""
     code = (
-        "import os\nos.setuid(54321)\nfrom airflow_outreach_provider.cli.common import actor\nprint(actor())"
+        "import getpass, os, pwd\n"
+        "from airflow_outreach_provider.cli.common import actor\n"
+        "os.setuid(54321)\n"
+        "print(actor())"
     )
     if os.getuid() != 0:
         pytest.skip("only root can become somebody unknown")

@@ -115,21 +115,23 @@ def _why_missing(said: str) -> str | None:
 
     try:
         with create_session() as session:
-            row = session.scalars(select(Connection).where(Connection.conn_id == conn_id)).first()
-            return _unreadable(row) if row is not None else None
+            chosen = Connection.conn_id == conn_id
+            if session.scalars(select(Connection.conn_id).where(chosen)).first() is None:
+                return None
+            return _unreadable(conn_id, lambda: session.scalars(select(Connection).where(chosen)).one())
     except exc.SQLAlchemyError as error:
         return _of_airflows_database(error)
 
 
-def _unreadable(connection: Any) -> str:
+def _unreadable(conn_id: str, load: Callable[[], Any]) -> str:
     from airflow_outreach_provider.hooks.connection_fields import read_extra
 
     said = (
-        f"connection {connection.conn_id!r} is in Airflow's database and cannot be read — "
+        f"connection {conn_id!r} is in Airflow's database and cannot be read — "
         "save it again; a changed [core] fernet_key is the usual cause"
     )
     try:
-        read_extra(connection)
+        read_extra(load())
     except OutreachError as error:
         return str(error)
     except Exception:  # noqa: BLE001 - it cannot be decrypted, in whichever way

@@ -60,8 +60,8 @@ WINDOW = 64
 
 
 bench = Bench(__doc__)
-bench.size("leads", 4_000, 1_000, "leads to send")
-bench.size("kills", 4, 1, "SIGKILLs")
+bench.size("leads", 3_000, 1_000, "leads to send")
+bench.size("kills", 3, 1, "SIGKILLs")
 bench.size("tasks", 1, 1, "mapped tasks that share the leads")
 bench.size("seed", 1, 1, "of the random moments")
 bench.parser.add_argument("--resend", action="store_true", help="at least once instead of at most once")

@@ -44,8 +44,8 @@ bench = Bench(__doc__)
 bench.size("leads", 6_000, 300, "leads a round")
 bench.size("rounds", 5, 1, "rounds of bare and ours")
 bench.size("records", 40, 2, "records of HttpOperator.expand")
-bench.size("again", 20_000, 500, "rows of the unchanged file")
-bench.size("rows", 100_000, 2_000, "rows of the long file; the short one has a tenth")
+bench.size("again", 5_000, 500, "rows of the unchanged file")
+bench.size("rows", 30_000, 2_000, "rows of the long file; the short one has a tenth")
 bench.parser.add_argument(
     "--only", choices=["sending", "expanding", "again", "memory"], help="one part alone"
 )

@@ -15,6 +15,9 @@ from typing import Any
 
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.hooks.connection_fields import read_extra
+
+log = logging.getLogger(__name__)
 
 _CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
 _INTERRUPTED = 128 + 2
@@ -110,33 +113,28 @@ def _why_missing(said: str) -> str | None:
     if conn_id and os.environ.get(variable):
         return f"{variable} is set and cannot be read — write a URI or a JSON object"
     from airflow.models.connection import Connection
+    from airflow.models.variable import Variable
     from airflow.utils.session import create_session
     from sqlalchemy import exc, select
 
+    what, kept = ("connection", Connection.conn_id) if conn_id else ("variable", Variable.key)
     try:
         with create_session() as session:
-            chosen = Connection.conn_id == conn_id
-            if session.scalars(select(Connection.conn_id).where(chosen)).first() is None:
+            if session.scalars(select(kept).where(kept == _named(said))).first() is None:
                 return None
-            return _unreadable(conn_id, lambda: session.scalars(select(Connection).where(chosen)).one())
+            row = session.scalars(select(Connection).where(Connection.conn_id == conn_id)).first()
+            if row is not None:
+                read_extra(row)
     except exc.SQLAlchemyError as error:
         return _of_airflows_database(error)
-
-
-def _unreadable(conn_id: str, load: Callable[[], Any]) -> str:
-    from airflow_outreach_provider.hooks.connection_fields import read_extra
-
-    said = (
-        f"connection {conn_id!r} is in Airflow's database and cannot be read — "
-        "save it again; a changed [core] fernet_key is the usual cause"
-    )
-    try:
-        read_extra(load())
     except OutreachError as error:
         return str(error)
-    except Exception:  # noqa: BLE001 - it cannot be decrypted, in whichever way
-        return said
-    return said
+    except Exception:
+        log.debug("%s", said, exc_info=True)
+    return (
+        f"{what} {_named(said)!r} is in Airflow's database and cannot be read — "
+        "save it again; a changed [core] fernet_key is the usual cause"
+    )
 
 
 def _named(said: str) -> str:

@@ -304,6 +304,10 @@ def test_a_connection_that_is_there_and_unreadable_is_not_called_missing(airflow
     assert "fernet_key" in ended.output
     assert "Traceback" not in ended.output
     assert ended.code == 1
+    ended = airflow.run("outreach", "plan", "by_variable", "--path", "workflows", env=other)
+    assert "variable 'leads_path' is in Airflow's database and cannot be read" in ended.output
+    assert "Traceback" not in ended.output
+    assert ended.code == 1
 
 
 def test_a_reader_that_goes_away_is_no_error_to_tell(airflow: Any) -> None:

@@ -16,84 +16,92 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 
 MAX_FIELD_BYTES = 128 * 1024
-MAX_HEAD_BYTES = 256 * 1024
+MAX_HEAD_BYTES = 256 * 1024  # without the chunk in which it ends
 _LIMITS = {"max_line_size": MAX_FIELD_BYTES, "max_field_size": MAX_FIELD_BYTES, "max_headers": 1024}
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
 _STREAM_BYTES = 64 * 1024
 
 
 class AnswerHandler(ResponseHandler):
-    """Feeds the parser an answer's head before what follows it.
+    """Keeps an answer whose head was good, whatever comes behind it; only its connection is given up.
 
-    The parser forgets the messages of a chunk in which it meets an error; an answer whose head was handed over
-    before is kept, and only its connection is given up. So it is when something comes that nobody asked for.
+    The parser forgets the messages of a chunk in which it meets an error. So such a chunk is looked at again by
+    a new parser, the head before what follows it. What nobody asked for is no answer to the next request.
     """
 
-    _awaits_head = False
-    _head_size = 0
+    _awaits_head = _looks_again = False
+    _answer_options: dict[str, Any]
+    _since_request = _behind_head = b""
+    _broken: BaseException | None = None
     _content: aiohttp.StreamReader | None = None
-    _last_bytes = _beside_head = b""
 
     def set_response_params(self, **options: Any) -> None:
-        self._expect_head()
-        super().set_response_params(**{**options, **_understood_limits()})
+        options.update(_understood_limits())
+        self._answer_options, self._content = options, None
+        self._awaits_head, self._since_request = True, b""
+        super().set_response_params(**options)
 
     def data_received(self, data: bytes) -> None:
-        while self._awaits_head and data:
-            # The end may lie across two chunks.
-            found = _HEAD_ENDS.search(self._last_bytes + data)
-            end = found.end() - len(self._last_bytes) if found else len(data)
-            head, self._beside_head = data[:end], data[end:]
-            self._last_bytes = b"" if found else (self._last_bytes + head)[-2:]
-            self._head_size += len(head)
-            self._feed(head)
-            if self._awaits_head and self._head_size > MAX_HEAD_BYTES:
-                self._give_up()
-            data = self._beside_head
-            if not data or self.exception() is not None:
-                return
-        if data and not self._awaits_head and (self._content is None or self._content.is_eof()):
-            self._hang_up()  # nobody asked: it must not be taken for the next request's answer
+        if self._awaits_head:
+            self._since_request += data
+            super().data_received(data)
+            if self._broken is not None:
+                self._look_again()
+            elif self._awaits_head and len(self._since_request) > MAX_HEAD_BYTES:
+                self._hang_up()
+                super().set_exception(HttpProcessingError(message=f"a head of over {MAX_HEAD_BYTES} bytes"))
+        elif data and (self._content is None or self._content.is_eof()):
+            self._hang_up()  # nobody asked
         else:
-            self._feed(data)
+            self._body_received(data)
 
-    def _feed(self, data: bytes) -> None:
+    def feed_data(self, data: Any, *size: int) -> None:
+        message = data[0]
+        if self._awaits_head and (message.code >= 200 or message.code == 101):
+            self._awaits_head, self._since_request = False, b""
+            if message.code == 204 and self._behind_head:
+                data = message, self._unexpected_body()
+            self._content = data[1]
+        super().feed_data(data, *size)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        if self._awaits_head and not self._looks_again and isinstance(exc, HttpProcessingError):
+            self._broken = exc
+        else:
+            super().set_exception(exc, *cause)
+
+    def _look_again(self) -> None:
+        """The connection is closed by now; what it brought is still here."""
+        data, self._broken, self._looks_again = self._since_request, None, True
+        super().set_response_params(**self._answer_options)
+        while self._awaits_head and data and self.exception() is None:
+            found = _HEAD_ENDS.search(data)
+            end = found.end() if found else len(data)
+            head, self._behind_head = data[:end], data[end:]
+            super().data_received(head)
+            data = self._behind_head
+        self.force_close()
+        if data and self._content is not None and not self._content.is_eof():
+            self._body_received(data)
+
+    def _body_received(self, data: bytes) -> None:
         super().data_received(data)
         # Where the parser fails, aiohttp does not tell whoever reads a body that was begun.
         if self.exception() is not None and self._content is not None and not self._content.is_eof():
             self._content.set_exception(aiohttp.ClientPayloadError("the body is not valid HTTP"))
 
-    def feed_data(self, data: Any, *size: int) -> None:
-        message, content = data
-        if 100 <= message.code <= 199 and message.code != 101:
-            self._expect_head()
-        elif self._awaits_head:
-            self._awaits_head = False
-            if message.code == 204 and self._beside_head:
-                content = self._unexpected_body()
-            self._content = content
-        super().feed_data((message, content), *size)
-
-    def _expect_head(self) -> None:
-        self._awaits_head, self._head_size, self._last_bytes, self._content = True, 0, b"", None
-
     def _unexpected_body(self) -> aiohttp.StreamReader:
-        """What came right behind a 204, which has no body: read it as one, and use the connection no more."""
-        self.force_close()
+        """What came right behind a 204, which has no body: it is read as one."""
         content = aiohttp.StreamReader(self, _STREAM_BYTES, loop=self._loop)
-        content.feed_data(self._beside_head)
+        content.feed_data(self._behind_head)
         content.feed_eof()
-        self._beside_head = b""
+        self._behind_head = b""
         return content
 
     def _hang_up(self) -> None:
         self.force_close()
         if self.transport is not None:
             self.transport.close()
-
-    def _give_up(self) -> None:
-        self._hang_up()
-        self.set_exception(HttpProcessingError(message=f"the head is longer than {MAX_HEAD_BYTES} bytes"))
 
 
 class Connector(aiohttp.TCPConnector):

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -27,7 +28,7 @@ from airflow_outreach_provider.net.exchange import Exchange, RequestTemplate
 Response = aiohttp.ClientResponse | Exchange
 
 # All that a request can raise, but for cancellation.
-WIRE_ERRORS = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
+WIRE_ERRORS = (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError, ValueError)
 
 # RFC 9110 section 8.4.1; 47 lets zlib tell gzip from deflate by itself.
 _ZLIB_ANY_HEADER = 47
@@ -171,6 +172,7 @@ _FAULTS: tuple[tuple[type[BaseException], Fault, str], ...] = (
     (aiohttp.ClientOSError, Fault.RESET, ""),
     (aiohttp.ClientPayloadError, Fault.DROPPED, "the endpoint broke off its answer"),
     (aiohttp.ClientResponseError, Fault.INVALID_HTTP, "the answer is not valid HTTP: {message}"),
+    (HttpProcessingError, Fault.INVALID_HTTP, "the answer is not valid HTTP: {message}"),
     (TimeoutError, Fault.TIMEOUT, "no complete answer within {seconds:g} s"),
     (ssl.SSLError, Fault.DROPPED, "no trusted TLS connection: {said}"),
     (ConnectionError, Fault.RESET, ""),

@@ -122,9 +122,10 @@ def _why_missing(said: str) -> str | None:
         with create_session() as session:
             if session.scalars(select(kept).where(kept == _named(said))).first() is None:
                 return None
-            row = session.scalars(select(Connection).where(Connection.conn_id == conn_id)).first()
-            if row is not None:
-                read_extra(row)
+            if conn_id:
+                read_extra(session.scalars(select(Connection).where(kept == conn_id)).one())
+            elif session.scalars(select(Variable).where(kept == _named(said))).one().get_val() is not None:
+                return None  # it can be read: something else is wrong with it
     except exc.SQLAlchemyError as error:
         return _of_airflows_database(error)
     except OutreachError as error:

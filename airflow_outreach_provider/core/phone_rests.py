@@ -12,8 +12,8 @@ from airflow_outreach_provider.core.phone_lines import in_use
 
 _MARK = re.compile(r"(?<=\d)[^\d]+(?=\d)")
 _RUN = re.compile(r"\d+")
-# With its country code and one gap somewhere, what is written is one number.
-_ONE_GAP = re.compile(r"\+\d+[ .\-]+\d+")
+# With its country code and one mark somewhere, what is written is one number; a hyphen between blanks parts two.
+_ONE_GAP = re.compile(r"\+\d+[ .\-]{1,2}\d+")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 # From as many digits in one go on, a subscriber's number is complete; where groups are written, from as many in all.
 _COMPLETE_RUN, _USUAL_LENGTH = 6, 9
@@ -24,7 +24,7 @@ def rest_after_number(text: str, whole: str) -> tuple[str, str] | None:
     """Where numbers have no fixed length, ``0664 1234567 8`` is a number in use with and without what follows.
 
     It is taken for one number unless what comes first looks complete: six digits in one go, or grouped as its
-    country writes numbers; or unless a single digit or a year follows.
+    country writes numbers; or unless a single digit, a year, or a hyphen between blanks follows.
 
     :param whole: what the text reads as, E.164.
     :return: reason and words where the text holds a whole number and something more.
@@ -46,6 +46,7 @@ def rest_after_number(text: str, whole: str) -> tuple[str, str] | None:
             or len(rest) == 1
             or "/" in mark[0]
             or "(" in mark[0]
+            or " - " in mark[0]
             or (len(tail) == 1 and _YEAR.fullmatch(rest))
             or (_as_its_country_writes(head, runs) and not _as_its_country_writes(whole, runs + tail))
         ):

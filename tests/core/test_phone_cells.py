@@ -9,7 +9,7 @@ from pathlib import Path
 
 import phonenumbers
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat
 
@@ -82,6 +82,8 @@ def test_words_beside_a_number_never_make_another_one(
                            "//", " DW ", " (", " +", "\\", " - ", "@", ":", "*", "\x00", "\u2028"]),
     digits=st.text("0123456789", min_size=1, max_size=12),
 )  # fmt: skip
+@example(sample=(("LU", phonenumbers.parse("+35227123456")), 0), apart=" - ", digits="0")
+@example(sample=(("TK", phonenumbers.parse("+6907290")), 1), apart=" - ", digits="00")
 def test_digits_behind_a_separator_never_make_another_number(
     sample: tuple[tuple[str, phonenumbers.PhoneNumber], int], apart: str, digits: str
 ) -> None:

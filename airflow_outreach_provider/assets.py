@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from airflow.sdk import Asset, AssetWatcher
 
-from airflow_outreach_provider.store.inbox_consumers import check_consumer
-from airflow_outreach_provider.store.inbox_rows import check_kinds
+from airflow_outreach_provider.store.inbox.consumers import check_consumer
+from airflow_outreach_provider.store.inbox.rows import check_kinds
 from airflow_outreach_provider.triggers.outreach import ContactEventTrigger
 
 

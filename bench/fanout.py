@@ -25,11 +25,11 @@ from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKi
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.signing import Scheme, signer
 from airflow_outreach_provider.net.webhook import Target, parse_url
-from airflow_outreach_provider.services.batch_types import Batch, Task
-from airflow_outreach_provider.services.deliver import Endpoint, deliver
-from airflow_outreach_provider.services.fanout import Reading, fan_out
-from airflow_outreach_provider.store import inbox
-from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
+from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
+from airflow_outreach_provider.services.deliveries.webhooks import Endpoint, deliver
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.ledger.runs import Owner
 
 ROUTE = "crm"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -67,7 +67,7 @@ def ours(url: str, made: list[ContactEvent], folder: Path) -> tuple[Spent, Spent
     """What it takes to append the events to the inbox, to fan them out, and to deliver them."""
     store = new_store(folder / "outreach")
     arrived = [Incoming(event, event.to_json(), "[]") for event in made]
-    appending = timed(lambda: inbox.append(store, arrived))
+    appending = timed(lambda: inbox_append.append(store, arrived))
     batches = []
     reading = Reading("c", (ROUTE,), max_events=len(made))
     fanning = timed(lambda: batches.extend(fan_out(store, reading, "k") or []))
@@ -75,7 +75,7 @@ def ours(url: str, made: list[ContactEvent], folder: Path) -> tuple[Spent, Spent
     batch = Batch(ROUTE, [each for one in batches for each in one["events"]], batches[0]["plan"])
     target = Target(parse_url(url), allow_networks=parse_networks("127.0.0.0/8"))
     endpoint = Endpoint(ROUTE, target, Scheme.STANDARD_WEBHOOKS, (SECRET,))
-    task = Task(Owner("bench", "task"))
+    task = TaskTry(Owner("bench", "task"))
 
     def send() -> None:
         report = deliver(store, batch, endpoint, task, concurrency=CONCURRENCY)

@@ -95,7 +95,7 @@ def steps(count: int) -> dict[str, float]:
         import airflow_outreach_provider.workflows.lead_sync  # noqa: F401
 
         took("importing the operators")
-        from airflow_outreach_provider.workflows.building import build_dag
+        from airflow_outreach_provider.workflows.build import build_dag
 
         built = [build_dag(workflow) for workflow in loaded.workflows]
         took("building the DAGs")

@@ -23,8 +23,9 @@ from shared.places import new_store, postgres_schema
 
 from airflow_outreach_provider.core.intake import Incoming, read_event
 from airflow_outreach_provider.core.sources import SourceSettings
-from airflow_outreach_provider.store import inbox
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.inbox import consumers
 
 FEW = 1_000
 SECONDS = 60
@@ -72,19 +73,19 @@ def fill(store: Store, count: int) -> None:
     if store.dialect == "postgresql":
         with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sa.text("VACUUM ANALYZE inbox_events"))
-    inbox.read_new(store, "bench", start="now")
+    consumers.read_new(store, "bench", start="now")
 
 
 def poll(store: Store, number: int) -> tuple[float, float]:
     """(seconds of a poll that finds ten, seconds of one that finds nothing)."""
-    inbox.append(store, new_events(number * 10))
+    inbox_append.append(store, new_events(number * 10))
     started = time.perf_counter()
-    events = inbox.read_new(store, "bench")
-    inbox.acknowledge(store, "bench", [event.seq or 0 for event in events])
+    events = consumers.read_new(store, "bench")
+    consumers.acknowledge(store, "bench", [event.seq or 0 for event in events])
     found = time.perf_counter() - started
     assert len(events) == 10, len(events)
     started = time.perf_counter()
-    assert not inbox.read_new(store, "bench")
+    assert not consumers.read_new(store, "bench")
     return found, time.perf_counter() - started
 
 

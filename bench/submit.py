@@ -29,12 +29,13 @@ from shared.places import Message, new_store, post_all
 
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
-from airflow_outreach_provider.services.loop import run
-from airflow_outreach_provider.services.reading import Row, open_rows
-from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.rows.open import open_rows
+from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.runtime.loop import run
+from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.store.ledger.runs import Owner
 
 WINDOW = 64
 PATH = "/api/webhook/outreach"

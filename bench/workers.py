@@ -22,11 +22,12 @@ from shared.places import new_store
 
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
-from airflow_outreach_provider.services.reading import Row, read_list
-from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.rows.open import read_list
+from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
 from airflow_outreach_provider.simulator.process import running_simulator
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.store.ledger.runs import Owner
 
 bench = Bench(__doc__)
 bench.parser.add_argument("--postgres", help="URL of an empty PostgreSQL schema; SQLite where left out")

@@ -28,7 +28,7 @@ def outreach_maintenance() -> None:
         from airflow.sdk.exceptions import AirflowSkipException
 
         from airflow_outreach_provider.hooks.settings import open_store, retention
-        from airflow_outreach_provider.services.housekeeping import purge
+        from airflow_outreach_provider.services.actions import purge
 
         age = retention()
         if age is None:

@@ -10,7 +10,7 @@ from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg
 from airflow_outreach_provider.cli.common import actor, positive_int, print_rows, since, with_advice
 
 if TYPE_CHECKING:
-    from airflow_outreach_provider.store.deliveries_admin import Filter
+    from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
     from airflow_outreach_provider.store.engine import Store
 
 _STATES = ("pending", "failed", "delivered", "dead", "held", "ignored", "handed")
@@ -21,9 +21,9 @@ def deliveries_list(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store import deliveries_admin
+        from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 
-        rows = deliveries_admin.list_deliveries(open_store(), _filter(args, args.state), limit=args.limit)
+        rows = deliveries_redeliver.list_deliveries(open_store(), _filter(args, args.state), limit=args.limit)
         shown = [
             {
                 "id": row.id,
@@ -48,9 +48,9 @@ def deliveries_attempts(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store import deliveries_admin
+        from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 
-        attempts = deliveries_admin.attempts_of(open_store(), args.delivery)
+        attempts = deliveries_redeliver.attempts_of(open_store(), args.delivery)
         shown = [
             {
                 "at": each.at.isoformat(timespec="seconds"),
@@ -75,18 +75,18 @@ def deliveries_redeliver(args: Namespace) -> None:
     def run() -> None:
         from airflow_outreach_provider.core.errors import ConfigurationError
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.services import by_hand
+        from airflow_outreach_provider.services import actions
 
         if not (args.id or args.event or args.route or args.endpoint or args.since):
             raise ConfigurationError(
                 "nothing says which deliveries", "give --id, --event, --route, --endpoint or --since"
             )
         wanted = _filter(args, args.state or ["dead"])
-        count = sum(by_hand.redeliverable(open_store(), wanted).values())
+        count = sum(actions.redeliverable(open_store(), wanted).values())
         if not args.yes:
             print(f"{count} deliveries would be sent again; add --yes to do it")
             return
-        count = by_hand.redeliver(open_store(), wanted, actor=actor(), expected=count)
+        count = actions.redeliver(open_store(), wanted, actor=actor(), expected=count)
         print(f"{count} deliveries are pending again; the next run of their route sends them")
 
     with_advice(run)
@@ -97,13 +97,14 @@ def deliveries_endpoints(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store import deliveries_admin, endpoints
-        from airflow_outreach_provider.store.deliveries_admin import Filter
+        from airflow_outreach_provider.store.deliveries import endpoints
+        from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+        from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
 
         store = open_store()
         shown = []
         for each in endpoints.statuses(store):
-            counts = deliveries_admin.count(store, Filter(endpoint=each.conn_id))
+            counts = deliveries_redeliver.count(store, RedeliveryFilter(endpoint=each.conn_id))
             shown.append(
                 {
                     "endpoint": each.conn_id,
@@ -126,11 +127,11 @@ def deliveries_enable(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.services import by_hand
-        from airflow_outreach_provider.store.endpoints import Release
+        from airflow_outreach_provider.services import actions
+        from airflow_outreach_provider.store.deliveries.endpoints import Release
 
         _check_endpoint(open_store(), args.endpoint)
-        count = by_hand.enable_endpoint(open_store(), args.endpoint, Release(args.release), actor=actor())
+        count = actions.enable_endpoint(open_store(), args.endpoint, Release(args.release), actor=actor())
         print(f"{args.endpoint} is enabled; {count} held deliveries are sent by the next run of their route")
 
     with_advice(run)
@@ -141,10 +142,10 @@ def deliveries_disable(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.services import by_hand
+        from airflow_outreach_provider.services import actions
 
         _check_endpoint(open_store(), args.endpoint)
-        changed = by_hand.disable_endpoint(open_store(), args.endpoint, reason=args.reason, actor=actor())
+        changed = actions.disable_endpoint(open_store(), args.endpoint, reason=args.reason, actor=actor())
         print(f"{args.endpoint} is disabled{'' if changed else ' already'}; its deliveries are held")
 
     with_advice(run)
@@ -157,7 +158,7 @@ def _check_endpoint(store: Store, name: str) -> None:
 
     from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
-    from airflow_outreach_provider.store import endpoints
+    from airflow_outreach_provider.store.deliveries import endpoints
 
     known = [each.conn_id for each in endpoints.statuses(store)]
     if name in known:
@@ -190,11 +191,11 @@ def deliveries_test(args: Namespace) -> None:
     with_advice(run)
 
 
-def _filter(args: Namespace, states: list[str] | None) -> Filter:
+def _filter(args: Namespace, states: list[str] | None) -> RedeliveryFilter:
     from airflow_outreach_provider.core.deliveries import DeliveryState
-    from airflow_outreach_provider.store.deliveries_admin import Filter
+    from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
 
-    return Filter(
+    return RedeliveryFilter(
         ids=getattr(args, "id", None) or (),
         event_ids=args.event or (),
         route=args.route,

@@ -50,11 +50,11 @@ def sources(args: Namespace) -> None:
             return
         from airflow_outreach_provider.hooks.settings import open_store
         from airflow_outreach_provider.hooks.sources import list_sources, source_url
-        from airflow_outreach_provider.store import inbox
-        from airflow_outreach_provider.store.sources import SourceStatus, statuses
+        from airflow_outreach_provider.store.inbox import lists as inbox_lists
+        from airflow_outreach_provider.store.inbox.sources import SourceStatus, statuses
 
         listed = list(list_sources())
-        activity = inbox.source_activity(open_store(), [each.name for each in listed])
+        activity = inbox_lists.source_activity(open_store(), [each.name for each in listed])
         known = statuses(open_store())
         rows = []
         for each in listed:
@@ -85,16 +85,16 @@ def _switch(args: Namespace) -> None:
     from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.hooks.sources import list_sources
-    from airflow_outreach_provider.services import by_hand
+    from airflow_outreach_provider.services import actions
 
     name = args.on or args.off
     if name not in {each.name for each in list_sources()}:
         raise ConfigurationError(f"there is no source {name!r}", "airflow outreach sources lists them")
     if args.on:
-        changed = by_hand.enable_source(open_store(), name, actor=actor())
+        changed = actions.enable_source(open_store(), name, actor=actor())
         print(f"{name} {'takes events again, within a few seconds' if changed else 'was on'}")
     else:
-        changed = by_hand.disable_source(open_store(), name, reason=args.reason, actor=actor())
+        changed = actions.disable_source(open_store(), name, reason=args.reason, actor=actor())
         print(f"{name} {'takes no more events, within a few seconds' if changed else 'was off'}")
 
 
@@ -104,9 +104,9 @@ def events_list(args: Namespace) -> None:
     def run() -> None:
         from airflow_outreach_provider.core.masking import mask_email, mask_phone
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store import inbox
+        from airflow_outreach_provider.store.inbox import lists as inbox_lists
 
-        found = inbox.list_events(
+        found = inbox_lists.latest_events(
             open_store(), source=args.source, kinds=args.kind, since=since(args.since), limit=args.limit
         )
         rows = [
@@ -131,9 +131,9 @@ def events_replay(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.services import by_hand
+        from airflow_outreach_provider.services import actions
 
-        chosen = by_hand.Events(
+        chosen = actions.Events(
             source=args.source, kinds=args.kind, since=since(args.since), event_ids=args.id
         )
         count = chosen.count(open_store(), args.consumer)
@@ -151,7 +151,7 @@ def events_consumers(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store import inbox
+        from airflow_outreach_provider.store.inbox import consumers
 
         rows = [
             {
@@ -160,7 +160,7 @@ def events_consumers(args: Namespace) -> None:
                 "not_acknowledged": each.pending,
                 "last_read_at": each.read_at.isoformat(timespec="seconds"),
             }
-            for each in inbox.consumers(open_store())
+            for each in consumers.consumers(open_store())
         ]
         print_rows(rows, args.output)
 
@@ -172,14 +172,14 @@ def events_remove_consumer(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.services import by_hand
+        from airflow_outreach_provider.services import actions
 
-        known = by_hand.consumer(open_store(), args.consumer)
+        known = actions.consumer(open_store(), args.consumer)
         waiting = f"{known.behind + known.pending} events wait for {known.name}"
         if not args.yes:
             print(f"{waiting}; it would start anew under this name; add --yes to remove it")
             return
-        by_hand.remove_consumer(open_store(), known, actor=actor())
+        actions.remove_consumer(open_store(), known, actor=actor())
         print(f"{known.name} is removed")
 
     with_advice(run)
@@ -191,7 +191,7 @@ def events_reparse(_args: Namespace) -> None:
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
         from airflow_outreach_provider.hooks.sources import find_source
-        from airflow_outreach_provider.services.ingest import read_unrecognised_again
+        from airflow_outreach_provider.services.events.ingest import read_unrecognised_again
 
         print(f"{read_unrecognised_again(open_store(), find_source)} events are recognised now")
 

@@ -22,7 +22,7 @@ from airflow_outreach_provider.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from airflow_outreach_provider.store.views_leads import LeadFilter
+    from airflow_outreach_provider.store.ledger.lists import LeadFilter
 
 _STATES = ("planned", "sending", "accepted", "rejected", "held", "suppressed", "deferred")
 
@@ -32,7 +32,7 @@ def leads_list(args: Namespace) -> None:
     """List leads, the latest first, numbers masked."""
     from airflow_outreach_provider.core.masking import mask_phone
     from airflow_outreach_provider.hooks.settings import open_store
-    from airflow_outreach_provider.store.views_leads import list_leads
+    from airflow_outreach_provider.store.ledger.lists import list_leads
 
     page = list_leads(open_store(), _filter(args), limit=args.limit)
     print_rows(
@@ -52,16 +52,16 @@ def leads_resolve(args: Namespace) -> None:
     """Settle held leads: says how many first, and does it with --yes."""
     from airflow_outreach_provider.core.states import LeadState
     from airflow_outreach_provider.hooks.settings import open_store
-    from airflow_outreach_provider.services import resolve
+    from airflow_outreach_provider.services import actions
 
-    store, wanted, target = open_store(), args.id or _filter(args), resolve.check_target(args.to)
-    found = resolve.count(store, wanted)
+    store, wanted, target = open_store(), args.id or _filter(args), actions.resolve_target(args.to)
+    found = actions.count_held(store, wanted)
     unsendable = found.held - found.sendable if target is LeadState.PLANNED else 0
     note = f"; {unsendable} of them have nothing left to send and stay held" if unsendable else ""
     if not args.yes:
         print(f"{found.held} held leads would become {target}{note}; add --yes to do it")
         return
-    print(f"{resolve.resolve(store, wanted, target, actor=actor())} leads are {target} now{note}")
+    print(f"{actions.resolve(store, wanted, target, actor=actor())} leads are {target} now{note}")
 
 
 @exit_with_advice
@@ -70,7 +70,7 @@ def leads_reconcile(args: Namespace) -> None:
     from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.outreach import OutreachHook
     from airflow_outreach_provider.hooks.settings import open_store
-    from airflow_outreach_provider.services.reconcile import reconcile
+    from airflow_outreach_provider.services.submit.reconcile import reconcile
 
     contacts = OutreachHook(args.conn_id).contacts()
     if contacts is None:
@@ -96,7 +96,7 @@ def leads_forget(args: Namespace) -> None:
     """Remove a person from ledger, inbox and deliveries."""
     from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.settings import open_store
-    from airflow_outreach_provider.services.housekeeping import forget
+    from airflow_outreach_provider.services.actions import forget
 
     if not args.phone and not args.email:
         raise ConfigurationError("nobody is named", "say --phone or --email")
@@ -194,7 +194,7 @@ def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tupl
     from airflow_outreach_provider.core.leads import build_mapper
     from airflow_outreach_provider.core.phone_listed import read_listed
     from airflow_outreach_provider.core.phones import check_region
-    from airflow_outreach_provider.services.reading import open_rows
+    from airflow_outreach_provider.services.rows.open import open_rows
     from airflow_outreach_provider.store.suppressions import EMAIL
 
     known = check_region(region)
@@ -221,7 +221,7 @@ def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tupl
 
 def _filter(args: Namespace) -> LeadFilter:
     from airflow_outreach_provider.core.states import LeadState
-    from airflow_outreach_provider.store.views_leads import LeadFilter
+    from airflow_outreach_provider.store.ledger.lists import LeadFilter
 
     state = getattr(args, "state", None)
     return LeadFilter(

@@ -59,7 +59,7 @@ def purge(args: Namespace) -> None:
     """Remove what is settled and old; counts are printed."""
     from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.settings import open_store, retention
-    from airflow_outreach_provider.services.housekeeping import purge as purge_store
+    from airflow_outreach_provider.services.actions import purge as purge_store
 
     age = timedelta(days=args.older_than) if args.older_than else retention()
     if age is None:

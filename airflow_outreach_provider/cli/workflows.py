@@ -21,7 +21,7 @@ from airflow_outreach_provider.workflows.arguments import (
 @exit_with_advice
 def init(args: Namespace) -> None:
     """Write a commented starter that passes lint; leaves alone what is there."""
-    from airflow_outreach_provider.workflows.starting import write_starter
+    from airflow_outreach_provider.workflows.scaffold import write_starter
 
     folder = Path(args.folder) if args.folder else _dags_folder()
     for path, written in write_starter(folder):
@@ -52,7 +52,7 @@ def lint(args: Namespace) -> None:
 @exit_with_advice
 def schema(_args: Namespace) -> None:
     """Print the JSON Schema of workflow files."""
-    from airflow_outreach_provider.workflows.starting import schema_text
+    from airflow_outreach_provider.workflows.scaffold import schema_text
 
     sys.stdout.write(schema_text())
 
@@ -60,7 +60,7 @@ def schema(_args: Namespace) -> None:
 @exit_with_advice
 def plan(args: Namespace) -> None:
     """Say what the next run of a lead sync would do; sends nothing."""
-    from airflow_outreach_provider.workflows.planning import plan_workflow
+    from airflow_outreach_provider.workflows.plan import plan_workflow
 
     plan_workflow(
         args.name,
@@ -74,7 +74,7 @@ def plan(args: Namespace) -> None:
 @exit_with_advice
 def explain(args: Namespace) -> None:
     """Say which DAG and tasks a workflow becomes."""
-    from airflow_outreach_provider.workflows.explaining import explain_workflow
+    from airflow_outreach_provider.workflows.explain import explain_workflow
 
     explain_workflow(args.name, args.path or _dags_folder(), sys.stdout, as_json=args.output == "json")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.iana import (
+from airflow_outreach_provider.core.special_addresses import (
     IPV4_MAPPED,
     IPV4_SPECIAL,
     IPV6_GLOBAL_UNICAST,
@@ -16,7 +16,7 @@ from airflow_outreach_provider.core.iana import (
     NAT64_LOCAL,
     NAT64_WELL_KNOWN,
     SIX_TO_FOUR,
-    Block,
+    AddressBlock,
     Network,
 )
 
@@ -118,7 +118,7 @@ def _translated(number: int) -> Iterator[int]:
         yield ((number >> 64) & 0xFFFF) << 16 | (number >> 40) & 0xFFFF  # /48
 
 
-def _special(address: Address) -> Block | None:
+def _special(address: Address) -> AddressBlock | None:
     table = IPV4_SPECIAL if address.version == 4 else IPV6_SPECIAL
     for block in (*METADATA, *table):
         if block.network.version == address.version and address in block.network:

@@ -13,7 +13,7 @@ from airflow_outreach_provider.core.outcomes import Fault
 from airflow_outreach_provider.core.retry_after import parse_retry_after
 
 
-class Verdict(StrEnum):
+class DeliveryVerdict(StrEnum):
     """What happens next with a delivery."""
 
     DELIVERED = "delivered"
@@ -23,47 +23,59 @@ class Verdict(StrEnum):
     GONE = "gone"  # the endpoint wants nothing any more: it is disabled
 
 
-class _Rule(NamedTuple):
+class _StatusRule(NamedTuple):
     statuses: Iterable[int]
-    verdict: Verdict
+    verdict: DeliveryVerdict
     meaning: str
     heeds_retry_after: bool = False
 
 
 _RULES = (
-    _Rule(range(200, 300), Verdict.DELIVERED, "accepted"),
+    _StatusRule(range(200, 300), DeliveryVerdict.DELIVERED, "accepted"),
     # Never followed: a redirect may lead to an address nobody judged, and turns a POST into a GET.
-    _Rule(range(300, 400), Verdict.RETRY, "redirects are not followed; give the connection the final URL"),
-    _Rule([401], Verdict.ENDPOINT, "not let in: renew the token, secret or password in the connection"),
-    _Rule([403], Verdict.ENDPOINT, "not allowed in: let the endpoint accept what the connection sends"),
-    _Rule([407], Verdict.ENDPOINT, "the proxy does not let us through: give it its user and password"),
-    _Rule([408, 425], Verdict.RETRY, "asks for the same request again"),  # RFC 9110 15.5.9, RFC 8470
-    _Rule([410], Verdict.GONE, "the endpoint is gone"),  # as Standard Webhooks has it
-    _Rule([429], Verdict.RETRY, "too many requests", heeds_retry_after=True),
-    _Rule(range(400, 500), Verdict.REFUSED, "the endpoint refuses this request"),
-    _Rule([502, 503, 504], Verdict.RETRY, "unavailable", heeds_retry_after=True),
+    _StatusRule(
+        range(300, 400),
+        DeliveryVerdict.RETRY,
+        "redirects are not followed; give the connection the final URL",
+    ),
+    _StatusRule(
+        [401], DeliveryVerdict.ENDPOINT, "not let in: renew the token, secret or password in the connection"
+    ),
+    _StatusRule(
+        [403], DeliveryVerdict.ENDPOINT, "not allowed in: let the endpoint accept what the connection sends"
+    ),
+    _StatusRule(
+        [407], DeliveryVerdict.ENDPOINT, "the proxy does not let us through: give it its user and password"
+    ),
+    _StatusRule(
+        [408, 425], DeliveryVerdict.RETRY, "asks for the same request again"
+    ),  # RFC 9110 15.5.9, RFC 8470
+    _StatusRule([410], DeliveryVerdict.GONE, "the endpoint is gone"),  # as Standard Webhooks has it
+    _StatusRule([429], DeliveryVerdict.RETRY, "too many requests", heeds_retry_after=True),
+    _StatusRule(range(400, 500), DeliveryVerdict.REFUSED, "the endpoint refuses this request"),
+    _StatusRule([502, 503, 504], DeliveryVerdict.RETRY, "unavailable", heeds_retry_after=True),
 )
 AT_THE_DOOR = frozenset({401, 403, 407})
-_ANYTHING_ELSE = _Rule((), Verdict.RETRY, "the endpoint failed")
+_ANYTHING_ELSE = _StatusRule((), DeliveryVerdict.RETRY, "the endpoint failed")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeliveryOutcome:
     """The verdict on one attempt.
 
     :ivar reason: for a person; empty when delivered.
     :ivar retry_after: seconds the endpoint asks to wait, bounded; None when it said nothing.
     """
 
-    verdict: Verdict
+    verdict: DeliveryVerdict
     reason: str = ""
     retry_after: float | None = None
 
 
-DELIVERED = Outcome(Verdict.DELIVERED)
+DELIVERED = DeliveryOutcome(DeliveryVerdict.DELIVERED)
 
 
-def judge_answer(status: int, retry_after: str | None, now: datetime) -> Outcome:
+def classify_delivery(status: int, retry_after: str | None, now: datetime) -> DeliveryOutcome:
     """The outcome of an HTTP answer.
 
     :param status: as received; anything from 100 to 999.
@@ -71,10 +83,10 @@ def judge_answer(status: int, retry_after: str | None, now: datetime) -> Outcome
     :param now: timezone-aware.
     """
     rule = next((rule for rule in _RULES if status in rule.statuses), _ANYTHING_ELSE)
-    if rule.verdict is Verdict.DELIVERED:
+    if rule.verdict is DeliveryVerdict.DELIVERED:
         return DELIVERED
     wait = parse_retry_after(retry_after, now) if rule.heeds_retry_after else None
-    return Outcome(rule.verdict, f"HTTP {_named(status)}: {rule.meaning}", wait)
+    return DeliveryOutcome(rule.verdict, f"HTTP {_named(status)}: {rule.meaning}", wait)
 
 
 # Nothing of the request arrived, whoever it was about.
@@ -82,14 +94,14 @@ _UNREACHED = frozenset({Fault.DNS, Fault.REFUSED, Fault.CONNECT_TIMEOUT, Fault.P
 _UNTRUSTED = frozenset({Fault.TLS, Fault.TLS_CERTIFICATE})
 
 
-def judge_failure(fault: Fault, said: str) -> Outcome:
+def classify_failure(fault: Fault, said: str) -> DeliveryOutcome:
     """The outcome of a request that got no answer. :param said: in words, for a person."""
     if fault in _UNTRUSTED:
-        return Outcome(
-            Verdict.ENDPOINT,
+        return DeliveryOutcome(
+            DeliveryVerdict.ENDPOINT,
             f"{said}; renew the endpoint's certificate, or correct the host name in the connection",
         )
-    return Outcome(Verdict.ENDPOINT if fault in _UNREACHED else Verdict.RETRY, said)
+    return DeliveryOutcome(DeliveryVerdict.ENDPOINT if fault in _UNREACHED else DeliveryVerdict.RETRY, said)
 
 
 def _named(status: int) -> str:

@@ -21,11 +21,11 @@ from pydantic_core import to_json
 from airflow_outreach_provider.core import signing
 from airflow_outreach_provider.core.errors import SignatureError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind, write_time
+from airflow_outreach_provider.core.json_reading import read_json
 from airflow_outreach_provider.core.masking import HIDDEN
 from airflow_outreach_provider.core.opt_outs import OptOut, read_opt_out
 from airflow_outreach_provider.core.platforms import Parsed
 from airflow_outreach_provider.core.platforms.reading import text
-from airflow_outreach_provider.core.raw_json import read_json
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.sources import SourceSettings
 

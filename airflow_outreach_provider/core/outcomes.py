@@ -18,7 +18,7 @@ from airflow_outreach_provider.core.masking import mask_text, printable, redact
 from airflow_outreach_provider.core.retry_after import parse_retry_after
 
 
-class Outcome(StrEnum):
+class SubmitOutcome(StrEnum):
     """What an answer means for the lead it answers."""
 
     ACCEPTED = "accepted"
@@ -55,17 +55,17 @@ class Fault(StrEnum):
 class Ruling:
     """One line of the table: what an answer means, in a stable word and in a sentence for a person."""
 
-    outcome: Outcome
+    outcome: SubmitOutcome
     reason: str
     says: str
 
 
 _A, _R, _C, _U, _X = (
-    Outcome.ACCEPTED,
-    Outcome.REJECTED,
-    Outcome.CONFIGURATION,
-    Outcome.UNAVAILABLE,
-    Outcome.UNKNOWN,
+    SubmitOutcome.ACCEPTED,
+    SubmitOutcome.REJECTED,
+    SubmitOutcome.CONFIGURATION,
+    SubmitOutcome.UNAVAILABLE,
+    SubmitOutcome.UNKNOWN,
 )
 
 _WRONG_URL = "the base URL does not lead to the outreach API; check the connection's host"
@@ -135,7 +135,7 @@ SAID_FAILURE = Ruling(_R, "success_false", "the API answered 200 with success: f
 SAID_SUCCESS = Ruling(_A, "accepted", "the API took the lead")
 
 
-class Answer(NamedTuple):
+class SubmitAnswer(NamedTuple):
     """What became of one submission.
 
     :param outcome: what it means for the lead.
@@ -146,7 +146,7 @@ class Answer(NamedTuple):
     :param latency_ms: from sending to the end of the answer.
     """
 
-    outcome: Outcome
+    outcome: SubmitOutcome
     reason: str
     detail: str = ""
     status: int | None = None
@@ -157,7 +157,7 @@ class Answer(NamedTuple):
     application_id: str | None = None
 
 
-def judge(
+def classify_answer(
     status: int,
     body: bytes,
     *,
@@ -165,7 +165,7 @@ def judge(
     retry_after: str | None = None,
     latency_ms: int = 0,
     secret: str = "",
-) -> Answer:
+) -> SubmitAnswer:
     """Judge an answer that came.
 
     :param body: the (start of the) body; may be empty, HTML or anything.
@@ -177,27 +177,27 @@ def judge(
         return _judge_success(status, body, latency_ms, secret)
     ruling = STATUS_RULINGS.get(status) or CLASS_RULINGS.get(status // 100) or CLASS_RULINGS[1]
     wait = parse_retry_after(retry_after, now) if ruling.outcome is _U else None
-    return Answer(
+    return SubmitAnswer(
         ruling.outcome, ruling.reason, _detail(ruling, status, body, secret), status, wait, latency_ms
     )
 
 
-def judge_fault(fault: Fault, said: str = "", latency_ms: int = 0, secret: str = "") -> Answer:
+def classify_fault(fault: Fault, said: str = "", latency_ms: int = 0, secret: str = "") -> SubmitAnswer:
     """Judge an answer that did not come.
 
     :param secret: the API key, which what was said may repeat.
     """
     ruling = FAULT_RULINGS[fault]
     detail = f"{ruling.says} ({mask_text(redact(said, secret), 160)})" if said else ruling.says
-    return Answer(ruling.outcome, ruling.reason, detail, latency_ms=latency_ms)
+    return SubmitAnswer(ruling.outcome, ruling.reason, detail, latency_ms=latency_ms)
 
 
-def _judge_success(status: int, body: bytes, latency_ms: int, secret: str) -> Answer:
+def _judge_success(status: int, body: bytes, latency_ms: int, secret: str) -> SubmitAnswer:
     """``success: true`` decides; the message text differs between versions and is never matched on."""
     answer = _json(body)
     if not isinstance(answer, dict):
         ruling = CLASS_RULINGS[2]
-        return Answer(
+        return SubmitAnswer(
             ruling.outcome, ruling.reason, _detail(ruling, status, body, secret), status, None, latency_ms
         )
     data = answer.get("data")
@@ -205,13 +205,13 @@ def _judge_success(status: int, body: bytes, latency_ms: int, secret: str) -> An
     success = answer.get("success")
     if success is False:
         detail = _detail(SAID_FAILURE, status, body, secret)
-        return Answer(_R, SAID_FAILURE.reason, detail, status, None, latency_ms)
+        return SubmitAnswer(_R, SAID_FAILURE.reason, detail, status, None, latency_ms)
     if success is not True and not ids.get("contactId"):
         ruling = CLASS_RULINGS[2]
-        return Answer(
+        return SubmitAnswer(
             ruling.outcome, ruling.reason, _detail(ruling, status, body, secret), status, None, latency_ms
         )
-    return Answer(
+    return SubmitAnswer(
         _A, SAID_SUCCESS.reason, "", status, None, latency_ms,
         _id(ids.get("contactId")), _id(ids.get("conversationId")), _id(ids.get("applicationId")),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from airflow_outreach_provider.core.changes import values_hash
 from airflow_outreach_provider.core.emails import email_columns, hash_email
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
-from airflow_outreach_provider.core.expressions import compile_value
+from airflow_outreach_provider.core.expressions.compile import compile_value
 from airflow_outreach_provider.core.leads import (
     Mapper,
     PayloadFormat,
@@ -210,7 +210,7 @@ class Memory:
     accepted_at: datetime | None
 
 
-class Verdict(NamedTuple):
+class RowDecision(NamedTuple):
     """What a row ends as for now.
 
     :param row: its state in this run; planned means: to be sent.
@@ -235,7 +235,7 @@ def decide(
     now: datetime,
     *,
     resend: bool = False,
-) -> Verdict:
+) -> RowDecision:
     """Put a draft and the ledger's memory together.
 
     :param do_not_contact: the reason on the do-not-contact list, ``OPTED_OUT_EMAIL`` where it is the address that
@@ -246,27 +246,27 @@ def decide(
     if do_not_contact is not None:
         by_email = do_not_contact == OPTED_OUT_EMAIL
         state, reason = LeadState.SUPPRESSED, OPTED_OUT_EMAIL if by_email else "do_not_contact"
-    fresh = Verdict(_ROW_STATES[state], reason, state)
+    fresh = RowDecision(_ROW_STATES[state], reason, state)
     if memory is None:
         return fresh
     sends = state in (LeadState.PLANNED, LeadState.DEFERRED)
     match memory.state:
         case LeadState.ACCEPTED:
             again = sends and not memory.same and not _is_barred(memory, resubmit, now)
-            return fresh if again else Verdict(RowState.UNCHANGED, "texted_before")
+            return fresh if again else RowDecision(RowState.UNCHANGED, "texted_before")
         case LeadState.HELD:
-            return fresh if resend else Verdict(RowState.HELD, memory.reason)
+            return fresh if resend else RowDecision(RowState.HELD, memory.reason)
         case LeadState.SENDING:
-            return Verdict(RowState.ELSEWHERE, "another_run_is_sending")
+            return RowDecision(RowState.ELSEWHERE, "another_run_is_sending")
         case LeadState.REJECTED if memory.same:
-            return Verdict(RowState.REJECTED, memory.reason)
+            return RowDecision(RowState.REJECTED, memory.reason)
         case LeadState.REJECTED | LeadState.SUPPRESSED if sends and _is_barred(memory, resubmit, now):
-            return Verdict(RowState.UNCHANGED, "texted_before")
+            return RowDecision(RowState.UNCHANGED, "texted_before")
         case LeadState.REJECTED:
             return fresh
         case LeadState.PLANNED | LeadState.SUPPRESSED | LeadState.DEFERRED:
             unchanged = memory.same and memory.state == state and memory.reason == reason
-            return Verdict(RowState(state), reason, None if unchanged else state)
+            return RowDecision(RowState(state), reason, None if unchanged else state)
 
 
 def _email_of(contact: Mapping[str, Any], values: Mapping[str, Any]) -> str | None:
@@ -298,4 +298,4 @@ def _consents(value: object) -> bool:
     return value is not None and str(value).strip().lower() in _CONSENT_WORDS
 
 
-__all__ = ["Draft", "LeadRejected", "LeadRules", "Memory", "Verdict", "decide", "hash_email"]
+__all__ = ["Draft", "LeadRejected", "LeadRules", "Memory", "RowDecision", "decide", "hash_email"]

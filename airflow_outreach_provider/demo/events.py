@@ -31,7 +31,7 @@ _REPLIES = (
 )  # fmt: skip
 
 
-class Request(NamedTuple):
+class CrmRequest(NamedTuple):
     """One delivery the CRM was sent: when, of which event, under which id to de-duplicate on."""
 
     at: float
@@ -39,7 +39,7 @@ class Request(NamedTuple):
     message_id: str
 
 
-class Answer(NamedTuple):
+class CrmAnswer(NamedTuple):
     """What the CRM answers."""
 
     status: int = 200
@@ -47,7 +47,7 @@ class Answer(NamedTuple):
     body: bytes = b"{}"
 
 
-AnswerTo = Callable[[Mapping[str, Any], int], Answer]
+AnswerTo = Callable[[Mapping[str, Any], int], CrmAnswer]
 """From an event, as it was sent, and how often it was sent by now, to the answer."""
 
 
@@ -55,9 +55,9 @@ def busy_now_and_then() -> AnswerTo:
     """503 at the first try of every third event."""
     first_tries = count(1)
 
-    def answer(_event: Mapping[str, Any], times: int) -> Answer:
+    def answer(_event: Mapping[str, Any], times: int) -> CrmAnswer:
         busy = times == 1 and next(first_tries) % 3 == 0
-        return Answer(503, {"Retry-After": "2"}) if busy else Answer()
+        return CrmAnswer(503, {"Retry-After": "2"}) if busy else CrmAnswer()
 
     return answer
 
@@ -71,9 +71,9 @@ class Crm:
 
     def __init__(self, answer: AnswerTo | None = None) -> None:
         self.secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-        self.answer = answer or (lambda _event, _times: Answer())
+        self.answer = answer or (lambda _event, _times: CrmAnswer())
         self.pause = 0.0
-        self.requests: list[Request] = []
+        self.requests: list[CrmRequest] = []
         self.taken: Counter[str] = Counter()
         self.forged = 0
         crm = self
@@ -105,16 +105,16 @@ class Crm:
         host = f"http://127.0.0.1:{self._server.server_port}/hooks/contact-events"
         return {"conn_type": "outreach_endpoint", "host": host, "password": self.secret, "extra": extra}
 
-    def take(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def take(self, body: bytes, headers: Mapping[str, str]) -> CrmAnswer:
         """Remember a delivery; 401 for a forgery."""
         try:
             verify(Scheme.STANDARD_WEBHOOKS, body, dict(headers), [self.secret], now=datetime.now(UTC))
         except SignatureError:
             self.forged += 1
-            return Answer(401)
+            return CrmAnswer(401)
         event = json.loads(body)
         name = str(event["id"])
-        self.requests.append(Request(time.time(), name, headers["webhook-id"]))
+        self.requests.append(CrmRequest(time.time(), name, headers["webhook-id"]))
         answer = self.answer(event, self.times(name))
         if answer.status < 300:
             self.taken[name] += 1

@@ -23,7 +23,7 @@ from airflow_outreach_provider.net.webhook import (
     environment_proxy,
     parse_url,
 )
-from airflow_outreach_provider.services.deliver import Endpoint, send_test
+from airflow_outreach_provider.services.deliveries.webhooks import Endpoint, send_test
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 section 5.6.2
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")

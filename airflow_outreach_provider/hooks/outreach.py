@@ -28,7 +28,7 @@ from airflow_outreach_provider.core.leads import (
     check_format,
     names_configuration,
 )
-from airflow_outreach_provider.core.outcomes import Answer, Outcome
+from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome
 from airflow_outreach_provider.core.phones import check_region
 from airflow_outreach_provider.hooks.connection_fields import (
     read_base_url,
@@ -40,7 +40,7 @@ from airflow_outreach_provider.hooks.connection_fields import (
 from airflow_outreach_provider.hooks.tested import as_known
 from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
-from airflow_outreach_provider.services.poll import contact_id
+from airflow_outreach_provider.services.events.poll import contact_id
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -159,7 +159,7 @@ class OutreachHook(HttpHook):
         if not isinstance(lead, Lead):
             lead = self._lead(lead, configuration_id or self.settings.configuration_id, payload_format)
         answer = self._ask(lead.body(payload_format).encode())
-        if answer.outcome is Outcome.ACCEPTED:
+        if answer.outcome is SubmitOutcome.ACCEPTED:
             return {
                 "contactId": answer.contact_id,
                 "conversationId": answer.conversation_id,
@@ -277,8 +277,8 @@ class OutreachHook(HttpHook):
             contacts_password=read_text(extra, "contacts_password"),
         )
 
-    def _ask(self, body: bytes) -> Answer:
-        async def ask() -> Answer:
+    def _ask(self, body: bytes) -> SubmitAnswer:
+        async def ask() -> SubmitAnswer:
             async with self.client() as client:
                 return await client.submit(body)
 
@@ -295,13 +295,13 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         return thread.submit(asyncio.run, work).result()
 
 
-def _error_of(answer: Answer) -> Exception:
+def _error_of(answer: SubmitAnswer) -> Exception:
     match answer.outcome:
-        case Outcome.REJECTED:
+        case SubmitOutcome.REJECTED:
             return LeadRejected(answer.reason, answer.detail)
-        case Outcome.CONFIGURATION:
+        case SubmitOutcome.CONFIGURATION:
             return ConfigurationError(answer.detail)
-        case Outcome.UNAVAILABLE:
+        case SubmitOutcome.UNAVAILABLE:
             return OutreachUnavailable(answer.detail, answer.retry_after)
         case _:
             return OutcomeUnknown(answer.detail)

@@ -19,7 +19,7 @@ from airflow_outreach_provider.hooks.settings import stop_words
 from airflow_outreach_provider.hooks.tested import TESTED, as_known
 
 if TYPE_CHECKING:
-    from airflow_outreach_provider.services.poll import ContactList
+    from airflow_outreach_provider.services.events.poll import ContactList
 
 CONN_TYPE = "outreach_source"
 
@@ -48,7 +48,7 @@ class OutreachSourceHook(BaseHook):
 
     def contact_list(self) -> ContactList:
         """A client for the platform's contact list; enter it with ``async with``."""
-        from airflow_outreach_provider.services.poll import contact_list
+        from airflow_outreach_provider.services.events.poll import contact_list
 
         return contact_list(self.settings())
 
@@ -61,7 +61,7 @@ class OutreachSourceHook(BaseHook):
 
     def _test(self) -> tuple[bool, str]:
         from airflow_outreach_provider.hooks.outreach import run_async
-        from airflow_outreach_provider.services.poll import contact_list
+        from airflow_outreach_provider.services.events.poll import contact_list
 
         try:
             source = self.settings()

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
-from airflow_outreach_provider.core.raw_json import read_json
+from airflow_outreach_provider.core.json_reading import read_json
 from airflow_outreach_provider.core.retry_after import parse_retry_after
 from airflow_outreach_provider.net.transport import WIRE_ERRORS, Transport, read_at_most, unpacked
 

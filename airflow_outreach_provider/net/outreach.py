@@ -16,7 +16,7 @@ from yarl import URL
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import printable
-from airflow_outreach_provider.core.outcomes import Answer, Fault, judge, judge_fault
+from airflow_outreach_provider.core.outcomes import Fault, SubmitAnswer, classify_answer, classify_fault
 from airflow_outreach_provider.net.transport import (
     WIRE_ERRORS,
     PreparedPost,
@@ -101,7 +101,7 @@ class OutreachClient:
         if self._transport is not None:
             await self._transport.close()
 
-    async def submit(self, body: bytes) -> Answer:
+    async def submit(self, body: bytes) -> SubmitAnswer:
         """Send one lead. Every way this can end is an answer; nothing is raised but cancellation.
 
         :param body: the JSON payload, sent exactly as it is.
@@ -109,7 +109,7 @@ class OutreachClient:
         if self._transport is None:
             raise RuntimeError("use OutreachClient as an async context manager")
         if self._prepared is None:
-            return judge_fault(Fault.INVALID_URL)
+            return classify_fault(Fault.INVALID_URL)
         started = time.perf_counter()
         response: Response | None = None
         try:
@@ -119,9 +119,9 @@ class OutreachClient:
                     content = unpacked(response, content, _BODY_LIMIT) or b""
         except WIRE_ERRORS as error:
             if response is None or 200 <= response.status < 300:
-                return judge_fault(fault_of(error), _said(error), _elapsed(started), self._secret)
+                return classify_fault(fault_of(error), _said(error), _elapsed(started), self._secret)
             content = b""  # a refusal is one by its status; only of a success the body decides
-        return judge(
+        return classify_answer(
             response.status,
             content,
             now=datetime.now(UTC),

@@ -13,19 +13,20 @@ from airflow.sdk import get_current_context
 
 from airflow_outreach_provider.core.errors import LeadRejected, OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
-from airflow_outreach_provider.core.expressions import EVENT, Value, compile_value
+from airflow_outreach_provider.core.expressions.compile import Value, compile_value
+from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.core.opt_outs import is_opt_out
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators.events import BatchOperator
 from airflow_outreach_provider.operators.submit import SubmitLeadsOperator
-from airflow_outreach_provider.services.handle import handle
-from airflow_outreach_provider.services.reading import read_list
-from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
-from airflow_outreach_provider.services.suppress import suppress_contact
-from airflow_outreach_provider.services.tally import Tally
-from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.services.deliveries.callables import handle
+from airflow_outreach_provider.services.deliveries.suppress import suppress_contact
+from airflow_outreach_provider.services.rows.open import read_list
+from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.submit.tally import Tally
+from airflow_outreach_provider.store.ledger.runs import Owner
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

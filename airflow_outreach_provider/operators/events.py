@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.observability import stats
 
+from airflow_outreach_provider.core.custom_events import made_event
 from airflow_outreach_provider.core.deliveries import check_route
 from airflow_outreach_provider.core.errors import (
     AddressForbidden,
@@ -18,17 +19,16 @@ from airflow_outreach_provider.core.errors import (
     OutreachUnavailable,
 )
 from airflow_outreach_provider.core.events import ContactEvent
-from airflow_outreach_provider.core.made_events import made_event
 from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import lease, open_store
 from airflow_outreach_provider.operators.defaults import RetryingForHours
 from airflow_outreach_provider.operators.links import OutreachLink
-from airflow_outreach_provider.services.batch_types import Batch, Report, Task
-from airflow_outreach_provider.services.deliver import DEFAULT_CONCURRENCY, deliver
-from airflow_outreach_provider.services.handle import handle
-from airflow_outreach_provider.services.payloads import CANONICAL, Payload, check_payload
-from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.callables import handle
+from airflow_outreach_provider.services.deliveries.payloads import CANONICAL, Payload, check_payload
+from airflow_outreach_provider.services.deliveries.webhooks import DEFAULT_CONCURRENCY, deliver
+from airflow_outreach_provider.store.ledger.runs import Owner
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -90,7 +90,7 @@ class BatchOperator(RetryingForHours, BaseOperator):
         super()._do_render_template_fields(*args, **kwargs)
         self.batch = _discreet(self.batch)
 
-    def _work(self, context: Context) -> tuple[Batch, Task]:
+    def _work(self, context: Context) -> tuple[Batch, TaskTry]:
         ti = context["ti"]
         task = _task(ti, self)
         return read_batch(self.batch, check_route(self.route), task.owner, datetime.now(UTC)), task
@@ -294,7 +294,7 @@ def _discreet(value: Any) -> Any:
     return MadeEvents(value) if is_made and all(isinstance(each, Mapping) for each in value) else value
 
 
-def _task(ti: Any, operator: BaseOperator) -> Task:
+def _task(ti: Any, operator: BaseOperator) -> TaskTry:
     retries, max_tries, try_number = operator.retries or 0, ti.max_tries, ti.try_number
     # Clear gives a task instance another full set of retries on top of the tries it has used.
     first = max_tries - retries + 1
@@ -310,7 +310,7 @@ def _task(ti: Any, operator: BaseOperator) -> Task:
         if operator.max_retry_delay:
             delay = min(delay, operator.max_retry_delay)
     map_index = ti.map_index if ti.map_index is not None else -1
-    return Task(
+    return TaskTry(
         owner=Owner(ti.dag_id, ti.task_id, ti.run_id, map_index, try_number),
         last_try=try_number > max_tries,
         cleared=try_number == first and try_number > 1,

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO, ClassVar, Protocol, cast
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, OutreachUnavailable
 from airflow_outreach_provider.core.masking import mask_text
-from airflow_outreach_provider.services.reading import Row, open_rows, read_list
+from airflow_outreach_provider.services.rows.open import open_rows, read_list
+from airflow_outreach_provider.services.rows.row import Row
 
 _BATCH = 1_000
 _OUR_MISTAKES = frozenset(
@@ -58,7 +59,7 @@ class LeadRows:
         return f"{count} leads in a list (personal data, not shown)"
 
 
-class Source(Protocol):
+class OpenedSource(Protocol):
     """An open source of rows."""
 
     name: str
@@ -69,7 +70,7 @@ class Source(Protocol):
         """How much of it was read, 0 to 1; None where that cannot be known."""
 
 
-def open_source(leads: object) -> Source:
+def open_source(leads: object) -> OpenedSource:
     """The source that an operator's ``leads`` names.
 
     :raises ConfigurationError: it is none, does not exist, or matches no file.
@@ -84,7 +85,7 @@ def open_source(leads: object) -> Source:
     if leads is None:
         return PlannedSource()
     if isinstance(leads, SqlLeads):
-        return SqlSource(leads)
+        return SqlRows(leads)
     if isinstance(leads, str):
         return FileSource(leads)
     if hasattr(leads, "__fspath__") or type(leads).__name__ == "ObjectStoragePath":
@@ -148,7 +149,7 @@ class FileSource:
         return min(1.0, self._read / self._total) if self._total else None
 
 
-class SqlSource:
+class SqlRows:
     """The rows of a query."""
 
     def __init__(self, leads: SqlLeads) -> None:

@@ -14,8 +14,8 @@ from airflow_outreach_provider.hooks.outreach import run_async
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.sources import get_source
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
-from airflow_outreach_provider.services.poll import OVERLAP, PollResult, contact_list, poll_contacts
-from airflow_outreach_provider.store.sources import disabled
+from airflow_outreach_provider.services.events.poll import OVERLAP, PollResult, contact_list, poll_contacts
+from airflow_outreach_provider.store.inbox.sources import disabled
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

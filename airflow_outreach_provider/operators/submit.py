@@ -23,14 +23,14 @@ from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.outreach import OutreachConnection, OutreachHook
 from airflow_outreach_provider.hooks.settings import lease, open_store
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
-from airflow_outreach_provider.operators.lead_source import LeadRows, Source, SqlLeads, open_source
+from airflow_outreach_provider.operators.lead_source import LeadRows, OpenedSource, SqlLeads, open_source
 from airflow_outreach_provider.operators.links import OutreachLink
-from airflow_outreach_provider.services.limits import RejectLimit
-from airflow_outreach_provider.services.loop import run as run_on_loop
-from airflow_outreach_provider.services.reconcile import Reconciled, reconcile
-from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
-from airflow_outreach_provider.services.tally import Tally
-from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.services.runtime.loop import run as run_on_loop
+from airflow_outreach_provider.services.submit.limits import RejectLimit
+from airflow_outreach_provider.services.submit.reconcile import Reconciled, reconcile
+from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.submit.tally import Tally
+from airflow_outreach_provider.store.ledger.runs import Owner
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -309,7 +309,7 @@ class ProgressLog:
     """A line now and then: after 3 seconds, then ever more seldom, up to every 30 seconds."""
 
     def __init__(
-        self, source: Source, write: Callable[..., None], clock: Callable[[], float] = time.monotonic
+        self, source: OpenedSource, write: Callable[..., None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._source, self._write, self._clock = source, write, clock
         self._started = clock()

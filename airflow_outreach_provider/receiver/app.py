@@ -14,7 +14,7 @@ from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.receiver.endpoint import MAX_BODY_BYTES, InboxEndpoint
 from airflow_outreach_provider.receiver.lookup import SourceLookup, Sources
 from airflow_outreach_provider.receiver.source_state import SourceStates
-from airflow_outreach_provider.services.ingest import Clock, Ingest, utc_now
+from airflow_outreach_provider.services.events.ingest import Clock, Ingest, utc_now
 from airflow_outreach_provider.store.engine import Store
 
 PREFIX = "/outreach"

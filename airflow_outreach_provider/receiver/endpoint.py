@@ -35,8 +35,8 @@ from starlette.types import Message, Receive, Scope, Send
 from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError, StoreError
 from airflow_outreach_provider.receiver.lookup import LookupFailed, SourceLookup, TooManyLookups
 from airflow_outreach_provider.receiver.source_state import SourceStates
-from airflow_outreach_provider.services.ingest import Ingest, NotJson
-from airflow_outreach_provider.store.inbox import Appended
+from airflow_outreach_provider.services.events.ingest import Ingest, NotJson
+from airflow_outreach_provider.store.inbox.append import AppendResult
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class InboxEndpoint:
             send, status, {"status": "duplicate" if stored.duplicate else "accepted", "id": stored.event_id}
         )
 
-    async def _take(self, name: str, scope: Scope, receive: Receive) -> Appended:
+    async def _take(self, name: str, scope: Scope, receive: Receive) -> AppendResult:
         if self._at_once > _MAX_AT_ONCE:
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many requests at once")
         pairs = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in scope["headers"]]

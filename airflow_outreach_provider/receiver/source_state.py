@@ -11,9 +11,9 @@ import logging
 import time
 
 from airflow_outreach_provider.core.errors import StoreError
-from airflow_outreach_provider.store import sources
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.sources import Refusal
+from airflow_outreach_provider.store.inbox import sources
+from airflow_outreach_provider.store.inbox.sources import Refusal
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from airflow_outreach_provider.simulator.contacts import (
     configuration_id_of,
     read_submission,
 )
-from airflow_outreach_provider.simulator.faults import ApiEndpoint, Body, Fault, Kind
+from airflow_outreach_provider.simulator.faults import ApiEndpoint, Body, InjectedFault, Kind
 from airflow_outreach_provider.simulator.wire import (
     JSON,
     ApiRequest,
@@ -228,7 +228,7 @@ def processed(number: int) -> Reply:
     )
 
 
-def forge(fault: Fault | None, request: ApiRequest) -> Reply:
+def forge(fault: InjectedFault | None, request: ApiRequest) -> Reply:
     """The answer a fault invents; where it invents none, a 200 for a contact that does not exist."""
     if fault is None or fault.kind not in (Kind.STATUS, Kind.RATE, Kind.CONNECTIONS):
         return processed(0)

@@ -20,7 +20,7 @@ import httptools
 
 from airflow_outreach_provider.simulator.api import Call, forge
 from airflow_outreach_provider.simulator.fault_selection import FaultPlan
-from airflow_outreach_provider.simulator.faults import Cut, Fault, Kind
+from airflow_outreach_provider.simulator.faults import Cut, InjectedFault, Kind
 from airflow_outreach_provider.simulator.wire import MAX_BODY, ApiRequest, Reply, encode, failure
 
 _TOO_LARGE = failure(413, "Body over 1 MiB")
@@ -34,7 +34,7 @@ _DELIVERY_SECONDS = 0.02
 class Site(Protocol):
     """What a connection needs from the simulator."""
 
-    def admit(self, connection: Connection) -> Fault | None: ...
+    def admit(self, connection: Connection) -> InjectedFault | None: ...
 
     def leave(self, connection: Connection) -> None: ...
 
@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.gone = False
         self._deaf = self._draining = False
-        self._refusal: Fault | None = None
+        self._refusal: InjectedFault | None = None
         self._waiting: deque[ApiRequest] = deque()
         self._exchange: FaultyExchange | None = None
         self._parser = httptools.HttpRequestParser(self)

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 
-from airflow_outreach_provider.simulator.faults import ApiEndpoint, Fault, Faults, Kind, When
+from airflow_outreach_provider.simulator.faults import ApiEndpoint, Faults, InjectedFault, Kind, When
 
 _DELAYS = frozenset({Kind.HANG, Kind.LATENCY})
 _COMMON = frozenset({Kind.LATENCY, Kind.CLOSE})  # change no lead's fate: not noted with the person
@@ -28,8 +28,8 @@ class FaultPlan:
     before: float = 0.0
     after: float = 0.0
     late: bool = False
-    outcome: Fault | None = None
-    close: Fault | None = None
+    outcome: InjectedFault | None = None
+    close: InjectedFault | None = None
     tallies: list[FaultTally] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
 
@@ -84,7 +84,7 @@ class FaultSelector:
                 _delay(plan, fault, rule.draw(phone, salt="jitter"))
         return plan
 
-    def refuse_connection(self, open_connections: int) -> Fault | None:
+    def refuse_connection(self, open_connections: int) -> InjectedFault | None:
         """The fault that turns away a new connection when so many are open, itself included."""
         for rule in self._limits:
             if open_connections > (rule.fault.value or 0):
@@ -94,7 +94,7 @@ class FaultSelector:
         return None
 
 
-def _delay(plan: FaultPlan, fault: Fault, drawn: float) -> None:
+def _delay(plan: FaultPlan, fault: InjectedFault, drawn: float) -> None:
     seconds = max(0.0, (fault.value or 0.0) + fault.jitter * (2 * drawn - 1))
     if fault.when is When.AFTER:
         plan.after += seconds
@@ -106,7 +106,7 @@ def _delay(plan: FaultPlan, fault: Fault, drawn: float) -> None:
 class _FaultRule:
     """A fault with what it has seen."""
 
-    def __init__(self, fault: Fault, key: str, tallies: dict[str, FaultTally]) -> None:
+    def __init__(self, fault: InjectedFault, key: str, tallies: dict[str, FaultTally]) -> None:
         self.fault, self.name, self._key = fault, str(fault), key
         self.tally = tallies.setdefault(self.name, FaultTally())
         self._seen = 0

@@ -107,7 +107,7 @@ _DEFAULT_BODY = {Kind.CONNECTIONS: Body.EMPTY}
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InjectedFault:
     """One thing that goes wrong, and for which requests. See the module's table for the words.
 
     :param value: the status, the seconds, the requests a second or the connections; the kind says which.
@@ -157,7 +157,7 @@ class Fault:
             raise ConfigurationError(f"Fault {self.kind}: {problem}", "correct the fault")
 
     @classmethod
-    def parse(cls, spec: str) -> Fault:
+    def parse(cls, spec: str) -> InjectedFault:
         """Read ``kind[=value][,option=value…]``; ConfigurationError names the part that cannot be read."""
         head, *options = [part.strip() for part in spec.strip().split(",")]
         name, _, value = head.partition("=")
@@ -177,7 +177,7 @@ class Fault:
 
     def __str__(self) -> str:
         """The text :meth:`parse` reads back as an equal fault."""
-        plain = Fault(self.kind)
+        plain = InjectedFault(self.kind)
         value = "" if self.value is None else f"={self.value:g}"
         parts = [f"{self.kind}{value}"]
         for field in dataclasses.fields(self):
@@ -192,12 +192,12 @@ class Fault:
 class Faults:
     """The faults of a simulator, in the order they are tried."""
 
-    rules: tuple[Fault, ...] = ()
+    rules: tuple[InjectedFault, ...] = ()
 
     @classmethod
-    def of(cls, *rules: Fault | str) -> Faults:
+    def of(cls, *rules: InjectedFault | str) -> Faults:
         """``Faults.of("status=500,p=0.05", Fault(Kind.DROP, p=0.01))``: values and texts alike."""
-        return cls(tuple(Fault.parse(rule) if isinstance(rule, str) else rule for rule in rules))
+        return cls(tuple(InjectedFault.parse(rule) if isinstance(rule, str) else rule for rule in rules))
 
     def specs(self) -> list[str]:
         """Each fault as text."""
@@ -227,7 +227,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _problem(fault: Fault) -> str | None:
+def _problem(fault: InjectedFault) -> str | None:
     """What is wrong with the numbers of ``fault``; None when nothing is."""
     value, status_like = fault.value, [fault.answer, fault.value if fault.kind is Kind.STATUS else None]
     checks = (

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
-from airflow_outreach_provider.simulator.faults import Fault, Faults
+from airflow_outreach_provider.simulator.faults import Faults, InjectedFault
 from airflow_outreach_provider.simulator.options import check_installed
 
 _START_SECONDS = 30
@@ -51,7 +51,7 @@ class RunningSimulator:
         """How often each phone was texted; of one ``phone`` all that is known."""
         return self._ask("GET", "/_sim/texts" + (f"?phone={quote(phone, safe='')}" if phone else ""))
 
-    def set_faults(self, *faults: Fault | str, seed: int | None = None) -> dict[str, Any]:
+    def set_faults(self, *faults: InjectedFault | str, seed: int | None = None) -> dict[str, Any]:
         """Replace the faults; without arguments nothing goes wrong any more."""
         return self._ask("POST", "/_sim/faults", {"faults": Faults.of(*faults).specs(), "seed": seed})
 
@@ -94,7 +94,7 @@ def running_simulator(
     *,
     api_key: str | None = None,
     configurations: Mapping[str, str] | None = None,
-    faults: Faults | Iterable[Fault | str] = (),
+    faults: Faults | Iterable[InjectedFault | str] = (),
     seed: int = 0,
     journal: str | Path | None = None,
     host: str = "127.0.0.1",

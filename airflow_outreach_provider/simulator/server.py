@@ -16,7 +16,7 @@ from airflow_outreach_provider.simulator.connection import Connection
 from airflow_outreach_provider.simulator.contacts import ContactBook
 from airflow_outreach_provider.simulator.control import control
 from airflow_outreach_provider.simulator.fault_selection import FaultPlan, FaultSelector, FaultTally
-from airflow_outreach_provider.simulator.faults import ApiEndpoint, Fault, Faults
+from airflow_outreach_provider.simulator.faults import ApiEndpoint, Faults, InjectedFault
 from airflow_outreach_provider.simulator.wire import ApiRequest, Reply
 
 API_KEY = "user_simulator"
@@ -82,7 +82,7 @@ class Simulator:
 
     # -- what a connection asks
 
-    def admit(self, connection: Connection) -> Fault | None:
+    def admit(self, connection: Connection) -> InjectedFault | None:
         self._connections.add(connection)
         self._peak = max(self._peak, len(self._connections))
         self._accepted += 1

@@ -8,8 +8,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger_schema import audit
-from airflow_outreach_provider.store.views_paging import PAGE_SIZE, Page, Scan
+from airflow_outreach_provider.store.ledger.tables import audit
+from airflow_outreach_provider.store.paging import PAGE_SIZE, Page, Scan
 
 
 @dataclass(frozen=True, slots=True)

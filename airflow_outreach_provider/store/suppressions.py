@@ -17,10 +17,10 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.store import audit, suppressions_write
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger_schema import leads, suppressions
+from airflow_outreach_provider.store.ledger.tables import leads, suppressions
+from airflow_outreach_provider.store.paging import PAGE_SIZE, Page, Scan, every
 from airflow_outreach_provider.store.schema import to_ms
 from airflow_outreach_provider.store.suppressions_write import EMAIL
-from airflow_outreach_provider.store.views_paging import PAGE_SIZE, Page, Scan, every
 
 _AT_ONCE = 1000
 

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.phone_lines import other_writings
 from airflow_outreach_provider.store import audit
-from airflow_outreach_provider.store.inbox_schema import inbox_events
-from airflow_outreach_provider.store.ledger_schema import suppressions
+from airflow_outreach_provider.store.inbox.tables import inbox_events
+from airflow_outreach_provider.store.ledger.tables import suppressions
 from airflow_outreach_provider.store.schema import from_ms
 
 EMAIL = "email:"

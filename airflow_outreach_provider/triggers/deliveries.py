@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.hooks.settings import open_store
-from airflow_outreach_provider.services.fanout import Reading, is_ready
+from airflow_outreach_provider.services.deliveries.fan_out import Reading, is_ready
 
 log = structlog.get_logger(__name__)
 

@@ -13,14 +13,15 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.events import kind_names
-from airflow_outreach_provider.core.expressions import EVENT, compile_where
+from airflow_outreach_provider.core.expressions.compile import compile_where
+from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.core.ringing import Ringing
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.sources import aget_source
-from airflow_outreach_provider.services.doorbell import Deliverable, Doorbell
-from airflow_outreach_provider.services.fanout import Reading
-from airflow_outreach_provider.store.deliverable import Glance, glance
-from airflow_outreach_provider.store.sources import disabled
+from airflow_outreach_provider.services.deliveries.fan_out import Reading
+from airflow_outreach_provider.services.events.doorbell import Deliverable, Doorbell
+from airflow_outreach_provider.store.deliveries.deliverable import Glance, glance
+from airflow_outreach_provider.store.inbox.sources import disabled
 
 log = structlog.get_logger(__name__)
 
@@ -179,7 +180,7 @@ class ContactEventTrigger(BaseEventTrigger):
         return doorbell.look(open_store(), seen)
 
     async def _poll_contacts(self) -> None:
-        from airflow_outreach_provider.services.poll import contact_list, poll_contacts
+        from airflow_outreach_provider.services.events.poll import contact_list, poll_contacts
 
         if self.source is None:
             raise ConfigurationError(

@@ -9,27 +9,29 @@ from fastapi import APIRouter, HTTPException, Path
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.hooks.sources import OutreachSourceHook
-from airflow_outreach_provider.services import by_hand
-from airflow_outreach_provider.services.deliver import send_test
-from airflow_outreach_provider.store import audit, endpoints, sources
-from airflow_outreach_provider.store.endpoints import Release
+from airflow_outreach_provider.services import actions
+from airflow_outreach_provider.services.deliveries.webhooks import send_test
+from airflow_outreach_provider.store import audit
+from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries.endpoints import Release
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import sources
 from airflow_outreach_provider.web.access import Editor, StoreDep, edits_connection
-from airflow_outreach_provider.web.answers import Answer, Go, amount
-from airflow_outreach_provider.web.asked import Line
+from airflow_outreach_provider.web.action_models import ActionRequest, ActionResult, amount
 from airflow_outreach_provider.web.connections import get_endpoint, source_list
+from airflow_outreach_provider.web.params import Line
 
 router = APIRouter(prefix="/api", tags=["act"], dependencies=[edits_connection])
 
 
-class Enable(Go):
+class Enable(ActionRequest):
     """``release``: which held deliveries are sent: all, the latest of each contact, or none. Nobody's default:
     what is not sent is dead, and what is sent cannot be called back."""
 
     release: Release
 
 
-class Disable(Go):
+class Disable(ActionRequest):
     """``reason``: for those who find it disabled."""
 
     reason: Line = ""
@@ -46,74 +48,84 @@ _FATE = {
 
 
 @router.post("/endpoints/{connection_id:path}/enable")
-def enable_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Enable) -> Answer:
+def enable_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Enable) -> ActionResult:
     """Let deliveries to an endpoint go on."""
     _endpoint_is_known(store, connection_id)
-    waiting = by_hand.held(store, connection_id)
-    plan = Answer(
+    waiting = actions.held(store, connection_id)
+    plan = ActionResult(
         says=f"{connection_id} will get deliveries again. Held deliveries ({waiting:,}): {_FATE[asked.release]}.",
         count=max(1, waiting),
     )
     if not asked.agreed(plan):
         return plan
-    sent = by_hand.enable_endpoint(store, connection_id, asked.release, actor=who.name)
+    sent = actions.enable_endpoint(store, connection_id, asked.release, actor=who.name)
     pending = amount(sent, "held delivery is", "held deliveries are")
-    return Answer(says=f"{connection_id} is enabled; {pending} pending.", count=sent, done=True)
+    return ActionResult(says=f"{connection_id} is enabled; {pending} pending.", count=sent, done=True)
 
 
 @router.post("/endpoints/{connection_id:path}/disable")
-def disable_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Disable) -> Answer:
+def disable_endpoint(
+    who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Disable
+) -> ActionResult:
     """Stop deliveries to an endpoint; they are held."""
     _endpoint_is_known(store, connection_id)
-    plan = Answer(says=f"Deliveries to {connection_id} will be held, not lost.", count=1)
+    plan = ActionResult(says=f"Deliveries to {connection_id} will be held, not lost.", count=1)
     if not asked.agreed(plan):
         return plan
-    by_hand.disable_endpoint(store, connection_id, reason=asked.reason, actor=who.name)
-    return Answer(says=f"{connection_id} is disabled; its deliveries are held.", count=1, done=True)
+    actions.disable_endpoint(store, connection_id, reason=asked.reason, actor=who.name)
+    return ActionResult(says=f"{connection_id} is disabled; its deliveries are held.", count=1, done=True)
 
 
 @router.post("/endpoints/{connection_id:path}/test")
-def test_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Go) -> Answer:
+def test_endpoint(
+    who: Editor, store: StoreDep, connection_id: ConnectionId, asked: ActionRequest
+) -> ActionResult:
     """Send one signed test event that names no person."""
     endpoint = get_endpoint(connection_id)
-    plan = Answer(says=f"One signed test event, without any person in it, goes to {connection_id}.", count=1)
+    plan = ActionResult(
+        says=f"One signed test event, without any person in it, goes to {connection_id}.", count=1
+    )
     if not asked.agreed(plan):
         return plan
     audit.record(store, who.name, "test endpoint", subject=connection_id)
     ok, said = send_test(endpoint, datetime.now(UTC))
-    return Answer(says=f"{connection_id} {'answered' if ok else 'failed'}: {said}", count=1, done=True)
+    return ActionResult(says=f"{connection_id} {'answered' if ok else 'failed'}: {said}", count=1, done=True)
 
 
 @router.post("/sources/{connection_id:path}/enable")
-def enable_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Go) -> Answer:
+def enable_source(
+    who: Editor, store: StoreDep, connection_id: ConnectionId, asked: ActionRequest
+) -> ActionResult:
     """Take events of a source again."""
     _source_is_known(store, connection_id)
-    plan = Answer(says=f"Events of {connection_id} will be taken again.", count=1)
+    plan = ActionResult(says=f"Events of {connection_id} will be taken again.", count=1)
     if not asked.agreed(plan):
         return plan
-    by_hand.enable_source(store, connection_id, actor=who.name)
-    return Answer(says=f"{connection_id} is on, within a few seconds.", count=1, done=True)
+    actions.enable_source(store, connection_id, actor=who.name)
+    return ActionResult(says=f"{connection_id} is on, within a few seconds.", count=1, done=True)
 
 
 @router.post("/sources/{connection_id:path}/disable")
-def disable_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Disable) -> Answer:
+def disable_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Disable) -> ActionResult:
     """Take no more events of a source: its requests are answered 503, its contact list is not polled."""
     _source_is_known(store, connection_id)
-    plan = Answer(
+    plan = ActionResult(
         says=f"Events of {connection_id} will be refused (503). The platform tries some of them again for a while; "
         "what it gives up is lost, and after some failures it may stop sending.",
         count=1,
     )
     if not asked.agreed(plan):
         return plan
-    by_hand.disable_source(store, connection_id, reason=asked.reason, actor=who.name)
-    return Answer(says=f"{connection_id} is off, within a few seconds.", count=1, done=True)
+    actions.disable_source(store, connection_id, reason=asked.reason, actor=who.name)
+    return ActionResult(says=f"{connection_id} is off, within a few seconds.", count=1, done=True)
 
 
 @router.post("/sources/{connection_id:path}/check")
-def check_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Go) -> Answer:
+def check_source(
+    who: Editor, store: StoreDep, connection_id: ConnectionId, asked: ActionRequest
+) -> ActionResult:
     """Check a source's connection, and its contact list where that is set up. Sends nothing to anybody."""
-    plan = Answer(
+    plan = ActionResult(
         says=f"The fields of {connection_id} are checked, and its contact list is read if it has one.",
         count=1,
     )
@@ -121,7 +133,7 @@ def check_source(who: Editor, store: StoreDep, connection_id: ConnectionId, aske
         return plan
     audit.record(store, who.name, "check source", subject=connection_id)
     _ok, said = OutreachSourceHook(connection_id).test_connection()
-    return Answer(says=said, count=1, done=True)
+    return ActionResult(says=said, count=1, done=True)
 
 
 def _endpoint_is_known(store: Store, name: str) -> None:

@@ -9,16 +9,24 @@ from pydantic import Field
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import EventKind
-from airflow_outreach_provider.services import by_hand
-from airflow_outreach_provider.store import deliveries_admin
+from airflow_outreach_provider.services import actions
+from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.web.access import Editor, StoreDep, editor
-from airflow_outreach_provider.web.answers import Answer, Go, Ids, When, Words, amount, one_way_to_choose
-from airflow_outreach_provider.web.asked import Blank, Line, Short
+from airflow_outreach_provider.web.action_models import (
+    ActionRequest,
+    ActionResult,
+    Ids,
+    When,
+    Words,
+    amount,
+    one_way_to_choose,
+)
+from airflow_outreach_provider.web.params import Blank, Line, Short
 
 router = APIRouter(prefix="/api/actions", tags=["act"], dependencies=[Depends(editor)])
 
 
-class Redeliver(Go):
+class Redeliver(ActionRequest):
     """Deliveries, by id, by filter, or all of them; only dead ones unless ids or ``state`` say otherwise."""
 
     ids: Ids | None = None
@@ -31,7 +39,7 @@ class Redeliver(Go):
     all: bool = False
 
 
-class Replay(Go):
+class Replay(ActionRequest):
     """Events for a consumer to read again."""
 
     consumer: Line
@@ -43,13 +51,13 @@ class Replay(Go):
 
 
 @router.post("/redeliver")
-def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> Answer:
+def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> ActionResult:
     """Make deliveries pending again; the next run of their route takes them."""
     filters = {
         name: getattr(asked, name) for name in ("state", "route", "endpoint", "kind", "event", "since")
     }
     one_way_to_choose(asked.ids, filters, asked.all)
-    wanted = deliveries_admin.Filter(
+    wanted = deliveries_redeliver.RedeliveryFilter(
         ids=asked.ids or (),
         event_ids=[asked.event] if asked.event else [],
         route=asked.route,
@@ -58,29 +66,31 @@ def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> Answer:
         kinds=[asked.kind.value] if asked.kind else [],
         since=asked.since,
     )
-    counts = by_hand.redeliverable(store, wanted)
+    counts = actions.redeliverable(store, wanted)
     count = sum(counts.values())
     delivered = counts.get(DeliveryState.DELIVERED.value, 0)
     twice = f" {amount(delivered, 'of them was', 'of them were')} delivered before." if delivered else ""
-    plan = Answer(
+    plan = ActionResult(
         says=f"{amount(count, 'delivery', 'deliveries')} will be sent by the next run of the route.{twice}",
         count=count,
     )
     if not asked.agreed(plan):
         return plan
-    done = by_hand.redeliver(store, wanted, actor=who.name, expected=count)
-    return Answer(says=f"{amount(done, 'delivery', 'deliveries')} pending again.", count=done, done=True)
+    done = actions.redeliver(store, wanted, actor=who.name, expected=count)
+    return ActionResult(
+        says=f"{amount(done, 'delivery', 'deliveries')} pending again.", count=done, done=True
+    )
 
 
 @router.post("/replay")
-def replay(who: Editor, store: StoreDep, asked: Replay) -> Answer:
+def replay(who: Editor, store: StoreDep, asked: Replay) -> ActionResult:
     """Let one consumer read events again."""
-    events = by_hand.Events(
+    events = actions.Events(
         source=asked.source, kinds=[asked.kind.value] if asked.kind else None, since=asked.since,
         until=asked.until, event_ids=asked.event_ids,
     )  # fmt: skip
     count = events.count(store, asked.consumer)
-    plan = Answer(
+    plan = ActionResult(
         says=f"{amount(count, 'event')} will be read again by {asked.consumer}. A route that delivered them before "
         "keeps its deliveries: use redeliver for those.",
         count=count,
@@ -88,4 +98,4 @@ def replay(who: Editor, store: StoreDep, asked: Replay) -> Answer:
     if not asked.agreed(plan):
         return plan
     done = events.replay(store, asked.consumer, actor=who.name, expected=count)
-    return Answer(says=f"{amount(done, 'event')} will be read again.", count=done, done=True)
+    return ActionResult(says=f"{amount(done, 'event')} will be read again.", count=done, done=True)

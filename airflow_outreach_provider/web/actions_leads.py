@@ -12,17 +12,24 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.phone_listed import read_listed
 from airflow_outreach_provider.core.phones import parse_phone
 from airflow_outreach_provider.core.states import LeadState
-from airflow_outreach_provider.services import resolve as resolving
+from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.store import suppressions
-from airflow_outreach_provider.store.views_leads import LeadFilter, lead_story
+from airflow_outreach_provider.store.ledger.lists import LeadFilter, lead_story
 from airflow_outreach_provider.web.access import Editor, StoreDep, editor
-from airflow_outreach_provider.web.answers import Answer, Go, Ids, Words, amount, one_way_to_choose
-from airflow_outreach_provider.web.asked import Blank, Line, RowId
+from airflow_outreach_provider.web.action_models import (
+    ActionRequest,
+    ActionResult,
+    Ids,
+    Words,
+    amount,
+    one_way_to_choose,
+)
+from airflow_outreach_provider.web.params import Blank, Line, RowId
 
 router = APIRouter(prefix="/api/actions", tags=["act"], dependencies=[Depends(editor)])
 
 
-class Resolve(Go):
+class Resolve(ActionRequest):
     """Held leads, by id, by filter, or all of them. ``run`` is a run of the ledger; ``phone`` has its country code."""
 
     to: Line
@@ -34,7 +41,7 @@ class Resolve(Go):
     all: bool = False
 
 
-class Suppress(Go):
+class Suppress(ActionRequest):
     """Numbers, separated by line ends, commas or semicolons, or those of leads; ``campaign`` empty for all."""
 
     phones: str = ""
@@ -43,16 +50,16 @@ class Suppress(Go):
     reason: Annotated[Line, Field(max_length=100)] = "manual"
 
 
-class Unsuppress(Go):
+class Unsuppress(ActionRequest):
     """Entries of the do-not-contact list, by id."""
 
     ids: Ids
 
 
 @router.post("/resolve")
-def resolve(who: Editor, store: StoreDep, asked: Resolve) -> Answer:
+def resolve(who: Editor, store: StoreDep, asked: Resolve) -> ActionResult:
     """Settle held leads: ``accepted`` (they were texted) or ``planned`` (send them again)."""
-    to = resolving.check_target(asked.to)
+    to = actions.resolve_target(asked.to)
     filters = {name: getattr(asked, name) for name in ("campaign", "reason", "run", "phone")}
     one_way_to_choose(asked.ids, filters, asked.all)
     by_filter = LeadFilter(
@@ -63,16 +70,16 @@ def resolve(who: Editor, store: StoreDep, asked: Resolve) -> Answer:
         phone=parse_phone(asked.phone).e164 if asked.phone else None,
     )
     wanted = by_filter if asked.ids is None else asked.ids
-    found = resolving.count(store, wanted)
+    found = actions.count_held(store, wanted)
     plan = _would_send(found) if to is LeadState.PLANNED else _would_count(found)
     if not asked.agreed(plan):
         return plan
-    done = resolving.resolve(store, wanted, to, actor=who.name)
-    return Answer(says=f"{amount(done, 'lead')} resolved as {to.value}.", count=done, done=True)
+    done = actions.resolve(store, wanted, to, actor=who.name)
+    return ActionResult(says=f"{amount(done, 'lead')} resolved as {to.value}.", count=done, done=True)
 
 
 @router.post("/suppress")
-def suppress(who: Editor, store: StoreDep, asked: Suppress) -> Answer:
+def suppress(who: Editor, store: StoreDep, asked: Suppress) -> ActionResult:
     """Put numbers on the do-not-contact list."""
     words = [word for word in re.split(r"[\n,;]+", asked.phones) if word.strip()]
     phones = [number for word in words for number in read_listed(word)]
@@ -84,7 +91,7 @@ def suppress(who: Editor, store: StoreDep, asked: Suppress) -> Answer:
     if not phones:
         raise ConfigurationError("there is no number", "write at least one, with its country code")
     where = f"the campaign {asked.campaign}" if asked.campaign else "every campaign"
-    plan = Answer(
+    plan = ActionResult(
         says=f"{amount(len(phones), 'number')} will not be contacted in {where}.", count=len(phones)
     )
     if not asked.agreed(plan):
@@ -92,7 +99,7 @@ def suppress(who: Editor, store: StoreDep, asked: Suppress) -> Answer:
     new = suppressions.add(
         store, phones, actor=who.name, reason=asked.reason or "manual", campaign=asked.campaign
     )
-    return Answer(
+    return ActionResult(
         says=f"{amount(new, 'number')} added for {where}; {len(phones) - new} were on the list.",
         count=new,
         done=True,
@@ -100,11 +107,11 @@ def suppress(who: Editor, store: StoreDep, asked: Suppress) -> Answer:
 
 
 @router.post("/unsuppress")
-def unsuppress(who: Editor, store: StoreDep, asked: Unsuppress) -> Answer:
+def unsuppress(who: Editor, store: StoreDep, asked: Unsuppress) -> ActionResult:
     """Take entries off the do-not-contact list."""
     rows = suppressions.find(store, asked.ids)
     whose = suppressions.shown(rows[0].phone) if len(rows) == 1 else amount(len(rows), "entry", "entries")
-    plan = Answer(says=f"{whose} will be taken off the list, and may be texted again.", count=len(rows))
+    plan = ActionResult(says=f"{whose} will be taken off the list, and may be texted again.", count=len(rows))
     if not asked.agreed(plan):
         return plan
     gone = sum(
@@ -113,16 +120,16 @@ def unsuppress(who: Editor, store: StoreDep, asked: Unsuppress) -> Answer:
         )
         for row in rows
     )
-    return Answer(says=f"{amount(gone, 'entry', 'entries')} removed.", count=gone, done=True)
+    return ActionResult(says=f"{amount(gone, 'entry', 'entries')} removed.", count=gone, done=True)
 
 
-def _would_send(found: resolving.HeldCount) -> Answer:
+def _would_send(found: actions.HeldCount) -> ActionResult:
     lost = found.held - found.sendable
     kept = f" {amount(lost, 'has', 'have')} no payload any more and would stay held." if lost else ""
     says = f"{amount(found.sendable, 'held lead')} will be sent by the next run. Anybody who was texted already is texted twice.{kept}"
-    return Answer(says=says, count=found.sendable)
+    return ActionResult(says=says, count=found.sendable)
 
 
-def _would_count(found: resolving.HeldCount) -> Answer:
+def _would_count(found: actions.HeldCount) -> ActionResult:
     says = f"{amount(found.held, 'held lead')} will count as texted and not be sent again."
-    return Answer(says=says, count=found.held)
+    return ActionResult(says=says, count=found.held)

@@ -9,20 +9,20 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from airflow_outreach_provider.store import inbox
-from airflow_outreach_provider.store.views_overview import overview
-from airflow_outreach_provider.web import asked, connections, looking, shown
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.overview import overview
+from airflow_outreach_provider.web import connections, params, queries, schemas
 from airflow_outreach_provider.web.access import OfTask, Reader, StoreDep, reads_task
-from airflow_outreach_provider.web.shown import Listed
+from airflow_outreach_provider.web.schemas import Listed
 
 router = APIRouter(prefix="/api", tags=["look"])
 
 
-class Connections(BaseModel):
+class ConnectionHealth(BaseModel):
     """Sources and endpoints."""
 
-    sources: list[connections.Source]
-    endpoints: list[connections.Target]
+    sources: list[connections.SourceHealth]
+    endpoints: list[connections.EndpointHealth]
 
 
 @router.get("/overview")
@@ -38,8 +38,8 @@ def get_overview(_who: Reader, store: StoreDep) -> dict[str, Any]:
         said[name] = [asdict(hour) for hour in said[name]]
     said |= {
         "troubled": connections.troubled(store),
-        "active": [shown.run(run) for run in found.active],
-        "failing": looking.with_next_try(shown.run(run) for run in found.failing),
+        "active": [schemas.run(run) for run in found.active],
+        "failing": queries.with_next_try(schemas.run(run) for run in found.failing),
     }
     return said
 
@@ -48,68 +48,68 @@ def get_overview(_who: Reader, store: StoreDep) -> dict[str, Any]:
 def get_runs(
     _who: Reader,
     store: StoreDep,
-    campaign: asked.Text = None,
-    state: asked.StateOfRun = None,
-    cursor: asked.Cursor = None,
-) -> Listed[shown.Run]:
+    campaign: params.Text = None,
+    state: params.StateOfRun = None,
+    cursor: params.Cursor = None,
+) -> Listed[schemas.Run]:
     """Runs of lead syncs, newest first."""
-    return looking.runs(store, campaign, state, cursor)
+    return queries.runs(store, campaign, state, cursor)
 
 
 @router.get("/runs/{run_id}")
 def get_run(
-    _who: Reader, store: StoreDep, run_id: asked.RowId, cursor: asked.Cursor = None
-) -> looking.RunDetail:
+    _who: Reader, store: StoreDep, run_id: params.RowId, cursor: params.Cursor = None
+) -> queries.RunDetail:
     """One run. ``cursor`` pages its ``attempts``."""
-    return looking.run(store, run_id, cursor)
+    return queries.run(store, run_id, cursor)
 
 
 @router.get("/leads")
 def get_leads(
-    _who: Reader, store: StoreDep, wanted: asked.Leads, cursor: asked.Cursor = None
-) -> Listed[shown.Lead]:
+    _who: Reader, store: StoreDep, wanted: params.Leads, cursor: params.Cursor = None
+) -> Listed[schemas.LeadSchema]:
     """Leads, the latest recorded first."""
-    return looking.leads(store, wanted, cursor)
+    return queries.leads(store, wanted, cursor)
 
 
 @router.get("/leads/{lead_id}")
-def get_lead(_who: Reader, store: StoreDep, lead_id: asked.RowId) -> looking.LeadDetail:
+def get_lead(_who: Reader, store: StoreDep, lead_id: params.RowId) -> queries.LeadDetail:
     """A lead with its history."""
-    return looking.lead(store, lead_id)
+    return queries.lead(store, lead_id)
 
 
 @router.get("/events")
 def get_events(
-    _who: Reader, store: StoreDep, wanted: asked.Events, cursor: asked.Cursor = None
-) -> Listed[shown.Event]:
+    _who: Reader, store: StoreDep, wanted: params.Events, cursor: params.Cursor = None
+) -> Listed[schemas.Event]:
     """Events of the inbox, the latest received first."""
-    return looking.events(store, wanted, cursor)
+    return queries.events(store, wanted, cursor)
 
 
 @router.get("/events/{event_id}")
-def get_event(_who: Reader, store: StoreDep, event_id: asked.Short) -> looking.EventDetail:
+def get_event(_who: Reader, store: StoreDep, event_id: params.Short) -> queries.EventDetail:
     """An event with its raw request, values hidden, and its deliveries."""
-    return looking.event(store, event_id)
+    return queries.event(store, event_id)
 
 
 @router.get("/deliveries")
 def get_deliveries(
-    _who: Reader, store: StoreDep, wanted: asked.Deliveries, cursor: asked.Cursor = None
-) -> Listed[shown.Delivery]:
+    _who: Reader, store: StoreDep, wanted: params.Deliveries, cursor: params.Cursor = None
+) -> Listed[schemas.DeliverySchema]:
     """Deliveries, the latest recorded first."""
-    return looking.deliveries(store, wanted, cursor)
+    return queries.deliveries(store, wanted, cursor)
 
 
 @router.get("/deliveries/{delivery_id}")
-def get_delivery(_who: Reader, store: StoreDep, delivery_id: asked.RowId) -> looking.DeliveryDetail:
+def get_delivery(_who: Reader, store: StoreDep, delivery_id: params.RowId) -> queries.DeliveryDetail:
     """A delivery with every attempt."""
-    return looking.delivery(store, delivery_id)
+    return queries.delivery(store, delivery_id)
 
 
 @router.get("/connections")
-def get_connections(who: Reader, store: StoreDep) -> Connections:
+def get_connections(who: Reader, store: StoreDep) -> ConnectionHealth:
     """Sources and endpoints with what they last did."""
-    return Connections(
+    return ConnectionHealth(
         sources=connections.sources(store), endpoints=connections.targets(store, whole_url=who.may_edit)
     )
 
@@ -117,46 +117,46 @@ def get_connections(who: Reader, store: StoreDep) -> Connections:
 @router.get("/consumers")
 def get_consumers(_who: Reader, store: StoreDep) -> list[dict[str, Any]]:
     """Each consumer's progress through the inbox."""
-    return [asdict(each) for each in inbox.consumers(store)]
+    return [asdict(each) for each in consumers.consumers(store)]
 
 
 @router.get("/do-not-contact")
 def get_suppressions(
     _who: Reader,
     store: StoreDep,
-    phone: asked.Phone,
-    campaign: asked.Text = None,
-    cursor: asked.Cursor = None,
-) -> Listed[shown.Suppression]:
+    phone: params.Phone,
+    campaign: params.Text = None,
+    cursor: params.Cursor = None,
+) -> Listed[schemas.Suppression]:
     """The do-not-contact list, newest first."""
-    return looking.suppressed(store, phone, campaign, cursor)
+    return queries.suppressed(store, phone, campaign, cursor)
 
 
 @router.get("/audit")
-def get_audit(_who: Reader, store: StoreDep, cursor: asked.Cursor = None) -> Listed[shown.Audit]:
+def get_audit(_who: Reader, store: StoreDep, cursor: params.Cursor = None) -> Listed[schemas.Audit]:
     """What people did, newest first."""
-    return looking.audited(store, cursor)
+    return queries.audited(store, cursor)
 
 
 def task_ref(
-    dag_id: asked.DagId,
-    run_id: asked.Line,
-    task_id: asked.Line,
+    dag_id: params.DagId,
+    run_id: params.Line,
+    task_id: params.Line,
     map_index: str = "-1",
-) -> shown.TaskRef:
+) -> schemas.TaskRef:
     """A task instance by its names. Airflow leaves its placeholder as it is where a task is not mapped."""
     index = int(map_index) if re.fullmatch(r"-?[0-9]{1,9}", map_index) else -1
-    return shown.TaskRef(dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=index)
+    return schemas.TaskRef(dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=index)
 
 
 @router.get("/task", dependencies=[reads_task])
 def get_task(
     _who: OfTask,
     store: StoreDep,
-    dag_id: asked.DagId,
-    run_id: asked.Line,
-    task_id: asked.Line,
+    dag_id: params.DagId,
+    run_id: params.Line,
+    task_id: params.Line,
     map_index: str = "-1",
-) -> looking.TaskLook:
+) -> queries.TaskLook:
     """The leads and deliveries of exactly this task instance, try by try; takes the right to read its DAG."""
-    return looking.task(store, task_ref(dag_id, run_id, task_id, map_index))
+    return queries.task(store, task_ref(dag_id, run_id, task_id, map_index))

@@ -23,11 +23,11 @@ from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.hooks.settings import max_body_bytes, open_store
 from airflow_outreach_provider.hooks.sources import find_source
 from airflow_outreach_provider.receiver import app as receiver
-from airflow_outreach_provider.services.ingest import Ingest
+from airflow_outreach_provider.services.events.ingest import Ingest
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.web import actions_connections, actions_events, actions_leads, api, pages
 from airflow_outreach_provider.web.access import Reader
-from airflow_outreach_provider.web.guard import Guard, own_path
+from airflow_outreach_provider.web.middleware import Guard, own_path
 from airflow_outreach_provider.web.rendering import render
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, log10
 
-from airflow_outreach_provider.store.views_overview import Hour
+from airflow_outreach_provider.store.overview import Hour
 
 WIDTH, HEIGHT = 480, 120
 _TOP, _BOTTOM, _LEFT = 8, 20, 44

@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 from airflow_outreach_provider.hooks.tested import TESTED
-from airflow_outreach_provider.web.guard import App, Receive, Scope, Send, own_path, read_body, replay
+from airflow_outreach_provider.web.middleware import App, Receive, Scope, Send, own_path, read_body, replay
 
 CONNECTION_TYPES = frozenset({"outreach", "outreach_source", "outreach_endpoint"})
 _PATH = "/api/v2/connections/test"

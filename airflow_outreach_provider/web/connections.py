@@ -17,11 +17,12 @@ from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook, read_endpoint
 from airflow_outreach_provider.hooks.listing import connection_names
 from airflow_outreach_provider.hooks.sources import ListedSource, list_sources, source_url
-from airflow_outreach_provider.services.deliver import Endpoint
-from airflow_outreach_provider.store import endpoints, inbox
+from airflow_outreach_provider.services.deliveries.webhooks import Endpoint
+from airflow_outreach_provider.store.deliveries import endpoints
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.sources import SourceStatus
-from airflow_outreach_provider.store.sources import statuses as source_statuses
+from airflow_outreach_provider.store.inbox import lists as inbox_lists
+from airflow_outreach_provider.store.inbox.sources import SourceStatus
+from airflow_outreach_provider.store.inbox.sources import statuses as source_statuses
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ class Trouble(BaseModel):
     anchor: str
 
 
-class Source(BaseModel):
+class SourceHealth(BaseModel):
     """A way in. ``url`` is what to paste into the platform, without a token. ``health``: new, well, refusing,
     off, broken."""
 
@@ -70,7 +71,7 @@ class Source(BaseModel):
         return f"source-{quote(self.name, '')}"
 
 
-class Target(BaseModel):
+class EndpointHealth(BaseModel):
     """An endpoint deliveries go to. ``health``: new, well, failing, disabled, broken."""
 
     name: str
@@ -114,7 +115,7 @@ def troubled(store: Store) -> list[Trouble]:
     return found
 
 
-def _why_source(source: Source) -> str:
+def _why_source(source: SourceHealth) -> str:
     if source.problem:
         return source.problem
     if source.disabled_at:
@@ -122,10 +123,10 @@ def _why_source(source: Source) -> str:
     return f"{source.refused_status}: {source.refused_reason}"
 
 
-def sources(store: Store) -> list[Source]:
+def sources(store: Store) -> list[SourceHealth]:
     """Every source, by name."""
     listed = source_list()
-    activity = inbox.source_activity(store, [each.name for each in listed])
+    activity = inbox_lists.source_activity(store, [each.name for each in listed])
     known = source_statuses(store)
     found = []
     for each in listed:
@@ -133,7 +134,7 @@ def sources(store: Store) -> list[Source]:
         settings = each.settings
         status = known.get(each.name) or SourceStatus(each.name)
         found.append(
-            Source(
+            SourceHealth(
                 name=each.name,
                 platform=settings.platform if settings else None,
                 url=source_url(each.name),
@@ -160,7 +161,7 @@ def source_list() -> list[ListedSource]:
     return _kept("sources", lambda: list(list_sources()))
 
 
-def targets(store: Store, *, whole_url: bool) -> list[Target]:
+def targets(store: Store, *, whole_url: bool) -> list[EndpointHealth]:
     """Every endpoint that is a connection or ever got a delivery, by name."""
     known = {status.conn_id: status for status in endpoints.statuses(store)}
     names = set(known) | set(_kept("endpoints", lambda: connection_names(OutreachEndpointHook.conn_type)))
@@ -183,7 +184,7 @@ def get_endpoint(name: str) -> Endpoint:
     return read_endpoint(connection)
 
 
-def _target(name: str, status: endpoints.EndpointStatus, *, whole_url: bool) -> Target:
+def _target(name: str, status: endpoints.EndpointStatus, *, whole_url: bool) -> EndpointHealth:
     endpoint, problem = None, None
     try:
         endpoint = _kept(f"endpoint {name}", lambda: get_endpoint(name))
@@ -196,7 +197,7 @@ def _target(name: str, status: endpoints.EndpointStatus, *, whole_url: bool) -> 
         problem = f"the connection cannot be read ({type(error).__name__}): save it again"
     url = endpoint.target.url if endpoint else None
     text = str(url) if url is not None else None
-    return Target(
+    return EndpointHealth(
         name=name,
         url=text if whole_url or text is None else _host_of(text),
         signature=endpoint.scheme.value if endpoint else None,

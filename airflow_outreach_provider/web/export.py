@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from airflow_outreach_provider.store import suppressions
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, every_delivery
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.views_deliveries import DeliveryFilter, every_delivery
-from airflow_outreach_provider.store.views_events import EventFilter, every_event
-from airflow_outreach_provider.store.views_leads import LeadFilter, every_lead
-from airflow_outreach_provider.web import shown
+from airflow_outreach_provider.store.inbox.lists import EventFilter, every_event
+from airflow_outreach_provider.store.ledger.lists import LeadFilter, every_lead
+from airflow_outreach_provider.web import schemas
 
 # A spreadsheet would run a cell that begins like this.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -27,17 +27,19 @@ def leads_csv(
     store: Store, wanted: LeadFilter, *, reveal: bool, done: Callable[[int], None] | None = None
 ) -> Iterator[bytes]:
     """Leads as CSV, UTF-8, with a header line. :param done: told how many rows were given out, at the end."""
-    return _csv(shown.Lead, (shown.lead(row, reveal=reveal) for row in every_lead(store, wanted)), done)
+    return _csv(
+        schemas.LeadSchema, (schemas.lead(row, reveal=reveal) for row in every_lead(store, wanted)), done
+    )
 
 
 def deliveries_csv(store: Store, wanted: DeliveryFilter) -> Iterator[bytes]:
     """Deliveries as CSV, UTF-8, with a header line; they hold no whole personal data."""
-    return _csv(shown.Delivery, (shown.delivery(row) for row in every_delivery(store, wanted)))
+    return _csv(schemas.DeliverySchema, (schemas.delivery(row) for row in every_delivery(store, wanted)))
 
 
 def events_csv(store: Store, wanted: EventFilter) -> Iterator[bytes]:
     """Events as CSV without their bodies, personal data masked, UTF-8, with a header line."""
-    return _csv(shown.Event, (shown.event(row) for row in every_event(store, wanted)))
+    return _csv(schemas.Event, (schemas.event(row) for row in every_event(store, wanted)))
 
 
 def suppressions_csv(
@@ -50,7 +52,7 @@ def suppressions_csv(
 ) -> Iterator[bytes]:
     """The do-not-contact list as CSV, UTF-8, with a header line. :param done: as in :func:`leads_csv`."""
     rows = suppressions.every_entry(store, phone=phone, campaign=campaign)
-    return _csv(shown.Suppression, (shown.suppression(row, reveal=reveal) for row in rows), done)
+    return _csv(schemas.Suppression, (schemas.suppression(row, reveal=reveal) for row in rows), done)
 
 
 def _csv(

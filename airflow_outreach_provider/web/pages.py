@@ -11,14 +11,16 @@ from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.states import LeadState, RunState
-from airflow_outreach_provider.services.by_hand import said
-from airflow_outreach_provider.store import audit, inbox, views_runs
+from airflow_outreach_provider.services.actions import said
+from airflow_outreach_provider.store import audit
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, routes
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.views_deliveries import DeliveryFilter, routes
-from airflow_outreach_provider.store.views_events import EventFilter
-from airflow_outreach_provider.store.views_leads import LeadFilter
-from airflow_outreach_provider.store.views_overview import MOST, overview
-from airflow_outreach_provider.web import asked, chart, connections, looking, shown
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox.lists import EventFilter
+from airflow_outreach_provider.store.ledger import run_lists
+from airflow_outreach_provider.store.ledger.lists import LeadFilter
+from airflow_outreach_provider.store.overview import MOST, overview
+from airflow_outreach_provider.web import chart, connections, params, queries, schemas
 from airflow_outreach_provider.web.access import Editor, OfTask, Person, Reader, StoreDep, reads_task
 from airflow_outreach_provider.web.api import task_ref
 from airflow_outreach_provider.web.export import deliveries_csv, events_csv, leads_csv, suppressions_csv
@@ -36,7 +38,7 @@ def overview_page(request: Request, who: Reader, store: StoreDep) -> HTMLRespons
     found = overview(store)
     return render(
         request, "overview.html", who, live=BUSY if found.active else QUIET, at="overview", found=found, most=MOST,
-        active=[shown.run(run) for run in found.active], failing=looking.with_next_try(shown.run(run) for run in found.failing),
+        active=[schemas.run(run) for run in found.active], failing=queries.with_next_try(schemas.run(run) for run in found.failing),
         troubled=connections.troubled(store),
         charts=[
             ("Leads", "accepted", "rejected or held", chart.bars(found.lead_hours)),
@@ -48,26 +50,26 @@ def overview_page(request: Request, who: Reader, store: StoreDep) -> HTMLRespons
 
 @router.get("/leads")
 def leads_page(
-    request: Request, who: Reader, store: StoreDep, wanted: asked.Leads, cursor: asked.Cursor = None
+    request: Request, who: Reader, store: StoreDep, wanted: params.Leads, cursor: params.Cursor = None
 ) -> HTMLResponse:
     """Runs with their progress, and leads by filter."""
-    latest = [] if cursor else looking.runs(store, wanted.campaign, None, None).rows[:8]
+    latest = [] if cursor else queries.runs(store, wanted.campaign, None, None).rows[:8]
     busy = any(run.state == RunState.RUNNING for run in latest)
     return render(
         request, "leads.html", who, live=(BUSY if busy else QUIET), at="leads",
-        filtered=wanted != LeadFilter(), listed=looking.leads(store, wanted, cursor), runs=latest, wanted=wanted, states=list(LeadState),
-        campaigns=views_runs.campaigns(store),
+        filtered=wanted != LeadFilter(), listed=queries.leads(store, wanted, cursor), runs=latest, wanted=wanted, states=list(LeadState),
+        campaigns=run_lists.campaigns(store),
     )  # fmt: skip
 
 
 @router.get("/leads.csv")
-def leads_export(_who: Reader, store: StoreDep, wanted: asked.Leads) -> StreamingResponse:
+def leads_export(_who: Reader, store: StoreDep, wanted: params.Leads) -> StreamingResponse:
     """The filtered leads, personal data masked."""
     return _download(leads_csv(store, wanted, reveal=False), "leads.csv")
 
 
 @router.post("/leads.csv")
-def leads_export_revealed(who: Editor, store: StoreDep, wanted: asked.Leads) -> StreamingResponse:
+def leads_export_revealed(who: Editor, store: StoreDep, wanted: params.Leads) -> StreamingResponse:
     """The filtered leads with whole numbers; audited."""
     filters = {name: getattr(wanted, name) for name in ("campaign", "state", "reason", "run_id")}
     subject = said(**filters, phone=mask_phone(wanted.phone) if wanted.phone else None)
@@ -76,109 +78,109 @@ def leads_export_revealed(who: Editor, store: StoreDep, wanted: asked.Leads) -> 
 
 
 @router.get("/leads/{lead_id}")
-def lead_page(request: Request, who: Reader, store: StoreDep, lead_id: asked.RowId) -> HTMLResponse:
+def lead_page(request: Request, who: Reader, store: StoreDep, lead_id: params.RowId) -> HTMLResponse:
     """One lead with its history."""
-    return render(request, "lead.html", who, live=QUIET, at="leads", found=looking.lead(store, lead_id))
+    return render(request, "lead.html", who, live=QUIET, at="leads", found=queries.lead(store, lead_id))
 
 
 @router.post("/leads/{lead_id}")
-def lead_revealed(request: Request, who: Editor, store: StoreDep, lead_id: asked.RowId) -> HTMLResponse:
+def lead_revealed(request: Request, who: Editor, store: StoreDep, lead_id: params.RowId) -> HTMLResponse:
     """The same with its personal data; audited before it is read."""
     audit.record(store, who.name, "reveal lead", subject=f"lead {lead_id}")
-    return render(request, "lead.html", who, at="leads", found=looking.lead(store, lead_id, reveal=True))
+    return render(request, "lead.html", who, at="leads", found=queries.lead(store, lead_id, reveal=True))
 
 
 @router.get("/runs")
 def runs_page(
-    request: Request, who: Reader, store: StoreDep, campaign: asked.Text = None, state: asked.StateOfRun = None,
-    cursor: asked.Cursor = None,
+    request: Request, who: Reader, store: StoreDep, campaign: params.Text = None, state: params.StateOfRun = None,
+    cursor: params.Cursor = None,
 ) -> HTMLResponse:  # fmt: skip
     """Every run."""
     return render(
-        request, "runs.html", who, live=QUIET, at="leads", listed=looking.runs(store, campaign, state, cursor),
-        states=list(RunState), campaigns=views_runs.campaigns(store), campaign=campaign, state=state,
+        request, "runs.html", who, live=QUIET, at="leads", listed=queries.runs(store, campaign, state, cursor),
+        states=list(RunState), campaigns=run_lists.campaigns(store), campaign=campaign, state=state,
     )  # fmt: skip
 
 
 @router.get("/runs/{run_id}")
 def run_page(
-    request: Request, who: Reader, store: StoreDep, run_id: asked.RowId, cursor: asked.Cursor = None
+    request: Request, who: Reader, store: StoreDep, run_id: params.RowId, cursor: params.Cursor = None
 ) -> HTMLResponse:
     """One run."""
-    found = looking.run(store, run_id, cursor)
+    found = queries.run(store, run_id, cursor)
     live = BUSY if found.run.state == RunState.RUNNING else QUIET
     return render(request, "run.html", who, live=live, at="leads", found=found)
 
 
 @router.get("/events")
 def events_page(
-    request: Request, who: Reader, store: StoreDep, wanted: asked.Events, cursor: asked.Cursor = None
+    request: Request, who: Reader, store: StoreDep, wanted: params.Events, cursor: params.Cursor = None
 ) -> HTMLResponse:
     """Events by filter."""
     return render(
         request, "events.html", who, live=0 if cursor else QUIET, at="events", wanted=wanted, kinds=list(EventKind),
-        filtered=wanted != EventFilter(), listed=looking.events(store, wanted, cursor), sources=[each.name for each in connections.source_list()],
-        consumers=inbox.consumers(store),
+        filtered=wanted != EventFilter(), listed=queries.events(store, wanted, cursor), sources=[each.name for each in connections.source_list()],
+        consumers=consumers.consumers(store),
     )  # fmt: skip
 
 
 @router.get("/events.csv")
-def events_export(_who: Reader, store: StoreDep, wanted: asked.Events) -> StreamingResponse:
+def events_export(_who: Reader, store: StoreDep, wanted: params.Events) -> StreamingResponse:
     """The filtered events without their bodies, personal data masked."""
     return _download(events_csv(store, wanted), "events.csv")
 
 
 @router.get("/events/{event_id}")
-def event_page(request: Request, who: Reader, store: StoreDep, event_id: asked.Short) -> HTMLResponse:
+def event_page(request: Request, who: Reader, store: StoreDep, event_id: params.Short) -> HTMLResponse:
     """One event: raw request and deliveries."""
     return render(
-        request, "event.html", who, live=QUIET, at="events", found=looking.event(store, event_id),
-        consumers=inbox.consumers(store),
+        request, "event.html", who, live=QUIET, at="events", found=queries.event(store, event_id),
+        consumers=consumers.consumers(store),
     )  # fmt: skip
 
 
 @router.post("/events/{event_id}")
-def event_revealed(request: Request, who: Editor, store: StoreDep, event_id: asked.Short) -> HTMLResponse:
+def event_revealed(request: Request, who: Editor, store: StoreDep, event_id: params.Short) -> HTMLResponse:
     """The same with its personal data; audited before it is read."""
     audit.record(store, who.name, "reveal event", subject=event_id)
     return render(
-        request, "event.html", who, at="events", found=looking.event(store, event_id, reveal=True),
-        consumers=inbox.consumers(store),
+        request, "event.html", who, at="events", found=queries.event(store, event_id, reveal=True),
+        consumers=consumers.consumers(store),
     )  # fmt: skip
 
 
 @router.get("/deliveries")
 def deliveries_page(
-    request: Request, who: Reader, store: StoreDep, wanted: asked.Deliveries, cursor: asked.Cursor = None
+    request: Request, who: Reader, store: StoreDep, wanted: params.Deliveries, cursor: params.Cursor = None
 ) -> HTMLResponse:
     """Deliveries by filter."""
     return render(
         request, "deliveries.html", who, live=0 if cursor else QUIET, at="deliveries", wanted=wanted,
-        listed=looking.deliveries(store, wanted, cursor), states=list(DeliveryState), kinds=list(EventKind),
+        listed=queries.deliveries(store, wanted, cursor), states=list(DeliveryState), kinds=list(EventKind),
         routes=routes(store), filtered=wanted != DeliveryFilter(),
     )  # fmt: skip
 
 
 @router.get("/deliveries.csv")
-def deliveries_export(_who: Reader, store: StoreDep, wanted: asked.Deliveries) -> StreamingResponse:
+def deliveries_export(_who: Reader, store: StoreDep, wanted: params.Deliveries) -> StreamingResponse:
     """The filtered deliveries."""
     return _download(deliveries_csv(store, wanted), "deliveries.csv")
 
 
 @router.get("/deliveries/{delivery_id}")
-def delivery_page(request: Request, who: Reader, store: StoreDep, delivery_id: asked.RowId) -> HTMLResponse:
+def delivery_page(request: Request, who: Reader, store: StoreDep, delivery_id: params.RowId) -> HTMLResponse:
     """One delivery with its attempts."""
-    found = looking.delivery(store, delivery_id)
+    found = queries.delivery(store, delivery_id)
     return render(request, "delivery.html", who, live=QUIET, at="deliveries", found=found)
 
 
 @router.post("/deliveries/{delivery_id}")
 def delivery_revealed(
-    request: Request, who: Editor, store: StoreDep, delivery_id: asked.RowId
+    request: Request, who: Editor, store: StoreDep, delivery_id: params.RowId
 ) -> HTMLResponse:
     """The same with the endpoint's answers unmasked; audited before they are read."""
     audit.record(store, who.name, "reveal delivery", subject=f"delivery {delivery_id}")
-    found = looking.delivery(store, delivery_id, reveal=True)
+    found = queries.delivery(store, delivery_id, reveal=True)
     return render(request, "delivery.html", who, at="deliveries", found=found)
 
 
@@ -193,19 +195,19 @@ def connections_page(request: Request, who: Reader, store: StoreDep) -> HTMLResp
 
 @router.get("/do-not-contact")
 def suppressions_page(
-    request: Request, who: Reader, store: StoreDep, phone: asked.Phone, campaign: asked.Text = None,
-    cursor: asked.Cursor = None,
+    request: Request, who: Reader, store: StoreDep, phone: params.Phone, campaign: params.Text = None,
+    cursor: params.Cursor = None,
 ) -> HTMLResponse:  # fmt: skip
     """The do-not-contact list."""
     return render(
-        request, "suppressions.html", who, at="do-not-contact", campaigns=views_runs.campaigns(store),
-        listed=looking.suppressed(store, phone, campaign, cursor),
+        request, "suppressions.html", who, at="do-not-contact", campaigns=run_lists.campaigns(store),
+        listed=queries.suppressed(store, phone, campaign, cursor),
     )  # fmt: skip
 
 
 @router.get("/do-not-contact.csv")
 def suppressions_export(
-    _who: Reader, store: StoreDep, phone: asked.Phone, campaign: asked.Text = None
+    _who: Reader, store: StoreDep, phone: params.Phone, campaign: params.Text = None
 ) -> StreamingResponse:
     """The filtered list, numbers masked."""
     rows = suppressions_csv(store, phone=phone, campaign=campaign, reveal=False)
@@ -214,7 +216,7 @@ def suppressions_export(
 
 @router.post("/do-not-contact.csv")
 def suppressions_export_revealed(
-    who: Editor, store: StoreDep, phone: asked.Phone, campaign: asked.Text = None
+    who: Editor, store: StoreDep, phone: params.Phone, campaign: params.Text = None
 ) -> StreamingResponse:
     """The filtered list with whole numbers; audited."""
     subject = said(campaign=campaign, phone=mask_phone(phone) if phone else None)
@@ -224,9 +226,9 @@ def suppressions_export_revealed(
 
 
 @router.get("/audit")
-def audit_page(request: Request, who: Reader, store: StoreDep, cursor: asked.Cursor = None) -> HTMLResponse:
+def audit_page(request: Request, who: Reader, store: StoreDep, cursor: params.Cursor = None) -> HTMLResponse:
     """Who did what."""
-    return render(request, "audit.html", who, at="audit", listed=looking.audited(store, cursor))
+    return render(request, "audit.html", who, at="audit", listed=queries.audited(store, cursor))
 
 
 @router.get("/task", dependencies=[reads_task])
@@ -234,13 +236,13 @@ def task_page(
     request: Request,
     who: OfTask,
     store: StoreDep,
-    dag_id: asked.DagId,
-    run_id: asked.Line,
-    task_id: asked.Line,
+    dag_id: params.DagId,
+    run_id: params.Line,
+    task_id: params.Line,
     map_index: str = "-1",
 ) -> HTMLResponse:
     """The tab on a task instance."""
-    look = looking.task(store, task_ref(dag_id, run_id, task_id, map_index))
+    look = queries.task(store, task_ref(dag_id, run_id, task_id, map_index))
     return render(request, "task.html", who, live=BUSY, at="", look=look)
 
 

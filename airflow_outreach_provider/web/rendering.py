@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.web.access import Person
-from airflow_outreach_provider.web.shown import TaskRef
+from airflow_outreach_provider.web.schemas import TaskRef
 
 NAV = (
     ("overview", "", "Overview"),

@@ -23,6 +23,6 @@ def load_workflows(path: str | PathLike[str]) -> dict[str, DAG]:
     A broken file becomes an import error of its own in Airflow, with every mistake, its line and what was
     meant; the workflows of all other files go on.
     """
-    from airflow_outreach_provider.workflows.building import build_dags
+    from airflow_outreach_provider.workflows.build import build_dags
 
     return build_dags(path)

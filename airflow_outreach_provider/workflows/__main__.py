@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "schema":
-        from airflow_outreach_provider.workflows.starting import schema_text
+        from airflow_outreach_provider.workflows.scaffold import schema_text
 
         sys.stdout.write(schema_text())
         return 0

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.workflows.loading import Loaded
-from airflow_outreach_provider.core.workflows.models import AirflowKnobs, EventRoute, LeadSync
+from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
 from airflow_outreach_provider.workflows.functions import import_function
 
@@ -40,7 +40,7 @@ class Connections:
     known: Callable[[], Iterable[str]]
 
 
-def references(model: AirflowKnobs) -> Iterator[Reference]:
+def references(model: DagSettings) -> Iterator[Reference]:
     """The connections a workflow names, its defaults included."""
     if isinstance(model, LeadSync):
         yield Reference(("outreach", "conn_id"), model.outreach.conn_id, "outreach")
@@ -57,7 +57,7 @@ def references(model: AirflowKnobs) -> Iterator[Reference]:
 
 
 def check_connections(
-    workflows: Iterable[Loaded[AirflowKnobs]], connections: Connections | None = None
+    workflows: Iterable[Loaded[DagSettings]], connections: Connections | None = None
 ) -> list[Problem]:
     """What is wrong with the connections the workflows name.
 
@@ -75,7 +75,7 @@ def check_connections(
     return problems
 
 
-def check_functions(workflows: Iterable[Loaded[AirflowKnobs]]) -> list[Problem]:
+def check_functions(workflows: Iterable[Loaded[DagSettings]]) -> list[Problem]:
     """Functions that a workflow names by their path and that cannot be imported here."""
     problems = []
     for workflow in workflows:
@@ -88,7 +88,7 @@ def check_functions(workflows: Iterable[Loaded[AirflowKnobs]]) -> list[Problem]:
     return problems
 
 
-def _functions(model: AirflowKnobs) -> Iterator[tuple[Path, str]]:
+def _functions(model: DagSettings) -> Iterator[tuple[Path, str]]:
     for key in ("on_failure_callback", "on_success_callback", "on_retry_callback"):
         for index, function in enumerate(getattr(model, key) or ()):
             yield (key, index), function

@@ -8,12 +8,12 @@ from itertools import islice
 from typing import Any, cast
 
 from airflow_outreach_provider.core.errors import OutreachError
-from airflow_outreach_provider.core.expression_parser import did_you_mean
-from airflow_outreach_provider.core.expressions import compile_value
+from airflow_outreach_provider.core.expressions.compile import compile_value
+from airflow_outreach_provider.core.expressions.parser import did_you_mean
 from airflow_outreach_provider.core.leads import build_mapper
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.workflows.loading import Loaded
-from airflow_outreach_provider.core.workflows.models import AirflowKnobs, LeadSync
+from airflow_outreach_provider.core.workflows.models import DagSettings, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
 from airflow_outreach_provider.core.workflows.yaml_source import spot_within
 from airflow_outreach_provider.hooks.advice import advice_on
@@ -23,7 +23,7 @@ Opener = Callable[[LeadSync, str], Iterator[Any]]
 """A lead sync and its file → its rows, as ``services.reading`` gives them."""
 
 
-def check_data(workflows: Iterable[Loaded[AirflowKnobs]], opener: Opener | None = None) -> list[Problem]:
+def check_data(workflows: Iterable[Loaded[DagSettings]], opener: Opener | None = None) -> list[Problem]:
     """What is wrong between the lead syncs and their sources.
 
     Sources whose name is a template are left out: only Airflow knows what it will be.
@@ -47,7 +47,7 @@ def open_rows_of(model: LeadSync, file: str) -> Iterator[Any]:
     return iter(source.rows())
 
 
-def _check(workflow: Loaded[AirflowKnobs], model: LeadSync, opener: Opener) -> list[Problem]:
+def _check(workflow: Loaded[DagSettings], model: LeadSync, opener: Opener) -> list[Problem]:
     where: Path = ("leads", next(key for key in model.leads.one_of if getattr(model.leads, key) is not None))
     try:
         rows = cast("Any", opener(model, workflow.file))
@@ -69,7 +69,7 @@ def _check(workflow: Loaded[AirflowKnobs], model: LeadSync, opener: Opener) -> l
     return [*_missing(workflow, model, columns)]
 
 
-def _missing(workflow: Loaded[AirflowKnobs], model: LeadSync, columns: list[str]) -> Iterator[Problem]:
+def _missing(workflow: Loaded[DagSettings], model: LeadSync, columns: list[str]) -> Iterator[Problem]:
     for path, source, column in _named(model):
         if column not in columns:
             spot = workflow.spot(*path)
@@ -101,5 +101,5 @@ def _is_template(model: LeadSync) -> bool:
     return "{{" in source or "{%" in source
 
 
-def _full(workflow: Loaded[AirflowKnobs], path: Path) -> Path:
+def _full(workflow: Loaded[DagSettings], path: Path) -> Path:
     return (workflow.section, workflow.name, *path)

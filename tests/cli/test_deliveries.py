@@ -14,13 +14,15 @@ from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.hooks.settings import open_store
-from airflow_outreach_provider.services.batch_types import Batch, Task
-from airflow_outreach_provider.services.fanout import Reading, fan_out
-from airflow_outreach_provider.services.handle import handle
-from airflow_outreach_provider.store import deliveries_admin, endpoints, inbox
-from airflow_outreach_provider.store.deliveries_admin import Filter
+from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
+from airflow_outreach_provider.services.deliveries.callables import handle
+from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
+from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.ledger.runs import Owner
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +37,7 @@ def store(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Store:
         )
         for n in (1, 2)
     ]
-    inbox.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
+    inbox_append.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
     (first, second) = fan_out(store, Reading("c", ("crm",)), "k") or []
 
     def push(event: ContactEvent) -> None:
@@ -43,7 +45,7 @@ def store(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Store:
             raise LeadRejected("no", "not with +14165550122")
 
     for batch in (first, second):
-        handle(store, Batch("crm", batch["events"], batch["plan"]), Task(Owner("dag", "task")), push)
+        handle(store, Batch("crm", batch["events"], batch["plan"]), TaskTry(Owner("dag", "task")), push)
     return store
 
 
@@ -77,7 +79,7 @@ def test_list_shows_states_and_masked_contacts(capsys: pytest.CaptureFixture[str
 
 def test_attempts_show_the_task(capsys: pytest.CaptureFixture[str], store: Store) -> None:
     """Each attempt names the task instance and the try."""
-    (row,) = deliveries_admin.list_deliveries(store, Filter(event_ids=["evt_2"]))
+    (row,) = deliveries_redeliver.list_deliveries(store, RedeliveryFilter(event_ids=["evt_2"]))
     run("attempts", str(row.id), "-o", "json")
     (attempt,) = printed(capsys)
     assert (attempt["verdict"], attempt["task"]) == ("refused", "dag.task[-1] try 1")
@@ -87,11 +89,11 @@ def test_redeliver_counts_first_and_then_does_it(capsys: pytest.CaptureFixture[s
     """Without --yes nothing changes; with it the dead are pending; without any filter it refuses."""
     run("redeliver", "--route", "crm")
     assert "1 deliveries would be sent again" in capsys.readouterr().out
-    assert deliveries_admin.count(store, Filter()) == {"dead": 1, "delivered": 1}
+    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"dead": 1, "delivered": 1}
     run("redeliver", "--route", "crm", "--yes")
-    assert deliveries_admin.count(store, Filter()) == {"pending": 1, "delivered": 1}
+    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"pending": 1, "delivered": 1}
     run("redeliver", "--event", "evt_1", "--state", "delivered", "--yes")
-    assert deliveries_admin.count(store, Filter()) == {"pending": 2}
+    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"pending": 2}
     with pytest.raises(SystemExit, match="nothing says which"):
         run("redeliver", "--yes")
 

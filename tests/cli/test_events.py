@@ -18,8 +18,10 @@ import pytest
 from airflow_outreach_provider.cli import events as commands
 from airflow_outreach_provider.core.intake import read_event
 from airflow_outreach_provider.core.sources import SourceSettings
-from airflow_outreach_provider.store import inbox
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.migrate import upgrade
 
 
@@ -47,7 +49,9 @@ def put(store: Store, number: int) -> None:
         "contact": {"phoneNumber": "+14165550123", "email": "jane@example.com"},
     }
     source = SourceSettings("tether_main", "tether")
-    inbox.append(store, [read_event(source, json.dumps(body).encode(), {}, received_at=datetime.now(UTC))])
+    inbox_append.append(
+        store, [read_event(source, json.dumps(body).encode(), {}, received_at=datetime.now(UTC))]
+    )
 
 
 def test_events_list_masks_people(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,13 +71,13 @@ def test_events_list_masks_people(store: Store, capsys: pytest.CaptureFixture[st
 def test_events_replay_counts_first(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """Replay says how many and does nothing without --yes."""
     put(store, 1)
-    event = inbox.read_new(store, "crm")[0]
-    inbox.acknowledge(store, "crm", [event.seq or 0])
+    event = consumers.read_new(store, "crm")[0]
+    consumers.acknowledge(store, "crm", [event.seq or 0])
     run(commands.EVENTS_REPLAY, "crm", "--since", "1d")
     assert "1 events would be read again" in capsys.readouterr().out
-    assert inbox.read_new(store, "crm") == []
+    assert consumers.read_new(store, "crm") == []
     run(commands.EVENTS_REPLAY, "crm", "--id", event.id, "--yes")
-    assert [each.id for each in inbox.read_new(store, "crm")] == [event.id]
+    assert [each.id for each in consumers.read_new(store, "crm")] == [event.id]
     with pytest.raises(SystemExit, match="did you mean 'crm'"):
         run(commands.EVENTS_REPLAY, "cmr", "--since", "1d")
     with pytest.raises(SystemExit, match="nothing says which events"):
@@ -83,14 +87,14 @@ def test_events_replay_counts_first(store: Store, capsys: pytest.CaptureFixture[
 def test_a_consumer_that_is_gone_can_be_removed(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """Consumers are listed with what waits for them; removing one counts first."""
     put(store, 1)
-    inbox.read_new(store, "crm")
+    consumers.read_new(store, "crm")
     run(commands.EVENTS_CONSUMERS, "-o", "json")
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["consumer"], row["not_read"], row["not_acknowledged"]) == ("crm", "0", "1")
     run(commands.EVENTS_REMOVE_CONSUMER, "crm")
     assert "1 events wait for crm" in capsys.readouterr().out
     run(commands.EVENTS_REMOVE_CONSUMER, "crm", "--yes")
-    assert inbox.consumers(store) == []
+    assert consumers.consumers(store) == []
     with pytest.raises(SystemExit, match="there is no consumer 'crm'"):
         run(commands.EVENTS_REMOVE_CONSUMER, "crm")
 
@@ -152,7 +156,7 @@ def test_receive_serves_until_told_to_stop(airflow_db: None, store: Store) -> No
     finally:
         process.terminate()
         process.wait(30)
-    assert len(inbox.list_events(store)) == 1
+    assert len(inbox_lists.latest_events(store)) == 1
 
 
 def _post(port: int, path: str) -> int:

@@ -13,9 +13,9 @@ import pytest
 
 from airflow_outreach_provider.store import audit, suppressions
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger_schema import leads
+from airflow_outreach_provider.store.ledger.lists import LeadFilter, list_leads
+from airflow_outreach_provider.store.ledger.tables import leads
 from airflow_outreach_provider.store.migrate import upgrade
-from airflow_outreach_provider.store.views_leads import LeadFilter, list_leads
 
 
 @pytest.fixture

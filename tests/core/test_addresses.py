@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.addresses import forbidden_reason, is_listed, parse_networks
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.iana import IPV4_SPECIAL, IPV6_SPECIAL, METADATA
+from airflow_outreach_provider.core.special_addresses import IPV4_SPECIAL, IPV6_SPECIAL, METADATA
 
 BLOCKS = [*METADATA, *IPV4_SPECIAL, *IPV6_SPECIAL]
 

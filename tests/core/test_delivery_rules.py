@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_outreach_provider.core.delivery_rules import DELIVERED, Verdict, judge_answer
+from airflow_outreach_provider.core.delivery_rules import DELIVERED, DeliveryVerdict, classify_delivery
 from airflow_outreach_provider.core.retry_after import MAX_RETRY_AFTER_SECONDS
 
 NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
@@ -17,23 +17,23 @@ NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("statuses", "verdict"),
     [
-        ([200, 201, 202, 204, 299], Verdict.DELIVERED),
-        ([301, 302, 303, 307, 308], Verdict.RETRY),
-        ([401, 403, 407], Verdict.ENDPOINT),
-        ([400, 404, 405, 409, 413, 415, 418, 422, 451, 499], Verdict.REFUSED),
-        ([410], Verdict.GONE),
-        ([408, 425, 429, 500, 501, 502, 503, 504, 520, 599, 101, 600, 999], Verdict.RETRY),
+        ([200, 201, 202, 204, 299], DeliveryVerdict.DELIVERED),
+        ([301, 302, 303, 307, 308], DeliveryVerdict.RETRY),
+        ([401, 403, 407], DeliveryVerdict.ENDPOINT),
+        ([400, 404, 405, 409, 413, 415, 418, 422, 451, 499], DeliveryVerdict.REFUSED),
+        ([410], DeliveryVerdict.GONE),
+        ([408, 425, 429, 500, 501, 502, 503, 504, 520, 599, 101, 600, 999], DeliveryVerdict.RETRY),
     ],
 )
-def test_every_status_has_its_verdict(statuses: list[int], verdict: Verdict) -> None:
+def test_every_status_has_its_verdict(statuses: list[int], verdict: DeliveryVerdict) -> None:
     """2xx is delivered, 410 disables, 401 and 403 are the endpoint's fault, other 4xx are refused for good, everything else is tried again."""
-    assert {judge_answer(status, None, NOW).verdict for status in statuses} == {verdict}
+    assert {classify_delivery(status, None, NOW).verdict for status in statuses} == {verdict}
 
 
 @given(status=st.integers(0, 1000), header=st.none() | st.just("7"))
 def test_only_2xx_is_success_and_only_four_statuses_choose_the_delay(status: int, header: str | None) -> None:
     """No other status counts as delivered, and Retry-After is heeded for 429, 502, 503 and 504 alone."""
-    outcome = judge_answer(status, header, NOW)
+    outcome = classify_delivery(status, header, NOW)
     assert (outcome == DELIVERED) == (200 <= status < 300)
     assert (outcome.retry_after is not None) == (status in {429, 502, 503, 504} and header is not None)
     assert outcome == DELIVERED or str(status) in outcome.reason
@@ -50,4 +50,4 @@ def test_only_2xx_is_success_and_only_four_statuses_choose_the_delay(status: int
 )
 def test_retry_after_in_both_forms_is_bounded(header: str, seconds: float | None) -> None:
     """Seconds and a date are both understood and neither can park a delivery for a day."""
-    assert judge_answer(503, header, NOW).retry_after == seconds
+    assert classify_delivery(503, header, NOW).retry_after == seconds

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.expressions import EVENT, ExpressionError, compile_value, compile_where
+from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value, compile_where
+from airflow_outreach_provider.core.expressions.scope import EVENT
 
 EVENT_SEEN: dict[str, Any] = {
     "id": "evt-1",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError
 from airflow_outreach_provider.core.intake import Incoming, authenticate, read_event
-from airflow_outreach_provider.core.raw_json import read_json
+from airflow_outreach_provider.core.json_reading import read_json
 from airflow_outreach_provider.core.signing import Scheme, sign
 from airflow_outreach_provider.core.sources import SourceSettings, source_settings
 

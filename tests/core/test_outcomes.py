@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.outcomes import (
     FAULT_RULINGS,
-    Answer,
     Fault,
-    Outcome,
-    judge,
-    judge_fault,
+    SubmitAnswer,
+    SubmitOutcome,
+    classify_answer,
+    classify_fault,
 )
 
 NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
@@ -48,11 +48,11 @@ BODIES = {
 GOOD_BODIES = {"ok", "ok_without_data", "only_id"}
 
 A, R, C, U, X = (
-    Outcome.ACCEPTED,
-    Outcome.REJECTED,
-    Outcome.CONFIGURATION,
-    Outcome.UNAVAILABLE,
-    Outcome.UNKNOWN,
+    SubmitOutcome.ACCEPTED,
+    SubmitOutcome.REJECTED,
+    SubmitOutcome.CONFIGURATION,
+    SubmitOutcome.UNAVAILABLE,
+    SubmitOutcome.UNKNOWN,
 )
 TABLE = {
     400: C, 401: C, 402: C, 403: C, 404: C, 405: C, 406: C, 407: C, 408: X, 409: R, 410: C, 411: C, 413: R, 414: C,
@@ -60,7 +60,7 @@ TABLE = {
 }  # fmt: skip
 
 
-def expected(status: int, body: str) -> Outcome:
+def expected(status: int, body: str) -> SubmitOutcome:
     """The table as the platform's facts and HTTP have it, written a second time."""
     if 200 <= status < 300:
         return A if body in GOOD_BODIES else R if body == "false" else X
@@ -73,7 +73,7 @@ def expected(status: int, body: str) -> Outcome:
 def test_every_status_with_every_body_is_one_outcome(body: str) -> None:
     """For each status from 100 to 599 and each body, the outcome is the table's; a person's sentence comes along."""
     for status in range(100, 600):
-        answer = judge(status, BODIES[body], now=NOW, latency_ms=7)
+        answer = classify_answer(status, BODIES[body], now=NOW, latency_ms=7)
         assert answer.outcome is expected(status, body), status
         assert answer.reason
         assert answer.status == status
@@ -87,29 +87,31 @@ def test_every_status_with_every_body_is_one_outcome(body: str) -> None:
 @pytest.mark.parametrize("status", [-1, 0, 99, 600, 999])
 def test_a_status_that_does_not_exist_leaves_the_outcome_unknown(status: int) -> None:
     """What no standard knows is never read as success or as a reason to send again."""
-    assert judge(status, OK, now=NOW).outcome is X
+    assert classify_answer(status, OK, now=NOW).outcome is X
 
 
 def test_only_a_success_carries_ids() -> None:
     """The ids of contact, conversation and application are kept; other types than text and numbers are not."""
-    got = judge(200, OK, now=NOW)
+    got = classify_answer(200, OK, now=NOW)
     assert (got.contact_id, got.conversation_id, got.application_id) == ("c1", "v1", "a1")
-    odd = judge(
+    odd = classify_answer(
         200,
         b'{"success": true, "data": {"contactId": 7, "conversationId": {"a": 1}, "applicationId": ""}}',
         now=NOW,
     )
     assert (odd.contact_id, odd.conversation_id, odd.application_id) == ("7", None, None)
-    long = judge(200, json.dumps({"success": True, "data": {"contactId": "x" * 5000}}).encode(), now=NOW)
+    long = classify_answer(
+        200, json.dumps({"success": True, "data": {"contactId": "x" * 5000}}).encode(), now=NOW
+    )
     assert long.contact_id == "x" * 64
-    hostile = judge(200, b'{"success": true, "data": {"contactId": "a\\u0000b\\ud800"}}', now=NOW)
+    hostile = classify_answer(200, b'{"success": true, "data": {"contactId": "a\\u0000b\\ud800"}}', now=NOW)
     assert hostile.contact_id == "a\ufffdb\ufffd"
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500, 503])
 def test_retry_after_is_read_where_the_lead_may_be_sent_again(status: int) -> None:
     """A wait is taken from refusals that certainly did not process the lead, and from nothing else."""
-    answer = judge(status, b"", now=NOW, retry_after="7")
+    answer = classify_answer(status, b"", now=NOW, retry_after="7")
     assert answer.retry_after == (7.0 if answer.outcome is U else None)
 
 
@@ -130,14 +132,14 @@ def test_retry_after_is_read_where_the_lead_may_be_sent_again(status: int) -> No
 )
 def test_retry_after_in_both_forms_and_rubbish(header: str | None, seconds: float | None) -> None:
     """Seconds and HTTP dates are understood, bounded; rubbish is no wish and no crash."""
-    assert judge(429, b"", now=NOW, retry_after=header).retry_after == seconds
+    assert classify_answer(429, b"", now=NOW, retry_after=header).retry_after == seconds
 
 
 @pytest.mark.parametrize("key", ["message", "error", "detail", "reason"])
 def test_what_the_api_said_is_shown_and_masked(key: str) -> None:
     """The API's words help a person; the numbers and addresses in them are nobody's business."""
     body = json.dumps({key: "no process for +1 416 555 0123, jane.doe@example.com"}).encode()
-    detail = judge(400, body, now=NOW).detail
+    detail = classify_answer(400, body, now=NOW).detail
     assert "it said: no process for" in detail
     assert "555" not in detail
     assert "jane.doe" not in detail
@@ -146,8 +148,8 @@ def test_what_the_api_said_is_shown_and_masked(key: str) -> None:
 @given(st.integers(0, 999), st.binary(max_size=60), st.none() | st.text(max_size=30))
 def test_judging_never_fails(status: int, body: bytes, retry_after: str | None) -> None:
     """Law: any status, any bytes, any header: one outcome and words a database takes."""
-    answer = judge(status, body, now=NOW, retry_after=retry_after)
-    assert isinstance(answer, Answer)
+    answer = classify_answer(status, body, now=NOW, retry_after=retry_after)
+    assert isinstance(answer, SubmitAnswer)
     answer.detail.encode()
     assert "\0" not in answer.detail
     assert answer.retry_after is None or 0 <= answer.retry_after <= 3600
@@ -163,11 +165,11 @@ FAULT_TABLE = {
 @pytest.mark.parametrize("fault", Fault)
 def test_every_fault_is_one_outcome(fault: Fault) -> None:
     """No fault is without a ruling; what happened after the lead was sent is never "send again"."""
-    answer = judge_fault(fault, "it said +14165550123", 5)
+    answer = classify_fault(fault, "it said +14165550123", 5)
     assert answer.outcome is FAULT_TABLE[fault]
     assert answer.reason == FAULT_RULINGS[fault].reason
     assert "5550" not in answer.detail
-    assert judge_fault(fault).detail == FAULT_RULINGS[fault].says
+    assert classify_fault(fault).detail == FAULT_RULINGS[fault].says
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 422, 500])
@@ -182,9 +184,9 @@ def test_every_fault_is_one_outcome(fault: Fault) -> None:
 )
 def test_the_api_key_is_in_no_detail_though_the_api_repeats_it(status: int, said: str) -> None:
     """An API that echoes the key, or any bearer token, puts it into no ledger and no log."""
-    detail = judge(status, said.encode(), now=NOW, secret="user_a1B2c3D4e5").detail.lower()
+    detail = classify_answer(status, said.encode(), now=NOW, secret="user_a1B2c3D4e5").detail.lower()
     assert "a1b2c3d4e5" not in detail
     assert "abc.def" not in detail
     assert "•••" in detail
-    fault = judge_fault(Fault.INVALID_HTTP, said, secret="user_a1B2c3D4e5").detail.lower()
+    fault = classify_fault(Fault.INVALID_HTTP, said, secret="user_a1B2c3D4e5").detail.lower()
     assert "a1b2c3d4e5" not in fault

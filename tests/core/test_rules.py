@@ -15,7 +15,7 @@ from airflow_outreach_provider.core.rules import (
     LeadRules,
     Memory,
     Resubmit,
-    Verdict,
+    RowDecision,
     decide,
     hash_email,
 )
@@ -41,7 +41,7 @@ def test_what_is_new_is_taken_as_it_is(
     """Without a memory the draft decides; the do-not-contact list overrules it."""
     got = decide(draft(state, reason), None, listed, resubmit, NOW)
     want = (L.SUPPRESSED, "do_not_contact") if listed else (state, reason)
-    assert got == Verdict(RowState(want[0]), want[1], want[0])
+    assert got == RowDecision(RowState(want[0]), want[1], want[0])
 
 
 def accepted_again(
@@ -65,9 +65,9 @@ def test_somebody_texted_is_texted_again_only_by_a_written_rule(
     memory = Memory(L.ACCEPTED, "", same, NOW - age if age is not None else None)
     got = decide(draft(state, reason), memory, listed, resubmit, NOW)
     if accepted_again(state, same, resubmit, age, listed is not None):
-        assert got == Verdict(RowState(state), reason, state)
+        assert got == RowDecision(RowState(state), reason, state)
     else:
-        assert got == Verdict(R.UNCHANGED, "texted_before")
+        assert got == RowDecision(R.UNCHANGED, "texted_before")
 
 
 @pytest.mark.parametrize("resubmit", RESUBMITS, ids=str)
@@ -79,9 +79,9 @@ def test_what_is_held_or_in_flight_is_left_alone(
 ) -> None:
     """Held and sending are never overwritten by a row, whatever it says now."""
     held = decide(draft(state, reason), Memory(L.HELD, "worker_died", same, None), listed, resubmit, NOW)
-    assert held == Verdict(R.HELD, "worker_died")
+    assert held == RowDecision(R.HELD, "worker_died")
     sending = decide(draft(state, reason), Memory(L.SENDING, "", same, None), listed, resubmit, NOW)
-    assert sending == Verdict(R.ELSEWHERE, "another_run_is_sending")
+    assert sending == RowDecision(R.ELSEWHERE, "another_run_is_sending")
 
 
 @pytest.mark.parametrize("listed", [None, "asked to stop"])
@@ -91,7 +91,7 @@ def test_a_rejected_lead_is_tried_again_when_its_row_changed(
 ) -> None:
     """The same bad row is not sent again; a mended one is."""
     same = decide(draft(state, reason), Memory(L.REJECTED, "unprocessable", True, None), listed, "never", NOW)
-    assert same == Verdict(R.REJECTED, "unprocessable")
+    assert same == RowDecision(R.REJECTED, "unprocessable")
     changed = decide(
         draft(state, reason), Memory(L.REJECTED, "unprocessable", False, None), listed, "never", NOW
     )
@@ -111,7 +111,7 @@ def test_what_waits_follows_its_row(
     got = decide(draft(state, reason), Memory(memory_state, memory_reason, same, None), listed, "never", NOW)
     want, why = (L.SUPPRESSED, "do_not_contact") if listed else (state, reason)
     unchanged = same and memory_state is want and memory_reason == why
-    assert got == Verdict(RowState(want), why, None if unchanged else want)
+    assert got == RowDecision(RowState(want), why, None if unchanged else want)
 
 
 def row(**values: Any) -> dict[str, Any]:
@@ -224,4 +224,6 @@ def test_an_acceptance_is_remembered_over_what_came_later(
     """Who was accepted a day ago and refused or suppressed since is sent again only where resubmit says so."""
     memory = Memory(state, "do_not_contact", False, NOW - timedelta(days=1))
     got = decide(draft(L.PLANNED, ""), memory, None, resubmit, NOW)
-    assert got == (Verdict(R.PLANNED, "", L.PLANNED) if sent else Verdict(R.UNCHANGED, "texted_before"))
+    assert got == (
+        RowDecision(R.PLANNED, "", L.PLANNED) if sent else RowDecision(R.UNCHANGED, "texted_before")
+    )

@@ -19,17 +19,18 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.demo.airflow import RunningAirflow, people, running_airflow, wait_until
 from airflow_outreach_provider.demo.events import (
     ENDPOINT,
-    Answer,
     Crm,
+    CrmAnswer,
     Sources,
     post,
     running_crm,
     send_webhooks,
 )
 from airflow_outreach_provider.simulator.process import running_simulator
-from airflow_outreach_provider.store import deliveries_admin, inbox
-from airflow_outreach_provider.store.deliveries_admin import Filter
+from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
 
 ROOT = Path(__file__).parents[2]
 BASE_PATH = "/team/airflow"
@@ -62,15 +63,15 @@ FAULTS = (
 HOSTILE = "<img src=x onerror=\"window.pwned='answer'\"><script>window.pwned='answer'</script>"
 
 
-def crm_answer(event: Any, _times: int) -> Answer:
+def crm_answer(event: Any, _times: int) -> CrmAnswer:
     """400 for the contact 1001 (with a hostile answer), 503 with Retry-After for 1003, else 200."""
     match str(event["contact"].get("external_id")):
         case "1001":
-            return Answer(400, {"Content-Type": "text/html"}, HOSTILE.encode())
+            return CrmAnswer(400, {"Content-Type": "text/html"}, HOSTILE.encode())
         case "1003":
-            return Answer(503, {"Retry-After": "3000"}, b"busy")
+            return CrmAnswer(503, {"Retry-After": "3000"}, b"busy")
         case _:
-            return Answer()
+            return CrmAnswer()
 
 
 @dataclass
@@ -159,12 +160,12 @@ def _append_odd_events(store: Store) -> None:
         "evt_odd", "varda_demo", "varda", "strange.event", EventKind.UNRECOGNISED, now, now, who, None, {}
     )
     body = json.dumps({"event": "strange.event", "data": {"note": HOSTILE, "phone": "+14165559999"}})
-    inbox.append(store, [Incoming(event, body.encode(), json.dumps([["x-note", HOSTILE]]))])
+    inbox_append.append(store, [Incoming(event, body.encode(), json.dumps([["x-note", HOSTILE]]))])
 
 
 def _wait_for_the_flows(world: World) -> None:
     def settled() -> bool:
-        counts = deliveries_admin.count(world.store, Filter())
+        counts = deliveries_redeliver.count(world.store, RedeliveryFilter())
         return counts.get("delivered", 0) >= 8 and counts.get("dead", 0) == 1 and counts.get("failed", 0) == 1
 
     def waits() -> bool:

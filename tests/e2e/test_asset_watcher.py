@@ -14,8 +14,8 @@ from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKi
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
 from airflow_outreach_provider.demo.events import Crm, running_crm
-from airflow_outreach_provider.store import inbox
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.migrate import upgrade
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -68,7 +68,7 @@ def arrive(url: str, wave: str) -> list[str]:
     ]
     store = Store(url)
     upgrade(store)
-    inbox.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
+    inbox_append.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
     store.close()
     return [event.id for event in events]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_outreach_provider.workflows.starting import write_starter
+from airflow_outreach_provider.workflows.scaffold import write_starter
 
 AIRFLOW = Path(sys.executable).with_name("airflow")
 GOOD = 'lead_syncs:\n  good: {leads: {csv: a.csv}, schedule: "@daily"}\n'

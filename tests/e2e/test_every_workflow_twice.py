@@ -14,8 +14,8 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
 from airflow_outreach_provider.demo.events import Crm, running_crm
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
-from airflow_outreach_provider.store import inbox
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.migrate import upgrade
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -113,7 +113,7 @@ def arrive(store: Store, name: str, kind: EventKind, number: int) -> str:
     now = datetime.now(UTC)
     who = Contact(external_id=name, phone=f"+1416555{number:04d}")
     event = ContactEvent(f"evt_{name}", "src", "varda", "x", kind, now, now, who)
-    inbox.append(store, [Incoming(event, event.to_json(), "[]")])
+    inbox_append.append(store, [Incoming(event, event.to_json(), "[]")])
     return event.id
 
 

@@ -18,11 +18,13 @@ import pytest
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
-from airflow_outreach_provider.demo.events import ENDPOINT, Answer, Crm, running_crm
-from airflow_outreach_provider.store import deliveries_admin, endpoints, inbox
-from airflow_outreach_provider.store.deliveries_admin import Filter
-from airflow_outreach_provider.store.endpoints import Release
+from airflow_outreach_provider.demo.events import ENDPOINT, Crm, CrmAnswer, running_crm
+from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+from airflow_outreach_provider.store.deliveries.endpoints import Release
+from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.migrate import upgrade
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -91,7 +93,7 @@ def arrive(store: Store, wave: str, *contacts: str) -> list[str]:
         )
         for place, contact in enumerate(contacts)
     ]  # fmt: skip
-    inbox.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
+    inbox_append.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
     return [event.id for event in events]
 
 
@@ -113,7 +115,7 @@ def test_a_failing_endpoint_is_seen_as_three_tries_with_the_delays_it_asked_for(
 ) -> None:
     """Two 503 with Retry-After, then 200: Airflow's API shows three tries, at those delays, and the label."""
     crm.answer = lambda _, nth: (
-        Answer(503, {"Retry-After": "8" if nth == 1 else "35"}) if nth < 3 else Answer()
+        CrmAnswer(503, {"Retry-After": "8" if nth == 1 else "35"}) if nth < 3 else CrmAnswer()
     )
     (event,) = arrive(store, "retry", "jane")
     wait_until(lambda: crm.times(event) == 3, 150, "the event is delivered at the third try")
@@ -138,8 +140,8 @@ def test_a_failing_endpoint_is_seen_as_three_tries_with_the_delays_it_asked_for(
     # Airflow adds its scheduling, up to a few seconds on a busy machine.
     assert 8 <= seconds_between(found[0], found[1]) < 8 + 8
     assert 35 <= seconds_between(found[1], found[2]) < 35 + 8
-    (row,) = deliveries_admin.list_deliveries(store, Filter(event_ids=[event]))
-    attempts = deliveries_admin.attempts_of(store, row.id)
+    (row,) = deliveries_redeliver.list_deliveries(store, RedeliveryFilter(event_ids=[event]))
+    attempts = deliveries_redeliver.attempts_of(store, row.id)
     assert [(each.status, each.try_number, each.airflow_run_id) for each in attempts] == [
         (503, 1, run),
         (503, 2, run),
@@ -155,9 +157,9 @@ def test_one_contacts_retry_keeps_nobody_waiting_and_strands_nothing(
     Its own later events open no run before it is through, and go out by themselves once it is.
     """
 
-    def answer(event: Mapping[str, Any], nth: int) -> Answer:
+    def answer(event: Mapping[str, Any], nth: int) -> CrmAnswer:
         slow = event["contact"]["external_id"] == "slow" and event["id"] == blocked and nth == 1
-        return Answer(503, {"Retry-After": "150"}) if slow else Answer()
+        return CrmAnswer(503, {"Retry-After": "150"}) if slow else CrmAnswer()
 
     crm.answer, crm.pause, blocked = answer, 0.0, "evt_b0_0_slow"
     assert arrive(store, "b0", "slow") == [blocked]
@@ -173,7 +175,7 @@ def test_one_contacts_retry_keeps_nobody_waiting_and_strands_nothing(
     time.sleep(8)
     assert len(runs(airflow)) <= before + 1, "what has to wait opens no run"
 
-    deliveries_admin.redeliver(store, Filter(event_ids=others[:1]))
+    deliveries_redeliver.redeliver(store, RedeliveryFilter(event_ids=others[:1]))
     wait_until(lambda: crm.taken[others[0]] == 2, 60, "the redelivery begins a run")
     assert crm.times(blocked) == 1, "all of it while the slow contact was waited for"
     assert not set(later) & set(crm.first_seen())
@@ -185,7 +187,7 @@ def test_one_contacts_retry_keeps_nobody_waiting_and_strands_nothing(
     endpoints.disable(store, ENDPOINT, reason="maintenance", by="a test")
     (held,) = arrive(store, "b7", "eve")
     wait_until(
-        lambda: deliveries_admin.count(store, Filter(event_ids=[held])) == {"held": 1},
+        lambda: deliveries_redeliver.count(store, RedeliveryFilter(event_ids=[held])) == {"held": 1},
         60,
         "the event is held",
     )
@@ -193,7 +195,7 @@ def test_one_contacts_retry_keeps_nobody_waiting_and_strands_nothing(
     wait_until(lambda: crm.taken[held] == 1, 60, "the release begins a run")
     ids = [blocked, *others, *later, held]
     wait_until(
-        lambda: deliveries_admin.count(store, Filter(event_ids=ids)) == {"delivered": len(ids)},
+        lambda: deliveries_redeliver.count(store, RedeliveryFilter(event_ids=ids)) == {"delivered": len(ids)},
         60, "the store agrees",
     )  # fmt: skip
 
@@ -202,13 +204,13 @@ def test_a_cleared_run_and_a_paused_dag_lose_and_double_nothing(
     airflow: RunningAirflow, store: Store, crm: Crm
 ) -> None:
     """Clearing a finished run sends nothing again; events that come while the DAG is paused wait for it."""
-    crm.answer = lambda *_: Answer()
+    crm.answer = lambda *_: CrmAnswer()
     (event,) = arrive(store, "clear", "ann")
     wait_until(lambda: crm.times(event) == 1, 60, "the event is delivered")
     run = next(
         each.airflow_run_id
-        for row in deliveries_admin.list_deliveries(store, Filter(event_ids=[event]))
-        for each in deliveries_admin.attempts_of(store, row.id)
+        for row in deliveries_redeliver.list_deliveries(store, RedeliveryFilter(event_ids=[event]))
+        for each in deliveries_redeliver.attempts_of(store, row.id)
     )
     pause(airflow, True)
     path = f"dags/{DAG}/dagRuns/{quote(run, '')}/clear"
@@ -230,7 +232,7 @@ def test_killed_processes_lose_nothing_and_keep_each_contacts_order(
     airflow: RunningAirflow, store: Store, crm: Crm
 ) -> None:
     """Workers, the triggerer and the scheduler are killed while events flow: all arrive, in order, same ids."""
-    crm.answer, crm.pause = lambda *_: Answer(), 0.4
+    crm.answer, crm.pause = lambda *_: CrmAnswer(), 0.4
     people = ["p1", "p2", "p3", "p1", "p2", "p3", "p1", "p1"]
     ids = arrive(store, "k1", *people)
     wait_until(lambda: len(set(ids) & set(crm.first_seen())) >= 2, 90, "the first wave is on its way")
@@ -254,6 +256,6 @@ def test_killed_processes_lose_nothing_and_keep_each_contacts_order(
     identities = {(request.event, request.message_id) for request in crm.requests}
     assert len(identities) == len({event for event, _ in identities})
     wait_until(
-        lambda: deliveries_admin.count(store, Filter(event_ids=ids)) == {"delivered": len(ids)},
+        lambda: deliveries_redeliver.count(store, RedeliveryFilter(event_ids=ids)) == {"delivered": len(ids)},
         60, "the store agrees",
     )  # fmt: skip

@@ -31,23 +31,25 @@ from servers import (
 )
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.outcomes import Answer, Fault, Outcome
+from airflow_outreach_provider.core.outcomes import Fault, SubmitAnswer, SubmitOutcome
 from airflow_outreach_provider.net.outreach import SUBMIT_PATH, ApiSettings, OutreachClient, fault_of
-from airflow_outreach_provider.services import loop
+from airflow_outreach_provider.services.runtime import loop
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 
 A, R, C, U, X = (
-    Outcome.ACCEPTED,
-    Outcome.REJECTED,
-    Outcome.CONFIGURATION,
-    Outcome.UNAVAILABLE,
-    Outcome.UNKNOWN,
+    SubmitOutcome.ACCEPTED,
+    SubmitOutcome.REJECTED,
+    SubmitOutcome.CONFIGURATION,
+    SubmitOutcome.UNAVAILABLE,
+    SubmitOutcome.UNKNOWN,
 )
 BODY = b'{"configurationId":"c","phoneNumber":"+14165550123"}'
 OK = b'{"success":true,"message":"m","data":{"contactId":"c1","conversationId":"v1","applicationId":"a1"}}'
 
 
-async def _post(behave: Behaviour, times: int, settings: dict[str, Any]) -> tuple[list[Answer], RawServer]:
+async def _post(
+    behave: Behaviour, times: int, settings: dict[str, Any]
+) -> tuple[list[SubmitAnswer], RawServer]:
     async with RawServer(behave) as server:
         made = ApiSettings(**{"base_url": f"http://127.0.0.1:{server.port}", "api_key": "user_k", "timeout": 5.0,
                               "trust_env": False, **settings})  # fmt: skip
@@ -55,13 +57,13 @@ async def _post(behave: Behaviour, times: int, settings: dict[str, Any]) -> tupl
             return [await client.submit(BODY) for _ in range(times)], server
 
 
-def post(behave: Behaviour, times: int = 1, **settings: Any) -> Answer:
+def post(behave: Behaviour, times: int = 1, **settings: Any) -> SubmitAnswer:
     """The (last) answer to a submission to a server that behaves so."""
     return loop.run(_post(behave, times, settings))[0][-1]
 
 
-def post_to(base_url: str, **settings: Any) -> Answer:
-    async def run() -> Answer:
+def post_to(base_url: str, **settings: Any) -> SubmitAnswer:
+    async def run() -> SubmitAnswer:
         options = {"timeout": 5.0, "trust_env": False, **settings}
         async with OutreachClient(ApiSettings(base_url, "user_k", **options)) as client:
             return await client.submit(BODY)
@@ -97,7 +99,7 @@ def post_to(base_url: str, **settings: Any) -> Answer:
         (504, b"<html></html>", X),
     ],
 )  # fmt: skip
-def test_each_answer_is_its_outcome_on_the_wire(status: int, body: bytes, outcome: Outcome) -> None:
+def test_each_answer_is_its_outcome_on_the_wire(status: int, body: bytes, outcome: SubmitOutcome) -> None:
     """The table of outcomes holds for answers that came over a real socket."""
     answer = post(answering(response(status, body) if status != 204 else b"HTTP/1.1 204 No\r\n\r\n"))
     assert (answer.outcome, answer.status) == (outcome, status)
@@ -267,7 +269,7 @@ def test_an_answer_that_breaks_off_leaves_the_outcome_unknown(name: str) -> None
 
 @pytest.mark.parametrize(("status", "outcome"), [(401, C), (404, C), (429, U), (503, U), (422, R), (500, X)])
 @pytest.mark.parametrize("how", ["cut", "hang", "reset"])
-def test_a_refusal_is_one_by_its_status(status: int, outcome: Outcome, how: str) -> None:
+def test_a_refusal_is_one_by_its_status(status: int, outcome: SubmitOutcome, how: str) -> None:
     """Where the status came and the body did not, the status decides; a 429 with half a page holds no lead."""
     raw = response(status, b"<html>", "Retry-After: 3", length=100)
     if how == "hang":
@@ -286,7 +288,7 @@ def test_a_refusal_is_one_by_its_status(status: int, outcome: Outcome, how: str)
 def test_the_time_limit_ends_each_of_many_at_once() -> None:
     """Sixty hanging submissions end after the limit, each by its own start, and later ones go on."""
 
-    async def run() -> tuple[list[Answer], Answer, float]:
+    async def run() -> tuple[list[SubmitAnswer], SubmitAnswer, float]:
         async with RawServer(_hang) as server:
             settings = ApiSettings(f"http://127.0.0.1:{server.port}", "k", timeout=0.4, trust_env=False)
             async with OutreachClient(settings) as client:
@@ -335,7 +337,7 @@ def test_a_cancelled_submission_is_cancelled() -> None:
         ("http://[::1", C, "invalid_url"),
     ],
 )
-def test_what_leads_nowhere_holds_no_lead(base_url: str, outcome: Outcome, reason: str) -> None:
+def test_what_leads_nowhere_holds_no_lead(base_url: str, outcome: SubmitOutcome, reason: str) -> None:
     """Where nothing can have been sent the outcome is never unknown, and the fault says what to mend."""
     answer = post_to(base_url)
     assert (answer.outcome, answer.reason) == (outcome, reason)
@@ -369,7 +371,7 @@ def test_a_connection_that_is_never_taken_is_not_unknown(timeout: float) -> None
 def test_an_idle_connection_the_server_closed_is_not_used_again() -> None:
     """A keep-alive connection that was closed meanwhile is replaced; the lead does not run into it."""
 
-    async def run() -> tuple[Answer, int]:
+    async def run() -> tuple[SubmitAnswer, int]:
         async with RawServer(answering(response(200, OK), close=True)) as server:
             settings = ApiSettings(f"http://127.0.0.1:{server.port}", "k", trust_env=False)
             async with OutreachClient(settings) as client:
@@ -392,7 +394,7 @@ def test_an_answer_that_came_before_the_request_is_not_its_answer() -> None:
             await asyncio.sleep(0.05)
             writer.write(response(200, OK))
 
-    async def run() -> tuple[list[Outcome], int]:
+    async def run() -> tuple[list[SubmitOutcome], int]:
         async with RawServer(twice) as server:
             settings = ApiSettings(f"http://127.0.0.1:{server.port}", "k", trust_env=False)
             async with OutreachClient(settings) as client:
@@ -484,7 +486,7 @@ def test_a_certificate_can_be_trusted_or_ignored(tls: tuple[str, Path]) -> None:
 def test_tls_to_a_plain_port_is_unavailable() -> None:
     """https to a port that speaks http: no connection, nothing sent."""
 
-    async def run() -> Answer:
+    async def run() -> SubmitAnswer:
         async with RawServer(answering(b"")) as server:
             settings = ApiSettings(f"https://127.0.0.1:{server.port}", "k", timeout=0.6, trust_env=False)
             async with OutreachClient(settings) as client:
@@ -514,7 +516,7 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_a_proxy_is_used_where_the_connection_names_one(no_environment: pytest.MonkeyPatch) -> None:
     """The request goes to the proxy with the whole URL."""
 
-    async def run() -> tuple[Answer, RawServer]:
+    async def run() -> tuple[SubmitAnswer, RawServer]:
         async with RawServer(answering(response(200, OK))) as proxy:
             settings = ApiSettings("http://api.example", "k", proxy=f"http://127.0.0.1:{proxy.port}")
             async with OutreachClient(settings) as client:
@@ -541,11 +543,11 @@ def test_a_proxy_that_is_no_url_holds_no_lead(proxy: str, no_environment: pytest
     ("status", "outcome"), [(403, C), (407, C), (502, U), (503, U), (504, U)]
 )  # fmt: skip
 def test_a_tunnel_that_is_refused_sent_nothing(
-    status: int, outcome: Outcome, no_environment: pytest.MonkeyPatch
+    status: int, outcome: SubmitOutcome, no_environment: pytest.MonkeyPatch
 ) -> None:
     """A proxy that wants a log-in is a fault of the settings; one that cannot reach the API may the next time."""
 
-    async def run() -> Answer:
+    async def run() -> SubmitAnswer:
         async with RawServer(answering(response(status))) as proxy:
             settings = ApiSettings("https://api.example", "k", proxy=f"http://127.0.0.1:{proxy.port}")
             async with OutreachClient(settings) as client:
@@ -642,14 +644,14 @@ def simulator() -> Iterator[RunningSimulator]:
     ],
 )
 def test_what_the_answer_means_is_what_became_of_the_person(
-    simulator: RunningSimulator, fault: str, outcome: Outcome, texted: int
+    simulator: RunningSimulator, fault: str, outcome: SubmitOutcome, texted: int
 ) -> None:
     """Never "send again" for somebody who was texted, never "accepted" for somebody who was not."""
     simulator.set_faults(*([fault] if fault else []))
     simulator.reset()
     body = json.dumps({"configurationId": "on", "phoneNumber": "+14165550123"}).encode()
 
-    async def run() -> Answer:
+    async def run() -> SubmitAnswer:
         settings = ApiSettings(simulator.url, simulator.api_key, timeout=0.3, trust_env=False)
         async with OutreachClient(settings) as client:
             return await client.submit(body)
@@ -678,7 +680,7 @@ def test_faults_of_the_configuration_are_told_apart(
     simulator.set_faults()
     body = json.dumps({"configurationId": configuration, "phoneNumber": "+14165550123"}).encode()
 
-    async def run() -> Answer:
+    async def run() -> SubmitAnswer:
         settings = ApiSettings(simulator.url, key or simulator.api_key, trust_env=False)
         async with OutreachClient(settings) as client:
             return await client.submit(body)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from servers import Behaviour, RawServer, Reader, Writer, answering, read_request, response, serving
 
 from airflow_outreach_provider.core.addresses import parse_networks
-from airflow_outreach_provider.core.outcomes import Answer, Outcome
+from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.net.webhook import (
     Target,
@@ -21,7 +21,7 @@ from airflow_outreach_provider.net.webhook import (
     WebhookFailed,
     parse_url,
 )
-from airflow_outreach_provider.services import loop
+from airflow_outreach_provider.services.runtime import loop
 
 LOOPBACK = parse_networks("127.0.0.0/8")
 OK = b'{"success":true,"data":{"contactId":"c1"}}'
@@ -46,7 +46,7 @@ def way(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def submit(behave: Behaviour, times: int = 1, **options: Any) -> list[Answer]:
+async def submit(behave: Behaviour, times: int = 1, **options: Any) -> list[SubmitAnswer]:
     async with RawServer(behave) as server:
         made = ApiSettings(f"http://127.0.0.1:{server.port}", "k", timeout=1.0, trust_env=False, **options)
         async with OutreachClient(made) as client:
@@ -106,7 +106,7 @@ def test_an_answer_that_arrives_counts(way: str, name: str) -> None:
     """However a good answer is wrapped, the lead is accepted and the event delivered."""
     close = name == "HTTP/1.0"
     ((lead, answer),) = both(answering(ARRIVING[name], close=close))
-    assert lead == Outcome.ACCEPTED
+    assert lead == SubmitOutcome.ACCEPTED
     assert answer == f"{204 if '204' in name else 200} {OK.decode()}"
 
 
@@ -119,7 +119,7 @@ def test_where_an_answer_is_cut_does_not_matter(data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(1, len(raw) - 1), max_size=4)))
     pieces = [raw[start:end] for start, end in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
     (answer,) = loop.run(submit(answering(*pieces, pause=0.002)))
-    assert answer.outcome is Outcome.ACCEPTED
+    assert answer.outcome is SubmitOutcome.ACCEPTED
 
 
 def test_surplus_is_nobody_elses_answer(way: str) -> None:
@@ -132,7 +132,7 @@ def test_surplus_is_nobody_elses_answer(way: str) -> None:
         writer.write(response(status, OK) + response(200, OK))
         await writer.drain()
 
-    assert [lead for lead, _ in both(behave, 2)] == [Outcome.ACCEPTED, Outcome.UNKNOWN]
+    assert [lead for lead, _ in both(behave, 2)] == [SubmitOutcome.ACCEPTED, SubmitOutcome.UNKNOWN]
 
 
 def test_what_comes_unasked_is_nobodys_answer(way: str) -> None:
@@ -146,7 +146,7 @@ def test_what_comes_unasked_is_nobodys_answer(way: str) -> None:
             await asyncio.sleep(0.05)
             writer.write(response(200, OK))
 
-    async def run() -> list[Outcome]:
+    async def run() -> list[SubmitOutcome]:
         async with RawServer(behave) as server:
             made = ApiSettings(f"http://127.0.0.1:{server.port}", "k", trust_env=False)
             async with OutreachClient(made) as client:
@@ -154,7 +154,7 @@ def test_what_comes_unasked_is_nobodys_answer(way: str) -> None:
                 await asyncio.sleep(0.2)
                 return [first.outcome, (await client.submit(b"{}")).outcome]
 
-    assert loop.run(run()) == [Outcome.ACCEPTED, Outcome.UNKNOWN]
+    assert loop.run(run()) == [SubmitOutcome.ACCEPTED, SubmitOutcome.UNKNOWN]
 
 
 def test_who_speaks_first_has_not_answered(way: str) -> None:
@@ -165,13 +165,13 @@ def test_who_speaks_first_has_not_answered(way: str) -> None:
         await read_request(reader)
         await asyncio.sleep(0.1)
 
-    async def run() -> Answer:
+    async def run() -> SubmitAnswer:
         async with serving(handler) as port:
             made = ApiSettings(f"http://127.0.0.1:{port}", "k", 2.0, trust_env=False)
             async with OutreachClient(made) as client:
                 return await client.submit(b"{}")
 
-    assert loop.run(run()).outcome is not Outcome.ACCEPTED
+    assert loop.run(run()).outcome is not SubmitOutcome.ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_what_is_no_answer_still_is_none(way: str, raw: bytes, words: str) -> No
     with pytest.raises(WebhookFailed, match=words):
         asyncio.run(deliver(answering(raw)))
     (answer,) = loop.run(submit(answering(raw)))
-    assert answer.outcome is Outcome.UNKNOWN
+    assert answer.outcome is SubmitOutcome.UNKNOWN
     assert answer.reason != "answer_timeout"
 
 
@@ -209,7 +209,7 @@ def test_the_raw_line_is_taken_where_it_can_be_built(monkeypatch: pytest.MonkeyP
         raise AssertionError("a session sent it")
 
     monkeypatch.setattr(aiohttp.ClientSession, "post", refuse)
-    assert both(answering(GOOD)) == [(Outcome.ACCEPTED, f"200 {OK.decode()}")]
+    assert both(answering(GOOD)) == [(SubmitOutcome.ACCEPTED, f"200 {OK.decode()}")]
 
 
 @pytest.mark.parametrize("other", ["another constructor", "an attribute less", "no such class"])
@@ -235,7 +235,7 @@ def test_other_insides_of_aiohttp_cost_speed_alone(monkeypatch: pytest.MonkeyPat
         return post(session, *given, **options)
 
     monkeypatch.setattr(aiohttp.ClientSession, "post", noting)
-    assert both(answering(GOOD), 2) == [(Outcome.ACCEPTED, f"200 {OK.decode()}")] * 2
+    assert both(answering(GOOD), 2) == [(SubmitOutcome.ACCEPTED, f"200 {OK.decode()}")] * 2
     assert len(sent) == 4
 
 
@@ -255,7 +255,7 @@ def test_both_ways_send_the_same_request(monkeypatch: pytest.MonkeyPatch) -> Non
                     monkeypatch.setattr(aiohttp, "ClientRequest", None)
                 settings = ApiSettings(f"http://127.0.0.1:{port}", "k", headers={"X-A": "ü"}, trust_env=False)
                 async with OutreachClient(settings) as client:
-                    assert (await client.submit(b"{}")).outcome is Outcome.ACCEPTED
+                    assert (await client.submit(b"{}")).outcome is SubmitOutcome.ACCEPTED
                 async with WebhookClient() as webhooks:
                     url = parse_url(f"http://127.0.0.1:{port}/a?b=c")
                     target = Target(url, {"X-Key": "k"}, 1.0, LOOPBACK)
@@ -280,10 +280,10 @@ def test_headers_that_frame_a_request_do_not_break_it(name: str, value: str) -> 
         writer.write(GOOD)
         await writer.drain()
 
-    async def run() -> Answer:
+    async def run() -> SubmitAnswer:
         async with serving(handler) as port:
             made = ApiSettings(f"http://127.0.0.1:{port}", "k", 1.0, trust_env=False, headers={name: value})
             async with OutreachClient(made) as client:
                 return await client.submit(b"{}")
 
-    assert loop.run(run()).outcome is Outcome.ACCEPTED
+    assert loop.run(run()).outcome is SubmitOutcome.ACCEPTED

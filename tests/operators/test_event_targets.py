@@ -13,12 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
-from airflow_outreach_provider.core.expressions import ExpressionError
+from airflow_outreach_provider.core.expressions.compile import ExpressionError
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators.outreach import SubmitEventLeadsOperator, SuppressContactsOperator
-from airflow_outreach_provider.store import inbox
-from airflow_outreach_provider.store.ledger_schema import suppressions
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.ledger.tables import suppressions
 
 
 def arrive(*events: tuple[EventKind, str | None, dict[str, Any]]) -> list[str]:
@@ -35,7 +35,7 @@ def arrive(*events: tuple[EventKind, str | None, dict[str, Any]]) -> list[str]:
         for _, _, data in events
     ]
     incoming = [Incoming(event, body, "[]") for event, body in zip(made, bodies, strict=True)]
-    inbox.append(open_store(), incoming)
+    inbox_append.append(open_store(), incoming)
     return [event.id for event in made]
 
 

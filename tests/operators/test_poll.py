@@ -13,8 +13,9 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.hooks.sources import OutreachSourceHook
 from airflow_outreach_provider.operators.poll import PollContactsOperator
 from airflow_outreach_provider.simulator.process import running_simulator
-from airflow_outreach_provider.store import inbox
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.migrate import upgrade
 
 LOGIN = {"contacts_email": "me@example.com", "contacts_password": "a-password"}
@@ -64,7 +65,7 @@ def test_polls_once_each(store: Store, platform: Any, source: str) -> None:
     assert (first["contacts"], first["events"], first["complete"]) == (3, 3, True)
     again = task.execute({})
     assert (again["contacts"], again["events"], again["duplicates"]) == (3, 0, 3)
-    kinds = {(event.kind.value, event.source) for event in inbox.read_new(store, "c")}
+    kinds = {(event.kind.value, event.source) for event in consumers.read_new(store, "c")}
     assert kinds == {("contact_created", source)}
     json.dumps(again)
     assert "4165550" not in str(again)
@@ -99,9 +100,9 @@ def test_a_source_that_is_switched_off_is_not_polled(store: Store, platform: Any
     """The task is skipped, and nothing is read or stored."""
     from airflow.sdk.exceptions import AirflowSkipException
 
-    from airflow_outreach_provider.store import sources
+    from airflow_outreach_provider.store.inbox import sources
 
     sources.disable(store, "tether_list", reason="moving", by="ada")
     with pytest.raises(AirflowSkipException, match="switched off"):
         PollContactsOperator(task_id="poll", source="tether_list").execute({})
-    assert inbox.list_events(store) == []
+    assert inbox_lists.latest_events(store) == []

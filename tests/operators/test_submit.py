@@ -29,7 +29,7 @@ from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.operators.outreach import SqlLeads, StageLeadsOperator, SubmitLeadsOperator
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
-from airflow_outreach_provider.store.ledger_schema import attempts, leads, runs
+from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
 
 LEADS = [{"phone": f"+1416555{n:04d}", "first_name": "Ann"} for n in range(100, 112)]
 
@@ -544,7 +544,7 @@ def test_progress_at_a_human_pace() -> None:
     """The log says rows, rate, states and time left after three seconds, then ever more seldom."""
     from airflow_outreach_provider.core.states import RowState
     from airflow_outreach_provider.operators.submit import ProgressLog
-    from airflow_outreach_provider.services.tally import Tally
+    from airflow_outreach_provider.services.submit.tally import Tally
 
     class Source:
         name = "leads.csv"

@@ -21,8 +21,8 @@ from servers import free_port
 
 from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.core.signing import Scheme, sign
-from airflow_outreach_provider.store import inbox
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.migrate import upgrade
 
 SECRET = "a-signing-secret-of-ours"
@@ -183,7 +183,7 @@ def test_kills_and_crashes_lose_no_acknowledged_event(cluster: Cluster) -> None:
     assert marks[-1] > marks[2] >= 60, "events flowed again after the crash"
     for _ in range(20):
         try:
-            events = inbox.read_new(store, "c", limit=1_000_000)
+            events = consumers.read_new(store, "c", limit=1_000_000)
             break
         except StoreError:
             time.sleep(0.2)

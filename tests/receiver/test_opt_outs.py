@@ -14,14 +14,15 @@ from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.signing import Scheme, sign
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.receiver import create_app
-from airflow_outreach_provider.services import loop
-from airflow_outreach_provider.services.ingest import utc_now
-from airflow_outreach_provider.services.limits import RejectLimit
-from airflow_outreach_provider.services.reading import read_list
-from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
-from airflow_outreach_provider.store import inbox, suppressions
+from airflow_outreach_provider.services.events.ingest import utc_now
+from airflow_outreach_provider.services.rows.open import read_list
+from airflow_outreach_provider.services.runtime import loop
+from airflow_outreach_provider.services.submit.limits import RejectLimit
+from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
+from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.store.inbox import lists as inbox_lists
+from airflow_outreach_provider.store.ledger.runs import Owner
 
 SECRET = "a-signing-secret-of-ours"
 TOKEN = "a-token-nobody-can-guess"
@@ -98,7 +99,7 @@ def test_stop_on_any_platform_stops_the_person_at_once(client: Any, store: Store
     """A stop word alone, from a number in a writing of former days: the event is an unsubscribe, the lead stopped."""
     platform, body = messages(" Stop. ")[number]
     send(client, platform, body)
-    [event] = inbox.list_events(store)
+    [event] = inbox_lists.latest_events(store)
     assert (event.kind, event.contact.phone) == ("unsubscribed", LINE)
     [row] = suppressions.entries(store, phone=LINE).rows
     assert (row.reason, row.source) == ("unsubscribed", f"event {event.id} of {platform}")
@@ -116,7 +117,7 @@ def test_a_reply_that_says_more_stops_nobody(client: Any, store: Store, number: 
     """ "Please stop by tomorrow" is a reply like any other."""
     platform, body = messages("Please stop by tomorrow")[number]
     send(client, platform, body)
-    assert inbox.list_events(store)[0].kind != "unsubscribed"
+    assert inbox_lists.latest_events(store)[0].kind != "unsubscribed"
     assert suppressions.entries(store).rows == []
 
 

@@ -19,9 +19,10 @@ from airflow_outreach_provider.core.signing import Scheme, sign
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.receiver import create_app
 from airflow_outreach_provider.receiver.lookup import KNOWN_SECONDS
-from airflow_outreach_provider.services.ingest import read_unrecognised_again, utc_now
-from airflow_outreach_provider.store import inbox
+from airflow_outreach_provider.services.events.ingest import read_unrecognised_again, utc_now
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.migrate import upgrade
 
 GOLDEN = Path(__file__).parents[1] / "core" / "golden"
@@ -69,7 +70,7 @@ def client(shared: tuple[Any, Store], inbox_store: Store) -> Any:
 
 
 def stored(store: Store) -> int:
-    return len(inbox.list_events(store, limit=10_000))
+    return len(inbox_lists.latest_events(store, limit=10_000))
 
 
 def test_accepted_then_duplicate(client_of: Any, store: Store) -> None:
@@ -80,7 +81,7 @@ def test_accepted_then_duplicate(client_of: Any, store: Store) -> None:
         200,
         {"status": "duplicate", "id": answer["id"]},
     )
-    (event,) = inbox.read_new(store, "c")
+    (event,) = consumers.read_new(store, "c")
     assert (event.id, event.kind) == (answer["id"], "call_ended")
 
 
@@ -93,7 +94,7 @@ def test_sample_payloads_byte_for_byte(client_of: Any, store: Store) -> None:
         else:
             status, answer, _ = client_of.send(f"/outreach/in/supersend?token={TOKEN}", body)
         assert status == 202, path.name
-        kept = inbox.show(store, answer["id"])
+        kept = inbox_lists.show(store, answer["id"])
         assert kept is not None
         assert kept.body == body
 
@@ -194,7 +195,7 @@ def test_authentic_and_odd(client: Any, inbox_store: Store, body: Any) -> None:
 def test_half_an_emoji(client_of: Any, store: Store) -> None:
     """A message cut in the middle of an emoji is stored, and what readers get can be written anywhere."""
     assert client_of.varda(rb'{"event": "message.created", "data": {"content": "hi \ud83d\u0000"}}')[0] == 202
-    (event,) = inbox.read_new(store, "c")
+    (event,) = consumers.read_new(store, "c")
     assert event.data["content"] == "hi ��"
     assert event.to_json()
 
@@ -206,11 +207,11 @@ def test_unrecognised_is_kept_and_read_again(
     body = {"event": "Lead Created", "timestamp": "2026-03-25T18:30:00Z", "payload": {"name": "Ann"}}
     status, answer, _ = client.varda(body)
     assert status == 202
-    (event,) = inbox.list_events(inbox_store)
+    (event,) = inbox_lists.latest_events(inbox_store)
     assert (event.kind, event.data) == ("unrecognised", body)
     assert read_unrecognised_again(inbox_store, sources.get) == 0
     assert read_unrecognised_again(inbox_store, lambda name: None) == 0
-    assert inbox.read_new(inbox_store, "c") == []
+    assert consumers.read_new(inbox_store, "c") == []
     assert answer["id"] == event.id
 
 
@@ -270,7 +271,7 @@ def test_tricks_with_the_transport(client: Any, inbox_store: Store, request_: by
     """Truncated, chunk-tricked and contradictory requests are never answered 5xx and never stored as said."""
     answer = client.raw(request_, wait=3)
     assert b"HTTP/1.1 5" not in answer
-    assert all(event.kind == "unrecognised" for event in inbox.list_events(inbox_store))
+    assert all(event.kind == "unrecognised" for event in inbox_lists.latest_events(inbox_store))
     assert client.send("/health", method="GET")[0] == 200
 
 
@@ -332,7 +333,7 @@ def test_one_event_the_store_refuses_fails_alone(store: Store) -> None:
 
     from airflow_outreach_provider.core.errors import StoreError
     from airflow_outreach_provider.core.intake import read_event
-    from airflow_outreach_provider.services.ingest import write_group
+    from airflow_outreach_provider.services.events.ingest import write_group
 
     source = SourceSettings("v", "varda")
     group = [
@@ -391,7 +392,7 @@ def test_refusals_of_known_sources_are_remembered_and_no_strangers(
 ) -> None:
     """A wrong signature is counted with its reason; what somebody posts to a made-up name writes nothing."""
     from airflow_outreach_provider.receiver.source_state import WRITE_EVERY_SECONDS
-    from airflow_outreach_provider.store import sources as known
+    from airflow_outreach_provider.store.inbox import sources as known
 
     with serving(create_app(sources, store)) as client:
         for name in ("varda", "varda", "made_up", "Varda", "x" * 300):
@@ -408,10 +409,10 @@ def test_a_source_that_is_off_takes_nothing(
     store: Store, sources: dict[str, SourceSettings], serving: Callable[..., Any]
 ) -> None:
     """503 with a long Retry-After, proven or not, and nothing is stored."""
-    from airflow_outreach_provider.store import sources as known
+    from airflow_outreach_provider.store.inbox import sources as known
 
     known.disable(store, "varda", reason="", by="ada")
     with serving(create_app(sources, store)) as client:
         status, _, headers = client.varda(EVENT)
     assert (status, headers["retry-after"]) == (503, "300")
-    assert inbox.list_events(store) == []
+    assert inbox_lists.latest_events(store) == []

@@ -15,8 +15,8 @@ from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKi
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.sensors.outreach import ContactEventSensor
-from airflow_outreach_provider.store import inbox
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.triggers import deliveries as trigger_module
 from airflow_outreach_provider.triggers.deliveries import DeliverableTrigger
 
@@ -44,7 +44,7 @@ def arrive(store: Store, *contacts: str, first: int = 1) -> None:
         ContactEvent(f"evt_{n}", "src", "varda", "x", EventKind.REPLIED, at, at, Contact(external_id=contact))
         for n, contact in enumerate(contacts, first)
     ]
-    inbox.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
+    inbox_append.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
 
 
 async def first(trigger: DeliverableTrigger) -> dict[str, Any]:
@@ -107,11 +107,13 @@ def test_when_its_work_is_done_a_cleared_sensor_returns_nothing(store: Store) ->
     """A cleared run hands out what is left of its own work, never what came later."""
     arrive(store, "a")
     (batch,) = sensor().execute(context())
-    from airflow_outreach_provider.services.batch_types import Batch, Task
-    from airflow_outreach_provider.services.handle import handle
-    from airflow_outreach_provider.store.runs import Owner
+    from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
+    from airflow_outreach_provider.services.deliveries.callables import handle
+    from airflow_outreach_provider.store.ledger.runs import Owner
 
-    handle(store, Batch("crm", batch["events"], batch["plan"]), Task(Owner("dag", "deliver")), lambda _: None)
+    handle(
+        store, Batch("crm", batch["events"], batch["plan"]), TaskTry(Owner("dag", "deliver")), lambda _: None
+    )
     arrive(store, "b", first=2)
     assert sensor().execute(context()) == []
     assert [each["events"] for each in sensor().execute(context("run2"))] == [["evt_2"]]

@@ -17,15 +17,15 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
-from airflow_outreach_provider.services import loop
-from airflow_outreach_provider.services.limits import RejectLimit
-from airflow_outreach_provider.services.reading import read_list
-from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
-from airflow_outreach_provider.services.tally import Tally
+from airflow_outreach_provider.services.rows.open import read_list
+from airflow_outreach_provider.services.runtime import loop
+from airflow_outreach_provider.services.submit.limits import RejectLimit
+from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.migrate import upgrade
-from airflow_outreach_provider.store.runs import Owner
 from airflow_outreach_provider.store.tables import metadata
 
 _RULES = {"campaign", "mapping", "payload_format", "default_region", "require_consent", "line_types", "quiet_hours", "resubmit",

@@ -9,11 +9,11 @@ from datetime import timedelta
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
-from airflow_outreach_provider.services import loop
-from airflow_outreach_provider.services.reading import read_list
-from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.rows.open import read_list
+from airflow_outreach_provider.services.runtime import loop
+from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.store.ledger.runs import Owner
 
 
 def main(given: dict[str, object]) -> None:

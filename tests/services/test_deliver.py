@@ -22,16 +22,20 @@ from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKi
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.signing import Scheme, verify
 from airflow_outreach_provider.net.webhook import Target, parse_url
-from airflow_outreach_provider.services import batches, deliver
-from airflow_outreach_provider.services.batch_types import Batch, Report, Task
-from airflow_outreach_provider.services.deliver import Endpoint, send_test
-from airflow_outreach_provider.services.fanout import Reading, fan_out, is_ready
-from airflow_outreach_provider.services.payloads import Payload
-from airflow_outreach_provider.store import deliveries, deliveries_admin, deliveries_claim, endpoints, inbox
-from airflow_outreach_provider.store.deliveries_admin import Filter
+from airflow_outreach_provider.services.deliveries import lanes, webhooks
+from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out, is_ready
+from airflow_outreach_provider.services.deliveries.payloads import Payload
+from airflow_outreach_provider.services.deliveries.webhooks import Endpoint, send_test
+from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
+from airflow_outreach_provider.store.deliveries import claims as deliveries_claims
+from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.migrate import upgrade
-from airflow_outreach_provider.store.runs import Owner
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 READING = Reading("crm_events", ("crm",))
@@ -89,13 +93,13 @@ def arrive(store: Store, *contacts: str, first: int = 1, kind: EventKind = Event
         )
         for n, c in enumerate(contacts, first)
     ]  # fmt: skip
-    inbox.append(
+    inbox_append.append(
         store, [Incoming(each, b'{"raw": %d, "id": "r"}' % n, "[]") for n, each in enumerate(events, first)]
     )
 
 
-def task(name: str = "t1", **changes: Any) -> Task:
-    return Task(Owner("dag", name, try_number=changes.pop("try_number", 1)), **changes)
+def task(name: str = "t1", **changes: Any) -> TaskTry:
+    return TaskTry(Owner("dag", name, try_number=changes.pop("try_number", 1)), **changes)
 
 
 def handed_out(store: Store, key: str = "run1") -> list[Batch]:
@@ -106,8 +110,10 @@ def as_one(some: Sequence[Batch]) -> Batch:
     return Batch("crm", [each for batch in some for each in batch.event_ids], some[0].plan)
 
 
-def run(store: Store, batch: Batch, endpoint: Endpoint, task: Task, payload: Payload = "canonical") -> Report:
-    return deliver.deliver(store, batch, endpoint, task, payload=payload)
+def run(
+    store: Store, batch: Batch, endpoint: Endpoint, task: TaskTry, payload: Payload = "canonical"
+) -> Report:
+    return webhooks.deliver(store, batch, endpoint, task, payload=payload)
 
 
 def test_an_event_is_delivered_signed_once(store: Store, receiver: Receiver, endpoint: Endpoint) -> None:
@@ -151,7 +157,7 @@ def test_nothing_to_do_is_none_and_the_trigger_knows_it_before(store: Store, end
     (batch,) = handed_out(store)
     assert not is_ready(store, READING)
     run(store, batch, endpoint, task())
-    deliveries_admin.redeliver(store, Filter(event_ids=["evt_1"]))
+    deliveries_redeliver.redeliver(store, RedeliveryFilter(event_ids=["evt_1"]))
     assert is_ready(store, READING), "a redelivery wakes the sensor too"
     assert handed_out(store, "run2") == [replace(batch, plan="run2")]
 
@@ -196,7 +202,7 @@ def test_what_is_open_again_before_a_planned_batch_begins_goes_first(
     if how == "released":
         endpoints.enable(store, endpoint.conn_id, endpoints.Release.ALL)
     else:
-        deliveries_admin.redeliver(store, Filter(event_ids=["evt_1"]))
+        deliveries_redeliver.redeliver(store, RedeliveryFilter(event_ids=["evt_1"]))
     assert run(store, later, endpoint, task("t2")).elsewhere == 1
     (both,) = handed_out(store, "run3")
     assert run(store, both, endpoint, task("t3")).states == {"delivered": 2}
@@ -259,13 +265,13 @@ def test_an_endpoints_fault_kills_no_delivery(
     ]
     assert [bool(each.disabled) for each in reports].count(True) == 1
     assert str(status) in str(endpoints.status(store, "crm_conn").disabled_reason)
-    assert deliveries_admin.count(store, Filter()) == {"held": 80}
+    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"held": 80}
     assert len(receiver.requests) - before <= 40, "nothing more is sent to an endpoint that lets nobody in"
     receiver.script = lambda _: (200, {})
     assert endpoints.enable(store, "crm_conn", endpoints.Release.ALL) == 80
     for place, batch in enumerate(handed_out(store, "after")):
         run(store, batch, endpoint, task(f"u{place}"))
-    assert deliveries_admin.count(store, Filter()) == {"delivered": 80}
+    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"delivered": 80}
 
 
 def test_one_refusal_at_the_door_stops_the_batch(
@@ -277,7 +283,7 @@ def test_one_refusal_at_the_door_stops_the_batch(
     for place, batch in enumerate(handed_out(store)):
         assert "renew the token" in run(store, batch, endpoint, task(f"t{place}")).reason()
     assert len(receiver.requests) <= 128
-    assert deliveries_admin.count(store, Filter()).get("dead", 0) == 0
+    assert deliveries_redeliver.count(store, RedeliveryFilter()).get("dead", 0) == 0
 
 
 def test_one_contacts_own_fault_is_dead_while_others_are_delivered(
@@ -290,7 +296,7 @@ def test_one_contacts_own_fault_is_dead_while_others_are_delivered(
     for last in (False, True):
         for place, batch in enumerate(work):
             run(store, batch, endpoint, task(f"t{place}", last_try=last))
-    assert deliveries_admin.count(store, Filter()) == {"dead": 1, "delivered": 2}
+    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"dead": 1, "delivered": 2}
     assert endpoints.status(store, "crm_conn").disabled_at is None
 
 
@@ -306,8 +312,8 @@ def test_what_a_status_means_for_a_delivery(
     report = run(store, handed_out(store)[0], endpoint, task())
     assert report.states == {state: 1}
     assert len(receiver.requests) == 1
-    (row,) = deliveries_admin.list_deliveries(store, Filter())
-    (attempt,) = deliveries_admin.attempts_of(store, row.id)
+    (row,) = deliveries_redeliver.list_deliveries(store, RedeliveryFilter())
+    (attempt,) = deliveries_redeliver.attempts_of(store, row.id)
     assert (attempt.status, attempt.answer, row.last_status) == (status, "ok", status)
 
 
@@ -317,7 +323,7 @@ def test_retry_after_stops_the_batch_and_is_handed_on(
     """An endpoint that asks to wait gets no further request in this try, and its wish is reported."""
     arrive(store, *(f"c{n}" for n in range(40)))
     receiver.script = lambda _: (429, {"Retry-After": "7"})
-    report = deliver.deliver(store, as_one(handed_out(store)), endpoint, task(), concurrency=2)
+    report = webhooks.deliver(store, as_one(handed_out(store)), endpoint, task(), concurrency=2)
     assert report.retry_after == 7.0
     assert len(receiver.requests) <= 2
     assert report.left == 40
@@ -331,7 +337,7 @@ def test_one_contacts_wish_to_wait_does_not_stop_the_others(
     receiver.script = lambda body: (
         (503, {"Retry-After": "3600"}) if body["contact"]["external_id"] == "busy" else (200, {})
     )
-    report = deliver.deliver(store, as_one(handed_out(store)), endpoint, task(), concurrency=1)
+    report = webhooks.deliver(store, as_one(handed_out(store)), endpoint, task(), concurrency=1)
     assert report.states == {"delivered": 30, "failed": 1, "pending": 1}
     assert report.retry_after == 3600.0
 
@@ -342,8 +348,8 @@ def test_an_endpoint_that_asks_everybody_to_wait_is_left_alone(
     """After a few 503 in a row that ask to wait the rest waits too."""
     arrive(store, *(f"c{n}" for n in range(30)))
     receiver.script = lambda _: (503, {"Retry-After": "7"})
-    report = deliver.deliver(store, as_one(handed_out(store)), endpoint, task(), concurrency=1)
-    assert len(receiver.requests) == batches.WAIT_AFTER
+    report = webhooks.deliver(store, as_one(handed_out(store)), endpoint, task(), concurrency=1)
+    assert len(receiver.requests) == lanes.WAIT_AFTER
     assert (report.left, report.retry_after) == (30, 7.0)
 
 
@@ -354,12 +360,12 @@ def test_an_endpoint_that_is_down_is_not_asked_for_every_event(
     arrive(store, *(f"c{n}" for n in range(60)))
     receiver.script = lambda _: (500, {})
     batch = as_one(handed_out(store))
-    report = deliver.deliver(store, batch, endpoint, task(), concurrency=4)
-    assert batches.GIVE_UP_AFTER <= len(receiver.requests) <= batches.GIVE_UP_AFTER + 4
+    report = webhooks.deliver(store, batch, endpoint, task(), concurrency=4)
+    assert lanes.GIVE_UP_AFTER <= len(receiver.requests) <= lanes.GIVE_UP_AFTER + 4
     assert report.left == 60
     receiver.requests.clear()
     receiver.script = lambda body: (500 if body["data"]["raw"] <= 16 else 200, {})
-    report = deliver.deliver(store, batch, endpoint, task(), concurrency=4)
+    report = webhooks.deliver(store, batch, endpoint, task(), concurrency=4)
     assert report.states["delivered"] == 44, "contacts not yet tried come first"
 
 
@@ -385,7 +391,7 @@ def test_a_day_of_failures_disables_the_endpoint(
     store: Store, receiver: Receiver, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten failures in a row, the first longer ago than the limit, hold deliveries back instead of killing them."""
-    monkeypatch.setattr(deliver, "DISABLE_AFTER", timedelta(seconds=0.2))
+    monkeypatch.setattr(webhooks, "DISABLE_AFTER", timedelta(seconds=0.2))
     receiver.script = lambda _: (500, {})
     arrive(store, *(f"c{n}" for n in range(12)))
     batch = as_one(handed_out(store))
@@ -443,8 +449,10 @@ def test_nothing_overtakes_a_held_delivery_of_its_contact(
     """A delivery held by a worker that died before it disabled the endpoint holds the next ones of its contact."""
     arrive(store, "a", "a", "b")
     batch = as_one(handed_out(store))
-    rows = {each.event_id: each.id for each in deliveries_admin.list_deliveries(store, Filter())}
-    deliveries.move(store, [rows["evt_1"]], DeliveryState.HELD, "HTTP 410")
+    rows = {
+        each.event_id: each.id for each in deliveries_redeliver.list_deliveries(store, RedeliveryFilter())
+    }
+    deliveries_attempts.move(store, [rows["evt_1"]], DeliveryState.HELD, "HTTP 410")
     with store.write() as connection:
         connection.execute(sa.text("UPDATE deliveries SET endpoint = 'crm_conn' WHERE state = 'held'"))
     assert run(store, batch, endpoint, task()).states == {"held": 2, "delivered": 1}
@@ -570,13 +578,13 @@ def test_the_next_run_of_a_route_without_a_sensor_sends_what_was_made_pending_ag
     run(store, made("e1", "e2", "e3"), endpoint, task("t1"))
     elsewhere = replace(endpoint, conn_id="other_conn")
     run(store, made("o1", contact="o"), elsewhere, task("t2"))
-    assert deliveries_admin.redeliver(store, Filter(states=[DeliveryState.DEAD])) == 4
+    assert deliveries_redeliver.redeliver(store, RedeliveryFilter(states=[DeliveryState.DEAD])) == 4
     receiver.script, receiver.requests = lambda _: (200, {}), []
-    monkeypatch.setattr(deliveries_claim, "MOST_TAKEN_ALONG", 2)
+    monkeypatch.setattr(deliveries_claims, "MOST_TAKEN_ALONG", 2)
     assert run(store, made("e4", contact="b"), endpoint, task("t3")).states == {"delivered": 3}
     assert sorted(receiver.seen()) == ["e1", "e2", "e4"]
     assert run(store, made(), endpoint, task("t4")).states == {"delivered": 1}
-    assert deliveries_admin.count(store, Filter()) == {"delivered": 4, "pending": 1}, (
+    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"delivered": 4, "pending": 1}, (
         "o1 is another endpoint's"
     )
 
@@ -641,9 +649,9 @@ def test_dead_deliveries_are_found_by_state(store: Store, receiver: Receiver, en
     arrive(store, "a", "b")
     receiver.script = lambda _: (404, {})
     run(store, as_one(handed_out(store)), endpoint, task())
-    wanted = Filter(states=[DeliveryState.DEAD], endpoint="crm_conn")
-    assert deliveries_admin.count(store, wanted) == {"dead": 2}
-    assert deliveries_admin.redeliver(store, wanted) == 2
+    wanted = RedeliveryFilter(states=[DeliveryState.DEAD], endpoint="crm_conn")
+    assert deliveries_redeliver.count(store, wanted) == {"dead": 2}
+    assert deliveries_redeliver.redeliver(store, wanted) == 2
     receiver.script = lambda _: (200, {})
     assert run(store, as_one(handed_out(store, "run2")), endpoint, task("t2")).states == {"delivered": 2}
 
@@ -670,11 +678,11 @@ def test_a_try_that_is_broken_off_keeps_what_was_delivered(
     signal.setitimer(signal.ITIMER_REAL, 0.5)
     try:
         with pytest.raises(BrokenOff):
-            deliver.deliver(store, batch, endpoint, task(), concurrency=2)
+            webhooks.deliver(store, batch, endpoint, task(), concurrency=2)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    counts = deliveries_admin.count(store, Filter())
+    counts = deliveries_redeliver.count(store, RedeliveryFilter())
     assert counts["delivered"] >= 5
     assert counts["pending"] >= 5
     sent = len(receiver.requests)

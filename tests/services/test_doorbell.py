@@ -10,15 +10,17 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.services.batch_types import Batch, Report, Task
-from airflow_outreach_provider.services.doorbell import Deliverable, Doorbell
-from airflow_outreach_provider.services.fanout import Reading, fan_out
-from airflow_outreach_provider.services.handle import handle
-from airflow_outreach_provider.store import deliveries_admin, inbox
-from airflow_outreach_provider.store.deliverable import glance
-from airflow_outreach_provider.store.deliveries_admin import Filter
+from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.callables import handle
+from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
+from airflow_outreach_provider.services.events.doorbell import Deliverable, Doorbell
+from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+from airflow_outreach_provider.store.deliveries.deliverable import glance
+from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.ledger.runs import Owner
 
 READING = Reading("crm", ("crm",))
 
@@ -29,7 +31,7 @@ def arrive(store: Store, *contacts: str, first: int = 1, kind: EventKind = Event
         ContactEvent(f"evt_{n}", "src", "varda", "x", kind, at, at, Contact(external_id=who))
         for n, who in enumerate(contacts, first)
     ]
-    inbox.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
+    inbox_append.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
 
 
 def look(store: Store, bell: Doorbell) -> Deliverable:
@@ -49,7 +51,7 @@ def work(store: Store, batch: Batch, fails: bool = False, last_try: bool = False
         if fails:
             raise RuntimeError("no")
 
-    return handle(store, batch, Task(Owner("dag", "t", batch.event_ids[0]), last_try=last_try), call)
+    return handle(store, batch, TaskTry(Owner("dag", "t", batch.event_ids[0]), last_try=last_try), call)
 
 
 def test_a_new_event_waits_until_somebody_takes_it(store: Store) -> None:
@@ -99,15 +101,15 @@ def test_redelivered_replayed_and_dead_tasks_work_waits_again(store: Store) -> N
     (batch,) = take(store, "run1")
     work(store, batch)
     assert look(store, bell).count == 0
-    deliveries_admin.redeliver(store, Filter(event_ids=["evt_1"]))
+    deliveries_redeliver.redeliver(store, RedeliveryFilter(event_ids=["evt_1"]))
     first = look(store, bell).deliveries
     assert len(first) == 1
     (batch,) = take(store, "run2")
     work(store, batch)
-    deliveries_admin.redeliver(store, Filter(event_ids=["evt_1"]))
+    deliveries_redeliver.redeliver(store, RedeliveryFilter(event_ids=["evt_1"]))
     assert look(store, bell).deliveries.isdisjoint(first), "a second redelivery is another piece of work"
     work(store, take(store, "run3")[0])
-    inbox.replay(store, "crm", event_ids=["evt_1"])
+    consumers.replay(store, "crm", event_ids=["evt_1"])
     assert look(store, bell).events == {1}
     take(store, "run4")
     assert look(store, bell).count == 0
@@ -125,9 +127,9 @@ def test_a_filter_is_heard_and_what_it_turns_away_is_done_with_where_it_is_the_c
     arrive(store, "bob", "ann", kind=EventKind.CLICKED)
     arrive(store, "bob", first=3)
     assert look(store, other).count == 0
-    assert [each.behind for each in inbox.consumers(store)] == [3]
+    assert [each.behind for each in consumers.consumers(store)] == [3]
     assert look(store, own).count == 0
-    assert [each.behind for each in inbox.consumers(store)] == [0]
+    assert [each.behind for each in consumers.consumers(store)] == [0]
     arrive(store, "ann", first=4)
     assert look(store, own).events == look(store, other).events == {4}
     assert [each.event_ids for each in take(store, "run1", narrow)] == [["evt_4"]]
@@ -141,7 +143,7 @@ def test_what_its_sensor_hands_out_elsewhere_is_looked_at_too(store: Store) -> N
     batches = fan_out(store, Reading("news", ("crm",)), "run1") or []
     work(store, Batch("crm", batches[0]["events"], batches[0]["plan"]))
     assert look(store, bell).count == 0
-    deliveries_admin.redeliver(store, Filter(event_ids=["evt_1"]))
+    deliveries_redeliver.redeliver(store, RedeliveryFilter(event_ids=["evt_1"]))
     assert look(store, bell).count == 1
 
 
@@ -149,10 +151,10 @@ def test_what_a_consumer_of_its_own_code_has_in_hand_is_told_apart(store: Store)
     """Read and not acknowledged: in somebody's hands, and counted."""
     bell = doorbell(Reading("mine", ()), own_filter=False)
     arrive(store, "ann", "bob")
-    read = inbox.read_new(store, "mine")
+    read = consumers.read_new(store, "mine")
     seen = look(store, bell)
     assert (seen.free, seen.handed, seen.count, seen.newest) == (frozenset(), {1, 2}, 2, 2)
-    inbox.acknowledge(store, "mine", [event.seq or 0 for event in read])
+    consumers.acknowledge(store, "mine", [event.seq or 0 for event in read])
     assert look(store, bell) == Deliverable()
 
 
@@ -162,7 +164,7 @@ def test_many_are_counted_only_so_far_and_none_is_missed(store: Store) -> None:
     arrive(store, *["bob"] * 450, "ann")
     bell = doorbell(reading, own_filter=False)
     assert look(store, bell).events == {451}
-    inbox.forget_consumer(store, "crm")
+    consumers.forget_consumer(store, "crm")
     assert look(store, bell).events == {451}
 
 

@@ -12,11 +12,15 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.rules import hash_email
-from airflow_outreach_provider.services.housekeeping import forget, purge
-from airflow_outreach_provider.store import deliveries_inbox, inbox, suppressions
-from airflow_outreach_provider.store.deliveries_schema import deliveries
+from airflow_outreach_provider.services.actions import forget, purge
+from airflow_outreach_provider.store import suppressions
+from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
+from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger_schema import attempts, leads, runs
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox import lists as inbox_lists
+from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
 from airflow_outreach_provider.store.migrate import upgrade
 
 JANE, JOHN = "+14165550101", "+14165550102"
@@ -45,8 +49,8 @@ def lead(store: Store, phone: str | None, state: str, at: datetime, **more: Any)
 
 def event(store: Store, name: str, contact: Contact, at: datetime) -> None:
     made = ContactEvent(name, "varda", "varda", "call.ended", EventKind.CALL_ENDED, at, at, contact)
-    inbox.append(store, [Incoming(made, made.to_json(), "[]")])
-    deliveries_inbox.fan_out(store, "crm", inbox.read_new(store, "crm"), ["crm"])
+    inbox_append.append(store, [Incoming(made, made.to_json(), "[]")])
+    deliveries_fan_out.fan_out(store, "crm", consumers.read_new(store, "crm"), ["crm"])
 
 
 def count(store: Store, table: str) -> int:
@@ -135,11 +139,11 @@ def test_purge_leaves_the_event_of_a_delivery_that_may_still_be_sent(
     with store.write() as connection:
         connection.execute(deliveries.update().values(state=state, updated_at=clock.time))
     purge(store, clock.time - timedelta(days=30))
-    assert [each.id for each in inbox.load(store, ["evt_1"])] == ["evt_1"]
+    assert [each.id for each in inbox_lists.load(store, ["evt_1"])] == ["evt_1"]
     with store.write() as connection:
         connection.execute(deliveries.update().values(state="delivered"))
     purge(store, clock.time - timedelta(days=30))
-    assert inbox.load(store, ["evt_1"]) == []
+    assert inbox_lists.load(store, ["evt_1"]) == []
 
 
 def test_purge_of_an_empty_store_does_nothing(store: Store) -> None:

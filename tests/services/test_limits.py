@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutcomeUnknown, TooManyRejected
 from airflow_outreach_provider.core.states import RowState
-from airflow_outreach_provider.services.limits import RejectLimit
-from airflow_outreach_provider.services.tally import Tally
+from airflow_outreach_provider.services.submit.limits import RejectLimit
+from airflow_outreach_provider.services.submit.tally import Tally
 
 
 def tally(read: int, **counts: int) -> Tally:

@@ -15,9 +15,10 @@ from servers import as_json, scripted
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.net.contacts import SuperSendContacts, TetherContacts
-from airflow_outreach_provider.services.poll import PollResult, contact_list, poll_contacts
-from airflow_outreach_provider.store import inbox
+from airflow_outreach_provider.services.events.poll import PollResult, contact_list, poll_contacts
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox import lists as inbox_lists
 
 NOW = datetime(2026, 3, 25, 12, tzinfo=UTC)
 Answer = tuple[int, Any, dict[str, str]]
@@ -99,7 +100,8 @@ def poll(platform: Platform, store: Store, now: datetime, kind: str = "tether", 
 
 def stored(store: Store) -> list[tuple[str, str | None]]:
     return sorted(
-        (event.kind.value, event.contact.external_id) for event in inbox.list_events(store, limit=9999)
+        (event.kind.value, event.contact.external_id)
+        for event in inbox_lists.latest_events(store, limit=9999)
     )
 
 
@@ -122,7 +124,7 @@ def test_new_and_changed_once(platform: Platform, store: Store, kind: str) -> No
         ("contact_updated", "both"),
         ("contact_updated", "old3"),
     ]
-    events = inbox.read_new(store, "c", kinds=["contact_created"])
+    events = consumers.read_new(store, "c", kinds=["contact_created"])
     assert events[0].contact.email == "new@example.com"
     assert events[0].occurred_at == NOW - timedelta(minutes=5)
 
@@ -162,7 +164,7 @@ def test_contacts_that_move_while_pages_are_read(
         poll(platform, store, moment, kind)
         moment += timedelta(minutes=1)
     events = stored(store)
-    assert len(events) == len(inbox.read_new(store, "c"))
+    assert len(events) == len(consumers.read_new(store, "c"))
     assert {who for kind, who in events if kind == "contact_created"} == made
     created = [who for kind, who in events if kind == "contact_created"]
     assert len(created) == len(set(created))

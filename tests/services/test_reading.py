@@ -16,7 +16,9 @@ from typing import NoReturn
 import pytest
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.services.reading import Row, open_rows, read_csv, read_list
+from airflow_outreach_provider.services.rows.csv_rows import read_csv
+from airflow_outreach_provider.services.rows.open import open_rows, read_list
+from airflow_outreach_provider.services.rows.row import Row
 
 CSV = "phone,name\n" + "".join(f"+1416555{at:04},Ann {at}\n" for at in range(20_000))
 JSONL = '{"phone": "+1", "name": "A"}\n'

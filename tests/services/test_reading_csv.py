@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.services import reading_csv, reading_lines
-from airflow_outreach_provider.services.reading import Row, read_csv
+from airflow_outreach_provider.services.rows import csv_rows
+from airflow_outreach_provider.services.rows import lines as rows_lines
+from airflow_outreach_provider.services.rows.csv_rows import read_csv
+from airflow_outreach_provider.services.rows.row import Row
 
 
 def rows_of(data: bytes | str) -> list[Row]:
@@ -70,7 +72,7 @@ def test_what_csv_writes_is_read_back(
     """Every record csv.writer writes comes back once, with its values and the line it starts on, however the
     bytes are encoded, separated and cut into reads."""
     text, expected = written(table, delimiter, line_end, csv.QUOTE_ALL)
-    with patch.object(reading_lines, "CHUNK", chunk):
+    with patch.object(rows_lines, "CHUNK", chunk):
         assert brief(text.encode(encoding)) == expected
 
 
@@ -105,7 +107,7 @@ def test_an_unclosed_quote_costs_its_own_row_only(
         lines.append(f"+1416555{number:04},Ann,{note}")
         expected.append((at, None if number != broken else "row_quotes"))
         at += 1 + note.count("\n")
-    with patch.object(reading_lines, "CHUNK", chunk):
+    with patch.object(rows_lines, "CHUNK", chunk):
         rows = rows_of("\n".join(lines) + "\n")
     assert [(row.number, row.error) for row in rows] == expected
 
@@ -132,7 +134,7 @@ def test_hostile_bytes_end_in_rows_or_a_clear_error(data: bytes, chunk: int) -> 
         return rows
 
     whole = outcome()
-    with patch.object(reading_lines, "CHUNK", max(chunk, 64)):
+    with patch.object(rows_lines, "CHUNK", max(chunk, 64)):
         assert outcome() == whole
 
 
@@ -227,7 +229,7 @@ def test_the_limit_does_not_depend_on_how_reads_fall(lines: int, error: str | No
     """A record of 1,000 lines is read and one of 1,001 is not, wherever the reads cut the file."""
     text = 'phone,note\n+1,"' + "\n".join(["x"] * lines) + '"\n'
     for chunk in (64, 777, 128 * 1024):
-        with patch.object(reading_lines, "CHUNK", chunk):
+        with patch.object(rows_lines, "CHUNK", chunk):
             assert rows_of(text)[0].error == error
 
 
@@ -237,7 +239,7 @@ def test_lines_without_end_cost_no_memory_and_no_neighbour() -> None:
     for end in ("\n", "\r\n", "\r"):
         text = f"phone,name{end}+1,A{end}+2,{'x' * (3 * mib)}{end}+3,B{end}"
         for chunk in (60_000, mib + 7, 9 * mib):
-            with patch.object(reading_lines, "CHUNK", chunk):
+            with patch.object(rows_lines, "CHUNK", chunk):
                 assert brief(text) == [(2, ["+1", "A"]), (3, "row_too_long"), (4, ["+3", "B"])]
     assert brief(f"phone,name\n+1,{'x' * 2 * mib}") == [(2, "row_too_long")]
 
@@ -246,7 +248,7 @@ def test_a_line_end_between_two_reads_after_an_endless_line() -> None:
     """A CR that is the last byte of a read still ends an endless line."""
     start = "phone,name\r+1,A\r+2,"
     text = start + "x" * (32 * 65_536 - len(start) - 1) + "\r+3,B\r"
-    with patch.object(reading_lines, "CHUNK", 65_536):
+    with patch.object(rows_lines, "CHUNK", 65_536):
         assert brief(text) == [(2, ["+1", "A"]), (3, "row_too_long"), (4, ["+3", "B"])]
 
 
@@ -351,7 +353,7 @@ def test_memory_does_not_grow_with_the_file(line: bytes) -> None:
 
 def test_quotes_that_stay_open_cost_bounded_work() -> None:
     """Lines made so that each opens a quote the next ones keep open are read again a bounded number of times."""
-    with patch.object(reading_csv, "MAX_RECORD_LINES", 50), patch.object(reading_lines, "CHUNK", 512):
+    with patch.object(csv_rows, "MAX_RECORD_LINES", 50), patch.object(rows_lines, "CHUNK", 512):
         rows = rows_of("a,b\n" + 'a",x,"c\n' * 2_000)
     assert len(rows) == 2_000
     assert {row.error for row in rows} == {"row_quotes"}

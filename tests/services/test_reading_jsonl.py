@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.services import reading_lines
-from airflow_outreach_provider.services.reading import Row, read_jsonl
+from airflow_outreach_provider.services.rows import lines as rows_lines
+from airflow_outreach_provider.services.rows.jsonl_rows import read_jsonl
+from airflow_outreach_provider.services.rows.row import Row
 
 
 def rows_of(data: bytes | str) -> list[Row]:
@@ -42,7 +43,7 @@ def test_what_json_writes_is_read_back(
     """Every object written on a line comes back once with its line number, however encoded and cut."""
     text = "".join(json.dumps(item, ensure_ascii=ascii_only) + line_end for item in objects)
     step = 2 if line_end == "\n\n" else 1
-    with patch.object(reading_lines, "CHUNK", chunk):
+    with patch.object(rows_lines, "CHUNK", chunk):
         rows = rows_of(text.encode(encoding))
     assert rows == [Row(1 + at * step, item) for at, item in enumerate(objects)]
 

@@ -14,16 +14,16 @@ from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUn
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.contacts import ContactPage, TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
-from airflow_outreach_provider.services.limits import RejectLimit
-from airflow_outreach_provider.services.reading import read_list
-from airflow_outreach_provider.services.reconcile import Reconciled, judge, reconcile
-from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
-from airflow_outreach_provider.services.tally import Tally
+from airflow_outreach_provider.services.rows.open import read_list
+from airflow_outreach_provider.services.submit.limits import RejectLimit
+from airflow_outreach_provider.services.submit.reconcile import Reconciled, classify_contact, reconcile
+from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger_schema import leads
-from airflow_outreach_provider.store.reconciling import HeldLead
-from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.store.ledger.held import HeldLead
+from airflow_outreach_provider.store.ledger.runs import Owner
+from airflow_outreach_provider.store.ledger.tables import leads
 
 LOGIN = {"contacts_email": "me@example.com", "contacts_password": "a-password"}
 
@@ -103,7 +103,7 @@ LEAD = HeldLead(1, NUMBER, datetime(2026, 3, 1, tzinfo=UTC), has_payload=True, r
 
 def verdict(*numbers: object, total: int | None = 1, touched: str = "2026-03-01T00:00:00Z") -> str | None:
     rows = [{"_id": "c", "phoneNumber": number, "updatedAt": touched} for number in numbers]
-    finding = judge(LEAD, ContactPage(rows, None, total))
+    finding = classify_contact(LEAD, ContactPage(rows, None, total))
     return finding.state.value if finding else None
 
 

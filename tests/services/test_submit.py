@@ -21,17 +21,17 @@ from airflow_outreach_provider.core.errors import (
     StoreError,
     TooManyRejected,
 )
-from airflow_outreach_provider.core.outcomes import Answer, Outcome, judge
+from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome, classify_answer
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
-from airflow_outreach_provider.services import loop
-from airflow_outreach_provider.services.limits import RejectLimit
-from airflow_outreach_provider.services.reading import read_list
-from airflow_outreach_provider.services.reading_row import Row
+from airflow_outreach_provider.services.rows.open import read_list
+from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.runtime import loop
+from airflow_outreach_provider.services.submit.limits import RejectLimit
 from airflow_outreach_provider.store import suppressions
-from airflow_outreach_provider.store.ledger import Ledger
-from airflow_outreach_provider.store.ledger_housekeeping import purge_leads
+from airflow_outreach_provider.store.ledger.claims import Ledger
+from airflow_outreach_provider.store.ledger.housekeeping import purge_leads
 
 People = Callable[..., list[dict[str, object]]]
 
@@ -566,7 +566,7 @@ class Evening:
     async def __aexit__(self, *error: Any) -> None:
         await self.client.__aexit__(*error)
 
-    async def submit(self, body: bytes) -> Answer:
+    async def submit(self, body: bytes) -> SubmitAnswer:
         self.sent.append(self.clock.advance(seconds=1))
         return await self.client.submit(body)
 
@@ -689,9 +689,9 @@ def test_hostile_words_of_the_api_are_written_harmlessly(api: Any, people: Peopl
         async def __aexit__(self, *exc: object) -> None:
             pass
 
-        async def submit(self, body: bytes) -> Answer:
+        async def submit(self, body: bytes) -> SubmitAnswer:
             said = b'{"message": "\\u0000 \\ud800 +1 416 200 0001 \\u001b[2J", "success": false}'
-            return judge(422, said, now=datetime.now(UTC))
+            return classify_answer(422, said, now=datetime.now(UTC))
 
     got = api.send(people(5), client=Hostile())
     assert got.states == {"rejected": 5}
@@ -712,10 +712,10 @@ class Slow:
     async def __aexit__(self, *exc: object) -> None:
         pass
 
-    async def submit(self, body: bytes) -> Answer:
+    async def submit(self, body: bytes) -> SubmitAnswer:
         self.asked += 1
         await asyncio.sleep(30)
-        return Answer(Outcome.ACCEPTED, "accepted")
+        return SubmitAnswer(SubmitOutcome.ACCEPTED, "accepted")
 
 
 def test_a_cancelled_run_accounts_for_every_row(sqlite_api: Any, people: People) -> None:
@@ -743,7 +743,7 @@ def test_a_stopped_run_waits_a_moment_and_holds_what_did_not_answer(
 ) -> None:
     """stop() claims nothing more, waits for answers for some seconds, and holds what is still out."""
     api = sqlite_api
-    monkeypatch.setattr("airflow_outreach_provider.services.submit._GRACE_SECONDS", 0.3)
+    monkeypatch.setattr("airflow_outreach_provider.services.submit.run._GRACE_SECONDS", 0.3)
     client = Slow()
     run = api.make(people(100), client=client, window=8)
 
@@ -819,7 +819,7 @@ def test_a_store_that_is_away_for_a_moment_loses_no_row(
     sqlite_api: Any, people: People, monkeypatch: pytest.MonkeyPatch, when: set[int], after: bool
 ) -> None:
     """A turn of the ledger that fails, committed or not, is made good: all are sent, none is called another run's."""
-    monkeypatch.setattr("airflow_outreach_provider.services.submit._AWAY_SECONDS", 0.02)
+    monkeypatch.setattr("airflow_outreach_provider.services.submit.run._AWAY_SECONDS", 0.02)
     monkeypatch.setattr(Ledger, "turn", _failing(Ledger.turn, when=when, after=after))
     sqlite_api.sim.set_faults("latency=0.005")
     got = sqlite_api.send(people(80), window=8)
@@ -835,8 +835,8 @@ def test_a_store_that_stays_away_fails_the_run_and_the_rows_add_up(
     sqlite_api: Any, people: People, monkeypatch: pytest.MonkeyPatch, method: str, call: int
 ) -> None:
     """Whatever the ledger was doing: the run fails, its rows are counted, and the next try does the rest."""
-    monkeypatch.setattr("airflow_outreach_provider.services.submit._STORE_PATIENCE", 0.05)
-    monkeypatch.setattr("airflow_outreach_provider.services.submit._AWAY_SECONDS", 0.02)
+    monkeypatch.setattr("airflow_outreach_provider.services.submit.run._STORE_PATIENCE", 0.05)
+    monkeypatch.setattr("airflow_outreach_provider.services.submit.run._AWAY_SECONDS", 0.02)
     api = sqlite_api
     api.sim.set_faults("latency=0.005")
     rows = [*people(300), {"phone": "12"}, *people(300, 300), {"phone": "13"}]
@@ -930,10 +930,10 @@ def test_nothing_a_run_leaves_behind_names_a_person(sqlite_api: Any, status: int
     """The API echoes the lead in its answer: error, table, ledger, attempts and runs hold no whole number or address."""
 
     class Echo(Slow):
-        async def submit(self, body: bytes) -> Answer:
+        async def submit(self, body: bytes) -> SubmitAnswer:
             lead = json.loads(body)
             said = f"{lead['phoneNumber']} / {lead['phoneNumber'][1:]} / {lead['email']} is wrong"
-            return judge(status, json.dumps({"message": said}).encode(), now=datetime.now(UTC))
+            return classify_answer(status, json.dumps({"message": said}).encode(), now=datetime.now(UTC))
 
     rows = [{"phone": f"+1416{2_000_000 + n}", "email": f"jane.doe{n}@example.com"} for n in range(6)]
     got = sqlite_api.send([*rows, {"phone": "416 200 00 00 9"}], client=Echo(), patience=0.1, default_region="US",

@@ -20,15 +20,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from airflow_outreach_provider.core.errors import OutreachError
-from airflow_outreach_provider.core.outcomes import Answer, Fault, judge, judge_fault
+from airflow_outreach_provider.core.outcomes import Fault, SubmitAnswer, classify_answer, classify_fault
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.rules import LeadRules
-from airflow_outreach_provider.services.limits import RejectLimit
-from airflow_outreach_provider.services.reading import read_list
-from airflow_outreach_provider.services.submit import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.rows.open import read_list
+from airflow_outreach_provider.services.submit.limits import RejectLimit
+from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.migrate import upgrade
-from airflow_outreach_provider.store.runs import Owner
 
 PEOPLE = 12
 LEASE = timedelta(minutes=5)
@@ -74,18 +74,18 @@ class Mortal(Store):
 
 # What the API does with a submission: is the person texted, and what is answered.
 _NOW = datetime(2026, 7, 1, tzinfo=UTC)
-BEHAVIOURS: dict[str, tuple[bool, Answer]] = {
-    "ok": (True, judge(200, b'{"success":true,"data":{"contactId":"c"}}', now=_NOW)),
-    "lost": (True, judge_fault(Fault.DROPPED)),
-    "slow": (True, judge_fault(Fault.TIMEOUT)),
-    "html": (True, judge(200, b"<html>", now=_NOW)),
-    "failed": (False, judge(500, b"", now=_NOW)),
-    "failed late": (True, judge(500, b"", now=_NOW)),
-    "busy": (False, judge(429, b"", now=_NOW)),
-    "away": (False, judge_fault(Fault.REFUSED)),
-    "refused": (False, judge(422, b"", now=_NOW)),
-    "bad": (False, judge(400, b"", now=_NOW)),
-    "key": (False, judge(401, b"", now=_NOW)),
+BEHAVIOURS: dict[str, tuple[bool, SubmitAnswer]] = {
+    "ok": (True, classify_answer(200, b'{"success":true,"data":{"contactId":"c"}}', now=_NOW)),
+    "lost": (True, classify_fault(Fault.DROPPED)),
+    "slow": (True, classify_fault(Fault.TIMEOUT)),
+    "html": (True, classify_answer(200, b"<html>", now=_NOW)),
+    "failed": (False, classify_answer(500, b"", now=_NOW)),
+    "failed late": (True, classify_answer(500, b"", now=_NOW)),
+    "busy": (False, classify_answer(429, b"", now=_NOW)),
+    "away": (False, classify_fault(Fault.REFUSED)),
+    "refused": (False, classify_answer(422, b"", now=_NOW)),
+    "bad": (False, classify_answer(400, b"", now=_NOW)),
+    "key": (False, classify_answer(401, b"", now=_NOW)),
 }
 
 
@@ -101,7 +101,7 @@ class FakeClient:
     async def __aexit__(self, *exc: object) -> None:
         pass
 
-    async def submit(self, body: bytes) -> Answer:
+    async def submit(self, body: bytes) -> SubmitAnswer:
         await asyncio.sleep(0)
         if self.store.dead:
             await asyncio.Event().wait()

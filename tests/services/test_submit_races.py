@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from airflow_outreach_provider.core.errors import OutreachUnavailable
-from airflow_outreach_provider.services.reading import read_list
-from airflow_outreach_provider.services.reading_row import Row
+from airflow_outreach_provider.services.rows.open import read_list
+from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.store.engine import Store
 
 People = Callable[..., list[dict[str, object]]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_outreach_provider.services.tally import SeenHashes
+from airflow_outreach_provider.services.submit.tally import SeenHashes
 
 _KEYS = st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 50))
 

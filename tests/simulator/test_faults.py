@@ -15,7 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.simulator.faults import DEFAULT_VALUE, ApiEndpoint, Body, Cut, Fault, Kind
+from airflow_outreach_provider.simulator.faults import (
+    DEFAULT_VALUE,
+    ApiEndpoint,
+    Body,
+    Cut,
+    InjectedFault,
+    Kind,
+)
 
 PHONE = "+14165550123"
 
@@ -303,7 +310,7 @@ def test_a_change_of_faults_loses_no_count(client: Any, sim: Any) -> None:
 
 
 faults = st.builds(
-    Fault,
+    InjectedFault,
     kind=st.sampled_from([Kind.STATUS, Kind.HANG, Kind.LATENCY, Kind.RATE]),
     value=st.sampled_from([None, 200.0, 302.0, 503.0]),
     body=st.sampled_from([None, *Body]),
@@ -322,15 +329,15 @@ faults = st.builds(
 
 
 @given(faults)
-def test_a_fault_reads_back_from_its_text(fault: Fault) -> None:
+def test_a_fault_reads_back_from_its_text(fault: InjectedFault) -> None:
     """Text and value say the same."""
-    assert Fault.parse(str(fault)) == fault
+    assert InjectedFault.parse(str(fault)) == fault
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_each_kind_stands_alone(kind: Kind) -> None:
     """A kind without options is a fault with its default value."""
-    assert Fault.parse(str(kind)).value == DEFAULT_VALUE[kind]
+    assert InjectedFault.parse(str(kind)).value == DEFAULT_VALUE[kind]
 
 
 @pytest.mark.parametrize(
@@ -357,4 +364,4 @@ def test_each_kind_stands_alone(kind: Kind) -> None:
 def test_a_wrong_fault_is_explained(spec: str, says: str) -> None:
     """The error names the part that is wrong and what would be right."""
     with pytest.raises(ConfigurationError, match=says):
-        Fault.parse(spec)
+        InjectedFault.parse(spec)

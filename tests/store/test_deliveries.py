@@ -11,18 +11,24 @@ from typing import Any
 import pytest
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
-from airflow_outreach_provider.core.delivery_rules import Verdict
+from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.store import deliveries, deliveries_admin, deliveries_inbox, endpoints, inbox
-from airflow_outreach_provider.store.deliveries import Attempt
-from airflow_outreach_provider.store.deliveries_admin import Filter
-from airflow_outreach_provider.store.deliveries_claim import Claim, claim
-from airflow_outreach_provider.store.deliveries_plan import own, plan, ready
-from airflow_outreach_provider.store.endpoints import Release
+from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
+from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
+from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+from airflow_outreach_provider.store.deliveries.attempts import Attempt
+from airflow_outreach_provider.store.deliveries.claims import Claim, claim
+from airflow_outreach_provider.store.deliveries.endpoints import Release
+from airflow_outreach_provider.store.deliveries.plans import own, plan, ready
+from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekeeping
+from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.migrate import upgrade
-from airflow_outreach_provider.store.runs import Owner
 
 LEASE = timedelta(minutes=5)
 ROUTE = "crm"
@@ -54,11 +60,11 @@ def event(number: int, contact: str) -> ContactEvent:
 def arrive(store: Store, *contacts: str, first: int = 1) -> None:
     """One event of each contact, numbered from ``first``."""
     events = [event(number, contact) for number, contact in enumerate(contacts, first)]
-    inbox.append(store, [Incoming(each, each.to_json(), "[]") for each in events])
+    inbox_append.append(store, [Incoming(each, each.to_json(), "[]") for each in events])
 
 
 def take_in(store: Store, *routes: str) -> int:
-    return deliveries_inbox.fan_out(store, "c", inbox.read_new(store, "c"), routes or (ROUTE,))
+    return deliveries_fan_out.fan_out(store, "c", consumers.read_new(store, "c"), routes or (ROUTE,))
 
 
 def planned(store: Store, key: str = "run1", limit: int = 100) -> list[str] | None:
@@ -76,23 +82,28 @@ def claimed(
 
 
 def settle(store: Store, claim: Claim, state: DeliveryState, task: str = "t1") -> None:
-    verdict = Verdict.DELIVERED if state is DeliveryState.DELIVERED else Verdict.RETRY
+    verdict = DeliveryVerdict.DELIVERED if state is DeliveryState.DELIVERED else DeliveryVerdict.RETRY
     now = store.now()
     attempts = [Attempt(each.id, state, now, verdict, 200, 3, "why", "answer") for each in claim.mine]
-    deliveries.settle(store, attempts, Owner("dag", task))
+    deliveries_attempts.settle(store, attempts, Owner("dag", task))
 
 
 def states(store: Store) -> dict[str, str]:
-    return {row.event_id: row.state.value for row in deliveries_admin.list_deliveries(store, Filter())}
+    return {
+        row.event_id: row.state.value
+        for row in deliveries_redeliver.list_deliveries(store, RedeliveryFilter())
+    }
 
 
 def test_events_become_deliveries_and_are_acknowledged_at_once(store: Store) -> None:
     """After fan-out each event has one delivery a route, and the consumer has nothing left to read."""
     arrive(store, "a", "b")
     assert take_in(store, ROUTE, "slack") == 2
-    assert inbox.read_new(store, "c") == []
-    assert deliveries_admin.count(store, Filter()) == {"pending": 4}
-    assert deliveries_admin.count(store, Filter(route="slack", kinds=["call_ended"])) == {"pending": 2}
+    assert consumers.read_new(store, "c") == []
+    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"pending": 4}
+    assert deliveries_redeliver.count(store, RedeliveryFilter(route="slack", kinds=["call_ended"])) == {
+        "pending": 2
+    }
 
 
 def test_a_fan_out_that_dies_before_its_commit_changes_nothing(
@@ -100,14 +111,14 @@ def test_a_fan_out_that_dies_before_its_commit_changes_nothing(
 ) -> None:
     """Deliveries and acknowledgement stand or fall together; the next reader gets the events again."""
     arrive(store, "a", "b")
-    events = inbox.read_new(store, "c")
+    events = consumers.read_new(store, "c")
 
     def dies(*_: object, **__: object) -> None:
         raise RuntimeError("killed")
 
-    monkeypatch.setattr(deliveries_inbox, "record", dies)
+    monkeypatch.setattr(deliveries_fan_out, "record", dies)
     with pytest.raises(RuntimeError):
-        deliveries_inbox.fan_out(store, "c", events, [ROUTE])
+        deliveries_fan_out.fan_out(store, "c", events, [ROUTE])
     monkeypatch.undo()
     assert states(store) == {}
     assert take_in(store) == 2
@@ -116,11 +127,11 @@ def test_a_fan_out_that_dies_before_its_commit_changes_nothing(
 def test_two_readers_of_the_same_events_take_each_once(store: Store) -> None:
     """Of two sensors that read the same events at once, one takes them and the other finds none."""
     arrive(store, *"abcdef")
-    events = inbox.read_new(store, "c")
+    events = consumers.read_new(store, "c")
     counts: list[int] = []
 
     def take() -> None:
-        counts.append(deliveries_inbox.fan_out(store, "c", events, [ROUTE]))
+        counts.append(deliveries_fan_out.fan_out(store, "c", events, [ROUTE]))
 
     threads = [threading.Thread(target=take) for _ in range(4)]
     for thread in threads:
@@ -128,7 +139,7 @@ def test_two_readers_of_the_same_events_take_each_once(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert sorted(counts) == [0, 0, 0, 6]
-    assert deliveries_admin.count(store, Filter()) == {"pending": 6}
+    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"pending": 6}
 
 
 def test_a_replayed_event_is_delivered_again(store: Store) -> None:
@@ -137,8 +148,8 @@ def test_a_replayed_event_is_delivered_again(store: Store) -> None:
     take_in(store)
     claim = claimed(store, planned(store) or [])
     settle(store, claim, DeliveryState.DELIVERED)
-    deliveries.release(store, Owner("dag", "t1"), LEASE)
-    inbox.replay(store, "c", event_ids=["evt_1"])
+    deliveries_attempts.release(store, Owner("dag", "t1"), LEASE)
+    consumers.replay(store, "c", event_ids=["evt_1"])
     assert take_in(store) == 1
     assert planned(store, "run2") == ["evt_1"]
 
@@ -148,8 +159,8 @@ def test_an_event_that_was_not_replayed_is_not_delivered_again(store: Store) -> 
     arrive(store, "a")
     take_in(store)
     settle(store, claimed(store, planned(store) or []), DeliveryState.DELIVERED)
-    deliveries.release(store, Owner("dag", "t1"), LEASE)
-    assert deliveries_inbox.fan_out(store, "c2", inbox.read_new(store, "c2"), [ROUTE]) == 1
+    deliveries_attempts.release(store, Owner("dag", "t1"), LEASE)
+    assert deliveries_fan_out.fan_out(store, "c2", consumers.read_new(store, "c2"), [ROUTE]) == 1
     assert states(store) == {"evt_1": "delivered"}
     assert planned(store, "run2") is None
 
@@ -157,13 +168,13 @@ def test_an_event_that_was_not_replayed_is_not_delivered_again(store: Store) -> 
 def test_an_event_recognised_later_is_delivered_as_what_it_is(store: Store) -> None:
     """A route that was given it as unrecognised is given it once more, under its kind."""
     unknown = replace(event(1, "a"), kind=EventKind.UNRECOGNISED, contact=Contact())
-    inbox.append(store, [Incoming(unknown, unknown.to_json(), "[]")])
-    deliveries_inbox.fan_out(store, "c", inbox.read_new(store, "c", kinds=["unrecognised"]), [ROUTE])
+    inbox_append.append(store, [Incoming(unknown, unknown.to_json(), "[]")])
+    deliveries_fan_out.fan_out(store, "c", consumers.read_new(store, "c", kinds=["unrecognised"]), [ROUTE])
     settle(store, claimed(store, planned(store) or []), DeliveryState.DELIVERED)
-    deliveries.release(store, Owner("dag", "t1"), LEASE)
-    assert inbox.reparse(store, lambda _, __: event(1, "a")) == 1
+    deliveries_attempts.release(store, Owner("dag", "t1"), LEASE)
+    assert inbox_housekeeping.reparse(store, lambda _, __: event(1, "a")) == 1
     assert take_in(store) == 1
-    (row,) = deliveries_admin.list_deliveries(store, Filter())
+    (row,) = deliveries_redeliver.list_deliveries(store, RedeliveryFilter())
     assert (row.state, row.kind, row.label.split()[0]) == (DeliveryState.PENDING, "call_ended", "call_ended")
     assert planned(store, "run2") == ["evt_1"]
 
@@ -176,7 +187,7 @@ def test_replays_at_once_do_not_trip_over_each_other(store: Store) -> None:
 
     def replay() -> None:
         barrier.wait(10)
-        counts.append(inbox.replay(store, "c", kinds=["call_ended"]))
+        counts.append(consumers.replay(store, "c", kinds=["call_ended"]))
 
     threads = [threading.Thread(target=replay) for _ in range(4)]
     for thread in threads:
@@ -184,7 +195,7 @@ def test_replays_at_once_do_not_trip_over_each_other(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert counts == [200] * 4
-    assert len(inbox.read_new(store, "c")) == 200
+    assert len(consumers.read_new(store, "c")) == 200
 
 
 def test_a_plan_is_given_back_to_its_owner_and_to_nobody_else(store: Store) -> None:
@@ -230,7 +241,7 @@ def test_later_events_of_a_contact_wait_for_the_earlier_and_others_do_not(store:
     take_in(store)
     assert planned(store, "run2") == ["evt_3"]
     settle(store, first, DeliveryState.FAILED)
-    deliveries.release(store, Owner("dag", "t1"), timedelta(minutes=20))
+    deliveries_attempts.release(store, Owner("dag", "t1"), timedelta(minutes=20))
     clock.advance(minutes=10)
     assert planned(store, "run3") == ["evt_3"], "the first event of a still has tries, so its second waits"
     again = claimed(store, ["evt_1"])
@@ -250,7 +261,7 @@ def test_a_claim_keeps_others_out_but_not_a_later_try(store: Store, clock: Any) 
     assert other.busy_until == clock() + LEASE
     assert len(claimed(store, ids, "t1").mine) == 1
     clock.advance(minutes=3)
-    deliveries.renew(store, Owner("dag", "t1"), LEASE)
+    deliveries_attempts.renew(store, Owner("dag", "t1"), LEASE)
     clock.advance(minutes=3)
     assert claimed(store, ids, "t2").mine == []
     clock.advance(minutes=3)
@@ -325,14 +336,14 @@ def test_attempts_are_kept_with_the_task_that_made_them(store: Store) -> None:
     ids = planned(store) or []
     settle(store, claimed(store, ids), DeliveryState.FAILED)
     settle(store, claimed(store, ids), DeliveryState.DELIVERED)
-    (row,) = deliveries_admin.list_deliveries(store, Filter(states=[DeliveryState.DELIVERED]))
+    (row,) = deliveries_redeliver.list_deliveries(store, RedeliveryFilter(states=[DeliveryState.DELIVERED]))
     assert (row.tries, row.endpoint, row.delivered_at) == (2, "crm_conn", store.now())
-    attempts = deliveries_admin.attempts_of(store, row.id)
+    attempts = deliveries_redeliver.attempts_of(store, row.id)
     assert [(each.verdict, each.answer, each.task_id) for each in attempts] == [
         ("retry", "answer", "t1"),
         ("delivered", "answer", "t1"),
     ]
-    of_task = deliveries_admin.attempts_of_task(store, dag_id="dag", run_id="", task_id="t1")
+    of_task = deliveries_redeliver.attempts_of_task(store, dag_id="dag", run_id="", task_id="t1")
     assert [(each.event_id, attempt.id) for each, attempt in of_task] == [("evt_1", a.id) for a in attempts]
 
 
@@ -342,14 +353,18 @@ def test_dead_ones_are_revived_by_clear_or_redelivered_by_filter(store: Store) -
     take_in(store)
     ids = planned(store) or []
     settle(store, claimed(store, ids), DeliveryState.DEAD)
-    deliveries.release(store, Owner("dag", "t1"), LEASE)
+    deliveries_attempts.release(store, Owner("dag", "t1"), LEASE)
     assert claimed(store, ids).mine == []
     assert len(claimed(store, ids[:1], revive=True).mine) == 1
-    wanted = Filter(route=ROUTE, states=[DeliveryState.DEAD], since=store.now() - timedelta(hours=1))
-    assert deliveries_admin.count(store, wanted) == {"dead": 1}
-    assert deliveries_admin.redeliver(store, wanted) == 1
+    wanted = RedeliveryFilter(
+        route=ROUTE, states=[DeliveryState.DEAD], since=store.now() - timedelta(hours=1)
+    )
+    assert deliveries_redeliver.count(store, wanted) == {"dead": 1}
+    assert deliveries_redeliver.redeliver(store, wanted) == 1
     assert planned(store, "run2") == ["evt_2"]
-    assert deliveries_admin.redeliver(store, Filter(route=ROUTE)) == 0, "open ones are on their way already"
+    assert deliveries_redeliver.redeliver(store, RedeliveryFilter(route=ROUTE)) == 0, (
+        "open ones are on their way already"
+    )
 
 
 @pytest.mark.parametrize(
@@ -360,7 +375,7 @@ def test_held_deliveries_are_released_as_chosen(store: Store, release: Release, 
     arrive(store, "a", "b", "a")
     take_in(store)
     claimed(store, planned(store) or [])
-    deliveries.release(store, Owner("dag", "t1"), None)
+    deliveries_attempts.release(store, Owner("dag", "t1"), None)
     assert endpoints.disable(store, "crm_conn", reason="gone", by="test")
     assert not endpoints.disable(store, "crm_conn", reason="again", by="test")
     assert set(states(store).values()) == {"held"}
@@ -397,11 +412,11 @@ def test_purge_and_forget_remove_deliveries_with_their_attempts(store: Store, cl
     take_in(store)
     ids = planned(store) or []
     settle(store, claimed(store, ids[:1]), DeliveryState.DELIVERED)
-    (done,) = deliveries_admin.list_deliveries(store, Filter(states=[DeliveryState.DELIVERED]))
+    (done,) = deliveries_redeliver.list_deliveries(store, RedeliveryFilter(states=[DeliveryState.DELIVERED]))
     clock.advance(days=1)
-    assert deliveries_admin.purge(store, clock()) == 1
-    assert deliveries_admin.attempts_of(store, done.id) == []
-    assert deliveries_admin.forget(store, ["evt_2"]) == 1
+    assert deliveries_redeliver.purge(store, clock()) == 1
+    assert deliveries_redeliver.attempts_of(store, done.id) == []
+    assert deliveries_redeliver.forget(store, ["evt_2"]) == 1
     assert states(store) == {"evt_3": "pending"}
 
 
@@ -409,7 +424,7 @@ def test_the_work_to_do_is_found_through_the_index_of_open_deliveries(store: Sto
     """Looking for work reads an index that holds only open deliveries, however many have been delivered."""
     import sqlalchemy as sa
 
-    from airflow_outreach_provider.store.deliveries_plan import _free
+    from airflow_outreach_provider.store.deliveries.plans import _free
 
     query = _free([ROUTE], store.now()).limit(1).compile(store.engine, compile_kwargs={"literal_binds": True})
     with store.read() as connection:

@@ -18,10 +18,13 @@ from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming, read_event
 from airflow_outreach_provider.core.sources import SourceSettings
-from airflow_outreach_provider.store import inbox
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox_append import _append
-from airflow_outreach_provider.store.inbox_schema import inbox_events
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekeeping
+from airflow_outreach_provider.store.inbox import lists as inbox_lists
+from airflow_outreach_provider.store.inbox.append import _append
+from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.migrate import upgrade
 
 NOW = datetime(2026, 3, 25, 19, tzinfo=UTC)
@@ -57,7 +60,7 @@ def ids(events: Iterable[Any]) -> list[int]:
 
 
 def put(store: Store, *numbers: int, **more: Any) -> None:
-    inbox.append(store, [varda(number, **more) for number in numbers])
+    inbox_append.append(store, [varda(number, **more) for number in numbers])
 
 
 def seqs(events: Iterable[ContactEvent]) -> list[int]:
@@ -72,11 +75,13 @@ def test_an_event_comes_back_as_it_went_in(store: Store) -> None:
         '"name": "Jane Doe", "email": "jane@example.com", "phone": "+18005551234"}}}'
     ).encode()
     incoming = read_event(VARDA, body, {"X-Varda-Delivery": "d", "Ünï": "cødé"}, received_at=NOW)
-    assert inbox.append(store, [incoming]) == [inbox.Appended(incoming.event.id, duplicate=False)]
-    (event,) = inbox.load(store, [incoming.event.id])
+    assert inbox_append.append(store, [incoming]) == [
+        inbox_append.AppendResult(incoming.event.id, duplicate=False)
+    ]
+    (event,) = inbox_lists.load(store, [incoming.event.id])
     assert event == incoming.event
     assert event.data["content"] == 'Zoë � � 😀 " \\ 😀'
-    stored = inbox.show(store, event.id)
+    stored = inbox_lists.show(store, event.id)
     assert stored is not None
     assert (stored.body, json.loads(stored.headers)) == (
         body,
@@ -87,40 +92,40 @@ def test_an_event_comes_back_as_it_went_in(store: Store) -> None:
 def test_no_row_stops_reading(store: Store) -> None:
     """An event with a time of year 10000 or a body that nobody can read is handed out with all the others."""
     far = {"event": "call.ended", "timestamp": "9999-12-31T23:59:59.9999999Z", "data": {"id": 7}}
-    inbox.append(store, [read_event(VARDA, json.dumps(far).encode(), {}, received_at=NOW)])
+    inbox_append.append(store, [read_event(VARDA, json.dumps(far).encode(), {}, received_at=NOW)])
     put(store, 1, 2, 3)
     with store.write() as connection:
         change = sa.update(inbox_events).where(inbox_events.c.event_id == varda(1).event.id)
         connection.execute(change.values(occurred_at=253402300800000))
         change = sa.update(inbox_events).where(inbox_events.c.event_id == varda(2).event.id)
         connection.execute(change.values(body=b"\xff not JSON"))
-    assert [event.data and event.data["id"] for event in inbox.read_new(store, "c")] == [7, 1, None, 3]
-    assert len(inbox.list_events(store)) == 4
+    assert [event.data and event.data["id"] for event in consumers.read_new(store, "c")] == [7, 1, None, 3]
+    assert len(inbox_lists.latest_events(store)) == 4
 
 
 def test_duplicates_within_and_across_groups(store: Store) -> None:
     """A retry is answered as a duplicate under the same id and stored once, in one group or in two."""
-    first = inbox.append(store, [varda(1), varda(1), varda(2)])
+    first = inbox_append.append(store, [varda(1), varda(1), varda(2)])
     assert [each.duplicate for each in first] == [False, True, False]
-    again = inbox.append(store, [varda(2), varda(3), varda(1)])
+    again = inbox_append.append(store, [varda(2), varda(3), varda(1)])
     assert [each.duplicate for each in again] == [True, False, True]
     assert again[2].event_id == first[0].event_id
-    assert ids(inbox.read_new(store, "c")) == [1, 2, 3]
+    assert ids(consumers.read_new(store, "c")) == [1, 2, 3]
 
 
 def test_same_body_is_one_event_within_its_window(store: Store) -> None:
     """Without id and time, a repeated body is a retry for a while and a new event after that."""
-    (first,) = inbox.append(store, [supersend("a@b.ca")])
-    answers = inbox.append(
+    (first,) = inbox_append.append(store, [supersend("a@b.ca")])
+    answers = inbox_append.append(
         store, [supersend("a@b.ca", NOW + timedelta(minutes=14)), supersend("z@b.ca", NOW)]
     )
     assert [each.duplicate for each in answers] == [True, False]
     assert answers[0].event_id == first.event_id
     later = NOW + timedelta(minutes=15)
-    answers = inbox.append(store, [supersend("a@b.ca", later), supersend("a@b.ca", later)])
+    answers = inbox_append.append(store, [supersend("a@b.ca", later), supersend("a@b.ca", later)])
     assert [each.duplicate for each in answers] == [False, True]
     assert answers[0].event_id == answers[1].event_id != first.event_id
-    assert len(inbox.read_new(store, "c")) == 3
+    assert len(consumers.read_new(store, "c")) == 3
 
 
 def test_racing_retries_are_stored_once(store: Store) -> None:
@@ -128,12 +133,12 @@ def test_racing_retries_are_stored_once(store: Store) -> None:
     batches = [
         [varda(n) for n in range(5)] + [supersend(f"{n}@b.ca", NOW) for n in range(5)] for _ in range(6)
     ]
-    answers: list[inbox.Appended] = []
+    answers: list[inbox_append.AppendResult] = []
     barrier = threading.Barrier(len(batches))
 
     def run(batch: list[Incoming], turned: bool) -> None:
         barrier.wait()
-        answers.extend(inbox.append(store, batch[::-1] if turned else batch))
+        answers.extend(inbox_append.append(store, batch[::-1] if turned else batch))
 
     threads = [threading.Thread(target=run, args=(batch, i % 2 == 1)) for i, batch in enumerate(batches)]
     for thread in threads:
@@ -142,32 +147,32 @@ def test_racing_retries_are_stored_once(store: Store) -> None:
         thread.join(60)
     assert len(answers) == 60
     assert sum(not each.duplicate for each in answers) == 10
-    assert len(inbox.read_new(store, "c")) == 10
+    assert len(consumers.read_new(store, "c")) == 10
 
 
 def test_a_consumer_reads_again_until_it_acknowledges(store: Store) -> None:
     """Progress is per event: what is done never comes again, what is not done comes first."""
     put(store, 1, 2, 3)
-    events = inbox.read_new(store, "c")
+    events = consumers.read_new(store, "c")
     assert seqs(events) == sorted(seqs(events))
-    inbox.acknowledge(store, "c", [events[1].seq or 0])
+    consumers.acknowledge(store, "c", [events[1].seq or 0])
     put(store, 4)
-    assert ids(inbox.read_new(store, "c")) == [1, 3, 4]
-    assert ids(inbox.read_new(store, "c", limit=2)) == [1, 3]
-    inbox.acknowledge(store, "c", seqs(inbox.read_new(store, "c")))
-    inbox.acknowledge(store, "c", seqs(events))
-    assert inbox.read_new(store, "c") == []
+    assert ids(consumers.read_new(store, "c")) == [1, 3, 4]
+    assert ids(consumers.read_new(store, "c", limit=2)) == [1, 3]
+    consumers.acknowledge(store, "c", seqs(consumers.read_new(store, "c")))
+    consumers.acknowledge(store, "c", seqs(events))
+    assert consumers.read_new(store, "c") == []
 
 
 def test_consumers_do_not_see_each_other(store: Store) -> None:
     """Each consumer starts at the oldest event, or at once where asked, and has its own progress."""
     put(store, 1, 2)
-    inbox.acknowledge(store, "a", seqs(inbox.read_new(store, "a")))
-    assert inbox.read_new(store, "late", start="now") == []
+    consumers.acknowledge(store, "a", seqs(consumers.read_new(store, "a")))
+    assert consumers.read_new(store, "late", start="now") == []
     put(store, 3)
-    assert ids(inbox.read_new(store, "a")) == [3]
-    assert ids(inbox.read_new(store, "b")) == [1, 2, 3]
-    assert ids(inbox.read_new(store, "late")) == [3]
+    assert ids(consumers.read_new(store, "a")) == [3]
+    assert ids(consumers.read_new(store, "b")) == [1, 2, 3]
+    assert ids(consumers.read_new(store, "late")) == [3]
 
 
 def test_filters_in_sql_and_in_python(store: Store) -> None:
@@ -176,24 +181,24 @@ def test_filters_in_sql_and_in_python(store: Store) -> None:
     put(store, 1, 2)
     put(store, 3, 4, event="call.started")
     put(store, 5, event="call.started", source=other)
-    read = inbox.read_new(store, "c", source="varda_main", kinds=[EventKind.CALL_STARTED])
+    read = consumers.read_new(store, "c", source="varda_main", kinds=[EventKind.CALL_STARTED])
     assert ids(read) == [3, 4]
-    assert ids(inbox.read_new(store, "w", where=lambda event: event.data["id"] % 2 == 0)) == [2, 4]
-    inbox.acknowledge(store, "w", seqs(inbox.read_new(store, "w")))
-    assert inbox.read_new(store, "w") == []
+    assert ids(consumers.read_new(store, "w", where=lambda event: event.data["id"] % 2 == 0)) == [2, 4]
+    consumers.acknowledge(store, "w", seqs(consumers.read_new(store, "w")))
+    assert consumers.read_new(store, "w") == []
     with pytest.raises(ConfigurationError, match="no event kind 'replies'"):
-        inbox.read_new(store, "c", kinds=["replies"])
+        consumers.read_new(store, "c", kinds=["replies"])
     with pytest.raises(ConfigurationError, match="cannot be called"):
-        inbox.read_new(store, "")
+        consumers.read_new(store, "")
 
 
 def test_limit_with_a_selective_where(store: Store) -> None:
     """A limit counts what is handed out, however much is turned away before it."""
     put(store, *range(1, 1300))
-    rare = inbox.read_new(store, "c", where=lambda event: event.data["id"] % 100 == 0, limit=5)
+    rare = consumers.read_new(store, "c", where=lambda event: event.data["id"] % 100 == 0, limit=5)
     assert ids(rare) == [100, 200, 300, 400, 500]
-    inbox.acknowledge(store, "c", seqs(rare))
-    assert ids(inbox.read_new(store, "c", where=lambda event: event.data["id"] % 100 == 0)) == [
+    consumers.acknowledge(store, "c", seqs(rare))
+    assert ids(consumers.read_new(store, "c", where=lambda event: event.data["id"] % 100 == 0)) == [
         *range(600, 1300, 100)
     ]
 
@@ -202,86 +207,90 @@ def test_a_where_that_fails_loses_nothing(store: Store) -> None:
     """An error in where reaches the caller, and the events come again."""
     put(store, 1, 2)
     with pytest.raises(ZeroDivisionError):
-        inbox.read_new(store, "c", where=lambda event: 1 / 0 > 1)
-    assert ids(inbox.read_new(store, "c")) == [1, 2]
+        consumers.read_new(store, "c", where=lambda event: 1 / 0 > 1)
+    assert ids(consumers.read_new(store, "c")) == [1, 2]
 
 
 def test_unrecognised_only_for_those_who_ask(store: Store) -> None:
     """An unrecognised event goes to nobody by default; read again with success, it is new to everybody."""
     body = b'{"evnt": "call.ended"}'
     stored = read_event(VARDA, body, {"X-Varda-Delivery": "u"}, received_at=NOW)
-    inbox.append(store, [stored])
+    inbox_append.append(store, [stored])
     put(store, 1)
-    assert ids(inbox.read_new(store, "c")) == [1]
-    assert len(inbox.read_new(store, "odd", kinds=["unrecognised"])) == 1
-    inbox.acknowledge(store, "c", seqs(inbox.read_new(store, "c")))
+    assert ids(consumers.read_new(store, "c")) == [1]
+    assert len(consumers.read_new(store, "odd", kinds=["unrecognised"])) == 1
+    consumers.acknowledge(store, "c", seqs(consumers.read_new(store, "c")))
 
     def newer(event: ContactEvent, raw: bytes) -> ContactEvent | None:
         assert raw == body
         parsed = intake.parse(VARDA, {"event": "call.ended", "data": {"contact": {"id": 9}}})
         return intake.build(VARDA, parsed, event.id, event.received_at)
 
-    assert inbox.reparse(store, lambda event, raw: None) == 0
-    assert inbox.reparse(store, newer) == 1
-    (event,) = inbox.read_new(store, "c")
+    assert inbox_housekeeping.reparse(store, lambda event, raw: None) == 0
+    assert inbox_housekeeping.reparse(store, newer) == 1
+    (event,) = consumers.read_new(store, "c")
     assert (event.id, event.kind, event.contact.external_id) == (stored.event.id, "call_ended", "9")
-    assert inbox.read_new(store, "odd", kinds=["unrecognised"]) == []
+    assert consumers.read_new(store, "odd", kinds=["unrecognised"]) == []
 
 
 def test_replay(store: Store) -> None:
     """A replay brings back what a filter chose, for one consumer only, and says how many beforehand."""
     put(store, *range(1, 6))
     for consumer in ("c", "d"):
-        inbox.acknowledge(store, consumer, seqs(inbox.read_new(store, consumer)))
+        consumers.acknowledge(store, consumer, seqs(consumers.read_new(store, consumer)))
     put(store, 6)
     since = NOW + timedelta(seconds=4)
-    assert inbox.replay(store, "c", since=since, dry_run=True) == 2
-    assert inbox.read_new(store, "c", limit=0) == []
-    assert inbox.replay(store, "c", since=since) == 2
-    assert inbox.replay(store, "c", since=since) == 2
-    assert ids(inbox.read_new(store, "c")) == [4, 5, 6]
-    assert ids(inbox.read_new(store, "d")) == [6]
-    assert inbox.replay(store, "d", kinds=["replied"]) == 0
-    assert inbox.replay(store, "d", source="varda_main", until=NOW + timedelta(seconds=2)) == 1
+    assert consumers.replay(store, "c", since=since, dry_run=True) == 2
+    assert consumers.read_new(store, "c", limit=0) == []
+    assert consumers.replay(store, "c", since=since) == 2
+    assert consumers.replay(store, "c", since=since) == 2
+    assert ids(consumers.read_new(store, "c")) == [4, 5, 6]
+    assert ids(consumers.read_new(store, "d")) == [6]
+    assert consumers.replay(store, "d", kinds=["replied"]) == 0
+    assert consumers.replay(store, "d", source="varda_main", until=NOW + timedelta(seconds=2)) == 1
     with pytest.raises(ConfigurationError, match="did you mean 'c'"):
-        inbox.replay(store, "cc", since=since)
+        consumers.replay(store, "cc", since=since)
     with pytest.raises(ConfigurationError, match="nothing says"):
-        inbox.replay(store, "c")
+        consumers.replay(store, "c")
 
 
 def test_waiting_tells_without_handing_out(store: Store) -> None:
     """A doorbell sees what waits, hands nothing out, and passes what the filter turns away."""
-    assert inbox.waiting(store, "c").count == 0
+    assert consumers.waiting(store, "c").count == 0
     put(store, 1, 2)
     put(store, 3, event="call.started")
-    bell = inbox.waiting(store, "c", kinds=["call_started"])
+    bell = consumers.waiting(store, "c", kinds=["call_started"])
     assert bell.count == 1
-    assert inbox.waiting(store, "c", kinds=["call_started"]) == bell
-    assert ids(inbox.read_new(store, "c", kinds=["call_started"])) == [3]
-    assert inbox.waiting(store, "c", kinds=["call_started"]).count == 1
-    assert inbox.waiting(store, "c", kinds=["replied"]).count == 0
+    assert consumers.waiting(store, "c", kinds=["call_started"]) == bell
+    assert ids(consumers.read_new(store, "c", kinds=["call_started"])) == [3]
+    assert consumers.waiting(store, "c", kinds=["call_started"]).count == 1
+    assert consumers.waiting(store, "c", kinds=["replied"]).count == 0
     put(store, 4)
     put(store, 5, event="call.started")
-    doorbell = inbox.waiting(store, "c", kinds=["replied"], after=0)
-    assert (doorbell.count, inbox.waiting(store, "c", kinds=["replied"], after=doorbell.reached)) == (
+    doorbell = consumers.waiting(store, "c", kinds=["replied"], after=0)
+    assert (doorbell.count, consumers.waiting(store, "c", kinds=["replied"], after=doorbell.reached)) == (
         0,
         doorbell,
     )
-    assert inbox.waiting(store, "c", kinds=["call_started"], after=0).count == 2
-    assert ids(inbox.read_new(store, "c")) == [3, 4, 5], "a narrower doorbell passes nothing for its consumer"
-    inbox.acknowledge(store, "c", seqs(inbox.read_new(store, "c"))[1:])
-    (before,) = inbox.consumers(store)
+    assert consumers.waiting(store, "c", kinds=["call_started"], after=0).count == 2
+    assert ids(consumers.read_new(store, "c")) == [3, 4, 5], (
+        "a narrower doorbell passes nothing for its consumer"
+    )
+    consumers.acknowledge(store, "c", seqs(consumers.read_new(store, "c"))[1:])
+    (before,) = consumers.consumers(store)
     assert (before.name, before.pending, before.behind) == ("c", 1, 0)
 
 
 def test_listing_and_activity(store: Store) -> None:
     """Events are listed newest first, page by page, and each source tells what it sent last."""
     put(store, 1, 2, 3)
-    first = inbox.list_events(store, limit=2)
+    first = inbox_lists.latest_events(store, limit=2)
     assert ids(first) == [3, 2]
-    assert ids(inbox.list_events(store, before=first[-1].id)) == [1]
-    assert ids(inbox.list_events(store, kinds=["call_ended"], since=NOW + timedelta(seconds=3))) == [3]
-    activity = inbox.source_activity(store, ["varda_main", "never"])
+    assert ids(inbox_lists.latest_events(store, before=first[-1].id)) == [1]
+    assert ids(inbox_lists.latest_events(store, kinds=["call_ended"], since=NOW + timedelta(seconds=3))) == [
+        3
+    ]
+    activity = inbox_lists.source_activity(store, ["varda_main", "never"])
     assert list(activity) == ["varda_main"]
     assert activity["varda_main"].last_received_at == NOW + timedelta(seconds=3)
 
@@ -290,31 +299,33 @@ def test_retention_and_forgetting(store: Store) -> None:
     """Age and a person's wish remove events, and consumers go on without them."""
     put(store, 1, 2)
     put(store, 3, 4, contact={"email": "Jane@Example.com", "phone": "+14165550123"})
-    inbox.read_new(store, "c")
-    assert inbox.forget_contact(store, email="jane@example.com") == 2
-    assert inbox.forget_contact(store) == 0
-    first, _ = inbox.read_new(store, "c")
-    inbox.acknowledge(store, "c", seqs([first]))
-    assert inbox.purge_events(store, received_before=NOW + timedelta(seconds=3)) == 1, "2 is not acknowledged"
-    assert ids(inbox.read_new(store, "c")) == [2]
+    consumers.read_new(store, "c")
+    assert inbox_housekeeping.forget_contact(store, email="jane@example.com") == 2
+    assert inbox_housekeeping.forget_contact(store) == 0
+    first, _ = consumers.read_new(store, "c")
+    consumers.acknowledge(store, "c", seqs([first]))
+    assert inbox_housekeeping.purge_events(store, received_before=NOW + timedelta(seconds=3)) == 1, (
+        "2 is not acknowledged"
+    )
+    assert ids(consumers.read_new(store, "c")) == [2]
     put(store, 5)
-    assert ids(inbox.read_new(store, "c")) == [2, 5]
-    assert inbox.consumers(store)[0].pending == 2
-    assert inbox.forget_consumer(store, "c")
-    assert ids(inbox.read_new(store, "c")) == [2, 5]
+    assert ids(consumers.read_new(store, "c")) == [2, 5]
+    assert consumers.consumers(store)[0].pending == 2
+    assert consumers.forget_consumer(store, "c")
+    assert ids(consumers.read_new(store, "c")) == [2, 5]
 
 
 def test_what_a_consumer_has_not_read_is_not_purged(store: Store) -> None:
     """An acknowledged webhook is never lost: old events wait for a paused consumer until somebody removes it."""
     put(store, 1, 2)
-    inbox.acknowledge(store, "quick", seqs(inbox.read_new(store, "quick")))
-    inbox.read_new(store, "paused", limit=1)
+    consumers.acknowledge(store, "quick", seqs(consumers.read_new(store, "quick")))
+    consumers.read_new(store, "paused", limit=1)
     later = NOW + timedelta(days=400)
-    assert inbox.purge_events(store, received_before=later) == 0
-    assert inbox.needed_events(store, received_before=later) == 2
-    assert ids(inbox.read_new(store, "paused")) == [1, 2]
-    inbox.forget_consumer(store, "paused")
-    assert inbox.purge_events(store, received_before=later) == 2
+    assert inbox_housekeeping.purge_events(store, received_before=later) == 0
+    assert inbox_housekeeping.needed_events(store, received_before=later) == 2
+    assert ids(consumers.read_new(store, "paused")) == [1, 2]
+    consumers.forget_consumer(store, "paused")
+    assert inbox_housekeeping.purge_events(store, received_before=later) == 2
 
 
 def test_two_readers_of_one_consumer_lose_nothing(store: Store) -> None:
@@ -326,9 +337,9 @@ def test_two_readers_of_one_consumer_lose_nothing(store: Store) -> None:
     def run() -> None:
         barrier.wait()
         for _ in range(20):
-            events = inbox.read_new(store, "c", limit=50)
+            events = consumers.read_new(store, "c", limit=50)
             seen.update(ids(events))
-            inbox.acknowledge(store, "c", seqs(events[:20]))
+            consumers.acknowledge(store, "c", seqs(events[:20]))
 
     threads = [threading.Thread(target=run) for _ in range(3)]
     for thread in threads:
@@ -336,7 +347,7 @@ def test_two_readers_of_one_consumer_lose_nothing(store: Store) -> None:
     for thread in threads:
         thread.join(60)
     assert len(seen) == 200
-    assert inbox.read_new(store, "c") == []
+    assert consumers.read_new(store, "c") == []
 
 
 @pytest.mark.postgres
@@ -351,17 +362,17 @@ def test_a_late_commit_is_never_skipped(postgres_url: str) -> None:
         transaction = slow.begin()
         _append(slow, [varda(1)])
         put(store, 2)
-        events = inbox.read_new(store, "c")
+        events = consumers.read_new(store, "c")
         assert ids(events) == [2], "an open transaction holds nobody back"
-        inbox.acknowledge(store, "c", seqs(events))
+        consumers.acknowledge(store, "c", seqs(events))
         put(store, 3)
-        assert ids(inbox.read_new(store, "c")) == [3]
+        assert ids(consumers.read_new(store, "c")) == [3]
         transaction.commit()
     row_ids = sa.select(inbox_events.c.row_id).order_by(inbox_events.c.seq)
     with store.read() as connection:
         assert connection.execute(row_ids).scalars().first() == 2
-    assert ids(inbox.read_new(store, "c")) == [3, 1]
-    assert ids(inbox.read_new(store, "other")) == [2, 3, 1]
+    assert ids(consumers.read_new(store, "c")) == [3, 1]
+    assert ids(consumers.read_new(store, "other")) == [2, 3, 1]
     store.close()
 
 
@@ -384,9 +395,9 @@ def test_readers_and_writers_on_postgresql_at_once(postgres_url: str) -> None:
         writer.start()
     seen: list[int] = []
     while any(writer.is_alive() for writer in writers) or len(seen) < 600:
-        events = inbox.read_new(store, "c")
+        events = consumers.read_new(store, "c")
         seen += ids(events)
-        inbox.acknowledge(store, "c", seqs(events))
+        consumers.acknowledge(store, "c", seqs(events))
         done.wait(0.005)
         if not any(writer.is_alive() for writer in writers) and not events:
             break
@@ -402,7 +413,7 @@ def test_a_store_that_is_away_is_a_store_error(store: Store) -> None:
     _rename(store, "inbox_events", "elsewhere")
     try:
         with pytest.raises(StoreError):
-            inbox.append(store, [varda(1)])
+            inbox_append.append(store, [varda(1)])
     finally:  # the next test has the same schema
         _rename(store, "elsewhere", "inbox_events")
 
@@ -436,13 +447,13 @@ def test_reading_law(sqlite_store: Store, steps: list[tuple[str, int]]) -> None:
             put(sqlite_store, number)
             stored += [] if number in stored else [number]
         elif step == "read":
-            read = inbox.read_new(sqlite_store, "c", limit=number)
+            read = consumers.read_new(sqlite_store, "c", limit=number)
             assert ids(read) == [each for each in stored if each not in done][:number]
         elif step == "ack":
-            inbox.acknowledge(sqlite_store, "c", seqs(read[:number]))
+            consumers.acknowledge(sqlite_store, "c", seqs(read[:number]))
             done.update(ids(read[:number]))
-        elif inbox.consumers(sqlite_store):
+        elif consumers.consumers(sqlite_store):
             since = NOW + timedelta(seconds=number)
-            inbox.replay(sqlite_store, "c", since=since)
+            consumers.replay(sqlite_store, "c", since=since)
             done = {each for each in done if each < number}
-    assert ids(inbox.read_new(sqlite_store, "c")) == [each for each in stored if each not in done]
+    assert ids(consumers.read_new(sqlite_store, "c")) == [each for each in stored if each not in done]

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState, RunState
-from airflow_outreach_provider.store import runs
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger import Entry, Ledger, Settlement
-from airflow_outreach_provider.store.runs import Owner
+from airflow_outreach_provider.store.ledger import runs
+from airflow_outreach_provider.store.ledger.claims import Entry, Ledger, Settlement
+from airflow_outreach_provider.store.ledger.runs import Owner
 
 LEASE = timedelta(seconds=300)
 L = LeadState
@@ -442,9 +442,9 @@ def test_supersede_and_claim_at_once_leave_nothing_to_a_zombie(store: Store) -> 
 _CLAIMANT = """
 import json, sys
 from datetime import timedelta
-from airflow_outreach_provider.store import runs
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger import Ledger
+from airflow_outreach_provider.store.ledger import runs
+from airflow_outreach_provider.store.ledger.claims import Ledger
 url, owner, ids = json.loads(sys.argv[1])
 store = Store(url)
 run = runs.start(store, runs.Owner(owner), campaign="c", source="", lease=timedelta(seconds=300)).run_id

@@ -7,9 +7,9 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.states import LeadState
-from airflow_outreach_provider.store import runs
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger import Entry, Ledger, Settlement
+from airflow_outreach_provider.store.ledger import runs
+from airflow_outreach_provider.store.ledger.claims import Entry, Ledger, Settlement
 
 
 def _ledger(store: Store, owner: str) -> Ledger:

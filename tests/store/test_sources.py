@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from airflow_outreach_provider.store import sources
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.sources import Refusal
+from airflow_outreach_provider.store.inbox import sources
+from airflow_outreach_provider.store.inbox.sources import Refusal
 
 
 def test_a_source_is_on_until_it_is_switched_off(store: Store) -> None:

@@ -12,12 +12,14 @@ from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKi
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.opt_outs import OptOut
 from airflow_outreach_provider.core.states import LeadState
-from airflow_outreach_provider.services.housekeeping import purge
-from airflow_outreach_provider.store import audit, inbox, migrate, suppressions
+from airflow_outreach_provider.services.actions import purge
+from airflow_outreach_provider.store import audit, migrate, suppressions
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger import Entry, Ledger
-from airflow_outreach_provider.store.runs import Owner, start
-from airflow_outreach_provider.store.views_leads import lead_story
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.inbox import lists as inbox_lists
+from airflow_outreach_provider.store.ledger.claims import Entry, Ledger
+from airflow_outreach_provider.store.ledger.lists import lead_story
+from airflow_outreach_provider.store.ledger.runs import Owner, start
 
 NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
 MEXICO, OLD_MEXICO = "+525512345678", "+5215512345678"
@@ -190,7 +192,7 @@ def say(
     event = ContactEvent(
         f"evt_{number:032}", "sms", "tether", "message.received", kind, at, NOW, Contact(phone="+14165550101")
     )
-    inbox.append(store, [Incoming(event, event.to_json(), "[]", opt_out=said)])
+    inbox_append.append(store, [Incoming(event, event.to_json(), "[]", opt_out=said)])
 
 
 STOP = OptOut((OLD_MEXICO,), (hash_email(JANE),), by_stop_word=True)
@@ -237,20 +239,20 @@ def test_an_unsubscribe_is_on_the_list_with_its_event_or_neither_is(store: Store
     event = ContactEvent("evt_" + "a" * 32, "crm", "supersend", "unsubscribe", EventKind.UNSUBSCRIBED, NOW, NOW,
                          Contact(phone=OLD_MEXICO, email=JANE))  # fmt: skip
     incoming = Incoming(event, event.to_json(), "[]")
-    inbox.append(store, [incoming])
+    inbox_append.append(store, [incoming])
     rows = suppressions.entries(store).rows
     assert {(row.phone, row.reason, row.source, row.campaign) for row in rows} == {
         (OLD_MEXICO, "unsubscribed", f"event {event.id} of crm", ""),
         (suppressions.EMAIL + hash_email(JANE), "unsubscribed", f"event {event.id} of crm", ""),
     }
     suppressions.remove(store, [row.phone for row in rows], actor="me")
-    inbox.append(store, [incoming])
+    inbox_append.append(store, [incoming])
     assert listed(store) == [], "taken off by a person, and not put back by the platform's retry"
     with store.write() as connection:
         connection.execute(sa.text("DELETE FROM inbox_events"))
         connection.execute(sa.text("ALTER TABLE suppressions RENAME TO away"))
     with pytest.raises(Exception, match="suppressions"):
-        inbox.append(store, [incoming])
+        inbox_append.append(store, [incoming])
     with store.write() as connection:
         connection.execute(sa.text("ALTER TABLE away RENAME TO suppressions"))
-    assert inbox.load(store, [event.id]) == []
+    assert inbox_lists.load(store, [event.id]) == []

@@ -9,12 +9,12 @@ import pytest
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.states import LeadState
-from airflow_outreach_provider.store import views_paging
-from airflow_outreach_provider.store.deliveries_schema import deliveries
+from airflow_outreach_provider.store import paging
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, every_delivery
+from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger_schema import leads
-from airflow_outreach_provider.store.views_deliveries import DeliveryFilter, every_delivery
-from airflow_outreach_provider.store.views_leads import LeadFilter, every_lead, list_leads
+from airflow_outreach_provider.store.ledger.lists import LeadFilter, every_lead, list_leads
+from airflow_outreach_provider.store.ledger.tables import leads
 
 NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
 STATES = [state.value for state in LeadState]
@@ -44,7 +44,7 @@ def test_walking_the_leads_meets_each_match_once(
     filled: Store, monkeypatch: pytest.MonkeyPatch, depth: int, campaign: str | None, reason: str | None
 ) -> None:
     """The pages of a filter together are its matches, none twice, also where the search stops on the way."""
-    monkeypatch.setattr(views_paging, "DEPTH", depth)
+    monkeypatch.setattr(paging, "DEPTH", depth)
     for state in (None, *LeadState):
         found = [
             row.id
@@ -69,7 +69,7 @@ def test_walking_the_deliveries_meets_each_match_once(
     filled: Store, monkeypatch: pytest.MonkeyPatch, depth: int, route: str | None, endpoint: str | None
 ) -> None:
     """The same for deliveries."""
-    monkeypatch.setattr(views_paging, "DEPTH", depth)
+    monkeypatch.setattr(paging, "DEPTH", depth)
     for state in (None, *DeliveryState):
         found = [
             row.id

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from airflow_outreach_provider.store import views_paging
+from airflow_outreach_provider.store import paging
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.overview import Overview, overview
 from airflow_outreach_provider.store.schema import to_ms
-from airflow_outreach_provider.store.views_overview import Overview, overview
 
 
 def fill(store: Store, sql: str, **values: object) -> None:
@@ -41,10 +41,10 @@ def attempts(store: Store, at: datetime, verdict: str, count: int) -> None:
 
 def test_failures_are_never_drawn_as_successes(store: Store, hour: datetime) -> None:
     """An hour of nothing but failures has no good part, however many there are."""
-    attempts(store, hour, "retry", 3 * views_paging.EXACT_UP_TO)
+    attempts(store, hour, "retry", 3 * paging.EXACT_UP_TO)
     good, failed = bar(overview(store), "delivery_hours", hour)
     assert good == 0
-    assert failed == pytest.approx(3 * views_paging.EXACT_UP_TO, rel=0.02)
+    assert failed == pytest.approx(3 * paging.EXACT_UP_TO, rel=0.02)
 
 
 def test_a_mixed_hour_keeps_its_share(store: Store, hour: datetime) -> None:

@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.intake import read_event
 from airflow_outreach_provider.core.sources import SourceSettings
-from airflow_outreach_provider.services.poll import PollResult
-from airflow_outreach_provider.store import inbox, sources
+from airflow_outreach_provider.services.events.poll import PollResult
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.inbox import consumers, sources
 from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.triggers import outreach as module
 from airflow_outreach_provider.triggers.outreach import ContactEventTrigger
@@ -33,7 +34,7 @@ def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 def put(store: Store, number: int, event: str = "message.received") -> None:
     body = json.dumps({"event": event, "id": number, "phoneNumber": "+14165550123"}).encode()
-    inbox.append(
+    inbox_append.append(
         store, [read_event(SourceSettings("src", "tether"), body, {}, received_at=datetime.now(UTC))]
     )
 
@@ -61,7 +62,7 @@ def test_rings_for_each_newer_event_and_takes_nothing(store: Store) -> None:
         {"status": "waiting", "consumer": "crm", "count": number, "newest": number} for number in (1, 2, 3)
     ]
     assert "4165550123" not in str(found)
-    assert len(inbox.read_new(store, "crm")) == 3
+    assert len(consumers.read_new(store, "crm")) == 3
 
 
 def test_a_restarted_doorbell_rings_again(store: Store) -> None:
@@ -78,7 +79,7 @@ def test_rings_again_while_something_waits(store: Store, monkeypatch: pytest.Mon
     put(store, 1)
     trigger = ContactEventTrigger("crm", poll_interval=0.02)
     assert [each["newest"] for each in asyncio.run(rings(trigger, 3, lambda number: None))] == [1, 1, 1]
-    inbox.acknowledge(store, "crm", [event.seq or 0 for event in inbox.read_new(store, "crm")])
+    consumers.acknowledge(store, "crm", [event.seq or 0 for event in consumers.read_new(store, "crm")])
 
     async def silence() -> None:
         async with asyncio.timeout(0.4):
@@ -153,7 +154,7 @@ def test_a_source_that_is_switched_off_is_not_polled(store: Store, monkeypatch: 
         read.append(source.name)
         return PollResult(0, 0, 0, True, datetime.now(UTC))
 
-    monkeypatch.setattr("airflow_outreach_provider.services.poll.poll_contacts", poll)
+    monkeypatch.setattr("airflow_outreach_provider.services.events.poll.poll_contacts", poll)
     put(store, 1)
     trigger = ContactEventTrigger("crm", source="list", poll_contacts_every=60)
     sources.disable(store, "list", reason="maintenance", by="me")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_outreach_provider.store import ledger_schema as t
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger import tables as t
 
 XSS = "<script>window.pwned=1</script><img src=x onerror=window.pwned=1>'\"{{7*7}}"
 PHONE = "+14165550123"

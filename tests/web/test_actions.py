@@ -15,9 +15,14 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.store import audit, deliveries_admin, deliveries_inbox, endpoints, inbox
-from airflow_outreach_provider.store.deliveries_admin import Filter
+from airflow_outreach_provider.store import audit
+from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
+from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.inbox import consumers
 
 Site = Callable[..., Any]
 ACTION = {"X-Outreach-Action": "1"}
@@ -46,8 +51,8 @@ def events(store: Store) -> list[str]:
         )
         for n in range(3)
     ]
-    inbox.append(store, [Incoming(each, each.to_json(), "[]") for each in made])
-    deliveries_inbox.fan_out(store, "crm", inbox.read_new(store, "crm"), ["crm"])
+    inbox_append.append(store, [Incoming(each, each.to_json(), "[]") for each in made])
+    deliveries_fan_out.fan_out(store, "crm", consumers.read_new(store, "crm"), ["crm"])
     return [each.id for each in made]
 
 
@@ -66,22 +71,22 @@ def test_redeliver(site: Site, store: Store, events: list[str]) -> None:
     put(store, DeliveryState.DEAD)
     editor = site("OP")
     assert act(editor, "actions/redeliver", route="crm")["count"] == 3
-    assert deliveries_admin.count(store, Filter(states=[DeliveryState.DEAD]))["dead"] == 3
-    one = deliveries_admin.list_deliveries(store, Filter(), limit=1)[0].id
+    assert deliveries_redeliver.count(store, RedeliveryFilter(states=[DeliveryState.DEAD]))["dead"] == 3
+    one = deliveries_redeliver.list_deliveries(store, RedeliveryFilter(), limit=1)[0].id
     assert act(editor, "actions/redeliver", ids=[one], go=True)["count"] == 1
     assert act(editor, "actions/redeliver", route="crm", go=True)["count"] == 2
     assert last(store) == ("the OP", "redeliver", 2, "done")
-    assert deliveries_admin.count(store, Filter(states=[DeliveryState.PENDING]))["pending"] == 3
+    assert deliveries_redeliver.count(store, RedeliveryFilter(states=[DeliveryState.PENDING]))["pending"] == 3
 
 
 def test_replay(site: Site, store: Store, events: list[str]) -> None:
     """A consumer reads again what a person chose."""
     editor = site("OP")
-    assert inbox.read_new(store, "crm") == []
+    assert consumers.read_new(store, "crm") == []
     assert act(editor, "actions/replay", consumer="crm", source="varda")["count"] == 3
-    assert inbox.read_new(store, "crm") == []
+    assert consumers.read_new(store, "crm") == []
     assert act(editor, "actions/replay", consumer="crm", event_ids=events[:2], go=True)["count"] == 2
-    assert {event.id for event in inbox.read_new(store, "crm")} == set(events[:2])
+    assert {event.id for event in consumers.read_new(store, "crm")} == set(events[:2])
     assert last(store)[:3] == ("the OP", "replay", 2)
 
 
@@ -96,7 +101,7 @@ def test_disable_and_enable(site: Site, store: Store, events: list[str], release
     assert act(editor, "endpoints/crm/enable", release=release)["count"] == 3
     assert act(editor, "endpoints/crm/enable", release=release, go=True)["done"]
     assert endpoints.status(store, "crm").disabled_at is None
-    assert deliveries_admin.count(store, Filter()).get("pending", 0) == pending
+    assert deliveries_redeliver.count(store, RedeliveryFilter()).get("pending", 0) == pending
     assert last(store)[1] == "enable endpoint"
 
 

@@ -17,9 +17,13 @@ from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.receiver.source_state import READ_EVERY_SECONDS, WRITE_EVERY_SECONDS
-from airflow_outreach_provider.store import audit, deliveries_admin, deliveries_inbox, inbox
-from airflow_outreach_provider.store.deliveries_admin import Filter
+from airflow_outreach_provider.store import audit
+from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
+from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.inbox import consumers
 
 Site = Callable[..., Any]
 NewLead = Callable[..., int]
@@ -44,7 +48,7 @@ def event(store: Store, name: str, body: bytes | None = None, **fields: Any) -> 
         id=name, source="src", platform="varda", occurred_at=now, received_at=now, **{**values, **fields}
     )
     headers = json.dumps([["Content-Type", "application/json"], ["X-Name", "Jane Roe"]])
-    inbox.append(store, [Incoming(made, body or made.to_json(), headers)])
+    inbox_append.append(store, [Incoming(made, body or made.to_json(), headers)])
     return name
 
 
@@ -71,7 +75,7 @@ def test_every_button_of_a_page_works_as_it_is_rendered(
     """What a button carries is accepted by the action it names, and counts what the page shows."""
     lead()
     event(store, "evt_1")
-    deliveries_inbox.fan_out(store, "crm", inbox.read_new(store, "crm"), ["crm"])
+    deliveries_fan_out.fan_out(store, "crm", consumers.read_new(store, "crm"), ["crm"])
     with store.write() as connection:
         connection.execute(sa.text("UPDATE deliveries SET state = 'dead'"))
     editor = site("OP")
@@ -88,7 +92,7 @@ def test_every_button_of_a_page_works_as_it_is_rendered(
 def test_only_a_filter_brings_the_button_for_what_is_filtered(site: Site, store: Store) -> None:
     """A page number is no filter: nothing offers to redeliver everything by accident."""
     event(store, "evt_1")
-    deliveries_inbox.fan_out(store, "crm", inbox.read_new(store, "crm"), ["crm"])
+    deliveries_fan_out.fan_out(store, "crm", consumers.read_new(store, "crm"), ["crm"])
     editor = site("OP")
     for path in ("deliveries?cursor=5", "deliveries?x=1", "events?cursor=9-9"):
         assert "filtered" not in editor.get(f"{BASE}/{path}").text, path
@@ -170,7 +174,7 @@ def test_what_people_wrote_is_hidden_until_somebody_asks(site: Site, store: Stor
         "ok": True,
     }
     event(store, "evt_1", json.dumps(body).encode(), type="call +1 416 555 0123", campaign_id="j@example.com")
-    deliveries_inbox.fan_out(store, "crm", inbox.read_new(store, "crm"), ["crm"])
+    deliveries_fan_out.fan_out(store, "crm", consumers.read_new(store, "crm"), ["crm"])
     answer = json.dumps({"error": "invalid", "name": "Jane Roe", "mail": "jane\u0040example.com"})
     with store.write() as connection:
         row = connection.execute(sa.text("SELECT id FROM deliveries")).scalar()
@@ -224,7 +228,7 @@ def test_events_made_by_a_dag_are_shown_without_a_dead_link(site: Site, store: S
                     "VALUES ('evt_made', 'crm', 'l', 'replied', 'replied', :p, 'dead', 0, 0)"),
             {"p": json.dumps({"type": "made", "data": {"name": "Jane"}})},
         )  # fmt: skip
-    row = deliveries_admin.list_deliveries(store, Filter(states=[DeliveryState.DEAD]))[0].id
+    row = deliveries_redeliver.list_deliveries(store, RedeliveryFilter(states=[DeliveryState.DEAD]))[0].id
     for path in ("deliveries", f"deliveries/{row}"):
         page = site("OP").get(f"{BASE}/{path}").text
         assert "/events/evt_made" not in page

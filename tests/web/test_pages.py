@@ -11,7 +11,7 @@ import pytest
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import audit, suppressions
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.views_leads import LeadFilter, lead_story, list_leads
+from airflow_outreach_provider.store.ledger.lists import LeadFilter, lead_story, list_leads
 
 PHONE = "+14165550123"
 ACTION = {"X-Outreach-Action": "1"}

@@ -18,12 +18,12 @@ from airflow_outreach_provider.core.errors import ConfigurationError, TooManyRej
 from airflow_outreach_provider.core.workflows.problems import WorkflowErrors
 from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.workflows.explaining import explain_workflow
+from airflow_outreach_provider.workflows.explain import explain_workflow
 from airflow_outreach_provider.workflows.files import load_files
 from airflow_outreach_provider.workflows.lint_connections import check_functions
 from airflow_outreach_provider.workflows.lint_data import check_data
-from airflow_outreach_provider.workflows.planning import plan_workflow
-from airflow_outreach_provider.workflows.starting import write_starter
+from airflow_outreach_provider.workflows.plan import plan_workflow
+from airflow_outreach_provider.workflows.scaffold import write_starter
 
 
 def test_the_starter_runs_in_the_simulator_as_it_is(

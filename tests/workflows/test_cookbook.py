@@ -24,8 +24,8 @@ from airflow_outreach_provider.core.workflows.loading import load_texts
 from airflow_outreach_provider.core.workflows.schema import workflow_schema
 from airflow_outreach_provider.core.workflows.yaml_source import read_yaml
 from airflow_outreach_provider.simulator.process import RunningSimulator
-from airflow_outreach_provider.store import inbox
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
 
 DOCS = Path(airflow_outreach_provider.__file__).parent / "docs"
 RECIPES = dict(
@@ -247,7 +247,7 @@ def _event(number: int, kind: EventKind, data: Any = None, phone: str = ADA) -> 
 
 
 def _arrive(store: Store, *events: ContactEvent) -> None:
-    inbox.append(store, [Incoming(each, each.to_json(), "[]") for each in events])
+    inbox_append.append(store, [Incoming(each, each.to_json(), "[]") for each in events])
 
 
 def _at_any_hour(text: str) -> str:

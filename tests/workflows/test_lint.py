@@ -17,7 +17,7 @@ from airflow_outreach_provider.core.workflows.yaml_source import read_yaml
 from airflow_outreach_provider.workflows.files import load_files
 from airflow_outreach_provider.workflows.lint import CLEAN, MISTAKES, UNUSABLE, lint
 from airflow_outreach_provider.workflows.lint_connections import Connections, check_connections
-from airflow_outreach_provider.workflows.starting import SCHEMA_FILE, write_starter
+from airflow_outreach_provider.workflows.scaffold import SCHEMA_FILE, write_starter
 
 GOOD = "lead_syncs:\n  a:\n    leads: {csv: a.csv}\n"
 BAD = "lead_syncs:\n  b:\n    leeds: {csv: a.csv}\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
-from airflow_outreach_provider.core.expression_parser import did_you_mean
+from airflow_outreach_provider.core.expressions.parser import did_you_mean
 
 # Airflow's documented template variables, "Templates reference", 3.3.
 NAMES = frozenset(

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from airflow_outreach_provider.core.expression_parser import did_you_mean
-from airflow_outreach_provider.core.expressions import EVENT, ExpressionError, compile_value
+from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value
+from airflow_outreach_provider.core.expressions.parser import did_you_mean
+from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.core.workflows.models import NESTED_TARGETS, Deliver, LeadSource, Section
 from airflow_outreach_provider.core.workflows.problems import Path
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS

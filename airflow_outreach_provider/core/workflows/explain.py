@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from airflow_outreach_provider.core.expression_parser import did_you_mean
+from airflow_outreach_provider.core.expressions.parser import did_you_mean
 from airflow_outreach_provider.core.workflows.fields import MISTAKE, kind_of
 from airflow_outreach_provider.core.workflows.models import Section
 from airflow_outreach_provider.core.workflows.problems import Path, Problem

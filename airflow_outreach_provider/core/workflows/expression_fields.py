@@ -8,13 +8,8 @@ from typing import Annotated, Any
 from pydantic_core import PydanticCustomError
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.expressions import (
-    EVENT,
-    ROW,
-    ExpressionError,
-    compile_value,
-    compile_where,
-)
+from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value, compile_where
+from airflow_outreach_provider.core.expressions.scope import EVENT, ROW
 from airflow_outreach_provider.core.leads import check_target
 from airflow_outreach_provider.core.workflows.fields import TEXT_SCHEMA, annotated, mistake, text
 

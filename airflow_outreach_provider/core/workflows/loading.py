@@ -8,13 +8,13 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from airflow_outreach_provider.core.expression_parser import did_you_mean
+from airflow_outreach_provider.core.expressions.parser import did_you_mean
 from airflow_outreach_provider.core.workflows.checks import CHECKS, Finding, empty_values
 from airflow_outreach_provider.core.workflows.explain import explain
 from airflow_outreach_provider.core.workflows.fields import NAME, kind_of
 from airflow_outreach_provider.core.workflows.models import (
     SECTION_MODELS,
-    AirflowKnobs,
+    DagSettings,
     LeadSync,
     Section,
     WorkflowFile,
@@ -25,7 +25,7 @@ from airflow_outreach_provider.core.workflows.yaml_source import Located, read_y
 DEFAULTS_FILE = "_defaults.yaml"
 """In a folder of workflow files, the one whose ``defaults`` hold for all of them."""
 
-T = TypeVar("T", bound=AirflowKnobs, covariant=True)
+T = TypeVar("T", bound=DagSettings, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Workflows:
     :param sources: file → its text, to show lines of it.
     """
 
-    workflows: list[Loaded[AirflowKnobs]] = field(default_factory=list)
+    workflows: list[Loaded[DagSettings]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
 
@@ -186,7 +186,7 @@ def _defaults_problems(located: Located) -> list[Problem]:
     return problems
 
 
-def _not_shared(data: object, model: type[AirflowKnobs]) -> Iterator[Finding]:
+def _not_shared(data: object, model: type[DagSettings]) -> Iterator[Finding]:
     """What makes a workflow the one it is stands in the workflow."""
     for key, info in model.model_fields.items():
         if info.is_required() and isinstance(data, dict) and key in data:

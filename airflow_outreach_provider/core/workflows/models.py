@@ -67,7 +67,7 @@ def _params(value: object) -> dict[str, Any]:
 Params = Annotated[dict[str, Any], PlainValidator(_params), Shape({"type": "object"})]
 
 
-class AirflowKnobs(Section):
+class DagSettings(Section):
     """What Airflow itself offers, under Airflow's own names."""
 
     description: Text | None = Field(None, description="One line, shown in the list of DAGs.")
@@ -128,7 +128,7 @@ class AirflowKnobs(Section):
     )
 
 
-class SqlSource(Section):
+class SqlSection(Section):
     """Rows of a query."""
 
     conn_id: ConnectionId = Field(description="Airflow connection of the database.")
@@ -148,7 +148,7 @@ class LeadSource(Section):
     jsonl: Templated | None = Field(
         None, description="Path or URI of a file with one JSON object a line, .gz allowed."
     )
-    sql: SqlSource | None = Field(None, description="A query of a database.")
+    sql: SqlSection | None = Field(None, description="A query of a database.")
 
 
 class Outreach(Section):
@@ -188,7 +188,7 @@ class SendRules(Section):
     requests_per_second: Rate | None = Field(None, description="At most so many requests a second.")
 
 
-class LeadRules(SendRules):
+class RulesSection(SendRules):
     """Whom to text, when, and what to do with doubts."""
 
     consent: Column | None = Field(None, description="Column that must say yes before a person is texted.")
@@ -211,7 +211,7 @@ class LeadRules(SendRules):
     )
 
 
-class LeadSync(AirflowKnobs):
+class LeadSync(DagSettings):
     """Rows of a source → leads of an outreach campaign."""
 
     as_written = frozenset({"leads", "map"})
@@ -224,8 +224,8 @@ class LeadSync(AirflowKnobs):
         description='Field of the lead → column, or a template such as "{{ row.title | trim }}". '
         "Without it the usual column names are recognised and all other columns become custom properties.",
     )
-    rules: LeadRules = Field(
-        default_factory=LeadRules, description="Whom to text, when, and what to do with doubts."
+    rules: RulesSection = Field(
+        default_factory=RulesSection, description="Whom to text, when, and what to do with doubts."
     )
     dry_run: Flag = Field(False, description="Do everything but send.")
 
@@ -297,7 +297,7 @@ class Deliver(Section):
     )
 
 
-class EventRoute(AirflowKnobs):
+class EventRoute(DagSettings):
     """Events of the platforms → one place each."""
 
     as_written = frozenset({"deliver", "source", "kinds"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airflow_outreach_provider.core.expression_functions import FILTERS, TESTS, Filter
-from airflow_outreach_provider.core.expression_scope import EVENT, Field
+from airflow_outreach_provider.core.expressions.functions import FILTERS, TESTS, Filter
+from airflow_outreach_provider.core.expressions.scope import EVENT, Field
 from airflow_outreach_provider.core.workflows import models
 from airflow_outreach_provider.core.workflows.fields import TEMPLATE
 from airflow_outreach_provider.core.workflows.schema import workflow_schema
@@ -47,15 +47,15 @@ and a lead's field that is none is left out. One `{{ … }}` alone keeps its typ
 """
 
 _SECTIONS: tuple[tuple[str, type[models.Section], type[models.Section] | None, str], ...] = (
-    ("lead_syncs: name:", models.LeadSync, models.AirflowKnobs, ""),
+    ("lead_syncs: name:", models.LeadSync, models.DagSettings, ""),
     ("leads:", models.LeadSource, None, ""),
-    ("leads: sql:", models.SqlSource, None, ""),
+    ("leads: sql:", models.SqlSection, None, ""),
     ("outreach:", models.Outreach, None, ""),
-    ("rules:", models.LeadRules, None, ""),
-    ("event_routes: name:", models.EventRoute, models.AirflowKnobs, ""),
+    ("rules:", models.RulesSection, None, ""),
+    ("event_routes: name:", models.EventRoute, models.DagSettings, ""),
     ("deliver:", models.Deliver, None, ""),
     ("deliver: outreach:", models.EventOutreach, None, "`rules` are those of a lead sync, without approval and `min_rows`."),
-    ("Airflow's own knobs", models.AirflowKnobs, None, "For lead syncs and event routes alike."),
+    ("Airflow's own knobs", models.DagSettings, None, "For lead syncs and event routes alike."),
 )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def reference_text() -> str:
 
 
 def _table(model: type[models.Section], base: type[models.Section] | None, definitions: Any) -> str:
-    source = models.LeadSync if model is models.AirflowKnobs else model
+    source = models.LeadSync if model is models.DagSettings else model
     properties = definitions[source.__name__]["properties"]
     rows = []
     for name, field in model.model_fields.items():

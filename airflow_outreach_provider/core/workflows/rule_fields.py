@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic_core import PydanticCustomError
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.expression_parser import did_you_mean
+from airflow_outreach_provider.core.expressions.parser import did_you_mean
 from airflow_outreach_provider.core.phones import REGIONS
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.workflows.fields import (

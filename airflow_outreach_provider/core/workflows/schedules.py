@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic_core import PydanticCustomError
 
-from airflow_outreach_provider.core.expression_parser import did_you_mean
+from airflow_outreach_provider.core.expressions.parser import did_you_mean
 from airflow_outreach_provider.core.workflows.fields import annotated, kind_of, mistake, text
 from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA, span
 

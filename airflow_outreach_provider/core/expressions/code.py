@@ -1,0 +1,96 @@
+"""A compiled piece of an expression, and what can be said about pieces before there is any data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import nodes
+
+from airflow_outreach_provider.core.expressions.functions import FILTERS, Type, moment_of
+from airflow_outreach_provider.core.expressions.parser import Mistake, did_you_mean
+
+UNKNOWN = object()
+"""In place of a constant: known only when the data is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A compiled node: how to compute it and what is known of it beforehand."""
+
+    run: Callable[[Any], Any]
+    type: Type
+    always: bool = False
+    choices: frozenset[str] = frozenset()
+    constant: object = UNKNOWN
+    label: str = "this"
+
+
+def timed(code: Code, other: Code) -> Callable[[Any], Any]:
+    """Beside a time a text is read as one: an event's JSON writes its times as text."""
+    if Type.TIME not in (code.type, other.type):
+        return code.run
+    if code.constant is not UNKNOWN:
+        moment = moment_of(code.constant)
+        return lambda _record: moment
+    run = code.run
+    return lambda record: moment_of(run(record))
+
+
+def common(left: Code, right: Code) -> Type:
+    return left.type if left.type is right.type else Type.ANY
+
+
+def arguments(node: nodes.Filter) -> list[nodes.Expr]:
+    """The arguments in the filter's own order; the number and the names are checked here."""
+    spec = FILTERS[node.name]
+    if node.dyn_args or node.dyn_kwargs:
+        raise Mistake("* and ** are not allowed", node.lineno)
+    named: dict[Any, Any] = {each.key: each.value for each in node.kwargs}
+    for key in named:
+        if key not in spec.arguments[len(node.args) :]:
+            raise Mistake(f"the filter {node.name} has no argument {key!r}", node.lineno)
+    arguments = list(node.args)
+    for position, name in enumerate(spec.arguments[len(node.args) :], len(node.args)):
+        if name not in named:
+            break
+        arguments.append(named.pop(name))
+        assert len(arguments) == position + 1
+    if named or not spec.required <= len(arguments) <= len(spec.arguments):
+        wants = ", ".join(spec.arguments) or "no arguments"
+        raise Mistake(f"the filter {node.name} takes {wants}", node.lineno)
+    return arguments
+
+
+def check_comparison(left: Code, operator: str, right: Code, operand: nodes.Expr) -> None:
+    offset = operand.lineno
+    if operator in {"in", "notin"}:
+        if right.type not in (Type.LIST, Type.TEXT, Type.ANY):
+            raise Mistake(f"{right.label} is {right.type}", offset, "after in comes a list or a text")
+        if isinstance(operand, (nodes.List, nodes.Tuple)):
+            for item in operand.items:
+                check_choice(left, getattr(item, "value", None), item.lineno)
+        return
+    for one, other in ((left, right), (right, left)):
+        check_choice(one, other.constant, offset)
+        if one.type is Type.TIME and other.type is Type.TEXT:
+            if other.constant is not UNKNOWN and moment_of(other.constant) is None:
+                raise Mistake(
+                    f"{other.label} is not a time", offset, "write ISO 8601, e.g. '2026-03-25T18:30:00Z'"
+                )
+            return
+    known = {left.type, right.type} - {Type.ANY}
+    if operator in {"eq", "ne"}:
+        known -= {Type.NONE}
+    if len(known) > 1:
+        raise Mistake(
+            f"{left.label} is {left.type}, {right.label} is {right.type}: they never compare",
+            offset,
+            "put quotes around it" if left.type is Type.TEXT and right.type is Type.NUMBER else None,
+        )
+
+
+def check_choice(code: Code, constant: object, offset: int) -> None:
+    if code.choices and isinstance(constant, str) and constant not in code.choices:
+        raise Mistake(f"{code.label} is never {constant!r}", offset, did_you_mean(constant, code.choices))

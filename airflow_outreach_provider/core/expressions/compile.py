@@ -1,0 +1,147 @@
+"""Expressions of a workflow: ``where: kind == 'replied'`` and ``map: "{{ row.title | trim }}"``.
+
+The syntax is Jinja's, read by Jinja's own parser; nothing of Jinja runs. An expression becomes a chain of
+small functions over look-ups in the event or the row, so there is no attribute, method or import to reach:
+names, literals, comparisons, ``and/or/not``, ``in``, ``a if b else c``, arithmetic, and the filters and
+tests of :mod:`core.expressions.functions`.
+
+The law: evaluating never raises and takes time bounded by the expression's length. What cannot be
+computed (a missing field, text minus text, a division by zero) is ``None``, and ``None`` compares as false.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.expressions.code import Code
+from airflow_outreach_provider.core.expressions.compiler import Compiler
+from airflow_outreach_provider.core.expressions.functions import Type, concatenate
+from airflow_outreach_provider.core.expressions.parser import Mistake
+from airflow_outreach_provider.core.expressions.scope import EVENT, ROW, Scope
+
+__all__ = ["EVENT", "ROW", "ExpressionError", "Scope", "Value", "compile_value", "compile_where"]
+
+MAX_SOURCE = 2_000
+# One alternative for each first character, so matching is linear in the source.
+_PLACEHOLDER = re.compile(
+    r"""\{\{((?:[^'"}]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\}(?!\}))*)\}\}""", re.DOTALL
+)
+
+
+class ExpressionError(ConfigurationError):
+    """An expression that cannot be used.
+
+    :param problem: what is wrong, one sentence.
+    :param source: the expression as written.
+    :param offset: where in ``source``, counted from 0.
+    :param remedy: what to write instead, when that is known.
+    """
+
+    def __init__(self, problem: str, source: str, offset: int, remedy: str | None = None) -> None:
+        self.problem, self.source, self.offset = problem, source, offset
+        shown = source if len(source) <= 120 else source[:119] + "…"
+        super().__init__(f"{problem} (character {offset + 1} of {shown!r})", remedy)
+
+
+class Value:
+    """A compiled ``map`` value. Call it with one row (or event); it gives the value for the payload.
+
+    One ``{{ … }}`` alone keeps its type; text around it makes text, where a missing part is empty.
+
+    :ivar columns: the row's columns it reads.
+    """
+
+    __slots__ = ("_run", "columns", "source")
+
+    def __init__(self, source: str, run: Callable[[Mapping[str, object]], object], columns: frozenset[str]):
+        self.source, self._run, self.columns = source, run, columns
+
+    def __call__(self, record: Mapping[str, object]) -> object:
+        return self._run(record)
+
+    def __repr__(self) -> str:
+        return f"Value({self.source!r})"
+
+
+@lru_cache(maxsize=1024)
+def compile_where(source: str, scope: Scope = EVENT) -> Callable[[Mapping[str, object]], bool]:
+    """A condition on an event, e.g. ``kind == 'replied' and contact.email is defined``.
+
+    The result takes an event as a mapping: ``kind, type, source, platform, id, campaign_id, occurred_at,
+    received_at, contact`` (a mapping) and ``data`` (a mapping, raw); it never raises.
+
+    :raises ExpressionError: with the position; unknown fields, types that never match, and conditions that
+        are always true are errors.
+    """
+    if source.lstrip().startswith("{{"):
+        offset = source.index("{{")
+        raise ExpressionError(
+            "a condition is an expression already", source, offset, "leave out the {{ and }} around it"
+        )
+    code = _compile(source, source, 0, scope, Compiler(scope))
+    if code.type not in (Type.BOOL, Type.ANY) and code.always:
+        raise ExpressionError(
+            f"this is {code.type}, not a yes or no, so every event would match",
+            source,
+            len(source) - len(source.lstrip()),
+            "compare it, e.g. kind == 'replied'",
+        )
+    run = code.run
+    return lambda record: bool(run(record))
+
+
+@lru_cache(maxsize=4096)
+def compile_value(template: str, scope: Scope = ROW) -> Value:
+    """A template such as ``{{ row.title | trim }}`` as a function of one row: ``value(row)``, not ``{"row": row}``.
+
+    :param scope: :data:`ROW` (names: ``row``) or :data:`EVENT` (the event's fields).
+    :raises ExpressionError: with the position in ``template``.
+    """
+    if len(template) > MAX_SOURCE:
+        raise ExpressionError(
+            f"the template has {len(template)} characters, {MAX_SOURCE} at most", template, 0
+        )
+    compiler = Compiler(scope)
+    parts: list[Code] = []
+    end = 0
+    for match in _PLACEHOLDER.finditer(template):
+        _literal(template, end, match.start(), parts)
+        parts.append(_compile(match.group(1), template, match.start(1), scope, compiler))
+        end = match.end()
+    _literal(template, end, len(template), parts)
+    if len(parts) == 1:
+        return Value(template, parts[0].run, frozenset(compiler.columns))
+    runs = tuple(part.run for part in parts)
+    return Value(
+        template, lambda record: concatenate([run(record) for run in runs]), frozenset(compiler.columns)
+    )
+
+
+def _literal(template: str, start: int, end: int, parts: list[Code]) -> None:
+    text = template[start:end]
+    for opening, problem, remedy in (
+        ("{{", "this {{ is never closed", "end it with }}"),
+        ("{%", "statements are not part of a template here", "write one expression: {{ … }}"),
+        ("{#", "comments are not part of a template here", "write a YAML comment: # …"),
+        ("}}", "this }} closes nothing", "begin the expression with {{"),
+    ):
+        if opening in text:
+            raise ExpressionError(problem, template, start + text.index(opening), remedy)
+    if text or (not parts and end == len(template)):
+        parts.append(Code(lambda _record: text, Type.TEXT, always=True, constant=text))
+
+
+def _compile(expression: str, source: str, start: int, scope: Scope, compiler: Compiler) -> Code:
+    if len(expression) > MAX_SOURCE:
+        raise ExpressionError(
+            f"the expression has {len(expression)} characters, {MAX_SOURCE} at most", source, start
+        )
+    try:
+        return compiler.compile(expression)
+    except Mistake as mistake:
+        raise ExpressionError(
+            mistake.problem, source, start + min(mistake.offset, len(expression)), mistake.remedy
+        ) from None

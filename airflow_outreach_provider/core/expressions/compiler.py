@@ -1,0 +1,322 @@
+"""Jinja's syntax tree → one function of a record. Every mistake is found here, with its position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from jinja2 import nodes
+
+from airflow_outreach_provider.core.expressions.code import (
+    UNKNOWN,
+    Code,
+    arguments,
+    check_comparison,
+    common,
+    timed,
+)
+from airflow_outreach_provider.core.expressions.functions import (
+    ARITHMETIC,
+    COMPARISONS,
+    FILTERS,
+    TESTS,
+    Type,
+    concatenate,
+    negative,
+    type_of,
+)
+from airflow_outreach_provider.core.expressions.parser import Mistake, did_you_mean, parse
+from airflow_outreach_provider.core.expressions.scope import Field, Scope
+
+_MAX_NODES = 300
+_MAX_DEPTH = 40
+
+_ARITHMETIC_NODES: dict[type[nodes.BinExpr], str] = {
+    nodes.Add: "+",
+    nodes.Sub: "-",
+    nodes.Mul: "*",
+    nodes.Div: "/",
+    nodes.FloorDiv: "//",
+    nodes.Mod: "%",
+}
+_REFUSED: dict[type[nodes.Expr], str] = {
+    nodes.Pow: "powers (**) are not allowed",
+    nodes.Dict: "dictionaries are not allowed",
+    nodes.Slice: "slices are not allowed",
+}
+
+
+class Compiler:
+    """Compiles expressions over one scope; ``columns`` gathers the record's columns they read."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.columns: set[str] = set()
+        self._nodes = 0
+
+    def compile(self, source: str) -> Code:
+        """:raises Mistake: with its offset in ``source``."""
+        try:
+            return self._node(parse(source), 0)
+        except RecursionError:
+            raise Mistake("the expression is nested too deeply", 0, "make it simpler") from None
+
+    def _node(self, node: nodes.Expr, depth: int) -> Code:
+        self._nodes += 1
+        if depth > _MAX_DEPTH:
+            raise Mistake("the expression is nested too deeply", node.lineno, "make it simpler")
+        if self._nodes > _MAX_NODES:
+            raise Mistake(f"the expression has more than {_MAX_NODES} parts", node.lineno, "make it simpler")
+        for type_, problem in _REFUSED.items():
+            if isinstance(node, type_):
+                raise Mistake(problem, node.lineno)
+        handler = _HANDLERS.get(type(node))
+        if handler is None:
+            raise Mistake("this is not allowed in an expression", node.lineno)
+        return handler(self, node, depth + 1)
+
+    # names -------------------------------------------------------------------------------------------
+
+    def _name(self, node: nodes.Name, _depth: int) -> Code:
+        field = self._top_field(node)
+        if node.name == self.scope.record:
+            raise Mistake(
+                f"{node.name} is the whole {node.name}", node.lineno, f"name a column, e.g. {node.name}.phone"
+            )
+        if field.fields:
+            names = ", ".join(f"{node.name}.{each}" for each in field.fields)
+            raise Mistake(f"{node.name} is not a value", node.lineno, f"name one of its fields: {names}")
+        return _lookup(_identity, node.name, field, node.name)
+
+    def _top_field(self, node: nodes.Name) -> Field:
+        field = self.scope.fields.get(node.name)
+        if field is not None:
+            return field
+        raise Mistake(
+            f"unknown name {node.name!r}", node.lineno, self._advice_for_name(node.name, self.scope.fields)
+        )
+
+    def _advice_for_name(self, name: str, known: Mapping[str, Field]) -> str:
+        if name in {"null", "nil", "NULL"}:
+            return "did you mean none?"
+        if self.scope.record and name not in known:
+            close = get_close_matches(name, known, 1, 0.6)
+            return (
+                f"did you mean {close[0]!r}?" if close else f"a column is written {self.scope.record}.{name}"
+            )
+        for parent, field in known.items():
+            if name in field.fields:
+                return f"did you mean {parent}.{name}?"
+        return did_you_mean(name, known)
+
+    def _getattr(self, node: nodes.Getattr, depth: int) -> Code:
+        return self._below(node.node, node.attr, node.lineno, depth)
+
+    def _getitem(self, node: nodes.Getitem, depth: int) -> Code:
+        if not isinstance(node.arg, nodes.Const) or not isinstance(node.arg.value, (str, int)):
+            raise Mistake(
+                "what stands in [ ] must be a text or a whole number", node.lineno, "e.g. row['First name']"
+            )
+        return self._below(node.node, node.arg.value, node.lineno, depth)
+
+    def _below(self, parent: nodes.Expr, key: str | int, offset: int, depth: int) -> Code:
+        """The value under ``key``: one look-up in a mapping or list, never a Python attribute."""
+        if isinstance(parent, nodes.Name):
+            field = self._top_field(parent)
+            if parent.name == self.scope.record:
+                self.columns.add(str(key))
+                return _lookup(_identity, key, Field(Type.ANY, open=True), f"{parent.name}.{key}")
+            above = _lookup(_identity, parent.name, field, parent.name)
+            if field.fields:
+                below = field.fields.get(str(key))
+                if below is None:
+                    after = offset + 1  # behind the dot or the bracket
+                    raise Mistake(
+                        f"{parent.name} has no field {key!r}", after, did_you_mean(str(key), field.fields)
+                    )
+                return _lookup(above.run, key, below, f"{parent.name}.{key}")
+        else:
+            above = self._node(parent, depth)
+        if above.type not in (Type.ANY, Type.LIST):
+            raise Mistake(f"{above.label} is {above.type} and has nothing below it", offset)
+        return _lookup(above.run, key, Field(Type.ANY, open=True), f"{above.label}.{key}")
+
+    # values ------------------------------------------------------------------------------------------
+
+    def _const(self, node: nodes.Const, _depth: int) -> Code:
+        value = node.value
+        if isinstance(value, (int, float)) and abs(value) > 1e18:
+            raise Mistake("this number is too big", node.lineno)
+        return Code(lambda _record: value, type_of(value), always=True, constant=value, label=repr(value))
+
+    def _list(self, node: nodes.List | nodes.Tuple, depth: int) -> Code:
+        items = [self._node(item, depth) for item in node.items]
+        runs = tuple(item.run for item in items)
+        constants = tuple(item.constant for item in items)
+        constant = UNKNOWN if any(each is UNKNOWN for each in constants) else constants
+        if constant is not UNKNOWN:
+            return Code(lambda _record: constant, Type.LIST, always=True, constant=constant, label="the list")
+        return Code(lambda record: [run(record) for run in runs], Type.LIST, always=True, label="the list")
+
+    # operators ---------------------------------------------------------------------------------------
+
+    def _and(self, node: nodes.And, depth: int) -> Code:
+        left, right = self._node(node.left, depth), self._node(node.right, depth)
+        a, b = left.run, right.run
+        return Code(lambda record: a(record) and b(record), common(left, right), left.always and right.always)
+
+    def _or(self, node: nodes.Or, depth: int) -> Code:
+        left, right = self._node(node.left, depth), self._node(node.right, depth)
+        if left.always and left.type not in (Type.BOOL, Type.ANY):
+            raise Mistake(f"{left.label} is {left.type}, so this is always true", node.left.lineno)
+        if right.always and right.type not in (Type.BOOL, Type.ANY) and left.type is Type.BOOL:
+            raise Mistake(
+                f"{right.label} is {right.type}, so this is always true",
+                node.right.lineno,
+                "repeat the comparison: kind == 'opened' or kind == 'clicked', or: kind in ['opened', 'clicked']",
+            )
+        a, b = left.run, right.run
+        return Code(lambda record: a(record) or b(record), common(left, right), left.always or right.always)
+
+    def _not(self, node: nodes.Not, depth: int) -> Code:
+        run = self._node(node.node, depth).run
+        return Code(lambda record: not run(record), Type.BOOL, always=True)
+
+    def _condition(self, node: nodes.CondExpr, depth: int) -> Code:
+        test, then = self._node(node.test, depth).run, self._node(node.expr1, depth)
+        a = then.run
+        if node.expr2 is None:
+            return Code(lambda record: a(record) if test(record) else None, then.type)
+        otherwise = self._node(node.expr2, depth)
+        b = otherwise.run
+        return Code(
+            lambda record: a(record) if test(record) else b(record),
+            common(then, otherwise),
+            then.always and otherwise.always,
+        )
+
+    def _compare(self, node: nodes.Compare, depth: int) -> Code:
+        left = self._node(node.expr, depth)
+        steps: list[tuple[Callable[[Any], Any], Callable[[object, object], bool], Callable[[Any], Any]]] = []
+        for operand in node.ops:
+            right = self._node(operand.expr, depth)
+            check_comparison(left, operand.op, right, operand.expr)
+            steps.append((timed(left, right), COMPARISONS[operand.op], timed(right, left)))
+            left = right
+        if len(steps) == 1:
+            a, compare, b = steps[0]
+            return Code(lambda record: compare(a(record), b(record)), Type.BOOL, always=True)
+        return Code(
+            lambda record: all(compare(a(record), b(record)) for a, compare, b in steps),
+            Type.BOOL,
+            always=True,
+        )
+
+    def _binary(self, node: nodes.BinExpr, depth: int) -> Code:
+        sign = _ARITHMETIC_NODES[type(node)]
+        left, right = self._node(node.left, depth), self._node(node.right, depth)
+        texts = {left.type, right.type} <= {Type.TEXT, Type.ANY}
+        for side, where in ((left, node.left), (right, node.right)):
+            if side.type in (Type.NUMBER, Type.ANY) or (sign == "+" and texts):
+                continue
+            raise Mistake(
+                f"{side.label} is {side.type}, {sign} needs numbers",
+                where.lineno,
+                "join texts with ~" if Type.TEXT in (left.type, right.type) else None,
+            )
+        run, a, b = ARITHMETIC[sign], left.run, right.run
+        gives = Type.NUMBER if sign != "+" else common(left, right)
+        return Code(lambda record: run(a(record), b(record)), gives)
+
+    def _concat(self, node: nodes.Concat, depth: int) -> Code:
+        runs = tuple(self._node(each, depth).run for each in node.nodes)
+        return Code(lambda record: concatenate([run(record) for run in runs]), Type.TEXT)
+
+    def _negative(self, node: nodes.Neg, depth: int) -> Code:
+        inner = self._node(node.node, depth)
+        if inner.type not in (Type.NUMBER, Type.ANY):
+            raise Mistake(f"{inner.label} is {inner.type}, - needs a number", node.lineno)
+        run = inner.run
+        if inner.constant is not UNKNOWN:
+            value = negative(inner.constant)
+            return Code(lambda _record: value, Type.NUMBER, always=True, constant=value, label=str(value))
+        return Code(lambda record: negative(run(record)), Type.NUMBER)
+
+    # filters and tests -------------------------------------------------------------------------------
+
+    def _filter(self, node: nodes.Filter, depth: int) -> Code:
+        spec = FILTERS.get(node.name)
+        if spec is None:
+            raise Mistake(f"unknown filter {node.name!r}", node.lineno, did_you_mean(node.name, FILTERS))
+        if node.node is None:
+            raise Mistake("a filter needs a value before it", node.lineno)
+        value = self._node(node.node, depth)
+        if value.type not in spec.takes:
+            raise Mistake(f"{value.label} is {value.type}, {node.name} cannot take that", node.lineno)
+        given = [self._node(each, depth).run for each in arguments(node)]
+        run, a = spec.run, value.run
+        always = node.name in {"default", "d"}
+        if not given:
+            return Code(lambda record: run(a(record)), spec.gives, always, label=value.label)
+        return Code(
+            lambda record: run(a(record), *[each(record) for each in given]),
+            spec.gives,
+            label=value.label,
+        )
+
+    def _test(self, node: nodes.Test, depth: int) -> Code:
+        test = TESTS.get(node.name)
+        if test is None:
+            raise Mistake(f"unknown test {node.name!r}", node.lineno, did_you_mean(node.name, TESTS))
+        if node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
+            raise Mistake(f"the test {node.name!r} takes no arguments", node.lineno)
+        run = self._node(node.node, depth).run
+        return Code(lambda record: test(run(record)), Type.BOOL, always=True)
+
+    def _call(self, node: nodes.Call, _depth: int) -> Code:
+        name = node.node.attr if isinstance(node.node, nodes.Getattr) else getattr(node.node, "name", "")
+        name = {"strip": "trim", "len": "length", "str": "string"}.get(name, name)
+        remedy = f"write it as a filter: … | {name}" if name in FILTERS else "use a filter, e.g. … | lower"
+        if name in {"startswith", "endswith", "contains", "find"}:
+            remedy = "write e.g. '@example.com' in contact.email"
+        raise Mistake("functions and methods cannot be called", node.node.lineno, remedy)
+
+
+_HANDLERS: dict[type[nodes.Expr], Callable[[Compiler, Any, int], Code]] = {
+    nodes.Name: Compiler._name,
+    nodes.Getattr: Compiler._getattr,
+    nodes.Getitem: Compiler._getitem,
+    nodes.Const: Compiler._const,
+    nodes.List: Compiler._list,
+    nodes.Tuple: Compiler._list,
+    nodes.And: Compiler._and,
+    nodes.Or: Compiler._or,
+    nodes.Not: Compiler._not,
+    nodes.CondExpr: Compiler._condition,
+    nodes.Compare: Compiler._compare,
+    nodes.Concat: Compiler._concat,
+    nodes.Neg: Compiler._negative,
+    nodes.Filter: Compiler._filter,
+    nodes.Test: Compiler._test,
+    nodes.Call: Compiler._call,
+    **dict.fromkeys(_ARITHMETIC_NODES, Compiler._binary),
+}
+
+
+def _identity(record: Any) -> Any:
+    return record
+
+
+def _lookup(parent: Callable[[Any], Any], key: str | int, field: Field, label: str) -> Code:
+    def run(record: Any) -> Any:
+        above = parent(record)
+        if isinstance(above, Mapping):
+            return above.get(key)
+        if isinstance(key, int) and isinstance(above, (list, tuple)) and -len(above) <= key < len(above):
+            return above[key]
+        return None
+
+    if parent is _identity:
+        return Code(lambda record: record.get(key), field.type, field.always, field.choices, label=label)
+    return Code(run, field.type, field.always, field.choices, label=label)

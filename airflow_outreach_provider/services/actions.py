@@ -1,0 +1,295 @@
+"""What a person does by hand, from page or command line: one place, and nothing without its audit row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.emails import hash_email
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.masking import mask_phone
+from airflow_outreach_provider.core.states import LeadState
+from airflow_outreach_provider.store import audit, suppressions
+from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+from airflow_outreach_provider.store.deliveries.endpoints import Release
+from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import consumers, sources
+from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekeeping
+from airflow_outreach_provider.store.inbox.consumers import Consumer
+from airflow_outreach_provider.store.ledger import held as ledger_held
+from airflow_outreach_provider.store.ledger import housekeeping as ledger_housekeeping
+from airflow_outreach_provider.store.ledger.held import Target
+from airflow_outreach_provider.store.ledger.lists import LeadFilter, every_lead, lead_story
+
+_BY_HAND = "by hand"
+REDELIVERABLE = (DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.IGNORED)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Which events to replay. :ivar since: received at or after; :ivar until: received before."""
+
+    source: str | None = None
+    kinds: Collection[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    event_ids: Collection[str] | None = None
+
+    def count(self, store: Store, consumer: str) -> int:
+        """How many a replay for this consumer would bring."""
+        return self._replay(store, consumer, dry_run=True)
+
+    def replay(self, store: Store, consumer: str, *, actor: str, expected: int) -> int:
+        """Let the consumer read them again; how many. :param expected: what :meth:`count` said."""
+        subject = f"{consumer}: {self}"
+        return audited(store, actor, "replay", subject, expected, lambda: self._replay(store, consumer))
+
+    def _replay(self, store: Store, consumer: str, *, dry_run: bool = False) -> int:
+        return consumers.replay(
+            store, consumer, since=self.since, until=self.until, source=self.source, kinds=self.kinds,
+            event_ids=self.event_ids, dry_run=dry_run,
+        )  # fmt: skip
+
+    def __str__(self) -> str:
+        if self.event_ids is not None:
+            return _some(sorted(self.event_ids))
+        kinds = ", ".join(sorted(self.kinds)) if self.kinds else None
+        return said(source=self.source, kind=kinds, since=self.since, until=self.until)
+
+
+def consumer(store: Store, name: str) -> Consumer:
+    """A consumer's progress.
+
+    :raises ConfigurationError: there is no such consumer.
+    """
+    known = {each.name: each for each in consumers.consumers(store)}
+    if name not in known:
+        raise ConfigurationError(
+            f"there is no consumer {name!r}", "airflow outreach events consumers lists them"
+        )
+    return known[name]
+
+
+def remove_consumer(store: Store, known: Consumer, *, actor: str) -> None:
+    """Remove a consumer's progress; what waited for it can be purged then."""
+    waiting = known.behind + known.pending
+    audited(
+        store, actor, "remove consumer", known.name, waiting,
+        lambda: waiting if consumers.forget_consumer(store, known.name) else 0,
+    )  # fmt: skip
+
+
+def redeliverable(store: Store, wanted: RedeliveryFilter) -> dict[str, int]:
+    """How many deliveries a redelivery would make pending again, by the state they are in now."""
+    counts = deliveries_redeliver.count(store, wanted)
+    return {state.value: counts[state.value] for state in REDELIVERABLE if counts.get(state.value)}
+
+
+def redeliver(store: Store, wanted: RedeliveryFilter, *, actor: str, expected: int) -> int:
+    """Make deliveries pending again, with all their tries; how many.
+
+    :param expected: how many :func:`redeliverable` counted.
+    """
+    subject = _some([str(each) for each in wanted.ids]) if wanted.ids else said(
+        state=", ".join(wanted.states), route=wanted.route, endpoint=wanted.endpoint, kind=", ".join(wanted.kinds),
+        event=_some(list(wanted.event_ids)), since=wanted.since, until=wanted.until,
+    )  # fmt: skip
+    return audited(
+        store, actor, "redeliver", subject, expected, lambda: deliveries_redeliver.redeliver(store, wanted)
+    )
+
+
+def enable_endpoint(store: Store, conn_id: str, release: Release, *, actor: str) -> int:
+    """Let deliveries to an endpoint go on; how many held ones are sent."""
+    waiting = held(store, conn_id)
+    return audited(
+        store, actor, "enable endpoint", f"{conn_id} ({release.value})", waiting,
+        lambda: endpoints.enable(store, conn_id, release),
+    )  # fmt: skip
+
+
+def held(store: Store, conn_id: str) -> int:
+    """Deliveries that wait for an endpoint to be enabled."""
+    counts = deliveries_redeliver.count(
+        store, RedeliveryFilter(endpoint=conn_id, states=[DeliveryState.HELD])
+    )
+    return counts.get(DeliveryState.HELD.value, 0)
+
+
+def disable_endpoint(store: Store, conn_id: str, *, reason: str, actor: str) -> bool:
+    """Stop deliveries to an endpoint; they are held. Whether it was enabled before."""
+    disable = partial(endpoints.disable, store, conn_id, reason=reason or _BY_HAND, by=actor)
+    return _switched(store, actor, "disable endpoint", conn_id, disable)
+
+
+def enable_source(store: Store, conn_id: str, *, actor: str) -> bool:
+    """Take events of a source again. Whether it was off before."""
+    return _switched(store, actor, "enable source", conn_id, partial(sources.enable, store, conn_id))
+
+
+def disable_source(store: Store, conn_id: str, *, reason: str, actor: str) -> bool:
+    """Take no more events of a source. Whether it was on before."""
+    disable = partial(sources.disable, store, conn_id, reason=reason or _BY_HAND, by=actor)
+    return _switched(store, actor, "disable source", conn_id, disable)
+
+
+def _switched(store: Store, actor: str, action: str, conn_id: str, switch: Callable[[], bool]) -> bool:
+    return bool(audited(store, actor, action, conn_id, 1, lambda: int(switch())))
+
+
+def audited(store: Store, actor: str, action: str, subject: str, count: int, do: Callable[[], int]) -> int:
+    """Write down, do, and correct what was written by what was done; an action that fails says so.
+
+    :param count: rows it is expected to change. :return: rows it changed.
+    """
+    written = audit.record(store, actor, action, subject=subject, count=count, note="begun")
+    try:
+        done = do()
+    except Exception as error:
+        audit.settle(store, written, count=0, note=f"failed: {type(error).__name__}")
+        raise
+    audit.settle(store, written, count=done, note="done")
+    return done
+
+
+def _some(names: list[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def said(**conditions: object) -> str:
+    """A filter in words, for the audit: ``state dead, route crm``; ``all`` where nothing restricts."""
+    return ", ".join(f"{name} {value}" for name, value in conditions.items() if value) or "all"
+
+
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCount:
+    """:ivar held: leads that are held. :ivar sendable: those of them whose payload is still kept."""
+
+    held: int
+    sendable: int
+
+
+def resolve_target(word: str) -> Target:
+    """``accepted`` or ``planned``.
+
+    :raises ConfigurationError: any other word.
+    """
+    if word == LeadState.ACCEPTED:
+        return LeadState.ACCEPTED
+    if word == LeadState.PLANNED:
+        return LeadState.PLANNED
+    raise ConfigurationError(
+        f"a held lead cannot become {word[:40]!r}",
+        "use 'accepted' (it was texted) or 'planned' (send it again)",
+    )
+
+
+def count_held(store: Store, wanted: LeadFilter | Collection[int]) -> HeldCount:
+    """How many held leads are meant."""
+    total = sendable = 0
+    for group in _groups(store, wanted):
+        total += len(group)
+        sendable += ledger_held.sendable(store, group)
+    return HeldCount(total, sendable)
+
+
+def resolve(store: Store, wanted: LeadFilter | Collection[int], to: Target, *, actor: str) -> int:
+    """Settle held leads, in groups of 500 with an audit row each; how many.
+
+    :param wanted: a filter, whose ``state`` is taken for *held*, or ids of leads.
+    :param actor: who decided it: kept in the audit and in each lead's history.
+    """
+    # Read before the first is settled: settling takes leads out of the list that is being read.
+    return sum(
+        ledger_held.settle(store, group, to, actor=actor, subject=_subject(store, wanted, group))
+        for group in list(_groups(store, wanted))
+    )
+
+
+def _groups(store: Store, wanted: LeadFilter | Collection[int]) -> Iterator[list[int]]:
+    group: list[int] = []
+    for lead_id in _ids(store, wanted):
+        group.append(lead_id)
+        if len(group) == _AT_ONCE:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _ids(store: Store, wanted: LeadFilter | Collection[int]) -> Iterator[int]:
+    if isinstance(wanted, LeadFilter):
+        yield from (lead.id for lead in every_lead(store, replace(wanted, state=LeadState.HELD)))
+        return
+    for lead_id in dict.fromkeys(wanted):
+        story = lead_story(store, lead_id)
+        if story is not None and story.lead.state == LeadState.HELD:
+            yield lead_id
+
+
+def _subject(store: Store, wanted: LeadFilter | Collection[int], group: list[int]) -> str:
+    if len(group) == 1:
+        story = lead_story(store, group[0])
+        return f"lead {group[0]} {mask_phone(story.lead.phone if story else None)}"
+    if not isinstance(wanted, LeadFilter):
+        return f"{len(group)} leads by id"
+    parts = [f"campaign {wanted.campaign}"] if wanted.campaign else []
+    parts += [f"reason {wanted.reason}"] if wanted.reason else []
+    parts += [f"run {wanted.run_id}"] if wanted.run_id is not None else []
+    parts += [mask_phone(wanted.phone)] if wanted.phone else []
+    return f"{len(group)} held leads: {', '.join(parts) or 'all'}"
+
+
+def forget(
+    store: Store, *, phone: str | None = None, email: str | None = None, actor: str, suppress: bool = True
+) -> dict[str, int]:
+    """Remove a person from ledger, inbox and deliveries.
+
+    :param phone: E.164.
+    :param suppress: keep the number, and nothing else, on the do-not-contact list: without it the next sync
+        whose source still lists the person would text them as somebody new.
+    :return: rows removed, by where.
+    """
+    address = hash_email(email) if email else None
+    phones = sorted(
+        {*([phone] if phone else []), *(suppressions.phones_of(store, address) if address else [])}
+    )
+    done = {"do-not-contact": 0}
+    if suppress:
+        done["do-not-contact"] = suppressions.suppress(store, phones, reason="forgotten", source=actor)
+    done["leads"] = ledger_housekeeping.forget_leads(store, phones, address)
+    events = [
+        event_id
+        for number in [*phones, None]
+        for event_id in inbox_housekeeping.events_of_contact(
+            store, phone=number, email=email if number is None else None
+        )
+    ]
+    done["deliveries"] = deliveries_redeliver.forget(store, sorted(set(events)))
+    done["events"] = sum(inbox_housekeeping.forget_contact(store, phone=number) for number in phones)
+    if email:
+        done["events"] += inbox_housekeeping.forget_contact(store, email=email)
+    return done
+
+
+def purge(store: Store, before: datetime) -> dict[str, int]:
+    """Remove what is settled and older than a time; who was texted and the do-not-contact list stay known.
+
+    :return: rows by where, and how many old events are kept because a consumer or a delivery needs them.
+    """
+    done = ledger_housekeeping.purge_leads(store, before)
+    done["deliveries removed"] = deliveries_redeliver.purge(store, before)
+    done["events removed"] = inbox_housekeeping.purge_events(store, received_before=before)
+    done["old events kept, not read or not delivered"] = inbox_housekeeping.needed_events(
+        store, received_before=before
+    )
+    return done

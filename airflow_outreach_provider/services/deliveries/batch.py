@@ -1,0 +1,87 @@
+"""What goes into work on a batch of deliveries, and what comes out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome
+from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.store.ledger.runs import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one task instance is to deliver.
+
+    :ivar event_ids: in order. :ivar plan: the key of the sensor's plan; None when no sensor will take back
+        what is left, because the task was given its events directly.
+    :ivar made: events that are not in the inbox.
+    """
+
+    route: str
+    event_ids: Sequence[str]
+    plan: str | None = None
+    made: Sequence[ContactEvent] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTry:
+    """The task instance at work.
+
+    :ivar last_try: Airflow will not retry it.
+    :ivar cleared: a person cleared it: what is dead is tried again.
+    :ivar lease: after this long without a sign of life its deliveries are free for others.
+    :ivar plan_for: how long what is left stays with it: longer than until its next try.
+    """
+
+    owner: Owner
+    last_try: bool = False
+    cleared: bool = False
+    lease: timedelta = timedelta(seconds=300)
+    plan_for: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """An attempt's outcome, with what is kept of it."""
+
+    outcome: DeliveryOutcome
+    status: int | None = None
+    latency_ms: int = 0
+    answer: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a batch in this try.
+
+    :ivar states: deliveries of the batch by state, now.
+    :ivar attempts: of this try, by the state they led to.
+    :ivar left: open deliveries that are this task's, for its next try.
+    :ivar elsewhere: open deliveries of the batch that are not this task's: they wait for an earlier one of their
+        contact, or another plan has them.
+    :ivar busy_until: when another task instance's hold on the batch ends, if one is at it.
+    :ivar reasons: why deliveries failed in this try, the most frequent first.
+    :ivar retry_after: seconds the other side asked to wait.
+    :ivar disabled: why the endpoint is disabled now, if this try disabled it.
+    :ivar exhausted: deliveries that failed in a last try, by the reason; dead unless their endpoint is at fault.
+    """
+
+    states: dict[str, int] = field(default_factory=dict)
+    attempts: Counter[str] = field(default_factory=Counter)
+    left: int = 0
+    elsewhere: int = 0
+    busy_until: datetime | None = None
+    reasons: Counter[str] = field(default_factory=Counter)
+    retry_after: float | None = None
+    disabled: str | None = None
+    exhausted: dict[int, str] = field(default_factory=dict)
+
+    def reason(self, most: int = 3) -> str:
+        """The most frequent reasons in words."""
+        return "; ".join(
+            f"{reason} ({n}x)" if n > 1 else reason for reason, n in self.reasons.most_common(most)
+        )

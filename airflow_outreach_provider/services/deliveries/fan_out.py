@@ -1,0 +1,113 @@
+"""From the inbox to work: new events become deliveries, and open deliveries become batches for mapped tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from airflow_outreach_provider.core.deliveries import MAX_BATCHES, batch_label, batched
+from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.core.expressions.compile import compile_where
+from airflow_outreach_provider.core.expressions.scope import EVENT
+from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
+from airflow_outreach_provider.store.deliveries import plans as deliveries_plans
+from airflow_outreach_provider.store.deliveries.plans import PlannedDelivery
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox.consumers import note_routes
+
+# Longer than a batch waits for a free slot on a busy Airflow; its own work and retries prolong it.
+PLAN_LEASE = timedelta(minutes=15)
+# Read at a time while looking for one event that matches.
+_LOOK_AHEAD = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a consumer reads, and for which routes.
+
+    :ivar routes: of the tasks that will do the work; empty when they do not report back, so that handing
+        the events to them is all that can be known.
+    :ivar where: an expression on the event.
+    """
+
+    consumer: str
+    routes: tuple[str, ...]
+    source: str | None = None
+    kinds: Collection[str] | None = None
+    where: str | None = None
+    max_events: int = 1000
+
+
+def is_ready(store: Store, reading: Reading) -> bool:
+    """Whether :func:`fan_out` would find work: new events, or deliveries that are with nobody.
+
+    Cheap, and without effect on the work: for a trigger that waits. With a ``where``, events that it turns
+    away are passed here, so that they wake nobody; what it lets through stays to be read.
+    """
+    if reading.routes and deliveries_plans.ready(store, reading.routes):
+        return True
+    if reading.where is not None:
+        return bool(_read(store, reading, _LOOK_AHEAD))
+    found = consumers.waiting(store, reading.consumer, source=reading.source, kinds=reading.kinds, limit=1)
+    return found.count > 0
+
+
+def fan_out(store: Store, reading: Reading, key: str) -> list[dict[str, Any]] | None:
+    """Record new events as deliveries, and plan batches of what is open.
+
+    Events and their acknowledgement are one transaction, and a plan is kept under ``key``: a caller that
+    dies at any point and asks again gets the same work.
+
+    :param key: the task instance that hands the batches out.
+    :return: batches for :class:`~services.deliveries.batch.Batch`, plain JSON without personal data; None when there
+        is nothing to do; an empty list when everything that was planned under ``key`` is done.
+    """
+    routes = reading.routes or (reading.consumer,)
+    earlier = deliveries_plans.own(store, key)
+    if earlier is None:
+        _take_in(store, reading, routes, key)
+        earlier = (
+            deliveries_plans.plan(store, routes, key, limit=reading.max_events, lease=PLAN_LEASE)
+            if reading.routes
+            else deliveries_plans.own(store, key)
+        )
+    return None if earlier is None else _batches(earlier, reading.consumer, key)
+
+
+def _take_in(store: Store, reading: Reading, routes: Sequence[str], key: str) -> None:
+    events = _read(store, reading, reading.max_events)
+    note_routes(store, reading.consumer, reading.routes)
+    deliveries_fan_out.fan_out(
+        store, reading.consumer, events, routes, handed_to=None if reading.routes else key
+    )
+
+
+def _read(store: Store, reading: Reading, limit: int) -> list[ContactEvent]:
+    matches = compile_where(reading.where, EVENT) if reading.where is not None else None
+    return consumers.read_new(
+        store,
+        reading.consumer,
+        source=reading.source,
+        kinds=reading.kinds,
+        where=(lambda event: matches(event.to_dict())) if matches else None,
+        limit=limit,
+    )
+
+
+def _batches(planned: Sequence[PlannedDelivery], consumer: str, key: str) -> list[dict[str, Any]]:
+    by_event = {each.event_id: each for each in planned}
+    batches = batched(((each.lane, each.event_id) for each in planned), MAX_BATCHES)
+    return [
+        {
+            "consumer": consumer,
+            "plan": key,
+            "events": ids,
+            "label": batch_label(
+                [by_event[each].label for each in ids], len({by_event[each].lane for each in ids})
+            ),
+        }
+        for ids in batches
+    ]

@@ -1,0 +1,121 @@
+"""What one doorbell sees of the store: everything that may be delivered now and is in nobody's hands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_outreach_provider.core.deliveries import lane_of
+from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.core.expressions.compile import compile_where
+from airflow_outreach_provider.core.expressions.scope import EVENT
+from airflow_outreach_provider.services.deliveries.fan_out import Reading
+from airflow_outreach_provider.store.deliveries import deliverable
+from airflow_outreach_provider.store.deliveries.deliverable import ConsumerProgress, Glance
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox.consumers import pass_by, register
+
+# Enough to know that there is something; a run takes what is there, seen or not.
+_MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverable:
+    """What waits for a consumer.
+
+    :ivar events: numbers of the events it may read now. :ivar deliveries: id and last change of those that are
+        with nobody. :ivar handed: numbers of events that were handed out and are not acknowledged.
+    """
+
+    events: frozenset[int] = frozenset()
+    deliveries: frozenset[tuple[int, datetime]] = frozenset()
+    handed: frozenset[int] = frozenset()
+
+    @property
+    def free(self) -> frozenset[Hashable]:
+        """What is in nobody's hands."""
+        return self.events | self.deliveries
+
+    @property
+    def count(self) -> int:
+        """How much waits, as far as it was counted."""
+        return len(self.events) + len(self.deliveries) + len(self.handed)
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest event that waits; 0 without one."""
+        return max(self.events | self.handed, default=0)
+
+
+class Doorbell:
+    """Looks for one consumer; an event is read once, however long it waits.
+
+    An event whose contact has an earlier one with some task does not count until that one is done: a run for it
+    would have nothing to do.
+
+    :param reading: the consumer and its filter; ``routes`` empty: those its sensor hands events out for, and
+        the one of the consumer's own name.
+    :param own_filter: this is all that the consumer reads: what the filter turns away is passed for good.
+    """
+
+    def __init__(self, reading: Reading, *, own_filter: bool) -> None:
+        self.reading, self.own_filter = reading, own_filter
+        matches = compile_where(reading.where, EVENT) if reading.where is not None else None
+        self._matches: Callable[[ContactEvent], bool] = (
+            (lambda event: bool(matches(event.to_dict()))) if matches else (lambda _: True)
+        )
+        self._reached = 0
+        self._lanes: dict[int, str] = {}
+
+    def look(self, store: Store, glance: Glance) -> Deliverable:
+        """What waits now. Costs nothing where ``glance`` has nothing for this consumer.
+
+        :raises ConfigurationError: an unknown kind, or a name that cannot be a consumer's.
+        """
+        name = self.reading.consumer
+        progress = glance.consumers.get(name) or ConsumerProgress(register(store, name), False, ())
+        routes = self.reading.routes or tuple({name, *progress.routes})
+        self._read_on(store, progress, glance.last)
+        pending = self._pending(store) if progress.pending else []
+        wished = {event.seq or 0: lane_of(event) for event, again in pending if again}
+        return Deliverable(
+            self._free(store, routes, self._lanes | wished),
+            frozenset(
+                deliverable.free_deliveries(store, routes, _MOST)
+                if glance.routes.intersection(routes)
+                else ()
+            ),
+            frozenset(event.seq or 0 for event, again in pending if not again),
+        )
+
+    def _read_on(self, store: Store, progress: ConsumerProgress, last: int) -> None:
+        """Note which new events pass the filter, and whose they are."""
+        position = progress.position
+        self._lanes = {seq: lane for seq, lane in self._lanes.items() if seq > position}
+        # Smaller than before: the consumer was removed, and starts anew.
+        self._reached = max(position, min(self._reached, last))
+        while self._reached < last and len(self._lanes) < _MOST:
+            found = deliverable.unread(
+                store, source=self.reading.source, kinds=self.reading.kinds, after=self._reached, upto=last,
+                limit=_MOST,
+            )  # fmt: skip
+            self._lanes |= {event.seq or 0: lane_of(event) for event in found if self._matches(event)}
+            self._reached = (found[-1].seq or last) if len(found) == _MOST else last
+        if self.own_filter and not self._lanes:
+            pass_by(store, self.reading.consumer, position, self._reached)
+
+    def _pending(self, store: Store) -> list[tuple[ContactEvent, bool]]:
+        found = deliverable.handed_out(
+            store, self.reading.consumer, source=self.reading.source, kinds=self.reading.kinds, limit=_MOST
+        )
+        return [(event, again) for event, again in found if self._matches(event)]
+
+    def _free(self, store: Store, routes: Iterable[str], lanes: Mapping[int, str]) -> frozenset[int]:
+        if not lanes:
+            return frozenset()
+        routes = list(routes)
+        busy = deliverable.busy_lanes(store, routes, set(lanes.values()))
+        return frozenset(
+            seq for seq, lane in lanes.items() if any((route, lane) not in busy for route in routes)
+        )

@@ -1,0 +1,81 @@
+"""Lead rows from files and lists, one at a time: every source row becomes exactly one :class:`Row`.
+
+A row that cannot be read is a row too, with its error: so the rows read add up. Memory does not grow with the
+source. What CSV, JSON Lines and bytes may look like, and what was decided where they are ambiguous, is told in
+:mod:`~services.rows.csv_rows`, :mod:`~services.rows.jsonl_rows` and :mod:`~services.rows.lines`. Phones are not looked at here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
+from math import isnan
+from types import NoneType
+from typing import BinaryIO
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.services.rows.csv_rows import read_csv
+from airflow_outreach_provider.services.rows.jsonl_rows import read_jsonl
+from airflow_outreach_provider.services.rows.lines import label
+from airflow_outreach_provider.services.rows.row import Row, RowFault, faulty, unsound
+
+__all__ = ["Row", "RowFault", "open_rows", "read_csv", "read_jsonl", "read_list"]
+
+_READERS: Mapping[str, Callable[..., Iterator[Row]]] = {
+    ".csv": read_csv,
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+}
+_TEXT = frozenset({str})
+_FLAT = frozenset({str, float, bool, NoneType})
+
+
+def open_rows(stream: BinaryIO, *, name: str) -> Iterator[Row]:
+    """The rows of a file whose format is told by its name: ``.csv``, ``.jsonl`` or ``.ndjson``, also ``.gz``.
+
+    :param stream: bytes, read forwards only; the caller closes it.
+    :param name: path or URI.
+    :raises ConfigurationError: at once for another ending; while iterating as the readers say.
+    """
+    ending = label(name).lower().removesuffix(".gz")
+    for known, reader in _READERS.items():
+        if ending.endswith(known):
+            return reader(stream, name=name)
+    raise ConfigurationError(
+        f"{label(name)!r} does not tell its format",
+        f"name it with one of the endings {', '.join(_READERS)}, each with or without .gz",
+    )
+
+
+def read_list(rows: Iterable[Mapping[str, object]]) -> Iterator[Row]:
+    """The rows of a list of dicts, numbered from 1.
+
+    A NaN at the top level is how pandas writes "missing": it becomes None. A member of an Enum is its value.
+    """
+    for number, item in enumerate(rows, 1):
+        try:
+            row = _read_item(number, item)
+        except Exception:  # noqa: BLE001 - an object of anybody's class may raise whatever it likes
+            row = faulty(number, RowFault.NOT_JSON, "a value of the row cannot be read", unit="row")
+        yield row
+
+
+def _read_item(number: int, item: object) -> Row:
+    if not (isinstance(item, Mapping) and _has_text_keys(item)):
+        return faulty(number, RowFault.NOT_OBJECT, unit="row")
+    values = {
+        key: None if isinstance(value, float) and isnan(value) else value for key, value in item.items()
+    }
+    flat = _FLAT.issuperset(map(type, values.values()))
+    if not flat:
+        values = {key: value.value if isinstance(value, Enum) else value for key, value in values.items()}
+    if fault := unsound(values):
+        return faulty(number, fault, unit="row")
+    if not flat:
+        for value in values.values():
+            _ = (repr(value), str(value))  # here, so that it raises nowhere else
+    return Row(number, values)
+
+
+def _has_text_keys(item: Iterable[object]) -> bool:
+    return _TEXT.issuperset(map(type, item)) or all(isinstance(key, str) for key in item)

@@ -1,0 +1,134 @@
+"""Whether a source has what the task takes from it: a mistake in the DAG or the export is no mistake of the rows.
+
+Looked at before anything is made of the first row, so that nobody is texted by a run that cannot be right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import chain
+
+from airflow_outreach_provider.core.errors import ConfigurationError, TooManyRejected
+from airflow_outreach_provider.core.expressions.compile import compile_value
+from airflow_outreach_provider.core.rules import LeadRules
+from airflow_outreach_provider.services.rows.row import Row
+
+LOOK_AHEAD = 10_000
+"""Rows without a column after which no row is believed to have it."""
+
+_MOST_NAMES = 1_000
+# Who writes so has thought of rows that lack the column.
+_OPTIONAL = re.compile(r"\bdefault\s*\(|\bis\s+(not\s+)?(defined|none)\b|\bor\b")
+
+Values = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """:ivar met_by: whether a row has it. :ivar missing: what to say when none of so many has, from their columns."""
+
+    met_by: Callable[[Values], bool]
+    missing: Callable[[int, Iterable[str]], ConfigurationError]
+
+
+@dataclass(slots=True)
+class _Looked:
+    rows: list[Row] = field(default_factory=list)
+    readable: int = 0
+    names: dict[str, None] = field(default_factory=dict)
+
+
+def checked(rows: Iterator[Row], rules: LeadRules, *, min_rows: int | None = None) -> Iterator[Row]:
+    """The rows as they come, once as many were read as it takes to know that they can be meant.
+
+    :param min_rows: so many rows at least, or none at all.
+    :raises ConfigurationError: no row has a column that the rules name, or any with a phone number.
+    :raises TooManyRejected: there are fewer rows than ``min_rows``.
+    """
+    needs, looked = _needs(rules), _Looked()
+    for row in rows:
+        looked.rows.append(row)
+        if row.error is None:
+            looked.readable += 1
+            needs = [need for need in needs if not need.met_by(row.values)]
+            if needs and len(looked.names) < _MOST_NAMES:
+                looked.names.update(dict.fromkeys(map(str, row.values)))
+        if (not needs or len(looked.rows) >= LOOK_AHEAD) and len(looked.rows) >= (min_rows or 0):
+            break
+    if min_rows is not None and len(looked.rows) < min_rows:
+        raise TooManyRejected(
+            f"the source has {len(looked.rows):,} rows, fewer than min_rows={min_rows:,}; nobody was texted: check the source",
+            {},
+        )
+    if needs and looked.readable:
+        raise needs[0].missing(looked.readable, looked.names)
+    return chain(looked.rows, rows)
+
+
+def _needs(rules: LeadRules) -> list[_Need]:
+    needs = []
+    if not rules.configuration_id:
+        needs.append(_Need(rules.names_configuration, _no_configuration))
+    for use, column in _columns(rules):
+        needs.append(_column_need(use, column))
+    if rules.mapping is None:
+        needs.append(_Need(rules.names_phone, _no_phone))
+    return needs
+
+
+def _columns(rules: LeadRules) -> Iterator[tuple[str, str]]:
+    """What names a column, and the column."""
+    for target, source in (rules.mapping or {}).items():
+        if "{{" not in source:
+            yield f"mapping[{target!r}]", source
+        elif not _OPTIONAL.search(source):
+            yield from ((f"mapping[{target!r}]", column) for column in sorted(compile_value(source).columns))
+    if rules.require_consent is not None:
+        yield "require_consent", rules.require_consent
+
+
+def _column_need(use: str, column: str) -> _Need:
+    def missing(count: int, names: Iterable[str]) -> ConfigurationError:
+        known = list(names)
+        near = _nearest(column, known)
+        optional = (
+            f"; a column that some exports lack: {{{{ row.{column} | default('') }}}}" if "map" in use else ""
+        )
+        return ConfigurationError(
+            f"no row has the column {column!r} that {use} names (looked at {count:,} rows)",
+            (f"did you mean {near!r}? " if near else "") + f"The columns are {_listed(known)}{optional}",
+        )
+
+    return _Need(lambda values: column in values, missing)
+
+
+def _no_configuration(count: int, _names: Iterable[str]) -> ConfigurationError:
+    return ConfigurationError(
+        f"neither the task, nor its connection, nor any of the first {count:,} rows names a configuration",
+        "set configuration_id on the task or the connection, or give each row a configurationId",
+    )
+
+
+def _no_phone(count: int, names: Iterable[str]) -> ConfigurationError:
+    known = list(names)
+    near = next(
+        (name for name in known if _nearest(name, ["phone", "mobile", "telephone", "phonenumber"])), None
+    )
+    example = f"mapping={{'phoneNumber': {near or 'the column'!r}, …}}"
+    return ConfigurationError(
+        f"no column of {count:,} rows is known to hold phone numbers: they are {_listed(known)}",
+        (f"did you mean {near!r}? " if near else "") + f"Name it: {example}",
+    )
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    plain = {re.sub(r"[\W_]", "", name.lower()): name for name in known}
+    close = get_close_matches(re.sub(r"[\W_]", "", word.lower()), plain, n=1)
+    return plain[close[0]] if close else None
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

@@ -1,0 +1,83 @@
+"""How many failed rows a run may have and still be called a success."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from airflow_outreach_provider.core.errors import ConfigurationError, OutcomeUnknown, TooManyRejected
+from airflow_outreach_provider.core.states import RowState
+from airflow_outreach_provider.services.submit.tally import Tally
+
+_ROUNDING = 1e-6  # 29 of 100 rows are 29 %, though 0.29 * 100 is a little less than 29
+_SHARE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class RejectLimit:
+    """A share of the rows read, or a count.
+
+    :param share: 0 to 1.
+    """
+
+    share: float | None = 0.05
+    count: int | None = None
+
+    @classmethod
+    def parse(cls, value: object) -> RejectLimit:
+        """Read ``"5%"`` (a share), ``20`` (a count) or None (no limit).
+
+        :raises ConfigurationError: it is none of these.
+        """
+        if value is None:
+            return cls(None, None)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return cls(None, value)
+        if isinstance(value, str):
+            if (match := _SHARE.fullmatch(value)) and float(match.group(1)) <= 100:
+                return cls(float(match.group(1)) / 100, None)
+            if value.strip().isdecimal():
+                return cls(None, int(value))
+        raise ConfigurationError(
+            f"max_rejected {value!r} is neither a share nor a count",
+            'write e.g. "5%" or 20, or None for no limit',
+        )
+
+    def __str__(self) -> str:
+        return f"{self.share:.4g} of the rows" if self.share is not None else f"{self.count} rows"
+
+    def exceeded(self, failed: int, read: int) -> bool:
+        """Whether so many failed rows are too many."""
+        if self.share is not None:
+            return failed > self.share * read + _ROUNDING
+        return self.count is not None and failed > self.count
+
+    def check(self, tally: Tally) -> None:
+        """Turn too many failed rows into an error.
+
+        :raises TooManyRejected: rejected rows alone are too many.
+        :raises OutcomeUnknown: rejected and held rows together are too many.
+        """
+        counts = tally.by_state()
+        rejected, held = counts[RowState.REJECTED], counts[RowState.HELD]
+        if self.exceeded(rejected, tally.read):
+            raise TooManyRejected(
+                f"{rejected:,} of {tally.read:,} rows were rejected, more than max_rejected allows "
+                f"({self}): {_most_frequent(tally)}; all other rows are done. Look at the reasons above, "
+                "mend the source and run again: accepted leads are never texted twice",
+                counts,
+            )
+        if held and self.exceeded(rejected + held, tally.read):
+            raise OutcomeUnknown(
+                f"{held:,} of {tally.read:,} leads were sent with unknown outcome and are held ({_most_frequent(tally)}); "
+                "they are not sent again by themselves: settle them with 'airflow outreach leads resolve'"
+            )
+
+
+def _most_frequent(tally: Tally) -> str:
+    failing = [
+        (reason, n)
+        for (state, reason), n in tally.reasons.most_common()
+        if state in (RowState.REJECTED, RowState.HELD)
+    ]
+    return ", ".join(f"{reason} {n:,}" for reason, n in failing[:3])

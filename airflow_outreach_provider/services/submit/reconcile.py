@@ -1,0 +1,177 @@
+"""Settle held leads without a person: ask the platform's contact list what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from airflow_outreach_provider.core.errors import OutreachError, OutreachUnavailable
+from airflow_outreach_provider.core.phone_lines import other_writings
+from airflow_outreach_provider.core.states import LeadState
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger import held as ledger_held
+
+# The platform's clock may be behind the store's.
+_CLOCKS_APART = timedelta(seconds=60)
+_AT_ONCE = 8
+_PATIENCE_SECONDS = 60.0
+_TOUCHED = ("updatedAt", "lastMessageTime", "createdAt")
+
+# What a number is written with; anything else in it is for a person to read.
+_READABLE = re.compile(r"\+?[0-9 ()./\-]+")
+_TELLING_DIGITS = 7
+
+
+class SearchPage(Protocol):
+    """A page of contacts; ``total`` where the platform says how many there are."""
+
+    @property
+    def rows(self) -> Sequence[Mapping[str, Any]]: ...
+
+    @property
+    def total(self) -> int | None: ...
+
+
+class ContactSearch(Protocol):
+    """What can look a number up; ``net.contacts.TetherContacts`` is one."""
+
+    async def search(self, text: str) -> SearchPage: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """:param waiting: still held: found but untouched since the attempt, or not certainly absent."""
+
+    accepted: int = 0
+    planned: int = 0
+    waiting: int = 0
+
+
+async def reconcile(
+    store: Store,
+    contacts: AbstractAsyncContextManager[ContactSearch],
+    *,
+    conn_id: str,
+    delay: timedelta,
+    campaign: str | None = None,
+    limit: int = 500,
+    patience: float = _PATIENCE_SECONDS,
+) -> Reconciled:
+    """Look up held leads in the contact list of the connection they were sent through.
+
+    Found and touched since the attempt → accepted. Certainly absent → planned, the next sync sends it.
+    Everything else stays held. What was found out before an error is kept.
+
+    :param conn_id: whose contact list it is; leads sent through other connections are left alone.
+    :param delay: how old an attempt must be: a request that the platform had can show up late.
+    :param limit: look up at most so many.
+    :param patience: seconds for all look-ups together.
+    :raises ConfigurationError: the log-in is refused, or there is no contact list at this address.
+    :raises OutreachUnavailable: the contact list does not answer, or not in time.
+    :raises StoreError: the ledger is away.
+    """
+    loop = asyncio.get_running_loop()
+    before = await loop.run_in_executor(None, store.now) - delay
+    waiting = await loop.run_in_executor(
+        None, lambda: ledger_held.held_before(store, before, limit, conn_id, campaign)
+    )
+    if not waiting:
+        return Reconciled()
+    found: list[ledger_held.Finding] = []
+    failure: OutreachError | None = None
+    try:
+        async with asyncio.timeout(patience):
+            await _look_up_all(contacts, waiting, found)
+    except Exception as error:  # noqa: BLE001 - whatever the other side does to us, the leads stay held
+        failure = _our_error(error, patience)
+    done = await loop.run_in_executor(None, lambda: ledger_held.apply(store, found))
+    if failure is not None:
+        raise failure
+    settled = sum(done.values())
+    return Reconciled(done[LeadState.ACCEPTED], done[LeadState.PLANNED], len(waiting) - settled)
+
+
+async def _look_up_all(
+    contacts: AbstractAsyncContextManager[ContactSearch],
+    waiting: Sequence[ledger_held.HeldLead],
+    found: list[ledger_held.Finding],
+) -> None:
+    """:param found: added to with every answer, so that an error later on loses none."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+    async with contacts as search, asyncio.TaskGroup() as group:
+
+        async def look_up(lead: ledger_held.HeldLead) -> None:
+            async with slots:
+                page = await search.search(lead.phone)
+            if (verdict := classify_contact(lead, page)) is not None:
+                found.append(verdict)
+
+        for lead in waiting:
+            group.create_task(look_up(lead))
+
+
+def _our_error(error: BaseException, patience: float) -> OutreachError:
+    """One error of ours for whatever the contact list did; of several at once the first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, OutreachError):
+        return error
+    if isinstance(error, TimeoutError):
+        return OutreachUnavailable(f"the contact list did not answer everything within {patience:.0f} s")
+    return OutreachUnavailable(f"the contact list cannot be read ({type(error).__name__})")
+
+
+def classify_contact(lead: ledger_held.HeldLead, page: SearchPage) -> ledger_held.Finding | None:
+    """What the contact list says of a held lead; None where it does not settle it."""
+    writings = {each[1:] for each in (lead.phone, *other_writings(lead.phone))}
+    for row in page.rows:
+        if _digits(row) not in writings:
+            continue
+        touched = [moment for name in _TOUCHED if (moment := _moment(row.get(name))) is not None]
+        if touched and max(touched) >= lead.sent_at - _CLOCKS_APART:
+            return ledger_held.Finding(
+                lead.id, lead.rev, LeadState.ACCEPTED, "found_in_contacts", _identifier(row)
+            )
+    if lead.has_payload and _is_complete(page) and not any(_may_be(lead, row) for row in page.rows):
+        return ledger_held.Finding(lead.id, lead.rev, LeadState.PLANNED, "absent_from_contacts")
+    return None
+
+
+def _is_complete(page: SearchPage) -> bool:
+    """Whether the page is certainly all there is. Without a total only an empty one is: a list may give any size."""
+    return not page.rows if page.total is None else page.total <= len(page.rows)
+
+
+def _may_be(lead: ledger_held.HeldLead, row: Mapping[str, Any]) -> bool:
+    """Whether a contact might be this person: same last digits, or a number nobody can read."""
+    digits = _digits(row)
+    return digits is None or len(digits) < _TELLING_DIGITS or lead.phone[-_TELLING_DIGITS:] in digits
+
+
+def _digits(row: Mapping[str, Any]) -> str | None:
+    """The digits of a contact's number, without zeros before them; None where it is no plain number."""
+    value = row.get("phoneNumber")
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not _READABLE.fullmatch(text.strip()):
+        return None
+    return re.sub(r"[^0-9]", "", text).lstrip("0")
+
+
+def _moment(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _identifier(row: Mapping[str, Any]) -> str | None:
+    value = row.get("_id") or row.get("id")
+    return str(value)[:64] if value else None

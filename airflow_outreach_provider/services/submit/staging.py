@@ -1,0 +1,276 @@
+"""From rows to planned leads: read by the rules, checked against the ledger, written back in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from airflow_outreach_provider.core.changes import is_outdated, is_same
+from airflow_outreach_provider.core.errors import LeadRejected
+from airflow_outreach_provider.core.masking import mask_phone
+from airflow_outreach_provider.core.rules import Draft, LeadRules, Memory, RowDecision, decide
+from airflow_outreach_provider.core.states import LeadState, RowState
+from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
+from airflow_outreach_provider.store.ledger.claims import Entry, Key, Known, Ledger
+
+T = TypeVar("T")
+InThread = Callable[[Callable[[], T]], Awaitable[T]]
+"""Runs a function off the event loop and awaits it."""
+
+_TRIES = 3
+_FAST = frozenset({LeadState.ACCEPTED.value, LeadState.REJECTED.value, LeadState.HELD.value})
+
+
+@dataclass(slots=True)
+class PlannedLead:
+    """A lead to be sent, in the ledger as *planned*.
+
+    :param carried: not from this run's source.
+    :param claimed_at: monotonic seconds of the claim.
+    :param open_until: up to when it is certainly outside quiet hours; None for ever.
+    """
+
+    id: int
+    body: bytes
+    line: int
+    phone: str
+    carried: bool = False
+    claimed_at: float = 0.0
+    open_until: datetime | None = None
+
+
+@dataclass(slots=True)
+class _Item:
+    row: Row
+    row_hash: str
+    draft: Draft
+    known: Known | None = None
+    verdict: RowDecision | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.draft.campaign, self.draft.phone
+
+
+class Stager:
+    """Turns chunks of rows into planned leads.
+
+    :param dry_run: read the ledger and write nothing.
+    :param resend: whether held leads are sent again.
+    :param now: the current time, timezone-aware; decides quiet hours.
+    """
+
+    def __init__(
+        self,
+        rules: LeadRules,
+        ledger: Ledger,
+        tally: Tally,
+        *,
+        in_thread: InThread[Any],
+        dry_run: bool = False,
+        resend: bool = False,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.rules, self.ledger, self.tally = rules, ledger, tally
+        self.seen = SeenIds()
+        self.campaigns: set[str] = {rules.campaign or rules.configuration_id or ""} - {""}
+        self._in_thread = in_thread
+        self._dry_run = dry_run
+        self._resend = resend
+        self._counted: list[tuple[RowState, str, str | None]] = []
+        self._dry_seen = SeenHashes()
+        self._now = now
+
+    async def stage(self, rows: Sequence[Row]) -> list[PlannedLead]:
+        """Decide on a chunk of rows and write the decisions; all of its rows are counted, or on an error none.
+
+        :return: what is to be sent, in the order of the rows.
+        """
+        self._counted.clear()
+        planned = await self._stage(rows)
+        self.tally.read += len(rows)
+        for counted in self._counted:
+            self.tally.add(*counted)
+        return planned
+
+    def _count(self, state: RowState, reason: str, example: str | None = None) -> None:
+        self._counted.append((state, reason, example))
+
+    async def _stage(self, rows: Sequence[Row]) -> list[PlannedLead]:
+        hashes = [
+            self.rules.row_hash(row.values if row.error is None else {"": (row.number, row.error)})
+            for row in rows
+        ]
+        remembered = await self._in_thread(lambda: self.ledger.find_by_row_hash(hashes))
+        items: list[_Item] = []
+        bad: list[Entry] = []
+        now = self._now()
+        for index, row in enumerate(rows):
+            known = remembered.get(index)
+            if (
+                known is not None
+                and known.state in _FAST
+                and not (self._resend and known.state == LeadState.HELD)
+                and not is_outdated(known.content_hash)
+            ):
+                self._count_remembered(row, known)
+                continue
+            try:
+                if row.error is not None:
+                    raise LeadRejected(row.error, row.detail)
+                draft = self.rules.draft(row.values, now)
+            except LeadRejected as error:
+                bad.append(self._reject(row, hashes[index], error))
+                continue
+            items.append(_Item(row, hashes[index], draft))
+        if bad and not self._dry_run:
+            unique = list({entry.row_hash: entry for entry in bad}.values())
+            await self._in_thread(lambda: self.ledger.stage_without_phone(unique))
+        return await self._settle_items(items, now) if items else []
+
+    def _count_remembered(self, row: Row, known: Known) -> None:
+        """The very same row was decided before: nothing is parsed again."""
+        # Rows without a number are nobody's duplicates: each of them is a bad row, whenever it is read.
+        if known.content_hash is not None and not self.seen.add(known.id):
+            self._count(RowState.DUPLICATE, "same_number", f"line {row.number}")
+        elif known.state == LeadState.REJECTED:
+            self._count(RowState.REJECTED, known.reason, f"line {row.number}")
+        elif known.state == LeadState.HELD:
+            self._count(RowState.HELD, known.reason, f"line {row.number}")
+        else:
+            self._count(RowState.UNCHANGED, "texted_before")
+
+    def _reject(self, row: Row, row_hash: str, error: LeadRejected) -> Entry:
+        self._count(RowState.REJECTED, error.reason, f"line {row.number}")
+        return Entry(
+            campaign=self.rules.campaign or self.rules.configuration_id or "",
+            phone=None,
+            row_hash=row_hash,
+            content_hash=None,
+            state=LeadState.REJECTED,
+            reason=error.reason,
+            detail=f"line {row.number}: {error.detail}",
+            payload=None,
+            email_hash=None,
+            line=row.number,
+            not_before=None,
+        )
+
+    async def _settle_items(self, items: list[_Item], now: datetime) -> list[PlannedLead]:
+        items = self._without_repeats(items)
+        planned: list[PlannedLead] = []
+        for attempt in range(1, _TRIES + 1):
+            keys = [item.key for item in items]
+            emails = [item.draft.email_hash for item in items]
+            known, suppressed = await self._in_thread(partial(self.ledger.find, keys, emails))
+            todo: list[_Item] = []
+            for index, item in enumerate(items):
+                item.known = known.get(index)
+                item.verdict = decide(
+                    item.draft,
+                    _memory(item.known, item.draft),
+                    suppressed.get(index),
+                    self.rules.resubmit,
+                    now,
+                    resend=self._resend,
+                )
+                if item.known is not None and item.known.id in self.seen:
+                    self._count(RowState.DUPLICATE, "same_number", self._example(item))
+                elif item.verdict.write is None or self._dry_run:
+                    planned += self._place(item, item.known.id if item.known else 0)
+                else:
+                    todo.append(item)
+            await self._update_hashes(items)
+            if not todo:
+                return planned
+            entries = [_entry(item) for item in todo]
+            ids = await self._in_thread(partial(self.ledger.stage, entries))
+            items = []
+            for item in todo:
+                lead_id = ids.get(item.key)
+                if lead_id is None:
+                    items.append(item)  # somebody else changed it since we looked
+                else:
+                    planned += self._place(item, lead_id)
+            if not items:
+                return planned
+            if attempt == _TRIES:
+                for item in items:
+                    self._count(RowState.ELSEWHERE, "another_run_is_sending", self._example(item))
+        return planned
+
+    async def _update_hashes(self, items: Sequence[_Item]) -> None:
+        """Once: what was compared by the payload's text is compared by its values from now on."""
+        outdated = [
+            (item.known.id, item.known.rev, item.row_hash, item.draft.content_hash)
+            for item in items
+            if item.known is not None
+            and is_outdated(item.known.content_hash)
+            and item.verdict is not None
+            and item.verdict.write is None
+        ]
+        if outdated and not self._dry_run:
+            await self._in_thread(partial(self.ledger.update_hashes, outdated))
+
+    def _without_repeats(self, items: list[_Item]) -> list[_Item]:
+        """Of several rows of a chunk with one number the first counts."""
+        first: dict[Key, _Item] = {}
+        for item in items:
+            if item.key in first or (self._dry_run and item.key in self._dry_seen):
+                self._count(RowState.DUPLICATE, "same_number", self._example(item))
+            else:
+                first[item.key] = item
+        if self._dry_run:
+            for key in first:
+                self._dry_seen.add(key)
+        return list(first.values())
+
+    def _place(self, item: _Item, lead_id: int) -> list[PlannedLead]:
+        """Count a decided row; a planned one is counted when it is settled."""
+        assert item.verdict is not None
+        if lead_id:
+            self.seen.add(lead_id)
+        self.campaigns.add(item.draft.campaign)
+        if item.verdict.row is RowState.PLANNED:
+            draft = item.draft
+            return [
+                PlannedLead(
+                    lead_id, draft.payload.encode(), item.row.number, draft.phone, open_until=draft.open_until
+                )
+            ]
+        self._count(item.verdict.row, item.verdict.reason, self._example(item))
+        return []
+
+    @staticmethod
+    def _example(item: _Item) -> str:
+        return f"line {item.row.number} {mask_phone(item.draft.phone)}"
+
+
+def _memory(known: Known | None, draft: Draft) -> Memory | None:
+    if known is None:
+        return None
+    accepted = known.accepted_at
+    return Memory(
+        state=LeadState(known.state),
+        reason=known.reason,
+        same=is_same(
+            known.content_hash, draft.content_hash, draft.payload, texted=known.state == LeadState.ACCEPTED
+        ),
+        accepted_at=datetime.fromtimestamp(accepted / 1000, UTC) if accepted is not None else None,
+    )
+
+
+def _entry(item: _Item) -> Entry:
+    draft, verdict = item.draft, item.verdict
+    assert verdict is not None and verdict.write is not None
+    waiting = verdict.write is LeadState.PLANNED or verdict.write is LeadState.DEFERRED
+    not_before = round(draft.not_before.timestamp() * 1000) if draft.not_before and waiting else None
+    return Entry(
+        draft.campaign, draft.phone, item.row_hash, draft.content_hash, verdict.write, verdict.reason,
+        draft.detail if verdict.reason == draft.reason else "", draft.payload if waiting else None,
+        draft.email_hash, item.row.number, not_before, item.known.rev if item.known is not None else -1,
+    )  # fmt: skip

@@ -1,0 +1,245 @@
+"""Deliveries at work: recorded, settled attempt by attempt, released; claiming is in :mod:`store.deliveries.claims`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
+from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
+from airflow_outreach_provider.store.bulk import rows_param, rowset, values_param, valueset
+from airflow_outreach_provider.store.deliveries.tables import deliveries
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.runs import Owner
+from airflow_outreach_provider.store.schema import to_ms
+
+
+def is_open(table: sa.FromClause = deliveries) -> sa.ColumnElement[bool]:
+    """The condition that a delivery is still to be done."""
+    # Spelt as in the partial indexes: with bound parameters neither database would use them.
+    return table.c.state.in_([sa.literal_column(f"'{state.value}'") for state in OPEN_STATES])
+
+
+def listed(store: Store, kind: str, values: Iterable[int | str]) -> sa.Select[Any]:
+    """Values as a subquery for ``IN``, however many, in one parameter. :param kind: ``int`` or ``text``."""
+    table = sa.text(f"{valueset(store.dialect, kind)} AS listed").bindparams(values=values_param(values))
+    return sa.select(sa.column("v")).select_from(table)
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """One event for one route, to be recorded.
+
+    :param payload: the event as JSON when it is not in the inbox.
+    """
+
+    event_id: str
+    route: str
+    lane: str
+    source: str
+    kind: str
+    label: str
+    payload: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A claimed delivery. :param tries: attempts before this task try."""
+
+    id: int
+    event_id: str
+    lane: str
+    kind: str
+    tries: int
+    payload: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt, and the state it leaves the delivery in."""
+
+    delivery_id: int
+    state: DeliveryState
+    at: datetime
+    verdict: DeliveryVerdict
+    status: int | None = None
+    latency_ms: int = 0
+    error: str = ""
+    answer: str = ""
+    retry_after: float | None = None
+
+
+def record(
+    connection: sa.Connection,
+    rows: Sequence[NewDelivery],
+    now: datetime,
+    *,
+    state: DeliveryState = DeliveryState.PENDING,
+    plan: str | None = None,
+    plan_until: datetime | None = None,
+) -> None:
+    """Write deliveries down in the given order; those already there stay as they are."""
+    if not rows:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(deliveries).on_conflict_do_nothing(index_elements=["event_id", "route"])
+    common = {"state": state, "plan": plan, "plan_until": plan_until, "created_at": now, "updated_at": now}
+    connection.execute(
+        statement,
+        [
+            {
+                "event_id": row.event_id, "route": row.route, "lane": row.lane, "source": row.source,
+                "kind": row.kind, "label": row.label, "payload": row.payload, **common,
+            }
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def missing(store: Store, route: str, event_ids: Sequence[str]) -> list[str]:
+    """Those of ``event_ids`` that have no delivery to ``route`` yet."""
+    with store.read() as connection:
+        known = set(
+            connection.execute(
+                sa.select(deliveries.c.event_id).where(*of_batch(store, route, event_ids))
+            ).scalars()
+        )
+    return [event_id for event_id in event_ids if event_id not in known]
+
+
+def renew(store: Store, owner: Owner, lease: timedelta) -> None:
+    """Keep this task instance's claims and their plans while it is at work."""
+
+    def work(connection: sa.Connection) -> None:
+        until = store.now(connection) + lease
+        connection.execute(
+            deliveries.update()
+            .where(deliveries.c.claim == owner.key)
+            .values(claim_until=until, plan_until=until)
+        )
+
+    store.retrying(work)
+
+
+_ATTEMPT_COLUMNS = (
+    ("delivery_id", "int"), ("state", "text"), ("at", "int"), ("verdict", "text"), ("status", "int"),
+    ("latency_ms", "int"), ("error", "text"), ("answer", "text"), ("retry_after", "text"),
+)  # fmt: skip
+
+
+def settle(store: Store, attempts: Sequence[Attempt], owner: Owner) -> None:
+    """Write a group of attempts and the states they lead to, in one transaction.
+
+    Two statements whatever the size of the group; the rows are taken apart by the database, so that this
+    process can go on sending meanwhile.
+    """
+    if not attempts:
+        return
+    rows = [
+        (
+            each.delivery_id, each.state.value, to_ms(each.at), each.verdict.value, each.status, each.latency_ms,
+            _storable(each.error), _storable(each.answer), each.retry_after,
+        )
+        for each in attempts
+    ]  # fmt: skip
+    settled = rowset(store.dialect, _ATTEMPT_COLUMNS)
+    task = {
+        "dag_id": owner.dag_id, "task_id": owner.task_id, "airflow_run_id": owner.run_id,
+        "map_index": owner.map_index, "try_number": owner.try_number,
+    }  # fmt: skip
+    update = sa.text(
+        "UPDATE deliveries SET state = r.state, tries = tries + 1, last_status = r.status, "
+        "last_error = r.error, updated_at = r.at, "
+        "delivered_at = CASE WHEN r.state = 'delivered' THEN r.at END "
+        f"FROM {settled} AS r WHERE deliveries.id = r.delivery_id"
+    )
+    insert = sa.text(
+        "INSERT INTO delivery_attempts (delivery_id, at, verdict, status, latency_ms, error, answer, "
+        "retry_after, dag_id, task_id, airflow_run_id, map_index, try_number) "
+        "SELECT r.delivery_id, r.at, r.verdict, r.status, r.latency_ms, r.error, r.answer, "
+        "CAST(r.retry_after AS double precision), :dag_id, :task_id, :airflow_run_id, "
+        f"CAST(:map_index AS integer), CAST(:try_number AS integer) FROM {settled} AS r ORDER BY r.ord"
+    )
+    parameter = rows_param(rows)
+
+    def work(connection: sa.Connection) -> None:
+        connection.execute(update, {"rows": parameter})
+        connection.execute(insert, {"rows": parameter, **task})
+
+    store.retrying(work)
+
+
+def _storable(text: str) -> str:
+    # PostgreSQL keeps no NUL in a text.
+    return text.replace("\x00", "\ufffd")
+
+
+def move(store: Store, ids: Iterable[int], state: DeliveryState, reason: str) -> None:
+    """Put deliveries into ``state`` without an attempt: held, or ignored."""
+    chosen = listed(store, "int", ids)
+
+    def work(connection: sa.Connection) -> None:
+        connection.execute(
+            deliveries.update()
+            .where(deliveries.c.id.in_(chosen))
+            .values(state=state, last_error=reason, updated_at=store.now(connection))
+        )
+
+    store.retrying(work)
+
+
+def give_up(store: Store, ids: Iterable[int]) -> None:
+    """What has used its tries is dead; its last error stays."""
+    chosen = listed(store, "int", ids)
+
+    def work(connection: sa.Connection) -> None:
+        connection.execute(
+            deliveries.update()
+            .where(deliveries.c.id.in_(chosen), deliveries.c.state == DeliveryState.FAILED)
+            .values(state=DeliveryState.DEAD, updated_at=store.now(connection))
+        )
+
+    store.retrying(work)
+
+
+def release(store: Store, owner: Owner, plan_for: timedelta | None) -> None:
+    """End this task instance's claims.
+
+    :param plan_for: how long the open ones stay with this task, for its retry; None hands them back, so
+        that the next run takes them.
+    """
+
+    def work(connection: sa.Connection) -> None:
+        open_ones = sa.and_(deliveries.c.claim == owner.key, is_open())
+        plan: dict[str, Any] = (
+            {"plan": None, "plan_until": None}
+            if plan_for is None
+            else {"plan_until": store.now(connection) + plan_for}
+        )
+        connection.execute(deliveries.update().where(open_ones).values(**plan))
+        connection.execute(
+            deliveries.update().where(deliveries.c.claim == owner.key).values(claim=None, claim_until=None)
+        )
+
+    store.retrying(work)
+
+
+def states_of(store: Store, route: str, event_ids: Sequence[str]) -> dict[str, int]:
+    """How many deliveries of a batch are in which state."""
+    with store.read() as connection:
+        rows = connection.execute(
+            sa.select(deliveries.c.state, sa.func.count())
+            .where(*of_batch(store, route, event_ids))
+            .group_by(deliveries.c.state)
+        )
+        return {str(state): int(count) for state, count in rows}
+
+
+def of_batch(store: Store, route: str, event_ids: Sequence[str]) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions that a delivery is of this batch."""
+    return (deliveries.c.route == route, deliveries.c.event_id.in_(listed(store, "text", event_ids)))

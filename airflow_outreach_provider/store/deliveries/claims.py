@@ -1,0 +1,171 @@
+"""Claiming: which deliveries of a batch are one task instance's, to be done now and in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.store.deliveries.attempts import Delivery, is_open, listed, of_batch
+from airflow_outreach_provider.store.deliveries.plans import take_turns
+from airflow_outreach_provider.store.deliveries.tables import deliveries
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.runs import Owner
+
+# What a task takes along besides its own batch, so that a long row of them is worked off over several runs.
+MOST_TAKEN_ALONG = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a task instance got of its batch.
+
+    :param mine: to be delivered now, in order; for events given directly with others of the route that are
+        with nobody.
+    :param busy_until: when the last claim of another task instance on this batch runs out; None without one.
+    """
+
+    mine: list[Delivery]
+    busy_until: datetime | None = None
+
+
+def claim(
+    store: Store,
+    *,
+    route: str,
+    event_ids: Sequence[str],
+    owner: Owner,
+    plan: str | None,
+    endpoint: str,
+    lease: timedelta,
+    revive: bool,
+) -> Claim:
+    """Take the open deliveries of a batch, in one transaction.
+
+    Of a sensor's batch only what is in its plan: what another plan has, and what planning left out because
+    an earlier delivery of its contact is open, is not this task's; nor is what an earlier one, released or
+    redelivered since, has come before: the next run takes both, in order. An earlier try of the same task instance
+    is dead, so its claims are taken over.
+
+    :param plan: the key of the sensor's plan. None when the events were given directly: no sensor keeps the
+        order or takes what is left over, so what waits behind another task's delivery is left out here, and
+        what else of the route is with nobody (redelivered, released) is taken along.
+    :param revive: dead ones become pending first: a person cleared the task.
+    """
+    key = plan or owner.key
+    batch = of_batch(store, route, event_ids)
+
+    def work(connection: sa.Connection) -> Claim:
+        if plan is None:
+            take_turns(connection)
+        now = store.now(connection)
+        if revive:
+            dead = deliveries.update().where(*batch, deliveries.c.state == DeliveryState.DEAD)
+            again = {"state": DeliveryState.PENDING, "tries": 0, "updated_at": now}
+            connection.execute(dead.values(**again, plan=key, plan_until=now + lease))
+        others = sa.and_(deliveries.c.claim != owner.key, deliveries.c.claim_until >= now)
+        busy = sa.select(sa.func.max(deliveries.c.claim_until)).where(*batch, is_open(), others)
+        if plan is None:
+            free = _is_free(deliveries, owner.key, now)
+            ids = _with_nobody(connection, batch, route, endpoint, owner, now)
+            chosen: list[sa.ColumnElement[bool]] = [deliveries.c.id.in_(listed(store, "int", ids))]
+        else:
+            _hand_back_what_is_behind(connection, batch, key, now)
+            free = sa.and_(deliveries.c.plan == key, sa.or_(deliveries.c.claim.is_(None), sa.not_(others)))
+            chosen = [*batch]
+            busy = busy.where(deliveries.c.plan == key)
+        busy_until = connection.execute(busy).scalar_one()
+        rows = connection.execute(
+            deliveries.update()
+            .where(*chosen, is_open(), free)
+            .values(
+                claim=owner.key, claim_until=now + lease, plan=key, plan_until=now + lease,
+                endpoint=endpoint, updated_at=now,
+            )
+            .returning(
+                deliveries.c.id, deliveries.c.event_id, deliveries.c.lane, deliveries.c.kind,
+                deliveries.c.tries, deliveries.c.payload,
+            )
+        ).all()  # fmt: skip
+        return Claim(sorted((Delivery(*row) for row in rows), key=lambda each: each.id), busy_until)
+
+    return store.retrying(work)
+
+
+def _hand_back_what_is_behind(
+    connection: sa.Connection, batch: Sequence[sa.ColumnElement[bool]], key: str, now: datetime
+) -> None:
+    """Leave to the next run what would overtake an earlier open delivery of its lane that this plan has not."""
+    earlier = deliveries.alias()
+    overtaken = sa.exists().where(
+        earlier.c.route == deliveries.c.route,
+        earlier.c.lane == deliveries.c.lane,
+        earlier.c.id < deliveries.c.id,
+        is_open(earlier),
+        earlier.c.plan.is_distinct_from(key),
+    )
+    connection.execute(
+        deliveries.update()
+        .where(*batch, deliveries.c.plan == key, is_open(), overtaken)
+        .values(plan=None, plan_until=None, updated_at=now)
+    )
+
+
+def _is_free(table: sa.FromClause, key: str, now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a delivery is with nobody but the task instance ``key``."""
+    planned = sa.or_(table.c.plan_until.is_(None), table.c.plan_until < now, table.c.plan == key)
+    claimed = sa.or_(table.c.claim_until.is_(None), table.c.claim_until < now, table.c.claim == key)
+    return sa.and_(planned, claimed)
+
+
+def _with_nobody(
+    connection: sa.Connection,
+    batch: Sequence[sa.ColumnElement[bool]],
+    route: str,
+    endpoint: str,
+    owner: Owner,
+    now: datetime,
+) -> list[int]:
+    """The free deliveries of the batch and of its contacts, and as many others of the route as may come along.
+
+    Not those whose contact has an earlier one with another task.
+    """
+    earlier = deliveries.alias()
+    behind = sa.exists().where(
+        earlier.c.route == deliveries.c.route,
+        earlier.c.lane == deliveries.c.lane,
+        earlier.c.id < deliveries.c.id,
+        is_open(earlier),
+        sa.not_(_is_free(earlier, owner.key, now)),
+    )
+    same_place = sa.or_(deliveries.c.endpoint.in_(["", endpoint]), sa.and_(*batch))
+    free = (
+        sa.select(deliveries.c.id)
+        .where(
+            deliveries.c.route == route, is_open(), _is_free(deliveries, owner.key, now), ~behind, same_place
+        )
+        .order_by(deliveries.c.id)
+    )
+    lanes = connection.execute(sa.select(deliveries.c.lane).where(*batch)).scalars().all()
+    its_contacts = connection.execute(free.where(deliveries.c.lane.in_(set(lanes)))).scalars()
+    along = connection.execute(free.limit(MOST_TAKEN_ALONG)).scalars()
+    return sorted({*its_contacts, *along})
+
+
+def behind_held(store: Store, route: str, endpoint: str, mine: Sequence[Delivery]) -> list[int]:
+    """The ids of those whose contact has a held delivery to the same endpoint: they would overtake it."""
+    lanes = {each.lane for each in mine}
+    query = sa.select(deliveries.c.lane).where(
+        deliveries.c.endpoint == endpoint,
+        deliveries.c.state == DeliveryState.HELD,
+        deliveries.c.route == route,
+        deliveries.c.lane.in_(listed(store, "text", lanes)),
+    )
+    if not lanes:
+        return []
+    with store.read() as connection:
+        held = set(connection.execute(query).scalars())
+    return [each.id for each in mine if each.lane in held]

@@ -1,0 +1,112 @@
+"""What may be delivered now and is in nobody's hands, as the doorbells see it: cheap, and without effect."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.store.deliveries.attempts import is_open, listed
+from airflow_outreach_provider.store.deliveries.plans import free, with_somebody
+from airflow_outreach_provider.store.deliveries.tables import deliveries
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox.consumers import conditions_of
+from airflow_outreach_provider.store.inbox.order import last_numbered, number_events
+from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, to_event
+from airflow_outreach_provider.store.inbox.tables import inbox_consumers, inbox_events, inbox_pending
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerProgress:
+    """How far a consumer is.
+
+    :param position: as of :mod:`store.inbox.consumers`. :param pending: whether it has pending events.
+    :param routes: for which its sensor hands events out; empty where none ever said.
+    """
+
+    position: int
+    pending: bool
+    routes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What all doorbells of a triggerer need to know whether to look closer.
+
+    :param last: the last number given to an event. :param routes: those with deliveries that are with nobody.
+    """
+
+    last: int
+    consumers: Mapping[str, ConsumerProgress]
+    routes: frozenset[str]
+
+
+def glance(store: Store) -> Glance:
+    """One look for all consumers and routes: its cost does not depend on how many there are."""
+    number_events(store)
+    pending = sa.exists().where(inbox_pending.c.consumer == inbox_consumers.c.consumer)
+    columns = inbox_consumers.c.consumer, inbox_consumers.c.position, inbox_consumers.c.routes
+    with store.read() as connection:
+        last = last_numbered(connection)
+        known = {
+            row.consumer: ConsumerProgress(row.position, bool(row.pending), tuple(row.routes.split()))
+            for row in connection.execute(sa.select(*columns, pending.label("pending")))
+        }
+        ready = free(None, store.now(connection), deliveries.c.route).distinct().order_by(None)
+        return Glance(last, known, frozenset(connection.execute(ready).scalars()))
+
+
+def free_deliveries(store: Store, routes: Sequence[str], limit: int) -> list[tuple[int, datetime]]:
+    """The oldest deliveries that :func:`store.deliveries.plans.plan` would hand out: id, and last change."""
+    with store.read() as connection:
+        query = free(routes, store.now(connection), deliveries.c.id, deliveries.c.updated_at)
+        return [(row.id, row.updated_at) for row in connection.execute(query.limit(limit))]
+
+
+def busy_lanes(store: Store, routes: Sequence[str], lanes: Collection[str]) -> set[tuple[str, str]]:
+    """Which of these lanes have an open delivery with some task: ``(route, lane)``."""
+    with store.read() as connection:
+        query = (
+            sa.select(deliveries.c.route, deliveries.c.lane)
+            .where(
+                deliveries.c.route.in_(list(routes)),
+                deliveries.c.lane.in_(listed(store, "text", lanes)),
+                is_open(),
+                with_somebody(deliveries, store.now(connection)),
+            )
+            .distinct()
+        )
+        return {(row.route, row.lane) for row in connection.execute(query)}
+
+
+def unread(
+    store: Store,
+    *,
+    source: str | None,
+    kinds: Collection[str] | None,
+    after: int,
+    upto: int,
+    limit: int,
+) -> list[ContactEvent]:
+    """Events numbered behind ``after`` and up to ``upto`` that pass a filter; nobody's progress moves."""
+    seq = inbox_events.c.seq
+    query = sa.select(*EVENT_COLUMNS).where(seq > after, seq <= upto, *conditions_of(source, kinds))
+    with store.read() as connection:
+        return [to_event(row) for row in connection.execute(query.order_by(seq).limit(limit))]
+
+
+def handed_out(
+    store: Store, consumer: str, *, source: str | None, kinds: Collection[str] | None, limit: int
+) -> list[tuple[ContactEvent, bool]]:
+    """A consumer's pending events that pass a filter, and whether somebody wished to have each read again."""
+    query = (
+        sa.select(*EVENT_COLUMNS, inbox_pending.c.replayed)
+        .join(inbox_pending, inbox_pending.c.seq == inbox_events.c.seq)
+        .where(inbox_pending.c.consumer == consumer, *conditions_of(source, kinds))
+        .order_by(inbox_events.c.seq)
+    )
+    with store.read() as connection:
+        return [(to_event(row), bool(row.replayed)) for row in connection.execute(query.limit(limit))]

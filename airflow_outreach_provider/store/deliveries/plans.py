@@ -1,0 +1,124 @@
+"""Who delivers what: open deliveries are handed to one task instance's batches at a time.
+
+A plan is kept until it runs out, and work at it keeps it. So a delivery whose run was deleted, or whose
+sensor died before anyone saw its batches, comes back by itself; and while an earlier delivery of a lane is
+still with some task, the later ones wait here, where they block no worker and use up no try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.store.deliveries.attempts import is_open, listed
+from airflow_outreach_provider.store.deliveries.tables import deliveries
+from airflow_outreach_provider.store.engine import Store
+
+# Whoever looks at lanes as a whole takes turns on PostgreSQL ("fano").
+_ADVISORY_LOCK = 0x66616E6F
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDelivery:
+    """A delivery in a plan."""
+
+    event_id: str
+    lane: str
+    label: str
+
+
+def take_turns(connection: sa.Connection) -> None:
+    """Until this transaction ends, nobody else plans or takes deliveries that are with nobody."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+
+
+def plan(
+    store: Store, routes: Sequence[str], key: str, *, limit: int, lease: timedelta
+) -> list[PlannedDelivery] | None:
+    """Plan up to ``limit`` deliveries under ``key``, oldest first.
+
+    :param key: the task instance that hands the work out. Asked again by a retry or after Clear, it gets
+        back what is left of its own plan and nothing new.
+    :return: None when there is nothing to do yet; an empty list when everything of this plan is done.
+    """
+
+    def work(connection: sa.Connection) -> list[PlannedDelivery] | None:
+        take_turns(connection)
+        earlier = _own(connection, key)
+        if earlier is not None:
+            return earlier
+        now = store.now(connection)
+        rows = connection.execute(_free(routes, now).limit(limit * len(routes))).all()
+        if not rows:
+            return None
+        connection.execute(
+            deliveries.update()
+            .where(deliveries.c.id.in_(listed(store, "int", [row.id for row in rows])))
+            .values(plan=key, plan_until=now + lease)
+        )
+        return [PlannedDelivery(row.event_id, row.lane, row.label) for row in rows]
+
+    return store.retrying(work)
+
+
+def own(store: Store, key: str) -> list[PlannedDelivery] | None:
+    """What is left of the plan under ``key``, in order; None when there never was one."""
+    with store.read() as connection:
+        return _own(connection, key)
+
+
+def ready(store: Store, routes: Sequence[str]) -> bool:
+    """Whether :func:`plan` would find something; reads an index that holds only open deliveries."""
+    with store.read() as connection:
+        return connection.execute(_free(routes, store.now(connection)).limit(1)).first() is not None
+
+
+def _own(connection: sa.Connection, key: str) -> list[PlannedDelivery] | None:
+    rows = connection.execute(
+        sa.select(deliveries.c.event_id, deliveries.c.lane, deliveries.c.label, deliveries.c.state)
+        .where(deliveries.c.plan == key)
+        .order_by(deliveries.c.id)
+    ).all()
+    done = {DeliveryState.DELIVERED, DeliveryState.IGNORED}
+    return [PlannedDelivery(*row[:3]) for row in rows if row.state not in done] if rows else None
+
+
+def _free(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
+    c = deliveries.c
+    return free(routes, now, c.id, c.event_id, c.lane, c.label)
+
+
+def free(routes: Sequence[str] | None, now: datetime, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Open deliveries that are with nobody, and neither is an earlier one of their lane; oldest first.
+
+    :param routes: None for all.
+    """
+    earlier = deliveries.alias()
+    query = (
+        sa.select(*columns)
+        .where(
+            is_open(),
+            sa.or_(deliveries.c.plan_until.is_(None), deliveries.c.plan_until < now),
+            sa.or_(deliveries.c.claim_until.is_(None), deliveries.c.claim_until < now),
+            ~sa.exists().where(
+                earlier.c.route == deliveries.c.route,
+                earlier.c.lane == deliveries.c.lane,
+                earlier.c.id < deliveries.c.id,
+                is_open(earlier),
+                with_somebody(earlier, now),
+            ),
+        )
+        .order_by(deliveries.c.id)
+    )
+    return query if routes is None else query.where(deliveries.c.route.in_(list(routes)))
+
+
+def with_somebody(table: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a delivery is planned for a task, or one is at it."""
+    return sa.or_(table.c.plan_until >= now, table.c.claim_until >= now)

@@ -1,0 +1,152 @@
+"""Removing events: by age, by person; and reading again those an older version did not recognise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
+from airflow_outreach_provider.core.events import ContactEvent, EventKind
+from airflow_outreach_provider.core.opt_outs import opt_out_of
+from airflow_outreach_provider.store.deliveries.tables import deliveries
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox.append import keep_opt_out
+from airflow_outreach_provider.store.inbox.order import number_events
+from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, to_event
+from airflow_outreach_provider.store.inbox.tables import (
+    inbox_consumers,
+    inbox_events,
+    inbox_fingerprints,
+    inbox_pending,
+)
+from airflow_outreach_provider.store.schema import to_ms
+
+_CHUNK = 1_000
+# Committed just now: behind everything that has a place in the reading order.
+_NOT_NUMBERED = 2**62
+_TO_BE_SENT = (*OPEN_STATES, DeliveryState.HELD, DeliveryState.DEAD)
+_LONGEST_WINDOW_MS = 7 * 86_400_000
+
+
+def purge_events(store: Store, *, received_before: datetime) -> int:
+    """Remove events received before a time that nobody needs any more, in small transactions; how many.
+
+    Needed are those that a consumer has not read or not acknowledged, and those of a delivery that is open,
+    held or dead: it may still be sent. A consumer of a route that is gone keeps them until it is removed.
+    """
+    number_events(store)
+    old = sa.select(inbox_events.c.row_id).where(inbox_events.c.received_at < received_before, ~_needed())
+    total = _remove(store, old)
+    aged = inbox_fingerprints.c.seen_at < to_ms(received_before) - _LONGEST_WINDOW_MS
+    store.retrying(lambda connection: connection.execute(sa.delete(inbox_fingerprints).where(aged)))
+    return total
+
+
+def needed_events(store: Store, *, received_before: datetime) -> int:
+    """How many events :func:`purge_events` leaves because somebody still needs them."""
+    query = sa.select(sa.func.count()).where(inbox_events.c.received_at < received_before, _needed())
+    with store.read() as connection:
+        return connection.execute(query).scalar_one()
+
+
+def _needed() -> sa.ColumnElement[bool]:
+    place = sa.func.coalesce(inbox_events.c.seq, _NOT_NUMBERED)
+    unread = sa.exists().where(inbox_consumers.c.position < place)
+    unacknowledged = place.in_(sa.select(inbox_pending.c.seq))
+    unsent = sa.exists().where(
+        deliveries.c.event_id == inbox_events.c.event_id, deliveries.c.state.in_(_TO_BE_SENT)
+    )
+    return sa.or_(unread, unacknowledged, unsent)
+
+
+def forget_contact(store: Store, *, phone: str | None = None, email: str | None = None) -> int:
+    """Remove every event about one person, by E.164 number or e-mail address; how many."""
+    return _remove(store, sa.select(inbox_events.c.row_id).where(_about(phone, email)))
+
+
+def events_of_contact(store: Store, *, phone: str | None = None, email: str | None = None) -> list[str]:
+    """The ids of every event about one person."""
+    with store.read() as connection:
+        return list(
+            connection.execute(sa.select(inbox_events.c.event_id).where(_about(phone, email))).scalars()
+        )
+
+
+def _about(phone: str | None, email: str | None) -> sa.ColumnElement[bool]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if phone:
+        conditions.append(inbox_events.c.phone == phone)
+    if email:
+        conditions.append(sa.func.lower(inbox_events.c.email) == email.strip().lower())
+    return sa.or_(sa.false(), *conditions)
+
+
+def reparse(store: Store, read_again: Callable[[ContactEvent, bytes], ContactEvent | None]) -> int:
+    """Give unrecognised events to ``read_again``; what it recognises is new to every consumer. How many.
+
+    :param read_again: (event as stored, raw body) → the event as it reads now, or None when it still does
+        not. Its id and received_at must stay.
+    """
+    query = (
+        sa.select(*EVENT_COLUMNS)
+        .where(inbox_events.c.kind == EventKind.UNRECOGNISED.value)
+        .order_by(inbox_events.c.row_id)
+        .limit(_CHUNK)
+    )
+    total = after = 0
+    while True:
+        with store.read() as connection:
+            rows = connection.execute(query.where(inbox_events.c.row_id > after)).all()
+        if not rows:
+            return total
+        after = rows[-1].row_id
+        for row in rows:
+            event = read_again(to_event(row), row.body)
+            if event is not None:
+                total += store.retrying(_rewriter(row.row_id, row.seq, event))
+
+
+def _rewriter(row_id: int, seq: int | None, event: ContactEvent) -> Callable[[sa.Connection], int]:
+    def work(connection: sa.Connection) -> int:
+        connection.execute(sa.delete(inbox_pending).where(inbox_pending.c.seq == seq))
+        if (said := opt_out_of(event)) is not None:
+            keep_opt_out(connection, event, said)
+        return connection.execute(
+            sa.update(inbox_events)
+            .where(inbox_events.c.row_id == row_id, inbox_events.c.kind == EventKind.UNRECOGNISED.value)
+            .values(
+                seq=None,
+                type=event.type,
+                kind=event.kind.value,
+                occurred_at=event.occurred_at,
+                campaign_id=event.campaign_id,
+                name=event.contact.name,
+                first_name=event.contact.first_name,
+                last_name=event.contact.last_name,
+                email=event.contact.email,
+                phone=event.contact.phone,
+                external_id=event.contact.external_id,
+            )
+        ).rowcount
+
+    return work
+
+
+def _remove(store: Store, chosen: sa.Select[tuple[int]]) -> int:
+    total = 0
+    while True:
+        removed = store.retrying(lambda connection: _remove_some(connection, chosen))
+        total += removed
+        if removed < _CHUNK:
+            return total
+
+
+def _remove_some(connection: sa.Connection, chosen: sa.Select[tuple[int]]) -> int:
+    rows = connection.execute(chosen.order_by(inbox_events.c.row_id).limit(_CHUNK)).scalars().all()
+    if rows:
+        seqs = sa.select(inbox_events.c.seq).where(inbox_events.c.row_id.in_(rows))
+        connection.execute(sa.delete(inbox_pending).where(inbox_pending.c.seq.in_(seqs)))
+        connection.execute(sa.delete(inbox_events).where(inbox_events.c.row_id.in_(rows)))
+    return len(rows)

@@ -1,0 +1,146 @@
+"""Runs as people look at them: progress, what became of the rows, why a try ended and when the next is due."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.states import RunState
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.runs import Owner
+from airflow_outreach_provider.store.ledger.tables import runs
+from airflow_outreach_provider.store.paging import PAGE_SIZE, Condition, Page, Scan
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One try of one task instance.
+
+    :ivar counts: rows by state; they add up to ``rows_read`` once it has finished.
+    :ivar fraction: how much of the source was read, 0 to 1, where that is known.
+    :ivar reasons: rows by ``state:reason``.
+    :ivar error: why it ended. :ivar retry_at: when the next try is due, where this one knew.
+    """
+
+    id: int
+    campaign: str
+    owner: str
+    dag_id: str
+    task_id: str
+    airflow_run_id: str
+    map_index: int
+    try_number: int
+    state: str
+    source: str
+    dry_run: bool
+    started_at: datetime
+    heartbeat_at: datetime
+    finished_at: datetime | None
+    rows_read: int
+    fraction: float | None
+    counts: Mapping[str, int]
+    reasons: Mapping[str, Any]
+    error: str | None
+    retry_at: datetime | None
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been at work."""
+        return max(0.0, ((self.finished_at or self.heartbeat_at) - self.started_at).total_seconds())
+
+
+_COLUMNS = [runs.c[name] for name in RunRow.__slots__]
+_SCAN = Scan(runs, [runs.c.id], _COLUMNS)
+
+
+def list_runs(
+    store: Store,
+    *,
+    campaign: str | None = None,
+    state: RunState | None = None,
+    cursor: str | None = None,
+    limit: int = PAGE_SIZE,
+) -> Page[RunRow]:
+    """Runs, newest first."""
+    residual: list[Condition] = []
+    if campaign:
+        residual.append(lambda c: c.campaign == campaign)
+    if state:
+        residual.append(lambda c: c.state == state.value)
+    with store.read() as connection:
+        page = _SCAN.page(connection, residual=residual, cursor=cursor, limit=limit)
+    return Page([_run(row) for row in page.rows], page.next, page.cut)
+
+
+def find_run(store: Store, run_id: int) -> RunRow | None:
+    """One run, or None."""
+    with store.read() as connection:
+        row = connection.execute(sa.select(*_COLUMNS).where(runs.c.id == run_id)).first()
+    return _run(row) if row else None
+
+
+def tries_of(store: Store, owner: Owner, *, limit: int = 100) -> list[RunRow]:
+    """The runs of one task instance, oldest first: its tries."""
+    query = sa.select(*_COLUMNS).where(runs.c.owner == owner.key).order_by(runs.c.id.desc()).limit(limit)
+    with store.read() as connection:
+        return [_run(row) for row in connection.execute(query)][::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class RunTask:
+    """The task instance of a run."""
+
+    dag_id: str
+    task_id: str
+    airflow_run_id: str
+    map_index: int
+    try_number: int
+
+
+def tasks_of(store: Store, run_ids: Collection[int]) -> dict[int, RunTask]:
+    """The task instances of these runs, by run; those that were purged are left out."""
+    columns = [runs.c[name] for name in RunTask.__slots__]
+    query = sa.select(runs.c.id, *columns).where(runs.c.id.in_(set(run_ids)))
+    with store.read() as connection:
+        return {row.id: RunTask(*row[1:]) for row in connection.execute(query)}
+
+
+def campaigns(store: Store, *, latest: int = 2000) -> list[str]:
+    """The campaigns of the latest runs, by name: what a filter can offer."""
+    some = sa.select(runs.c.campaign).order_by(runs.c.id.desc()).limit(latest).subquery()
+    with store.read() as connection:
+        return sorted({str(name) for name in connection.execute(sa.select(some).distinct()).scalars()})
+
+
+def running(store: Store) -> bool:
+    """Whether any run is at work."""
+    query = sa.select(runs.c.id).where(runs.c.state == RunState.RUNNING.value).limit(1)
+    with store.read() as connection:
+        return connection.execute(query).first() is not None
+
+
+def rows_since(store: Store, since: datetime) -> Counter[str]:
+    """Rows by state over the runs started since then; dry runs left out."""
+    query = sa.select(runs.c.counts).where(runs.c.started_at >= since, runs.c.dry_run.is_(False))
+    total: Counter[str] = Counter()
+    with store.read() as connection:
+        for counts in connection.execute(query.limit(20_000)).scalars():
+            total.update({str(state): int(n) for state, n in _mapping(counts).items()})
+    return total
+
+
+def _run(row: sa.Row[Any]) -> RunRow:
+    named = dict(row._mapping)
+    named["counts"], named["reasons"] = _mapping(named["counts"]), _mapping(named["reasons"])
+    return RunRow(**named)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    value = json.loads(value) if isinstance(value, str) else value
+    return dict(value) if isinstance(value, Mapping) else {}

@@ -1,0 +1,195 @@
+"""Runs: one try of one task instance each, alive by its lease, and what becomes of a dead one's claims."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.states import LeadState, RunState
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.tables import leads, runs
+from airflow_outreach_provider.store.schema import to_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The task instance a run belongs to; outside Airflow, any name for ``dag_id`` will do."""
+
+    dag_id: str
+    task_id: str = ""
+    run_id: str = ""
+    map_index: int = -1
+    try_number: int = 1
+
+    @property
+    def key(self) -> str:
+        """The task instance without its try: a later try knows an earlier one of the same key is dead."""
+        return json.dumps([self.dag_id, self.task_id, self.run_id, self.map_index])
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """:param held: leads left in flight by dead runs, now held. :param resent: held leads planned again."""
+
+    run_id: int
+    held: int
+    resent: int
+
+
+# The claims of a dead run: sent or not, nobody knows.
+_SWEEP = sa.text(
+    "UPDATE leads SET state = 'held', reason = 'worker_died', updated_at = :now, rev = rev + 1, "
+    "detail = 'the task died while this lead was in flight; it may or may not have been texted' "
+    "WHERE state = 'sending' AND run_id IN (SELECT id FROM runs WHERE state <> 'running')"
+)
+
+
+def start(
+    store: Store,
+    owner: Owner,
+    *,
+    campaign: str,
+    source: str,
+    lease: timedelta,
+    resend: Iterable[str] = (),
+    dry_run: bool = False,
+    conn_id: str = "",
+) -> Started:
+    """Begin a run: supersede earlier tries of the same task instance, expire runs whose lease ran out.
+
+    :param resend: campaigns whose held leads of unknown outcome are to be sent again (at least once).
+    :param conn_id: the connection the run submits through; its contact list may judge what the run leaves held.
+    """
+
+    def work(connection: sa.Connection) -> Started:
+        now = store.now(connection)
+        stamp = {"finished_at": now}
+        if not dry_run:
+            connection.execute(
+                runs.update()
+                .where(runs.c.owner == owner.key, runs.c.state == RunState.RUNNING)
+                .values(state=RunState.SUPERSEDED, error="a later try took over", **stamp)
+            )
+        held = expire(store, connection, now)
+        resent = 0
+        for name in resend:
+            resent += connection.execute(
+                sa.text(
+                    "UPDATE leads SET state = 'planned', updated_at = :now, rev = rev + 1 "
+                    "WHERE state = 'held' AND campaign = :campaign AND payload IS NOT NULL"
+                ),
+                {"now": to_ms(now), "campaign": name},
+            ).rowcount
+        run_id = connection.execute(
+            runs.insert().returning(runs.c.id),
+            {
+                "campaign": campaign, "owner": owner.key, "dag_id": owner.dag_id, "task_id": owner.task_id,
+                "airflow_run_id": owner.run_id, "map_index": owner.map_index, "try_number": owner.try_number,
+                "state": RunState.RUNNING, "source": source, "conn_id": conn_id, "dry_run": dry_run, "started_at": now,
+                "heartbeat_at": now, "lease_until": now + lease, "counts": {}, "reasons": {},
+            },
+        ).scalar_one()  # fmt: skip
+        return Started(run_id, held, resent)
+
+    return store.retrying(work)
+
+
+def texted_since(store: Store, owner: Owner, plan_task_id: str) -> int:
+    """How many people a task instance has texted, or may have, since another task of its DAG run last planned."""
+    with store.read() as connection:
+        planned_at = connection.execute(
+            sa.select(sa.func.max(runs.c.started_at)).where(
+                runs.c.dag_id == owner.dag_id,
+                runs.c.task_id == plan_task_id,
+                runs.c.airflow_run_id == owner.run_id,
+            )
+        ).scalar()
+        mine = sa.select(runs.c.id).where(runs.c.owner == owner.key, runs.c.dry_run.is_(False))
+        sent = sa.select(sa.func.count()).where(
+            leads.c.run_id.in_(mine),
+            leads.c.state.in_([LeadState.ACCEPTED, LeadState.HELD, LeadState.SENDING]),
+        )
+        if planned_at is not None:
+            sent = sent.where(leads.c.sent_at >= planned_at)
+        return int(connection.execute(sent).scalar_one())
+
+
+def expire(store: Store, connection: sa.Connection, now: datetime) -> int:
+    """End runs whose lease ran out and hold the claims of every run that is no longer running.
+
+    :return: how many leads were held.
+    """
+    connection.execute(
+        runs.update()
+        .where(runs.c.state == RunState.RUNNING, runs.c.lease_until < now)
+        .values(state=RunState.EXPIRED, finished_at=now, error="no heartbeat: the worker died or hung")
+    )
+    return connection.execute(_SWEEP, {"now": to_ms(now)}).rowcount
+
+
+def heartbeat(
+    store: Store,
+    run_id: int,
+    *,
+    lease: timedelta,
+    read: int,
+    counts: Mapping[str, int],
+    reasons: Mapping[str, int],
+    fraction: float | None = None,
+) -> bool:
+    """Renew the lease and show progress.
+
+    :param fraction: how much of the source was read, 0 to 1; None where nobody can know.
+    :return: False when the run is no longer the running one: it must claim nothing more.
+    """
+
+    def work(connection: sa.Connection) -> bool:
+        now = store.now(connection)
+        result = connection.execute(
+            runs.update()
+            .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING)
+            .values(
+                heartbeat_at=now,
+                lease_until=now + lease,
+                rows_read=read,
+                fraction=fraction,
+                counts=dict(counts),
+                reasons=dict(reasons),
+            )
+        )
+        return result.rowcount == 1
+
+    return store.retrying(work)
+
+
+def finish(
+    store: Store,
+    run_id: int,
+    *,
+    state: RunState,
+    read: int,
+    counts: Mapping[str, int],
+    reasons: Mapping[str, int],
+    error: str | None = None,
+    retry_after: float | None = None,
+) -> None:
+    """End a run; what it still has in flight is held by whoever comes next."""
+
+    def work(connection: sa.Connection) -> None:
+        now = store.now(connection)
+        connection.execute(
+            runs.update()
+            .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING)
+            .values(
+                state=state, finished_at=now, heartbeat_at=now, rows_read=read, counts=dict(counts),
+                reasons=dict(reasons), error=error,
+                retry_at=now + timedelta(seconds=retry_after) if retry_after is not None else None,
+            )
+        )  # fmt: skip
+        connection.execute(_SWEEP, {"now": to_ms(now)})
+
+    store.retrying(work)

@@ -1,0 +1,119 @@
+"""What a page or API call asks for: query parameters as filters. An empty field does not restrict.
+
+Limits stand inside of ``| None``: outside they would be asked of the None that an empty field becomes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Query
+from pydantic import BeforeValidator, Field
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.phones import parse_phone
+from airflow_outreach_provider.core.states import LeadState, RunState
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
+from airflow_outreach_provider.store.inbox.lists import EventFilter
+from airflow_outreach_provider.store.ledger.lists import LeadFilter
+from airflow_outreach_provider.web.access import may_edit
+
+
+def blank_as_none(value: Any) -> Any:
+    """An empty field of a form was not filled in."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def moment(value: Any) -> Any:
+    """``2026-03-25T18:30``, as a form sends it, is UTC."""
+    if isinstance(value, str) and value.strip():
+        try:
+            at = datetime.fromisoformat(value.strip())
+        except ValueError:
+            return value
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return blank_as_none(value)
+
+
+Blank = BeforeValidator(blank_as_none)
+# No control characters: no database takes NUL, and nobody types the others.
+_LINE = r"^[^\x00-\x1f\x7f]*$"
+Line = Annotated[str, Field(max_length=250, pattern=_LINE)]
+Short = Annotated[str, Field(max_length=60, pattern=_LINE)]
+# As Airflow lets a DAG be called. Its own check takes an empty id, and ~, for a question about any DAG.
+DagId = Annotated[str, Field(min_length=1, max_length=250, pattern=r"^[\w.-]+$")]
+RowId = Annotated[int, Field(ge=0, lt=2**63)]
+
+Text = Annotated[Line | None, Blank]
+Moment = Annotated[
+    datetime | None, BeforeValidator(moment), Query(description="ISO 8601; UTC without offset")
+]
+Cursor = Annotated[Short | None, Blank, Query(description="`next` of the page before")]
+StateOfRun = Annotated[RunState | None, Blank]
+
+
+def _typed_by_an_editor(
+    may_edit: Annotated[bool, Depends(may_edit)],
+    phone: Annotated[Short | None, Blank, Query(description="with country code; takes edit rights")] = None,
+) -> str | None:
+    """E.164 of a number somebody typed.
+
+    Masked numbers could be guessed digit by digit with this filter, so it is for those who may see them.
+
+    :raises LeadRejected: it cannot be read.
+    """
+    if not phone:
+        return None
+    if not may_edit:
+        raise HTTPException(403, "looking for a number takes edit rights on connections")
+    return parse_phone(phone).e164
+
+
+Phone = Annotated[str | None, Depends(_typed_by_an_editor)]
+
+
+def lead_filter(
+    phone: Phone,
+    campaign: Text = None,
+    state: Annotated[LeadState | None, Blank] = None,
+    reason: Text = None,
+    run: Annotated[RowId | None, Blank, Query(description="a run of the ledger")] = None,
+) -> LeadFilter:
+    """Leads by campaign, state, reason, number and run."""
+    return LeadFilter(campaign=campaign, state=state, reason=reason, phone=phone, run_id=run)
+
+
+def event_filter(
+    source: Text = None,
+    kind: Annotated[EventKind | None, Blank] = None,
+    since: Moment = None,
+    until: Moment = None,
+) -> EventFilter:
+    """Events by source, kind and time of reception."""
+    return EventFilter(source=source, kind=kind, since=since, until=until)
+
+
+def delivery_filter(
+    state: Annotated[DeliveryState | None, Blank] = None,
+    route: Text = None,
+    endpoint: Text = None,
+    kind: Annotated[EventKind | None, Blank] = None,
+    event: Annotated[Short | None, Blank] = None,
+    since: Moment = None,
+) -> DeliveryFilter:
+    """Deliveries by state, route, endpoint, kind, event and time of recording."""
+    return DeliveryFilter(
+        state=state,
+        route=route,
+        endpoint=endpoint,
+        kind=kind.value if kind else None,
+        event_id=event,
+        since=since,
+    )
+
+
+Leads = Annotated[LeadFilter, Depends(lead_filter)]
+Events = Annotated[EventFilter, Depends(event_filter)]
+Deliveries = Annotated[DeliveryFilter, Depends(delivery_filter)]

@@ -1,0 +1,293 @@
+"""What a page and its API call both show: read from the store, masked, with everything one look needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from fastapi import HTTPException
+from pydantic import BaseModel, Field
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.states import RunState
+from airflow_outreach_provider.store import audit, suppressions
+from airflow_outreach_provider.store.deliveries.lists import (
+    DeliveryFilter,
+    find_delivery,
+    last_attempts,
+    list_deliveries,
+    made_by_dags,
+)
+from airflow_outreach_provider.store.deliveries.redeliver import (
+    AttemptRow,
+    DeliveryRow,
+    attempts_of,
+    attempts_of_task,
+)
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import lists as inbox_lists
+from airflow_outreach_provider.store.inbox.lists import EventFilter, EventRow, list_events
+from airflow_outreach_provider.store.ledger import run_lists
+from airflow_outreach_provider.store.ledger.lists import (
+    LeadFilter,
+    attempts_of_run,
+    lead_story,
+    list_leads,
+    phones_by_id,
+)
+from airflow_outreach_provider.store.ledger.runs import Owner
+from airflow_outreach_provider.store.paging import Page
+from airflow_outreach_provider.web import redaction, schemas
+from airflow_outreach_provider.web.schemas import Listed
+from airflow_outreach_provider.web.task_instances import key_of, task_states
+
+ATTEMPTS_SHOWN = 1000
+
+
+class LeadDetail(BaseModel):
+    """A lead and its history. ``listed`` are campaigns ("" is all) whose do-not-contact list has the number."""
+
+    lead: schemas.LeadSchema
+    attempts: list[schemas.AttemptSchema]
+    others: list[schemas.LeadSchema]
+    listed: dict[str, str]
+    payload: str | None = None
+    revealed: bool = False
+
+
+class RunDetail(BaseModel):
+    """A run, the other tries of its task instance, what went wrong in it, and what it submitted."""
+
+    run: schemas.Run
+    tries: list[schemas.Run]
+    exceptions: Listed[schemas.LeadSchema]
+    attempts: Listed[schemas.AttemptSchema]
+
+
+class EventDetail(BaseModel):
+    """An event with its raw request and its deliveries."""
+
+    event: schemas.Event
+    headers: list[tuple[str, str]]
+    body: str
+    body_bytes: int
+    deliveries: list[schemas.DeliverySchema]
+    revealed: bool = False
+
+
+class DeliveryDetail(BaseModel):
+    """A delivery and every attempt, oldest first."""
+
+    delivery: schemas.DeliverySchema
+    attempts: list[schemas.DeliveryAttempt]
+    payload: str | None = Field(default=None, description="the event, where a DAG made it")
+    revealed: bool = False
+
+
+class TriedDelivery(BaseModel):
+    """One attempt with the delivery it was of."""
+
+    delivery: schemas.DeliverySchema
+    attempt: schemas.DeliveryAttempt
+
+
+class TriedTask(BaseModel):
+    """One try of a task instance: its run of the ledger, or the deliveries it attempted."""
+
+    try_number: int
+    run: schemas.Run | None = None
+    exceptions: Listed[schemas.LeadSchema] | None = None
+    attempts: Listed[schemas.AttemptSchema] | None = None
+    deliveries: list[TriedDelivery] = Field(default=[], description="of all tries together the latest 1,000")
+
+
+class TaskLook(BaseModel):
+    """A task instance: how Airflow sees it, and its tries, the latest first."""
+
+    task: schemas.TaskRef
+    about: str = Field(default="", description="the first delivery's event, and how many more there are")
+    state: str | None = None
+    max_tries: int | None = Field(default=None, description="tries Airflow allows, the first included")
+    retry_reason: str | None = None
+    next_try_at: datetime | None = None
+    tries: list[TriedTask] = []
+    cut: bool = Field(default=False, description="earlier attempts of deliveries are left out")
+
+
+def leads(store: Store, wanted: LeadFilter, cursor: str | None) -> Listed[schemas.LeadSchema]:
+    page = list_leads(store, wanted, cursor=cursor)
+    tasks = run_lists.tasks_of(store, {each.run_id for each in page.rows if each.run_id is not None})
+    return _listed(page, (schemas.lead(each, tasks.get(each.run_id or 0)) for each in page.rows))
+
+
+def lead(store: Store, lead_id: int, *, reveal: bool = False) -> LeadDetail:
+    story = lead_story(store, lead_id, with_payload=reveal)
+    if story is None:
+        raise HTTPException(404, f"there is no lead {lead_id}; it may have been purged")
+    return LeadDetail(
+        lead=schemas.lead(story.lead, reveal=reveal),
+        attempts=[schemas.attempt(each, reveal=reveal) for each in story.attempts],
+        others=[schemas.lead(each, reveal=reveal) for each in story.others],
+        listed=story.listed,
+        payload=redaction.raw(story.payload.encode()) if story.payload else None,
+        revealed=reveal,
+    )
+
+
+def runs(store: Store, campaign: str | None, state: Any, cursor: str | None) -> Listed[schemas.Run]:
+    page = run_lists.list_runs(store, campaign=campaign, state=state, cursor=cursor)
+    return _listed(page, with_next_try(map(schemas.run, page.rows)))
+
+
+def with_next_try(rows: Iterable[schemas.Run]) -> list[schemas.Run]:
+    """The same, with the time of the next try where Airflow has one coming after exactly this try."""
+    found = list(rows)
+    states = task_states(each.task for each in found if each.state == RunState.FAILED)
+    for each in found:
+        known = states.get(key_of(each.task))
+        if known is None:
+            continue
+        waits = known.waits and known.try_number == each.task.try_number
+        each.next_try_at = known.next_try_at if waits else None
+        each.max_tries = known.max_tries + 1 if waits else None
+    return found
+
+
+def run(store: Store, run_id: int, cursor: str | None) -> RunDetail:
+    found = run_lists.find_run(store, run_id)
+    if found is None:
+        raise HTTPException(404, f"there is no run {run_id}; it may have been purged")
+    owner = Owner(found.dag_id, found.task_id, found.airflow_run_id, found.map_index)
+    return RunDetail(
+        run=with_next_try([schemas.run(found)])[0],
+        tries=[schemas.run(each) for each in run_lists.tries_of(store, owner)],
+        exceptions=leads(store, LeadFilter(run_id=run_id), None),
+        attempts=submitted(store, run_id, cursor),
+    )
+
+
+def submitted(store: Store, run_id: int, cursor: str | None) -> Listed[schemas.AttemptSchema]:
+    page = attempts_of_run(store, run_id, cursor=cursor)
+    phones = phones_by_id(store, [each.lead_id for each in page.rows])
+    return _listed(page, (schemas.attempt(each, phones.get(each.lead_id)) for each in page.rows))
+
+
+def events(store: Store, wanted: EventFilter, cursor: str | None) -> Listed[schemas.Event]:
+    page = list_events(store, wanted, cursor=cursor)
+    return _listed(page, map(schemas.event, page.rows))
+
+
+def event(store: Store, event_id: str, *, reveal: bool = False) -> EventDetail:
+    stored = inbox_lists.show(store, event_id)
+    if stored is None:
+        raise HTTPException(404, f"there is no event {event_id[:60]}; it may have been purged")
+    found = stored.event
+    row = EventRow(
+        row_id=0, event_id=found.id, seq=found.seq, source=found.source, platform=found.platform, type=found.type,
+        kind=found.kind.value, origin=stored.origin, occurred_at=found.occurred_at, received_at=found.received_at,
+        campaign_id=found.campaign_id, email=found.contact.email, phone=found.contact.phone,
+    )  # fmt: skip
+    return EventDetail(
+        event=schemas.event(row, reveal=reveal),
+        headers=redaction.headers(json.loads(stored.headers or "[]"), reveal=reveal),
+        body=redaction.raw(stored.body) if reveal else redaction.masked(stored.body),
+        body_bytes=len(stored.body),
+        deliveries=deliveries(store, DeliveryFilter(event_id=event_id), None).rows,
+        revealed=reveal,
+    )
+
+
+def deliveries(store: Store, wanted: DeliveryFilter, cursor: str | None) -> Listed[schemas.DeliverySchema]:
+    page = list_deliveries(store, wanted, cursor=cursor)
+    last = last_attempts(store, [each.id for each in page.rows])
+    rows = [schemas.delivery(each, last.get(each.id)) for each in page.rows]
+    return _listed(page, _completed(store, rows))
+
+
+def _completed(store: Store, rows: list[schemas.DeliverySchema]) -> list[schemas.DeliverySchema]:
+    """The same, with whose events DAGs made, and with why and when Airflow tries the failed ones again."""
+    made = made_by_dags(store, [each.id for each in rows])
+    for each in rows:
+        each.made = each.id in made
+    states = task_states(each.task for each in rows if each.state == DeliveryState.FAILED)
+    for each in rows:
+        known = states.get(key_of(each.task)) if each.task else None
+        if known is not None and known.waits:
+            each.next_try_at = known.next_try_at
+            each.next_try = f"its task's try {known.try_number + 1} of {known.max_tries + 1}"
+    return rows
+
+
+def delivery(store: Store, delivery_id: int, *, reveal: bool = False) -> DeliveryDetail:
+    found = find_delivery(store, delivery_id)
+    if found is None:
+        raise HTTPException(404, f"there is no delivery {delivery_id}; it may have been purged")
+    told = attempts_of(store, delivery_id)
+    payload = made_by_dags(store, [delivery_id]).get(delivery_id)
+    return DeliveryDetail(
+        delivery=_completed(store, [schemas.delivery(found, told[-1] if told else None)])[0],
+        attempts=[schemas.delivery_attempt(each, reveal=reveal) for each in told],
+        payload=(redaction.raw if reveal else redaction.masked)(payload.encode()) if payload else None,
+        revealed=reveal,
+    )
+
+
+def suppressed(
+    store: Store, phone: str | None, campaign: str | None, cursor: str | None
+) -> Listed[schemas.Suppression]:
+    page = suppressions.entries(store, phone=phone, campaign=campaign, cursor=cursor)
+    return _listed(page, map(schemas.suppression, page.rows))
+
+
+def audited(store: Store, cursor: str | None) -> Listed[schemas.Audit]:
+    page = audit.entries(store, cursor=cursor)
+    return _listed(page, map(schemas.audit, page.rows))
+
+
+def task(store: Store, ref: schemas.TaskRef) -> TaskLook:
+    """What one task instance did to leads and deliveries, try by try."""
+    owner = Owner(ref.dag_id, ref.task_id, ref.run_id, ref.map_index)
+    tries: dict[int, TriedTask] = {}
+    for found in run_lists.tries_of(store, owner):
+        tries[found.try_number] = TriedTask(
+            try_number=found.try_number,
+            run=schemas.run(found),
+            exceptions=leads(store, LeadFilter(run_id=found.id), None),
+            attempts=submitted(store, found.id, None),
+        )
+    attempted = attempts_of_task(
+        store, dag_id=ref.dag_id, run_id=ref.run_id, task_id=ref.task_id, map_index=ref.map_index,
+        limit=ATTEMPTS_SHOWN,
+    )  # fmt: skip
+    made = made_by_dags(store, list({row.id for row, _ in attempted}))
+    for delivery_row, attempt_row in attempted:
+        of_try = tries.setdefault(attempt_row.try_number, TriedTask(try_number=attempt_row.try_number))
+        of_try.deliveries.append(
+            TriedDelivery(
+                delivery=schemas.delivery(delivery_row, attempt_row, made=delivery_row.id in made),
+                attempt=schemas.delivery_attempt(attempt_row),
+            )
+        )
+    in_order = sorted(tries.values(), key=lambda each: -each.try_number)
+    look = TaskLook(task=ref, about=_about(attempted), tries=in_order, cut=len(attempted) == ATTEMPTS_SHOWN)
+    known = task_states([ref]).get(key_of(ref))
+    if known is not None:
+        ref.try_number = known.try_number
+        look.state, look.max_tries = known.state, known.max_tries + 1
+        look.retry_reason, look.next_try_at = known.retry_reason, known.next_try_at
+    return look
+
+
+def _about(attempted: Sequence[tuple[DeliveryRow, AttemptRow]]) -> str:
+    """A name for a mapped instance; Airflow forgets the one it rendered while the instance is up for retry."""
+    labels = {row.id: row.label or row.event_id for row, _ in attempted}
+    if not labels:
+        return ""
+    more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
+    return next(iter(labels.values())) + more
+
+
+def _listed(page: Page[Any], rows: Iterable[Any]) -> Listed[Any]:
+    return Listed(rows=list(rows), next=page.next, cut=page.cut)

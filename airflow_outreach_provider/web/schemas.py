@@ -1,0 +1,315 @@
+"""What pages and JSON API show: rows of the store as they may be seen, personal data masked unless revealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, Field
+
+from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text
+from airflow_outreach_provider.store.audit import AuditRow
+from airflow_outreach_provider.store.deliveries.redeliver import AttemptRow, DeliveryRow
+from airflow_outreach_provider.store.inbox.lists import EventRow
+from airflow_outreach_provider.store.ledger.lists import LeadAttempt, LeadRow
+from airflow_outreach_provider.store.ledger.run_lists import RunRow, RunTask
+from airflow_outreach_provider.store.suppressions import SuppressionRow
+from airflow_outreach_provider.store.suppressions import shown as shown_number
+from airflow_outreach_provider.web import redaction
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Listed(BaseModel, Generic[M]):
+    """A page of a list. ``next`` is the ``cursor`` of the page after it; ``cut`` says that the search stopped
+    after the newest 20,000 rows and goes on there."""
+
+    rows: list[M]
+    next: str | None = None
+    cut: bool = False
+
+
+class TaskRef(BaseModel):
+    """A task instance; ``map_index`` -1 where it is not mapped."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int = -1
+    try_number: int = 1
+
+
+class LeadSchema(BaseModel):
+    """A lead in the ledger. ``run_id`` is the run of the ledger that touched it last, not Airflow's."""
+
+    id: int
+    campaign: str
+    phone: str = Field(description="E.164, masked unless revealed")
+    state: str
+    reason: str
+    detail: str
+    line: int | None
+    run_id: int | None
+    task: TaskRef | None = Field(default=None, description="the task instance of that run")
+    tries: int
+    not_before: datetime | None
+    updated_at: datetime
+    created_at: datetime
+    sent_at: datetime | None
+    accepted_at: datetime | None
+    contact_id: str | None
+    conversation_id: str | None
+    application_id: str | None
+
+
+class AttemptSchema(BaseModel):
+    """One submission of a lead, or a step of its life."""
+
+    id: int
+    lead_id: int
+    run_id: int | None
+    phone: str | None = None
+    at: datetime
+    outcome: str
+    reason: str
+    status: int | None
+    latency_ms: int | None
+    detail: str
+    task: TaskRef | None = None
+
+
+class Run(BaseModel):
+    """One try of one task instance over one source of leads. ``counts`` are rows by state."""
+
+    id: int
+    campaign: str
+    task: TaskRef
+    state: str
+    source: str
+    dry_run: bool
+    started_at: datetime
+    finished_at: datetime | None
+    seconds: float
+    rows_read: int
+    fraction: float | None = Field(description="how much of the source was read, 0 to 1, where known")
+    rows_per_second: float | None
+    counts: dict[str, int]
+    reasons: dict[str, int]
+    error: str | None = Field(description="why it ended; the reason of the retry, if there is one")
+    next_try_at: datetime | None = Field(default=None, description="while the task instance is up for retry")
+    max_tries: int | None = Field(default=None, description="tries Airflow allows; known with next_try_at")
+
+
+class Event(BaseModel):
+    """An event of the inbox."""
+
+    id: str
+    source: str
+    platform: str
+    type: str
+    kind: str
+    origin: str
+    occurred_at: datetime
+    received_at: datetime
+    campaign_id: str | None
+    phone: str
+    email: str
+
+
+class DeliverySchema(BaseModel):
+    """An event on its way to a route."""
+
+    id: int
+    event_id: str
+    made: bool = Field(default=False, description="the event is not in the inbox: a DAG made it")
+    route: str
+    endpoint: str
+    source: str
+    kind: str
+    label: str
+    state: str
+    tries: int
+    last_status: int | None
+    last_error: str
+    created_at: datetime
+    updated_at: datetime
+    delivered_at: datetime | None
+    latency_ms: int | None = Field(default=None, description="of the last attempt")
+    task: TaskRef | None = Field(default=None, description="the task instance of the last attempt")
+    next_try: str | None = Field(default=None, description="what makes the next try, in words")
+    next_try_at: datetime | None = Field(default=None, description="while its task instance is up for retry")
+
+
+class DeliveryAttempt(BaseModel):
+    """One attempt of a delivery; ``answer`` is the first 4 KB the endpoint said."""
+
+    id: int
+    delivery_id: int
+    at: datetime
+    verdict: str
+    status: int | None
+    latency_ms: int
+    error: str
+    answer: str
+    retry_after: float | None
+    task: TaskRef | None
+
+
+class Suppression(BaseModel):
+    """A number on the do-not-contact list; ``campaign`` is empty for all."""
+
+    id: int
+    campaign: str
+    phone: str
+    reason: str
+    source: str
+    added_at: datetime
+
+
+class Audit(BaseModel):
+    """What somebody did by hand; personal data masked."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    count: int
+    note: str
+
+
+def audit(row: AuditRow) -> Audit:
+    """As it may be seen."""
+    named = {name: getattr(row, name) for name in Audit.model_fields}
+    return Audit(**named | {"subject": mask_text(row.subject), "note": mask_text(row.note)})
+
+
+def lead(row: LeadRow, run: RunTask | None = None, *, reveal: bool = False) -> LeadSchema:
+    """As it may be seen. :param run: the task instance of its run."""
+    named = {name: getattr(row, name) for name in LeadSchema.model_fields if name != "task"}
+    if run is not None:
+        named["task"] = _task(run.dag_id, run.airflow_run_id, run.task_id, run.map_index, run.try_number)
+    if not reveal:
+        named |= {"phone": mask_phone(row.phone), "detail": mask_text(row.detail)}
+    return LeadSchema(**{**named, "phone": named["phone"] or "–"})
+
+
+def attempt(row: LeadAttempt, phone: str | None = None, *, reveal: bool = False) -> AttemptSchema:
+    """As it may be seen."""
+    named = {name: getattr(row, name) for name in AttemptSchema.model_fields if name not in ("phone", "task")}
+    named["phone"] = phone if reveal or phone is None else mask_phone(phone)
+    if not reveal:
+        named["detail"] = mask_text(row.detail)
+    return AttemptSchema(
+        **named,
+        task=_task(row.dag_id, row.airflow_run_id, row.task_id, row.map_index, row.try_number),
+    )
+
+
+def run(row: RunRow) -> Run:
+    """As it may be seen."""
+    task = TaskRef(
+        dag_id=row.dag_id, run_id=row.airflow_run_id, task_id=row.task_id, map_index=row.map_index,
+        try_number=row.try_number,
+    )  # fmt: skip
+    seconds = row.seconds
+    return Run(
+        id=row.id, campaign=row.campaign, task=task, state=row.state, source=mask_text(row.source),
+        dry_run=row.dry_run, started_at=row.started_at, finished_at=row.finished_at, seconds=seconds,
+        rows_read=row.rows_read, fraction=row.fraction, rows_per_second=row.rows_read / seconds if seconds >= 1 else None,
+        counts={str(name): int(n) for name, n in row.counts.items()}, reasons=_flat(row.reasons),
+        error=mask_text(row.error, 1000) if row.error else None,
+        next_try_at=row.retry_at,
+    )  # fmt: skip
+
+
+def event(row: EventRow, *, reveal: bool = False) -> Event:
+    """As it may be seen."""
+    named = {name: getattr(row, name) for name in Event.model_fields if name not in ("id", "phone", "email")}
+    if not reveal:
+        campaign = row.campaign_id and mask_text(row.campaign_id, 100)
+        named |= {"type": mask_text(row.type, 100), "campaign_id": campaign}
+    phone = (row.phone or "–") if reveal else mask_phone(row.phone)
+    email = (row.email or "–") if reveal else mask_email(row.email)
+    return Event(id=row.event_id, phone=phone, email=email, **named)
+
+
+def delivery(row: DeliveryRow, last: AttemptRow | None = None, *, made: bool = False) -> DeliverySchema:
+    """As it may be seen. :param last: its latest attempt. :param made: by a DAG; not in the inbox."""
+    extra = {"latency_ms", "made", "next_try", "next_try_at", "task"}
+    named = {name: getattr(row, name) for name in DeliverySchema.model_fields if name not in extra}
+    named["last_error"] = mask_text(row.last_error)
+    task = last and _task(last.dag_id, last.airflow_run_id, last.task_id, last.map_index, last.try_number)
+    return DeliverySchema(
+        **named,
+        made=made,
+        task=task,
+        latency_ms=last.latency_ms if last else None,
+        next_try=_next_try(row, last),
+    )
+
+
+def delivery_attempt(row: AttemptRow, *, reveal: bool = False) -> DeliveryAttempt:
+    """As it may be seen."""
+    named = {name: getattr(row, name) for name in DeliveryAttempt.model_fields if name != "task"}
+    if not reveal:
+        named |= {
+            "error": mask_text(row.error),
+            "answer": redaction.masked(row.answer.encode("utf-8", "replace")),
+        }
+    return DeliveryAttempt(
+        **named, task=_task(row.dag_id, row.airflow_run_id, row.task_id, row.map_index, row.try_number)
+    )
+
+
+def suppression(row: SuppressionRow, *, reveal: bool = False) -> Suppression:
+    """As it may be seen."""
+    named = {name: getattr(row, name) for name in Suppression.model_fields}
+    if not reveal:
+        named |= {
+            "phone": shown_number(row.phone),
+            "reason": mask_text(row.reason),
+            "source": mask_text(row.source),
+        }
+    return Suppression(**named)
+
+
+_NEXT_TRY = {
+    "pending": "the route's next run takes it",
+    "failed": "its task's retry, or the route's next run",
+    "held": "when the endpoint is enabled",
+    "dead": "none: redeliver it when the cause is mended",
+}
+
+
+def _next_try(row: DeliveryRow, last: AttemptRow | None) -> str | None:
+    said = _NEXT_TRY.get(row.state)
+    if row.state == "failed" and last and last.retry_after:
+        return f"{said}; the endpoint asked for {last.retry_after:.0f} s from {last.at:%H:%M:%S}"
+    return said
+
+
+def _task(
+    dag_id: str | None, run_id: str | None, task_id: str | None, map_index: int | None, try_number: int | None
+) -> TaskRef | None:
+    if not (dag_id and run_id and task_id):
+        return None
+    return TaskRef(
+        dag_id=dag_id,
+        run_id=run_id,
+        task_id=task_id,
+        map_index=-1 if map_index is None else map_index,
+        try_number=try_number or 1,
+    )
+
+
+def _flat(reasons: Mapping[str, Any]) -> dict[str, int]:
+    """``{"rejected": {"phone_missing": 3}}`` and ``{"rejected:phone_missing": 3}`` alike, the most frequent first."""
+    found: dict[str, int] = {}
+    for name, value in reasons.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}: {reason}": int(n) for reason, n in value.items()}
+        else:
+            found[str(name).replace(":", ": ", 1)] = int(value)
+    return dict(sorted(found.items(), key=lambda each: -each[1])[:50])

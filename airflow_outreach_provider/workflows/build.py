@@ -1,0 +1,102 @@
+"""Workflow files → DAGs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.workflows.loading import Loaded
+from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
+from airflow_outreach_provider.core.workflows.problems import Problem, WorkflowErrors
+from airflow_outreach_provider.workflows.files import load_files
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+
+def build_dags(path: str | PathLike[str]) -> dict[str, DAG]:
+    """A DAG of each workflow under ``path``, by DAG id; broken files become import errors of their own."""
+    loaded = load_files([path])
+    beside = Path(path).resolve().parent
+    dags: dict[str, DAG] = {}
+    for each in loaded.workflows:
+        if each.model.enabled:
+            try:
+                dags[each.dag_id] = build_dag(each, beside)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this workflow's and nobody else's
+                loaded.problems.append(_not_built(each, error))
+    if loaded.problems:
+        from airflow_outreach_provider.workflows.import_errors import report_broken_file
+
+        for file in sorted({problem.file for problem in loaded.problems}):
+            report_broken_file(file, WorkflowErrors(loaded.problems_of(file), loaded.sources))
+    return dags
+
+
+def _not_built(workflow: Loaded[DagSettings], error: Exception) -> Problem:
+    message = f"Airflow cannot build {workflow.name}: {type(error).__name__}: {error}"
+    return Problem.at(
+        workflow.spot(key=True), " ".join(message.split()), "", (workflow.section, workflow.name)
+    )
+
+
+def build_dag(workflow: Loaded[DagSettings], beside: Path | None = None) -> DAG:
+    """The DAG of one workflow; importing the operators waits until there is one to build.
+
+    :param beside: the folder from which the DAG's page tells its file: the same for every version of a bundle.
+    """
+    shown = os.path.relpath(Path(workflow.file).resolve(), beside) if beside else workflow.file
+    from airflow_outreach_provider.workflows.dag_arguments import new_dag
+    from airflow_outreach_provider.workflows.event_route import build_event_route
+    from airflow_outreach_provider.workflows.lead_sync import build_lead_sync, lead_sync_params
+
+    model = workflow.model
+    if isinstance(model, LeadSync):
+        with _all_or_nothing(new_dag(workflow, "lead sync", lead_sync_params(model), shown)) as dag:
+            build_lead_sync(model, workflow.file)
+        return dag
+    assert isinstance(model, EventRoute)
+    with _all_or_nothing(new_dag(workflow, "event route", {}, shown)) as dag:
+        build_event_route(workflow.name, model)
+    return dag
+
+
+@contextmanager
+def _all_or_nothing(dag: DAG) -> Iterator[DAG]:
+    """Register the DAG with the module being imported only if all of it could be built, and Airflow takes it."""
+    with dag:
+        try:
+            yield dag
+            dag.validate()
+            _check_executors(dag)
+        except BaseException:
+            dag.auto_register = False
+            raise
+
+
+def _check_executors(dag: DAG) -> None:
+    """Airflow would hold an executor it does not have against every workflow of the folder.
+
+    :raises ConfigurationError: there is no such executor.
+    """
+    from airflow.configuration import conf
+
+    named = {str(executor) for task in dag.tasks if (executor := getattr(task, "executor", None))}
+    if not named or conf.getboolean("core", "multi_team", fallback=False):
+        return  # a team's own executors only Airflow knows
+    from airflow.exceptions import UnknownExecutorException
+    from airflow.executors.executor_loader import ExecutorLoader
+
+    for executor in named:
+        try:
+            ExecutorLoader.lookup_executor_name_by_str(executor, validate_teams=False)
+        except UnknownExecutorException:
+            raise ConfigurationError(
+                f"this Airflow has no executor {executor!r}",
+                "name one of [core] executor, or leave executor out",
+            ) from None

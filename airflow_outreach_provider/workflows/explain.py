@@ -1,0 +1,89 @@
+"""``explain NAME``: the DAG and the tasks a workflow becomes."""
+
+from __future__ import annotations
+
+import json
+from os import PathLike
+from typing import TYPE_CHECKING, Any, TextIO
+
+from airflow_outreach_provider.core.workflows.loading import Loaded
+from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
+from airflow_outreach_provider.workflows.build import build_dag
+from airflow_outreach_provider.workflows.files import find_workflow
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+
+def explain_workflow(name: str, path: str | PathLike[str], out: TextIO, *, as_json: bool = False) -> None:
+    """Print what a workflow becomes; nothing runs.
+
+    :raises ConfigurationError: there is no such workflow.
+    """
+    workflow = find_workflow(name, path)
+    dag = build_dag(workflow)
+    described = describe(workflow, dag)
+    if as_json:
+        print(json.dumps(described, indent=2, ensure_ascii=False), file=out)
+        return
+    print(f"{dag.dag_id}   ({described['file']}:{described['line']})", file=out)
+    print(f"  {described['sentence']}", file=out)
+    for key in ("schedule", "params", "tags"):
+        value = described[key]
+        print(f"  {key:<10}{', '.join(value) if isinstance(value, list) else value}", file=out)
+    print("  tasks", file=out)
+    for task in described["tasks"]:
+        after = f"   after {', '.join(task['after'])}" if task["after"] else ""
+        mapped = "   one instance a batch" if task["mapped"] else ""
+        print(f"    {task['task_id']:<24}{task['operator']}{after}{mapped}", file=out)
+
+
+def describe(workflow: Loaded[DagSettings], dag: DAG) -> dict[str, Any]:
+    """The same as plain data."""
+    spot = workflow.located.keys[(workflow.section, workflow.name)]
+    return {
+        "dag_id": dag.dag_id,
+        "file": workflow.file,
+        "line": spot.line,
+        "sentence": sentence(workflow.model),
+        "schedule": str(workflow.model.schedule),
+        "params": list(dag.params),
+        "tags": sorted(dag.tags),
+        "tasks": [
+            {
+                "task_id": task.task_id,
+                "operator": task.task_type,
+                "after": sorted(task.upstream_task_ids),
+                "mapped": bool(task.is_mapped),
+            }
+            for task in dag.topological_sort()
+        ],
+    }
+
+
+def sentence(model: DagSettings) -> str:
+    """What a workflow does, in one line."""
+    if isinstance(model, LeadSync):
+        sql = model.leads.sql
+        source = model.leads.csv or model.leads.jsonl or (f"a query on {sql.conn_id}" if sql else "")
+        goal = model.outreach.configuration_id or "its configuration"
+        return f"leads of {source} → {goal} through {model.outreach.conn_id}"
+    assert isinstance(model, EventRoute)
+    what = ", ".join(model.kinds) if model.kinds else "events"
+    chosen = [
+        what,
+        *([f"of {model.source}"] if model.source else []),
+        *([f"where {model.where}"] if model.where else []),
+    ]
+    return f"{' '.join(chosen)} → {_destination(model)}"
+
+
+def _destination(model: EventRoute) -> str:
+    deliver = model.deliver
+    if deliver.endpoint is not None:
+        return f"signed webhook to {deliver.endpoint}"
+    if deliver.python is not None:
+        return f"{deliver.python}(event)"
+    if deliver.outreach is not None:
+        return f"lead for {deliver.outreach.configuration_id or 'its configuration'} through {deliver.outreach.conn_id}"
+    return "do-not-contact list"

@@ -1,0 +1,169 @@
+"""``plan NAME``: what the next run of a lead sync would do. Sends nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from os import PathLike
+from typing import TYPE_CHECKING, Any, TextIO
+
+from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
+from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.core.states import RowState
+from airflow_outreach_provider.core.workflows.models import LeadSync
+from airflow_outreach_provider.hooks.advice import advice_on
+from airflow_outreach_provider.workflows.files import find_workflow
+
+if TYPE_CHECKING:
+    from airflow_outreach_provider.core.workflows.loading import Loaded
+    from airflow_outreach_provider.core.workflows.models import DagSettings
+    from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
+    from airflow_outreach_provider.services.submit.run import SubmitRun
+    from airflow_outreach_provider.services.submit.tally import Tally
+
+# In the order a person asks: who would be texted, who not, and why.
+WORDS: Mapping[RowState, str] = {
+    RowState.PLANNED: "new",
+    RowState.UNCHANGED: "already texted",
+    RowState.SUPPRESSED: "suppressed",
+    RowState.REJECTED: "invalid",
+    RowState.DEFERRED: "deferred",
+    RowState.HELD: "held",
+    RowState.DUPLICATE: "duplicate",
+    RowState.ELSEWHERE: "in another run",
+    RowState.ACCEPTED: "accepted",
+}
+
+
+def plan_workflow(
+    name: str,
+    path: str | PathLike[str],
+    out: TextIO,
+    *,
+    limit: int | None = None,
+    as_json: bool = False,
+) -> None:
+    """Print what the next run would do with each row, with masked samples.
+
+    :param limit: read no more rows than this.
+    :raises ConfigurationError: no such lead sync, or it cannot run.
+    :raises OutreachError: the run would fail; told after the plan.
+    """
+    workflow = find_workflow(name, path)
+    if not isinstance(workflow.model, LeadSync):
+        raise ConfigurationError(
+            f"{workflow.name} is an event route", "plan a lead sync; airflow outreach explain shows a route"
+        )
+    run = dry_run(workflow, limit)
+    failure: OutreachError | None = None
+    try:
+        asyncio.run(run.run())
+    except OutreachError as error:
+        failure = error
+    if as_json:
+        print(json.dumps(_as_data(workflow.name, run.tally, failure), indent=2, ensure_ascii=False), file=out)
+    else:
+        print(_as_text(workflow.name, run.tally), file=out)
+    if failure is not None:
+        raise failure
+
+
+def dry_run(workflow: Loaded[DagSettings], limit: int | None) -> SubmitRun:
+    """A run of the workflow that sends nothing, set up as its task would be."""
+    from airflow_outreach_provider.hooks.outreach import OutreachHook
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.operators.lead_source import open_source
+    from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
+    from airflow_outreach_provider.services.submit.run import SubmitRun
+    from airflow_outreach_provider.store.ledger.runs import Owner
+    from airflow_outreach_provider.workflows.build import build_dag
+
+    dag = build_dag(workflow)
+    task = dag.get_task("submit")
+    assert isinstance(task, SubmitLeadsOperator)
+    now = datetime.now(UTC)
+    _render(task, _context({**dag.params.dump(), "dry_run": True, "limit": limit}, now), workflow.name)
+    task.dry_run = True
+    hook = OutreachHook(task.outreach_conn_id)
+    source = open_source(task.leads)
+    owner = Owner(dag.dag_id, "plan", f"cli__{now.isoformat(timespec='seconds')}")
+    return SubmitRun(
+        open_store(),
+        hook.client(),
+        source.rows(),
+        task.build_options(hook.settings),
+        owner=owner,
+        source=source.name,
+    )
+
+
+def _render(task: SubmitLeadsOperator, context: Any, name: str) -> None:
+    """:raises ConfigurationError: a template fails, or what it names is not there."""
+    # The reason is ours to tell, once.
+    log = logging.getLogger("airflow.sdk.definitions._internal.templater")
+    before, log.disabled = log.disabled, True
+    try:
+        task.render_template_fields(context)
+    except Exception as error:
+        said = advice_on(error) or f"{type(error).__name__}: {mask_text(str(error))} — correct the template"
+        raise ConfigurationError(f"a template of {name} fails: {said}") from error
+    finally:
+        log.disabled = before
+
+
+def _context(params: Mapping[str, Any], now: datetime) -> Any:
+    """What templates may use outside a run: params, variables, connections, the time now."""
+    from airflow.sdk.execution_time.context import ConnectionAccessor, MacrosAccessor, VariableAccessor
+
+    return {
+        "params": params,
+        "var": {
+            "value": VariableAccessor(deserialize_json=False),
+            "json": VariableAccessor(deserialize_json=True),
+        },
+        "conn": ConnectionAccessor(),
+        "macros": MacrosAccessor(),
+        "logical_date": now,
+        "data_interval_start": now,
+        "data_interval_end": now,
+        "ds": now.strftime("%Y-%m-%d"),
+        "ds_nodash": now.strftime("%Y%m%d"),
+        "ts": now.isoformat(),
+    }
+
+
+def _as_text(name: str, tally: Tally) -> str:
+    people, left = tally.counts[RowState.PLANNED], tally.carried[RowState.PLANNED.value]
+    first = f"{name}: {people:,} of {tally.read:,} rows would be texted"
+    if left:
+        first = f"{name}: {people + left:,} people would be texted: {people:,} of {tally.read:,} rows, {left:,} left by earlier runs"
+    lines = [f"{first}; nothing was sent", ""]
+    lines += [
+        f"  left by {run or 'a run outside Airflow'}: {number:,}"
+        for run, number in tally.left_by.most_common()
+    ]
+    for state, word in WORDS.items():
+        if not tally.counts[state] and state is not RowState.PLANNED:
+            continue
+        lines.append(f"  {word:<16}{tally.counts[state]:>9,}")
+        for (of_state, reason), number in tally.reasons.most_common():
+            if of_state == state.value:
+                samples = "; ".join(tally.examples.get((of_state, reason), ()))
+                lines.append(f"    {reason:<28}{number:>7,}" + (f"   e.g. {samples}" if samples else ""))
+    return "\n".join(lines)
+
+
+def _as_data(name: str, tally: Tally, failure: OutreachError | None) -> dict[str, Any]:
+    return {
+        "workflow": name,
+        "rows": tally.read,
+        "people": tally.to_text,
+        "left_by_earlier_runs": dict(tally.left_by),
+        "states": {word.replace(" ", "_"): tally.counts[state] for state, word in WORDS.items()},
+        "reasons": tally.by_reason(),
+        "samples": {f"{state}/{reason}": shown for (state, reason), shown in tally.examples.items()},
+        "would_fail": str(failure) if failure else None,
+    }

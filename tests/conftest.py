@@ -89,24 +89,44 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shared_postgres(postgres_admin: sa.Engine) -> Iterator[str]:
-    """The URL of a migrated schema that one test after the other uses."""
+    """The URL of a migrated schema that one test after the other uses; ``emptied`` in between."""
     with _schema(postgres_admin) as url:
         yield url
 
 
-def _emptied(url: str) -> bool:
-    """Remove all rows; whether the store is as a migration leaves it."""
+@pytest.fixture
+def emptied(shared_postgres: str, postgres_admin: sa.Engine) -> str | None:
+    """The shared schema as a migration leaves it; None while somebody holds its locks."""
+    if _truncated(shared_postgres) or _made_anew(shared_postgres, postgres_admin):
+        return shared_postgres
+    return None
+
+
+def _truncated(url: str) -> bool:
     store = Store(url)
     try:
         upgrade(store)
         with store.write() as connection:
             connection.execute(sa.text("SET LOCAL lock_timeout = '3s'"))
-            connection.execute(sa.text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"))
+            connection.execute(sa.text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY CASCADE"))
         return True
     except StoreError:
         return False
     finally:
         store.close()
+
+
+def _made_anew(url: str, admin: sa.Engine) -> bool:
+    """The test before may have broken the schema itself: a table away, another revision."""
+    schema = str(sa.make_url(url).query["options"]).rpartition("=")[2]
+    try:
+        with admin.connect() as connection:
+            connection.execute(sa.text("SET lock_timeout = '3s'"))
+            connection.execute(sa.text(f"DROP SCHEMA {schema} CASCADE"))
+            connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
+    except sa.exc.DBAPIError:
+        return False
+    return _truncated(url)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -118,10 +138,8 @@ def store_url(request: pytest.FixtureRequest) -> str:
         if migrated:
             shutil.copy(request.getfixturevalue("migrated_sqlite"), url.removeprefix("sqlite:///"))
         return url
-    if migrated:
-        url = request.getfixturevalue("shared_postgres")
-        if _emptied(url):
-            return str(url)
+    if migrated and (url := request.getfixturevalue("emptied")):
+        return str(url)
     return str(request.getfixturevalue("postgres_url"))
 
 

@@ -26,7 +26,6 @@ from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.migrate import upgrade
-from airflow_outreach_provider.store.tables import metadata
 
 _RULES = {"campaign", "mapping", "payload_format", "default_region", "require_consent", "line_types", "quiet_hours", "resubmit",
           "configuration_id"}  # fmt: skip
@@ -109,27 +108,17 @@ class Api:
         assert twice == {}
 
 
-@pytest.fixture(scope="session")
-def _postgres_store(shared_postgres: str) -> Iterator[Store]:
-    """One migrated schema for all batches: making one takes longer than most of them."""
-    store = Store(shared_postgres)
-    upgrade(store)
-    yield store
-    store.close()
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def api(request: pytest.FixtureRequest, sim: RunningSimulator) -> Iterator[Api]:
     """The simulated API with an empty store, on each database."""
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite_api")
         return
-    store: Store = request.getfixturevalue("_postgres_store")
-    with store.write() as connection:
-        tables = ", ".join(table.name for table in metadata.sorted_tables)
-        connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    url = request.getfixturevalue("emptied") or request.getfixturevalue("postgres_url")
+    store = Store(url)
+    upgrade(store)
     yield Api(sim, store)
-    store._clock = None
+    store.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 from airflow.configuration import AIRFLOW_HOME, conf
 
@@ -11,6 +12,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.stop_words import StopWords
 from airflow_outreach_provider.core.stop_words import stop_words as read_stop_words
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.migrate import check, upgrade
 
 _stores: dict[str, Store] = {}
@@ -67,3 +69,9 @@ def retention() -> timedelta | None:
     """``[outreach] retention_days``: how long settled leads, events and deliveries are kept; None for ever."""
     days = conf.getint("outreach", "retention_days", fallback=0)
     return timedelta(days=days) if days > 0 else None
+
+
+def owner_of(ti: Any) -> Owner:
+    """The task instance as the store knows it. :param ti: Airflow's."""
+    map_index = ti.map_index if ti.map_index is not None else -1
+    return Owner(ti.dag_id, ti.task_id, ti.run_id, map_index, ti.try_number)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
@@ -18,15 +17,14 @@ from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.core.opt_outs import is_opt_out
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.outreach import OutreachHook
-from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.events import BatchOperator
-from airflow_outreach_provider.operators.submit import SubmitLeadsOperator
+from airflow_outreach_provider.operators.lead_source import ListSource
 from airflow_outreach_provider.services.deliveries.callables import handle
 from airflow_outreach_provider.services.deliveries.suppress import suppress_contact
-from airflow_outreach_provider.services.rows.open import read_list
-from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.submit.options import SubmitArguments, SubmitOptions
+from airflow_outreach_provider.services.submit.runner import run_to_the_end, start
 from airflow_outreach_provider.services.submit.tally import Tally
-from airflow_outreach_provider.store.ledger.runs import Owner
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -119,26 +117,19 @@ class SubmitEvent:
         lead = {target: value(event.to_dict()) for target, value in self._values().items()}
         # The person's address is looked for on the do-not-contact list, whether it is sent or not.
         row = {"email": event.contact.email, **lead} if event.contact.email else lead
-        context = get_current_context()
-        ti = context["ti"]
-        operator = SubmitLeadsOperator(
-            task_id=f"{ti.task_id.rpartition('.')[2]}_lead",
-            leads=[row],
-            mapping={target: target for target in lead},
-            max_rejected=None,
-            dag=None,
-            **self.arguments | {key: value for key, value in templated.items() if value},
-        )
-        hook = OutreachHook(operator.outreach_conn_id)
-        options = operator.build_options(hook.settings)
-        owner = Owner(ti.dag_id, ti.task_id, ti.run_id, _map_index(ti), ti.try_number)
-        run = SubmitRun(
-            open_store(), hook.client(), read_list([row]), options, owner=owner, source=f"event {event.id}"
+        asked = {"mapping": {target: target for target in lead}, "max_rejected": None, **self.arguments}
+        asked |= {name: value for name, value in templated.items() if value}
+        hook = OutreachHook(asked.pop("outreach_conn_id", OutreachHook.default_conn_name))
+        run = start(
+            SubmitArguments.of(asked),
+            hook,
+            partial(ListSource, [row], f"event {event.id}"),
+            owner_of(get_current_context()["ti"]),
+            store=open_store(),
+            lease=lease(),
         )
         # A time-out or a kill interrupts the waiting, not the loop: what became of the lead is still written.
-        with ThreadPoolExecutor(1, thread_name_prefix="outreach-event") as thread:
-            tally = thread.submit(asyncio.run, run.run()).result()
-        conclude(tally, options, row)
+        conclude(run_to_the_end(run), run.options, row)
 
     def _values(self) -> dict[str, Value]:
         return {target: event_value(source) for target, source in self.mapping.items()}
@@ -169,7 +160,3 @@ def conclude(tally: Tally, options: SubmitOptions, row: Mapping[str, Any]) -> No
             raise OutreachUnavailable("quiet hours at the contact's", max(1.0, wait))
         case RowState.PLANNED | RowState.ELSEWHERE:
             raise OutreachUnavailable(f"the lead is {state.value} ({reason})")
-
-
-def _map_index(ti: Any) -> int:
-    return ti.map_index if ti.map_index is not None else -1

@@ -21,7 +21,7 @@ from airflow_outreach_provider.core.errors import (
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
-from airflow_outreach_provider.hooks.settings import lease, open_store
+from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import RetryingForHours
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
@@ -309,9 +309,8 @@ def _task(ti: Any, operator: BaseOperator) -> TaskTry:
         delay = operator.retry_delay * (operator.retry_exponential_backoff or 1.0) ** nth
         if operator.max_retry_delay:
             delay = min(delay, operator.max_retry_delay)
-    map_index = ti.map_index if ti.map_index is not None else -1
     return TaskTry(
-        owner=Owner(ti.dag_id, ti.task_id, ti.run_id, map_index, try_number),
+        owner=owner_of(ti),
         last_try=try_number > max_tries,
         cleared=try_number == first and try_number > 1,
         lease=lease(),

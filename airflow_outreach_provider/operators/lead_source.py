@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import closing
 from dataclasses import dataclass
 from stat import S_ISDIR
-from typing import Any, BinaryIO, ClassVar, Protocol, cast
+from typing import Any, BinaryIO, ClassVar, cast
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, OutreachUnavailable
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.services.rows.open import open_rows, read_list
 from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.submit.runner import RowSource
 
 _BATCH = 1_000
 _OUR_MISTAKES = frozenset(
@@ -59,18 +60,7 @@ class LeadRows:
         return f"{count} leads in a list (personal data, not shown)"
 
 
-class OpenedSource(Protocol):
-    """An open source of rows."""
-
-    name: str
-
-    def rows(self) -> Iterator[Row] | None: ...
-
-    def fraction(self) -> float | None:
-        """How much of it was read, 0 to 1; None where that cannot be known."""
-
-
-def open_source(leads: object) -> OpenedSource:
+def open_source(leads: object) -> RowSource:
     """The source that an operator's ``leads`` names.
 
     :raises ConfigurationError: it is none, does not exist, or matches no file.
@@ -113,8 +103,8 @@ class PlannedSource:
 class ListSource:
     """A list of dicts, e.g. from XCom."""
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        self.name = "list"
+    def __init__(self, rows: Iterable[Mapping[str, Any]], name: str = "list") -> None:
+        self.name = name
         self._rows = rows
         self._total = len(rows) if isinstance(rows, Sized) else None
         self._read = 0

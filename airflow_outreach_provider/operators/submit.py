@@ -3,43 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import fields
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.observability import stats
 
-from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
+from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.leads import PayloadFormat
-from airflow_outreach_provider.core.phones import LineType
-from airflow_outreach_provider.core.quiet_hours import QuietHours
-from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.states import RowState
-from airflow_outreach_provider.hooks.outreach import OutreachConnection, OutreachHook
-from airflow_outreach_provider.hooks.settings import lease, open_store
+from airflow_outreach_provider.hooks.outreach import OutreachHook
+from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
-from airflow_outreach_provider.operators.lead_source import LeadRows, OpenedSource, SqlLeads, open_source
+from airflow_outreach_provider.operators.lead_source import LeadRows, SqlLeads, open_source
 from airflow_outreach_provider.operators.links import OutreachLink
-from airflow_outreach_provider.services.runtime.loop import run as run_on_loop
-from airflow_outreach_provider.services.submit.limits import RejectLimit
+from airflow_outreach_provider.services.submit.options import SubmitArguments, SubmitOptions
 from airflow_outreach_provider.services.submit.reconcile import Reconciled, reconcile
-from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
-from airflow_outreach_provider.services.submit.tally import Tally
-from airflow_outreach_provider.store.ledger.runs import Owner
+from airflow_outreach_provider.services.submit.run import SubmitRun
+from airflow_outreach_provider.services.submit.runner import RowSource, run_to_the_end, start
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 # A request the platform had may show up in its contact list this late.
 RECONCILE_AFTER = timedelta(minutes=15)
-
-# Airflow gives a killed task five seconds before it is killed for good.
-_STOP_SECONDS = 4.5
 
 
 class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
@@ -136,40 +127,29 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self.shards = shards
         self.outreach_conn_id = outreach_conn_id
         self._run: SubmitRun | None = None
-        self._max_people: int | None = None
+        self.max_people: int | None = None
 
     def execute(self, context: Context) -> dict[str, int]:
         """:return: rows by state; of a dry run, ``planned`` are all whom a run would text, what earlier runs left included."""
         hook = OutreachHook(self.outreach_conn_id)
-        connection = hook.settings
-        options = self.build_options(connection)
-        source = open_source(self.leads)
-        ti = context["ti"]
-        self._reconcile(hook, options)
-        self._run = SubmitRun(
-            open_store(),
-            hook.client(),
-            source.rows(),
-            options,
-            owner=Owner(
-                ti.dag_id,
-                ti.task_id,
-                ti.run_id,
-                ti.map_index if ti.map_index is not None else -1,
-                ti.try_number,
-            ),
-            source=source.name,
-            progress=ProgressLog(source, self.log.info),
-            fraction=source.fraction,
+        self._run = run = start(
+            self.arguments(),
+            hook,
+            partial(open_source, self.leads),
+            owner_of(context["ti"]),
+            store=open_store(),
+            lease=lease(),
+            progress=lambda source: ProgressLog(source, self.log.info),
         )
-        self.log.info("Submitting leads of %s to %s", source.name, connection.api.base_url)
+        _settle_held(hook, run.options, self.log)
+        self.log.info("Submitting leads of %s to %s", run.source, hook.settings.api.base_url)
         try:
-            self._run_to_the_end(self._run)
+            run_to_the_end(run)
         finally:
-            self._report(self._run)
-        counts = self._run.tally.by_state()
-        if options.dry_run:
-            counts[RowState.PLANNED.value] = self._run.tally.to_text
+            self._report(run)
+        counts = run.tally.by_state()
+        if run.options.dry_run:
+            counts[RowState.PLANNED.value] = run.tally.to_text
         return counts
 
     def on_kill(self) -> None:
@@ -177,92 +157,9 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         if self._run is not None:
             self._run.stop("the task was killed")
 
-    def build_options(self, connection: OutreachConnection) -> SubmitOptions:
-        """The arguments, checked, with the connection's defaults.
-
-        :raises ConfigurationError: an argument cannot be; the message names it.
-        """
-        if self.on_unknown not in ("hold", "resend"):
-            raise ConfigurationError(
-                f"on_unknown {self.on_unknown!r} does not exist", "use 'hold' or 'resend'"
-            )
-        window = self.concurrency if self.concurrency is not None else connection.max_concurrency
-        if type(window) is not int or not 1 <= window <= 1000:
-            raise ConfigurationError(f"concurrency is {window!r}", "use a whole number from 1 to 1000")
-        rules = LeadRules(
-            configuration_id=self.configuration_id or connection.configuration_id,
-            campaign=self.campaign,
-            mapping=self.mapping,
-            payload_format=self.payload_format,
-            default_region=self.default_region or connection.default_region,
-            require_consent=self.require_consent,
-            line_types=_line_types(self.line_types),
-            quiet_hours=None if self.quiet_hours in (None, "") else QuietHours.parse(self.quiet_hours),
-            resubmit=self.resubmit,
-        )
-        if not 0 <= self.shard < self.shards:
-            raise ConfigurationError(
-                f"shard {self.shard} of {self.shards} does not exist", "count shards from 0"
-            )
-        rate = self.requests_per_second
-        options = SubmitOptions(
-            rules=rules,
-            on_unknown=self.on_unknown,
-            max_rejected=RejectLimit.parse(self.max_rejected),
-            min_rows=self.min_rows,
-            dry_run=_flag(self.dry_run),
-            window=window,
-            requests_per_second=rate if rate is not None else connection.requests_per_second,
-            conn_id=self.outreach_conn_id,
-            lease=lease(),
-            patience=self.patience,
-            max_rows=_count(self.max_rows),
-            max_people=self._max_people,
-            stage_only=self.stage_only,
-            shard=self.shard,
-            shards=self.shards,
-        )
-        options.check()
-        return options
-
-    def _reconcile(self, hook: OutreachHook, options: SubmitOptions) -> None:
-        """Settle what earlier tries left held, where the connection can see the contact list; an aid, never a fault."""
-        contacts = hook.contacts()
-        if contacts is None or options.dry_run:
-            return
-        campaign = options.rules.campaign or options.rules.configuration_id
-        try:
-            done = asyncio.run(
-                reconcile(
-                    open_store(),
-                    contacts,
-                    conn_id=self.outreach_conn_id,
-                    delay=RECONCILE_AFTER,
-                    campaign=campaign,
-                )
-            )
-        except OutreachError as error:
-            self.log.warning("Held leads could not be looked up in the contact list: %s", error)
-            return
-        if done != Reconciled():
-            self.log.info(
-                "Held leads by the contact list: %d accepted, %d to be sent again, %d still held",
-                done.accepted, done.planned, done.waiting,
-            )  # fmt: skip
-
-    def _run_to_the_end(self, run: SubmitRun) -> None:
-        """In a thread of its own: a time-out or a kill then interrupts the waiting here, never a request or a commit."""
-        context = contextvars.copy_context()
-        with ThreadPoolExecutor(1, thread_name_prefix="outreach-submit") as thread:
-            done: Future[Tally] = thread.submit(context.run, run_on_loop, run.run())
-            try:
-                done.result()
-            except BaseException as error:
-                if not done.done():
-                    run.stop(type(error).__name__)
-                    with contextlib.suppress(TimeoutError, CancelledError):
-                        done.exception(timeout=_STOP_SECONDS)
-                raise
+    def arguments(self) -> SubmitArguments:
+        """What this task asks for, as written in the DAG and rendered by Airflow."""
+        return SubmitArguments(**{each.name: getattr(self, each.name) for each in fields(SubmitArguments)})
 
     def _report(self, run: SubmitRun) -> None:
         tally = run.tally
@@ -272,7 +169,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             if tally.counts[state]:
                 stats.incr(f"outreach.leads.{state.value}", tally.counts[state], tags=tags)
         stats.gauge("outreach.leads.held_now", tally.counts[RowState.HELD], tags=tags)
-        stats.gauge("outreach.leads.in_flight", run.in_flight, tags=tags)
+        stats.gauge("outreach.leads.in_flight", run.flight.in_flight, tags=tags)
         stats.timing("outreach.leads.latency", run.pace.latency_ms, tags=tags)
         stats.incr("outreach.leads.rate_waits", run.rate_waits, tags=tags)
 
@@ -309,7 +206,7 @@ class ProgressLog:
     """A line now and then: after 3 seconds, then ever more seldom, up to every 30 seconds."""
 
     def __init__(
-        self, source: OpenedSource, write: Callable[..., None], clock: Callable[[], float] = time.monotonic
+        self, source: RowSource, write: Callable[..., None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._source, self._write, self._clock = source, write, clock
         self._started = clock()
@@ -327,9 +224,9 @@ class ProgressLog:
         states = ", ".join(f"{state.value} {n:,}" for state in RowState if (n := tally.counts[state]))
         self._write(
             "%s rows read, %.0f rows/s, %d in flight%s: %s",
-            f"{tally.read:,}", tally.read / elapsed, run.in_flight, self._left(elapsed), states or "nothing settled yet",
+            f"{tally.read:,}", tally.read / elapsed, run.flight.in_flight, self._left(elapsed), states or "nothing settled yet",
         )  # fmt: skip
-        stats.gauge("outreach.leads.in_flight", run.in_flight)
+        stats.gauge("outreach.leads.in_flight", run.flight.in_flight)
 
     def _left(self, elapsed: float) -> str:
         fraction = self._source.fraction()
@@ -339,36 +236,26 @@ class ProgressLog:
         return f", {fraction:.0%} read, about {timedelta(seconds=seconds)} left"
 
 
-def _line_types(names: Iterable[str] | None) -> frozenset[LineType] | None:
-    if names is None:
-        return None
+def _settle_held(hook: OutreachHook, options: SubmitOptions, log: Any) -> None:
+    """What earlier tries left held, where the connection can see the contact list; an aid, never a fault."""
+    contacts = hook.contacts()
+    if contacts is None or options.dry_run:
+        return
+    campaign = options.rules.campaign or options.rules.configuration_id
     try:
-        return frozenset(LineType(name) for name in ([names] if isinstance(names, str) else names))
-    except ValueError as error:
-        raise ConfigurationError(
-            f"line_types: {error}", f"use some of {', '.join(kind.value for kind in LineType)}"
-        ) from error
-
-
-def _flag(value: bool | str | None) -> bool:
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word not in ("true", "false", "1", "0", "yes", "no", "", "none"):
-            raise ConfigurationError(f"dry_run is {value!r}", "use true or false")
-        return word in ("true", "1", "yes")
-    return bool(value)
-
-
-def _count(value: int | str | None) -> int | None:
-    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none")):
-        return None
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = -1
-    if number < 0:
-        raise ConfigurationError(f"max_rows is {value!r}", "use a whole number, or leave it out")
-    return number or None
+        done = asyncio.run(
+            reconcile(
+                open_store(), contacts, conn_id=options.conn_id, delay=RECONCILE_AFTER, campaign=campaign
+            )
+        )
+    except OutreachError as error:
+        log.warning("Held leads could not be looked up in the contact list: %s", error)
+        return
+    if done != Reconciled():
+        log.info(
+            "Held leads by the contact list: %d accepted, %d to be sent again, %d still held",
+            done.accepted, done.planned, done.waiting,
+        )  # fmt: skip
 
 
 __all__ = ["LeadRows", "SqlLeads", "StageLeadsOperator", "SubmitLeadsOperator"]

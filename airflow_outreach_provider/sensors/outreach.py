@@ -16,9 +16,8 @@ from airflow_outreach_provider.core.events import kind_names
 from airflow_outreach_provider.core.expressions.compile import compile_where
 from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
-from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.hooks.settings import open_store, owner_of
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
-from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.triggers.deliveries import DeliverableTrigger
 from airflow_outreach_provider.triggers.outreach import ContactEventTrigger
 
@@ -156,8 +155,7 @@ class ContactEventSensor(BaseSensorOperator):
         )
 
     def _fan_out(self, context: Context) -> list[dict[str, Any]] | None:
-        ti = context["ti"]
-        key = Owner(ti.dag_id, ti.task_id, ti.run_id, ti.map_index if ti.map_index is not None else -1).key
+        key = owner_of(context["ti"]).key
         reading = self._reading()
         batches = fan_out(open_store(), reading, key)
         if batches:

@@ -8,9 +8,9 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.states import RowState
-from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.hooks.settings import open_store, owner_of
 from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
-from airflow_outreach_provider.store.ledger.runs import Owner, texted_since
+from airflow_outreach_provider.store.ledger.runs import texted_since
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -77,11 +77,9 @@ class SubmitApprovedLeadsOperator(SubmitLeadsOperator):
         self.approve_above = approve_above
 
     def execute(self, context: Context) -> dict[str, int]:
-        ti = context["ti"]
-        owner = Owner(ti.dag_id, ti.task_id, ti.run_id, ti.map_index if ti.map_index is not None else -1)
         approved = max(planned_people(context, self.plan_task_id), self.approve_above)
         # Of them, an earlier try of this task has texted some.
-        allowed = approved - texted_since(open_store(), owner, self.plan_task_id)
+        allowed = approved - texted_since(open_store(), owner_of(context["ti"]), self.plan_task_id)
         wanted, self.dry_run = self.dry_run, True
         self.log.info("Counting again before sending: %d people are approved", allowed)
         planned = super().execute(context)[PLANNED]
@@ -90,7 +88,7 @@ class SubmitApprovedLeadsOperator(SubmitLeadsOperator):
                 f"{planned} people would be texted now, and {allowed} are approved: more have come in since the plan",
                 f"clear the task {self.plan_task_id} to plan and approve again",
             )
-        self.dry_run, self._max_people = wanted, allowed
+        self.dry_run, self.max_people = wanted, allowed
         return super().execute(context)
 
 

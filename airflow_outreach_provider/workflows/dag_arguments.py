@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetAny, CronTriggerTimetable, Param
+from airflow.sdk.definitions.param import ParamsDict
 
 from airflow_outreach_provider.assets import contact_events
 from airflow_outreach_provider.core.workflows.loading import Loaded
@@ -68,13 +69,18 @@ def new_dag(workflow: Loaded[DagSettings], kind: str, params: Mapping[str, Param
         catchup=model.catchup,
         max_active_runs=model.max_active_runs or (_RUNS_OF_EVENTS if by_events else 1),
         tags=["outreach", kind, *model.tags],
-        params={**params, **{name: _param(spec) for name, spec in model.params.items()}},
+        params=params_of(model, params),
         default_args=defaults,
         on_failure_callback=[calling(path) for path in model.on_failure_callback or ()] or None,
         on_success_callback=[calling(path) for path in model.on_success_callback or ()] or None,
         doc_md=_page(workflow, file),
         **knobs,
     )
+
+
+def params_of(model: DagSettings, params: Mapping[str, Param]) -> ParamsDict:
+    """The fields of the trigger form: those of every workflow of its kind, and its own."""
+    return ParamsDict({**params, **{name: _param(spec) for name, spec in model.params.items()}})
 
 
 def schedule_of(schedule: Schedule, timezone: str | None) -> Any:

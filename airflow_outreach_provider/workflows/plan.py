@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -20,7 +20,6 @@ from airflow_outreach_provider.workflows.files import find_workflow
 if TYPE_CHECKING:
     from airflow_outreach_provider.core.workflows.loading import Loaded
     from airflow_outreach_provider.core.workflows.models import DagSettings
-    from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
     from airflow_outreach_provider.services.submit.run import SubmitRun
     from airflow_outreach_provider.services.submit.tally import Tally
 
@@ -57,10 +56,12 @@ def plan_workflow(
         raise ConfigurationError(
             f"{workflow.name} is an event route", "plan a lead sync; airflow outreach explain shows a route"
         )
+    from airflow_outreach_provider.services.submit.runner import run_to_the_end
+
     run = dry_run(workflow, limit)
     failure: OutreachError | None = None
     try:
-        asyncio.run(run.run())
+        run_to_the_end(run)
     except OutreachError as error:
         failure = error
     if as_json:
@@ -74,39 +75,49 @@ def plan_workflow(
 def dry_run(workflow: Loaded[DagSettings], limit: int | None) -> SubmitRun:
     """A run of the workflow that sends nothing, set up as its task would be."""
     from airflow_outreach_provider.hooks.outreach import OutreachHook
-    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.hooks.settings import lease, open_store
     from airflow_outreach_provider.operators.lead_source import open_source
-    from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
-    from airflow_outreach_provider.services.submit.run import SubmitRun
+    from airflow_outreach_provider.services.submit.options import SubmitArguments
+    from airflow_outreach_provider.services.submit.runner import start
     from airflow_outreach_provider.store.ledger.runs import Owner
-    from airflow_outreach_provider.workflows.build import build_dag
+    from airflow_outreach_provider.workflows.dag_arguments import params_of
+    from airflow_outreach_provider.workflows.lead_sync import lead_sync_params, submit_arguments
 
-    dag = build_dag(workflow)
-    task = dag.get_task("submit")
-    assert isinstance(task, SubmitLeadsOperator)
+    model = workflow.model
+    assert isinstance(model, LeadSync)
     now = datetime.now(UTC)
-    _render(task, _context({**dag.params.dump(), "dry_run": True, "limit": limit}, now), workflow.name)
-    task.dry_run = True
-    hook = OutreachHook(task.outreach_conn_id)
-    source = open_source(task.leads)
-    owner = Owner(dag.dag_id, "plan", f"cli__{now.isoformat(timespec='seconds')}")
-    return SubmitRun(
-        open_store(),
-        hook.client(),
-        source.rows(),
-        task.build_options(hook.settings),
-        owner=owner,
-        source=source.name,
+    params = params_of(model, lead_sync_params(model)).dump()
+    asked = submit_arguments(model, workflow.file) | {"dry_run": True, "max_rows": limit}
+    asked = _rendered(asked, _context({**params, "dry_run": True, "limit": limit}, now), workflow.name)
+    leads, hook = asked.pop("leads"), OutreachHook(asked.pop("outreach_conn_id"))
+    owner = Owner(workflow.dag_id, "plan", f"cli__{now.isoformat(timespec='seconds')}")
+    return start(
+        SubmitArguments.of(asked), hook, partial(open_source, leads), owner, store=open_store(), lease=lease()
     )
 
 
-def _render(task: SubmitLeadsOperator, context: Any, name: str) -> None:
-    """:raises ConfigurationError: a template fails, or what it names is not there."""
+def _rendered(arguments: dict[str, Any], context: Any, name: str) -> dict[str, Any]:
+    """The arguments with the task's templates filled in.
+
+    :raises ConfigurationError: a template fails, or what it names is not there.
+    """
+    from airflow.sdk.definitions._internal.templater import SandboxedEnvironment, Templater
+    from jinja2 import StrictUndefined
+
+    from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
+
+    environment = SandboxedEnvironment(cache_size=0, undefined=StrictUndefined)
+    templater = Templater()
+    templater.template_ext = ()
     # The reason is ours to tell, once.
     log = logging.getLogger("airflow.sdk.definitions._internal.templater")
     before, log.disabled = log.disabled, True
     try:
-        task.render_template_fields(context)
+        return arguments | {
+            field: templater.render_template(arguments[field], context, environment)
+            for field in SubmitLeadsOperator.template_fields
+            if arguments.get(field)
+        }
     except Exception as error:
         said = advice_on(error) or f"{type(error).__name__}: {mask_text(str(error))} — correct the template"
         raise ConfigurationError(f"a template of {name} fails: {said}") from error

@@ -18,7 +18,8 @@ from airflow_outreach_provider.services.events.ingest import utc_now
 from airflow_outreach_provider.services.rows.open import read_list
 from airflow_outreach_provider.services.runtime import loop
 from airflow_outreach_provider.services.submit.limits import RejectLimit
-from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.submit.options import SubmitOptions
+from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import lists as inbox_lists

@@ -11,7 +11,8 @@ from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.rows.open import read_list
 from airflow_outreach_provider.services.runtime import loop
-from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.submit.options import SubmitOptions
+from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.runs import Owner
 

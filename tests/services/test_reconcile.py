@@ -16,8 +16,9 @@ from airflow_outreach_provider.net.contacts import ContactPage, TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.rows.open import read_list
 from airflow_outreach_provider.services.submit.limits import RejectLimit
+from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.reconcile import Reconciled, classify_contact, reconcile
-from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store

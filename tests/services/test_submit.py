@@ -743,7 +743,7 @@ def test_a_stopped_run_waits_a_moment_and_holds_what_did_not_answer(
 ) -> None:
     """stop() claims nothing more, waits for answers for some seconds, and holds what is still out."""
     api = sqlite_api
-    monkeypatch.setattr("airflow_outreach_provider.services.submit.run._GRACE_SECONDS", 0.3)
+    monkeypatch.setattr("airflow_outreach_provider.services.submit.halt._GRACE_SECONDS", 0.3)
     client = Slow()
     run = api.make(people(100), client=client, window=8)
 
@@ -819,7 +819,7 @@ def test_a_store_that_is_away_for_a_moment_loses_no_row(
     sqlite_api: Any, people: People, monkeypatch: pytest.MonkeyPatch, when: set[int], after: bool
 ) -> None:
     """A turn of the ledger that fails, committed or not, is made good: all are sent, none is called another run's."""
-    monkeypatch.setattr("airflow_outreach_provider.services.submit.run._AWAY_SECONDS", 0.02)
+    monkeypatch.setattr("airflow_outreach_provider.services.submit.ledger_turns._AWAY_SECONDS", 0.02)
     monkeypatch.setattr(Ledger, "turn", _failing(Ledger.turn, when=when, after=after))
     sqlite_api.sim.set_faults("latency=0.005")
     got = sqlite_api.send(people(80), window=8)
@@ -835,8 +835,8 @@ def test_a_store_that_stays_away_fails_the_run_and_the_rows_add_up(
     sqlite_api: Any, people: People, monkeypatch: pytest.MonkeyPatch, method: str, call: int
 ) -> None:
     """Whatever the ledger was doing: the run fails, its rows are counted, and the next try does the rest."""
-    monkeypatch.setattr("airflow_outreach_provider.services.submit.run._STORE_PATIENCE", 0.05)
-    monkeypatch.setattr("airflow_outreach_provider.services.submit.run._AWAY_SECONDS", 0.02)
+    monkeypatch.setattr("airflow_outreach_provider.services.submit.ledger_turns._STORE_PATIENCE", 0.05)
+    monkeypatch.setattr("airflow_outreach_provider.services.submit.ledger_turns._AWAY_SECONDS", 0.02)
     api = sqlite_api
     api.sim.set_faults("latency=0.005")
     rows = [*people(300), {"phone": "12"}, *people(300, 300), {"phone": "13"}]

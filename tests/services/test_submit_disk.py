@@ -12,7 +12,8 @@ from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.rows.open import read_list
-from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.submit.options import SubmitOptions
+from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
@@ -33,7 +34,7 @@ def test_a_full_disk_stops_the_batch_and_texts_nobody_twice(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the store cannot grow, nothing is sent without a claim; with room again the next try sends what is left."""
-    monkeypatch.setattr("airflow_outreach_provider.services.submit.run._STORE_PATIENCE", 1.0)
+    monkeypatch.setattr("airflow_outreach_provider.services.submit.ledger_turns._STORE_PATIENCE", 1.0)
     full = Store(sqlite_url)
     upgrade(full)
 

@@ -25,7 +25,8 @@ from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.services.rows.open import read_list
 from airflow_outreach_provider.services.submit.limits import RejectLimit
-from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
+from airflow_outreach_provider.services.submit.options import SubmitOptions
+from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.migrate import upgrade

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from airflow_outreach_provider.core.changes import is_outdated, is_same
 from airflow_outreach_provider.core.errors import LeadRejected
+from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.rules import Draft, LeadRules, Memory, RowDecision, decide
 from airflow_outreach_provider.core.states import LeadState, RowState
@@ -17,30 +18,11 @@ from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
 from airflow_outreach_provider.store.ledger.claims import Entry, Key, Known, Ledger
 
-T = TypeVar("T")
-InThread = Callable[[Callable[[], T]], Awaitable[T]]
+InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a function off the event loop and awaits it."""
 
 _TRIES = 3
 _FAST = frozenset({LeadState.ACCEPTED.value, LeadState.REJECTED.value, LeadState.HELD.value})
-
-
-@dataclass(slots=True)
-class PlannedLead:
-    """A lead to be sent, in the ledger as *planned*.
-
-    :param carried: not from this run's source.
-    :param claimed_at: monotonic seconds of the claim.
-    :param open_until: up to when it is certainly outside quiet hours; None for ever.
-    """
-
-    id: int
-    body: bytes
-    line: int
-    phone: str
-    carried: bool = False
-    claimed_at: float = 0.0
-    open_until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -70,7 +52,7 @@ class Stager:
         ledger: Ledger,
         tally: Tally,
         *,
-        in_thread: InThread[Any],
+        in_thread: InThread,
         dry_run: bool = False,
         resend: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+from airflow_outreach_provider.core.flight import PlannedLead
+from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.states import RowState
 
 _EXAMPLES = 3
@@ -38,6 +40,13 @@ class Tally:
                 shown = self.examples.setdefault(key, [])
                 if len(shown) < _EXAMPLES:
                     shown.append(example)
+
+    def count(self, lead: PlannedLead, state: RowState, reason: str = "") -> None:
+        """Count what became of a lead, whoever listed it."""
+        if lead.carried:
+            self.carried[state.value] += 1
+        else:
+            self.add(state, reason, f"line {lead.line} {mask_phone(lead.phone)}" if reason else None)
 
     def by_state(self) -> dict[str, int]:
         """Rows by state, every state named, zeros included."""

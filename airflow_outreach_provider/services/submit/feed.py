@@ -1,0 +1,86 @@
+"""Keeps the leads that are ready topped up: from the source first, then with what earlier runs left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from itertools import islice
+
+from airflow_outreach_provider.core.flight import Flight, PlannedLead
+from airflow_outreach_provider.core.masking import mask_phone
+from airflow_outreach_provider.core.states import RowState
+from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.runtime.prefetch import Prefetch
+from airflow_outreach_provider.services.submit.columns import checked
+from airflow_outreach_provider.services.submit.halt import Halt
+from airflow_outreach_provider.services.submit.leftovers import Leftovers
+from airflow_outreach_provider.services.submit.options import SubmitOptions
+from airflow_outreach_provider.services.submit.staging import Stager
+from airflow_outreach_provider.services.submit.tally import Tally
+
+CHUNK = 256
+
+
+class Feed:
+    """Reads, stages and offers, no further ahead than two chunks.
+
+    :ivar done: nothing more will be offered. :ivar busy: rows are counted as read and not offered yet.
+    :ivar turned: set at each turn of the ledger: there may be room again.
+    """
+
+    def __init__(
+        self,
+        flight: Flight,
+        stager: Stager,
+        leftovers: Leftovers,
+        tally: Tally,
+        options: SubmitOptions,
+        halt: Halt,
+    ) -> None:
+        self.flight, self.stager, self.leftovers = flight, stager, leftovers
+        self.tally, self.options, self.halt = tally, options, halt
+        self.done = self.busy = False
+        self.turned = asyncio.Event()
+
+    async def run(self, chunks: Prefetch[Row]) -> None:
+        """To the end of the source and of what is left over, or of the run."""
+        try:
+            while not self.halt.over and (chunk := await chunks.next()) is not None:
+                self.busy = True
+                planned = await self.stager.stage(chunk)
+                self.busy = False
+                await self._offer(planned)
+            if self.options.dry_run:
+                await self.leftovers.count()
+            elif not self.options.stage_only:
+                async for planned in self.leftovers.chunks():
+                    await self._offer(planned)
+        except Exception as error:  # noqa: BLE001 - a source that breaks must not cut off requests in flight
+            self.halt.fail(error)
+        finally:
+            self.busy = False
+            self.done = True
+            self.halt.wake.set()
+
+    async def _offer(self, planned: list[PlannedLead]) -> None:
+        if self.options.dry_run:
+            for lead in planned:
+                example = f"line {lead.line} {mask_phone(lead.phone)}"
+                self.tally.add(RowState.PLANNED, "would_be_sent", example)
+            return
+        if self.options.stage_only:
+            for _ in planned:
+                self.tally.add(RowState.PLANNED, "staged")
+            return
+        self.flight.add(planned)
+        self.halt.wake.set()
+        while len(self.flight.ready) >= 2 * CHUNK and not self.halt.over:
+            self.turned.clear()
+            await self.turned.wait()
+
+
+def checked_rows(rows: Iterator[Row], options: SubmitOptions) -> Iterator[Row]:
+    """The source's rows; a generator, so that whatever has to be read for it is read where rows are read."""
+    most, least = options.max_rows, options.min_rows
+    least = least if most is None or least is None else min(most, least)
+    yield from checked(islice(rows, most), options.rules, min_rows=least)

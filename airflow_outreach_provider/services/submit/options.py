@@ -1,0 +1,218 @@
+"""How a batch is sent: from arguments as people write them to options that can be kept. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from math import inf
+from typing import Literal, Protocol
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.expressions.parser import did_you_mean
+from airflow_outreach_provider.core.leads import PayloadFormat
+from airflow_outreach_provider.core.phones import LineType
+from airflow_outreach_provider.core.quiet_hours import QuietHours
+from airflow_outreach_provider.core.rules import LeadRules
+from airflow_outreach_provider.services.submit.limits import RejectLimit
+
+OnUnknown = Literal["hold", "resend"]
+_MOST_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class SubmitOptions:
+    """How a batch is sent.
+
+    :param on_unknown: ``hold`` keeps at most one text a person; ``resend`` is at least one.
+    :param window: most requests in flight, and most leads a crash can leave in doubt.
+    :param requests_per_second: over all tasks that share ``conn_id``; None for no limit of our own.
+    :param conn_id: the connection that is submitted through, '' where there is none.
+    :param lease: how long a silent run is believed to be alive.
+    :param max_rows: read no more rows than this; for trials.
+    :param max_people: text no more people than this, whoever listed them: as many as somebody approved.
+    :param stage_only: decide and write to the ledger, and leave the sending to other runs.
+    :param shard: which share of the planned leads to send first, from 0; the others' are taken after that.
+    :param shards: into how many shares the planned leads are divided among runs.
+    """
+
+    rules: LeadRules
+    on_unknown: OnUnknown = "hold"
+    max_rejected: RejectLimit = field(default_factory=RejectLimit)
+    min_rows: int | None = None
+    dry_run: bool = False
+    window: int = 64
+    requests_per_second: float | None = None
+    conn_id: str = ""
+    lease: timedelta = timedelta(seconds=300)
+    patience: float = 30.0
+    max_rows: int | None = None
+    max_people: int | None = None
+    stage_only: bool = False
+    shard: int = 0
+    shards: int = 1
+
+    def check(self) -> None:
+        """:raises ConfigurationError: an option cannot be kept as written; a run with it would send nothing, for ever."""
+        self.rules.check()
+        if self.window < 1:
+            raise ConfigurationError(f"concurrency is {self.window!r}", "use a whole number from 1 on")
+        if self.min_rows is not None and (type(self.min_rows) is not int or self.min_rows < 0):
+            raise ConfigurationError(
+                f"min_rows is {self.min_rows!r}", "use a whole number, or None for any number"
+            )
+        if not _is_number(self.patience):
+            raise ConfigurationError(f"patience is {self.patience!r}", "use a number of seconds")
+        rate = self.requests_per_second
+        if rate is not None and not (_is_number(rate) and 0 < rate < inf):
+            raise ConfigurationError(
+                f"requests_per_second is {self.requests_per_second!r}",
+                "use a number above 0, or None for no limit",
+            )
+        if self.on_unknown not in ("hold", "resend"):
+            raise ConfigurationError(
+                f"on_unknown {self.on_unknown!r} does not exist", "use 'hold' or 'resend'"
+            )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class ConnectionDefaults(Protocol):
+    """What a connection says where the arguments do not."""
+
+    @property
+    def configuration_id(self) -> str | None: ...
+
+    @property
+    def default_region(self) -> str | None: ...
+
+    @property
+    def max_concurrency(self) -> int: ...
+
+    @property
+    def requests_per_second(self) -> float | None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmitArguments:
+    """What a task, a workflow or an event's route asks for, as written; ``SubmitLeadsOperator`` explains each.
+
+    :param max_people: text no more people than this: as many as somebody approved.
+    :param stage_only: decide and write to the ledger, and leave the sending to other runs.
+    """
+
+    configuration_id: str | None = None
+    mapping: Mapping[str, str] | None = None
+    payload_format: PayloadFormat = "raw"
+    campaign: str | None = None
+    default_region: str | None = None
+    on_unknown: OnUnknown = "hold"
+    resubmit: Literal["never", "changed"] | timedelta = "never"
+    quiet_hours: str | None = None
+    require_consent: str | None = None
+    line_types: Iterable[str] | None = None
+    max_rejected: str | int | None = "5%"
+    min_rows: int | None = None
+    dry_run: bool | str | None = False
+    max_rows: int | str | None = None
+    concurrency: int | None = None
+    requests_per_second: float | None = None
+    patience: float = 30.0
+    shard: int = 0
+    shards: int = 1
+    max_people: int | None = None
+    stage_only: bool = False
+
+    @classmethod
+    def of(cls, said: Mapping[str, object]) -> SubmitArguments:
+        """:raises ConfigurationError: a name is none of ours."""
+        known = [each.name for each in fields(cls)]
+        for name in said:
+            if name not in known:
+                raise ConfigurationError(
+                    f"a lead has no argument {name!r}",
+                    did_you_mean(name, known),
+                )
+        return cls(**said)  # type: ignore[arg-type]
+
+    def options(self, connection: ConnectionDefaults, *, conn_id: str, lease: timedelta) -> SubmitOptions:
+        """The arguments, checked, with the connection's defaults.
+
+        :raises ConfigurationError: an argument cannot be; the message names it.
+        """
+        window = self.concurrency if self.concurrency is not None else connection.max_concurrency
+        if type(window) is not int or not 1 <= window <= _MOST_AT_ONCE:
+            raise ConfigurationError(
+                f"concurrency is {window!r}", f"use a whole number from 1 to {_MOST_AT_ONCE}"
+            )
+        if not 0 <= self.shard < self.shards:
+            raise ConfigurationError(
+                f"shard {self.shard} of {self.shards} does not exist", "count shards from 0"
+            )
+        rate = self.requests_per_second
+        options = SubmitOptions(
+            rules=self._rules(connection),
+            on_unknown=self.on_unknown,
+            max_rejected=RejectLimit.parse(self.max_rejected),
+            min_rows=self.min_rows,
+            dry_run=_flag(self.dry_run),
+            window=window,
+            requests_per_second=rate if rate is not None else connection.requests_per_second,
+            conn_id=conn_id,
+            lease=lease,
+            patience=self.patience,
+            max_rows=_count(self.max_rows),
+            max_people=self.max_people,
+            stage_only=self.stage_only,
+            shard=self.shard,
+            shards=self.shards,
+        )
+        options.check()
+        return options
+
+    def _rules(self, connection: ConnectionDefaults) -> LeadRules:
+        return LeadRules(
+            configuration_id=self.configuration_id or connection.configuration_id,
+            campaign=self.campaign,
+            mapping=self.mapping,
+            payload_format=self.payload_format,
+            default_region=self.default_region or connection.default_region,
+            require_consent=self.require_consent,
+            line_types=_line_types(self.line_types),
+            quiet_hours=None if self.quiet_hours in (None, "") else QuietHours.parse(self.quiet_hours),
+            resubmit=self.resubmit,
+        )
+
+
+def _line_types(names: Iterable[str] | None) -> frozenset[LineType] | None:
+    if names is None:
+        return None
+    try:
+        return frozenset(LineType(name) for name in ([names] if isinstance(names, str) else names))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"line_types: {error}", f"use some of {', '.join(kind.value for kind in LineType)}"
+        ) from error
+
+
+def _flag(value: bool | str | None) -> bool:
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word not in ("true", "false", "1", "0", "yes", "no", "", "none"):
+            raise ConfigurationError(f"dry_run is {value!r}", "use true or false")
+        return word in ("true", "1", "yes")
+    return bool(value)
+
+
+def _count(value: int | str | None) -> int | None:
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none")):
+        return None
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = -1
+    if number < 0:
+        raise ConfigurationError(f"max_rows is {value!r}", "use a whole number, or leave it out")
+    return number or None

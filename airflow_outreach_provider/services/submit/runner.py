@@ -1,0 +1,90 @@
+"""From what somebody asks for to a run, and the one way to run it and to stop it.
+
+A task, one of its mapped shares, an event's lead, a plan on the command line and a dry run all begin here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import Protocol
+
+from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.runtime import loop
+from airflow_outreach_provider.services.submit.options import ConnectionDefaults, SubmitArguments
+from airflow_outreach_provider.services.submit.run import Progress, SubmitRun
+from airflow_outreach_provider.services.submit.senders import Client
+from airflow_outreach_provider.services.submit.tally import Tally
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.runs import Owner
+
+# Airflow gives a killed task five seconds before it is killed for good.
+_STOP_SECONDS = 4.5
+
+
+class SubmitConnection(Protocol):
+    """Whom leads are submitted through; ``hooks.outreach.OutreachHook`` is one."""
+
+    outreach_conn_id: str
+
+    @property
+    def settings(self) -> ConnectionDefaults: ...
+
+    def client(self) -> AbstractAsyncContextManager[Client]: ...
+
+
+class RowSource(Protocol):
+    """An open source of rows; None for rows is what is planned in the ledger."""
+
+    @property
+    def name(self) -> str: ...
+
+    def rows(self) -> Iterator[Row] | None: ...
+
+    def fraction(self) -> float | None:
+        """How much of it was read, 0 to 1; None where that cannot be known."""
+
+
+def start(
+    arguments: SubmitArguments,
+    connection: SubmitConnection,
+    source: Callable[[], RowSource],
+    owner: Owner,
+    *,
+    store: Store,
+    lease: timedelta,
+    progress: Callable[[RowSource], Progress] | None = None,
+) -> SubmitRun:
+    """A run, ready to begin.
+
+    :param source: opened once the arguments are known to be in order.
+    :raises ConfigurationError: an argument or the connection cannot be; the message names it.
+    """
+    options = arguments.options(connection.settings, conn_id=connection.outreach_conn_id, lease=lease)
+    opened = source()
+    return SubmitRun(
+        store, connection.client(), opened.rows(), options, owner=owner, source=opened.name,
+        progress=progress(opened) if progress else None, fraction=opened.fraction,
+    )  # fmt: skip
+
+
+def run_to_the_end(run: SubmitRun) -> Tally:
+    """In a thread of its own: a time-out or a kill then interrupts the waiting here, never a request or a commit.
+
+    :raises: as :meth:`SubmitRun.run`.
+    """
+    context = contextvars.copy_context()
+    with ThreadPoolExecutor(1, thread_name_prefix="outreach-submit") as thread:
+        done: Future[Tally] = thread.submit(context.run, loop.run, run.run())
+        try:
+            return done.result()
+        except BaseException as error:
+            if not done.done():
+                run.stop(type(error).__name__)
+                with contextlib.suppress(TimeoutError, CancelledError):
+                    done.exception(timeout=_STOP_SECONDS)
+            raise

@@ -17,8 +17,9 @@ from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
-from airflow_outreach_provider.store.ledger.claims import Entry, Ledger, Settlement
+from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
 from airflow_outreach_provider.store.ledger.runs import Owner
+from airflow_outreach_provider.store.ledger.staging import Entry
 
 LEASE = timedelta(seconds=300)
 L = LeadState

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
-from airflow_outreach_provider.store.ledger.claims import Entry, Ledger, Settlement
+from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
+from airflow_outreach_provider.store.ledger.staging import Entry
 
 
 def _ledger(store: Store, owner: str) -> Ledger:

@@ -17,9 +17,10 @@ from airflow_outreach_provider.store import audit, migrate, suppressions
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
-from airflow_outreach_provider.store.ledger.claims import Entry, Ledger
+from airflow_outreach_provider.store.ledger.claims import Ledger
 from airflow_outreach_provider.store.ledger.lists import lead_story
 from airflow_outreach_provider.store.ledger.runs import Owner, start
+from airflow_outreach_provider.store.ledger.staging import Entry
 
 NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
 MEXICO, OLD_MEXICO = "+525512345678", "+5215512345678"

@@ -16,7 +16,8 @@ from airflow_outreach_provider.core.rules import Draft, LeadRules, Memory, RowDe
 from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
-from airflow_outreach_provider.store.ledger.claims import Entry, Key, Known, Ledger
+from airflow_outreach_provider.store.ledger.claims import Ledger
+from airflow_outreach_provider.store.ledger.staging import Entry, Key, Known
 
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a function off the event loop and awaits it."""

@@ -1,0 +1,157 @@
+"""Rows against the ledger: what is known of their people, and what is decided about them, written in groups."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from typing import Any, NamedTuple, TypeVar
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.states import LeadState
+from airflow_outreach_provider.store import suppressions
+from airflow_outreach_provider.store.bulk import rows_param, values_param
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.statements import staging_statements
+
+T = TypeVar("T")
+Key = tuple[str, str]
+"""(campaign, phone)."""
+
+
+class Known(NamedTuple):
+    """What the ledger knows of a lead when a row for it is read again."""
+
+    id: int
+    state: str
+    reason: str
+    content_hash: str | None
+    rev: int
+    accepted_at: int | None
+    run_id: int | None
+    row_hash: str | None
+    not_before: int | None = None
+
+
+class Entry(NamedTuple):
+    """What staging writes for one row; a tuple in the order of its statement's columns.
+
+    :param rev: the revision the decision was made on; -1 where the ledger knew nothing.
+    :param not_before: milliseconds since the epoch.
+    """
+
+    campaign: str
+    phone: str | None
+    row_hash: str | None
+    content_hash: str | None
+    state: LeadState
+    reason: str
+    detail: str
+    payload: str | None
+    email_hash: str | None
+    line: int | None
+    not_before: int | None
+    rev: int = -1
+
+
+class StagingLedger:
+    """The ledger as staging sees it; each method is one short transaction.
+
+    :param run_id: the run on whose behalf leads are staged.
+    """
+
+    def __init__(self, store: Store, run_id: int) -> None:
+        self.store = store
+        self.run_id = run_id
+        self._staging = staging_statements(store.dialect)
+
+    def find_by_row_hash(self, hashes: Sequence[str]) -> dict[int, Known]:
+        """Leads that were last staged from exactly these rows, by position in ``hashes``."""
+        with self.store.read() as connection:
+            result = self.store.execute(
+                connection, self._staging.by_row_hash, {"values": values_param(hashes)}
+            )
+            return {row[0]: Known._make(row[1:]) for row in result}
+
+    def find(
+        self, keys: Sequence[Key], email_hashes: Sequence[str | None] = ()
+    ) -> tuple[dict[int, Known], dict[int, str]]:
+        """What is known of these people: leads, and reasons on the do-not-contact list, by position in ``keys``.
+
+        :param email_hashes: of their addresses, in the order of ``keys``, or none at all.
+        """
+        suppressions.spread(self.store)
+        param = {"rows": rows_param(keys)}
+        people = {"rows": rows_param((*key, email) for key, email in zip_longest(keys, email_hashes))}
+        with self.store.read() as connection:
+            known = {
+                row[0]: Known._make(row[1:])
+                for row in self.store.execute(connection, self._staging.by_phone, param)
+            }
+            suppressed = {
+                row[0]: row[1] for row in self.store.execute(connection, self._staging.suppressed, people)
+            }
+        return known, suppressed
+
+    def stage(self, entries: Sequence[Entry]) -> dict[Key, int]:
+        """Write what was decided for rows with a phone.
+
+        :return: lead id by key. A key that is missing was changed by somebody else since it was read: look again.
+        """
+        # In one order for everybody, so that two writers wait for each other instead of dead-locking. SQLite has
+        # one writer: there the order of the rows makes neighbours of leads that are claimed together.
+        if self.store.dialect != "sqlite":
+            entries = sorted(entries, key=lambda e: (e.campaign, e.phone or ""))
+
+        def all_of_them(connection: sa.Connection) -> dict[Key, int]:
+            written = self.store.execute(connection, self._staging.stage_all, self._params(entries)).rowcount
+            if written != len(entries):
+                raise Contested
+            keys = [(e.campaign, e.phone or "") for e in entries]
+            [[ids]] = self.store.execute(connection, self._staging.staged, {"rows": rows_param(keys)})
+            return dict(zip(keys, json.loads(ids), strict=True))
+
+        def what_is_free(connection: sa.Connection) -> dict[Key, int]:
+            result = self.store.execute(connection, self._staging.stage, self._params(entries))
+            return {(row[1], row[2]): row[0] for row in result}
+
+        return self._optimistic(all_of_them, what_is_free)
+
+    def stage_without_phone(self, entries: Sequence[Entry]) -> dict[str, int]:
+        """Write rejected rows that have no readable phone; the same row is kept once. :return: id by row hash."""
+        ordered = sorted(entries, key=lambda e: e.row_hash or "")
+
+        def work(connection: sa.Connection) -> dict[str, int]:
+            result = connection.execute(self._staging.stage_without_phone, self._params(ordered))
+            return {row[1]: row[0] for row in result}
+
+        return self.store.retrying(work)
+
+    def update_hashes(self, rows: Sequence[tuple[int, int, str, str]]) -> None:
+        """Remember other hashes of leads that are as they were seen: (id, rev, row hash, content hash) each."""
+        param = {"rows": rows_param(rows)}
+        self.store.retrying(
+            lambda connection: self.store.execute(connection, self._staging.update_hashes, param)
+        )
+
+    def _optimistic(
+        self, all_of_them: Callable[[sa.Connection], T], what_is_free: Callable[[sa.Connection], T]
+    ) -> T:
+        """Write as if nobody else were at work, and look row by row only where somebody is.
+
+        SQLite hands over each row with a grab at Python's global lock, which a busy event loop holds.
+        """
+        if self.store.dialect == "sqlite":
+            try:
+                return self.store.retrying(all_of_them)
+            except Contested:
+                pass
+        return self.store.retrying(what_is_free)
+
+    def _params(self, rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+        return {"rows": rows_param(rows), "run": self.run_id, "now": self.store.now_ms_value()}
+
+
+class Contested(Exception):
+    """Some rows are no longer as they were seen; the transaction is rolled back."""

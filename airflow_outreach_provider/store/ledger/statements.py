@@ -1,0 +1,164 @@
+"""The ledger's statements that a batch runs thousands of times, put together once for each database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.rules import OPTED_OUT_EMAIL
+from airflow_outreach_provider.store import suppressions_write
+from airflow_outreach_provider.store.bulk import rowset, valueset
+
+_KNOWN = "l.id, l.state, l.reason, l.content_hash, l.rev, l.accepted_at, l.run_id, l.row_hash, l.not_before"
+
+ENTRY_COLUMNS = (
+    ("campaign", "text"), ("phone", "text"), ("row_hash", "text"), ("content_hash", "text"), ("state", "text"),
+    ("reason", "text"), ("detail", "text"), ("payload", "text"), ("email_hash", "text"), ("line", "int"),
+    ("not_before", "int"), ("rev", "int"),
+)  # fmt: skip
+
+SETTLEMENT_COLUMNS = (
+    ("id", "int"), ("state", "text"), ("reason", "text"), ("detail", "text"), ("outcome", "text"), ("status", "int"),
+    ("latency_ms", "int"), ("contact_id", "text"), ("conversation_id", "text"), ("application_id", "text"),
+)  # fmt: skip
+
+
+NUMBER_LISTED = (
+    "EXISTS (SELECT 1 FROM suppressions s WHERE s.phone = leads.phone AND s.campaign IN ('', leads.campaign))"
+)
+# An address that came with the number counts in every campaign, also where this lead has none.
+LISTED = (
+    f"({NUMBER_LISTED} OR EXISTS (SELECT 1 FROM leads p JOIN suppressions s "
+    f"ON s.phone = '{suppressions_write.EMAIL}' || p.email_hash "
+    "WHERE p.phone = leads.phone AND s.campaign IN ('', leads.campaign)))"
+)
+SUPPRESSED = (
+    f"state = 'suppressed', reason = CASE WHEN {NUMBER_LISTED} THEN 'do_not_contact' ELSE '{OPTED_OUT_EMAIL}' END, "
+    "detail = '', payload = NULL, updated_at = :now, rev = rev + 1"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StagingStatements:
+    """What rows are compared with, and written by."""
+
+    by_row_hash: sa.TextClause
+    by_phone: sa.TextClause
+    suppressed: sa.TextClause
+    stage: sa.TextClause
+    stage_all: sa.TextClause
+    staged: sa.TextClause
+    stage_without_phone: sa.TextClause
+    update_hashes: sa.TextClause
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimStatements:
+    """What leads are claimed and settled by."""
+
+    claim: sa.TextClause
+    claim_all: sa.TextClause
+    settle: sa.TextClause
+    record_attempts: sa.TextClause
+
+
+@lru_cache(maxsize=2)
+def staging_statements(dialect: str) -> StagingStatements:
+    """For ``sqlite`` or ``postgresql``."""
+    text = sa.text
+    entries = rowset(dialect, ENTRY_COLUMNS)
+    hashes = rowset(dialect, (("id", "int"), ("rev", "int"), ("row_hash", "text"), ("content_hash", "text")))
+    keys = rowset(dialect, (("campaign", "text"), ("phone", "text")))
+    people = rowset(dialect, (("campaign", "text"), ("phone", "text"), ("email_hash", "text")))
+    insert, taken = _insert_of(entries)
+    upsert = (
+        insert + f"ON CONFLICT (phone, campaign) DO UPDATE SET {taken}, run_id = excluded.run_id, "
+        "rev = excluded.rev, updated_at = excluded.updated_at "
+        "WHERE leads.rev = excluded.rev - 1 AND leads.state <> 'sending'"
+    )
+    return StagingStatements(
+        by_row_hash=text(
+            f"SELECT r.ord, {_KNOWN} FROM {valueset(dialect, 'text')} AS r JOIN leads l ON l.row_hash = r.v"
+        ),
+        by_phone=text(
+            f"SELECT r.ord, {_KNOWN} FROM {keys} AS r JOIN leads l ON l.campaign = r.campaign AND l.phone = r.phone"
+        ),
+        # Numbers last: they tell more than an address.
+        suppressed=text(
+            f"SELECT r.ord, '{OPTED_OUT_EMAIL}' FROM {people} AS r JOIN suppressions s "
+            f"ON s.phone = '{suppressions_write.EMAIL}' || r.email_hash AND s.campaign IN ('', r.campaign) "
+            f"UNION ALL SELECT r.ord, '{OPTED_OUT_EMAIL}' FROM {people} AS r JOIN leads p ON p.phone = r.phone "
+            f"JOIN suppressions s ON s.phone = '{suppressions_write.EMAIL}' || p.email_hash "
+            "AND s.campaign IN ('', r.campaign) "
+            f"UNION ALL SELECT r.ord, s.reason FROM {people} AS r "
+            "JOIN suppressions s ON s.phone = r.phone AND s.campaign IN ('', r.campaign)"
+        ),
+        stage=text(upsert + " RETURNING id, campaign, phone"),
+        stage_all=text(upsert),
+        staged=text(
+            f"SELECT json_group_array(id) FROM (SELECT l.id FROM {keys} AS r "
+            "JOIN leads l ON l.campaign = r.campaign AND l.phone = r.phone ORDER BY r.ord)"
+        ),
+        stage_without_phone=text(
+            insert + f"ON CONFLICT (row_hash) WHERE phone IS NULL DO UPDATE SET {taken}, run_id = excluded.run_id, "
+            "rev = leads.rev + 1, updated_at = excluded.updated_at RETURNING id, row_hash"
+        ),
+        update_hashes=text(
+            "UPDATE leads SET row_hash = r.row_hash, content_hash = r.content_hash "
+            f"FROM {hashes} AS r WHERE leads.id = r.id AND leads.rev = r.rev"
+        ),
+    )  # fmt: skip
+
+
+def _insert_of(entries: str) -> tuple[str, str]:
+    """An insertion of these rows, and what a lead that is there takes of it."""
+    names = [name for name, _ in ENTRY_COLUMNS if name != "rev"]
+    taken = ", ".join(f"{name} = excluded.{name}" for name in names if name not in {"campaign", "phone"})
+    insert = (
+        f"INSERT INTO leads ({', '.join(names)}, run_id, rev, created_at, updated_at) "
+        f"SELECT {', '.join(f'r.{name}' for name in names)}, "
+        f"CAST(:run AS bigint), r.rev + 1, CAST(:now AS bigint), CAST(:now AS bigint) FROM {entries} AS r WHERE true "
+    )
+    return insert, taken
+
+
+@lru_cache(maxsize=2)
+def claim_statements(dialect: str) -> ClaimStatements:
+    """For ``sqlite`` or ``postgresql``."""
+    text = sa.text
+    settlements = rowset(dialect, SETTLEMENT_COLUMNS)
+    lock = " ORDER BY id FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
+    share = " FOR SHARE" if dialect == "postgresql" else ""
+    # SQLite would walk all leads of a state or a run, by their indexes, rather than look up a few by id.
+    plus = "+" if dialect == "sqlite" else ""
+    state, run_id = f"{plus}leads.state", f"{plus}leads.run_id"
+    # The second half is a claim of our own whose commit was not acknowledged: it was never sent.
+    claimable = f"{state} = 'planned' OR ({state} = 'sending' AND {run_id} = :run)"
+    claim = (
+        "UPDATE leads SET state = 'sending', run_id = :run, sent_at = :now, updated_at = :now, tries = tries + 1, "
+        "rev = rev + 1, not_before = NULL WHERE id IN ("
+        f"SELECT id FROM leads WHERE id IN (SELECT v FROM {valueset(dialect, 'int')} AS r) AND ({claimable}){lock}) "
+        f"AND ({claimable}) AND NOT {LISTED} AND NOT EXISTS ({suppressions_write.UNSPREAD.text}) "
+        f"AND EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND runs.state = 'running'{share})"
+    )
+    return ClaimStatements(
+        claim=text(claim + " RETURNING id"),
+        claim_all=text(claim),
+        settle=text(
+            "UPDATE leads SET state = r.state, reason = r.reason, detail = r.detail, updated_at = :now, rev = rev + 1, "
+            "payload = CASE WHEN r.state IN ('planned', 'held') THEN payload END, "
+            "accepted_at = CASE WHEN r.state = 'accepted' THEN :now ELSE accepted_at END, "
+            "contact_id = COALESCE(r.contact_id, leads.contact_id), "
+            "conversation_id = COALESCE(r.conversation_id, leads.conversation_id), "
+            "application_id = COALESCE(r.application_id, leads.application_id) "
+            f"FROM {settlements} AS r WHERE leads.id = r.id AND {run_id} = :run "
+            f"AND {state} IN ('sending', 'held')"
+        ),
+        record_attempts=text(
+            "INSERT INTO attempts (lead_id, run_id, at, outcome, reason, status, latency_ms, detail) "
+            f"SELECT r.id, CAST(:run AS bigint), CAST(:now AS bigint), r.outcome, r.reason, r.status, r.latency_ms, r.detail "
+            f"FROM {settlements} AS r"
+        ),
+    )  # fmt: skip

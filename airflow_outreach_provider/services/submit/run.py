@@ -77,6 +77,7 @@ class SubmitRun:
         self.flight = Flight(options.window)
         self.pace = Pace(options.window, patience=options.patience, first_patience=min(5.0, options.patience))
         self.run_id = 0
+        self._name = options.rules.campaign or options.rules.configuration_id or ""
         self.rate_waits = 0
         self._client, self._rows, self._progress, self._fraction = client, rows, progress, fraction
         self._now = now
@@ -119,10 +120,6 @@ class SubmitRun:
                 self.rate_waits = self.admission.rate.waits
                 await self._finish(error)
         return self.tally
-
-    @property
-    def _name(self) -> str:
-        return self.options.rules.campaign or self.options.rules.configuration_id or ""
 
     async def _start(self) -> None:
         """Begin the run in the ledger, and put together what takes part in it."""

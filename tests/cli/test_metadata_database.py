@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from servers import free_port
 
 _WORKFLOWS = """\
 lead_syncs:
@@ -86,9 +86,7 @@ def airflow(migrated_airflow: Any) -> Any:
         warehouse.execute("CREATE TABLE people (phone TEXT)")
         warehouse.execute("INSERT INTO people VALUES ('+14165550123')")
     warehouse.close()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        closed = free.getsockname()[1]
-    api = {"conn_type": "outreach", "host": f"http://127.0.0.1:{closed}", "password": "user_key"}
+    api = {"conn_type": "outreach", "host": f"http://127.0.0.1:{free_port()}", "password": "user_key"}
     connections: dict[str, dict[str, Any]] = {
         "without_login": api,
         "keyless": api | {"password": ""},

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import scripted
 
 from airflow_outreach_provider.demo.airflow import wait_until
 
@@ -80,21 +79,8 @@ def other_site(world: Any) -> Iterator[str]:
     </script><form method=post action="{target}" enctype=text/plain>
     <input name='{{"to":"accepted","all":true,"go":true,"x":"' value='"}}'></form>"""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(page.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+    with scripted(lambda *_: (200, page.encode(), {"Content-Type": "text/html"})) as url:
+        yield f"{url}/"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from servers import free_port, scripted
 
 from airflow_outreach_provider.core.errors import (
     ConfigurationError,
@@ -158,27 +156,17 @@ def test_extras_are_no_headers_and_headers_are_sent(connect: Any) -> None:
     """What the connection's extra configures never leaves as a header; what it lists as headers does."""
     seen: dict[str, str] = {}
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            seen.update({name.lower(): value for name, value in self.headers.items()})
-            self.rfile.read(int(self.headers["Content-Length"]))
-            body = b'{"success": true, "data": {"contactId": "c"}}'
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def accept(_method: str, _path: str, headers: Mapping[str, str], _body: bytes) -> Any:
+        seen.update({name.lower(): value for name, value in headers.items()})
+        return 200, b'{"success": true, "data": {"contactId": "c"}}', {}
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    httpd = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=httpd.handle_request, daemon=True).start()
     extra = {
         "configuration_id": "c1", "contacts_password": "hidden-from-headers", "verify": False,
         "headers": {"X-Tenant": "acme"},
     }  # fmt: skip
-    hook = connect(host=f"http://127.0.0.1:{httpd.server_port}", password="key", extra=extra)
-    assert hook.submit_lead(LEAD)["contactId"] == "c"
+    with scripted(accept) as url:
+        hook = connect(host=url, password="key", extra=extra)
+        assert hook.submit_lead(LEAD)["contactId"] == "c"
     assert seen["authorization"] == "Bearer key"
     assert seen["x-tenant"] == "acme"
     assert "hidden-from-headers" not in str(seen)
@@ -191,10 +179,7 @@ def test_extras_are_no_headers_and_headers_are_sent(connect: Any) -> None:
 
 def test_a_proxy_of_the_connection_is_used(connect: Any) -> None:
     """Proxies are configured as in every http connection; one that is not there is an outage, not a lost lead."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    proxies = {"https": f"http://127.0.0.1:{port}"}
+    proxies = {"https": f"http://127.0.0.1:{free_port()}"}
     hook = connect(
         host="https://app.tetherai.example", password="k", extra={"configuration_id": "c", "proxies": proxies}
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from servers import as_json, scripted
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.expressions.compile import ExpressionError
@@ -68,29 +67,20 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     """An outreach API that accepts every lead; what it was sent."""
     sent: list[dict[str, Any]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            sent.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            body = b'{"success": true, "data": {"contactId": "c1"}}'
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def accept(_method: str, _path: str, _headers: Mapping[str, str], body: bytes) -> Any:
+        sent.append(json.loads(body))
+        return (
+            200,
+            as_json({"success": True, "data": {"contactId": "c1"}}),
+            {"Content-Type": "application/json"},
+        )
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    connection = {
-        "conn_type": "outreach", "host": f"http://127.0.0.1:{server.server_port}", "password": "user_key",
-        "extra": {"configuration_id": "cfg"},
-    }  # fmt: skip
-    monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(connection))
-    yield sent
-    server.shutdown()
-    server.server_close()
+    with scripted(accept) as url:
+        connection = {
+            "conn_type": "outreach", "host": url, "password": "user_key", "extra": {"configuration_id": "cfg"},
+        }  # fmt: skip
+        monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(connection))
+        yield sent
 
 
 def test_an_event_becomes_a_lead_once(run_task: Callable[..., Any], api: list[dict[str, Any]]) -> None:

@@ -6,9 +6,8 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -16,6 +15,7 @@ from unittest import mock
 import pytest
 from airflow.sdk import DAG, task
 from airflow.sdk.exceptions import AirflowSkipException
+from servers import scripted
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected, OutreachUnavailable
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
@@ -44,39 +44,29 @@ def store(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Store:
 
 
 class Server:
+    """An endpoint that answers as told, and what it was sent."""
+
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.status = 200
         self.headers: dict[str, str] = {}
-        server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(server.status)
-                for name, value in server.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
+    def answer(self, _method: str, _path: str, _headers: Mapping[str, str], body: bytes) -> Any:
+        self.bodies.append(json.loads(body))
+        return self.status, b"", self.headers
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     server = Server()
-    connection = {
-        "conn_type": "outreach_endpoint",
-        "host": f"http://127.0.0.1:{server.http.server_port}/",
-        "extra": {"allow_networks": ["127.0.0.0/8"]},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(connection))
-    yield server
-    server.http.shutdown()
-    server.http.server_close()
+    with scripted(server.answer) as url:
+        connection = {
+            "conn_type": "outreach_endpoint",
+            "host": f"{url}/",
+            "extra": {"allow_networks": ["127.0.0.0/8"]},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(connection))
+        yield server
 
 
 def context(try_number: int = 1, max_tries: int = 3, run_id: str = "run1", task_id: str = "deliver") -> Any:

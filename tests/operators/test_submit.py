@@ -9,14 +9,14 @@ import os
 import signal
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from servers import as_json, scripted
 
 from airflow_outreach_provider.core.errors import (
     ConfigurationError,
@@ -41,30 +41,18 @@ def sim(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
         yield simulator
 
 
-class _Echo(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = json.dumps({"message": f"you sent {self.headers['Authorization']}"}).encode()
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(422)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        return None
-
-
 @pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The API key of a server that repeats it."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    connection = {"conn_type": "outreach", "host": f"http://127.0.0.1:{server.server_port}", "password": "user_a1b2c3d4",
-                  "extra": {"configuration_id": "c"}}  # fmt: skip
-    monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(connection))
-    yield "user_a1b2c3d4"
-    server.shutdown()
-    server.server_close()
+
+    def refuse(_method: str, _path: str, headers: Mapping[str, str], _body: bytes) -> Any:
+        return 422, as_json({"message": f"you sent {headers['Authorization']}"}), {}
+
+    with scripted(refuse) as url:
+        connection = {"conn_type": "outreach", "host": url, "password": "user_a1b2c3d4",
+                      "extra": {"configuration_id": "c"}}  # fmt: skip
+        monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(connection))
+        yield "user_a1b2c3d4"
 
 
 def operator(**arguments: Any) -> SubmitLeadsOperator:

@@ -25,7 +25,7 @@ from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.migrate import upgrade
 
-GOLDEN = Path(__file__).parents[1] / "core" / "golden"
+GOLDEN = Path(__file__).parents[1] / "core" / "platforms" / "golden"
 EVENT = {"event": "call.ended", "timestamp": "2026-03-25T18:30:00Z", "data": {"id": 1}}
 SECRET = "a-signing-secret-of-ours"
 TOKEN = "a-token-nobody-can-guess"

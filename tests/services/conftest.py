@@ -160,7 +160,7 @@ def spawn(sim: RunningSimulator) -> Iterator[Callable[..., subprocess.Popen[str]
         url = store.url.render_as_string(hide_password=False)
         options = {"store": url, "url": sim.url, "api_key": sim.api_key, "configuration_id": "on", "rows": list(rows),
                    "owner": owner, "window": 16, **given}  # fmt: skip
-        script = str(Path(__file__).with_name("submit_once.py"))
+        script = str(Path(__file__).with_name("submit") / "submit_once.py")
         process = subprocess.Popen(
             [sys.executable, script, json.dumps(options)], stdout=subprocess.PIPE, text=True
         )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from servers import scripted
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
@@ -110,27 +109,17 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
     """A real endpoint behind the connection ``crm``; what it was sent."""
     seen: list[dict[str, str]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            seen.append({**dict(self.headers), "body": body.decode()})
-            self.send_response(204)
-            self.end_headers()
+    def answer(_method: str, _path: str, headers: Mapping[str, str], body: bytes) -> Any:
+        seen.append({**headers, "body": body.decode()})
+        return 204, b"", {}
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    extra = {"signature": "github", "allow_networks": ["127.0.0.0/8"]}
-    connection = {
-        "conn_type": "outreach_endpoint", "host": f"http://127.0.0.1:{server.server_port}/hook",
-        "password": "a-secret-of-length", "extra": extra,
-    }  # fmt: skip
-    monkeypatch.setenv("AIRFLOW_CONN_LOCAL", json.dumps(connection))
-    yield seen
-    server.shutdown()
-    server.server_close()
+    with scripted(answer) as url:
+        connection = {
+            "conn_type": "outreach_endpoint", "host": f"{url}/hook", "password": "a-secret-of-length",
+            "extra": {"signature": "github", "allow_networks": ["127.0.0.0/8"]},
+        }  # fmt: skip
+        monkeypatch.setenv("AIRFLOW_CONN_LOCAL", json.dumps(connection))
+        yield seen
 
 
 def test_send_a_test_event(site: Site, store: Store, endpoint: list[dict[str, str]]) -> None:

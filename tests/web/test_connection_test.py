@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from servers import scripted
 
 from airflow_outreach_provider.get_provider_info import get_provider_info
 
@@ -21,23 +20,13 @@ def platform() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """An outreach API that takes one key, which is an endpoint too; its base URL, and what it was sent."""
     seen: list[dict[str, Any]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            seen.append({"path": self.path, **dict(self.headers)})
-            good = self.headers.get("Authorization") == f"Bearer {SECRET}"
-            self.send_response((400 if good else 401) if "/api/webhook" in self.path else 204)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def answer(_method: str, path: str, headers: Mapping[str, str], _body: bytes) -> Any:
+        seen.append({"path": path, **headers})
+        good = headers.get("Authorization") == f"Bearer {SECRET}"
+        return (400 if good else 401) if "/api/webhook" in path else 204, b"", {}
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", seen
-    server.shutdown()
-    server.server_close()
+    with scripted(answer) as url:
+        yield url, seen
 
 
 @pytest.fixture

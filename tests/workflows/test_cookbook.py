@@ -6,16 +6,15 @@ import json
 import re
 import sqlite3
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import jsonschema
 import pytest
+from servers import scripted
 
 import airflow_outreach_provider
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
@@ -213,29 +212,20 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """A webhook endpoint on loopback, under the names the recipes use; what it was sent."""
     received: list[Any] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
+    def take(_method: str, _path: str, _headers: Mapping[str, str], body: bytes) -> Any:
+        received.append(json.loads(body))
+        return 204, b"", {}
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    connection = {
-        "conn_type": "outreach_endpoint",
-        "host": f"http://127.0.0.1:{server.server_port}/hook",
-        "password": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-        "extra": {"allow_networks": "127.0.0.0/8", "allow_http": True},
-    }
-    for name in ("CRM", "CALENDAR"):
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
-    yield received
-    server.shutdown()
-    server.server_close()
+    with scripted(take) as url:
+        connection = {
+            "conn_type": "outreach_endpoint",
+            "host": f"{url}/hook",
+            "password": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "extra": {"allow_networks": "127.0.0.0/8", "allow_http": True},
+        }
+        for name in ("CRM", "CALENDAR"):
+            monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
+        yield received
 
 
 def _event(number: int, kind: EventKind, data: Any = None, phone: str = ADA) -> ContactEvent:

@@ -1,4 +1,4 @@
-"""Lists as pages: every match once, whatever the filter, in bounded steps."""
+"""Leads as pages: every match once, whatever the filter, in bounded steps."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import paging
-from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, every_delivery
-from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.lists import LeadFilter, every_lead, list_leads
 from airflow_outreach_provider.store.ledger.tables import leads
@@ -28,12 +25,6 @@ def filled(store: Store) -> Store:
              "run_id": n % 4, "created_at": NOW, "updated_at": NOW} for n in range(210)
         ]  # fmt: skip
         connection.execute(leads.insert(), rows)
-        states = [state.value for state in DeliveryState]
-        more = [
-            {"event_id": f"e{n}", "route": f"r{n % 3}", "endpoint": f"p{n % 2}", "lane": "l", "kind": f"k{n % 5}",
-             "state": states[n % 7], "created_at": NOW, "updated_at": NOW} for n in range(210)
-        ]  # fmt: skip
-        connection.execute(deliveries.insert(), more)
     return store
 
 
@@ -60,31 +51,6 @@ def test_walking_the_leads_meets_each_match_once(
         assert len(found) == len(set(found))
         assert sorted(found) == wanted
         assert found == sorted(found, reverse=True)
-
-
-@pytest.mark.parametrize("depth", [7, 20_000])
-@pytest.mark.parametrize("route", [None, "r1"])
-@pytest.mark.parametrize("endpoint", [None, "p0"])
-def test_walking_the_deliveries_meets_each_match_once(
-    filled: Store, monkeypatch: pytest.MonkeyPatch, depth: int, route: str | None, endpoint: str | None
-) -> None:
-    """The same for deliveries."""
-    monkeypatch.setattr(paging, "DEPTH", depth)
-    for state in (None, *DeliveryState):
-        found = [
-            row.id
-            for row in every_delivery(
-                filled, DeliveryFilter(state=state, route=route, endpoint=endpoint), chunk=10
-            )
-        ]
-        wanted = [
-            n + 1
-            for n in range(210)
-            if route in (None, f"r{n % 3}")
-            and endpoint in (None, f"p{n % 2}")
-            and state in (None, list(DeliveryState)[n % 7])
-        ]
-        assert found == sorted(wanted, reverse=True)
 
 
 @pytest.mark.parametrize("cursor", ["x", "1-2", "-1", "9" * 30, "1;--"])

@@ -37,6 +37,8 @@ EventBatch = Mapping[str, Any] | Sequence[Mapping[str, Any]] | Sequence[str]
 """A batch of ``ContactEventSensor``; or events a DAG made itself; or ids of events in the inbox."""
 
 # What is left of a batch stays with its task until the next try, and this much longer: for a busy scheduler.
+# A route's runs that may wait for retries of their own; with more, one contact after another could take all its runs.
+_KEEP = 3
 _SLACK = timedelta(minutes=15)
 _MAP_INDEX_TEMPLATE = (
     "{{ task.batch['label'] if task.batch is mapping and task.batch['label'] is defined else '' }}"
@@ -102,7 +104,7 @@ class BatchOperator(RetryingForHours, BaseOperator):
         self.log.info("Route %s: %s", self.route, told)
         for state, count in report.attempts.items():
             stats.incr(f"outreach.deliveries.{state}", count, tags={"route": self.route})
-        why = f" — {report.reason()}" if report.reasons else ""
+        why = f" — {report.rest or report.reason()}" if report.rest or report.reasons else ""
         if report.left:
             raise OutreachUnavailable(
                 f"route {self.route!r}: {report.left} of {sum(states.values())} events are not done{why}",
@@ -132,8 +134,13 @@ class BatchOperator(RetryingForHours, BaseOperator):
         return dict(states)
 
     def _tell_waiting(self, report: Report) -> None:
-        """Nothing of it failed and no retry would help: a warning, and pink where nothing at all was delivered."""
+        """A retry of this task would not help: a warning; pink where nothing was delivered, or something still waits."""
         waiting = []
+        if report.parked:
+            waiting.append(
+                f"{report.parked} deliveries wait for their time and another run takes them"
+                + (f": {report.rest}" if report.rest else f": {report.reason()}")
+            )
         if held := report.states.get("held", 0):
             waiting.append(f"the endpoint is disabled; {held} deliveries are held until it is enabled")
         if report.elsewhere:
@@ -143,7 +150,7 @@ class BatchOperator(RetryingForHours, BaseOperator):
         if not waiting:
             return
         said = f"route {self.route!r}: {', and '.join(waiting)}"
-        if not report.states.get("delivered"):
+        if report.parked or not report.states.get("delivered"):
             raise AirflowSkipException(said)
         self.log.warning("%s", said)
 
@@ -298,21 +305,27 @@ def _task(ti: Any, operator: BaseOperator) -> TaskTry:
     retries, max_tries, try_number = operator.retries or 0, ti.max_tries, ti.try_number
     # Clear gives a task instance another full set of retries on top of the tries it has used.
     first = max_tries - retries + 1
-    nth = max(0, try_number - first)
-    policy = operator.retry_policy
-    scheduled = (
-        policy.longest_delay(try_number, max_tries) if isinstance(policy, OutreachRetryPolicy) else None
-    )
-    if scheduled is not None:
-        delay = scheduled
-    else:
-        delay = operator.retry_delay * (operator.retry_exponential_backoff or 1.0) ** nth
-        if operator.max_retry_delay:
-            delay = min(delay, operator.max_retry_delay)
+    delays = _delays(operator, retries)
+    nth = max(0, min(try_number - first, len(delays) - 1))
+    delay = timedelta(seconds=delays[nth]) if delays else operator.retry_delay
+    runs = getattr(operator.get_dag(), "max_active_runs", None) or _KEEP + 1
     return TaskTry(
         owner=owner_of(ti),
         last_try=try_number > max_tries,
         cleared=try_number == first and try_number > 1,
         lease=lease(),
         plan_for=min(delay * 2, timedelta(days=2)) + _SLACK,
+        delays=delays,
+        keep=max(0, min(_KEEP, runs - 1)),
     )
+
+
+def _delays(operator: BaseOperator, retries: int) -> tuple[float, ...]:
+    """The most that Airflow waits before each retry of the task, in seconds."""
+    policy = operator.retry_policy
+    if isinstance(policy, OutreachRetryPolicy) and policy.schedule:
+        waits = (policy.longest_delay(nth, retries) for nth in range(1, retries + 1))
+        return tuple(wait.total_seconds() for wait in waits if wait is not None)
+    factor, longest = operator.retry_exponential_backoff or 1.0, operator.max_retry_delay
+    delays = (operator.retry_delay * float(factor) ** nth for nth in range(retries))
+    return tuple((min(delay, longest) if longest else delay).total_seconds() for delay in delays)

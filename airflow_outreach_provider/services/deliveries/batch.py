@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome
 from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.core.retry_schedule import delay
 from airflow_outreach_provider.store.ledger.runs import Owner
 
 
@@ -35,6 +36,9 @@ class TaskTry:
     :ivar cleared: a person cleared it: what is dead is tried again.
     :ivar lease: after this long without a sign of life its deliveries are free for others.
     :ivar plan_for: how long what is left stays with it: longer than until its next try.
+    :ivar delays: seconds before each retry of a delivery; as many retries as it is long.
+    :ivar keep: how many runs of a route may keep what failed for their own retries. What fails in others waits for
+        its time in nobody's hands, and the next run takes it: so a route's open runs are bounded.
     """
 
     owner: Owner
@@ -42,6 +46,16 @@ class TaskTry:
     cleared: bool = False
     lease: timedelta = timedelta(seconds=300)
     plan_for: timedelta = timedelta(minutes=15)
+    delays: tuple[float, ...] = ()
+    keep: int = 3
+
+    def is_last(self, tries: int) -> bool:
+        """Whether a delivery that was attempted so often before has no try left after this one."""
+        return self.last_try or bool(self.delays and tries >= len(self.delays))
+
+    def wait(self, tries: int) -> timedelta:
+        """How long a delivery that was attempted so often waits for its next try."""
+        return timedelta(seconds=delay(tries, self.delays)) if self.delays else self.plan_for / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,8 @@ class Report:
     :ivar retry_after: seconds the other side asked to wait.
     :ivar disabled: why the endpoint is disabled now, if this try disabled it.
     :ivar exhausted: deliveries that failed in a last try, by the reason; dead unless their endpoint is at fault.
+    :ivar parked: open deliveries that wait for their time in nobody's hands; another run takes them.
+    :ivar rest: why nothing is sent to the endpoint now, and until when.
     """
 
     states: dict[str, int] = field(default_factory=dict)
@@ -79,6 +95,8 @@ class Report:
     retry_after: float | None = None
     disabled: str | None = None
     exhausted: dict[int, str] = field(default_factory=dict)
+    parked: int = 0
+    rest: str = ""
 
     def reason(self, most: int = 3) -> str:
         """The most frequent reasons in words."""

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
@@ -19,7 +19,7 @@ from airflow_outreach_provider.services.deliveries.batch import AttemptResult, B
 from airflow_outreach_provider.services.deliveries.lanes import ensure_recorded, work
 from airflow_outreach_provider.services.runtime.loop import run_in_loop_thread
 from airflow_outreach_provider.store.deliveries.attempts import Delivery
-from airflow_outreach_provider.store.deliveries.claims import claim
+from airflow_outreach_provider.store.deliveries.claims import claim, claim_freed
 from airflow_outreach_provider.store.engine import Store
 
 log = logging.getLogger(__name__)
@@ -54,9 +54,22 @@ def handle(
             error = None
         return AttemptResult(_outcome(error), latency_ms=round((time.monotonic() - started) * 1000))
 
+    def more(lanes: Collection[str]) -> list[Delivery]:
+        if batch.plan is None:
+            return []
+        return claim_freed(
+            store,
+            route=batch.route,
+            lanes=lanes,
+            owner=task.owner,
+            plan=batch.plan,
+            endpoint="",
+            lease=task.lease,
+        )
+
     # One at a time and settled at once: a retry must call only for what failed.
     report = run_in_loop_thread(
-        work(store, batch, task, claimed, attempt, concurrency=1, group=1, one_fate=False), calls.serve
+        work(store, batch, task, claimed, attempt, concurrency=1, group=1, more=more), calls.serve
     )
     if unknown:
         report.states["unknown"] = unknown

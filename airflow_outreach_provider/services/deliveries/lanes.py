@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import assert_never
@@ -20,10 +21,13 @@ from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome, Deliv
 from airflow_outreach_provider.core.errors import OutreachError, StoreError
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.place import Place
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
+from airflow_outreach_provider.store.deliveries import plans
 from airflow_outreach_provider.store.deliveries.attempts import Attempt, Delivery
 from airflow_outreach_provider.store.deliveries.claims import Claim
 from airflow_outreach_provider.store.deliveries.fan_out import new_delivery
+from airflow_outreach_provider.store.deliveries.rests import Leave
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
 
@@ -33,16 +37,13 @@ GIVE_UP_AFTER = 16
 WAIT_AFTER = 4
 _SETTLE_EVERY_SECONDS = 0.5
 _FAR_BEHIND = 5
+# A contact that is talked to without end must not keep a task for ever.
+_MOST_ROUNDS = 50
 
 
 AttemptOne = Callable[[Delivery, ContactEvent], Awaitable[AttemptResult]]
-OnSettled = Callable[[Sequence[Attempt]], str | None]
-"""Told of each settled group; returns a reason to stop for good, or None."""
-
-
-OnExhausted = Callable[[bool, str], str | None]
-"""Asked after a last try with failures: whether the place itself is down as far as this try can tell, and why; returns
-the reason for which its deliveries wait for a person, or None: then what failed is dead."""
+More = Callable[[Collection[str]], Sequence[Delivery]]
+"""Claims what these lanes have become free for."""
 
 
 def ensure_recorded(store: Store, batch: Batch, task: TaskTry) -> int:
@@ -76,40 +77,45 @@ async def work(
     *,
     concurrency: int,
     group: int,
-    one_fate: bool = True,
-    on_settled: OnSettled = lambda _: None,
-    on_exhausted: OnExhausted = lambda _down, _reason: None,
+    place: Place | None = None,
+    leave: Leave = Leave.FREELY,
+    more: More = lambda _: (),
 ) -> Report:
-    """Attempt every claimed delivery as far as its lane allows.
+    """Attempt every claimed delivery as far as its lane allows, and what the lanes that become free have next.
 
     An OutreachError out of ``attempt`` is the same for all of them: the batch stops, nothing more is tried,
     and it is raised once everything is settled.
 
     :param concurrency: lanes at a time. :param group: how many attempts may be lost to a killed worker.
-    :param one_fate: all attempts go to the same place: when it has too many requests, or fails as often in a
-        row as only an outage does, the rest is left for the next try.
+    :param place: where all attempts go to: when it has too many requests, or fails as often in a row as only an
+        outage does, the rest is left for later.
+    :param leave: whether that place may be sent to; ``ONE`` is to find out whether it answers again.
     """
-    shift = LaneRunner(store, batch, task, attempt, group, on_settled, one_fate)
+    shift = LaneRunner(store, batch, task, attempt, group, place, leave)
     with _renewed(store, task):
-        events = await asyncio.to_thread(_events, store, batch, claimed.mine)
+        mine: Sequence[Delivery] = claimed.mine
         try:
-            await shift.run(claimed.mine, events, concurrency)
+            for _ in range(_MOST_ROUNDS):
+                events = await asyncio.to_thread(_events, store, batch, mine)
+                await shift.run(mine, events, concurrency)
+                await asyncio.to_thread(shift.flush)
+                mine = () if shift.stopped else await asyncio.to_thread(more, shift.freed)
+                if not mine:
+                    break
         finally:
             shift.flush()
-            shift.conclude(on_exhausted)
-            # The last try hands back what it could not get to; after a fault of the whole batch that would
-            # start one failing run after another, so then it waits.
-            hand_back = task.last_try and batch.plan is not None and shift.error is None
-            plan_for = task.plan_for + timedelta(seconds=shift.retry_after or 0.0)
-            deliveries_attempts.release(store, task.owner, None if hand_back else plan_for)
+            shift.conclude()
+            shift.let_go()
     report = shift.report
     if shift.error and not report.disabled:
         raise shift.error
     report.retry_after = shift.retry_after
     report.busy_until = claimed.busy_until
-    ids = list(dict.fromkeys([*batch.event_ids, *(each.event_id for each in claimed.mine)]))
+    ids = list(dict.fromkeys([*batch.event_ids, *shift.event_ids]))
     report.states = deliveries_attempts.states_of(store, batch.route, ids)
-    report.elsewhere = max(0, sum(report.states.get(each, 0) for each in OPEN_STATES) - report.left)
+    report.elsewhere = max(
+        0, sum(report.states.get(each, 0) for each in OPEN_STATES) - report.left - report.parked
+    )
     return report
 
 
@@ -123,15 +129,17 @@ class LaneRunner:
         task: TaskTry,
         attempt: AttemptOne,
         group: int,
-        on_settled: OnSettled,
-        one_fate: bool,
+        place: Place | None,
+        leave: Leave,
     ) -> None:
         self.store, self.batch, self.task = store, batch, task
-        self.attempt, self.group, self.on_settled = attempt, group, on_settled
-        self.one_fate = one_fate
+        self.attempt, self.group, self.place = attempt, group, place
+        self.asking, self.stopped = leave is Leave.ONE, leave is Leave.NOT
         self.report = Report()
         self.error: Exception | None = None
-        self.stopped = False
+        self.event_ids: list[str] = []
+        self.freed: set[str] = set()
+        self._open: dict[int, int] = {}
         self._failed_in_a_row = 0
         self._down = ""
         self._waits: list[float | None] = []
@@ -145,7 +153,10 @@ class LaneRunner:
             by_lane.setdefault(delivery.lane, []).append(delivery)
         # Contacts that failed before go last: they must not keep others from their first try.
         lanes = deque(sorted(by_lane.values(), key=lambda lane: lane[0].tries))
-        self.report.left = len(mine)
+        self.report.left += len(mine)
+        self.event_ids += [each.event_id for each in mine]
+        self._open |= {each.id: each.tries for each in mine}
+        self.freed = set()
         flusher = asyncio.create_task(self._flush_now_and_then())
         workers = [
             asyncio.create_task(self._work(lanes, events))
@@ -161,10 +172,13 @@ class LaneRunner:
     async def _work(self, lanes: deque[list[Delivery]], events: dict[str, ContactEvent]) -> None:
         while lanes and not self.stopped:
             first = True
-            for delivery in lanes.popleft():
+            lane = lanes.popleft()
+            for delivery in lane:
                 if self.stopped or not await self._one(delivery, events.get(delivery.event_id), first=first):
                     break
                 first = False
+            else:
+                self.freed.add(lane[0].lane)
 
     async def _one(self, delivery: Delivery, event: ContactEvent | None, *, first: bool) -> bool:
         """Attempt one delivery; whether its lane may go on."""
@@ -177,12 +191,14 @@ class LaneRunner:
             except OutreachError as error:
                 self.error, self.stopped = error, True
                 tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.RETRY, str(error)))
-        state = self._state(tried.outcome, first=first)
-        self._count(tried, state)
+        if self.asking:
+            tried = await self._asked(tried)
+        state = self._state(delivery, tried.outcome, first=first)
+        self._count(delivery, tried, state)
         if (
             tried.outcome.verdict is DeliveryVerdict.RETRY
             and state is DeliveryState.FAILED
-            and self._is_exhausted(first)
+            and self._is_exhausted(delivery, first)
         ):
             self.report.exhausted[delivery.id] = tried.outcome.reason
         self._unsettled.append(
@@ -203,7 +219,18 @@ class LaneRunner:
         over = state in {DeliveryState.DELIVERED, DeliveryState.DEAD}
         return over or delivery.id in self.report.exhausted
 
-    def _state(self, outcome: DeliveryOutcome, *, first: bool) -> DeliveryState:
+    async def _asked(self, tried: AttemptResult) -> AttemptResult:
+        """An endpoint at rest was asked. What it says of one event is an answer; else the fault is its own."""
+        if tried.outcome.verdict in (DeliveryVerdict.DELIVERED, DeliveryVerdict.REFUSED):
+            self.asking = False
+            if self.place is not None:
+                await asyncio.to_thread(self.place.answers)
+        elif tried.outcome.verdict is DeliveryVerdict.RETRY:
+            self._down = tried.outcome.reason
+            return replace(tried, outcome=replace(tried.outcome, verdict=DeliveryVerdict.ENDPOINT))
+        return tried
+
+    def _state(self, delivery: Delivery, outcome: DeliveryOutcome, *, first: bool) -> DeliveryState:
         match outcome.verdict:
             case DeliveryVerdict.DELIVERED:
                 return DeliveryState.DELIVERED
@@ -214,39 +241,42 @@ class LaneRunner:
             case DeliveryVerdict.ENDPOINT:
                 return DeliveryState.FAILED
             case DeliveryVerdict.RETRY:
-                # A fault of the whole batch kills no delivery, and one that came up only now, behind a
-                # dead one of its lane, has tries of its own in the next run, where there is one. Whether it is the
-                # fault of the one place all go to is known when the try is over.
-                returns = (
-                    self.error is not None or self.one_fate or (not first and self.batch.plan is not None)
-                )
-                return DeliveryState.DEAD if self.task.last_try and not returns else DeliveryState.FAILED
+                # A fault of the whole batch kills no delivery. Whether it is the fault of the one place all go to
+                # is known when the try is over.
+                dead = self.place is None and self._is_exhausted(delivery, first)
+                return DeliveryState.DEAD if dead else DeliveryState.FAILED
             case _:
                 assert_never(outcome.verdict)
 
-    def _is_exhausted(self, first: bool) -> bool:
-        return self.task.last_try and self.error is None and (first or self.batch.plan is None)
+    def _is_exhausted(self, delivery: Delivery, first: bool) -> bool:
+        """No try is left. One that came up only now, behind a dead one of its lane, has tries of its own in the
+        next run, where there is one."""
+        mine = first or self.batch.plan is None
+        return self.error is None and mine and self.task.is_last(delivery.tries)
 
-    def _count(self, tried: AttemptResult, state: DeliveryState) -> None:
+    def _count(self, delivery: Delivery, tried: AttemptResult, state: DeliveryState) -> None:
         outcome = tried.outcome
         self.report.attempts[state.value] += 1
-        if state is not DeliveryState.FAILED:
+        if state is DeliveryState.FAILED:
+            self._open[delivery.id] = delivery.tries + (outcome.verdict is DeliveryVerdict.RETRY)
+        else:
             self.report.left -= 1
+            self._open.pop(delivery.id, None)
         if outcome.verdict is DeliveryVerdict.DELIVERED:
             self._failed_in_a_row, self._down = 0, ""
             return
         self.report.reasons[outcome.reason] += 1
-        if outcome.verdict in (DeliveryVerdict.GONE, DeliveryVerdict.ENDPOINT):
+        if outcome.verdict is DeliveryVerdict.GONE:
             self.stopped = True
         if outcome.verdict is DeliveryVerdict.ENDPOINT:
-            self._down = outcome.reason
+            self._down, self.stopped = outcome.reason, self.stopped or not self.asking
         if outcome.verdict is not DeliveryVerdict.RETRY:
             return
         self._failed_in_a_row += 1
         self._waits.append(outcome.retry_after)
         # On the last try of a task nobody takes over from, every delivery gets its chance.
         final = self.task.last_try and self.batch.plan is None
-        if self.one_fate and self._is_down(tried):
+        if self.place is not None and self._is_down(tried):
             self._down = outcome.reason
             self.stopped = self.stopped or not final
 
@@ -257,18 +287,49 @@ class LaneRunner:
         # 429 counts requests, whoever they are about (RFC 6585 section 4).
         return tried.status == HTTPStatus.TOO_MANY_REQUESTS or self._failed_in_a_row >= WAIT_AFTER
 
-    def conclude(self, on_exhausted: OnExhausted) -> None:
-        """After a last try: what failed is dead, unless the endpoint is at fault; then it waits for a person."""
-        failed = self.report.exhausted
-        if not self.task.last_try or not self.one_fate or not (failed or self._down) or self.report.disabled:
+    def conclude(self) -> None:
+        """Is the place at fault, it rests and nothing is used up; else what has used up its tries is dead."""
+        failed, place = self.report.exhausted, self.place
+        if place is not None and (resting := place.resting()):
+            self._wait_for(*resting)
+        if place is None or self.report.disabled or not (failed or self._down):
             return
-        reason = self._down or next(iter(failed.values()), "")
-        self.report.disabled = on_exhausted(bool(self._down), reason)
-        if self.report.disabled is None:
-            deliveries_attempts.give_up(self.store, failed)
-            self.report.attempts[DeliveryState.FAILED.value] -= len(failed)
-            self.report.attempts[DeliveryState.DEAD.value] += len(failed)
-            self.report.left -= len(failed)
+        if self._down or place.at_fault():
+            asked = max((wait for wait in self._waits if wait is not None), default=None)
+            self._wait_for(*place.rest(self._down or next(iter(failed.values())), asked))
+            return
+        deliveries_attempts.give_up(self.store, failed)
+        self.report.attempts[DeliveryState.FAILED.value] -= len(failed)
+        self.report.attempts[DeliveryState.DEAD.value] += len(failed)
+        self.report.left -= len(failed)
+        for each in failed:
+            self._open.pop(each, None)
+
+    def _wait_for(self, rest: str, until: datetime) -> None:
+        self.report.rest = rest
+        self._waits.append(max(0.0, (until - datetime.now(UTC)).total_seconds()))
+
+    def let_go(self) -> None:
+        """End the claims: keep what is open for this task's retry, or let it wait for its time in nobody's hands.
+
+        After a fault of the whole batch that would start one failing run after another, so then it is kept.
+        """
+        store, task, plan = self.store, self.task, self.batch.plan
+        if plan is None or self.error is not None or not self._open:
+            kept = True
+        else:
+            tried = any(self.report.attempts.values())
+            kept = (
+                tried and not task.last_try and plans.waiting_runs(store, self.batch.route, plan) < task.keep
+            )
+        if kept:
+            plan_for = task.plan_for + timedelta(seconds=self.retry_after or 0.0)
+            deliveries_attempts.release(store, task.owner, plan_for)
+            return
+        due = {each: task.wait(tries) for each, tries in self._open.items() if tries and not self.report.rest}
+        deliveries_attempts.release(store, task.owner, None, due)
+        if not task.last_try:
+            self.report.parked, self.report.left = self.report.left, 0
 
     @property
     def retry_after(self) -> float | None:
@@ -277,7 +338,7 @@ class LaneRunner:
         One place: as long as it asked for. Several: as soon as the first is ready, if all of them asked.
         """
         asked = [wait for wait in self._waits if wait is not None]
-        if not asked or self.one_fate:
+        if not asked or self.place is not None:
             return max(asked, default=None)
         return min(asked) if len(asked) == len(self._waits) else None
 
@@ -292,8 +353,9 @@ class LaneRunner:
             attempts = self._unsettled[:]
             deliveries_attempts.settle(self.store, attempts, self.task.owner)
             del self._unsettled[: len(attempts)]  # not before: what the store refused is offered again
-            if attempts and (reason := self.on_settled(attempts)):
-                self.report.disabled, self.stopped = reason, True
+            if attempts and self.place and (verdict := self.place.settled(attempts)):
+                self.report.disabled, self.stopped = verdict.disabled or None, True
+                self._down = self._down or verdict.rest
 
 
 def _events(store: Store, batch: Batch, mine: Sequence[Delivery]) -> dict[str, ContactEvent]:

@@ -5,36 +5,41 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from airflow_outreach_provider.core.deliveries import DeliveryState, message_id
 from airflow_outreach_provider.core.delivery_rules import (
-    AT_THE_DOOR,
     DeliveryVerdict,
     classify_delivery,
     classify_failure,
 )
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.rests import warming_rate
 from airflow_outreach_provider.core.signing import Scheme, Sign, signer
 from airflow_outreach_provider.net.webhook import Target, WebhookAnswer, WebhookClient, WebhookFailed
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.lanes import ensure_recorded, work
 from airflow_outreach_provider.services.deliveries.payloads import CANONICAL, MakeBody, Payload, body_maker
+from airflow_outreach_provider.services.deliveries.place import StopReason
 from airflow_outreach_provider.services.runtime.loop import run_in_loop_thread
 from airflow_outreach_provider.services.runtime.rate import RateGate
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
-from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import endpoints, rests
 from airflow_outreach_provider.store.deliveries.attempts import Attempt, Delivery
-from airflow_outreach_provider.store.deliveries.claims import Claim, behind_held, claim
+from airflow_outreach_provider.store.deliveries.claims import Claim, behind_held, claim, claim_freed
+from airflow_outreach_provider.store.deliveries.endpoints import EndpointStatus
+from airflow_outreach_provider.store.deliveries.rests import Leave
 from airflow_outreach_provider.store.engine import Store
 
 DEFAULT_CONCURRENCY = 16
-# An endpoint that has answered nothing good for a day is not having an outage: deliveries wait, held.
+# An endpoint that has answered nothing good for days is not having an outage: deliveries wait, held.
 DISABLE_AFTER_FAILURES = 10
-DISABLE_AFTER = timedelta(hours=24)
+DISABLE_AFTER = timedelta(days=5)
+# So many contacts' failures in a row, of so many contacts, are the endpoint's.
+_REST_AFTER_FAILURES, _REST_AFTER_CONTACTS = 8, 5
 _GROUP = 200
 
 
@@ -73,15 +78,16 @@ def deliver(
     :raises SignatureError: the secrets do not fit the signature scheme.
     """
     unknown = ensure_recorded(store, batch, task)
+    rests.lead_to(store, batch.route, endpoint.conn_id)
     claimed = claim(
         store, route=batch.route, event_ids=batch.event_ids, owner=task.owner,
         plan=batch.plan, endpoint=endpoint.conn_id, lease=task.lease, revive=task.cleared,
     )  # fmt: skip
     claimed = _set_aside(store, claimed, endpoint, batch.route)
-    if endpoints.status(store, endpoint.conn_id).last_status in AT_THE_DOOR:
-        concurrency = 1  # it let nobody in: one request asks whether it does now
+    leave, status = rests.leave(store, endpoint.conn_id) if claimed.mine else (Leave.FREELY, None)
     make_body = body_maker(store, payload, [each.event_id for each in claimed.mine])
-    report = run_in_loop_thread(_deliver(store, batch, endpoint, task, claimed, make_body, concurrency))
+    delivering = _Delivering(store, batch, endpoint, task, make_body, payload, leave, status)
+    report = run_in_loop_thread(delivering.run(claimed, concurrency))
     if unknown:
         report.states["unknown"] = unknown
     return report
@@ -127,41 +133,69 @@ def _held(store: Store, claimed: Claim, endpoint: Endpoint, route: str) -> Claim
     return Claim([each for each in claimed.mine if each.id not in behind], claimed.busy_until)
 
 
-async def _deliver(
-    store: Store,
-    batch: Batch,
-    endpoint: Endpoint,
-    task: TaskTry,
-    claimed: Claim,
-    make_body: MakeBody,
-    concurrency: int,
-) -> Report:
-    gate = RateGate(store, f"endpoint:{endpoint.conn_id}", endpoint.requests_per_second, asyncio.to_thread)
-    turn = asyncio.Lock()  # one lane at a time asks the gate, so that no reservation is made twice
-    watch = _Watch(store, endpoint.conn_id)
-    left = len(claimed.mine)
-    async with WebhookClient(connections=concurrency) as client:
-        sender = _Sender(client, endpoint, batch.route)
+class _Delivering:
+    """One task's work on one endpoint."""
 
-        async def attempt(delivery: Delivery, event: ContactEvent) -> AttemptResult:
-            nonlocal left
-            left -= 1
-            if gate.per_second is not None:
-                async with turn:
-                    await _permission(gate, ahead=left)
-            return await sender.post(make_body(event), event)
+    def __init__(
+        self,
+        store: Store,
+        batch: Batch,
+        endpoint: Endpoint,
+        task: TaskTry,
+        make_body: MakeBody,
+        payload: Payload,
+        leave: Leave,
+        status: EndpointStatus | None,
+    ) -> None:
+        self.store, self.batch, self.endpoint, self.task = store, batch, endpoint, task
+        self.payload, self._make_body = payload, make_body
+        self.watch, self._leave = EndpointWatch(store, endpoint.conn_id, leave, status), leave
+        self._gate = RateGate(
+            store, f"endpoint:{endpoint.conn_id}", endpoint.requests_per_second, asyncio.to_thread
+        )
+        self._turn = asyncio.Lock()  # one lane at a time asks the gate, so that no reservation is made twice
+        self._left = 0
 
-        return await work(
-            store, batch, task, claimed, attempt, concurrency=concurrency, group=_GROUP, on_settled=watch,
-            on_exhausted=watch.exhausted,
-        )  # fmt: skip
+    async def run(self, claimed: Claim, concurrency: int) -> Report:
+        self._left = len(claimed.mine)
+        async with WebhookClient(connections=concurrency) as client:
+            sender = _Sender(client, self.endpoint, self.batch.route)
 
+            async def attempt(_delivery: Delivery, event: ContactEvent) -> AttemptResult:
+                self._left -= 1
+                await self._permission()
+                return await sender.post(self._make_body(event), event)
 
-async def _permission(gate: RateGate, *, ahead: int) -> None:
-    while True:
-        if await gate.take(1, ahead=ahead):
+            return await work(
+                self.store, self.batch, self.task, claimed, attempt,
+                concurrency=1 if self._leave is Leave.ONE else concurrency, group=_GROUP, place=self.watch,
+                leave=self._leave, more=self._more,
+            )  # fmt: skip
+
+    async def _permission(self) -> None:
+        warming = self.watch.warming_rate()
+        asked = self.endpoint.requests_per_second
+        self._gate.per_second = min((each for each in (warming, asked) if each is not None), default=None)
+        if self._gate.per_second is None:
             return
-        await asyncio.sleep(max(0.001, gate.wait(time.monotonic())))
+        async with self._turn:
+            while True:
+                if await self._gate.take(1, ahead=0 if warming else self._left):
+                    return
+                await asyncio.sleep(max(0.001, self._gate.wait(time.monotonic())))
+
+    def _more(self, lanes: Collection[str]) -> list[Delivery]:
+        """What the contacts that are through have next; where no sensor hands work out, that is the next run's."""
+        if self.batch.plan is None:
+            return []
+        found = claim_freed(
+            self.store, route=self.batch.route, lanes=lanes, owner=self.task.owner, plan=self.batch.plan,
+            endpoint=self.endpoint.conn_id, lease=self.task.lease,
+        )  # fmt: skip
+        mine = _set_aside(self.store, Claim(found), self.endpoint, self.batch.route).mine
+        self._make_body = body_maker(self.store, self.payload, [each.event_id for each in mine])
+        self._left += len(mine)
+        return mine
 
 
 class _Sender:
@@ -197,29 +231,46 @@ def _judged(answer: WebhookAnswer, now: datetime) -> AttemptResult:
     return AttemptResult(outcome, answer.status, answer.latency_ms, answer.excerpt)
 
 
-class _Watch:
+class EndpointWatch:
     """What an endpoint's attempts mean for the endpoint; called with each settled group."""
 
-    def __init__(self, store: Store, conn_id: str) -> None:
+    def __init__(self, store: Store, conn_id: str, leave: Leave, status: EndpointStatus | None) -> None:
         self.store, self.conn_id = store, conn_id
+        self._recovered_at = status.recovered_at if status else None
+        self._resting: tuple[str, datetime] | None = None
+        if leave is Leave.NOT and status and status.resting_since and status.rest_until:
+            words = rest_words(conn_id, status.resting_since, status.rest_until, status.rest_reason)
+            self._resting = words, status.rest_until
         self._one_at_a_time = threading.Lock()
 
-    def __call__(self, attempts: Sequence[Attempt]) -> str | None:
+    def warming_rate(self) -> float | None:
+        """Requests a second that it may get while it has only just recovered; None for no limit."""
+        return warming_rate(self._recovered_at, datetime.now(UTC)) if self._recovered_at else None
+
+    def settled(self, attempts: Sequence[Attempt]) -> StopReason | None:
+        """Write down what was learnt; why nothing more may be sent, if so."""
         with self._one_at_a_time:
             return self._note(attempts)
 
-    def exhausted(self, down: bool, reason: str) -> str | None:
-        """No try is left. An endpoint that lets nobody in, or fails for several contacts, keeps its deliveries.
+    def at_fault(self) -> bool:
+        """Deliveries of several contacts have failed since its last success."""
+        return rests.failing_contacts(self.store, self.conn_id, 2) > 1
 
-        :return: why it is disabled now; None when the deliveries themselves are at fault.
-        """
-        if not down and not endpoints.fails_for_several(self.store, self.conn_id):
-            return None
-        reason = f"all retries are used up: {reason}"
-        endpoints.disable(self.store, self.conn_id, reason=reason, by="deliveries")
-        return reason
+    def rest(self, reason: str, asked: float | None) -> tuple[str, datetime]:
+        """Leave it alone for a while, or as long as it asks."""
+        rest = rests.rest(self.store, self.conn_id, reason, asked)
+        return rest_words(self.conn_id, rest.since, rest.until, reason), rest.until
 
-    def _note(self, attempts: Sequence[Attempt]) -> str | None:
+    def resting(self) -> tuple[str, datetime] | None:
+        """The rest it has, where this task may not send to it."""
+        return self._resting
+
+    def answers(self) -> None:
+        """It was asked, and is back."""
+        if rests.recover(self.store, self.conn_id):
+            self._recovered_at = datetime.now(UTC)
+
+    def _note(self, attempts: Sequence[Attempt]) -> StopReason | None:
         last = attempts[-1]
         failed_in_a_row = 0
         for each in reversed(attempts):
@@ -230,20 +281,29 @@ class _Watch:
             self.store, self.conn_id, at=last.at, status=last.status, error=last.error,
             failed_in_a_row=failed_in_a_row, succeeded=failed_in_a_row < len(attempts),
         )  # fmt: skip
-        reason = next((each.error for each in attempts if each.verdict is DeliveryVerdict.GONE), None)
-        if (
-            reason is None
-            and status.failing_since is not None
-            and status.failures >= DISABLE_AFTER_FAILURES
-            and last.at - status.failing_since >= DISABLE_AFTER
-        ):
-            reason = (
-                f"{status.failures} failed attempts in a row since {status.failing_since:%Y-%m-%d %H:%M} UTC"
-            )
-        if reason is None:
+        gone = next((each.error for each in attempts if each.verdict is DeliveryVerdict.GONE), None)
+        if gone is not None:
+            return self._disable(gone)
+        if status.failing_since is None or not last.error:
             return None
+        if status.failures >= DISABLE_AFTER_FAILURES and last.at - status.failing_since >= DISABLE_AFTER:
+            since = f"{status.failing_since:%Y-%m-%d %H:%M} UTC"
+            return self._disable(f"{status.failures} failed attempts in a row since {since}")
+        if (
+            status.failures >= _REST_AFTER_FAILURES
+            and rests.failing_contacts(self.store, self.conn_id, _REST_AFTER_CONTACTS) >= _REST_AFTER_CONTACTS
+        ):
+            return StopReason(rest=last.error)
+        return None
+
+    def _disable(self, reason: str) -> StopReason:
         endpoints.disable(self.store, self.conn_id, reason=reason, by="deliveries")
-        return reason
+        return StopReason(disabled=reason)
+
+
+def rest_words(conn_id: str, since: datetime, until: datetime, reason: str) -> str:
+    """For logs and pages: what rests, since when, why and until when."""
+    return f"endpoint {conn_id!r} rests since {since:%Y-%m-%d %H:%M} UTC and is asked again at {until:%H:%M:%S} UTC: {reason}"
 
 
 def send_test(endpoint: Endpoint, now: datetime) -> tuple[bool, str]:

@@ -80,7 +80,7 @@ class Doorbell:
         pending = self._pending(store) if progress.pending else []
         wished = {event.seq or 0: lane_of(event) for event, again in pending if again}
         return Deliverable(
-            self._free(store, routes, self._lanes | wished),
+            self._free(store, [each for each in routes if each not in glance.resting], self._lanes | wished),
             frozenset(
                 deliverable.free_deliveries(store, routes, _MOST)
                 if glance.routes.intersection(routes)
@@ -112,9 +112,9 @@ class Doorbell:
         return [(event, again) for event, again in found if self._matches(event)]
 
     def _free(self, store: Store, routes: Iterable[str], lanes: Mapping[int, str]) -> frozenset[int]:
-        if not lanes:
-            return frozenset()
         routes = list(routes)
+        if not lanes or not routes:
+            return frozenset()
         busy = deliverable.busy_lanes(store, routes, set(lanes.values()))
         return frozenset(
             seq for seq, lane in lanes.items() if any((route, lane) not in busy for route in routes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -153,7 +153,8 @@ def settle(store: Store, attempts: Sequence[Attempt], owner: Owner) -> None:
         "map_index": owner.map_index, "try_number": owner.try_number,
     }  # fmt: skip
     update = sa.text(
-        "UPDATE deliveries SET state = r.state, tries = tries + 1, last_status = r.status, "
+        "UPDATE deliveries SET state = r.state, due_at = NULL, "
+        "tries = tries + CASE r.verdict WHEN 'endpoint' THEN 0 ELSE 1 END, last_status = r.status, "
         "last_error = r.error, updated_at = r.at, "
         "delivered_at = CASE WHEN r.state = 'delivered' THEN r.at END "
         f"FROM {settled} AS r WHERE deliveries.id = r.delivery_id"
@@ -187,7 +188,7 @@ def move(store: Store, ids: Iterable[int], state: DeliveryState, reason: str) ->
         connection.execute(
             deliveries.update()
             .where(deliveries.c.id.in_(chosen))
-            .values(state=state, last_error=reason, updated_at=store.now(connection))
+            .values(state=state, last_error=reason, due_at=None, updated_at=store.now(connection))
         )
 
     store.retrying(work)
@@ -207,21 +208,27 @@ def give_up(store: Store, ids: Iterable[int]) -> None:
     store.retrying(work)
 
 
-def release(store: Store, owner: Owner, plan_for: timedelta | None) -> None:
+def release(
+    store: Store, owner: Owner, plan_for: timedelta | None, due: Mapping[int, timedelta] | None = None
+) -> None:
     """End this task instance's claims.
 
     :param plan_for: how long the open ones stay with this task, for its retry; None hands them back, so
         that the next run takes them.
+    :param due: of those handed back, the ones whose time is still to come, and how far off it is.
     """
 
     def work(connection: sa.Connection) -> None:
+        now = store.now(connection)
         open_ones = sa.and_(deliveries.c.claim == owner.key, is_open())
         plan: dict[str, Any] = (
-            {"plan": None, "plan_until": None}
-            if plan_for is None
-            else {"plan_until": store.now(connection) + plan_for}
+            {"plan": None, "plan_until": None} if plan_for is None else {"plan_until": now + plan_for}
         )
         connection.execute(deliveries.update().where(open_ones).values(**plan))
+        for delivery_id, wait in (due or {}).items():
+            connection.execute(
+                deliveries.update().where(open_ones, deliveries.c.id == delivery_id).values(due_at=now + wait)
+            )
         connection.execute(
             deliveries.update().where(deliveries.c.claim == owner.key).values(claim=None, claim_until=None)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.store.deliveries.attempts import Delivery, is_open, listed, of_batch
-from airflow_outreach_provider.store.deliveries.plans import take_turns
+from airflow_outreach_provider.store.deliveries.plans import free, is_due, take_turns
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.runs import Owner
@@ -64,35 +64,67 @@ def claim(
         now = store.now(connection)
         if revive:
             dead = deliveries.update().where(*batch, deliveries.c.state == DeliveryState.DEAD)
-            again = {"state": DeliveryState.PENDING, "tries": 0, "updated_at": now}
+            again = {"state": DeliveryState.PENDING, "tries": 0, "due_at": None, "updated_at": now}
             connection.execute(dead.values(**again, plan=key, plan_until=now + lease))
         others = sa.and_(deliveries.c.claim != owner.key, deliveries.c.claim_until >= now)
         busy = sa.select(sa.func.max(deliveries.c.claim_until)).where(*batch, is_open(), others)
         if plan is None:
-            free = _is_free(deliveries, owner.key, now)
+            free_for_us = _is_free(deliveries, owner.key, now)
             ids = _with_nobody(connection, batch, route, endpoint, owner, now)
             chosen: list[sa.ColumnElement[bool]] = [deliveries.c.id.in_(listed(store, "int", ids))]
         else:
             _hand_back_what_is_behind(connection, batch, key, now)
-            free = sa.and_(deliveries.c.plan == key, sa.or_(deliveries.c.claim.is_(None), sa.not_(others)))
+            free_for_us = sa.and_(
+                deliveries.c.plan == key, sa.or_(deliveries.c.claim.is_(None), sa.not_(others))
+            )
             chosen = [*batch]
             busy = busy.where(deliveries.c.plan == key)
         busy_until = connection.execute(busy).scalar_one()
-        rows = connection.execute(
-            deliveries.update()
-            .where(*chosen, is_open(), free)
-            .values(
-                claim=owner.key, claim_until=now + lease, plan=key, plan_until=now + lease,
-                endpoint=endpoint, updated_at=now,
-            )
-            .returning(
-                deliveries.c.id, deliveries.c.event_id, deliveries.c.lane, deliveries.c.kind,
-                deliveries.c.tries, deliveries.c.payload,
-            )
-        ).all()  # fmt: skip
-        return Claim(sorted((Delivery(*row) for row in rows), key=lambda each: each.id), busy_until)
+        mine = _take(connection, sa.and_(*chosen, is_open(), free_for_us), owner, plan, endpoint, now, lease)
+        return Claim(mine, busy_until)
 
     return store.retrying(work)
+
+
+def claim_freed(
+    store: Store,
+    *,
+    route: str,
+    lanes: Collection[str],
+    owner: Owner,
+    plan: str | None,
+    endpoint: str,
+    lease: timedelta,
+) -> list[Delivery]:
+    """Take what these lanes, which have become free, hold next and nobody has: in order, as much as may be sent now."""
+
+    def work(connection: sa.Connection) -> list[Delivery]:
+        take_turns(connection)
+        now = store.now(connection)
+        ids = free([route], now, deliveries.c.id).where(deliveries.c.lane.in_(listed(store, "text", lanes)))
+        found = connection.execute(ids.limit(MOST_TAKEN_ALONG)).scalars().all()
+        return _take(
+            connection, deliveries.c.id.in_(listed(store, "int", found)), owner, plan, endpoint, now, lease
+        )
+
+    return store.retrying(work) if lanes else []
+
+
+def _take(
+    connection: sa.Connection, chosen: sa.ColumnElement[bool], owner: Owner, plan: str | None, endpoint: str,
+    now: datetime, lease: timedelta,
+) -> list[Delivery]:  # fmt: skip
+    c = deliveries.c
+    rows = connection.execute(
+        deliveries.update()
+        .where(chosen)
+        .values(
+            claim=owner.key, claim_until=now + lease, plan=plan or owner.key, plan_until=now + lease, due_at=None,
+            endpoint=endpoint, updated_at=now,
+        )
+        .returning(c.id, c.event_id, c.lane, c.kind, c.tries, c.payload)
+    ).all()  # fmt: skip
+    return sorted((Delivery(*row) for row in rows), key=lambda each: each.id)
 
 
 def _hand_back_what_is_behind(
@@ -118,7 +150,7 @@ def _is_free(table: sa.FromClause, key: str, now: datetime) -> sa.ColumnElement[
     """Whether a delivery is with nobody but the task instance ``key``."""
     planned = sa.or_(table.c.plan_until.is_(None), table.c.plan_until < now, table.c.plan == key)
     claimed = sa.or_(table.c.claim_until.is_(None), table.c.claim_until < now, table.c.claim == key)
-    return sa.and_(planned, claimed)
+    return sa.and_(planned, claimed, sa.or_(is_due(table, now), table.c.plan == key))
 
 
 def _with_nobody(

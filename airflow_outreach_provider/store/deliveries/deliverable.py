@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed
-from airflow_outreach_provider.store.deliveries.plans import free, with_somebody
+from airflow_outreach_provider.store.deliveries.plans import free, is_due, with_somebody
+from airflow_outreach_provider.store.deliveries.rests import resting_routes
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.consumers import conditions_of
@@ -37,11 +38,13 @@ class Glance:
     """What all doorbells of a triggerer need to know whether to look closer.
 
     :param last: the last number given to an event. :param routes: those with deliveries that are with nobody.
+    :param resting: those whose endpoint rests: nothing of theirs may be sent now.
     """
 
     last: int
     consumers: Mapping[str, ConsumerProgress]
     routes: frozenset[str]
+    resting: frozenset[str] = frozenset()
 
 
 def glance(store: Store) -> Glance:
@@ -55,8 +58,10 @@ def glance(store: Store) -> Glance:
             row.consumer: ConsumerProgress(row.position, bool(row.pending), tuple(row.routes.split()))
             for row in connection.execute(sa.select(*columns, pending.label("pending")))
         }
-        ready = free(None, store.now(connection), deliveries.c.route).distinct().order_by(None)
-        return Glance(last, known, frozenset(connection.execute(ready).scalars()))
+        now = store.now(connection)
+        ready = free(None, now, deliveries.c.route).distinct().order_by(None)
+        free_routes = frozenset(connection.execute(ready).scalars())
+        return Glance(last, known, free_routes, resting_routes(connection, now))
 
 
 def free_deliveries(store: Store, routes: Sequence[str], limit: int) -> list[tuple[int, datetime]]:
@@ -67,15 +72,16 @@ def free_deliveries(store: Store, routes: Sequence[str], limit: int) -> list[tup
 
 
 def busy_lanes(store: Store, routes: Sequence[str], lanes: Collection[str]) -> set[tuple[str, str]]:
-    """Which of these lanes have an open delivery with some task: ``(route, lane)``."""
+    """Which of these lanes have an open delivery with some task, or one that is not due: ``(route, lane)``."""
     with store.read() as connection:
+        now = store.now(connection)
         query = (
             sa.select(deliveries.c.route, deliveries.c.lane)
             .where(
                 deliveries.c.route.in_(list(routes)),
                 deliveries.c.lane.in_(listed(store, "text", lanes)),
                 is_open(),
-                with_somebody(deliveries, store.now(connection)),
+                sa.or_(with_somebody(deliveries, now), sa.not_(is_due(deliveries, now))),
             )
             .distinct()
         )

@@ -17,8 +17,11 @@ from airflow_outreach_provider.store.schema import UtcTime
 
 BY_CONNECTION = "connection"
 """Who disabled an endpoint whose connection says ``enabled: false``."""
+AWAKE: dict[str, object] = {
+    "resting_since": None, "rest_until": None, "rest_reason": "", "rests": 0, "asked_until": None
+}  # fmt: skip
 _ENABLED = {
-    "disabled_at": None, "disabled_reason": "", "disabled_by": "", "failures": 0, "failing_since": None
+    "disabled_at": None, "disabled_reason": "", "disabled_by": "", "failures": 0, "failing_since": None, **AWAKE
 }  # fmt: skip
 
 
@@ -45,6 +48,12 @@ class EndpointStatus:
     last_status: int | None = None
     last_error: str = ""
     last_success_at: datetime | None = None
+    resting_since: datetime | None = None
+    rest_until: datetime | None = None
+    rest_reason: str = ""
+    rests: int = 0
+    asked_until: datetime | None = None
+    recovered_at: datetime | None = None
 
 
 def status(store: Store, conn_id: str) -> EndpointStatus:
@@ -79,7 +88,7 @@ def note(
     """
 
     def work(connection: sa.Connection) -> EndpointStatus:
-        _ensure(connection, conn_id)
+        ensure(connection, conn_id)
         values: dict[str, object] = {"last_at": at, "last_status": status, "last_error": error}
         if succeeded:
             values |= {"last_success_at": at, "failures": failed_in_a_row}
@@ -95,22 +104,6 @@ def note(
     return store.retrying(work)
 
 
-def fails_for_several(store: Store, conn_id: str) -> bool:
-    """Whether deliveries of several contacts have failed since the endpoint's last success: then it is at fault."""
-    with store.read() as connection:
-        since = sa.select(endpoints.c.failing_since).where(endpoints.c.conn_id == conn_id).scalar_subquery()
-        contacts = (
-            sa.select(deliveries.c.lane)
-            .where(
-                deliveries.c.endpoint == conn_id, deliveries.c.state == DeliveryState.FAILED,
-                deliveries.c.updated_at >= since,
-            )
-            .distinct()
-            .limit(2)
-        )  # fmt: skip
-        return len(connection.execute(contacts).all()) > 1
-
-
 def disable(store: Store, conn_id: str, *, reason: str, by: str) -> bool:
     """Stop deliveries to an endpoint and hold what is open; whether it was enabled before.
 
@@ -118,18 +111,18 @@ def disable(store: Store, conn_id: str, *, reason: str, by: str) -> bool:
     """
 
     def work(connection: sa.Connection) -> bool:
-        _ensure(connection, conn_id)
+        ensure(connection, conn_id)
         now = store.now(connection)
         changed = connection.execute(
             endpoints.update()
             .where(endpoints.c.conn_id == conn_id, endpoints.c.disabled_at.is_(None))
-            .values(disabled_at=now, disabled_reason=reason, disabled_by=by)
+            .values(disabled_at=now, disabled_reason=reason, disabled_by=by, **AWAKE)
         ).rowcount
         connection.execute(
             deliveries.update()
             .where(deliveries.c.endpoint == conn_id, deliveries.c.state.in_(OPEN_STATES))
             .values(
-                state=DeliveryState.HELD, plan=None, plan_until=None, updated_at=now,
+                state=DeliveryState.HELD, plan=None, plan_until=None, due_at=None, updated_at=now,
                 last_error=f"held: {_disabled_because(connection, conn_id)}",
             )
         )  # fmt: skip
@@ -185,7 +178,7 @@ def enable(store: Store, conn_id: str, release: Release) -> int:
     """
 
     def work(connection: sa.Connection) -> int:
-        _ensure(connection, conn_id)
+        ensure(connection, conn_id)
         now = store.now(connection)
         connection.execute(endpoints.update().where(endpoints.c.conn_id == conn_id).values(_ENABLED))
         held = sa.and_(deliveries.c.endpoint == conn_id, deliveries.c.state == DeliveryState.HELD)
@@ -207,13 +200,13 @@ def enable(store: Store, conn_id: str, release: Release) -> int:
             deliveries.update()
             .where(held)
             .values(state=DeliveryState.PENDING, tries=0, plan=None, plan_until=None, claim=None,
-                    claim_until=None, updated_at=now)
+                    claim_until=None, due_at=None, updated_at=now)
         ).rowcount  # fmt: skip
 
     return store.retrying(work)
 
 
-def _ensure(connection: sa.Connection, conn_id: str) -> None:
+def ensure(connection: sa.Connection, conn_id: str) -> None:
     connection.execute(
         sa.text("INSERT INTO endpoints (conn_id) VALUES (:conn_id) ON CONFLICT (conn_id) DO NOTHING"),
         {"conn_id": conn_id},

@@ -99,7 +99,9 @@ def _restart(
             deliveries.c.event_id.in_(listed(store, "text", event_ids)),
             deliveries.c.route.in_(list(routes)),
         )
-        .values(state=state, tries=0, plan=plan, plan_until=None, updated_at=store.now(connection))
+        .values(
+            state=state, tries=0, plan=plan, plan_until=None, due_at=None, updated_at=store.now(connection)
+        )
     )
 
 

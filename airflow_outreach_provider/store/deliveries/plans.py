@@ -16,8 +16,12 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed
+from airflow_outreach_provider.store.deliveries.rests import asks_first, kept_back
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
+
+# An endpoint that is to be asked first gets no more than a few: one is tried, the others where it was one contact's fault.
+_ASKING = 3
 
 # Whoever looks at lanes as a whole takes turns on PostgreSQL ("fano").
 _ADVISORY_LOCK = 0x66616E6F
@@ -54,7 +58,9 @@ def plan(
         if earlier is not None:
             return earlier
         now = store.now(connection)
-        rows = connection.execute(_free(routes, now).limit(limit * len(routes))).all()
+        asking = asks_first(connection, routes)
+        found = _to_ask(routes, now) if asking else _free(routes, now).limit(limit * len(routes))
+        rows = connection.execute(found).all()
         if not rows:
             return None
         connection.execute(
@@ -94,8 +100,22 @@ def _free(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
     return free(routes, now, c.id, c.event_id, c.lane, c.label)
 
 
+def _to_ask(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
+    """A few whose turn it is in their lane, what was never tried first: not for ever the same one that fails by itself."""
+    earlier = deliveries.alias()
+    before = sa.exists().where(
+        earlier.c.route == deliveries.c.route, earlier.c.lane == deliveries.c.lane,
+        earlier.c.id < deliveries.c.id, is_open(earlier),
+    )  # fmt: skip
+    tried = sa.or_(deliveries.c.last_status.is_not(None), deliveries.c.last_error != "")
+    turn = (sa.case((tried, 1), else_=0), deliveries.c.updated_at, deliveries.c.id)
+    return _free(routes, now).where(~before).order_by(None).order_by(*turn).limit(_ASKING)
+
+
 def free(routes: Sequence[str] | None, now: datetime, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """Open deliveries that are with nobody, and neither is an earlier one of their lane; oldest first.
+    """Open deliveries that may be sent now and are in nobody's hands, oldest first.
+
+    So they are due, their endpoint does not rest, and no earlier one of their lane is with somebody or not yet due.
 
     :param routes: None for all.
     """
@@ -106,12 +126,14 @@ def free(routes: Sequence[str] | None, now: datetime, *columns: sa.ColumnElement
             is_open(),
             sa.or_(deliveries.c.plan_until.is_(None), deliveries.c.plan_until < now),
             sa.or_(deliveries.c.claim_until.is_(None), deliveries.c.claim_until < now),
+            is_due(deliveries, now),
+            ~kept_back(now),
             ~sa.exists().where(
                 earlier.c.route == deliveries.c.route,
                 earlier.c.lane == deliveries.c.lane,
                 earlier.c.id < deliveries.c.id,
                 is_open(earlier),
-                with_somebody(earlier, now),
+                sa.or_(with_somebody(earlier, now), sa.not_(is_due(earlier, now))),
             ),
         )
         .order_by(deliveries.c.id)
@@ -119,6 +141,26 @@ def free(routes: Sequence[str] | None, now: datetime, *columns: sa.ColumnElement
     return query if routes is None else query.where(deliveries.c.route.in_(list(routes)))
 
 
+def is_due(table: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a delivery's time has come."""
+    return sa.or_(table.c.due_at.is_(None), table.c.due_at <= now)
+
+
 def with_somebody(table: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]:
     """Whether a delivery is planned for a task, or one is at it."""
     return sa.or_(table.c.plan_until >= now, table.c.claim_until >= now)
+
+
+def waiting_runs(store: Store, route: str, besides: str) -> int:
+    """How many plans of a route, besides this one, keep failed deliveries for their tasks' own retries."""
+    with store.read() as connection:
+        now = store.now(connection)
+        query = sa.select(sa.func.count(sa.distinct(deliveries.c.plan))).where(
+            deliveries.c.route == route,
+            is_open(),
+            deliveries.c.state == DeliveryState.FAILED,
+            deliveries.c.plan_until >= now,
+            deliveries.c.plan != besides,
+            sa.or_(deliveries.c.claim_until.is_(None), deliveries.c.claim_until < now),
+        )
+        return int(connection.execute(query).scalar_one())

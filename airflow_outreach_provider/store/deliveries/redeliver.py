@@ -136,7 +136,7 @@ def redeliver(store: Store, wanted: RedeliveryFilter) -> int:
             deliveries.update()
             .where(*_conditions(store, wanted), deliveries.c.state.in_(again))
             .values(
-                state=DeliveryState.PENDING, tries=0, plan=None, plan_until=None, claim=None, claim_until=None,
+                state=DeliveryState.PENDING, tries=0, plan=None, plan_until=None, due_at=None, claim=None, claim_until=None,
                 updated_at=store.now(connection),
             )
         ).rowcount  # fmt: skip

@@ -30,6 +30,7 @@ deliveries = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("updated_at", UtcTime, nullable=False),
     sa.Column("delivered_at", UtcTime),
+    sa.Column("due_at", UtcTime, comment="not before; NULL: at once"),
     # A plan says which task instance handed the work out, a claim which one is at it now. Both run out by
     # themselves, so a run that was deleted keeps nothing.
     sa.Column("plan", sa.Text),
@@ -91,4 +92,19 @@ endpoints = sa.Table(
     sa.Column("last_status", sa.Integer),
     sa.Column("last_error", sa.Text, nullable=False, server_default=""),
     sa.Column("last_success_at", UtcTime),
+    # A rest: nothing is sent until its end, then one request asks, and the next rest is longer.
+    sa.Column("resting_since", UtcTime),
+    sa.Column("rest_until", UtcTime, comment="then one request asks again"),
+    sa.Column("rest_reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("rests", sa.Integer, nullable=False, server_default="0", comment="how often in a row"),
+    sa.Column("asked_until", UtcTime, comment="somebody is asking now"),
+    sa.Column("recovered_at", UtcTime),
+)
+
+route_endpoints = sa.Table(
+    "route_endpoints",
+    metadata,
+    # So that a rest keeps back a route's new deliveries too, before any task has looked where they go.
+    sa.Column("route", sa.Text, primary_key=True),
+    sa.Column("endpoint", sa.Text, nullable=False, comment="where its deliveries went last"),
 )

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from servers import scripted
 
+from airflow_outreach_provider.core import rests as pauses
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, SignatureError
@@ -27,11 +28,15 @@ from airflow_outreach_provider.services.deliveries.batch import Batch, Report, T
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out, is_ready
 from airflow_outreach_provider.services.deliveries.payloads import Payload
 from airflow_outreach_provider.services.deliveries.webhooks import Endpoint, send_test
+from airflow_outreach_provider.services.events.doorbell import Doorbell
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
 from airflow_outreach_provider.store.deliveries import claims as deliveries_claims
-from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import endpoints, rests
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+from airflow_outreach_provider.store.deliveries.deliverable import glance
 from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+from airflow_outreach_provider.store.deliveries.tables import deliveries as deliveries_table
+from airflow_outreach_provider.store.deliveries.tables import endpoints as endpoints_table
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.ledger.runs import Owner
@@ -82,6 +87,21 @@ def store(sqlite_url: str) -> Iterator[Store]:
 def endpoint(receiver: Receiver) -> Endpoint:
     target = Target(parse_url(receiver.url), timeout=5, allow_networks=parse_networks("127.0.0.0/8"))
     return Endpoint("crm_conn", target, Scheme.STANDARD_WEBHOOKS, (SECRET,))
+
+
+def over(store: Store, conn_id: str) -> None:
+    """An endpoint's rest is over."""
+    with store.write() as connection:
+        connection.execute(
+            endpoints_table.update().where(endpoints_table.c.conn_id == conn_id).values(rest_until=0)
+        )
+
+
+def later(store: Store) -> None:
+    """The time of everything that waits for its time has come."""
+    with store.write() as connection:
+        table = deliveries_table
+        connection.execute(table.update().where(table.c.due_at.is_not(None)).values(due_at=0))
 
 
 def arrive(store: Store, *contacts: str, first: int = 1, kind: EventKind = EventKind.REPLIED) -> None:
@@ -236,42 +256,16 @@ def test_exhausted_tries_are_dead_and_what_came_behind_goes_to_the_next_run(
     (batch,) = handed_out(store)
     receiver.script = lambda _: (500, {})
     run(store, batch, endpoint, task())
-    report = run(store, batch, endpoint, task(last_try=True))
+    report = run(store, batch, endpoint, task(last_try=True, delays=(0.2, 0.2)))
     assert report.states == {"dead": 1, "failed": 1}
+    assert handed_out(store, "early") == [], "its time has not come"
+    time.sleep(0.25)
     assert [each.event_ids for each in handed_out(store, "run2")] == [["evt_2"]]
     receiver.script = lambda _: (200, {})
     assert run(store, batch, endpoint, task()).states == {"dead": 1, "failed": 1}, (
         "dead stays dead, the rest moved on"
     )
     assert run(store, batch, endpoint, task(cleared=True)).states == {"delivered": 1, "failed": 1}
-
-
-@pytest.mark.parametrize("status", [500, 503, 302, 401, 403])
-def test_an_endpoints_fault_kills_no_delivery(
-    store: Store, receiver: Receiver, endpoint: Endpoint, status: int
-) -> None:
-    """An outage or an expired token that outlasts every retry holds what waits; enabling sends it all, in order."""
-    arrive(store, *[f"c{n % 40}" for n in range(80)])
-    receiver.script = lambda _: (status, {})
-    work = handed_out(store)
-    for number in range(1, 9):
-        for place, batch in enumerate(work):
-            report = run(store, batch, endpoint, task(f"t{place}", try_number=number))
-            assert report.attempts["dead"] == 0 and report.left > 0
-    before = len(receiver.requests)
-    reports = [
-        run(store, batch, endpoint, task(f"t{place}", try_number=9, last_try=True))
-        for place, batch in enumerate(work)
-    ]
-    assert [bool(each.disabled) for each in reports].count(True) == 1
-    assert str(status) in str(endpoints.status(store, "crm_conn").disabled_reason)
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"held": 80}
-    assert len(receiver.requests) - before <= 40, "nothing more is sent to an endpoint that lets nobody in"
-    receiver.script = lambda _: (200, {})
-    assert endpoints.enable(store, "crm_conn", endpoints.Release.ALL) == 80
-    for place, batch in enumerate(handed_out(store, "after")):
-        run(store, batch, endpoint, task(f"u{place}"))
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"delivered": 80}
 
 
 def test_one_refusal_at_the_door_stops_the_batch(
@@ -281,7 +275,8 @@ def test_one_refusal_at_the_door_stops_the_batch(
     arrive(store, *[f"c{n}" for n in range(200)])
     receiver.script = lambda _: (401, {})
     for place, batch in enumerate(handed_out(store)):
-        assert "renew the token" in run(store, batch, endpoint, task(f"t{place}")).reason()
+        report = run(store, batch, endpoint, task(f"t{place}"))
+        assert "renew the token" in (report.rest or report.reason())
     assert len(receiver.requests) <= 128
     assert deliveries_redeliver.count(store, RedeliveryFilter()).get("dead", 0) == 0
 
@@ -324,7 +319,7 @@ def test_retry_after_stops_the_batch_and_is_handed_on(
     arrive(store, *(f"c{n}" for n in range(40)))
     receiver.script = lambda _: (429, {"Retry-After": "7"})
     report = webhooks.deliver(store, as_one(handed_out(store)), endpoint, task(), concurrency=2)
-    assert report.retry_after == 7.0
+    assert report.retry_after == pytest.approx(7.0, abs=0.5)
     assert len(receiver.requests) <= 2
     assert report.left == 40
 
@@ -350,7 +345,8 @@ def test_an_endpoint_that_asks_everybody_to_wait_is_left_alone(
     receiver.script = lambda _: (503, {"Retry-After": "7"})
     report = webhooks.deliver(store, as_one(handed_out(store)), endpoint, task(), concurrency=1)
     assert len(receiver.requests) == lanes.WAIT_AFTER
-    assert (report.left, report.retry_after) == (30, 7.0)
+    assert report.left == 30
+    assert report.retry_after == pytest.approx(7.0, abs=0.5)
 
 
 def test_an_endpoint_that_is_down_is_not_asked_for_every_event(
@@ -363,10 +359,15 @@ def test_an_endpoint_that_is_down_is_not_asked_for_every_event(
     report = webhooks.deliver(store, batch, endpoint, task(), concurrency=4)
     assert lanes.GIVE_UP_AFTER <= len(receiver.requests) <= lanes.GIVE_UP_AFTER + 4
     assert report.left == 60
+    assert run(store, batch, endpoint, task(try_number=2)).attempts == {}, "it rests"
+    over(store, "crm_conn")
     receiver.requests.clear()
     receiver.script = lambda body: (500 if body["data"]["raw"] <= 16 else 200, {})
-    report = webhooks.deliver(store, batch, endpoint, task(), concurrency=4)
-    assert report.states["delivered"] == 44, "contacts not yet tried come first"
+    asking = as_one(handed_out(store, "run2"))
+    assert len(asking.event_ids) == 3, "contacts not yet tried are asked for first"
+    assert run(store, asking, endpoint, task("t2")).states == {"delivered": 3}
+    rest = as_one(handed_out(store, "run3"))
+    assert run(store, rest, endpoint, task("t3")).states["delivered"] == 41
 
 
 def test_410_disables_the_endpoint_and_holds_everything(
@@ -387,7 +388,7 @@ def test_410_disables_the_endpoint_and_holds_everything(
     assert run(store, again, endpoint, task("t3")).states == {"delivered": 2}
 
 
-def test_a_day_of_failures_disables_the_endpoint(
+def test_days_of_failures_disable_the_endpoint(
     store: Store, receiver: Receiver, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten failures in a row, the first longer ago than the limit, hold deliveries back instead of killing them."""
@@ -397,6 +398,7 @@ def test_a_day_of_failures_disables_the_endpoint(
     batch = as_one(handed_out(store))
     assert run(store, batch, endpoint, task()).disabled is None
     time.sleep(0.25)
+    over(store, "crm_conn")
     report = run(store, batch, endpoint, task(try_number=2))
     assert "failed attempts in a row" in (report.disabled or "")
     assert report.states == {"held": 12}
@@ -534,8 +536,8 @@ def test_of_two_routes_behind_one_sensor_each_keeps_its_own_order(
     report = run(store, batch_of("crm", "run2"), endpoint, task("crm2"))
     assert (report.states, report.left, report.elsewhere) == ({"pending": 1}, 0, 1)
     assert run(store, batch_of("slack", "run2"), endpoint, task("slack2")).states == {"delivered": 1}
-    assert run(store, batch_of("crm", "run1"), endpoint, task("crm", try_number=2)).states == {"delivered": 1}
-    assert run(store, batch_of("crm", "run3"), endpoint, task("crm3")).states == {"delivered": 1}
+    # The contact is free again: its next event goes along.
+    assert run(store, batch_of("crm", "run1"), endpoint, task("crm", try_number=2)).states == {"delivered": 2}
     of_crm = [
         json.loads(body)["id"]
         for headers, body in receiver.requests
@@ -690,3 +692,172 @@ def test_a_try_that_is_broken_off_keeps_what_was_delivered(
     receiver.script = lambda _: (200, {})
     assert run(store, batch, endpoint, task(try_number=2)).states == {"delivered": 40}
     assert len(receiver.requests) <= 42, "only what was in flight is sent twice"
+
+
+# -- an endpoint at fault rests ------------------------------------------------------------------------------
+
+
+def counts(store: Store) -> dict[str, int]:
+    return deliveries_redeliver.count(store, RedeliveryFilter())
+
+
+@pytest.mark.parametrize("status", [500, 503, 302, 401, 403])
+def test_an_endpoints_fault_kills_no_delivery(
+    store: Store, receiver: Receiver, endpoint: Endpoint, status: int
+) -> None:
+    """Through an outage of any length nothing is dead, few requests ask, and then everything goes out in order."""
+    contacts = [f"c{n % 40}" for n in range(80)]
+    arrive(store, *contacts)
+    receiver.script = lambda _: (status, {})
+    before = 0
+    for number in range(12):
+        for place, batch in enumerate(handed_out(store, f"run{number}")):
+            last = number % 3 == 2
+            report = run(
+                store, batch, endpoint, task(f"t{number}.{place}", last_try=last, delays=(0.01,) * 8)
+            )
+            assert report.attempts["dead"] == 0 and report.disabled is None
+        before = len(receiver.requests) if number == 0 else before
+        over(store, "crm_conn")
+        with store.write() as connection:  # a task that never came back
+            connection.execute(deliveries_table.update().values(plan_until=0, due_at=None))
+    assert counts(store).keys() <= {"failed", "pending"}
+    assert len(receiver.requests) - before <= 11 * 3, "each time a few ask"
+    state = endpoints.status(store, "crm_conn")
+    assert state.disabled_at is None and state.resting_since is not None and str(status) in state.rest_reason
+    receiver.script, receiver.requests = lambda _: (200, {}), []
+    for number in range(4):
+        for place, batch in enumerate(handed_out(store, f"after{number}")):
+            run(store, batch, endpoint, task(f"u{number}.{place}"))
+    assert counts(store) == {"delivered": 80}
+    order: dict[str, list[int]] = {}
+    for _, body in receiver.requests:
+        event = json.loads(body)
+        order.setdefault(event["contact"]["external_id"], []).append(int(event["id"].removeprefix("evt_")))
+    assert all(ids == sorted(ids) for ids in order.values()), "in order for each contact"
+    assert endpoints.status(store, "crm_conn").resting_since is None
+
+
+def test_while_an_endpoint_rests_nobody_is_rung_for_it(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Neither what waits nor what comes new makes a run, before somebody may ask; other routes go on."""
+    arrive(store, "a")
+    receiver.script = lambda _: (401, {})
+    run(store, handed_out(store)[0], endpoint, task(keep=0))
+    arrive(store, "b", first=2)
+    seen = glance(store)
+    assert seen.resting == {"crm"} and seen.routes == frozenset()
+    assert Doorbell(READING, own_filter=True).look(store, seen).free == frozenset()
+    assert (
+        Doorbell(replace(READING, consumer="slack", routes=("slack",)), own_filter=True)
+        .look(store, seen)
+        .free
+    )
+    over(store, "crm_conn")
+    seen = glance(store)
+    assert seen.resting == frozenset() and seen.routes == {"crm"}
+
+
+def test_one_task_asks_a_resting_endpoint_and_the_others_send_nothing(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """However many tasks begin at once when a rest is over."""
+    arrive(store, *(f"c{n}" for n in range(6)))
+    receiver.script = lambda _: (403, {})
+    batches = handed_out(store)
+    run(store, as_one(batches), endpoint, task("first", keep=0))
+    over(store, "crm_conn")
+    first, status = rests.leave(store, "crm_conn")
+    assert first is rests.Leave.ONE and status.rests == 1
+    assert rests.leave(store, "crm_conn")[0] is rests.Leave.NOT
+    receiver.requests.clear()
+    report = run(store, as_one(batches), endpoint, task("second"))
+    assert receiver.requests == [] and report.left == 0
+
+
+def test_each_rest_is_longer_until_the_endpoint_answers(store: Store) -> None:
+    """15 seconds at first, half an hour at last; told to wait, as long as told."""
+    lengths = []
+    for _ in range(10):
+        rest = rests.rest(store, "crm_conn", "HTTP 500")
+        lengths.append(round((rest.until - store.now()).total_seconds()))
+        over(store, "crm_conn")
+    assert lengths == [*pauses.PAUSES, 1800, 1800]
+    assert rests.recover(store, "crm_conn") and not rests.recover(store, "crm_conn")
+    asked = rests.rest(store, "crm_conn", "HTTP 429", 7.0)
+    assert asked.began and round((asked.until - asked.since).total_seconds()) == 7
+    again = rests.rest(store, "crm_conn", "HTTP 500")
+    assert not again.began and abs(again.until - asked.until) < timedelta(milliseconds=2), (
+        "another task noticed the same"
+    )
+
+
+def test_a_contact_that_fails_by_itself_keeps_no_endpoint_at_rest(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Asked with the bad contact's event an endpoint says nothing good; the next asking is with somebody else's."""
+    arrive(store, "bad", "bad2", "bad3", "bad4", "good")
+    receiver.script = lambda body: (500 if "bad" in body["contact"]["external_id"] else 200, {})
+    rests.rest(store, "crm_conn", "HTTP 500")
+    rests.lead_to(store, "crm", "crm_conn")
+    for number in range(3):
+        over(store, "crm_conn")
+        for place, batch in enumerate(handed_out(store, f"run{number}")):
+            run(store, batch, endpoint, task(f"t{number}.{place}", keep=0, delays=(600.0,) * 8))
+        later(store)
+    assert counts(store)["delivered"] == 1
+    assert endpoints.status(store, "crm_conn").resting_since is None
+
+
+@pytest.mark.parametrize(("keep", "waiting"), [(3, 3), (0, 0)])
+def test_the_runs_that_wait_for_retries_are_few_however_many_contacts_fail(
+    store: Store, receiver: Receiver, endpoint: Endpoint, keep: int, waiting: int
+) -> None:
+    """What fails in more runs waits for its time in nobody's hands, is rung for then, and has all its tries."""
+    delays = (600.0, 600.0)
+    receiver.script = lambda body: (200 if body["contact"]["external_id"] == "good" else 500, {})
+    kept = 0
+    for number in range(8):
+        arrive(store, f"bad{number}", "good", first=10 * number + 1)
+        for place, batch in enumerate(handed_out(store, f"run{number}")):
+            report = run(store, batch, endpoint, task(f"t{number}.{place}", keep=keep, delays=delays))
+            kept += report.left
+            assert report.left + report.parked == report.states.get("failed", 0)
+    assert kept == waiting
+    assert counts(store) == {"delivered": 8, "failed": 8}
+    assert glance(store).routes == frozenset(), "not before their time"
+    later(store)
+    assert glance(store).routes == {"crm"}
+    for number in range(8, 11):
+        for place, batch in enumerate(handed_out(store, f"run{number}")):
+            run(store, batch, endpoint, task(f"t{number}.{place}", keep=keep, delays=delays))
+        later(store)
+    rows = deliveries_redeliver.list_deliveries(store, RedeliveryFilter(states=[DeliveryState.DEAD]))
+    assert {row.tries for row in rows} <= {3}, "as many tries as the task would have had"
+    assert len(rows) == 8 - waiting
+
+
+def test_a_task_goes_on_with_what_its_contacts_have_next(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """An event that was recorded while its contact's earlier one was in retry goes out with it."""
+    arrive(store, "a")
+    receiver.script = lambda _: (500, {})
+    (batch,) = handed_out(store)
+    run(store, batch, endpoint, task())
+    arrive(store, "a", "b", first=2)
+    assert [each.event_ids for each in handed_out(store, "run2")] == [["evt_3"]]
+    receiver.script, receiver.requests = lambda _: (200, {}), []
+    report = run(store, batch, endpoint, task(try_number=2))
+    assert receiver.seen() == ["evt_1", "evt_2"]
+    assert report.states == {"delivered": 2}
+
+
+def test_an_endpoint_that_is_back_is_served_slowly_at_first() -> None:
+    """Five requests a second, doubled every ten seconds, and no limit after a minute and a half."""
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    rates = [pauses.warming_rate(now, now + timedelta(seconds=n)) for n in (0, 10, 20, 89, 90)]
+    assert rates[:3] == [5.0, 10.0, 20.0]
+    assert (rates[3] or 0) > 2000 and rates[4] is None
+    assert pauses.warming_rate(None, now) is None

@@ -1,0 +1,200 @@
+"""Endpoints at rest: an endpoint's own fault makes all its deliveries wait, and uses up none of them.
+
+Nothing goes to it until the rest is over. Then one task asks with one request: when that fails the next rest is
+longer, and when it is answered everything goes out, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.rests import pause
+from airflow_outreach_provider.store.deliveries.attempts import is_open, listed
+from airflow_outreach_provider.store.deliveries.endpoints import AWAKE, EndpointStatus, ensure
+from airflow_outreach_provider.store.deliveries.tables import deliveries, endpoints, route_endpoints
+from airflow_outreach_provider.store.engine import Store
+
+# Longer than a request takes; whoever asks and dies is followed by another.
+_ASKING = timedelta(minutes=2)
+
+
+class Leave(Enum):
+    """Whether a task may send to an endpoint now."""
+
+    FREELY = auto()
+    ONE = auto()
+    """The rest is over: one request, to see whether it answers; nobody else asks meanwhile."""
+    NOT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """:ivar began: it is a new one; False where it was only made longer."""
+
+    since: datetime
+    until: datetime
+    reason: str
+    began: bool
+
+
+def rest(store: Store, conn_id: str, reason: str, asked_for: float | None = None) -> Rest:
+    """Let an endpoint rest, or rest on, longer each time.
+
+    :param asked_for: seconds, where it says itself how long.
+    """
+
+    def work(connection: sa.Connection) -> Rest:
+        ensure(connection, conn_id)
+        now = store.now(connection)
+        mine = endpoints.c.conn_id == conn_id
+        row = connection.execute(sa.select(endpoints).where(mine).with_for_update()).one()
+        since, resting = row.resting_since or now, row.resting_since is not None
+        # Several tasks notice the same outage: only the one that asked makes it longer.
+        asked = not resting or row.asked_until is not None or row.rest_until <= now
+        rests = row.rests + 1 if asked else row.rests
+        length = pause(rests) if asked_for is None else timedelta(seconds=asked_for)
+        until = now + length if asked else row.rest_until
+        connection.execute(
+            endpoints.update()
+            .where(mine)
+            .values(
+                resting_since=since, rest_until=until, rest_reason=reason[:500], rests=rests, asked_until=None
+            )
+        )
+        return Rest(since, until, reason, not resting)
+
+    return store.retrying(work)
+
+
+def leave(store: Store, conn_id: str) -> tuple[Leave, EndpointStatus]:
+    """Ask to send to an endpoint; what is known of it."""
+
+    def work(connection: sa.Connection) -> tuple[Leave, EndpointStatus]:
+        mine = endpoints.c.conn_id == conn_id
+        row = connection.execute(sa.select(endpoints).where(mine)).first()
+        if row is None:
+            return Leave.FREELY, EndpointStatus(conn_id)
+        status = EndpointStatus(*row)
+        if status.resting_since is None:
+            return Leave.FREELY, status
+        now = store.now(connection)
+        over = sa.and_(
+            endpoints.c.resting_since.is_not(None),
+            endpoints.c.rest_until <= now,
+            sa.or_(endpoints.c.asked_until.is_(None), endpoints.c.asked_until <= now),
+        )
+        mine_to_ask = connection.execute(
+            endpoints.update().where(mine, over).values(asked_until=now + _ASKING)
+        ).rowcount
+        return (Leave.ONE if mine_to_ask else Leave.NOT), status
+
+    return store.retrying(work)
+
+
+def recover(store: Store, conn_id: str) -> bool:
+    """It answers: end its rest, and let go at once what waited for it; whether it was resting.
+
+    What tasks keep for their own retry, and are not at now, goes too: nothing waits for hours for an endpoint that
+    is back.
+    """
+
+    def work(connection: sa.Connection) -> bool:
+        now = store.now(connection)
+        woken = connection.execute(
+            endpoints.update()
+            .where(endpoints.c.conn_id == conn_id, endpoints.c.resting_since.is_not(None))
+            .values(**AWAKE, recovered_at=now)
+        ).rowcount
+        if woken:
+            idle = sa.or_(deliveries.c.claim_until.is_(None), deliveries.c.claim_until < now)
+            connection.execute(
+                deliveries.update()
+                .where(deliveries.c.endpoint == conn_id, is_open(), idle)
+                .values(plan=None, plan_until=None, due_at=None, updated_at=now)
+            )
+        return woken > 0
+
+    return store.retrying(work)
+
+
+def failing_contacts(store: Store, conn_id: str, most: int) -> int:
+    """Of how many contacts deliveries have failed since the endpoint's last success; counted up to ``most``."""
+    since = sa.select(endpoints.c.failing_since).where(endpoints.c.conn_id == conn_id).scalar_subquery()
+    contacts = (
+        sa.select(deliveries.c.lane)
+        .where(
+            deliveries.c.endpoint == conn_id, deliveries.c.state == DeliveryState.FAILED,
+            deliveries.c.updated_at >= since,
+        )
+        .distinct()
+        .limit(most)
+    )  # fmt: skip
+    with store.read() as connection:
+        return len(connection.execute(contacts).all())
+
+
+def lead_to(store: Store, route: str, conn_id: str) -> None:
+    """Remember where a route's deliveries go."""
+    with store.read() as connection:
+        known = connection.execute(
+            sa.select(route_endpoints.c.endpoint).where(route_endpoints.c.route == route)
+        ).scalar()
+    if known == conn_id:
+        return
+
+    def work(connection: sa.Connection) -> None:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        insert = dialect.insert(route_endpoints).values(route=route, endpoint=conn_id)
+        connection.execute(insert.on_conflict_do_update(index_elements=["route"], set_={"endpoint": conn_id}))
+
+    store.retrying(work)
+
+
+def at_rest(now: datetime) -> sa.Select[tuple[str]]:
+    """Connection ids of endpoints that nobody may send to now, for an ``IN``."""
+    return sa.select(endpoints.c.conn_id).where(
+        endpoints.c.resting_since.is_not(None),
+        sa.or_(endpoints.c.rest_until > now, endpoints.c.asked_until > now),
+    )
+
+
+def kept_back(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a delivery's endpoint rests; one that no task has looked at yet goes where its route's last one went."""
+    routes = sa.select(route_endpoints.c.route).where(route_endpoints.c.endpoint.in_(at_rest(now)))
+    return sa.or_(
+        deliveries.c.endpoint.in_(at_rest(now)),
+        sa.and_(deliveries.c.endpoint == "", deliveries.c.route.in_(routes)),
+    )
+
+
+def resting_routes(connection: sa.Connection, now: datetime) -> frozenset[str]:
+    """Routes whose endpoint rests."""
+    query = sa.select(route_endpoints.c.route).where(route_endpoints.c.endpoint.in_(at_rest(now)))
+    return frozenset(connection.execute(query).scalars())
+
+
+def asks_first(connection: sa.Connection, routes: Sequence[str]) -> bool:
+    """Whether one of these routes leads to an endpoint that is to be asked before it gets more."""
+    resting = sa.select(endpoints.c.conn_id).where(endpoints.c.resting_since.is_not(None))
+    query = sa.select(route_endpoints.c.route).where(
+        route_endpoints.c.route.in_(list(routes)), route_endpoints.c.endpoint.in_(resting)
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def waiting(store: Store, conn_ids: Sequence[str]) -> dict[str, int]:
+    """How many open deliveries each of these endpoints has."""
+    query = (
+        sa.select(deliveries.c.endpoint, sa.func.count())
+        .where(deliveries.c.endpoint.in_(listed(store, "text", conn_ids)), is_open())
+        .group_by(deliveries.c.endpoint)
+    )
+    with store.read() as connection:
+        return {str(conn_id): int(count) for conn_id, count in connection.execute(query)}

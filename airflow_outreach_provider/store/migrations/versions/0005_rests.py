@@ -1,0 +1,32 @@
+"""A failed delivery may wait for its time in nobody's hands; an endpoint at fault rests; routes know where they lead.
+
+A revision is history: it says what was changed then, and does not follow the tables as they are now.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    op.add_column(
+        "deliveries",
+        sa.Column("due_at", sa.BigInteger(), nullable=True, comment="not before; NULL: at once"),
+    )
+    for column in (
+        sa.Column("resting_since", sa.BigInteger(), nullable=True),
+        sa.Column("rest_until", sa.BigInteger(), nullable=True, comment="then one request asks again"),
+        sa.Column("rest_reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("rests", sa.Integer(), server_default="0", nullable=False, comment="how often in a row"),
+        sa.Column("asked_until", sa.BigInteger(), nullable=True, comment="somebody is asking now"),
+        sa.Column("recovered_at", sa.BigInteger(), nullable=True),
+    ):
+        op.add_column("endpoints", column)
+    op.create_table(
+        "route_endpoints",
+        sa.Column("route", sa.Text(), nullable=False),
+        sa.Column("endpoint", sa.Text(), nullable=False, comment="where its deliveries went last"),
+        sa.PrimaryKeyConstraint("route", name=op.f("pk_route_endpoints")),
+    )

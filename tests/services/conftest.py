@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from stores import opened
 
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
@@ -25,7 +26,6 @@ from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.runs import Owner
-from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.store.tables import metadata
 
 _RULES = {"campaign", "mapping", "payload_format", "default_region", "require_consent", "line_types", "quiet_hours", "resubmit",
@@ -112,10 +112,8 @@ class Api:
 @pytest.fixture(scope="session")
 def _postgres_store(shared_postgres: str) -> Iterator[Store]:
     """One migrated schema for all batches: making one takes longer than most of them."""
-    store = Store(shared_postgres)
-    upgrade(store)
-    yield store
-    store.close()
+    with opened(shared_postgres) as store:
+        yield store
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -133,12 +131,9 @@ def api(request: pytest.FixtureRequest, sim: RunningSimulator) -> Iterator[Api]:
 
 
 @pytest.fixture
-def sqlite_api(sim: RunningSimulator, sqlite_url: str) -> Iterator[Api]:
+def sqlite_api(sim: RunningSimulator, sqlite_store: Store) -> Api:
     """The same on SQLite alone: for what the database has no part in."""
-    store = Store(sqlite_url)
-    upgrade(store)
-    yield Api(sim, store)
-    store.close()
+    return Api(sim, sqlite_store)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,16 +21,11 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
-from airflow_outreach_provider.store.migrate import upgrade
 
 
 @pytest.fixture
-def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
-    store = Store(sqlite_url)
-    upgrade(store)
-    yield store
-    store.close()
+def store(tasks_store: Store) -> Store:
+    return tasks_store
 
 
 def run(command: Any, *argv: str) -> None:

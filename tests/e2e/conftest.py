@@ -177,6 +177,28 @@ def _wait_for_the_flows(world: World) -> None:
     wait_until(settled, 90, "eight events are delivered, one is dead, one is to be tried again")
 
 
+@pytest.fixture
+def as_it_was(world: World) -> Iterator[None]:
+    """What a test does to the world is undone, so that the others find it as it was."""
+    with world.store.read() as connection:
+        states = list(connection.exec_driver_sql("SELECT id, state, tries FROM deliveries"))
+    yield
+    for row, state, tries in states:
+        world.write(
+            "UPDATE deliveries SET state = :state, tries = :tries WHERE id = :id",
+            id=row,
+            state=state,
+            tries=tries,
+        )
+    # SQLite gives their ids to the next ones: their history must not be theirs.
+    world.write("DELETE FROM attempts WHERE lead_id IN (SELECT id FROM leads WHERE campaign = 'clicks')")
+    world.write("DELETE FROM leads WHERE campaign = 'clicks'")
+    world.write("DELETE FROM suppressions")
+    world.write("DELETE FROM endpoints WHERE conn_id LIKE 'another%'")
+    world.write("UPDATE endpoints SET disabled_at = NULL, disabled_reason = '', disabled_by = ''")
+    world.write("UPDATE sources SET disabled_at = NULL")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Debian's chromium, without a screen. One a module: while it runs, no other event loop can."""

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from stores import opened
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
@@ -25,7 +26,6 @@ from airflow_outreach_provider.store.deliveries.endpoints import Release
 from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
-from airflow_outreach_provider.store.migrate import upgrade
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -77,10 +77,8 @@ def pause(airflow: RunningAirflow, paused: bool) -> None:
 
 @pytest.fixture(scope="module")
 def store(airflow: RunningAirflow) -> Iterator[Store]:
-    store = Store(f"sqlite:///{airflow.home / 'outreach.db'}")
-    upgrade(store)
-    yield store
-    store.close()
+    with opened(f"sqlite:///{airflow.home / 'outreach.db'}") as store:
+        yield store
 
 
 def arrive(store: Store, wave: str, *contacts: str) -> list[str]:

@@ -16,18 +16,13 @@ from airflow_outreach_provider.simulator.process import running_simulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
-from airflow_outreach_provider.store.migrate import upgrade
 
 LOGIN = {"contacts_email": "me@example.com", "contacts_password": "a-password"}
 
 
 @pytest.fixture
-def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
-    store = Store(sqlite_url)
-    upgrade(store)
-    yield store
-    store.close()
+def store(tasks_store: Store) -> Store:
+    return tasks_store
 
 
 @pytest.fixture

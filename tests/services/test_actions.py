@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,18 +20,14 @@ from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
-from airflow_outreach_provider.store.migrate import upgrade
 
 JANE, JOHN = "+14165550101", "+14165550102"
 MAIL = "Jane.Doe@example.com"
 
 
 @pytest.fixture
-def store(store_url: str, clock: Any) -> Iterator[Store]:
-    store = Store(store_url, clock=clock)
-    upgrade(store)
-    yield store
-    store.close()
+def store(still_store: Store) -> Store:
+    return still_store
 
 
 def lead(store: Store, phone: str | None, state: str, at: datetime, **more: Any) -> int:

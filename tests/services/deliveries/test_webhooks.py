@@ -35,7 +35,6 @@ from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilte
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.ledger.runs import Owner
-from airflow_outreach_provider.store.migrate import upgrade
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 READING = Reading("crm_events", ("crm",))
@@ -71,11 +70,8 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def store(sqlite_url: str) -> Iterator[Store]:
-    store = Store(sqlite_url)
-    upgrade(store)
-    yield store
-    store.close()
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,19 +27,15 @@ from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekeeping
 from airflow_outreach_provider.store.ledger.runs import Owner
-from airflow_outreach_provider.store.migrate import upgrade
 
 LEASE = timedelta(minutes=5)
 ROUTE = "crm"
 
 
 @pytest.fixture
-def store(store_url: str, clock: Any) -> Iterator[Store]:
+def store(still_store: Store) -> Store:
     """A store whose time stands still until told otherwise."""
-    store = Store(store_url, clock=clock)
-    upgrade(store)
-    yield store
-    store.close()
+    return still_store
 
 
 def event(number: int, contact: str) -> ContactEvent:

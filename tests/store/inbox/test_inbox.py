@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,14 +30,6 @@ from airflow_outreach_provider.store.migrate import upgrade
 NOW = datetime(2026, 3, 25, 19, tzinfo=UTC)
 VARDA = SourceSettings("varda_main", "varda")
 SUPERSEND = SourceSettings("supersend_main", "supersend")
-
-
-@pytest.fixture
-def sqlite_store(sqlite_url: str) -> Iterator[Store]:
-    store = Store(sqlite_url)
-    upgrade(store)
-    yield store
-    store.close()
 
 
 def varda(number: int, event: str = "call.ended", source: SourceSettings = VARDA, **data: Any) -> Incoming:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +29,7 @@ from airflow_outreach_provider.core.leads import (
 )
 from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome
 from airflow_outreach_provider.core.phones import check_region
+from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.hooks.connection_fields import (
     read_base_url,
     read_extra,
@@ -308,9 +308,5 @@ def _error_of(answer: SubmitAnswer) -> Exception:
 
 
 def _touched(contact: Mapping[str, Any]) -> datetime:
-    moments = [datetime.min.replace(tzinfo=UTC)]
-    for name in ("updatedAt", "createdAt"):
-        with contextlib.suppress(TypeError, ValueError):
-            moment = datetime.fromisoformat(contact.get(name, ""))
-            moments.append(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    return max(moments)
+    moments = [read_time(contact.get(name)) for name in ("updatedAt", "createdAt")]
+    return max(filter(None, moments), default=datetime.min.replace(tzinfo=UTC))

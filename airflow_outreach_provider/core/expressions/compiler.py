@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from jinja2 import nodes
@@ -26,8 +25,9 @@ from airflow_outreach_provider.core.expressions.functions import (
     negative,
     type_of,
 )
-from airflow_outreach_provider.core.expressions.parser import Mistake, did_you_mean, parse
+from airflow_outreach_provider.core.expressions.parser import Mistake, parse
 from airflow_outreach_provider.core.expressions.scope import Field, Scope
+from airflow_outreach_provider.core.suggest import did_you_mean
 
 _MAX_NODES = 300
 _MAX_DEPTH = 40
@@ -101,10 +101,7 @@ class Compiler:
         if name in {"null", "nil", "NULL"}:
             return "did you mean none?"
         if self.scope.record and name not in known:
-            close = get_close_matches(name, known, 1, 0.6)
-            return (
-                f"did you mean {close[0]!r}?" if close else f"a column is written {self.scope.record}.{name}"
-            )
+            return did_you_mean(name, known, f"a column is written {self.scope.record}.{name}")
         for parent, field in known.items():
             if name in field.fields:
                 return f"did you mean {parent}.{name}?"

@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.expressions.compile import Value, compile_value
 from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.core.opt_outs import is_opt_out
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.hooks.settings import open_store
@@ -26,7 +27,6 @@ from airflow_outreach_provider.services.deliveries.suppress import suppress_cont
 from airflow_outreach_provider.services.rows.open import read_list
 from airflow_outreach_provider.services.submit.run import SubmitOptions, SubmitRun
 from airflow_outreach_provider.services.submit.tally import Tally
-from airflow_outreach_provider.store.ledger.runs import Owner
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -15,10 +15,10 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import kind_names
 from airflow_outreach_provider.core.expressions.compile import compile_where
 from airflow_outreach_provider.core.expressions.scope import EVENT
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
-from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.triggers.deliveries import DeliverableTrigger
 from airflow_outreach_provider.triggers.outreach import ContactEventTrigger
 

@@ -6,25 +6,25 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
-from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.masking import mask_phone
+from airflow_outreach_provider.core.masking import mask_email, mask_phone
 from airflow_outreach_provider.core.states import LeadState
-from airflow_outreach_provider.store import audit, suppressions
+from airflow_outreach_provider.store import audit, housekeeping
 from airflow_outreach_provider.store.deliveries import endpoints
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.deliveries.endpoints import Release
 from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import consumers, sources
-from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekeeping
 from airflow_outreach_provider.store.inbox.consumers import Consumer
 from airflow_outreach_provider.store.ledger import held as ledger_held
-from airflow_outreach_provider.store.ledger import housekeeping as ledger_housekeeping
 from airflow_outreach_provider.store.ledger.held import Target
 from airflow_outreach_provider.store.ledger.lists import LeadFilter, every_lead, lead_story
+
+T = TypeVar("T")
 
 _BY_HAND = "by hand"
 REDELIVERABLE = (DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.IGNORED)
@@ -147,13 +147,26 @@ def audited(store: Store, actor: str, action: str, subject: str, count: int, do:
 
     :param count: rows it is expected to change. :return: rows it changed.
     """
+    return _audited(store, actor, action, subject, count, do, lambda done: (done, "done"))
+
+
+def _audited(
+    store: Store,
+    actor: str,
+    action: str,
+    subject: str,
+    count: int,
+    do: Callable[[], T],
+    told: Callable[[T], tuple[int, str]],
+) -> T:
     written = audit.record(store, actor, action, subject=subject, count=count, note="begun")
     try:
         done = do()
     except Exception as error:
         audit.settle(store, written, count=0, note=f"failed: {type(error).__name__}")
         raise
-    audit.settle(store, written, count=done, note="done")
+    changed, note = told(done)
+    audit.settle(store, written, count=changed, note=note)
     return done
 
 
@@ -259,37 +272,24 @@ def forget(
         whose source still lists the person would text them as somebody new.
     :return: rows removed, by where.
     """
-    address = hash_email(email) if email else None
-    phones = sorted(
-        {*([phone] if phone else []), *(suppressions.phones_of(store, address) if address else [])}
+    whom = [*([mask_phone(phone)] if phone else []), *([mask_email(email)] if email else [])]
+    work = partial(
+        housekeeping.forget, store, phone=phone, email=email, suppressed_by=actor if suppress else None
     )
-    done = {"do-not-contact": 0}
-    if suppress:
-        done["do-not-contact"] = suppressions.suppress(store, phones, reason="forgotten", source=actor)
-    done["leads"] = ledger_housekeeping.forget_leads(store, phones, address)
-    events = [
-        event_id
-        for number in [*phones, None]
-        for event_id in inbox_housekeeping.events_of_contact(
-            store, phone=number, email=email if number is None else None
-        )
-    ]
-    done["deliveries"] = deliveries_redeliver.forget(store, sorted(set(events)))
-    done["events"] = sum(inbox_housekeeping.forget_contact(store, phone=number) for number in phones)
-    if email:
-        done["events"] += inbox_housekeeping.forget_contact(store, email=email)
-    return done
+    return _audited(store, actor, "forget", ", ".join(whom), 0, work, _by_where)
 
 
-def purge(store: Store, before: datetime) -> dict[str, int]:
+def purge(store: Store, before: datetime, *, actor: str) -> dict[str, int]:
     """Remove what is settled and older than a time; who was texted and the do-not-contact list stay known.
 
     :return: rows by where, and how many old events are kept because a consumer or a delivery needs them.
     """
-    done = ledger_housekeeping.purge_leads(store, before)
-    done["deliveries removed"] = deliveries_redeliver.purge(store, before)
-    done["events removed"] = inbox_housekeeping.purge_events(store, received_before=before)
-    done["old events kept, not read or not delivered"] = inbox_housekeeping.needed_events(
-        store, received_before=before
-    )
-    return done
+    before = min(before, store.now())  # or it would remove its own row
+    subject = f"settled before {before:%Y-%m-%d %H:%M} UTC"
+    done = _audited(store, actor, "purge", subject, 0, partial(housekeeping.purge, store, before), _by_where)
+    kept = housekeeping.needed_events(store, received_before=before)
+    return {**done, "old events kept, not read or not delivered": kept}
+
+
+def _by_where(done: dict[str, int]) -> tuple[int, str]:
+    return sum(done.values()), ", ".join(f"{count} {where}" for where, count in done.items())

@@ -11,6 +11,7 @@ from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store import audit, suppressions
 from airflow_outreach_provider.store.deliveries.lists import (
@@ -37,7 +38,6 @@ from airflow_outreach_provider.store.ledger.lists import (
     list_leads,
     phones_by_id,
 )
-from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.paging import Page
 from airflow_outreach_provider.web import redaction, schemas
 from airflow_outreach_provider.web.schemas import Listed

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
-from airflow_outreach_provider.store.ledger.runs import Owner, texted_since
+from airflow_outreach_provider.store.ledger.runs import texted_since
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

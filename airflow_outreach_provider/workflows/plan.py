@@ -73,12 +73,12 @@ def plan_workflow(
 
 def dry_run(workflow: Loaded[DagSettings], limit: int | None) -> SubmitRun:
     """A run of the workflow that sends nothing, set up as its task would be."""
+    from airflow_outreach_provider.core.owner import Owner
     from airflow_outreach_provider.hooks.outreach import OutreachHook
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.operators.lead_source import open_source
     from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
     from airflow_outreach_provider.services.submit.run import SubmitRun
-    from airflow_outreach_provider.store.ledger.runs import Owner
     from airflow_outreach_provider.workflows.build import build_dag
 
     dag = build_dag(workflow)

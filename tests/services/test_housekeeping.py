@@ -113,7 +113,7 @@ def test_purge_keeps_who_was_texted_and_what_waits(store: Store, clock: Any) -> 
         )
     clock.advance(days=40)
     lead(store, "+14165550114", "rejected", clock.time)
-    done = purge(store, clock.time - timedelta(days=30))
+    done = purge(store, clock.time - timedelta(days=30), actor="eve")
     assert done["leads removed"] == 2
     assert done["runs removed"] == done["events removed"] == done["deliveries removed"] == 1
     assert done["old events kept, not read or not delivered"] == 1, "evt_2 is on its way still"
@@ -125,7 +125,7 @@ def test_purge_keeps_who_was_texted_and_what_waits(store: Store, clock: Any) -> 
     assert rows[0] == ("+14165550110", "accepted", "", None, None)
     assert [row[1] for row in rows[1:]] == ["held", "planned", "rejected"]
     assert [row.phone for row in suppressions.entries(store).rows] == [JOHN]
-    assert purge(store, clock.time - timedelta(days=30))["leads reduced to their number"] == 0
+    assert purge(store, clock.time - timedelta(days=30), actor="eve")["leads reduced to their number"] == 0
 
 
 @pytest.mark.parametrize("state", ["pending", "failed", "held", "dead"])
@@ -138,14 +138,14 @@ def test_purge_leaves_the_event_of_a_delivery_that_may_still_be_sent(
     clock.advance(days=40)
     with store.write() as connection:
         connection.execute(deliveries.update().values(state=state, updated_at=clock.time))
-    purge(store, clock.time - timedelta(days=30))
+    purge(store, clock.time - timedelta(days=30), actor="eve")
     assert [each.id for each in inbox_lists.load(store, ["evt_1"])] == ["evt_1"]
     with store.write() as connection:
         connection.execute(deliveries.update().values(state="delivered"))
-    purge(store, clock.time - timedelta(days=30))
+    purge(store, clock.time - timedelta(days=30), actor="eve")
     assert inbox_lists.load(store, ["evt_1"]) == []
 
 
 def test_purge_of_an_empty_store_does_nothing(store: Store) -> None:
     """An empty store has nothing to remove."""
-    assert set(purge(store, datetime(2030, 1, 1, tzinfo=UTC)).values()) == {0}
+    assert set(purge(store, datetime(2030, 1, 1, tzinfo=UTC), actor="eve").values()) == {0}

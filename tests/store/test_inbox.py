@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming, read_event
 from airflow_outreach_provider.core.sources import SourceSettings
+from airflow_outreach_provider.store import housekeeping
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
@@ -304,7 +305,7 @@ def test_retention_and_forgetting(store: Store) -> None:
     assert inbox_housekeeping.forget_contact(store) == 0
     first, _ = consumers.read_new(store, "c")
     consumers.acknowledge(store, "c", seqs([first]))
-    assert inbox_housekeeping.purge_events(store, received_before=NOW + timedelta(seconds=3)) == 1, (
+    assert housekeeping.purge_events(store, received_before=NOW + timedelta(seconds=3)) == 1, (
         "2 is not acknowledged"
     )
     assert ids(consumers.read_new(store, "c")) == [2]
@@ -321,11 +322,11 @@ def test_what_a_consumer_has_not_read_is_not_purged(store: Store) -> None:
     consumers.acknowledge(store, "quick", seqs(consumers.read_new(store, "quick")))
     consumers.read_new(store, "paused", limit=1)
     later = NOW + timedelta(days=400)
-    assert inbox_housekeeping.purge_events(store, received_before=later) == 0
-    assert inbox_housekeeping.needed_events(store, received_before=later) == 2
+    assert housekeeping.purge_events(store, received_before=later) == 0
+    assert housekeeping.needed_events(store, received_before=later) == 2
     assert ids(consumers.read_new(store, "paused")) == [1, 2]
     consumers.forget_consumer(store, "paused")
-    assert inbox_housekeeping.purge_events(store, received_before=later) == 2
+    assert housekeeping.purge_events(store, received_before=later) == 2
 
 
 def test_two_readers_of_one_consumer_lose_nothing(store: Store) -> None:

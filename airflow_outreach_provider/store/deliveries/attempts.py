@@ -12,10 +12,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.bulk import rows_param, rowset, values_param, valueset
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.schema import to_ms
 
 

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.deliveries.attempts import Delivery, is_open, listed, of_batch
 from airflow_outreach_provider.store.deliveries.plans import take_turns
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.runs import Owner
 
 # What a task takes along besides its own batch, so that a long row of them is worked off over several runs.
 MOST_TAKEN_ALONG = 1000

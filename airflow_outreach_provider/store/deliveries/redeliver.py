@@ -164,10 +164,7 @@ def _delete(store: Store, conditions: Sequence[sa.ColumnElement[bool]]) -> int:
         connection.execute(deliveries.delete().where(deliveries.c.id.in_(ids)))
         return len(ids)
 
-    total = 0
-    while deleted := store.retrying(work):
-        total += deleted
-    return total
+    return store.in_groups(work)
 
 
 def _row(values: sa.Row[tuple[object, ...]] | Sequence[object]) -> DeliveryRow:

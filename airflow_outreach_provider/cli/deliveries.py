@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg
@@ -10,7 +11,7 @@ from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg
 from airflow_outreach_provider.cli.common import actor, positive_int, print_rows, since, with_advice
 
 if TYPE_CHECKING:
-    from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+    from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
     from airflow_outreach_provider.store.engine import Store
 
 _STATES = ("pending", "failed", "delivered", "dead", "held", "ignored", "handed")
@@ -21,9 +22,9 @@ def deliveries_list(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+        from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 
-        rows = deliveries_redeliver.list_deliveries(open_store(), _filter(args, args.state), limit=args.limit)
+        found = deliveries_lists.every_delivery(open_store(), _filter(args, args.state))
         shown = [
             {
                 "id": row.id,
@@ -36,7 +37,7 @@ def deliveries_list(args: Namespace) -> None:
                 "status": row.last_status or "",
                 "error": row.last_error,
             }
-            for row in rows
+            for row in islice(found, args.limit)
         ]
         print_rows(shown, args.output)
 
@@ -48,9 +49,9 @@ def deliveries_attempts(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+        from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 
-        attempts = deliveries_redeliver.attempts_of(open_store(), args.delivery)
+        attempts = deliveries_lists.attempts_of(open_store(), args.delivery)
         shown = [
             {
                 "at": each.at.isoformat(timespec="seconds"),
@@ -98,13 +99,13 @@ def deliveries_endpoints(args: Namespace) -> None:
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
         from airflow_outreach_provider.store.deliveries import endpoints
-        from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
-        from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+        from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
+        from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 
         store = open_store()
         shown = []
         for each in endpoints.statuses(store):
-            counts = deliveries_redeliver.count(store, RedeliveryFilter(endpoint=each.conn_id))
+            counts = deliveries_lists.count(store, DeliveryFilter(endpoint=each.conn_id))
             shown.append(
                 {
                     "endpoint": each.conn_id,
@@ -191,11 +192,11 @@ def deliveries_test(args: Namespace) -> None:
     with_advice(run)
 
 
-def _filter(args: Namespace, states: list[str] | None) -> RedeliveryFilter:
+def _filter(args: Namespace, states: list[str] | None) -> DeliveryFilter:
     from airflow_outreach_provider.core.deliveries import DeliveryState
-    from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+    from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 
-    return RedeliveryFilter(
+    return DeliveryFilter(
         ids=getattr(args, "id", None) or (),
         event_ids=args.event or (),
         route=args.route,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg
 
@@ -14,6 +16,9 @@ from airflow_outreach_provider.cli.common import (
     since,
     with_advice,
 )
+
+if TYPE_CHECKING:
+    from airflow_outreach_provider.store.inbox.lists import EventFilter
 
 
 def receive(args: Namespace) -> None:
@@ -106,20 +111,18 @@ def events_list(args: Namespace) -> None:
         from airflow_outreach_provider.hooks.settings import open_store
         from airflow_outreach_provider.store.inbox import lists as inbox_lists
 
-        found = inbox_lists.latest_events(
-            open_store(), source=args.source, kinds=args.kind, since=since(args.since), limit=args.limit
-        )
+        found = inbox_lists.every_event(open_store(), _filter(args))
         rows = [
             {
-                "id": event.id,
+                "id": event.event_id,
                 "received_at": event.received_at.isoformat(timespec="seconds"),
                 "source": event.source,
                 "type": event.type,
-                "kind": event.kind.value,
-                "phone": mask_phone(event.contact.phone),
-                "email": mask_email(event.contact.email),
+                "kind": event.kind,
+                "phone": mask_phone(event.phone),
+                "email": mask_email(event.email),
             }
-            for event in found
+            for event in islice(found, args.limit)
         ]
         print_rows(rows, args.output)
 
@@ -133,14 +136,12 @@ def events_replay(args: Namespace) -> None:
         from airflow_outreach_provider.hooks.settings import open_store
         from airflow_outreach_provider.services import actions
 
-        chosen = actions.Events(
-            source=args.source, kinds=args.kind, since=since(args.since), event_ids=args.id
-        )
-        count = chosen.count(open_store(), args.consumer)
+        wanted = _filter(args)
+        count = actions.replayable(open_store(), args.consumer, wanted)
         if not args.yes:
             print(f"{count} events would be read again by {args.consumer}; add --yes to do it")
             return
-        count = chosen.replay(open_store(), args.consumer, actor=actor(), expected=count)
+        count = actions.replay(open_store(), args.consumer, wanted, actor=actor(), expected=count)
         print(f"{count} events will be read again by {args.consumer}")
 
     with_advice(run)
@@ -196,6 +197,14 @@ def events_reparse(_args: Namespace) -> None:
         print(f"{read_unrecognised_again(open_store(), find_source)} events are recognised now")
 
     with_advice(run)
+
+
+def _filter(args: Namespace) -> EventFilter:
+    from airflow_outreach_provider.store.inbox.lists import EventFilter
+
+    return EventFilter(
+        source=args.source, kinds=args.kind, since=since(args.since), event_ids=getattr(args, "id", None)
+    )
 
 
 _SOURCE = Arg(flags=("--source",), help="Only events of this source (a connection id)")

@@ -6,6 +6,7 @@ import asyncio
 from argparse import Namespace
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,16 +33,16 @@ def leads_list(args: Namespace) -> None:
     """List leads, the latest first, numbers masked."""
     from airflow_outreach_provider.core.masking import mask_phone
     from airflow_outreach_provider.hooks.settings import open_store
-    from airflow_outreach_provider.store.ledger.lists import list_leads
+    from airflow_outreach_provider.store.ledger.lists import every_lead
 
-    page = list_leads(open_store(), _filter(args), limit=args.limit)
+    found = every_lead(open_store(), _filter(args))
     print_rows(
         [
             {
                 "id": lead.id, "campaign": lead.campaign, "phone": mask_phone(lead.phone), "state": lead.state,
                 "reason": lead.reason, "line": lead.line, "tries": lead.tries, "detail": lead.detail,
             }
-            for lead in page.rows
+            for lead in islice(found, args.limit)
         ],
         args.output,
     )  # fmt: skip
@@ -120,14 +121,14 @@ def suppressions_list(args: Namespace) -> None:
     from airflow_outreach_provider.store import suppressions
 
     phone = parse_number(args.phone, args.region) if args.phone else None
-    page = suppressions.entries(open_store(), phone=phone, campaign=args.campaign, limit=args.limit)
+    found = suppressions.every_entry(open_store(), phone=phone, campaign=args.campaign)
     print_rows(
         [
             {
                 "phone": suppressions.shown(row.phone), "campaign": row.campaign or "all", "reason": row.reason,
                 "source": row.source, "added_at": row.added_at.isoformat(timespec="seconds"),
             }
-            for row in page.rows
+            for row in islice(found, args.limit)
         ],
         args.output,
     )  # fmt: skip

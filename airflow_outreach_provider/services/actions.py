@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.errors import ConfigurationError
@@ -14,12 +14,14 @@ from airflow_outreach_provider.core.masking import mask_email, mask_phone
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import audit, housekeeping
 from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.deliveries.endpoints import Release
-from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import consumers, sources
 from airflow_outreach_provider.store.inbox.consumers import Consumer
+from airflow_outreach_provider.store.inbox.lists import EventFilter
 from airflow_outreach_provider.store.ledger import held as ledger_held
 from airflow_outreach_provider.store.ledger.held import Target
 from airflow_outreach_provider.store.ledger.lists import LeadFilter, every_lead, lead_story
@@ -30,36 +32,23 @@ _BY_HAND = "by hand"
 REDELIVERABLE = (DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.IGNORED)
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
-    """Which events to replay. :ivar since: received at or after; :ivar until: received before."""
+def replayable(store: Store, consumer: str, wanted: EventFilter) -> int:
+    """How many events a replay for this consumer would bring."""
+    return consumers.replay(store, consumer, **_fields(wanted), dry_run=True)
 
-    source: str | None = None
-    kinds: Collection[str] | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    event_ids: Collection[str] | None = None
 
-    def count(self, store: Store, consumer: str) -> int:
-        """How many a replay for this consumer would bring."""
-        return self._replay(store, consumer, dry_run=True)
+def replay(store: Store, consumer: str, wanted: EventFilter, *, actor: str, expected: int) -> int:
+    """Let the consumer read events again; how many. :param expected: what :func:`replayable` said."""
+    kinds = ", ".join(sorted(wanted.kinds)) if wanted.kinds else None
+    which = said(source=wanted.source, kind=kinds, since=wanted.since, until=wanted.until)
+    if wanted.event_ids is not None:
+        which = _some(sorted(wanted.event_ids))
+    work = partial(consumers.replay, store, consumer, **_fields(wanted))
+    return audited(store, actor, "replay", f"{consumer}: {which}", expected, work)
 
-    def replay(self, store: Store, consumer: str, *, actor: str, expected: int) -> int:
-        """Let the consumer read them again; how many. :param expected: what :meth:`count` said."""
-        subject = f"{consumer}: {self}"
-        return audited(store, actor, "replay", subject, expected, lambda: self._replay(store, consumer))
 
-    def _replay(self, store: Store, consumer: str, *, dry_run: bool = False) -> int:
-        return consumers.replay(
-            store, consumer, since=self.since, until=self.until, source=self.source, kinds=self.kinds,
-            event_ids=self.event_ids, dry_run=dry_run,
-        )  # fmt: skip
-
-    def __str__(self) -> str:
-        if self.event_ids is not None:
-            return _some(sorted(self.event_ids))
-        kinds = ", ".join(sorted(self.kinds)) if self.kinds else None
-        return said(source=self.source, kind=kinds, since=self.since, until=self.until)
+def _fields(wanted: EventFilter) -> dict[str, Any]:
+    return {each.name: getattr(wanted, each.name) for each in fields(wanted)}
 
 
 def consumer(store: Store, name: str) -> Consumer:
@@ -84,13 +73,13 @@ def remove_consumer(store: Store, known: Consumer, *, actor: str) -> None:
     )  # fmt: skip
 
 
-def redeliverable(store: Store, wanted: RedeliveryFilter) -> dict[str, int]:
+def redeliverable(store: Store, wanted: DeliveryFilter) -> dict[str, int]:
     """How many deliveries a redelivery would make pending again, by the state they are in now."""
-    counts = deliveries_redeliver.count(store, wanted)
+    counts = deliveries_lists.count(store, wanted)
     return {state.value: counts[state.value] for state in REDELIVERABLE if counts.get(state.value)}
 
 
-def redeliver(store: Store, wanted: RedeliveryFilter, *, actor: str, expected: int) -> int:
+def redeliver(store: Store, wanted: DeliveryFilter, *, actor: str, expected: int) -> int:
     """Make deliveries pending again, with all their tries; how many.
 
     :param expected: how many :func:`redeliverable` counted.
@@ -115,9 +104,7 @@ def enable_endpoint(store: Store, conn_id: str, release: Release, *, actor: str)
 
 def held(store: Store, conn_id: str) -> int:
     """Deliveries that wait for an endpoint to be enabled."""
-    counts = deliveries_redeliver.count(
-        store, RedeliveryFilter(endpoint=conn_id, states=[DeliveryState.HELD])
-    )
+    counts = deliveries_lists.count(store, DeliveryFilter(endpoint=conn_id, states=[DeliveryState.HELD]))
     return counts.get(DeliveryState.HELD.value, 0)
 
 

@@ -87,7 +87,7 @@ def event_filter(
     until: Moment = None,
 ) -> EventFilter:
     """Events by source, kind and time of reception."""
-    return EventFilter(source=source, kind=kind, since=since, until=until)
+    return EventFilter(source=source, kinds=(kind.value,) if kind else None, since=since, until=until)
 
 
 def delivery_filter(
@@ -100,11 +100,11 @@ def delivery_filter(
 ) -> DeliveryFilter:
     """Deliveries by state, route, endpoint, kind, event and time of recording."""
     return DeliveryFilter(
-        state=state,
+        states=(state,) if state else (),
         route=route,
         endpoint=endpoint,
-        kind=kind.value if kind else None,
-        event_id=event,
+        kinds=(kind.value,) if kind else (),
+        event_ids=(event,) if event else (),
         since=since,
     )
 

@@ -15,17 +15,15 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store import audit, suppressions
 from airflow_outreach_provider.store.deliveries.lists import (
+    AttemptRow,
     DeliveryFilter,
+    DeliveryRow,
+    attempts_of,
+    attempts_of_task,
     find_delivery,
     last_attempts,
     list_deliveries,
     made_by_dags,
-)
-from airflow_outreach_provider.store.deliveries.redeliver import (
-    AttemptRow,
-    DeliveryRow,
-    attempts_of,
-    attempts_of_task,
 )
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
@@ -194,7 +192,7 @@ def event(store: Store, event_id: str, *, reveal: bool = False) -> EventDetail:
         headers=redaction.headers(json.loads(stored.headers or "[]"), reveal=reveal),
         body=redaction.raw(stored.body) if reveal else redaction.masked(stored.body),
         body_bytes=len(stored.body),
-        deliveries=deliveries(store, DeliveryFilter(event_id=event_id), None).rows,
+        deliveries=deliveries(store, DeliveryFilter(event_ids=(event_id,)), None).rows,
         revealed=reveal,
     )
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text
 from airflow_outreach_provider.store.audit import AuditRow
-from airflow_outreach_provider.store.deliveries.redeliver import AttemptRow, DeliveryRow
+from airflow_outreach_provider.store.deliveries.lists import AttemptRow, DeliveryRow
 from airflow_outreach_provider.store.inbox.lists import EventRow
 from airflow_outreach_provider.store.ledger.lists import LeadAttempt, LeadRow
 from airflow_outreach_provider.store.ledger.run_lists import RunRow, RunTask

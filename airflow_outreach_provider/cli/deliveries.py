@@ -181,9 +181,12 @@ def deliveries_test(args: Namespace) -> None:
 
     def run() -> None:
         from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
+        from airflow_outreach_provider.hooks.settings import open_store
+        from airflow_outreach_provider.services import actions
 
         hook = OutreachEndpointHook(args.endpoint)
         hook.endpoint()  # one that cannot be used is a mistake like any other, not an answer
+        actions.note(open_store(), "test endpoint", args.endpoint, actor=actor())
         ok, message = hook.test_connection()
         print(message)
         if not ok:

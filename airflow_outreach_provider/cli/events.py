@@ -192,9 +192,10 @@ def events_reparse(_args: Namespace) -> None:
     def run() -> None:
         from airflow_outreach_provider.hooks.settings import open_store
         from airflow_outreach_provider.hooks.sources import find_source
-        from airflow_outreach_provider.services.events.ingest import read_unrecognised_again
+        from airflow_outreach_provider.services import actions
 
-        print(f"{read_unrecognised_again(open_store(), find_source)} events are recognised now")
+        count = actions.reparse(open_store(), find_source, actor=actor())
+        print(f"{count} events are recognised now")
 
     with_advice(run)
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_email, mask_phone
+from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.core.states import LeadState
-from airflow_outreach_provider.store import audit, housekeeping
+from airflow_outreach_provider.services.events.ingest import read_unrecognised_again
+from airflow_outreach_provider.services.submit.reconcile import ContactSearch, Reconciled
+from airflow_outreach_provider.services.submit.reconcile import reconcile as look_up_held
+from airflow_outreach_provider.store import audit, housekeeping, suppressions
 from airflow_outreach_provider.store.deliveries import endpoints
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
@@ -32,6 +38,40 @@ _BY_HAND = "by hand"
 REDELIVERABLE = (DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.IGNORED)
 
 
+def note(store: Store, action: str, subject: str, *, actor: str) -> None:
+    """Write down what somebody looks at or tries, before they do: ``reveal lead``, ``test endpoint``."""
+    audit.record(store, actor, action, subject=subject)
+
+
+def note_export(store: Store, action: str, subject: str, *, actor: str) -> Callable[[int], None]:
+    """Write down an export before it begins. :return: what is to be told how many rows were given out."""
+    written = audit.record(store, actor, action, subject=subject, count=0, note="begun")
+    return lambda count: audit.settle(store, written, count=count, note="done")
+
+
+def suppress(
+    store: Store, phones: Iterable[str], *, actor: str, reason: str = "manual", campaign: str = ""
+) -> int:
+    """Put numbers on the do-not-contact list of a campaign or of all, an audit row a thousand; how many were new.
+
+    :param phones: E.164, or ``suppressions.EMAIL`` and the hash of an address.
+    :raises ConfigurationError: one is neither; nothing after the thousand before it was written.
+    """
+    return suppressions.add(store, phones, actor=actor, reason=reason, campaign=campaign)
+
+
+def unsuppress(store: Store, phones: Iterable[str], *, actor: str, campaign: str = "", note: str = "") -> int:
+    """Take entries off the list of this campaign (or, where empty, of all); how many were on it."""
+    return suppressions.remove(store, phones, actor=actor, campaign=campaign, note=note)
+
+
+def reparse(store: Store, sources: Callable[[str], SourceSettings | None], *, actor: str) -> int:
+    """Read stored unrecognised events again with the parsers of this version; how many are recognised now."""
+    return _counted(
+        store, actor, "reparse", "unrecognised events", 0, partial(read_unrecognised_again, store, sources)
+    )
+
+
 def replayable(store: Store, consumer: str, wanted: EventFilter) -> int:
     """How many events a replay for this consumer would bring."""
     return consumers.replay(store, consumer, **_fields(wanted), dry_run=True)
@@ -44,7 +84,7 @@ def replay(store: Store, consumer: str, wanted: EventFilter, *, actor: str, expe
     if wanted.event_ids is not None:
         which = _some(sorted(wanted.event_ids))
     work = partial(consumers.replay, store, consumer, **_fields(wanted))
-    return audited(store, actor, "replay", f"{consumer}: {which}", expected, work)
+    return _counted(store, actor, "replay", f"{consumer}: {which}", expected, work)
 
 
 def _fields(wanted: EventFilter) -> dict[str, Any]:
@@ -67,7 +107,7 @@ def consumer(store: Store, name: str) -> Consumer:
 def remove_consumer(store: Store, known: Consumer, *, actor: str) -> None:
     """Remove a consumer's progress; what waited for it can be purged then."""
     waiting = known.behind + known.pending
-    audited(
+    _counted(
         store, actor, "remove consumer", known.name, waiting,
         lambda: waiting if consumers.forget_consumer(store, known.name) else 0,
     )  # fmt: skip
@@ -88,7 +128,7 @@ def redeliver(store: Store, wanted: DeliveryFilter, *, actor: str, expected: int
         state=", ".join(wanted.states), route=wanted.route, endpoint=wanted.endpoint, kind=", ".join(wanted.kinds),
         event=_some(list(wanted.event_ids)), since=wanted.since, until=wanted.until,
     )  # fmt: skip
-    return audited(
+    return _counted(
         store, actor, "redeliver", subject, expected, lambda: deliveries_redeliver.redeliver(store, wanted)
     )
 
@@ -96,7 +136,7 @@ def redeliver(store: Store, wanted: DeliveryFilter, *, actor: str, expected: int
 def enable_endpoint(store: Store, conn_id: str, release: Release, *, actor: str) -> int:
     """Let deliveries to an endpoint go on; how many held ones are sent."""
     waiting = held(store, conn_id)
-    return audited(
+    return _counted(
         store, actor, "enable endpoint", f"{conn_id} ({release.value})", waiting,
         lambda: endpoints.enable(store, conn_id, release),
     )  # fmt: skip
@@ -126,35 +166,7 @@ def disable_source(store: Store, conn_id: str, *, reason: str, actor: str) -> bo
 
 
 def _switched(store: Store, actor: str, action: str, conn_id: str, switch: Callable[[], bool]) -> bool:
-    return bool(audited(store, actor, action, conn_id, 1, lambda: int(switch())))
-
-
-def audited(store: Store, actor: str, action: str, subject: str, count: int, do: Callable[[], int]) -> int:
-    """Write down, do, and correct what was written by what was done; an action that fails says so.
-
-    :param count: rows it is expected to change. :return: rows it changed.
-    """
-    return _audited(store, actor, action, subject, count, do, lambda done: (done, "done"))
-
-
-def _audited(
-    store: Store,
-    actor: str,
-    action: str,
-    subject: str,
-    count: int,
-    do: Callable[[], T],
-    told: Callable[[T], tuple[int, str]],
-) -> T:
-    written = audit.record(store, actor, action, subject=subject, count=count, note="begun")
-    try:
-        done = do()
-    except Exception as error:
-        audit.settle(store, written, count=0, note=f"failed: {type(error).__name__}")
-        raise
-    changed, note = told(done)
-    audit.settle(store, written, count=changed, note=note)
-    return done
+    return bool(_counted(store, actor, action, conn_id, 1, lambda: int(switch())))
 
 
 def _some(names: list[str], most: int = 10) -> str:
@@ -249,6 +261,33 @@ def _subject(store: Store, wanted: LeadFilter | Collection[int], group: list[int
     return f"{len(group)} held leads: {', '.join(parts) or 'all'}"
 
 
+def reconcile(
+    store: Store,
+    contacts: AbstractAsyncContextManager[ContactSearch],
+    *,
+    actor: str,
+    conn_id: str,
+    delay: timedelta,
+    campaign: str | None = None,
+    limit: int = 500,
+) -> Reconciled:
+    """Ask a connection's contact list what became of the held leads that were sent through it.
+
+    :param delay: how old an attempt must be. :param limit: look up at most so many.
+    """
+
+    def work() -> Reconciled:
+        wanted = look_up_held(store, contacts, conn_id=conn_id, delay=delay, campaign=campaign, limit=limit)
+        return asyncio.run(wanted)
+
+    def told(done: Reconciled) -> tuple[int, str]:
+        return done.accepted + done.planned, f"{done.accepted} accepted, {done.planned} planned"
+
+    return _audited(
+        store, actor, "reconcile", f"held leads, {said(connection=conn_id, campaign=campaign)}", 0, work, told
+    )
+
+
 def forget(
     store: Store, *, phone: str | None = None, email: str | None = None, actor: str, suppress: bool = True
 ) -> dict[str, int]:
@@ -263,7 +302,10 @@ def forget(
     work = partial(
         housekeeping.forget, store, phone=phone, email=email, suppressed_by=actor if suppress else None
     )
-    return _audited(store, actor, "forget", ", ".join(whom), 0, work, _by_where)
+    return _audited(
+        store, actor, "forget", ", ".join(whom), 0, work,
+        lambda done: (sum(done.values()) - done["do-not-contact"], _by_where(done)),
+    )  # fmt: skip
 
 
 def purge(store: Store, before: datetime, *, actor: str) -> dict[str, int]:
@@ -273,10 +315,41 @@ def purge(store: Store, before: datetime, *, actor: str) -> dict[str, int]:
     """
     before = min(before, store.now())  # or it would remove its own row
     subject = f"settled before {before:%Y-%m-%d %H:%M} UTC"
-    done = _audited(store, actor, "purge", subject, 0, partial(housekeeping.purge, store, before), _by_where)
+    work = partial(housekeeping.purge, store, before)
+    done = _audited(
+        store, actor, "purge", subject, 0, work, lambda done: (sum(done.values()), _by_where(done))
+    )
     kept = housekeeping.needed_events(store, received_before=before)
     return {**done, "old events kept, not read or not delivered": kept}
 
 
-def _by_where(done: dict[str, int]) -> tuple[int, str]:
-    return sum(done.values()), ", ".join(f"{count} {where}" for where, count in done.items())
+def _by_where(done: dict[str, int]) -> str:
+    return ", ".join(f"{count} {where}" for where, count in done.items())
+
+
+def _counted(store: Store, actor: str, action: str, subject: str, count: int, do: Callable[[], int]) -> int:
+    return _audited(store, actor, action, subject, count, do, lambda done: (done, "done"))
+
+
+def _audited(
+    store: Store,
+    actor: str,
+    action: str,
+    subject: str,
+    count: int,
+    do: Callable[[], T],
+    told: Callable[[T], tuple[int, str]],
+) -> T:
+    """Write down, do, and correct what was written by what was done; an action that fails says so.
+
+    :param count: rows it is expected to change. :param told: rows it changed, and what else is to be said.
+    """
+    written = audit.record(store, actor, action, subject=subject, count=count, note="begun")
+    try:
+        done = do()
+    except Exception as error:
+        audit.settle(store, written, count=0, note=f"failed: {type(error).__name__}")
+        raise
+    changed, note = told(done)
+    audit.settle(store, written, count=changed, note=note)
+    return done

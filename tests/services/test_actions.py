@@ -1,0 +1,133 @@
+"""Nothing is done by hand without its audit row."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_outreach_provider.core.states import LeadState
+from airflow_outreach_provider.services import actions
+from airflow_outreach_provider.store import audit, suppressions
+from airflow_outreach_provider.store.deliveries.endpoints import Release
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox.lists import EventFilter
+from airflow_outreach_provider.store.ledger.lists import LeadFilter
+from airflow_outreach_provider.store.ledger.tables import leads
+from airflow_outreach_provider.store.migrate import upgrade
+
+JANE, MAIL = "+14165550101", "jane.doe@example.com"
+
+
+@pytest.fixture
+def store(sqlite_url: str, clock: Any) -> Iterator[Store]:
+    store = Store(sqlite_url, clock=clock)
+    upgrade(store)
+    consumers.read_new(store, "crm")
+    with store.write() as connection:
+        connection.execute(
+            leads.insert().values(
+                campaign="spring", phone=JANE, state="held", created_at=clock.time, updated_at=clock.time, sent_at=clock.time
+            )
+        )  # fmt: skip
+    yield store
+    store.close()
+
+
+@asynccontextmanager
+async def nobody() -> Any:
+    yield None
+
+
+CASES: dict[str, Callable[[Store], object]] = {
+    "disable_endpoint": lambda store: actions.disable_endpoint(store, "crm", reason="", actor="eve"),
+    "disable_source": lambda store: actions.disable_source(store, "varda", reason="", actor="eve"),
+    "enable_endpoint": lambda store: actions.enable_endpoint(store, "crm", Release.ALL, actor="eve"),
+    "enable_source": lambda store: actions.enable_source(store, "varda", actor="eve"),
+    "forget": lambda store: actions.forget(store, phone=JANE, email=MAIL, actor="eve"),
+    "note": lambda store: actions.note(store, "reveal lead", "lead 1", actor="eve"),
+    "note_export": lambda store: actions.note_export(store, "export", "all", actor="eve")(3),
+    "purge": lambda store: actions.purge(store, store.now() + timedelta(days=1), actor="eve"),
+    "reconcile": lambda store: actions.reconcile(
+        store, nobody(), conn_id="other", delay=timedelta(), actor="eve"
+    ),
+    "redeliver": lambda store: actions.redeliver(store, DeliveryFilter(route="crm"), actor="eve", expected=0),
+    "remove_consumer": lambda store: actions.remove_consumer(
+        store, actions.consumer(store, "crm"), actor="eve"
+    ),
+    "reparse": lambda store: actions.reparse(store, lambda name: None, actor="eve"),
+    "replay": lambda store: actions.replay(
+        store, "crm", EventFilter(source="varda"), actor="eve", expected=0
+    ),
+    "resolve": lambda store: actions.resolve(store, LeadFilter(), LeadState.ACCEPTED, actor="eve"),
+    "suppress": lambda store: actions.suppress(store, [JANE], actor="eve"),
+    "unsuppress": lambda store: actions.unsuppress(store, [JANE], actor="eve"),
+}
+
+
+def test_every_action_is_tried_here() -> None:
+    """Whatever says who did it is an action."""
+    found = inspect.getmembers(actions, inspect.isfunction)
+    acting = {
+        name
+        for name, function in found
+        if function.__module__ == actions.__name__
+        and not name.startswith("_")
+        and "actor" in inspect.signature(function).parameters
+    }
+    assert acting == CASES.keys()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_action_leaves_one_audit_row(store: Store, name: str) -> None:
+    """One row, that says who did what, and whole numbers and addresses nowhere."""
+    CASES[name](store)
+    (row,) = audit.entries(store).rows
+    assert row.actor == "eve"
+    assert row.action.split()[0] == {"note": "reveal", "note_export": "export"}.get(name, name.split("_")[0])
+    assert JANE not in f"{row.subject} {row.note}"
+    assert MAIL not in f"{row.subject} {row.note}"
+    assert row.note != "begun"
+
+
+def test_what_was_forgotten_is_counted_by_where(store: Store) -> None:
+    """The row of a person who was forgotten says how much was removed, not who it was."""
+    done = actions.forget(store, phone=JANE, actor="eve")
+    (row,) = audit.entries(store).rows
+    assert (row.count, row.note) == (1, "1 do-not-contact, 1 leads, 0 deliveries, 0 events")
+    assert done == {"do-not-contact": 1, "leads": 1, "deliveries": 0, "events": 0}
+    assert [entry.source for entry in suppressions.entries(store).rows] == ["eve"]
+
+
+def test_a_purge_is_counted_by_where(store: Store, clock: Any) -> None:
+    """Its row says what was removed from where, and outlasts the purge itself."""
+    actions.suppress(store, [JANE], actor="bob")
+    clock.advance(days=40)
+    done = actions.purge(store, clock.time + timedelta(days=1), actor="eve")
+    (row,) = audit.entries(store).rows
+    assert done["audit removed"] == row.count == 1
+    assert (row.action, row.actor) == ("purge", "eve")
+    assert "0 leads removed, " in row.note
+    assert "1 audit removed" in row.note
+
+
+def test_an_action_that_fails_says_so(store: Store) -> None:
+    """What was begun and failed is written down as failed, and nothing counted."""
+
+    def broken(name: str) -> None:
+        raise RuntimeError(name)
+
+    from airflow_outreach_provider.store.inbox import housekeeping
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(housekeeping, "reparse", lambda store, read_again: broken("reparse"))
+        with pytest.raises(RuntimeError):
+            actions.reparse(store, lambda name: None, actor="eve")
+    (row,) = audit.entries(store).rows
+    assert (row.count, row.note) == (0, "failed: RuntimeError")

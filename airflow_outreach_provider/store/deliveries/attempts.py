@@ -112,6 +112,11 @@ def missing(store: Store, route: str, event_ids: Sequence[str]) -> list[str]:
     return [event_id for event_id in event_ids if event_id not in known]
 
 
+def again(now: datetime) -> dict[str, object]:
+    """The values of a delivery that is to be tried once more, with all its tries."""
+    return {"state": DeliveryState.PENDING, "tries": 0, "updated_at": now}
+
+
 def renew(store: Store, owner: Owner, lease: timedelta) -> None:
     """Keep this task instance's claims and their plans while it is at work."""
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
-from airflow_outreach_provider.store.deliveries.attempts import listed
+from airflow_outreach_provider.store.deliveries.attempts import again, listed
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, conditions
 from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts
 from airflow_outreach_provider.store.engine import Store
@@ -22,17 +22,14 @@ def redeliver(store: Store, wanted: DeliveryFilter) -> int:
     The next run of the route takes them, at the endpoint's rate. What is held stays held: enable the
     endpoint. What is open is on its way already.
     """
-    again = (DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.IGNORED)
+    ended = (DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.IGNORED)
 
     def work(connection: sa.Connection) -> int:
         return connection.execute(
             deliveries.update()
-            .where(*conditions(wanted), deliveries.c.state.in_(again))
-            .values(
-                state=DeliveryState.PENDING, tries=0, plan=None, plan_until=None, claim=None, claim_until=None,
-                updated_at=store.now(connection),
-            )
-        ).rowcount  # fmt: skip
+            .where(*conditions(wanted), deliveries.c.state.in_(ended))
+            .values(**again(store.now(connection)), plan=None, plan_until=None, claim=None, claim_until=None)
+        ).rowcount
 
     return store.retrying(work)
 

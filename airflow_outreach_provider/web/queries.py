@@ -14,6 +14,7 @@ from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store import audit, suppressions
+from airflow_outreach_provider.store.audit import AuditRow
 from airflow_outreach_provider.store.deliveries.lists import (
     AttemptRow,
     DeliveryFilter,
@@ -37,6 +38,7 @@ from airflow_outreach_provider.store.ledger.lists import (
     phones_by_id,
 )
 from airflow_outreach_provider.store.paging import Page
+from airflow_outreach_provider.store.suppressions import SuppressionRow
 from airflow_outreach_provider.web import redaction, schemas
 from airflow_outreach_provider.web.schemas import Listed
 from airflow_outreach_provider.web.task_instances import key_of, task_states
@@ -234,12 +236,12 @@ def delivery(store: Store, delivery_id: int, *, reveal: bool = False) -> Deliver
 
 def suppressed(
     store: Store, phone: str | None, campaign: str | None, cursor: str | None
-) -> Listed[schemas.Suppression]:
+) -> Listed[SuppressionRow]:
     page = suppressions.entries(store, phone=phone, campaign=campaign, cursor=cursor)
     return _listed(page, map(schemas.suppression, page.rows))
 
 
-def audited(store: Store, cursor: str | None) -> Listed[schemas.Audit]:
+def audited(store: Store, cursor: str | None) -> Listed[AuditRow]:
     page = audit.entries(store, cursor=cursor)
     return _listed(page, map(schemas.audit, page.rows))
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from airflow_outreach_provider.store.inbox.lists import EventFilter
 
 
-@exit_with_advice
 def receive(args: Namespace) -> None:
     """Serve the receiver alone until Ctrl-C or SIGTERM."""
     import uvicorn
@@ -48,6 +47,7 @@ def receive(args: Namespace) -> None:
     with_advice(run, serves=True)
 
 
+@exit_with_advice
 def sources(args: Namespace) -> None:
     """List sources: the URL to paste into the platform, how events are proven, the last event; or switch one."""
     if args.on or args.off:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from stored import stored_events
 
 from airflow_outreach_provider.cli import events as commands
 from airflow_outreach_provider.core.intake import read_event
@@ -20,7 +21,6 @@ from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
-from airflow_outreach_provider.store.inbox import lists as inbox_lists
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_receive_serves_until_told_to_stop(airflow_db: None, store: Store) -> No
     finally:
         process.terminate()
         process.wait(30)
-    assert len(inbox_lists.latest_events(store)) == 1
+    assert len(stored_events(store)) == 1
 
 
 def _post(port: int, path: str) -> int:

@@ -27,8 +27,8 @@ from airflow_outreach_provider.demo.events import (
     send_webhooks,
 )
 from airflow_outreach_provider.simulator.process import running_simulator
-from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
-from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
@@ -165,7 +165,7 @@ def _append_odd_events(store: Store) -> None:
 
 def _wait_for_the_flows(world: World) -> None:
     def settled() -> bool:
-        counts = deliveries_redeliver.count(world.store, RedeliveryFilter())
+        counts = deliveries_lists.count(world.store, DeliveryFilter())
         return counts.get("delivered", 0) >= 8 and counts.get("dead", 0) == 1 and counts.get("failed", 0) == 1
 
     def waits() -> bool:

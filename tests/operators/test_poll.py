@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from stored import stored_events
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.hooks.sources import OutreachSourceHook
@@ -15,7 +16,6 @@ from airflow_outreach_provider.operators.poll import PollContactsOperator
 from airflow_outreach_provider.simulator.process import running_simulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import consumers
-from airflow_outreach_provider.store.inbox import lists as inbox_lists
 
 LOGIN = {"contacts_email": "me@example.com", "contacts_password": "a-password"}
 
@@ -100,4 +100,4 @@ def test_a_source_that_is_switched_off_is_not_polled(store: Store, platform: Any
     sources.disable(store, "tether_list", reason="moving", by="ada")
     with pytest.raises(AirflowSkipException, match="switched off"):
         PollContactsOperator(task_id="poll", source="tether_list").execute({})
-    assert inbox_lists.latest_events(store) == []
+    assert stored_events(store) == []

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome
 from airflow_outreach_provider.core.events import ContactEvent
-from airflow_outreach_provider.store.ledger.runs import Owner
+from airflow_outreach_provider.core.owner import Owner
 
 
 @dataclass(frozen=True, slots=True)

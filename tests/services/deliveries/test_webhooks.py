@@ -30,8 +30,9 @@ from airflow_outreach_provider.services.deliveries.webhooks import Endpoint, sen
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
 from airflow_outreach_provider.store.deliveries import claims as deliveries_claims
 from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
-from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.ledger.runs import Owner
@@ -153,7 +154,7 @@ def test_nothing_to_do_is_none_and_the_trigger_knows_it_before(store: Store, end
     (batch,) = handed_out(store)
     assert not is_ready(store, READING)
     run(store, batch, endpoint, task())
-    deliveries_redeliver.redeliver(store, RedeliveryFilter(event_ids=["evt_1"]))
+    deliveries_redeliver.redeliver(store, DeliveryFilter(event_ids=["evt_1"]))
     assert is_ready(store, READING), "a redelivery wakes the sensor too"
     assert handed_out(store, "run2") == [replace(batch, plan="run2")]
 
@@ -198,7 +199,7 @@ def test_what_is_open_again_before_a_planned_batch_begins_goes_first(
     if how == "released":
         endpoints.enable(store, endpoint.conn_id, endpoints.Release.ALL)
     else:
-        deliveries_redeliver.redeliver(store, RedeliveryFilter(event_ids=["evt_1"]))
+        deliveries_redeliver.redeliver(store, DeliveryFilter(event_ids=["evt_1"]))
     assert run(store, later, endpoint, task("t2")).elsewhere == 1
     (both,) = handed_out(store, "run3")
     assert run(store, both, endpoint, task("t3")).states == {"delivered": 2}
@@ -261,13 +262,13 @@ def test_an_endpoints_fault_kills_no_delivery(
     ]
     assert [bool(each.disabled) for each in reports].count(True) == 1
     assert str(status) in str(endpoints.status(store, "crm_conn").disabled_reason)
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"held": 80}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"held": 80}
     assert len(receiver.requests) - before <= 40, "nothing more is sent to an endpoint that lets nobody in"
     receiver.script = lambda _: (200, {})
     assert endpoints.enable(store, "crm_conn", endpoints.Release.ALL) == 80
     for place, batch in enumerate(handed_out(store, "after")):
         run(store, batch, endpoint, task(f"u{place}"))
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"delivered": 80}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 80}
 
 
 def test_one_refusal_at_the_door_stops_the_batch(
@@ -279,7 +280,7 @@ def test_one_refusal_at_the_door_stops_the_batch(
     for place, batch in enumerate(handed_out(store)):
         assert "renew the token" in run(store, batch, endpoint, task(f"t{place}")).reason()
     assert len(receiver.requests) <= 128
-    assert deliveries_redeliver.count(store, RedeliveryFilter()).get("dead", 0) == 0
+    assert deliveries_lists.count(store, DeliveryFilter()).get("dead", 0) == 0
 
 
 def test_one_contacts_own_fault_is_dead_while_others_are_delivered(
@@ -292,7 +293,7 @@ def test_one_contacts_own_fault_is_dead_while_others_are_delivered(
     for last in (False, True):
         for place, batch in enumerate(work):
             run(store, batch, endpoint, task(f"t{place}", last_try=last))
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"dead": 1, "delivered": 2}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"dead": 1, "delivered": 2}
     assert endpoints.status(store, "crm_conn").disabled_at is None
 
 
@@ -308,8 +309,8 @@ def test_what_a_status_means_for_a_delivery(
     report = run(store, handed_out(store)[0], endpoint, task())
     assert report.states == {state: 1}
     assert len(receiver.requests) == 1
-    (row,) = deliveries_redeliver.list_deliveries(store, RedeliveryFilter())
-    (attempt,) = deliveries_redeliver.attempts_of(store, row.id)
+    (row,) = deliveries_lists.list_deliveries(store, DeliveryFilter()).rows
+    (attempt,) = deliveries_lists.attempts_of(store, row.id)
     assert (attempt.status, attempt.answer, row.last_status) == (status, "ok", status)
 
 
@@ -445,9 +446,7 @@ def test_nothing_overtakes_a_held_delivery_of_its_contact(
     """A delivery held by a worker that died before it disabled the endpoint holds the next ones of its contact."""
     arrive(store, "a", "a", "b")
     batch = as_one(handed_out(store))
-    rows = {
-        each.event_id: each.id for each in deliveries_redeliver.list_deliveries(store, RedeliveryFilter())
-    }
+    rows = {each.event_id: each.id for each in deliveries_lists.list_deliveries(store, DeliveryFilter()).rows}
     deliveries_attempts.move(store, [rows["evt_1"]], DeliveryState.HELD, "HTTP 410")
     with store.write() as connection:
         connection.execute(sa.text("UPDATE deliveries SET endpoint = 'crm_conn' WHERE state = 'held'"))
@@ -574,13 +573,13 @@ def test_the_next_run_of_a_route_without_a_sensor_sends_what_was_made_pending_ag
     run(store, made("e1", "e2", "e3"), endpoint, task("t1"))
     elsewhere = replace(endpoint, conn_id="other_conn")
     run(store, made("o1", contact="o"), elsewhere, task("t2"))
-    assert deliveries_redeliver.redeliver(store, RedeliveryFilter(states=[DeliveryState.DEAD])) == 4
+    assert deliveries_redeliver.redeliver(store, DeliveryFilter(states=[DeliveryState.DEAD])) == 4
     receiver.script, receiver.requests = lambda _: (200, {}), []
     monkeypatch.setattr(deliveries_claims, "MOST_TAKEN_ALONG", 2)
     assert run(store, made("e4", contact="b"), endpoint, task("t3")).states == {"delivered": 3}
     assert sorted(receiver.seen()) == ["e1", "e2", "e4"]
     assert run(store, made(), endpoint, task("t4")).states == {"delivered": 1}
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"delivered": 4, "pending": 1}, (
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 4, "pending": 1}, (
         "o1 is another endpoint's"
     )
 
@@ -645,8 +644,8 @@ def test_dead_deliveries_are_found_by_state(store: Store, receiver: Receiver, en
     arrive(store, "a", "b")
     receiver.script = lambda _: (404, {})
     run(store, as_one(handed_out(store)), endpoint, task())
-    wanted = RedeliveryFilter(states=[DeliveryState.DEAD], endpoint="crm_conn")
-    assert deliveries_redeliver.count(store, wanted) == {"dead": 2}
+    wanted = DeliveryFilter(states=[DeliveryState.DEAD], endpoint="crm_conn")
+    assert deliveries_lists.count(store, wanted) == {"dead": 2}
     assert deliveries_redeliver.redeliver(store, wanted) == 2
     receiver.script = lambda _: (200, {})
     assert run(store, as_one(handed_out(store, "run2")), endpoint, task("t2")).states == {"delivered": 2}
@@ -678,7 +677,7 @@ def test_a_try_that_is_broken_off_keeps_what_was_delivered(
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    counts = deliveries_redeliver.count(store, RedeliveryFilter())
+    counts = deliveries_lists.count(store, DeliveryFilter())
     assert counts["delivered"] >= 5
     assert counts["pending"] >= 5
     sent = len(receiver.requests)

@@ -34,7 +34,7 @@ def outreach_maintenance() -> None:
         if age is None:
             raise AirflowSkipException("[outreach] retention_days is 0: everything is kept")
         store = open_store()
-        return purge(store, store.now() - age)
+        return purge(store, store.now() - age, actor="dag:outreach_maintenance")
 
     purge()
 

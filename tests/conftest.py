@@ -17,6 +17,7 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 import pytest
 import sqlalchemy as sa
+from stores import opened
 
 from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
@@ -146,10 +147,30 @@ def store_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def store(store_url: str) -> Iterator[Store]:
     """A migrated store on each database, with the database's own clock."""
-    store = Store(store_url)
-    upgrade(store)
-    yield store
-    store.close()
+    with opened(store_url) as store:
+        yield store
+
+
+@pytest.fixture
+def still_store(store_url: str, clock: Clock) -> Iterator[Store]:
+    """The same, and its time stands still until told otherwise."""
+    with opened(store_url, clock) as store:
+        yield store
+
+
+@pytest.fixture
+def sqlite_store(sqlite_url: str, migrated_sqlite: Path) -> Iterator[Store]:
+    """A migrated store on SQLite alone: for what the database has no part in."""
+    shutil.copy(migrated_sqlite, sqlite_url.removeprefix("sqlite:///"))
+    with opened(sqlite_url) as store:
+        yield store
+
+
+@pytest.fixture
+def tasks_store(sqlite_store: Store, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A migrated store, the one that tasks and commands of this test use."""
+    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
+    return sqlite_store
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,7 @@ def exit_with_advice(command: Callable[[Namespace], None]) -> Callable[[Namespac
 def since(value: str | None) -> datetime | None:
     """``2h``, ``3d``, ``90m``, or ISO 8601 (without a zone: UTC)."""
     from airflow_outreach_provider.core.errors import ConfigurationError
+    from airflow_outreach_provider.core.times import read_time
 
     if value is None:
         return None
@@ -62,12 +63,12 @@ def since(value: str | None) -> datetime | None:
     try:
         if value[-1:] in units and value[:-1].isdigit():
             return datetime.now(UTC) - timedelta(**{units[value[-1]]: int(value[:-1])})
-        moment = datetime.fromisoformat(value)
-    except (ValueError, OverflowError):
-        raise ConfigurationError(
-            f"--since is {value!r}", "write e.g. 2h, 3d or 2026-03-25T00:00:00Z"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = read_time(value)
+    except (ValueError, OverflowError):  # more digits than an int reads, more days than there were
+        moment = None
+    if moment is None:
+        raise ConfigurationError(f"--since is {value!r}", "write e.g. 2h, 3d or 2026-03-25T00:00:00Z")
+    return moment
 
 
 def print_rows(rows: list[dict[str, Any]], output: str) -> None:

@@ -3,152 +3,135 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg
 
-from airflow_outreach_provider.cli.common import actor, positive_int, print_rows, since, with_advice
+from airflow_outreach_provider.cli.common import actor, exit_with_advice, positive_int, print_rows, since
 
 if TYPE_CHECKING:
-    from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+    from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
     from airflow_outreach_provider.store.engine import Store
 
 _STATES = ("pending", "failed", "delivered", "dead", "held", "ignored", "handed")
 
 
+@exit_with_advice
 def deliveries_list(args: Namespace) -> None:
     """List deliveries, newest first, contacts masked."""
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 
-    def run() -> None:
-        from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
-
-        rows = deliveries_redeliver.list_deliveries(open_store(), _filter(args, args.state), limit=args.limit)
-        shown = [
-            {
-                "id": row.id,
-                "recorded_at": row.created_at.isoformat(timespec="seconds"),
-                "route": row.route,
-                "event": row.event_id,
-                "what": row.label,
-                "state": row.state.value,
-                "tries": row.tries,
-                "status": row.last_status or "",
-                "error": row.last_error,
-            }
-            for row in rows
-        ]
-        print_rows(shown, args.output)
-
-    with_advice(run)
+    found = deliveries_lists.every_delivery(open_store(), _filter(args, args.state))
+    shown = [
+        {
+            "id": row.id,
+            "recorded_at": row.created_at.isoformat(timespec="seconds"),
+            "route": row.route,
+            "event": row.event_id,
+            "what": row.label,
+            "state": row.state.value,
+            "tries": row.tries,
+            "status": row.last_status or "",
+            "error": row.last_error,
+        }
+        for row in islice(found, args.limit)
+    ]
+    print_rows(shown, args.output)
 
 
+@exit_with_advice
 def deliveries_attempts(args: Namespace) -> None:
     """Show every attempt of one delivery, with the task that made it and what was answered."""
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 
-    def run() -> None:
-        from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
-
-        attempts = deliveries_redeliver.attempts_of(open_store(), args.delivery)
-        shown = [
-            {
-                "at": each.at.isoformat(timespec="seconds"),
-                "verdict": each.verdict,
-                "status": each.status or "",
-                "ms": each.latency_ms,
-                "error": each.error,
-                "task": f"{each.dag_id}.{each.task_id}[{each.map_index}] try {each.try_number}",
-                "run": each.airflow_run_id,
-                "answer": each.answer[:200],
-            }
-            for each in attempts
-        ]
-        print_rows(shown, args.output)
-
-    with_advice(run)
+    attempts = deliveries_lists.attempts_of(open_store(), args.delivery)
+    shown = [
+        {
+            "at": each.at.isoformat(timespec="seconds"),
+            "verdict": each.verdict,
+            "status": each.status or "",
+            "ms": each.latency_ms,
+            "error": each.error,
+            "task": f"{each.dag_id}.{each.task_id}[{each.map_index}] try {each.try_number}",
+            "run": each.airflow_run_id,
+            "answer": each.answer[:200],
+        }
+        for each in attempts
+    ]
+    print_rows(shown, args.output)
 
 
+@exit_with_advice
 def deliveries_redeliver(args: Namespace) -> None:
     """Send deliveries again with all their tries: counts first, and does it with --yes."""
+    from airflow_outreach_provider.core.errors import ConfigurationError
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.services import actions
 
-    def run() -> None:
-        from airflow_outreach_provider.core.errors import ConfigurationError
-        from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.services import actions
-
-        if not (args.id or args.event or args.route or args.endpoint or args.since):
-            raise ConfigurationError(
-                "nothing says which deliveries", "give --id, --event, --route, --endpoint or --since"
-            )
-        wanted = _filter(args, args.state or ["dead"])
-        count = sum(actions.redeliverable(open_store(), wanted).values())
-        if not args.yes:
-            print(f"{count} deliveries would be sent again; add --yes to do it")
-            return
-        count = actions.redeliver(open_store(), wanted, actor=actor(), expected=count)
-        print(f"{count} deliveries are pending again; the next run of their route sends them")
-
-    with_advice(run)
+    if not (args.id or args.event or args.route or args.endpoint or args.since):
+        raise ConfigurationError(
+            "nothing says which deliveries", "give --id, --event, --route, --endpoint or --since"
+        )
+    wanted = _filter(args, args.state or ["dead"])
+    count = sum(actions.redeliverable(open_store(), wanted).values())
+    if not args.yes:
+        print(f"{count} deliveries would be sent again; add --yes to do it")
+        return
+    count = actions.redeliver(open_store(), wanted, actor=actor(), expected=count)
+    print(f"{count} deliveries are pending again; the next run of their route sends them")
 
 
+@exit_with_advice
 def deliveries_endpoints(args: Namespace) -> None:
     """List endpoints that were delivered to: enabled or not, the last answer, failures in a row."""
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.store.deliveries import endpoints
+    from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
+    from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 
-    def run() -> None:
-        from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store.deliveries import endpoints
-        from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
-        from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
-
-        store = open_store()
-        shown = []
-        for each in endpoints.statuses(store):
-            counts = deliveries_redeliver.count(store, RedeliveryFilter(endpoint=each.conn_id))
-            shown.append(
-                {
-                    "endpoint": each.conn_id,
-                    "enabled": "no: " + each.disabled_reason if each.disabled_at else "yes",
-                    "last_at": each.last_at.isoformat(timespec="seconds") if each.last_at else "",
-                    "last_status": each.last_status or "",
-                    "last_error": each.last_error,
-                    "failures_in_a_row": each.failures,
-                    "held": counts.get("held", 0),
-                    "dead": counts.get("dead", 0),
-                }
-            )
-        print_rows(shown, args.output)
-
-    with_advice(run)
+    store = open_store()
+    shown = []
+    for each in endpoints.statuses(store):
+        counts = deliveries_lists.count(store, DeliveryFilter(endpoint=each.conn_id))
+        shown.append(
+            {
+                "endpoint": each.conn_id,
+                "enabled": "no: " + each.disabled_reason if each.disabled_at else "yes",
+                "last_at": each.last_at.isoformat(timespec="seconds") if each.last_at else "",
+                "last_status": each.last_status or "",
+                "last_error": each.last_error,
+                "failures_in_a_row": each.failures,
+                "held": counts.get("held", 0),
+                "dead": counts.get("dead", 0),
+            }
+        )
+    print_rows(shown, args.output)
 
 
+@exit_with_advice
 def deliveries_enable(args: Namespace) -> None:
     """Let deliveries to an endpoint go on, and say what becomes of those that were held."""
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.services import actions
+    from airflow_outreach_provider.store.deliveries.endpoints import Release
 
-    def run() -> None:
-        from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.services import actions
-        from airflow_outreach_provider.store.deliveries.endpoints import Release
-
-        _check_endpoint(open_store(), args.endpoint)
-        count = actions.enable_endpoint(open_store(), args.endpoint, Release(args.release), actor=actor())
-        print(f"{args.endpoint} is enabled; {count} held deliveries are sent by the next run of their route")
-
-    with_advice(run)
+    _check_endpoint(open_store(), args.endpoint)
+    count = actions.enable_endpoint(open_store(), args.endpoint, Release(args.release), actor=actor())
+    print(f"{args.endpoint} is enabled; {count} held deliveries are sent by the next run of their route")
 
 
+@exit_with_advice
 def deliveries_disable(args: Namespace) -> None:
     """Stop deliveries to an endpoint without deleting it; they are held."""
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.services import actions
 
-    def run() -> None:
-        from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.services import actions
-
-        _check_endpoint(open_store(), args.endpoint)
-        changed = actions.disable_endpoint(open_store(), args.endpoint, reason=args.reason, actor=actor())
-        print(f"{args.endpoint} is disabled{'' if changed else ' already'}; its deliveries are held")
-
-    with_advice(run)
+    _check_endpoint(open_store(), args.endpoint)
+    changed = actions.disable_endpoint(open_store(), args.endpoint, reason=args.reason, actor=actor())
+    print(f"{args.endpoint} is disabled{'' if changed else ' already'}; its deliveries are held")
 
 
 def _check_endpoint(store: Store, name: str) -> None:
@@ -175,27 +158,27 @@ def _check_endpoint(store: Store, name: str) -> None:
         raise unknown
 
 
+@exit_with_advice
 def deliveries_test(args: Namespace) -> None:
     """Send a signed test event, which names no person, and show the answer; exit code 1 unless 2xx."""
+    from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.services import actions
 
-    def run() -> None:
-        from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
-
-        hook = OutreachEndpointHook(args.endpoint)
-        hook.endpoint()  # one that cannot be used is a mistake like any other, not an answer
-        ok, message = hook.test_connection()
-        print(message)
-        if not ok:
-            raise SystemExit(1)
-
-    with_advice(run)
+    hook = OutreachEndpointHook(args.endpoint)
+    hook.endpoint()  # one that cannot be used is a mistake like any other, not an answer
+    actions.note(open_store(), "test endpoint", args.endpoint, actor=actor())
+    ok, message = hook.test_connection()
+    print(message)
+    if not ok:
+        raise SystemExit(1)
 
 
-def _filter(args: Namespace, states: list[str] | None) -> RedeliveryFilter:
+def _filter(args: Namespace, states: list[str] | None) -> DeliveryFilter:
     from airflow_outreach_provider.core.deliveries import DeliveryState
-    from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+    from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 
-    return RedeliveryFilter(
+    return DeliveryFilter(
         ids=getattr(args, "id", None) or (),
         event_ids=args.event or (),
         route=args.route,

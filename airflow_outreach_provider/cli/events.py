@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg
 
 from airflow_outreach_provider.cli.common import (
     LAST_PORT,
     actor,
+    exit_with_advice,
     positive_int,
     print_rows,
     since,
     with_advice,
 )
+
+if TYPE_CHECKING:
+    from airflow_outreach_provider.store.inbox.lists import EventFilter
 
 
 def receive(args: Namespace) -> None:
@@ -41,44 +47,39 @@ def receive(args: Namespace) -> None:
     with_advice(run, serves=True)
 
 
+@exit_with_advice
 def sources(args: Namespace) -> None:
     """List sources: the URL to paste into the platform, how events are proven, the last event; or switch one."""
+    if args.on or args.off:
+        _switch(args)
+        return
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.hooks.sources import list_sources, source_url
+    from airflow_outreach_provider.store.inbox import lists as inbox_lists
+    from airflow_outreach_provider.store.inbox.sources import SourceStatus, statuses
 
-    def run() -> None:
-        if args.on or args.off:
-            _switch(args)
-            return
-        from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.hooks.sources import list_sources, source_url
-        from airflow_outreach_provider.store.inbox import lists as inbox_lists
-        from airflow_outreach_provider.store.inbox.sources import SourceStatus, statuses
-
-        listed = list(list_sources())
-        activity = inbox_lists.source_activity(open_store(), [each.name for each in listed])
-        known = statuses(open_store())
-        rows = []
-        for each in listed:
-            last = activity.get(each.name)
-            status = known.get(each.name) or SourceStatus(each.name)
-            rows.append(
-                {
-                    "source": each.name,
-                    "platform": each.settings.platform if each.settings else "",
-                    "url": source_url(each.name),
-                    "proof": each.settings.proof if each.settings else "",
-                    "last_event_at": last.last_received_at.isoformat(timespec="seconds") if last else "",
-                    "last_kind": last.last_kind if last else "",
-                    "on": f"no: {status.disabled_reason}" if status.disabled_at else "yes",
-                    "refused": status.refused,
-                    "last_refusal": f"{status.refused_status} {status.refused_reason}"
-                    if status.refused
-                    else "",
-                    "problem": each.problem or "",
-                }
-            )
-        print_rows(rows, args.output)
-
-    with_advice(run)
+    listed = list(list_sources())
+    activity = inbox_lists.source_activity(open_store(), [each.name for each in listed])
+    known = statuses(open_store())
+    rows = []
+    for each in listed:
+        last = activity.get(each.name)
+        status = known.get(each.name) or SourceStatus(each.name)
+        rows.append(
+            {
+                "source": each.name,
+                "platform": each.settings.platform if each.settings else "",
+                "url": source_url(each.name),
+                "proof": each.settings.proof if each.settings else "",
+                "last_event_at": last.last_received_at.isoformat(timespec="seconds") if last else "",
+                "last_kind": last.last_kind if last else "",
+                "on": f"no: {status.disabled_reason}" if status.disabled_at else "yes",
+                "refused": status.refused,
+                "last_refusal": f"{status.refused_status} {status.refused_reason}" if status.refused else "",
+                "problem": each.problem or "",
+            }
+        )
+    print_rows(rows, args.output)
 
 
 def _switch(args: Namespace) -> None:
@@ -98,104 +99,94 @@ def _switch(args: Namespace) -> None:
         print(f"{name} {'takes no more events, within a few seconds' if changed else 'was off'}")
 
 
+@exit_with_advice
 def events_list(args: Namespace) -> None:
     """List stored events, newest first, personal data masked."""
+    from airflow_outreach_provider.core.masking import mask_email, mask_phone
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.store.inbox import lists as inbox_lists
 
-    def run() -> None:
-        from airflow_outreach_provider.core.masking import mask_email, mask_phone
-        from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store.inbox import lists as inbox_lists
-
-        found = inbox_lists.latest_events(
-            open_store(), source=args.source, kinds=args.kind, since=since(args.since), limit=args.limit
-        )
-        rows = [
-            {
-                "id": event.id,
-                "received_at": event.received_at.isoformat(timespec="seconds"),
-                "source": event.source,
-                "type": event.type,
-                "kind": event.kind.value,
-                "phone": mask_phone(event.contact.phone),
-                "email": mask_email(event.contact.email),
-            }
-            for event in found
-        ]
-        print_rows(rows, args.output)
-
-    with_advice(run)
+    found = inbox_lists.every_event(open_store(), _filter(args))
+    rows = [
+        {
+            "id": event.event_id,
+            "received_at": event.received_at.isoformat(timespec="seconds"),
+            "source": event.source,
+            "type": event.type,
+            "kind": event.kind,
+            "phone": mask_phone(event.phone),
+            "email": mask_email(event.email),
+        }
+        for event in islice(found, args.limit)
+    ]
+    print_rows(rows, args.output)
 
 
+@exit_with_advice
 def events_replay(args: Namespace) -> None:
     """Let one consumer read events again: counts first, and does it with --yes."""
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.services import actions
 
-    def run() -> None:
-        from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.services import actions
-
-        chosen = actions.Events(
-            source=args.source, kinds=args.kind, since=since(args.since), event_ids=args.id
-        )
-        count = chosen.count(open_store(), args.consumer)
-        if not args.yes:
-            print(f"{count} events would be read again by {args.consumer}; add --yes to do it")
-            return
-        count = chosen.replay(open_store(), args.consumer, actor=actor(), expected=count)
-        print(f"{count} events will be read again by {args.consumer}")
-
-    with_advice(run)
+    wanted = _filter(args)
+    count = actions.replayable(open_store(), args.consumer, wanted)
+    if not args.yes:
+        print(f"{count} events would be read again by {args.consumer}; add --yes to do it")
+        return
+    count = actions.replay(open_store(), args.consumer, wanted, actor=actor(), expected=count)
+    print(f"{count} events will be read again by {args.consumer}")
 
 
+@exit_with_advice
 def events_consumers(args: Namespace) -> None:
     """List consumers: what each has read, and what it keeps from being purged."""
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.store.inbox import consumers
 
-    def run() -> None:
-        from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.store.inbox import consumers
-
-        rows = [
-            {
-                "consumer": each.name,
-                "not_read": each.behind,
-                "not_acknowledged": each.pending,
-                "last_read_at": each.read_at.isoformat(timespec="seconds"),
-            }
-            for each in consumers.consumers(open_store())
-        ]
-        print_rows(rows, args.output)
-
-    with_advice(run)
+    rows = [
+        {
+            "consumer": each.name,
+            "not_read": each.behind,
+            "not_acknowledged": each.pending,
+            "last_read_at": each.read_at.isoformat(timespec="seconds"),
+        }
+        for each in consumers.consumers(open_store())
+    ]
+    print_rows(rows, args.output)
 
 
+@exit_with_advice
 def events_remove_consumer(args: Namespace) -> None:
     """Remove the progress of a consumer whose route is gone, so that its events can be purged."""
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.services import actions
 
-    def run() -> None:
-        from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.services import actions
-
-        known = actions.consumer(open_store(), args.consumer)
-        waiting = f"{known.behind + known.pending} events wait for {known.name}"
-        if not args.yes:
-            print(f"{waiting}; it would start anew under this name; add --yes to remove it")
-            return
-        actions.remove_consumer(open_store(), known, actor=actor())
-        print(f"{known.name} is removed")
-
-    with_advice(run)
+    known = actions.consumer(open_store(), args.consumer)
+    waiting = f"{known.behind + known.pending} events wait for {known.name}"
+    if not args.yes:
+        print(f"{waiting}; it would start anew under this name; add --yes to remove it")
+        return
+    actions.remove_consumer(open_store(), known, actor=actor())
+    print(f"{known.name} is removed")
 
 
+@exit_with_advice
 def events_reparse(_args: Namespace) -> None:
     """Read stored unrecognised events again, after an upgrade or a change of a source's platform."""
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.hooks.sources import find_source
+    from airflow_outreach_provider.services import actions
 
-    def run() -> None:
-        from airflow_outreach_provider.hooks.settings import open_store
-        from airflow_outreach_provider.hooks.sources import find_source
-        from airflow_outreach_provider.services.events.ingest import read_unrecognised_again
+    count = actions.reparse(open_store(), find_source, actor=actor())
+    print(f"{count} events are recognised now")
 
-        print(f"{read_unrecognised_again(open_store(), find_source)} events are recognised now")
 
-    with_advice(run)
+def _filter(args: Namespace) -> EventFilter:
+    from airflow_outreach_provider.store.inbox.lists import EventFilter
+
+    return EventFilter(
+        source=args.source, kinds=args.kind, since=since(args.since), event_ids=getattr(args, "id", None)
+    )
 
 
 _SOURCE = Arg(flags=("--source",), help="Only events of this source (a connection id)")

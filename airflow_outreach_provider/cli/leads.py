@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from argparse import Namespace
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,16 +32,16 @@ def leads_list(args: Namespace) -> None:
     """List leads, the latest first, numbers masked."""
     from airflow_outreach_provider.core.masking import mask_phone
     from airflow_outreach_provider.hooks.settings import open_store
-    from airflow_outreach_provider.store.ledger.lists import list_leads
+    from airflow_outreach_provider.store.ledger.lists import every_lead
 
-    page = list_leads(open_store(), _filter(args), limit=args.limit)
+    found = every_lead(open_store(), _filter(args))
     print_rows(
         [
             {
                 "id": lead.id, "campaign": lead.campaign, "phone": mask_phone(lead.phone), "state": lead.state,
                 "reason": lead.reason, "line": lead.line, "tries": lead.tries, "detail": lead.detail,
             }
-            for lead in page.rows
+            for lead in islice(found, args.limit)
         ],
         args.output,
     )  # fmt: skip
@@ -70,7 +70,7 @@ def leads_reconcile(args: Namespace) -> None:
     from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.outreach import OutreachHook
     from airflow_outreach_provider.hooks.settings import open_store
-    from airflow_outreach_provider.services.submit.reconcile import reconcile
+    from airflow_outreach_provider.services import actions
 
     contacts = OutreachHook(args.conn_id).contacts()
     if contacts is None:
@@ -78,15 +78,14 @@ def leads_reconcile(args: Namespace) -> None:
             f"connection {args.conn_id!r} has no log-in for the contact list",
             "set contacts_email and contacts_password in its extra",
         )
-    done = asyncio.run(
-        reconcile(
-            open_store(),
-            contacts,
-            conn_id=args.conn_id,
-            delay=timedelta(minutes=args.after),
-            campaign=args.campaign,
-            limit=args.limit,
-        )
+    done = actions.reconcile(
+        open_store(),
+        contacts,
+        actor=actor(),
+        conn_id=args.conn_id,
+        delay=timedelta(minutes=args.after),
+        campaign=args.campaign,
+        limit=args.limit,
     )
     print(f"{done.accepted} accepted, {done.planned} planned again, {done.waiting} still held")
 
@@ -120,14 +119,14 @@ def suppressions_list(args: Namespace) -> None:
     from airflow_outreach_provider.store import suppressions
 
     phone = parse_number(args.phone, args.region) if args.phone else None
-    page = suppressions.entries(open_store(), phone=phone, campaign=args.campaign, limit=args.limit)
+    found = suppressions.every_entry(open_store(), phone=phone, campaign=args.campaign)
     print_rows(
         [
             {
                 "phone": suppressions.shown(row.phone), "campaign": row.campaign or "all", "reason": row.reason,
                 "source": row.source, "added_at": row.added_at.isoformat(timespec="seconds"),
             }
-            for row in page.rows
+            for row in islice(found, args.limit)
         ],
         args.output,
     )  # fmt: skip
@@ -137,10 +136,10 @@ def suppressions_list(args: Namespace) -> None:
 def suppressions_add(args: Namespace) -> None:
     """Put numbers on the do-not-contact list."""
     from airflow_outreach_provider.hooks.settings import open_store
-    from airflow_outreach_provider.store import suppressions
+    from airflow_outreach_provider.services import actions
 
     numbers = [number for text in args.phone for number in parse_listed(text, args.region)]
-    added = suppressions.add(
+    added = actions.suppress(
         open_store(), numbers, actor=actor(), reason=args.reason, campaign=args.campaign or ""
     )
     print(f"{added} numbers added, {len(numbers) - added} were on the list already")
@@ -150,10 +149,10 @@ def suppressions_add(args: Namespace) -> None:
 def suppressions_remove(args: Namespace) -> None:
     """Take numbers off the do-not-contact list."""
     from airflow_outreach_provider.hooks.settings import open_store
-    from airflow_outreach_provider.store import suppressions
+    from airflow_outreach_provider.services import actions
 
     numbers = [number for text in args.phone for number in parse_listed(text, args.region)]
-    removed = suppressions.remove(open_store(), numbers, actor=actor(), campaign=args.campaign or "")
+    removed = actions.unsuppress(open_store(), numbers, actor=actor(), campaign=args.campaign or "")
     print(f"{removed} numbers removed")
 
 
@@ -162,6 +161,7 @@ def suppressions_import(args: Namespace) -> None:
     """Put the people of a CSV or JSON Lines file on the do-not-contact list; bad rows are named, not taken."""
     from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.services import actions
     from airflow_outreach_provider.store import suppressions
 
     path = Path(args.file)
@@ -173,7 +173,7 @@ def suppressions_import(args: Namespace) -> None:
         people += listed
         if problem:
             bad.append(f"line {line}: {problem}")
-    added = suppressions.add(
+    added = actions.suppress(
         open_store(), people, actor=actor(), reason=args.reason, campaign=args.campaign or ""
     )
     addresses = sum(each.startswith(suppressions.EMAIL) for each in people)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ActionCommand, Arg
 
-from airflow_outreach_provider.cli.common import CENTURY_DAYS, exit_with_advice, positive_int
+from airflow_outreach_provider.cli.common import CENTURY_DAYS, actor, exit_with_advice, positive_int
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.engine import Store
@@ -69,7 +69,7 @@ def purge(args: Namespace) -> None:
     if not args.yes:
         print(f"everything settled before {before:%Y-%m-%d %H:%M} UTC would be removed; add --yes to do it")
         return
-    for what, count in purge_store(store, before).items():
+    for what, count in purge_store(store, before, actor=actor()).items():
         print(f"{count:>10,} {what}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import CONTACT_FIELDS, Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.times import read_time
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _KINDS = {kind.value for kind in EventKind}
@@ -57,11 +59,9 @@ def _text(value: object) -> str | None:
 def _time(value: object, now: datetime) -> datetime:
     if value is None:
         return now
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ConfigurationError(
-            f"an event's occurred_at {str(value)[:40]!r} is no time",
-            "write ISO 8601, e.g. 2026-03-25T18:30:00Z",
-        ) from None
+    with contextlib.suppress(OverflowError):
+        if moment := read_time(value if isinstance(value, datetime) else str(value)):
+            return moment.astimezone(UTC)
+    raise ConfigurationError(
+        f"an event's occurred_at {str(value)[:40]!r} is no time", "write ISO 8601, e.g. 2026-03-25T18:30:00Z"
+    )

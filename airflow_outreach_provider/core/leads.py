@@ -164,11 +164,6 @@ def build_mapper(
     return mapper
 
 
-def mapped_columns(mapping: Mapping[str, str] | None) -> list[str]:
-    """The plain columns a mapping names."""
-    return [source for source in (mapping or {}).values() if isinstance(source, str) and "{{" not in source]
-
-
 def check_target(target: str) -> None:
     """:raises ConfigurationError: the target of a mapping is not a field the platform can take."""
     section, dot, key = target.partition(".")

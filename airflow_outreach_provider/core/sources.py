@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
@@ -12,6 +11,7 @@ from airflow_outreach_provider.core.phones import check_region
 from airflow_outreach_provider.core.platforms import PLATFORMS, Platform
 from airflow_outreach_provider.core.signing import MIN_SECRET_LENGTH, Scheme
 from airflow_outreach_provider.core.stop_words import USUAL, StopWords
+from airflow_outreach_provider.core.suggest import did_you_mean
 
 TOLERANCE_SECONDS = 300
 # Between a platform's first try and the retry of an answer that got lost; see the inbox's de-duplication.
@@ -82,7 +82,7 @@ def source_settings(
     where = f"connection {name!r}"
     platform = str(extra.get("platform") or "").strip().lower()
     if platform not in PLATFORMS:
-        raise ConfigurationError(f"{where}: platform {platform!r} is not known", _did_you_mean(platform))
+        raise ConfigurationError(f"{where}: platform {platform!r} is not known", _known(platform))
     secrets = tuple((password or "").split())
     for place, secret in enumerate(secrets, start=1):
         if len(secret) < MIN_SECRET_LENGTH:
@@ -107,12 +107,9 @@ def source_settings(
     )
 
 
-def _did_you_mean(platform: str) -> str:
-    close = get_close_matches(platform, PLATFORMS, n=1)
-    known = ", ".join(PLATFORMS)
-    return (
-        f"did you mean {close[0]!r}? Known are {known}" if close else f"write one of {known} into the extra"
-    )
+def _known(platform: str) -> str:
+    known, hint = ", ".join(PLATFORMS), did_you_mean(platform, PLATFORMS, otherwise="")
+    return f"{hint} Known are {known}" if hint else f"write one of {known} into the extra"
 
 
 def _seconds(where: str, extra: Mapping[str, Any], name: str, default: int, most: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +29,7 @@ from airflow_outreach_provider.core.leads import (
 )
 from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome
 from airflow_outreach_provider.core.phones import check_region
+from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.hooks.connection_fields import (
     read_base_url,
     read_extra,
@@ -123,21 +123,8 @@ class OutreachHook(HttpHook):
                 f"connection {self.outreach_conn_id!r} has no log-in for the contact list",
                 "set contacts_email and contacts_password in its extra",
             )
-
-        async def collect() -> list[dict[str, Any]]:
-            found: dict[str, dict[str, Any]] = {}
-            async with contacts as pages:
-                number: int | None = pages.first
-                while number is not None:
-                    page = await pages.page(number)
-                    here = {contact_id(row): dict(row) for row in page.rows}
-                    if here.keys() <= found.keys():
-                        break  # past the end; some servers give the last page, or the only one, again and again
-                    found |= here
-                    number = page.following
-            return [row for row in found.values() if updated_since is None or _touched(row) >= updated_since]
-
-        return run_async(collect())
+        rows = run_async(_every_contact(contacts))
+        return [row for row in rows if updated_since is None or _touched(row) >= updated_since]
 
     def submit_lead(
         self,
@@ -194,26 +181,7 @@ class OutreachHook(HttpHook):
             answer = self._ask(b"{}")
         except ConfigurationError as error:
             return False, str(error)
-        match answer.status:
-            case 400:
-                return True, "The outreach API answers and takes this key. Nobody was texted."
-            case 401 | 403:
-                return (
-                    False,
-                    "The outreach API answers, but does not take this key: put the API Integration Key into Password.",
-                )
-            case None:
-                return False, f"No answer from {self.settings.api.base_url}: {answer.detail}"
-            case 404 | 405:
-                return False, (
-                    f"{self.settings.api.base_url} answers, but there is no outreach API there (HTTP {answer.status}): "
-                    "check the host."
-                )
-            case _:
-                return (
-                    False,
-                    f"{self.settings.api.base_url} did not answer as the outreach API does: {answer.detail}",
-                )
+        return answer.status == 400, _told(answer, self.settings.api.base_url)
 
     # -- how the http provider's hook is fed ---------------------------------------------------------------
 
@@ -295,6 +263,21 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         return thread.submit(asyncio.run, work).result()
 
 
+def _told(answer: SubmitAnswer, base_url: str) -> str:
+    """What the answer to a request that names no configuration says about the connection."""
+    match answer.status:
+        case 400:
+            return "The outreach API answers and takes this key. Nobody was texted."
+        case 401 | 403:
+            return "The outreach API answers, but does not take this key: put the API Integration Key into Password."
+        case None:
+            return f"No answer from {base_url}: {answer.detail}"
+        case 404 | 405:
+            return f"{base_url} answers, but there is no outreach API there (HTTP {answer.status}): check the host."
+        case _:
+            return f"{base_url} did not answer as the outreach API does: {answer.detail}"
+
+
 def _error_of(answer: SubmitAnswer) -> Exception:
     match answer.outcome:
         case SubmitOutcome.REJECTED:
@@ -307,10 +290,20 @@ def _error_of(answer: SubmitAnswer) -> Exception:
             return OutcomeUnknown(answer.detail)
 
 
+async def _every_contact(contacts: TetherContacts) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    async with contacts as pages:
+        number: int | None = pages.first
+        while number is not None:
+            page = await pages.page(number)
+            here = {contact_id(row): dict(row) for row in page.rows}
+            if here.keys() <= found.keys():
+                break  # past the end; some servers give the last page, or the only one, again and again
+            found |= here
+            number = page.following
+    return list(found.values())
+
+
 def _touched(contact: Mapping[str, Any]) -> datetime:
-    moments = [datetime.min.replace(tzinfo=UTC)]
-    for name in ("updatedAt", "createdAt"):
-        with contextlib.suppress(TypeError, ValueError):
-            moment = datetime.fromisoformat(contact.get(name, ""))
-            moments.append(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    return max(moments)
+    moments = [read_time(contact.get(name)) for name in ("updatedAt", "createdAt")]
+    return max(filter(None, moments), default=datetime.min.replace(tzinfo=UTC))

@@ -19,6 +19,7 @@ from airflow_outreach_provider.core.errors import (
     OutreachUnavailable,
 )
 from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
@@ -28,7 +29,6 @@ from airflow_outreach_provider.services.deliveries.batch import Batch, Report, T
 from airflow_outreach_provider.services.deliveries.callables import handle
 from airflow_outreach_provider.services.deliveries.payloads import CANONICAL, Payload, check_payload
 from airflow_outreach_provider.services.deliveries.webhooks import DEFAULT_CONCURRENCY, deliver
-from airflow_outreach_provider.store.ledger.runs import Owner
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

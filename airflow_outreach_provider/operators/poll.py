@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.hooks.outreach import run_async
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.sources import get_source
@@ -88,10 +89,7 @@ class PollContactsOperator(RetryingDefaults, BaseOperator):
 def _moment(value: str | datetime | None) -> datetime | None:
     if not value:
         return None
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    except ValueError:
-        raise ConfigurationError(
-            f"start is {value!r}", "write ISO 8601, e.g. 2026-03-25T00:00:00+00:00"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    moment = read_time(value)
+    if moment is None:
+        raise ConfigurationError(f"start is {value!r}", "write ISO 8601, e.g. 2026-03-25T00:00:00+00:00")
+    return moment

@@ -2,64 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Any, TypeVar
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
-from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.masking import mask_phone
+from airflow_outreach_provider.core.masking import mask_email, mask_phone
+from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.core.states import LeadState
-from airflow_outreach_provider.store import audit, suppressions
+from airflow_outreach_provider.services.events.ingest import read_unrecognised_again
+from airflow_outreach_provider.services.submit.reconcile import ContactSearch, Reconciled
+from airflow_outreach_provider.services.submit.reconcile import reconcile as look_up_held
+from airflow_outreach_provider.store import audit, housekeeping, suppressions
 from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.deliveries.endpoints import Release
-from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import consumers, sources
-from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekeeping
 from airflow_outreach_provider.store.inbox.consumers import Consumer
+from airflow_outreach_provider.store.inbox.lists import EventFilter
 from airflow_outreach_provider.store.ledger import held as ledger_held
-from airflow_outreach_provider.store.ledger import housekeeping as ledger_housekeeping
 from airflow_outreach_provider.store.ledger.held import Target
 from airflow_outreach_provider.store.ledger.lists import LeadFilter, every_lead, lead_story
+
+T = TypeVar("T")
 
 _BY_HAND = "by hand"
 REDELIVERABLE = (DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.IGNORED)
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
-    """Which events to replay. :ivar since: received at or after; :ivar until: received before."""
+def note(store: Store, action: str, subject: str, *, actor: str) -> None:
+    """Write down what somebody looks at or tries, before they do: ``reveal lead``, ``test endpoint``."""
+    audit.record(store, actor, action, subject=subject)
 
-    source: str | None = None
-    kinds: Collection[str] | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    event_ids: Collection[str] | None = None
 
-    def count(self, store: Store, consumer: str) -> int:
-        """How many a replay for this consumer would bring."""
-        return self._replay(store, consumer, dry_run=True)
+def note_export(store: Store, action: str, subject: str, *, actor: str) -> Callable[[int], None]:
+    """Write down an export before it begins. :return: what is to be told how many rows were given out."""
+    written = audit.record(store, actor, action, subject=subject, count=0, note="begun")
+    return lambda count: audit.settle(store, written, count=count, note="done")
 
-    def replay(self, store: Store, consumer: str, *, actor: str, expected: int) -> int:
-        """Let the consumer read them again; how many. :param expected: what :meth:`count` said."""
-        subject = f"{consumer}: {self}"
-        return audited(store, actor, "replay", subject, expected, lambda: self._replay(store, consumer))
 
-    def _replay(self, store: Store, consumer: str, *, dry_run: bool = False) -> int:
-        return consumers.replay(
-            store, consumer, since=self.since, until=self.until, source=self.source, kinds=self.kinds,
-            event_ids=self.event_ids, dry_run=dry_run,
-        )  # fmt: skip
+def suppress(
+    store: Store, phones: Iterable[str], *, actor: str, reason: str = "manual", campaign: str = ""
+) -> int:
+    """Put numbers on the do-not-contact list of a campaign or of all, an audit row a thousand; how many were new.
 
-    def __str__(self) -> str:
-        if self.event_ids is not None:
-            return _some(sorted(self.event_ids))
-        kinds = ", ".join(sorted(self.kinds)) if self.kinds else None
-        return said(source=self.source, kind=kinds, since=self.since, until=self.until)
+    :param phones: E.164, or ``suppressions.EMAIL`` and the hash of an address.
+    :raises ConfigurationError: one is neither; nothing after the thousand before it was written.
+    """
+    return suppressions.add(store, phones, actor=actor, reason=reason, campaign=campaign)
+
+
+def unsuppress(store: Store, phones: Iterable[str], *, actor: str, campaign: str = "", note: str = "") -> int:
+    """Take entries off the list of this campaign (or, where empty, of all); how many were on it."""
+    return suppressions.remove(store, phones, actor=actor, campaign=campaign, note=note)
+
+
+def reparse(store: Store, sources: Callable[[str], SourceSettings | None], *, actor: str) -> int:
+    """Read stored unrecognised events again with the parsers of this version; how many are recognised now."""
+    return _counted(
+        store, actor, "reparse", "unrecognised events", 0, partial(read_unrecognised_again, store, sources)
+    )
+
+
+def replayable(store: Store, consumer: str, wanted: EventFilter) -> int:
+    """How many events a replay for this consumer would bring."""
+    return consumers.replay(store, consumer, **_fields(wanted), dry_run=True)
+
+
+def replay(store: Store, consumer: str, wanted: EventFilter, *, actor: str, expected: int) -> int:
+    """Let the consumer read events again; how many. :param expected: what :func:`replayable` said."""
+    kinds = ", ".join(sorted(wanted.kinds)) if wanted.kinds else None
+    which = said(source=wanted.source, kind=kinds, since=wanted.since, until=wanted.until)
+    if wanted.event_ids is not None:
+        which = _some(sorted(wanted.event_ids))
+    work = partial(consumers.replay, store, consumer, **_fields(wanted))
+    return _counted(store, actor, "replay", f"{consumer}: {which}", expected, work)
+
+
+def _fields(wanted: EventFilter) -> dict[str, Any]:
+    return {each.name: getattr(wanted, each.name) for each in fields(wanted)}
 
 
 def consumer(store: Store, name: str) -> Consumer:
@@ -78,19 +107,19 @@ def consumer(store: Store, name: str) -> Consumer:
 def remove_consumer(store: Store, known: Consumer, *, actor: str) -> None:
     """Remove a consumer's progress; what waited for it can be purged then."""
     waiting = known.behind + known.pending
-    audited(
+    _counted(
         store, actor, "remove consumer", known.name, waiting,
         lambda: waiting if consumers.forget_consumer(store, known.name) else 0,
     )  # fmt: skip
 
 
-def redeliverable(store: Store, wanted: RedeliveryFilter) -> dict[str, int]:
+def redeliverable(store: Store, wanted: DeliveryFilter) -> dict[str, int]:
     """How many deliveries a redelivery would make pending again, by the state they are in now."""
-    counts = deliveries_redeliver.count(store, wanted)
+    counts = deliveries_lists.count(store, wanted)
     return {state.value: counts[state.value] for state in REDELIVERABLE if counts.get(state.value)}
 
 
-def redeliver(store: Store, wanted: RedeliveryFilter, *, actor: str, expected: int) -> int:
+def redeliver(store: Store, wanted: DeliveryFilter, *, actor: str, expected: int) -> int:
     """Make deliveries pending again, with all their tries; how many.
 
     :param expected: how many :func:`redeliverable` counted.
@@ -99,7 +128,7 @@ def redeliver(store: Store, wanted: RedeliveryFilter, *, actor: str, expected: i
         state=", ".join(wanted.states), route=wanted.route, endpoint=wanted.endpoint, kind=", ".join(wanted.kinds),
         event=_some(list(wanted.event_ids)), since=wanted.since, until=wanted.until,
     )  # fmt: skip
-    return audited(
+    return _counted(
         store, actor, "redeliver", subject, expected, lambda: deliveries_redeliver.redeliver(store, wanted)
     )
 
@@ -107,7 +136,7 @@ def redeliver(store: Store, wanted: RedeliveryFilter, *, actor: str, expected: i
 def enable_endpoint(store: Store, conn_id: str, release: Release, *, actor: str) -> int:
     """Let deliveries to an endpoint go on; how many held ones are sent."""
     waiting = held(store, conn_id)
-    return audited(
+    return _counted(
         store, actor, "enable endpoint", f"{conn_id} ({release.value})", waiting,
         lambda: endpoints.enable(store, conn_id, release),
     )  # fmt: skip
@@ -115,9 +144,7 @@ def enable_endpoint(store: Store, conn_id: str, release: Release, *, actor: str)
 
 def held(store: Store, conn_id: str) -> int:
     """Deliveries that wait for an endpoint to be enabled."""
-    counts = deliveries_redeliver.count(
-        store, RedeliveryFilter(endpoint=conn_id, states=[DeliveryState.HELD])
-    )
+    counts = deliveries_lists.count(store, DeliveryFilter(endpoint=conn_id, states=[DeliveryState.HELD]))
     return counts.get(DeliveryState.HELD.value, 0)
 
 
@@ -139,22 +166,7 @@ def disable_source(store: Store, conn_id: str, *, reason: str, actor: str) -> bo
 
 
 def _switched(store: Store, actor: str, action: str, conn_id: str, switch: Callable[[], bool]) -> bool:
-    return bool(audited(store, actor, action, conn_id, 1, lambda: int(switch())))
-
-
-def audited(store: Store, actor: str, action: str, subject: str, count: int, do: Callable[[], int]) -> int:
-    """Write down, do, and correct what was written by what was done; an action that fails says so.
-
-    :param count: rows it is expected to change. :return: rows it changed.
-    """
-    written = audit.record(store, actor, action, subject=subject, count=count, note="begun")
-    try:
-        done = do()
-    except Exception as error:
-        audit.settle(store, written, count=0, note=f"failed: {type(error).__name__}")
-        raise
-    audit.settle(store, written, count=done, note="done")
-    return done
+    return bool(_counted(store, actor, action, conn_id, 1, lambda: int(switch())))
 
 
 def _some(names: list[str], most: int = 10) -> str:
@@ -249,6 +261,33 @@ def _subject(store: Store, wanted: LeadFilter | Collection[int], group: list[int
     return f"{len(group)} held leads: {', '.join(parts) or 'all'}"
 
 
+def reconcile(
+    store: Store,
+    contacts: AbstractAsyncContextManager[ContactSearch],
+    *,
+    actor: str,
+    conn_id: str,
+    delay: timedelta,
+    campaign: str | None = None,
+    limit: int = 500,
+) -> Reconciled:
+    """Ask a connection's contact list what became of the held leads that were sent through it.
+
+    :param delay: how old an attempt must be. :param limit: look up at most so many.
+    """
+
+    def work() -> Reconciled:
+        wanted = look_up_held(store, contacts, conn_id=conn_id, delay=delay, campaign=campaign, limit=limit)
+        return asyncio.run(wanted)
+
+    def told(done: Reconciled) -> tuple[int, str]:
+        return done.accepted + done.planned, f"{done.accepted} accepted, {done.planned} planned"
+
+    return _audited(
+        store, actor, "reconcile", f"held leads, {said(connection=conn_id, campaign=campaign)}", 0, work, told
+    )
+
+
 def forget(
     store: Store, *, phone: str | None = None, email: str | None = None, actor: str, suppress: bool = True
 ) -> dict[str, int]:
@@ -259,37 +298,58 @@ def forget(
         whose source still lists the person would text them as somebody new.
     :return: rows removed, by where.
     """
-    address = hash_email(email) if email else None
-    phones = sorted(
-        {*([phone] if phone else []), *(suppressions.phones_of(store, address) if address else [])}
+    whom = [*([mask_phone(phone)] if phone else []), *([mask_email(email)] if email else [])]
+    work = partial(
+        housekeeping.forget, store, phone=phone, email=email, suppressed_by=actor if suppress else None
     )
-    done = {"do-not-contact": 0}
-    if suppress:
-        done["do-not-contact"] = suppressions.suppress(store, phones, reason="forgotten", source=actor)
-    done["leads"] = ledger_housekeeping.forget_leads(store, phones, address)
-    events = [
-        event_id
-        for number in [*phones, None]
-        for event_id in inbox_housekeeping.events_of_contact(
-            store, phone=number, email=email if number is None else None
-        )
-    ]
-    done["deliveries"] = deliveries_redeliver.forget(store, sorted(set(events)))
-    done["events"] = sum(inbox_housekeeping.forget_contact(store, phone=number) for number in phones)
-    if email:
-        done["events"] += inbox_housekeeping.forget_contact(store, email=email)
-    return done
+    return _audited(
+        store, actor, "forget", ", ".join(whom), 0, work,
+        lambda done: (sum(done.values()) - done["do-not-contact"], _by_where(done)),
+    )  # fmt: skip
 
 
-def purge(store: Store, before: datetime) -> dict[str, int]:
+def purge(store: Store, before: datetime, *, actor: str) -> dict[str, int]:
     """Remove what is settled and older than a time; who was texted and the do-not-contact list stay known.
 
     :return: rows by where, and how many old events are kept because a consumer or a delivery needs them.
     """
-    done = ledger_housekeeping.purge_leads(store, before)
-    done["deliveries removed"] = deliveries_redeliver.purge(store, before)
-    done["events removed"] = inbox_housekeeping.purge_events(store, received_before=before)
-    done["old events kept, not read or not delivered"] = inbox_housekeeping.needed_events(
-        store, received_before=before
+    before = min(before, store.now())  # or it would remove its own row
+    subject = f"settled before {before:%Y-%m-%d %H:%M} UTC"
+    work = partial(housekeeping.purge, store, before)
+    done = _audited(
+        store, actor, "purge", subject, 0, work, lambda done: (sum(done.values()), _by_where(done))
     )
+    kept = housekeeping.needed_events(store, received_before=before)
+    return {**done, "old events kept, not read or not delivered": kept}
+
+
+def _by_where(done: dict[str, int]) -> str:
+    return ", ".join(f"{count} {where}" for where, count in done.items())
+
+
+def _counted(store: Store, actor: str, action: str, subject: str, count: int, do: Callable[[], int]) -> int:
+    return _audited(store, actor, action, subject, count, do, lambda done: (done, "done"))
+
+
+def _audited(
+    store: Store,
+    actor: str,
+    action: str,
+    subject: str,
+    count: int,
+    do: Callable[[], T],
+    told: Callable[[T], tuple[int, str]],
+) -> T:
+    """Write down, do, and correct what was written by what was done; an action that fails says so.
+
+    :param count: rows it is expected to change. :param told: rows it changed, and what else is to be said.
+    """
+    written = audit.record(store, actor, action, subject=subject, count=count, note="begun")
+    try:
+        done = do()
+    except Exception as error:
+        audit.settle(store, written, count=0, note=f"failed: {type(error).__name__}")
+        raise
+    changed, note = told(done)
+    audit.settle(store, written, count=changed, note=note)
     return done

@@ -22,13 +22,13 @@ fault that hits; of the others only the first hits.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.suggest import did_you_mean
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -265,5 +265,5 @@ def _word(kind: type[Word], text: str, name: str) -> Word:
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    hint = did_you_mean(word, known, otherwise="")
+    return f" ({hint})" if hint else ""

@@ -8,8 +8,21 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.tables import audit
 from airflow_outreach_provider.store.paging import PAGE_SIZE, Page, Scan
+from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, server_default="", comment="what it was done to, masked"),
+    sa.Column("count", sa.BigInteger, nullable=False, server_default="1"),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+    sa.Index("ix_audit_at", "at"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,7 @@ class AuditRow:
     note: str
 
 
+_AT_ONCE = 1_000
 _SCAN = Scan(audit, [audit.c.id], [audit.c[name] for name in AuditRow.__slots__])
 
 
@@ -67,6 +81,14 @@ def settle(store: Store, audit_id: int, *, count: int, note: str = "") -> None:
     values: dict[str, object] = {"count": count} | ({"note": note[:500]} if note else {})
     store.retrying(
         lambda connection: connection.execute(audit.update().where(audit.c.id == audit_id).values(values))
+    )
+
+
+def purge(store: Store, before: datetime) -> int:
+    """Delete what was done before a time; how many rows."""
+    some = sa.select(audit.c.id).where(audit.c.at < before).order_by(audit.c.id).limit(_AT_ONCE)
+    return store.in_groups(
+        lambda connection: connection.execute(audit.delete().where(audit.c.id.in_(some))).rowcount
     )
 
 

@@ -88,6 +88,13 @@ class Store:
                 time.sleep(random.uniform(0.01, 0.05) * attempt)  # noqa: S311 - jitter, not a secret
         raise AssertionError("unreachable")
 
+    def in_groups(self, work: Callable[[sa.Connection], int]) -> int:
+        """Run ``work`` in small transactions until one changes nothing, so that nobody waits long; the sum."""
+        total = 0
+        while changed := self.retrying(work):
+            total += changed
+        return total
+
     def execute(self, connection: sa.Connection, statement: sa.TextClause, params: dict[str, Any]) -> Rows:
         """Run a statement that a batch runs thousands of times.
 

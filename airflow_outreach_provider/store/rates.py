@@ -5,7 +5,15 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.schema import to_ms
+from airflow_outreach_provider.store.schema import UtcTime, metadata, to_ms
+
+rates = sa.Table(
+    "rates",
+    metadata,
+    # One row a connection: how many requests are spoken for until when, shared by all tasks.
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("next_free_at", UtcTime, nullable=False, comment="the first moment not yet given out"),
+)
 
 
 def reserve(store: Store, key: str, size: int, seconds: float) -> float:

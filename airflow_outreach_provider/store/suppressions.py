@@ -17,15 +17,14 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.store import audit, suppressions_write
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.tables import leads, suppressions
 from airflow_outreach_provider.store.paging import PAGE_SIZE, Page, Scan, every
 from airflow_outreach_provider.store.schema import to_ms
-from airflow_outreach_provider.store.suppressions_write import EMAIL
+from airflow_outreach_provider.store.suppressions_write import EMAIL, suppressions
 
 _AT_ONCE = 1000
 
 __all__ = [
-    "EMAIL", "SuppressionRow", "add", "entries", "every_entry", "find", "phones_of", "remove", "shown", "spread", "suppress",
+    "EMAIL", "SuppressionRow", "add", "entries", "every_entry", "find", "remove", "shown", "spread", "suppress",
 ]  # fmt: skip
 
 
@@ -147,23 +146,12 @@ def find(store: Store, ids: Collection[int]) -> list[SuppressionRow]:
         return [SuppressionRow(*row) for row in connection.execute(query)]
 
 
-def phones_of(store: Store, email_hash: str) -> list[str]:
-    """The numbers of the leads that came with an e-mail address.
-
-    :param email_hash: ``core.rules.hash_email`` of it.
-    """
-    with store.read() as connection:
-        found = sa.select(leads.c.phone).where(leads.c.email_hash == email_hash, leads.c.phone.is_not(None))
-        return sorted(set(connection.execute(found).scalars()))
-
-
 def spread(store: Store) -> None:
     """Give entries that were written by hand, or by a former version, their other writings."""
     with store.read() as connection:
         if connection.execute(suppressions_write.UNSPREAD).first() is None:
             return
-    while store.retrying(suppressions_write.spread):
-        pass
+    store.in_groups(suppressions_write.spread)
 
 
 def _insert(

@@ -10,22 +10,55 @@ people see (``row_of``). So whoever asks about a lead asks for its number alone.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.phone_lines import other_writings
 from airflow_outreach_provider.store import audit
-from airflow_outreach_provider.store.inbox.tables import inbox_events
-from airflow_outreach_provider.store.ledger.tables import suppressions
-from airflow_outreach_provider.store.schema import from_ms
+from airflow_outreach_provider.store.schema import BigId, UtcTime, from_ms, metadata, where
 
 EMAIL = "email:"
 """Before the hash of an address that stands where numbers stand."""
 
 UNSPREAD = sa.text("SELECT 1 FROM suppressions WHERE NOT spread LIMIT 1")
 """Whether any row lacks its other writings; answered by an index that is empty then."""
+
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    # The do-not-contact list. campaign '' is every campaign. See above for row_of.
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("campaign", sa.Text, nullable=False, server_default=""),
+    # E.164, or "email:" and the SHA-256 of an address.
+    sa.Column("phone", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("source", sa.Text, nullable=False, server_default="", comment="who or what added it"),
+    sa.Column("added_at", UtcTime, nullable=False),
+    sa.Column(
+        "row_of",
+        sa.BigInteger,
+        comment="the entry whose number this is in another writing; NULL for entries themselves",
+    ),
+    sa.Column(
+        "spread",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="whether its other writings were written",
+    ),
+    sa.Column(
+        "by_stop_word",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="set by a message that was a stop word: START lifts it",
+    ),
+    sa.UniqueConstraint("phone", "campaign"),
+    sa.Index("ix_suppressions_row_of", "row_of", **where("row_of IS NOT NULL")),
+    sa.Index("ix_suppressions_unspread", "id", **where("NOT spread")),
+    sa.Index("ix_suppressions_by_stop_word", "source", **where("by_stop_word")),
+)
 
 _C = suppressions.c
 _SPREAD_AT_ONCE = 1000
@@ -75,26 +108,19 @@ def remove(connection: sa.Connection, listed: Collection[str], campaign: str) ->
     return _delete(connection, set(connection.execute(query).scalars()))
 
 
-def lift(
-    connection: sa.Connection, listed: Collection[str], *, source: str, occurred_at: datetime, now_ms: int
-) -> int:
-    """Take off the list what a stop word put there, address and number alike; nothing else. How many entries.
+def stops_of(connection: sa.Connection, listed: Collection[str]) -> dict[str, str]:
+    """What put these on the list by a stop word, as entries name it, with the id of its event."""
+    query = sa.select(_C.source).where(
+        _C.phone.in_(_all_writings(listed)), _C.campaign == "", _C.by_stop_word.is_(sa.true())
+    )
+    return {source: _event_id(source) for source in connection.execute(query).scalars()}
 
-    :param occurred_at: when the person said START; what was said after that stands.
+
+def lift(connection: sa.Connection, lifted: Collection[str], *, source: str, now_ms: int) -> int:
+    """Take off the list what these stop words put there, address and number alike; how many entries.
+
+    :param lifted: keys of :func:`stops_of`. :param source: who said START.
     """
-    stops = set(
-        connection.execute(
-            sa.select(_C.source).where(
-                _C.phone.in_(_all_writings(listed)), _C.campaign == "", _C.by_stop_word.is_(sa.true())
-            )
-        ).scalars()
-    )
-    later = sa.select(inbox_events.c.event_id).where(
-        inbox_events.c.event_id.in_([_event_id(each) for each in stops]),
-        inbox_events.c.occurred_at > occurred_at,
-    )
-    standing = set(connection.execute(later).scalars())
-    lifted = [each for each in stops if _event_id(each) not in standing]
     if not lifted:
         return 0
     chosen = sa.select(sa.func.coalesce(_C.row_of, _C.id)).where(
@@ -169,4 +195,15 @@ def _event_id(source: str) -> str:
     return source.split(" ")[1] if source.startswith("event ") else ""
 
 
-__all__ = ["EMAIL", "UNSPREAD", "event_source", "in_every_writing", "insert", "lift", "remove", "spread"]
+__all__ = [
+    "EMAIL",
+    "UNSPREAD",
+    "event_source",
+    "in_every_writing",
+    "insert",
+    "lift",
+    "remove",
+    "spread",
+    "stops_of",
+    "suppressions",
+]

@@ -11,7 +11,6 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.hooks.sources import OutreachSourceHook
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.deliveries.webhooks import send_test
-from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.deliveries import endpoints
 from airflow_outreach_provider.store.deliveries.endpoints import Release
 from airflow_outreach_provider.store.engine import Store
@@ -87,7 +86,7 @@ def test_endpoint(
     )
     if not asked.agreed(plan):
         return plan
-    audit.record(store, who.name, "test endpoint", subject=connection_id)
+    actions.note(store, "test endpoint", connection_id, actor=who.name)
     ok, said = send_test(endpoint, datetime.now(UTC))
     return ActionResult(says=f"{connection_id} {'answered' if ok else 'failed'}: {said}", count=1, done=True)
 
@@ -131,7 +130,7 @@ def check_source(
     )
     if not asked.agreed(plan):
         return plan
-    audit.record(store, who.name, "check source", subject=connection_id)
+    actions.note(store, "check source", connection_id, actor=who.name)
     _ok, said = OutreachSourceHook(connection_id).test_connection()
     return ActionResult(says=said, count=1, done=True)
 

@@ -10,7 +10,8 @@ from pydantic import Field
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.services import actions
-from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
+from airflow_outreach_provider.store.inbox.lists import EventFilter
 from airflow_outreach_provider.web.access import Editor, StoreDep, editor
 from airflow_outreach_provider.web.action_models import (
     ActionRequest,
@@ -57,7 +58,7 @@ def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> ActionResult:
         name: getattr(asked, name) for name in ("state", "route", "endpoint", "kind", "event", "since")
     }
     one_way_to_choose(asked.ids, filters, asked.all)
-    wanted = deliveries_redeliver.RedeliveryFilter(
+    wanted = DeliveryFilter(
         ids=asked.ids or (),
         event_ids=[asked.event] if asked.event else [],
         route=asked.route,
@@ -85,11 +86,11 @@ def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> ActionResult:
 @router.post("/replay")
 def replay(who: Editor, store: StoreDep, asked: Replay) -> ActionResult:
     """Let one consumer read events again."""
-    events = actions.Events(
+    wanted = EventFilter(
         source=asked.source, kinds=[asked.kind.value] if asked.kind else None, since=asked.since,
         until=asked.until, event_ids=asked.event_ids,
     )  # fmt: skip
-    count = events.count(store, asked.consumer)
+    count = actions.replayable(store, asked.consumer, wanted)
     plan = ActionResult(
         says=f"{amount(count, 'event')} will be read again by {asked.consumer}. A route that delivered them before "
         "keeps its deliveries: use redeliver for those.",
@@ -97,5 +98,5 @@ def replay(who: Editor, store: StoreDep, asked: Replay) -> ActionResult:
     )
     if not asked.agreed(plan):
         return plan
-    done = events.replay(store, asked.consumer, actor=who.name, expected=count)
+    done = actions.replay(store, asked.consumer, wanted, actor=who.name, expected=count)
     return ActionResult(says=f"{amount(done, 'event')} will be read again.", count=done, done=True)

@@ -96,7 +96,7 @@ def suppress(who: Editor, store: StoreDep, asked: Suppress) -> ActionResult:
     )
     if not asked.agreed(plan):
         return plan
-    new = suppressions.add(
+    new = actions.suppress(
         store, phones, actor=who.name, reason=asked.reason or "manual", campaign=asked.campaign
     )
     return ActionResult(
@@ -115,7 +115,7 @@ def unsuppress(who: Editor, store: StoreDep, asked: Unsuppress) -> ActionResult:
     if not asked.agreed(plan):
         return plan
     gone = sum(
-        suppressions.remove(
+        actions.unsuppress(
             store, [row.phone], actor=who.name, campaign=row.campaign, note=f"was {row.reason}"
         )
         for row in rows

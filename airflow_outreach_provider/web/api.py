@@ -9,8 +9,10 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from airflow_outreach_provider.store.audit import AuditRow
 from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.overview import overview
+from airflow_outreach_provider.store.suppressions import SuppressionRow
 from airflow_outreach_provider.web import connections, params, queries, schemas
 from airflow_outreach_provider.web.access import OfTask, Reader, StoreDep, reads_task
 from airflow_outreach_provider.web.schemas import Listed
@@ -127,13 +129,13 @@ def get_suppressions(
     phone: params.Phone,
     campaign: params.Text = None,
     cursor: params.Cursor = None,
-) -> Listed[schemas.Suppression]:
+) -> Listed[SuppressionRow]:
     """The do-not-contact list, newest first."""
     return queries.suppressed(store, phone, campaign, cursor)
 
 
 @router.get("/audit")
-def get_audit(_who: Reader, store: StoreDep, cursor: params.Cursor = None) -> Listed[schemas.Audit]:
+def get_audit(_who: Reader, store: StoreDep, cursor: params.Cursor = None) -> Listed[AuditRow]:
     """What people did, newest first."""
     return queries.audited(store, cursor)
 

@@ -7,8 +7,6 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from pydantic import BaseModel
-
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, every_delivery
 from airflow_outreach_provider.store.engine import Store
@@ -28,18 +26,22 @@ def leads_csv(
 ) -> Iterator[bytes]:
     """Leads as CSV, UTF-8, with a header line. :param done: told how many rows were given out, at the end."""
     return _csv(
-        schemas.LeadSchema, (schemas.lead(row, reveal=reveal) for row in every_lead(store, wanted)), done
+        schemas.LeadSchema.model_fields,
+        (schemas.lead(row, reveal=reveal) for row in every_lead(store, wanted)),
+        done,
     )
 
 
 def deliveries_csv(store: Store, wanted: DeliveryFilter) -> Iterator[bytes]:
     """Deliveries as CSV, UTF-8, with a header line; they hold no whole personal data."""
-    return _csv(schemas.DeliverySchema, (schemas.delivery(row) for row in every_delivery(store, wanted)))
+    return _csv(
+        schemas.DeliverySchema.model_fields, (schemas.delivery(row) for row in every_delivery(store, wanted))
+    )
 
 
 def events_csv(store: Store, wanted: EventFilter) -> Iterator[bytes]:
     """Events as CSV without their bodies, personal data masked, UTF-8, with a header line."""
-    return _csv(schemas.Event, (schemas.event(row) for row in every_event(store, wanted)))
+    return _csv(schemas.Event.model_fields, (schemas.event(row) for row in every_event(store, wanted)))
 
 
 def suppressions_csv(
@@ -52,15 +54,17 @@ def suppressions_csv(
 ) -> Iterator[bytes]:
     """The do-not-contact list as CSV, UTF-8, with a header line. :param done: as in :func:`leads_csv`."""
     rows = suppressions.every_entry(store, phone=phone, campaign=campaign)
-    return _csv(schemas.Suppression, (schemas.suppression(row, reveal=reveal) for row in rows), done)
+    return _csv(
+        suppressions.SuppressionRow.__slots__, (schemas.suppression(row, reveal=reveal) for row in rows), done
+    )
 
 
 def _csv(
-    kind: type[BaseModel], rows: Iterable[BaseModel], done: Callable[[int], None] | None = None
+    columns: Iterable[str], rows: Iterable[object], done: Callable[[int], None] | None = None
 ) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text)
-    names = [name for name in kind.model_fields if name not in _NOT_EXPORTED]
+    names = [name for name in columns if name not in _NOT_EXPORTED]
     writer.writerow(names)
     place = 0
     try:

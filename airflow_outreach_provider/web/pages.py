@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 
@@ -11,17 +9,16 @@ from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.states import LeadState, RunState
+from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.actions import said
-from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, routes
-from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox.lists import EventFilter
 from airflow_outreach_provider.store.ledger import run_lists
 from airflow_outreach_provider.store.ledger.lists import LeadFilter
 from airflow_outreach_provider.store.overview import MOST, overview
 from airflow_outreach_provider.web import chart, connections, params, queries, schemas
-from airflow_outreach_provider.web.access import Editor, OfTask, Person, Reader, StoreDep, reads_task
+from airflow_outreach_provider.web.access import Editor, OfTask, Reader, StoreDep, reads_task
 from airflow_outreach_provider.web.api import task_ref
 from airflow_outreach_provider.web.export import deliveries_csv, events_csv, leads_csv, suppressions_csv
 from airflow_outreach_provider.web.rendering import render
@@ -73,7 +70,7 @@ def leads_export_revealed(who: Editor, store: StoreDep, wanted: params.Leads) ->
     """The filtered leads with whole numbers; audited."""
     filters = {name: getattr(wanted, name) for name in ("campaign", "state", "reason", "run_id")}
     subject = said(**filters, phone=mask_phone(wanted.phone) if wanted.phone else None)
-    done = _noted(store, who, "export leads revealed", subject)
+    done = actions.note_export(store, "export leads revealed", subject, actor=who.name)
     return _download(leads_csv(store, wanted, reveal=True, done=done), "leads.csv")
 
 
@@ -86,7 +83,7 @@ def lead_page(request: Request, who: Reader, store: StoreDep, lead_id: params.Ro
 @router.post("/leads/{lead_id}")
 def lead_revealed(request: Request, who: Editor, store: StoreDep, lead_id: params.RowId) -> HTMLResponse:
     """The same with its personal data; audited before it is read."""
-    audit.record(store, who.name, "reveal lead", subject=f"lead {lead_id}")
+    actions.note(store, "reveal lead", f"lead {lead_id}", actor=who.name)
     return render(request, "lead.html", who, at="leads", found=queries.lead(store, lead_id, reveal=True))
 
 
@@ -142,7 +139,7 @@ def event_page(request: Request, who: Reader, store: StoreDep, event_id: params.
 @router.post("/events/{event_id}")
 def event_revealed(request: Request, who: Editor, store: StoreDep, event_id: params.Short) -> HTMLResponse:
     """The same with its personal data; audited before it is read."""
-    audit.record(store, who.name, "reveal event", subject=event_id)
+    actions.note(store, "reveal event", event_id, actor=who.name)
     return render(
         request, "event.html", who, at="events", found=queries.event(store, event_id, reveal=True),
         consumers=consumers.consumers(store),
@@ -179,7 +176,7 @@ def delivery_revealed(
     request: Request, who: Editor, store: StoreDep, delivery_id: params.RowId
 ) -> HTMLResponse:
     """The same with the endpoint's answers unmasked; audited before they are read."""
-    audit.record(store, who.name, "reveal delivery", subject=f"delivery {delivery_id}")
+    actions.note(store, "reveal delivery", f"delivery {delivery_id}", actor=who.name)
     found = queries.delivery(store, delivery_id, reveal=True)
     return render(request, "delivery.html", who, at="deliveries", found=found)
 
@@ -220,7 +217,7 @@ def suppressions_export_revealed(
 ) -> StreamingResponse:
     """The filtered list with whole numbers; audited."""
     subject = said(campaign=campaign, phone=mask_phone(phone) if phone else None)
-    done = _noted(store, who, "export do-not-contact revealed", subject)
+    done = actions.note_export(store, "export do-not-contact revealed", subject, actor=who.name)
     rows = suppressions_csv(store, phone=phone, campaign=campaign, reveal=True, done=done)
     return _download(rows, "do-not-contact.csv")
 
@@ -244,12 +241,6 @@ def task_page(
     """The tab on a task instance."""
     look = queries.task(store, task_ref(dag_id, run_id, task_id, map_index))
     return render(request, "task.html", who, live=BUSY, at="", look=look)
-
-
-def _noted(store: Store, who: Person, action: str, subject: str) -> Callable[[int], None]:
-    """Write an export down before it begins; the function to call with the rows it had."""
-    written = audit.record(store, who.name, action, subject=subject, count=0, note="begun")
-    return lambda count: audit.settle(store, written, count=count, note="done")
 
 
 def _download(parts: object, name: str) -> StreamingResponse:

@@ -5,7 +5,7 @@ Limits stand inside of ``| None``: outside they would be asked of the None that 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Query
@@ -15,6 +15,7 @@ from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.phones import parse_phone
 from airflow_outreach_provider.core.states import LeadState, RunState
+from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.inbox.lists import EventFilter
 from airflow_outreach_provider.store.ledger.lists import LeadFilter
@@ -28,13 +29,7 @@ def blank_as_none(value: Any) -> Any:
 
 def moment(value: Any) -> Any:
     """``2026-03-25T18:30``, as a form sends it, is UTC."""
-    if isinstance(value, str) and value.strip():
-        try:
-            at = datetime.fromisoformat(value.strip())
-        except ValueError:
-            return value
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
-    return blank_as_none(value)
+    return read_time(value) or blank_as_none(value)
 
 
 Blank = BeforeValidator(blank_as_none)
@@ -92,7 +87,7 @@ def event_filter(
     until: Moment = None,
 ) -> EventFilter:
     """Events by source, kind and time of reception."""
-    return EventFilter(source=source, kind=kind, since=since, until=until)
+    return EventFilter(source=source, kinds=(kind.value,) if kind else None, since=since, until=until)
 
 
 def delivery_filter(
@@ -105,11 +100,11 @@ def delivery_filter(
 ) -> DeliveryFilter:
     """Deliveries by state, route, endpoint, kind, event and time of recording."""
     return DeliveryFilter(
-        state=state,
+        states=(state,) if state else (),
         route=route,
         endpoint=endpoint,
-        kind=kind.value if kind else None,
-        event_id=event,
+        kinds=(kind.value,) if kind else (),
+        event_ids=(event,) if event else (),
         since=since,
     )
 

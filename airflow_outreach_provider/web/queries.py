@@ -11,20 +11,20 @@ from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store import audit, suppressions
+from airflow_outreach_provider.store.audit import AuditRow
 from airflow_outreach_provider.store.deliveries.lists import (
+    AttemptRow,
     DeliveryFilter,
+    DeliveryRow,
+    attempts_of,
+    attempts_of_task,
     find_delivery,
     last_attempts,
     list_deliveries,
     made_by_dags,
-)
-from airflow_outreach_provider.store.deliveries.redeliver import (
-    AttemptRow,
-    DeliveryRow,
-    attempts_of,
-    attempts_of_task,
 )
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
@@ -37,8 +37,8 @@ from airflow_outreach_provider.store.ledger.lists import (
     list_leads,
     phones_by_id,
 )
-from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.paging import Page
+from airflow_outreach_provider.store.suppressions import SuppressionRow
 from airflow_outreach_provider.web import redaction, schemas
 from airflow_outreach_provider.web.schemas import Listed
 from airflow_outreach_provider.web.task_instances import key_of, task_states
@@ -194,7 +194,7 @@ def event(store: Store, event_id: str, *, reveal: bool = False) -> EventDetail:
         headers=redaction.headers(json.loads(stored.headers or "[]"), reveal=reveal),
         body=redaction.raw(stored.body) if reveal else redaction.masked(stored.body),
         body_bytes=len(stored.body),
-        deliveries=deliveries(store, DeliveryFilter(event_id=event_id), None).rows,
+        deliveries=deliveries(store, DeliveryFilter(event_ids=(event_id,)), None).rows,
         revealed=reveal,
     )
 
@@ -236,12 +236,12 @@ def delivery(store: Store, delivery_id: int, *, reveal: bool = False) -> Deliver
 
 def suppressed(
     store: Store, phone: str | None, campaign: str | None, cursor: str | None
-) -> Listed[schemas.Suppression]:
+) -> Listed[SuppressionRow]:
     page = suppressions.entries(store, phone=phone, campaign=campaign, cursor=cursor)
     return _listed(page, map(schemas.suppression, page.rows))
 
 
-def audited(store: Store, cursor: str | None) -> Listed[schemas.Audit]:
+def audited(store: Store, cursor: str | None) -> Listed[AuditRow]:
     page = audit.entries(store, cursor=cursor)
     return _listed(page, map(schemas.audit, page.rows))
 

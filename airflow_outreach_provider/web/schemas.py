@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text
 from airflow_outreach_provider.store.audit import AuditRow
-from airflow_outreach_provider.store.deliveries.redeliver import AttemptRow, DeliveryRow
+from airflow_outreach_provider.store.deliveries.lists import AttemptRow, DeliveryRow
 from airflow_outreach_provider.store.inbox.lists import EventRow
 from airflow_outreach_provider.store.ledger.lists import LeadAttempt, LeadRow
 from airflow_outreach_provider.store.ledger.run_lists import RunRow, RunTask
@@ -18,14 +19,14 @@ from airflow_outreach_provider.store.suppressions import SuppressionRow
 from airflow_outreach_provider.store.suppressions import shown as shown_number
 from airflow_outreach_provider.web import redaction
 
-M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
-class Listed(BaseModel, Generic[M]):
+class Listed(BaseModel, Generic[T]):
     """A page of a list. ``next`` is the ``cursor`` of the page after it; ``cut`` says that the search stopped
     after the newest 20,000 rows and goes on there."""
 
-    rows: list[M]
+    rows: list[T]
     next: str | None = None
     cut: bool = False
 
@@ -156,40 +157,16 @@ class DeliveryAttempt(BaseModel):
     task: TaskRef | None
 
 
-class Suppression(BaseModel):
-    """A number on the do-not-contact list; ``campaign`` is empty for all."""
-
-    id: int
-    campaign: str
-    phone: str
-    reason: str
-    source: str
-    added_at: datetime
-
-
-class Audit(BaseModel):
-    """What somebody did by hand; personal data masked."""
-
-    id: int
-    at: datetime
-    actor: str
-    action: str
-    subject: str
-    count: int
-    note: str
-
-
-def audit(row: AuditRow) -> Audit:
+def audit(row: AuditRow) -> AuditRow:
     """As it may be seen."""
-    named = {name: getattr(row, name) for name in Audit.model_fields}
-    return Audit(**named | {"subject": mask_text(row.subject), "note": mask_text(row.note)})
+    return replace(row, subject=mask_text(row.subject), note=mask_text(row.note))
 
 
 def lead(row: LeadRow, run: RunTask | None = None, *, reveal: bool = False) -> LeadSchema:
     """As it may be seen. :param run: the task instance of its run."""
     named = {name: getattr(row, name) for name in LeadSchema.model_fields if name != "task"}
     if run is not None:
-        named["task"] = _task(run.dag_id, run.airflow_run_id, run.task_id, run.map_index, run.try_number)
+        named["task"] = _task(run)
     if not reveal:
         named |= {"phone": mask_phone(row.phone), "detail": mask_text(row.detail)}
     return LeadSchema(**{**named, "phone": named["phone"] or "–"})
@@ -201,10 +178,7 @@ def attempt(row: LeadAttempt, phone: str | None = None, *, reveal: bool = False)
     named["phone"] = phone if reveal or phone is None else mask_phone(phone)
     if not reveal:
         named["detail"] = mask_text(row.detail)
-    return AttemptSchema(
-        **named,
-        task=_task(row.dag_id, row.airflow_run_id, row.task_id, row.map_index, row.try_number),
-    )
+    return AttemptSchema(**named, task=_task(row))
 
 
 def run(row: RunRow) -> Run:
@@ -240,7 +214,7 @@ def delivery(row: DeliveryRow, last: AttemptRow | None = None, *, made: bool = F
     extra = {"latency_ms", "made", "next_try", "next_try_at", "task"}
     named = {name: getattr(row, name) for name in DeliverySchema.model_fields if name not in extra}
     named["last_error"] = mask_text(row.last_error)
-    task = last and _task(last.dag_id, last.airflow_run_id, last.task_id, last.map_index, last.try_number)
+    task = last and _task(last)
     return DeliverySchema(
         **named,
         made=made,
@@ -258,21 +232,16 @@ def delivery_attempt(row: AttemptRow, *, reveal: bool = False) -> DeliveryAttemp
             "error": mask_text(row.error),
             "answer": redaction.masked(row.answer.encode("utf-8", "replace")),
         }
-    return DeliveryAttempt(
-        **named, task=_task(row.dag_id, row.airflow_run_id, row.task_id, row.map_index, row.try_number)
-    )
+    return DeliveryAttempt(**named, task=_task(row))
 
 
-def suppression(row: SuppressionRow, *, reveal: bool = False) -> Suppression:
+def suppression(row: SuppressionRow, *, reveal: bool = False) -> SuppressionRow:
     """As it may be seen."""
-    named = {name: getattr(row, name) for name in Suppression.model_fields}
-    if not reveal:
-        named |= {
-            "phone": shown_number(row.phone),
-            "reason": mask_text(row.reason),
-            "source": mask_text(row.source),
-        }
-    return Suppression(**named)
+    if reveal:
+        return row
+    return replace(
+        row, phone=shown_number(row.phone), reason=mask_text(row.reason), source=mask_text(row.source)
+    )
 
 
 _NEXT_TRY = {
@@ -290,17 +259,15 @@ def _next_try(row: DeliveryRow, last: AttemptRow | None) -> str | None:
     return said
 
 
-def _task(
-    dag_id: str | None, run_id: str | None, task_id: str | None, map_index: int | None, try_number: int | None
-) -> TaskRef | None:
-    if not (dag_id and run_id and task_id):
+def _task(row: LeadAttempt | AttemptRow | RunTask) -> TaskRef | None:
+    if not (row.dag_id and row.airflow_run_id and row.task_id):
         return None
     return TaskRef(
-        dag_id=dag_id,
-        run_id=run_id,
-        task_id=task_id,
-        map_index=-1 if map_index is None else map_index,
-        try_number=try_number or 1,
+        dag_id=row.dag_id,
+        run_id=row.airflow_run_id,
+        task_id=row.task_id,
+        map_index=-1 if row.map_index is None else row.map_index,
+        try_number=row.try_number or 1,
     )
 
 

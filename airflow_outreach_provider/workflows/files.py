@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.expressions.parser import did_you_mean
+from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.loading import DEFAULTS_FILE, Loaded, Workflows, load_texts
 from airflow_outreach_provider.core.workflows.models import DagSettings
 from airflow_outreach_provider.core.workflows.problems import Problem, WorkflowErrors

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
@@ -99,12 +99,9 @@ def _functions(model: DagSettings) -> Iterator[tuple[Path, str]]:
 def _judge(reference: Reference, connections: Connections) -> tuple[str, str] | None:
     found = connections.type_of(reference.conn_id)
     if found is None:
-        close = get_close_matches(reference.conn_id, sorted(connections.known()), 1, 0.6)
-        add = f"airflow connections add {reference.conn_id} --conn-type {reference.conn_type or '…'}"
-        return (
-            f"there is no connection {reference.conn_id!r}",
-            f"did you mean {close[0]!r}?" if close else f"add it: {add}",
-        )
+        add = f"add it: airflow connections add {reference.conn_id} --conn-type {reference.conn_type or '…'}"
+        hint = did_you_mean(reference.conn_id, connections.known(), add)
+        return f"there is no connection {reference.conn_id!r}", hint
     right = found == reference.conn_type if reference.conn_type else found not in _OURS
     if right:
         return None

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.expressions.compile import compile_value
-from airflow_outreach_provider.core.expressions.parser import did_you_mean
 from airflow_outreach_provider.core.leads import build_mapper
 from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
@@ -76,7 +76,10 @@ def _missing(workflow: Loaded[DagSettings], model: LeadSync, columns: list[str])
             if source != column:
                 spot = spot_within(spot, source, max(0, source.find(column)))
             yield Problem.at(
-                spot, f"the source has no column {column!r}", _hint(column, columns), _full(workflow, path)
+                spot,
+                f"the source has no column {column!r}",
+                did_you_mean(column, columns),
+                _full(workflow, path),
             )
 
 
@@ -88,11 +91,6 @@ def _named(model: LeadSync) -> Iterator[tuple[Path, str, str]]:
             yield ("map", target), source, column
     if model.rules.consent is not None:
         yield ("rules", "consent"), model.rules.consent, model.rules.consent
-
-
-def _hint(column: str, columns: list[str]) -> str:
-    same = [each for each in columns if each.lower() == column.lower()]
-    return f"did you mean {same[0]!r}?" if same else did_you_mean(column, columns)
 
 
 def _is_template(model: LeadSync) -> bool:

@@ -74,12 +74,12 @@ def plan_workflow(
 
 def dry_run(workflow: Loaded[DagSettings], limit: int | None) -> SubmitRun:
     """A run of the workflow that sends nothing, set up as its task would be."""
+    from airflow_outreach_provider.core.owner import Owner
     from airflow_outreach_provider.hooks.outreach import OutreachHook
     from airflow_outreach_provider.hooks.settings import lease, open_store
     from airflow_outreach_provider.operators.lead_source import open_source
     from airflow_outreach_provider.services.submit.options import SubmitArguments
     from airflow_outreach_provider.services.submit.runner import start
-    from airflow_outreach_provider.store.ledger.runs import Owner
     from airflow_outreach_provider.workflows.dag_arguments import params_of
     from airflow_outreach_provider.workflows.lead_sync import lead_sync_params, submit_arguments
 

@@ -18,8 +18,8 @@ from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
 from airflow_outreach_provider.services.deliveries.callables import handle
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
 from airflow_outreach_provider.store.deliveries import endpoints
-from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
-from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.ledger.runs import Owner
@@ -79,7 +79,7 @@ def test_list_shows_states_and_masked_contacts(capsys: pytest.CaptureFixture[str
 
 def test_attempts_show_the_task(capsys: pytest.CaptureFixture[str], store: Store) -> None:
     """Each attempt names the task instance and the try."""
-    (row,) = deliveries_redeliver.list_deliveries(store, RedeliveryFilter(event_ids=["evt_2"]))
+    (row,) = deliveries_lists.list_deliveries(store, DeliveryFilter(event_ids=["evt_2"])).rows
     run("attempts", str(row.id), "-o", "json")
     (attempt,) = printed(capsys)
     assert (attempt["verdict"], attempt["task"]) == ("refused", "dag.task[-1] try 1")
@@ -89,11 +89,11 @@ def test_redeliver_counts_first_and_then_does_it(capsys: pytest.CaptureFixture[s
     """Without --yes nothing changes; with it the dead are pending; without any filter it refuses."""
     run("redeliver", "--route", "crm")
     assert "1 deliveries would be sent again" in capsys.readouterr().out
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"dead": 1, "delivered": 1}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"dead": 1, "delivered": 1}
     run("redeliver", "--route", "crm", "--yes")
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"pending": 1, "delivered": 1}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"pending": 1, "delivered": 1}
     run("redeliver", "--event", "evt_1", "--state", "delivered", "--yes")
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"pending": 2}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"pending": 2}
     with pytest.raises(SystemExit, match="nothing says which"):
         run("redeliver", "--yes")
 

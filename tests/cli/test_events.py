@@ -9,11 +9,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from stored import stored_events
 
 from airflow_outreach_provider.cli import events as commands
 from airflow_outreach_provider.core.intake import read_event
@@ -21,17 +21,11 @@ from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
-from airflow_outreach_provider.store.inbox import lists as inbox_lists
-from airflow_outreach_provider.store.migrate import upgrade
 
 
 @pytest.fixture
-def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
-    store = Store(sqlite_url)
-    upgrade(store)
-    yield store
-    store.close()
+def store(tasks_store: Store) -> Store:
+    return tasks_store
 
 
 def run(command: Any, *argv: str) -> None:
@@ -156,7 +150,7 @@ def test_receive_serves_until_told_to_stop(airflow_db: None, store: Store) -> No
     finally:
         process.terminate()
         process.wait(30)
-    assert len(inbox_lists.latest_events(store)) == 1
+    assert len(stored_events(store)) == 1
 
 
 def _post(port: int, path: str) -> int:

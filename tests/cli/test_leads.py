@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,10 @@ from airflow_outreach_provider.store import audit, suppressions
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.lists import LeadFilter, list_leads
 from airflow_outreach_provider.store.ledger.tables import leads
-from airflow_outreach_provider.store.migrate import upgrade
 
 
 @pytest.fixture
-def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
-    store = Store(sqlite_url)
-    upgrade(store)
+def store(tasks_store: Store) -> Store:
     old = datetime.now(UTC) - timedelta(days=90)
     common = {
         "campaign": "spring",
@@ -32,7 +28,7 @@ def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         "created_at": old,
         "updated_at": old,
     }
-    with store.write() as connection:
+    with tasks_store.write() as connection:
         connection.execute(
             leads.insert(),
             [
@@ -40,8 +36,7 @@ def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
                 for n in range(100, 105)
             ],
         )
-    yield store
-    store.close()
+    return tasks_store
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from airflow_outreach_provider.core.leads import (
     build_mapper,
     check_format,
     check_target,
-    mapped_columns,
     read_lead,
 )
 from airflow_outreach_provider.core.rules import LeadRules
@@ -282,7 +281,6 @@ def test_a_mapping_takes_only_what_it_names() -> None:
         "contacts": {"phoneNumber": PHONE, "firstName": "Ann", "Custom Key": 1},
         "applications": {"jobTitle": "Nurse"},
     }
-    assert mapped_columns(mapping) == ["tel", "title", "secret"]
 
 
 def test_a_mapped_column_that_a_row_lacks_is_empty() -> None:

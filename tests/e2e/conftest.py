@@ -27,8 +27,8 @@ from airflow_outreach_provider.demo.events import (
     send_webhooks,
 )
 from airflow_outreach_provider.simulator.process import running_simulator
-from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
-from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
@@ -165,7 +165,7 @@ def _append_odd_events(store: Store) -> None:
 
 def _wait_for_the_flows(world: World) -> None:
     def settled() -> bool:
-        counts = deliveries_redeliver.count(world.store, RedeliveryFilter())
+        counts = deliveries_lists.count(world.store, DeliveryFilter())
         return counts.get("delivered", 0) >= 8 and counts.get("dead", 0) == 1 and counts.get("failed", 0) == 1
 
     def waits() -> bool:
@@ -175,6 +175,28 @@ def _wait_for_the_flows(world: World) -> None:
     assert world.airflow.wait_for_run("spring", world.run_ids["spring"], 90) == "success"
     wait_until(waits, 90, "autumn is up for retry")
     wait_until(settled, 90, "eight events are delivered, one is dead, one is to be tried again")
+
+
+@pytest.fixture
+def as_it_was(world: World) -> Iterator[None]:
+    """What a test does to the world is undone, so that the others find it as it was."""
+    with world.store.read() as connection:
+        states = list(connection.exec_driver_sql("SELECT id, state, tries FROM deliveries"))
+    yield
+    for row, state, tries in states:
+        world.write(
+            "UPDATE deliveries SET state = :state, tries = :tries WHERE id = :id",
+            id=row,
+            state=state,
+            tries=tries,
+        )
+    # SQLite gives their ids to the next ones: their history must not be theirs.
+    world.write("DELETE FROM attempts WHERE lead_id IN (SELECT id FROM leads WHERE campaign = 'clicks')")
+    world.write("DELETE FROM leads WHERE campaign = 'clicks'")
+    world.write("DELETE FROM suppressions")
+    world.write("DELETE FROM endpoints WHERE conn_id LIKE 'another%'")
+    world.write("UPDATE endpoints SET disabled_at = NULL, disabled_reason = '', disabled_by = ''")
+    world.write("UPDATE sources SET disabled_at = NULL")
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
+from stores import opened
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
@@ -16,7 +17,6 @@ from airflow_outreach_provider.demo.events import Crm, running_crm
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
-from airflow_outreach_provider.store.migrate import upgrade
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -103,10 +103,8 @@ def airflow(
 
 @pytest.fixture(scope="module")
 def store(airflow: RunningAirflow) -> Iterator[Store]:
-    store = Store(f"sqlite:///{airflow.home / 'outreach.db'}")
-    upgrade(store)
-    yield store
-    store.close()
+    with opened(f"sqlite:///{airflow.home / 'outreach.db'}") as store:
+        yield store
 
 
 def arrive(store: Store, name: str, kind: EventKind, number: int) -> str:

@@ -14,18 +14,19 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from stores import opened
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
 from airflow_outreach_provider.demo.events import ENDPOINT, Crm, CrmAnswer, running_crm
 from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.deliveries.endpoints import Release
-from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
-from airflow_outreach_provider.store.migrate import upgrade
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -77,10 +78,8 @@ def pause(airflow: RunningAirflow, paused: bool) -> None:
 
 @pytest.fixture(scope="module")
 def store(airflow: RunningAirflow) -> Iterator[Store]:
-    store = Store(f"sqlite:///{airflow.home / 'outreach.db'}")
-    upgrade(store)
-    yield store
-    store.close()
+    with opened(f"sqlite:///{airflow.home / 'outreach.db'}") as store:
+        yield store
 
 
 def arrive(store: Store, wave: str, *contacts: str) -> list[str]:
@@ -140,8 +139,8 @@ def test_a_failing_endpoint_is_seen_as_three_tries_with_the_delays_it_asked_for(
     # Airflow adds its scheduling, up to a few seconds on a busy machine.
     assert 8 <= seconds_between(found[0], found[1]) < 8 + 8
     assert 35 <= seconds_between(found[1], found[2]) < 35 + 8
-    (row,) = deliveries_redeliver.list_deliveries(store, RedeliveryFilter(event_ids=[event]))
-    attempts = deliveries_redeliver.attempts_of(store, row.id)
+    (row,) = deliveries_lists.list_deliveries(store, DeliveryFilter(event_ids=[event])).rows
+    attempts = deliveries_lists.attempts_of(store, row.id)
     assert [(each.status, each.try_number, each.airflow_run_id) for each in attempts] == [
         (503, 1, run),
         (503, 2, run),
@@ -175,7 +174,7 @@ def test_one_contacts_retry_keeps_nobody_waiting_and_strands_nothing(
     time.sleep(8)
     assert len(runs(airflow)) <= before + 1, "what has to wait opens no run"
 
-    deliveries_redeliver.redeliver(store, RedeliveryFilter(event_ids=others[:1]))
+    deliveries_redeliver.redeliver(store, DeliveryFilter(event_ids=others[:1]))
     wait_until(lambda: crm.taken[others[0]] == 2, 60, "the redelivery begins a run")
     assert crm.times(blocked) == 1, "all of it while the slow contact was waited for"
     assert not set(later) & set(crm.first_seen())
@@ -187,7 +186,7 @@ def test_one_contacts_retry_keeps_nobody_waiting_and_strands_nothing(
     endpoints.disable(store, ENDPOINT, reason="maintenance", by="a test")
     (held,) = arrive(store, "b7", "eve")
     wait_until(
-        lambda: deliveries_redeliver.count(store, RedeliveryFilter(event_ids=[held])) == {"held": 1},
+        lambda: deliveries_lists.count(store, DeliveryFilter(event_ids=[held])) == {"held": 1},
         60,
         "the event is held",
     )
@@ -195,7 +194,7 @@ def test_one_contacts_retry_keeps_nobody_waiting_and_strands_nothing(
     wait_until(lambda: crm.taken[held] == 1, 60, "the release begins a run")
     ids = [blocked, *others, *later, held]
     wait_until(
-        lambda: deliveries_redeliver.count(store, RedeliveryFilter(event_ids=ids)) == {"delivered": len(ids)},
+        lambda: deliveries_lists.count(store, DeliveryFilter(event_ids=ids)) == {"delivered": len(ids)},
         60, "the store agrees",
     )  # fmt: skip
 
@@ -209,8 +208,8 @@ def test_a_cleared_run_and_a_paused_dag_lose_and_double_nothing(
     wait_until(lambda: crm.times(event) == 1, 60, "the event is delivered")
     run = next(
         each.airflow_run_id
-        for row in deliveries_redeliver.list_deliveries(store, RedeliveryFilter(event_ids=[event]))
-        for each in deliveries_redeliver.attempts_of(store, row.id)
+        for row in deliveries_lists.list_deliveries(store, DeliveryFilter(event_ids=[event])).rows
+        for each in deliveries_lists.attempts_of(store, row.id)
     )
     pause(airflow, True)
     path = f"dags/{DAG}/dagRuns/{quote(run, '')}/clear"
@@ -256,6 +255,6 @@ def test_killed_processes_lose_nothing_and_keep_each_contacts_order(
     identities = {(request.event, request.message_id) for request in crm.requests}
     assert len(identities) == len({event for event, _ in identities})
     wait_until(
-        lambda: deliveries_redeliver.count(store, RedeliveryFilter(event_ids=ids)) == {"delivered": len(ids)},
+        lambda: deliveries_lists.count(store, DeliveryFilter(event_ids=ids)) == {"delivered": len(ids)},
         60, "the store agrees",
     )  # fmt: skip

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(300), pytest.mark.usefixtures("as_it_was"),
+]  # fmt: skip
 
 
 def do_it(page: Any, says: str) -> str:
@@ -23,27 +24,6 @@ def do_it(page: Any, says: str) -> str:
     toast = page.locator("#toast p").last
     toast.wait_for()
     return str(toast.inner_text())
-
-
-@pytest.fixture(autouse=True)
-def as_it_was(world: Any) -> Iterator[None]:
-    """What a test does to the world is undone, so that the others find it as it was."""
-    with world.store.read() as connection:
-        states = list(connection.exec_driver_sql("SELECT id, state, tries FROM deliveries"))
-    yield
-    for row, state, tries in states:
-        world.write(
-            "UPDATE deliveries SET state = :state, tries = :tries WHERE id = :id",
-            id=row,
-            state=state,
-            tries=tries,
-        )
-    # SQLite gives their ids to the next ones: their history must not be theirs.
-    world.write("DELETE FROM attempts WHERE lead_id IN (SELECT id FROM leads WHERE campaign = 'clicks')")
-    world.write("DELETE FROM leads WHERE campaign = 'clicks'")
-    world.write("DELETE FROM suppressions")
-    world.write("UPDATE endpoints SET disabled_at = NULL, disabled_reason = '', disabled_by = ''")
-    world.write("UPDATE sources SET disabled_at = NULL")
 
 
 @pytest.fixture

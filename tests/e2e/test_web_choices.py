@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(400), pytest.mark.usefixtures("as_it_was"),
+]  # fmt: skip
 
 ENDPOINT = "outreach_endpoint_default"
 
@@ -50,24 +51,6 @@ FOCUS_ALL = """async () => {
     }
     return lost;
 }"""
-
-
-@pytest.fixture(autouse=True)
-def as_it_was(world: Any) -> Iterator[None]:
-    """What a test does to the world is undone, so that the others find it as it was."""
-    with world.store.read() as connection:
-        states = list(connection.exec_driver_sql("SELECT id, state, tries FROM deliveries"))
-    yield
-    for row, state, tries in states:
-        world.write(
-            "UPDATE deliveries SET state = :state, tries = :tries WHERE id = :id",
-            id=row,
-            state=state,
-            tries=tries,
-        )
-    world.write("DELETE FROM suppressions")
-    world.write("DELETE FROM endpoints WHERE conn_id LIKE 'another%'")
-    world.write("UPDATE endpoints SET disabled_at = NULL, disabled_reason = '', disabled_by = ''")
 
 
 def disable(world: Any, *names: str) -> None:

@@ -128,7 +128,7 @@ def test_deliveries_show_tries_answers_and_the_next_try(world: Any, ada: Any) ->
     assert row.count() == 1
     said = row.inner_text()
     assert "503" in said
-    assert re.search(r"its task's try 2 of 4, in \d+ min", said), said
+    assert re.search(r"its task's try 2 of 9, in \d+ min", said), said
     ada.goto(f"{world.url}/deliveries?state=dead")
     ada.locator("tbody tr").get_by_role("link").first.click()
     ada.get_by_role("heading", name="Attempts").wait_for()
@@ -150,7 +150,7 @@ def test_the_tab_of_a_task_that_waits_says_why_and_when(world: Any, ada: Any) ->
     note = frame.locator("main .note").first
     note.wait_for()
     said = note.inner_text()
-    assert re.search(r"Try 2 of 4 in \d+ min", said), said
+    assert re.search(r"Try 2 of 9 in \d+ min", said), said
     assert "asks to wait 3000 s" in said
     assert "1 planned" in frame.locator("main").inner_text()
 
@@ -200,7 +200,7 @@ def test_mapped_instances_carry_speaking_names(world: Any, ada: Any) -> None:
     assert f"deliver[{index}] replied +1416•••0103" in said
     assert "503" in said
     assert f"#{delivery}" in said
-    assert "Try 2 of 4" in said
+    assert "Try 2 of 9" in said
 
 
 def test_sources_and_endpoints_say_what_to_paste_and_how_they_are(world: Any, ada: Any) -> None:

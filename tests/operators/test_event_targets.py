@@ -17,7 +17,7 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators.outreach import SubmitEventLeadsOperator, SuppressContactsOperator
 from airflow_outreach_provider.store.inbox import append as inbox_append
-from airflow_outreach_provider.store.ledger.tables import suppressions
+from airflow_outreach_provider.store.suppressions_write import suppressions
 
 
 def arrive(*events: tuple[EventKind, str | None, dict[str, Any]]) -> list[str]:

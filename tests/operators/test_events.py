@@ -30,8 +30,8 @@ from airflow_outreach_provider.operators.outreach import (
 from airflow_outreach_provider.operators.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.sensors.outreach import ContactEventSensor
 from airflow_outreach_provider.store.deliveries import endpoints
-from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
-from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
@@ -242,7 +242,7 @@ def test_an_internal_address_is_a_configuration_error(
     arrive(store, "a")
     with pytest.raises(ConfigurationError, match="allow_networks"):
         deliver(batches(store)[0]).execute(context())
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"failed": 1}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"failed": 1}
 
 
 def test_a_callable_is_called_again_only_for_events_that_failed(store: Store) -> None:
@@ -296,7 +296,7 @@ def test_an_async_callable_is_awaited(store: Store) -> None:
         push(["evt_1", "evt_2", "evt_3"]).execute(context())
     assert done == ["evt_1"]
     assert len(set(loops)) == 1
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"delivered": 2, "failed": 1}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 2, "failed": 1}
 
 
 def test_a_callable_may_run_an_event_loop_of_its_own(store: Store) -> None:
@@ -331,7 +331,7 @@ def test_a_callable_that_is_broken_off_leaves_its_event_to_the_next_try(store: S
     )
     with pytest.raises(TimeOut):
         handler.execute(context())
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"delivered": 1, "pending": 2}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 1, "pending": 2}
     handler.python_callable = print
     assert handler.execute(context(2)) == {"delivered": 3}
 
@@ -371,7 +371,7 @@ def test_a_callable_decides_what_is_final_and_what_stops_the_batch(store: Store)
     del raising["evt_3"]
     with pytest.raises(ConfigurationError, match="1 of 4 deliveries are dead"):
         run(2)
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"dead": 1, "delivered": 3}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"dead": 1, "delivered": 3}
 
 
 def test_one_contacts_wish_to_wait_does_not_hold_back_the_others(store: Store) -> None:
@@ -389,7 +389,7 @@ def test_one_contacts_wish_to_wait_does_not_hold_back_the_others(store: Store) -
             context()
         )
     assert raised.value.retry_after == 7200.0
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"failed": 1, "delivered": 2}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"failed": 1, "delivered": 2}
 
 
 def test_retries_are_ours_unless_somebody_says_otherwise() -> None:
@@ -456,7 +456,7 @@ def test_a_route_that_the_sensor_cannot_know_is_refused(
     ran = run_task(events)
     assert ran.state == "failed", "at once: no retry mends it"
     assert isinstance(ran.error, ConfigurationError)
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {}
     events.routes = ["a", "b"]
     assert run_task(events).state == "success"
 
@@ -496,4 +496,4 @@ def test_the_pair_runs_as_a_dag(store: Store, server: Server) -> None:
     assert run.state == "success"
     assert sorted(handled) == ["evt_1", "evt_2", "evt_3"]
     assert sorted(body["id"] for body in server.bodies) == ["evt_1", "evt_2", "evt_3"]
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"delivered": 6}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 6}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from stored import stored_events
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.hooks.sources import OutreachSourceHook
@@ -15,19 +16,13 @@ from airflow_outreach_provider.operators.poll import PollContactsOperator
 from airflow_outreach_provider.simulator.process import running_simulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import consumers
-from airflow_outreach_provider.store.inbox import lists as inbox_lists
-from airflow_outreach_provider.store.migrate import upgrade
 
 LOGIN = {"contacts_email": "me@example.com", "contacts_password": "a-password"}
 
 
 @pytest.fixture
-def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
-    store = Store(sqlite_url)
-    upgrade(store)
-    yield store
-    store.close()
+def store(tasks_store: Store) -> Store:
+    return tasks_store
 
 
 @pytest.fixture
@@ -105,4 +100,4 @@ def test_a_source_that_is_switched_off_is_not_polled(store: Store, platform: Any
     sources.disable(store, "tether_list", reason="moving", by="ada")
     with pytest.raises(AirflowSkipException, match="switched off"):
         PollContactsOperator(task_id="poll", source="tether_list").execute({})
-    assert inbox_lists.latest_events(store) == []
+    assert stored_events(store) == []

@@ -17,7 +17,8 @@ from airflow_outreach_provider.core.rules import Draft, Memory, Resubmit, decide
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store.deliveries import attempts, endpoints
 from airflow_outreach_provider.store.deliveries.endpoints import Release
-from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter, redeliver
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
+from airflow_outreach_provider.store.deliveries.redeliver import redeliver
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
 
@@ -182,7 +183,7 @@ def test_what_people_and_endpoints_do_to_deliveries_is_drawn(sqlite_store: Store
             found = connection.execute(sa.select(deliveries.c.event_id, deliveries.c.state)).all()
         return {(row.event_id, str(row.state)) for row in found if row.event_id != row.state}
 
-    again = after(lambda: redeliver(sqlite_store, RedeliveryFilter()))
+    again = after(lambda: redeliver(sqlite_store, DeliveryFilter()))
     disabled = after(lambda: endpoints.disable(sqlite_store, "crm", reason="down", by="ada"))
     released = after(lambda: endpoints.enable(sqlite_store, "crm", Release.ALL))
     dropped = after(lambda: endpoints.enable(sqlite_store, "crm", Release.NONE))

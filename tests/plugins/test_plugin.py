@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from stored import stored_events
 
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox import lists as inbox_lists
 
 TOKEN = "a-token-nobody-can-guess"
 
@@ -54,7 +54,7 @@ def test_the_receiver_in_the_api_server(mounted: Any, sqlite_url: str) -> None:
     assert post(client, "misspelt").status_code == 503
     assert post(client, "other").status_code == 404
     assert post(client, "nobody").status_code == 404
-    assert [event.id for event in inbox_lists.latest_events(Store(sqlite_url))] == [answer.json()["id"]]
+    assert [event.id for event in stored_events(Store(sqlite_url))] == [answer.json()["id"]]
 
 
 def test_a_source_that_cannot_be_looked_up_is_not_said_to_be_unknown(

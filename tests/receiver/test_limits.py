@@ -13,7 +13,6 @@ from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.receiver import create_app
 from airflow_outreach_provider.receiver.protocol import MAX_HEADER_BYTES, BoundedProtocol, limits
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.migrate import upgrade
 
 HEAD = b"POST /outreach/in/open HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
@@ -23,12 +22,11 @@ class Hurried(BoundedProtocol):
 
 
 @pytest.fixture
-def client(sqlite_url: str, sources: dict[str, SourceSettings], serving: Callable[..., Any]) -> Iterator[Any]:
-    store = Store(sqlite_url)
-    upgrade(store)
-    with serving(create_app(sources, store), **{**limits(), "http": Hurried}) as client:
+def client(
+    sqlite_store: Store, sources: dict[str, SourceSettings], serving: Callable[..., Any]
+) -> Iterator[Any]:
+    with serving(create_app(sources, sqlite_store), **{**limits(), "http": Hurried}) as client:
         yield client
-    store.close()
 
 
 def read_all(connection: socket.socket) -> bytes:

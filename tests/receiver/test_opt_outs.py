@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from stored import stored_events
 
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.signing import Scheme, sign
@@ -22,7 +23,6 @@ from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.ledger.runs import Owner
 
 SECRET = "a-signing-secret-of-ours"
@@ -100,7 +100,7 @@ def test_stop_on_any_platform_stops_the_person_at_once(client: Any, store: Store
     """A stop word alone, from a number in a writing of former days: the event is an unsubscribe, the lead stopped."""
     platform, body = messages(" Stop. ")[number]
     send(client, platform, body)
-    [event] = inbox_lists.latest_events(store)
+    [event] = stored_events(store)
     assert (event.kind, event.contact.phone) == ("unsubscribed", LINE)
     [row] = suppressions.entries(store, phone=LINE).rows
     assert (row.reason, row.source) == ("unsubscribed", f"event {event.id} of {platform}")
@@ -118,7 +118,7 @@ def test_a_reply_that_says_more_stops_nobody(client: Any, store: Store, number: 
     """ "Please stop by tomorrow" is a reply like any other."""
     platform, body = messages("Please stop by tomorrow")[number]
     send(client, platform, body)
-    assert inbox_lists.latest_events(store)[0].kind != "unsubscribed"
+    assert stored_events(store)[0].kind != "unsubscribed"
     assert suppressions.entries(store).rows == []
 
 

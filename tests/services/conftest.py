@@ -123,12 +123,9 @@ def api(request: pytest.FixtureRequest, sim: RunningSimulator) -> Iterator[Api]:
 
 
 @pytest.fixture
-def sqlite_api(sim: RunningSimulator, sqlite_url: str) -> Iterator[Api]:
+def sqlite_api(sim: RunningSimulator, sqlite_store: Store) -> Api:
     """The same on SQLite alone: for what the database has no part in."""
-    store = Store(sqlite_url)
-    upgrade(store)
-    yield Api(sim, store)
-    store.close()
+    return Api(sim, sqlite_store)
 
 
 @pytest.fixture

@@ -1,151 +1,133 @@
-"""Forgetting a person and purging what is old, over ledger, inbox and deliveries."""
+"""Nothing is done by hand without its audit row."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
-from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
-from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.core.rules import hash_email
-from airflow_outreach_provider.services.actions import forget, purge
-from airflow_outreach_provider.store import suppressions
-from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
-from airflow_outreach_provider.store.deliveries.tables import deliveries
+from airflow_outreach_provider.core.states import LeadState
+from airflow_outreach_provider.services import actions
+from airflow_outreach_provider.store import audit, suppressions
+from airflow_outreach_provider.store.deliveries.endpoints import Release
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
-from airflow_outreach_provider.store.inbox import lists as inbox_lists
-from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
+from airflow_outreach_provider.store.inbox.lists import EventFilter
+from airflow_outreach_provider.store.ledger.lists import LeadFilter
+from airflow_outreach_provider.store.ledger.tables import leads
 from airflow_outreach_provider.store.migrate import upgrade
 
-JANE, JOHN = "+14165550101", "+14165550102"
-MAIL = "Jane.Doe@example.com"
+JANE, MAIL = "+14165550101", "jane.doe@example.com"
 
 
 @pytest.fixture
-def store(store_url: str, clock: Any) -> Iterator[Store]:
-    store = Store(store_url, clock=clock)
+def store(sqlite_url: str, clock: Any) -> Iterator[Store]:
+    store = Store(sqlite_url, clock=clock)
     upgrade(store)
+    consumers.read_new(store, "crm")
+    with store.write() as connection:
+        connection.execute(
+            leads.insert().values(
+                campaign="spring", phone=JANE, state="held", created_at=clock.time, updated_at=clock.time, sent_at=clock.time
+            )
+        )  # fmt: skip
     yield store
     store.close()
 
 
-def lead(store: Store, phone: str | None, state: str, at: datetime, **more: Any) -> int:
-    values = {
-        "campaign": "spring", "phone": phone, "row_hash": f"{phone}{state}{at}", "state": state, "detail": "said something",
-        "created_at": at, "updated_at": at, "sent_at": at, "accepted_at": at if state == "accepted" else None,
-        "run_id": 1, "contact_id": "c1", **more,
-    }  # fmt: skip
-    with store.write() as connection:
-        number = int(connection.execute(leads.insert().returning(leads.c.id), values).scalar_one())
-        connection.execute(attempts.insert().values(lead_id=number, run_id=1, at=at, outcome="accepted"))
-    return number
+@asynccontextmanager
+async def nobody() -> Any:
+    yield None
 
 
-def event(store: Store, name: str, contact: Contact, at: datetime) -> None:
-    made = ContactEvent(name, "varda", "varda", "call.ended", EventKind.CALL_ENDED, at, at, contact)
-    inbox_append.append(store, [Incoming(made, made.to_json(), "[]")])
-    deliveries_fan_out.fan_out(store, "crm", consumers.read_new(store, "crm"), ["crm"])
+CASES: dict[str, Callable[[Store], object]] = {
+    "disable_endpoint": lambda store: actions.disable_endpoint(store, "crm", reason="", actor="eve"),
+    "disable_source": lambda store: actions.disable_source(store, "varda", reason="", actor="eve"),
+    "enable_endpoint": lambda store: actions.enable_endpoint(store, "crm", Release.ALL, actor="eve"),
+    "enable_source": lambda store: actions.enable_source(store, "varda", actor="eve"),
+    "forget": lambda store: actions.forget(store, phone=JANE, email=MAIL, actor="eve"),
+    "note": lambda store: actions.note(store, "reveal lead", "lead 1", actor="eve"),
+    "note_export": lambda store: actions.note_export(store, "export", "all", actor="eve")(3),
+    "purge": lambda store: actions.purge(store, store.now() + timedelta(days=1), actor="eve"),
+    "reconcile": lambda store: actions.reconcile(
+        store, nobody(), conn_id="other", delay=timedelta(), actor="eve"
+    ),
+    "redeliver": lambda store: actions.redeliver(store, DeliveryFilter(route="crm"), actor="eve", expected=0),
+    "remove_consumer": lambda store: actions.remove_consumer(
+        store, actions.consumer(store, "crm"), actor="eve"
+    ),
+    "reparse": lambda store: actions.reparse(store, lambda name: None, actor="eve"),
+    "replay": lambda store: actions.replay(
+        store, "crm", EventFilter(source="varda"), actor="eve", expected=0
+    ),
+    "resolve": lambda store: actions.resolve(store, LeadFilter(), LeadState.ACCEPTED, actor="eve"),
+    "suppress": lambda store: actions.suppress(store, [JANE], actor="eve"),
+    "unsuppress": lambda store: actions.unsuppress(store, [JANE], actor="eve"),
+}
 
 
-def count(store: Store, table: str) -> int:
-    with store.read() as connection:
-        return int(connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one())
+def test_every_action_is_tried_here() -> None:
+    """Whatever says who did it is an action."""
+    found = inspect.getmembers(actions, inspect.isfunction)
+    acting = {
+        name
+        for name, function in found
+        if function.__module__ == actions.__name__
+        and not name.startswith("_")
+        and "actor" in inspect.signature(function).parameters
+    }
+    assert acting == CASES.keys()
 
 
-def test_a_person_is_forgotten_everywhere_by_phone(store: Store) -> None:
-    """Nothing of the person is left in ledger, inbox and deliveries; the number alone stays on the list; others stay."""
-    now = store.now()
-    lead(store, JANE, "accepted", now)
-    lead(store, JOHN, "accepted", now)
-    event(store, "evt_1", Contact(phone=JANE), now)
-    event(store, "evt_2", Contact(phone=JOHN), now)
-    done = forget(store, phone=JANE, actor="me")
-    assert (done["leads"], done["events"], done["deliveries"], done["do-not-contact"]) == (1, 1, 1, 1)
-    assert [count(store, table) for table in ("leads", "attempts", "inbox_events", "deliveries")] == [
-        1,
-        1,
-        1,
-        1,
-    ]
-    assert [row.phone for row in suppressions.entries(store).rows] == [JANE]
-    assert forget(store, phone=JANE, actor="me")["leads"] == 0
+@pytest.mark.parametrize("name", CASES)
+def test_an_action_leaves_one_audit_row(store: Store, name: str) -> None:
+    """One row, that says who did what, and whole numbers and addresses nowhere."""
+    CASES[name](store)
+    (row,) = audit.entries(store).rows
+    assert row.actor == "eve"
+    assert row.action.split()[0] == {"note": "reveal", "note_export": "export"}.get(name, name.split("_")[0])
+    assert JANE not in f"{row.subject} {row.note}"
+    assert MAIL not in f"{row.subject} {row.note}"
+    assert row.note != "begun"
 
 
-def test_a_person_is_forgotten_by_e_mail_in_any_writing(store: Store) -> None:
-    """An e-mail address finds the person's leads, though only its hash was kept, and events by the address itself."""
-    now = store.now()
-    lead(store, JANE, "accepted", now, email_hash=hash_email(MAIL))
-    event(store, "evt_1", Contact(email=MAIL), now)
-    done = forget(store, email=" jane.doe@EXAMPLE.com ", actor="me", suppress=False)
-    assert (done["leads"], done["events"], done["deliveries"]) == (1, 1, 1)
-    assert suppressions.entries(store).rows == []
+def test_what_was_forgotten_is_counted_by_where(store: Store) -> None:
+    """The row of a person who was forgotten says how much was removed, not who it was."""
+    done = actions.forget(store, phone=JANE, actor="eve")
+    (row,) = audit.entries(store).rows
+    assert (row.count, row.note) == (1, "1 do-not-contact, 1 leads, 0 deliveries, 0 events")
+    assert done == {"do-not-contact": 1, "leads": 1, "deliveries": 0, "events": 0}
+    assert [entry.source for entry in suppressions.entries(store).rows] == ["eve"]
 
 
-def test_purge_keeps_who_was_texted_and_what_waits(store: Store, clock: Any) -> None:
-    """Old rows go; accepted people stay known by number, held and planned leads wait, the list stays whole."""
-    old = clock.time
-    lead(store, "+14165550110", "accepted", old, email_hash="x")
-    lead(store, "+14165550111", "held", old)
-    lead(store, "+14165550112", "planned", old)
-    lead(store, "+14165550113", "rejected", old)
-    lead(store, None, "rejected", old)
-    event(store, "evt_1", Contact(phone=JANE), old)
-    event(store, "evt_2", Contact(phone=JOHN), old)
-    with store.write() as connection:
-        connection.execute(sa.text("UPDATE deliveries SET state = 'delivered' WHERE event_id = 'evt_1'"))
-    suppressions.add(store, [JOHN], actor="me")
-    with store.write() as connection:
-        connection.execute(
-            runs.insert().values(
-                campaign="spring",
-                owner="o",
-                state="succeeded",
-                started_at=old,
-                heartbeat_at=old,
-                lease_until=old,
-            )
-        )
+def test_a_purge_is_counted_by_where(store: Store, clock: Any) -> None:
+    """Its row says what was removed from where, and outlasts the purge itself."""
+    actions.suppress(store, [JANE], actor="bob")
     clock.advance(days=40)
-    lead(store, "+14165550114", "rejected", clock.time)
-    done = purge(store, clock.time - timedelta(days=30))
-    assert done["leads removed"] == 2
-    assert done["runs removed"] == done["events removed"] == done["deliveries removed"] == 1
-    assert done["old events kept, not read or not delivered"] == 1, "evt_2 is on its way still"
-    with store.read() as connection:
-        left = connection.execute(
-            sa.text("SELECT phone, state, detail, email_hash, contact_id FROM leads ORDER BY phone")
-        )
-        rows = [tuple(row) for row in left]
-    assert rows[0] == ("+14165550110", "accepted", "", None, None)
-    assert [row[1] for row in rows[1:]] == ["held", "planned", "rejected"]
-    assert [row.phone for row in suppressions.entries(store).rows] == [JOHN]
-    assert purge(store, clock.time - timedelta(days=30))["leads reduced to their number"] == 0
+    done = actions.purge(store, clock.time + timedelta(days=1), actor="eve")
+    (row,) = audit.entries(store).rows
+    assert done["audit removed"] == row.count == 1
+    assert (row.action, row.actor) == ("purge", "eve")
+    assert "0 leads removed, " in row.note
+    assert "1 audit removed" in row.note
 
 
-@pytest.mark.parametrize("state", ["pending", "failed", "held", "dead"])
-def test_purge_leaves_the_event_of_a_delivery_that_may_still_be_sent(
-    store: Store, clock: Any, state: str
-) -> None:
-    """However old its event is, a delivery that is enabled, retried or redelivered later has its body."""
-    old = clock.time
-    event(store, "evt_1", Contact(phone=JANE), old)
-    clock.advance(days=40)
-    with store.write() as connection:
-        connection.execute(deliveries.update().values(state=state, updated_at=clock.time))
-    purge(store, clock.time - timedelta(days=30))
-    assert [each.id for each in inbox_lists.load(store, ["evt_1"])] == ["evt_1"]
-    with store.write() as connection:
-        connection.execute(deliveries.update().values(state="delivered"))
-    purge(store, clock.time - timedelta(days=30))
-    assert inbox_lists.load(store, ["evt_1"]) == []
+def test_an_action_that_fails_says_so(store: Store) -> None:
+    """What was begun and failed is written down as failed, and nothing counted."""
 
+    def broken(name: str) -> None:
+        raise RuntimeError(name)
 
-def test_purge_of_an_empty_store_does_nothing(store: Store) -> None:
-    """An empty store has nothing to remove."""
-    assert set(purge(store, datetime(2030, 1, 1, tzinfo=UTC)).values()) == {0}
+    from airflow_outreach_provider.store.inbox import housekeeping
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(housekeeping, "reparse", lambda store, read_again: broken("reparse"))
+        with pytest.raises(RuntimeError):
+            actions.reparse(store, lambda name: None, actor="eve")
+    (row,) = audit.entries(store).rows
+    assert (row.count, row.note) == (0, "failed: RuntimeError")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 import traceback
@@ -15,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import example, given
 from hypothesis import strategies as st
+from processes import at_once
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.store import rates
@@ -245,25 +244,7 @@ print(upgrade(store))
 
 def test_many_processes_upgrade_at_once(store_url: str) -> None:
     """The first tasks of a new installation start together: one creates the tables, the others find them."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", _UPGRADE, store_url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(5)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    ends = [process.communicate(timeout=60) for process in processes]
-    assert [process.returncode for process in processes] == [0] * 5, ends
+    at_once(_UPGRADE, [store_url] * 5)
     store = Store(store_url)
     assert current_revision(store) == HEAD
     check(store)

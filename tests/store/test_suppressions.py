@@ -180,7 +180,7 @@ def test_an_address_stops_its_number_also_after_a_purge(store: Store) -> None:
             ),
             {"id": lead},
         )
-    purge(store, NOW)
+    purge(store, NOW, actor="eve")
     assert ledger.find([("x", "+14165550101")])[1] == {0: "unsubscribed"}
     assert ledger.find([("x", "+14165550102")], [hash_email(JANE)])[1] == {0: "opted_out_email"}
 

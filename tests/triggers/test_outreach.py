@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,18 +18,13 @@ from airflow_outreach_provider.services.events.poll import PollResult
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers, sources
-from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.triggers import outreach as module
 from airflow_outreach_provider.triggers.outreach import ContactEventTrigger
 
 
 @pytest.fixture
-def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
-    store = Store(sqlite_url)
-    upgrade(store)
-    yield store
-    store.close()
+def store(tasks_store: Store) -> Store:
+    return tasks_store
 
 
 def put(store: Store, number: int, event: str = "message.received") -> None:

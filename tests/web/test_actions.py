@@ -17,8 +17,8 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.deliveries import endpoints
 from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
-from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
-from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
@@ -70,12 +70,12 @@ def test_redeliver(site: Site, store: Store, events: list[str]) -> None:
     put(store, DeliveryState.DEAD)
     editor = site("OP")
     assert act(editor, "actions/redeliver", route="crm")["count"] == 3
-    assert deliveries_redeliver.count(store, RedeliveryFilter(states=[DeliveryState.DEAD]))["dead"] == 3
-    one = deliveries_redeliver.list_deliveries(store, RedeliveryFilter(), limit=1)[0].id
+    assert deliveries_lists.count(store, DeliveryFilter(states=[DeliveryState.DEAD]))["dead"] == 3
+    one = deliveries_lists.list_deliveries(store, DeliveryFilter(), limit=1).rows[0].id
     assert act(editor, "actions/redeliver", ids=[one], go=True)["count"] == 1
     assert act(editor, "actions/redeliver", route="crm", go=True)["count"] == 2
     assert last(store) == ("the OP", "redeliver", 2, "done")
-    assert deliveries_redeliver.count(store, RedeliveryFilter(states=[DeliveryState.PENDING]))["pending"] == 3
+    assert deliveries_lists.count(store, DeliveryFilter(states=[DeliveryState.PENDING]))["pending"] == 3
 
 
 def test_replay(site: Site, store: Store, events: list[str]) -> None:
@@ -100,7 +100,7 @@ def test_disable_and_enable(site: Site, store: Store, events: list[str], release
     assert act(editor, "endpoints/crm/enable", release=release)["count"] == 3
     assert act(editor, "endpoints/crm/enable", release=release, go=True)["done"]
     assert endpoints.status(store, "crm").disabled_at is None
-    assert deliveries_redeliver.count(store, RedeliveryFilter()).get("pending", 0) == pending
+    assert deliveries_lists.count(store, DeliveryFilter()).get("pending", 0) == pending
     assert last(store)[1] == "enable endpoint"
 
 

@@ -19,8 +19,8 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.receiver.source_state import READ_EVERY_SECONDS, WRITE_EVERY_SECONDS
 from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
-from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
-from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
@@ -228,7 +228,7 @@ def test_events_made_by_a_dag_are_shown_without_a_dead_link(site: Site, store: S
                     "VALUES ('evt_made', 'crm', 'l', 'replied', 'replied', :p, 'dead', 0, 0)"),
             {"p": json.dumps({"type": "made", "data": {"name": "Jane"}})},
         )  # fmt: skip
-    row = deliveries_redeliver.list_deliveries(store, RedeliveryFilter(states=[DeliveryState.DEAD]))[0].id
+    row = deliveries_lists.list_deliveries(store, DeliveryFilter(states=[DeliveryState.DEAD])).rows[0].id
     for path in ("deliveries", f"deliveries/{row}"):
         page = site("OP").get(f"{BASE}/{path}").text
         assert "/events/evt_made" not in page

@@ -11,7 +11,6 @@ import pytest
 
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.migrate import upgrade
 
 LOADER = """\
 from pathlib import Path
@@ -23,14 +22,9 @@ load_workflows(Path(__file__).parent / "workflows")  # a DAG file of Airflow
 
 
 @pytest.fixture
-def outreach_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def outreach_store(tasks_store: Store) -> Store:
     """An empty outreach store, the one that tasks of this test use."""
-    url = f"sqlite:///{tmp_path / 'outreach.db'}"
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", url)
-    store = Store(url)
-    upgrade(store)
-    yield store
-    store.close()
+    return tasks_store
 
 
 @pytest.fixture(scope="session")

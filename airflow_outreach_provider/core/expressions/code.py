@@ -8,8 +8,10 @@ from typing import Any
 
 from jinja2 import nodes
 
-from airflow_outreach_provider.core.expressions.functions import FILTERS, Type, moment_of
-from airflow_outreach_provider.core.expressions.parser import Mistake, did_you_mean
+from airflow_outreach_provider.core.expressions.functions import FILTERS, Type
+from airflow_outreach_provider.core.expressions.parser import Mistake
+from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.core.times import read_time
 
 UNKNOWN = object()
 """In place of a constant: known only when the data is there."""
@@ -32,10 +34,10 @@ def timed(code: Code, other: Code) -> Callable[[Any], Any]:
     if Type.TIME not in (code.type, other.type):
         return code.run
     if code.constant is not UNKNOWN:
-        moment = moment_of(code.constant)
+        moment = read_time(code.constant)
         return lambda _record: moment
     run = code.run
-    return lambda record: moment_of(run(record))
+    return lambda record: read_time(run(record))
 
 
 def common(left: Code, right: Code) -> Type:
@@ -75,7 +77,7 @@ def check_comparison(left: Code, operator: str, right: Code, operand: nodes.Expr
     for one, other in ((left, right), (right, left)):
         check_choice(one, other.constant, offset)
         if one.type is Type.TIME and other.type is Type.TEXT:
-            if other.constant is not UNKNOWN and moment_of(other.constant) is None:
+            if other.constant is not UNKNOWN and read_time(other.constant) is None:
                 raise Mistake(
                     f"{other.label} is not a time", offset, "write ISO 8601, e.g. '2026-03-25T18:30:00Z'"
                 )

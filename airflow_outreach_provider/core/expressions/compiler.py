@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from jinja2 import nodes
@@ -26,8 +25,9 @@ from airflow_outreach_provider.core.expressions.functions import (
     negative,
     type_of,
 )
-from airflow_outreach_provider.core.expressions.parser import Mistake, did_you_mean, parse
+from airflow_outreach_provider.core.expressions.parser import Mistake, parse
 from airflow_outreach_provider.core.expressions.scope import Field, Scope
+from airflow_outreach_provider.core.suggest import did_you_mean
 
 _MAX_NODES = 300
 _MAX_DEPTH = 40
@@ -93,22 +93,7 @@ class Compiler:
         field = self.scope.fields.get(node.name)
         if field is not None:
             return field
-        raise Mistake(
-            f"unknown name {node.name!r}", node.lineno, self._advice_for_name(node.name, self.scope.fields)
-        )
-
-    def _advice_for_name(self, name: str, known: Mapping[str, Field]) -> str:
-        if name in {"null", "nil", "NULL"}:
-            return "did you mean none?"
-        if self.scope.record and name not in known:
-            close = get_close_matches(name, known, 1, 0.6)
-            return (
-                f"did you mean {close[0]!r}?" if close else f"a column is written {self.scope.record}.{name}"
-            )
-        for parent, field in known.items():
-            if name in field.fields:
-                return f"did you mean {parent}.{name}?"
-        return did_you_mean(name, known)
+        raise Mistake(f"unknown name {node.name!r}", node.lineno, _advice_for_name(node.name, self.scope))
 
     def _getattr(self, node: nodes.Getattr, depth: int) -> Code:
         return self._below(node.node, node.attr, node.lineno, depth)
@@ -143,12 +128,6 @@ class Compiler:
         return _lookup(above.run, key, Field(Type.ANY, open=True), f"{above.label}.{key}")
 
     # values ------------------------------------------------------------------------------------------
-
-    def _const(self, node: nodes.Const, _depth: int) -> Code:
-        value = node.value
-        if isinstance(value, (int, float)) and abs(value) > 1e18:
-            raise Mistake("this number is too big", node.lineno)
-        return Code(lambda _record: value, type_of(value), always=True, constant=value, label=repr(value))
 
     def _list(self, node: nodes.List | nodes.Tuple, depth: int) -> Code:
         items = [self._node(item, depth) for item in node.items]
@@ -216,15 +195,7 @@ class Compiler:
     def _binary(self, node: nodes.BinExpr, depth: int) -> Code:
         sign = _ARITHMETIC_NODES[type(node)]
         left, right = self._node(node.left, depth), self._node(node.right, depth)
-        texts = {left.type, right.type} <= {Type.TEXT, Type.ANY}
-        for side, where in ((left, node.left), (right, node.right)):
-            if side.type in (Type.NUMBER, Type.ANY) or (sign == "+" and texts):
-                continue
-            raise Mistake(
-                f"{side.label} is {side.type}, {sign} needs numbers",
-                where.lineno,
-                "join texts with ~" if Type.TEXT in (left.type, right.type) else None,
-            )
+        _check_arithmetic(sign, (left, node.left), (right, node.right))
         run, a, b = ARITHMETIC[sign], left.run, right.run
         gives = Type.NUMBER if sign != "+" else common(left, right)
         return Code(lambda record: run(a(record), b(record)), gives)
@@ -274,20 +245,50 @@ class Compiler:
         run = self._node(node.node, depth).run
         return Code(lambda record: test(run(record)), Type.BOOL, always=True)
 
-    def _call(self, node: nodes.Call, _depth: int) -> Code:
-        name = node.node.attr if isinstance(node.node, nodes.Getattr) else getattr(node.node, "name", "")
-        name = {"strip": "trim", "len": "length", "str": "string"}.get(name, name)
-        remedy = f"write it as a filter: … | {name}" if name in FILTERS else "use a filter, e.g. … | lower"
-        if name in {"startswith", "endswith", "contains", "find"}:
-            remedy = "write e.g. '@example.com' in contact.email"
-        raise Mistake("functions and methods cannot be called", node.node.lineno, remedy)
+
+def _advice_for_name(name: str, scope: Scope) -> str:
+    known = scope.fields
+    if name in {"null", "nil", "NULL"}:
+        return "did you mean none?"
+    if scope.record and name not in known:
+        return did_you_mean(name, known, f"a column is written {scope.record}.{name}")
+    for parent, field in known.items():
+        if name in field.fields:
+            return f"did you mean {parent}.{name}?"
+    return did_you_mean(name, known)
+
+
+def _const(_compiler: Compiler, node: nodes.Const, _depth: int) -> Code:
+    value = node.value
+    if isinstance(value, (int, float)) and abs(value) > 1e18:
+        raise Mistake("this number is too big", node.lineno)
+    return Code(lambda _record: value, type_of(value), always=True, constant=value, label=repr(value))
+
+
+def _check_arithmetic(sign: str, *sides: tuple[Code, nodes.Expr]) -> None:
+    types = {side.type for side, _ in sides}
+    if sign == "+" and types <= {Type.TEXT, Type.ANY}:
+        return
+    for side, where in sides:
+        if side.type not in (Type.NUMBER, Type.ANY):
+            hint = "join texts with ~" if Type.TEXT in types else None
+            raise Mistake(f"{side.label} is {side.type}, {sign} needs numbers", where.lineno, hint)
+
+
+def _call(_compiler: Compiler, node: nodes.Call, _depth: int) -> Code:
+    name = node.node.attr if isinstance(node.node, nodes.Getattr) else getattr(node.node, "name", "")
+    name = {"strip": "trim", "len": "length", "str": "string"}.get(name, name)
+    remedy = f"write it as a filter: … | {name}" if name in FILTERS else "use a filter, e.g. … | lower"
+    if name in {"startswith", "endswith", "contains", "find"}:
+        remedy = "write e.g. '@example.com' in contact.email"
+    raise Mistake("functions and methods cannot be called", node.node.lineno, remedy)
 
 
 _HANDLERS: dict[type[nodes.Expr], Callable[[Compiler, Any, int], Code]] = {
     nodes.Name: Compiler._name,
     nodes.Getattr: Compiler._getattr,
     nodes.Getitem: Compiler._getitem,
-    nodes.Const: Compiler._const,
+    nodes.Const: _const,
     nodes.List: Compiler._list,
     nodes.Tuple: Compiler._list,
     nodes.And: Compiler._and,
@@ -299,7 +300,7 @@ _HANDLERS: dict[type[nodes.Expr], Callable[[Compiler, Any, int], Code]] = {
     nodes.Neg: Compiler._negative,
     nodes.Filter: Compiler._filter,
     nodes.Test: Compiler._test,
-    nodes.Call: Compiler._call,
+    nodes.Call: _call,
     **dict.fromkeys(_ARITHMETIC_NODES, Compiler._binary),
 }
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
+
+from airflow_outreach_provider.core.times import read_time
 
 MAX_TEXT = 100_000
 _MAX_DIGITS = 40
@@ -76,18 +78,6 @@ def text_of(value: object) -> str | None:
     if isinstance(value, Decimal):
         return f"{value:f}" if value.is_finite() and abs(value.adjusted()) < _MAX_DIGITS else None
     return str(value) if isinstance(value, UUID) else None
-
-
-def moment_of(value: object) -> datetime | None:
-    """A time, or the time an ISO 8601 text stands for; without a zone it is UTC."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value.strip())
-        except ValueError:
-            return None
-    if not isinstance(value, datetime):
-        return None
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def _on_text(work: Callable[..., Any]) -> Callable[..., Any]:
@@ -248,7 +238,7 @@ def _ordering(compare: Callable[[Any, Any], bool]) -> Callable[[object, object],
 
     def run(left: object, right: object) -> bool:
         if isinstance(left, datetime) or isinstance(right, datetime):
-            left, right = moment_of(left), moment_of(right)
+            left, right = read_time(left), read_time(right)
         elif not (isinstance(left, str) and isinstance(right, str)):
             left, right = _number(left), _number(right)
         return left is not None and right is not None and compare(left, right)
@@ -258,8 +248,8 @@ def _ordering(compare: Callable[[Any, Any], bool]) -> Callable[[object, object],
 
 def _equal(left: object, right: object) -> bool:
     if isinstance(left, datetime) is not isinstance(right, datetime):
-        moment = moment_of(left)
-        return moment is not None and moment == moment_of(right)
+        moment = read_time(left)
+        return moment is not None and moment == read_time(right)
     if isinstance(left, bool) is not isinstance(right, bool):
         return False  # Python's 1 == True is no help to anybody here
     return left == right

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Iterator
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.lexer import TokenStream
@@ -30,13 +29,6 @@ class Mistake(Exception):
     def __init__(self, problem: str, offset: int, remedy: str | None = None) -> None:
         self.problem, self.offset, self.remedy = problem, offset, remedy
         super().__init__(problem)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Advice on an unknown word: the nearest known one, else all of them."""
-    words = sorted(map(str, known))
-    close = get_close_matches(word.lower(), words, 1, 0.6)
-    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(words)}"
 
 
 def parse(source: str) -> nodes.Expr:

@@ -13,6 +13,7 @@ from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.events import Contact, EventKind
 from airflow_outreach_provider.core.phones import parse_phone
 from airflow_outreach_provider.core.signing import Scheme
+from airflow_outreach_provider.core.times import read_time
 
 MAX_TEXT = 500
 MAX_TYPE = 100
@@ -185,8 +186,7 @@ def _moment(value: object) -> datetime | None:
         if isinstance(value, str) and len(value) <= 40:
             if value.isdigit() and len(value) >= 10:
                 return _moment(int(value))
-            moment = datetime.fromisoformat(value.strip())
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+            return moment.astimezone(UTC) if (moment := read_time(value)) else None
         if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
             return datetime.fromtimestamp(value / 1000 if value >= 1e11 else value, tz=UTC)
     except (ValueError, OverflowError, OSError):

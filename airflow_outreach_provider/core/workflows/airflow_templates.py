@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
-from airflow_outreach_provider.core.expressions.parser import did_you_mean
+from airflow_outreach_provider.core.suggest import did_you_mean
 
 # Airflow's documented template variables, "Templates reference", 3.3.
 NAMES = frozenset(
@@ -64,9 +64,8 @@ def check_template(text: str) -> tuple[str, str, int] | None:
     stored = {node.name for node in tree.find_all(nodes.Name) if node.ctx in {"store", "param"}}
     for node in tree.find_all(nodes.Name):
         if node.name not in NAMES | _BUILT_IN | stored:
-            hint = did_you_mean(node.name, NAMES)
-            if not hint.startswith("did"):
-                hint = f"an Airflow variable is written {{{{ var.value.{node.name} }}}}"
+            variable = f"an Airflow variable is written {{{{ var.value.{node.name} }}}}"
+            hint = did_you_mean(node.name, NAMES, variable)
             return f"Airflow knows no template variable {node.name!r}", hint, max(0, text.find(node.name))
     for below in tree.find_all(nodes.Getattr):
         is_var = isinstance(below.node, nodes.Name) and below.node.name == "var"

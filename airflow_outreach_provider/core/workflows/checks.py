@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value
-from airflow_outreach_provider.core.expressions.parser import did_you_mean
 from airflow_outreach_provider.core.expressions.scope import EVENT
+from airflow_outreach_provider.core.suggest import did_you_mean, nearest
 from airflow_outreach_provider.core.workflows.models import NESTED_TARGETS, Deliver, LeadSource, Section
 from airflow_outreach_provider.core.workflows.problems import Path
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS
@@ -111,7 +111,7 @@ def _exactly_one(data: Mapping[str, Any], key: str, section: type[Section]) -> I
     if len(given) > 1:
         yield (key, given[1]), True, f"{key} has {' and '.join(given)}, and can have one", "remove the other"
     elif not given:
-        unknown = [each for each in value if did_you_mean(each, section.one_of).startswith("did")]
+        unknown = [each for each in value if nearest(each, section.one_of)]
         if not unknown:  # a misspelt one is reported as such
             yield (key,), True, f"{key} says nothing", f"write one of: {', '.join(section.one_of)}"
 
@@ -139,7 +139,7 @@ def _mapping_findings(
     mapping: Mapping[str, Any], outreach: Mapping[str, Any], path: Path
 ) -> Iterator[Finding]:
     if not any(target in {"phoneNumber", "contacts.phoneNumber"} for target in mapping):
-        close = [each for each in mapping if did_you_mean(each, ["phonenumber"]).startswith("did")]
+        close = [each for each in mapping if nearest(each, ["phonenumber"])]
         if close:
             yield (
                 (*path, close[0]),

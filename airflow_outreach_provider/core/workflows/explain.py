@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from airflow_outreach_provider.core.expressions.parser import did_you_mean
+from airflow_outreach_provider.core.suggest import did_you_mean, nearest
 from airflow_outreach_provider.core.workflows.fields import MISTAKE, kind_of
 from airflow_outreach_provider.core.workflows.models import Section
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
@@ -81,16 +81,14 @@ def explain(
 
 def _unknown_key(key: str, path: Path, located: Located, section: type[BaseModel] | None) -> Problem:
     known = list(section.model_fields) if section else []
-    hint = did_you_mean(key, known)
+    elsewhere = _ELSEWHERE.get(key, "")
     here = str(path[-2]) if len(path) > 1 else ""
-    if (
-        key in _ELSEWHERE
-        and _ELSEWHERE[key] != f"under {here}:"
-        and not (hint.startswith("did") and _ELSEWHERE[key].startswith("under"))
-    ):
-        hint = f"it goes {_ELSEWHERE[key]}"
-    elif not hint.startswith("did") and len(known) > _MANY:
-        hint = "the reference lists the keys there are"
+    if (elsewhere.startswith("under") and nearest(key, known)) or elsewhere in ("", f"under {here}:"):
+        hint = did_you_mean(
+            key, known, "the reference lists the keys there are" if len(known) > _MANY else None
+        )
+    else:
+        hint = f"it goes {elsewhere}"
     return Problem.at(located.spot(path, key=True), f"unknown key {key!r}", hint, path)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainValidator
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from airflow_outreach_provider.core.expressions.parser import did_you_mean
+from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.airflow_templates import check_template
 
 MISTAKE = "outreach_mistake"

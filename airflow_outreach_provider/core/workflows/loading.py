@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from airflow_outreach_provider.core.expressions.parser import did_you_mean
+from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.checks import CHECKS, Finding, empty_values
 from airflow_outreach_provider.core.workflows.explain import explain
 from airflow_outreach_provider.core.workflows.fields import NAME, kind_of

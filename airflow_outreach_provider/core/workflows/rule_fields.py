@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic_core import PydanticCustomError
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.expressions.parser import did_you_mean
 from airflow_outreach_provider.core.phones import REGIONS
 from airflow_outreach_provider.core.quiet_hours import QuietHours
+from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.core.workflows.fields import (
     TEXT_SCHEMA,
     annotated,
@@ -45,16 +46,9 @@ def _zone(value: object) -> str:
     try:
         ZoneInfo(read)
     except (KeyError, ValueError, OSError):
-        raise mistake(f"{read!r} is not a time zone", _zone_hint(read)) from None
+        hint = did_you_mean(read, available_timezones(), "use an IANA name such as Europe/Berlin")
+        raise mistake(f"{read!r} is not a time zone", hint) from None
     return read
-
-
-def _zone_hint(read: str) -> str:
-    hint = did_you_mean(read, {zone.lower(): zone for zone in available_timezones()})
-    if not hint.startswith("did"):
-        return "use an IANA name such as Europe/Berlin"
-    guess = hint.removeprefix("did you mean '").removesuffix("'?")
-    return f"did you mean {next(z for z in available_timezones() if z.lower() == guess)!r}?"
 
 
 Zone = Annotated[str, *annotated(_zone, TEXT_SCHEMA)]
@@ -93,13 +87,10 @@ Span = Annotated[timedelta, *annotated(span, SPAN_SCHEMA)]
 
 def _moment(value: object) -> datetime:
     read = text(value)
-    try:
-        moment = datetime.fromisoformat(read)
-    except ValueError:
-        raise mistake(
-            f"{read!r} is not a date", "write e.g. 2026-01-31 or 2026-01-31T09:00:00+01:00"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    moment = read_time(read)
+    if moment is None:
+        raise mistake(f"{read!r} is not a date", "write e.g. 2026-01-31 or 2026-01-31T09:00:00+01:00")
+    return moment
 
 
 Moment = Annotated[

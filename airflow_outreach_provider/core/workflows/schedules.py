@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic_core import PydanticCustomError
 
-from airflow_outreach_provider.core.expressions.parser import did_you_mean
+from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.fields import annotated, kind_of, mistake, text
 from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA, span
 
@@ -67,9 +67,7 @@ def read_route_schedule(value: object) -> Schedule:
     try:
         return read_schedule(value)
     except PydanticCustomError:
-        if isinstance(value, str) and (near := did_you_mean(value.strip().lower(), [EVENTS.kind])).startswith(
-            "did"
-        ):
+        if isinstance(value, str) and (near := did_you_mean(value.strip(), [EVENTS.kind], "")):
             raise mistake(f"{value.strip()!r} is not a schedule", near) from None
         raise
 
@@ -99,13 +97,8 @@ def read_schedule(value: object) -> Schedule:
     try:
         return Schedule(ScheduleKind.SPAN, every=span(read))
     except PydanticCustomError:
-        near = did_you_mean("@" + read.lower(), PRESETS)
-        raise mistake(
-            f"{read!r} is not a schedule",
-            near
-            if near.startswith("did")
-            else 'write cron with five fields, a preset such as "@daily", or 15m',
-        ) from None
+        usual = 'write cron with five fields, a preset such as "@daily", or 15m'
+        raise mistake(f"{read!r} is not a schedule", did_you_mean(f"@{read}", PRESETS, usual)) from None
 
 
 @lru_cache(maxsize=512)

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome
 from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.retry_schedule import delay
-from airflow_outreach_provider.store.ledger.runs import Owner
 
 
 @dataclass(frozen=True, slots=True)

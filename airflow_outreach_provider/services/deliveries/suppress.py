@@ -5,7 +5,8 @@ from __future__ import annotations
 from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.suppressions import phones_of, suppress
+from airflow_outreach_provider.store.ledger.lists import phones_of
+from airflow_outreach_provider.store.suppressions import suppress
 from airflow_outreach_provider.store.suppressions_write import event_source
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import chain
 
 from airflow_outreach_provider.core.errors import ConfigurationError, TooManyRejected
 from airflow_outreach_provider.core.expressions.compile import compile_value
 from airflow_outreach_provider.core.rules import LeadRules
+from airflow_outreach_provider.core.suggest import nearest
 from airflow_outreach_provider.services.rows.row import Row
 
 LOOK_AHEAD = 10_000
@@ -93,7 +93,7 @@ def _columns(rules: LeadRules) -> Iterator[tuple[str, str]]:
 def _column_need(use: str, column: str) -> _Need:
     def missing(count: int, names: Iterable[str]) -> ConfigurationError:
         known = list(names)
-        near = _nearest(column, known)
+        near = nearest(column, known, _plain)
         optional = (
             f"; a column that some exports lack: {{{{ row.{column} | default('') }}}}" if "map" in use else ""
         )
@@ -114,9 +114,8 @@ def _no_configuration(count: int, _names: Iterable[str]) -> ConfigurationError:
 
 def _no_phone(count: int, names: Iterable[str]) -> ConfigurationError:
     known = list(names)
-    near = next(
-        (name for name in known if _nearest(name, ["phone", "mobile", "telephone", "phonenumber"])), None
-    )
+    usual = ["phone", "mobile", "telephone", "phonenumber"]
+    near = next((name for name in known if nearest(name, usual, _plain)), None)
     example = f"mapping={{'phoneNumber': {near or 'the column'!r}, …}}"
     return ConfigurationError(
         f"no column of {count:,} rows is known to hold phone numbers: they are {_listed(known)}",
@@ -124,10 +123,8 @@ def _no_phone(count: int, names: Iterable[str]) -> ConfigurationError:
     )
 
 
-def _nearest(word: str, known: Iterable[str]) -> str | None:
-    plain = {re.sub(r"[\W_]", "", name.lower()): name for name in known}
-    close = get_close_matches(re.sub(r"[\W_]", "", word.lower()), plain, n=1)
-    return plain[close[0]] if close else None
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())
 
 
 def _listed(names: list[str]) -> str:

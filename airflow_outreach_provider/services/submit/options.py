@@ -9,11 +9,11 @@ from math import inf
 from typing import Literal, Protocol
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.expressions.parser import did_you_mean
 from airflow_outreach_provider.core.leads import PayloadFormat
 from airflow_outreach_provider.core.phones import LineType
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.rules import LeadRules
+from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.services.submit.limits import RejectLimit
 
 OnUnknown = Literal["hold", "resend"]

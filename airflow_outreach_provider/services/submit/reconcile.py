@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Protocol
 
 from airflow_outreach_provider.core.errors import OutreachError, OutreachUnavailable
 from airflow_outreach_provider.core.phone_lines import other_writings
 from airflow_outreach_provider.core.states import LeadState
+from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import held as ledger_held
 
@@ -132,7 +133,7 @@ def classify_contact(lead: ledger_held.HeldLead, page: SearchPage) -> ledger_hel
     for row in page.rows:
         if _digits(row) not in writings:
             continue
-        touched = [moment for name in _TOUCHED if (moment := _moment(row.get(name))) is not None]
+        touched = [moment for name in _TOUCHED if (moment := read_time(row.get(name))) is not None]
         if touched and max(touched) >= lead.sent_at - _CLOCKS_APART:
             return ledger_held.Finding(
                 lead.id, lead.rev, LeadState.ACCEPTED, "found_in_contacts", _identifier(row)
@@ -160,16 +161,6 @@ def _digits(row: Mapping[str, Any]) -> str | None:
     if not _READABLE.fullmatch(text.strip()):
         return None
     return re.sub(r"[^0-9]", "", text).lstrip("0")
-
-
-def _moment(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _identifier(row: Mapping[str, Any]) -> str | None:

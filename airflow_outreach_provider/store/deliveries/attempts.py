@@ -12,10 +12,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.bulk import rows_param, rowset, values_param, valueset
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.schema import to_ms
 
 
@@ -110,6 +110,11 @@ def missing(store: Store, route: str, event_ids: Sequence[str]) -> list[str]:
             ).scalars()
         )
     return [event_id for event_id in event_ids if event_id not in known]
+
+
+def again(now: datetime) -> dict[str, object]:
+    """The values of a delivery that is to be tried once more, with all its tries."""
+    return {"state": DeliveryState.PENDING, "tries": 0, "due_at": None, "updated_at": now}
 
 
 def renew(store: Store, owner: Owner, lease: timedelta) -> None:

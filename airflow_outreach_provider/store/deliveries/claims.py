@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
-from airflow_outreach_provider.store.deliveries.attempts import Delivery, is_open, listed, of_batch
+from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.store.deliveries.attempts import Delivery, again, is_open, listed, of_batch
 from airflow_outreach_provider.store.deliveries.plans import free, is_due, take_turns
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.runs import Owner
 
 # What a task takes along besides its own batch, so that a long row of them is worked off over several runs.
 MOST_TAKEN_ALONG = 1000
@@ -64,8 +64,7 @@ def claim(
         now = store.now(connection)
         if revive:
             dead = deliveries.update().where(*batch, deliveries.c.state == DeliveryState.DEAD)
-            again = {"state": DeliveryState.PENDING, "tries": 0, "due_at": None, "updated_at": now}
-            connection.execute(dead.values(**again, plan=key, plan_until=now + lease))
+            connection.execute(dead.values(**again(now), plan=key, plan_until=now + lease))
         others = sa.and_(deliveries.c.claim != owner.key, deliveries.c.claim_until >= now)
         busy = sa.select(sa.func.max(deliveries.c.claim_until)).where(*batch, is_open(), others)
         if plan is None:
@@ -131,18 +130,23 @@ def _hand_back_what_is_behind(
     connection: sa.Connection, batch: Sequence[sa.ColumnElement[bool]], key: str, now: datetime
 ) -> None:
     """Leave to the next run what would overtake an earlier open delivery of its lane that this plan has not."""
-    earlier = deliveries.alias()
-    overtaken = sa.exists().where(
-        earlier.c.route == deliveries.c.route,
-        earlier.c.lane == deliveries.c.lane,
-        earlier.c.id < deliveries.c.id,
-        is_open(earlier),
-        earlier.c.plan.is_distinct_from(key),
-    )
+    overtaken = _is_behind(lambda earlier: earlier.c.plan.is_distinct_from(key))
     connection.execute(
         deliveries.update()
         .where(*batch, deliveries.c.plan == key, is_open(), overtaken)
         .values(plan=None, plan_until=None, updated_at=now)
+    )
+
+
+def _is_behind(such: Callable[[sa.FromClause], sa.ColumnElement[bool]]) -> sa.ColumnElement[bool]:
+    """Whether an earlier open delivery of the same lane is such a one."""
+    earlier = deliveries.alias()
+    return sa.exists().where(
+        earlier.c.route == deliveries.c.route,
+        earlier.c.lane == deliveries.c.lane,
+        earlier.c.id < deliveries.c.id,
+        is_open(earlier),
+        such(earlier),
     )
 
 
@@ -165,14 +169,7 @@ def _with_nobody(
 
     Not those whose contact has an earlier one with another task.
     """
-    earlier = deliveries.alias()
-    behind = sa.exists().where(
-        earlier.c.route == deliveries.c.route,
-        earlier.c.lane == deliveries.c.lane,
-        earlier.c.id < deliveries.c.id,
-        is_open(earlier),
-        sa.not_(_is_free(earlier, owner.key, now)),
-    )
+    behind = _is_behind(lambda earlier: sa.not_(_is_free(earlier, owner.key, now)))
     same_place = sa.or_(deliveries.c.endpoint.in_(["", endpoint]), sa.and_(*batch))
     free = (
         sa.select(deliveries.c.id)

@@ -10,7 +10,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
-from airflow_outreach_provider.store.deliveries.attempts import listed
+from airflow_outreach_provider.store.deliveries.attempts import again, listed
 from airflow_outreach_provider.store.deliveries.tables import deliveries, endpoints
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.schema import UtcTime
@@ -199,9 +199,8 @@ def enable(store: Store, conn_id: str, release: Release) -> int:
         return connection.execute(
             deliveries.update()
             .where(held)
-            .values(state=DeliveryState.PENDING, tries=0, plan=None, plan_until=None, claim=None,
-                    claim_until=None, due_at=None, updated_at=now)
-        ).rowcount  # fmt: skip
+            .values(**again(now), plan=None, plan_until=None, claim=None, claim_until=None)
+        ).rowcount
 
     return store.retrying(work)
 

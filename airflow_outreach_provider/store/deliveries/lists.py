@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
-from airflow_outreach_provider.store.deliveries.redeliver import AttemptRow, DeliveryRow
 from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.paging import (
@@ -26,50 +25,79 @@ from airflow_outreach_provider.store.paging import (
 
 _C = deliveries.c
 _A = delivery_attempts.c
-_SCAN = Scan(deliveries, [_C.id], [_C[name] for name in DeliveryRow.__slots__])
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:
-    """Which deliveries are meant. :ivar since: recorded at or after; timezone-aware."""
+    """Which deliveries are meant; what is left out does not restrict.
 
-    state: DeliveryState | None = None
+    :ivar since: recorded at or after; :ivar until: recorded before; timezone-aware.
+    """
+
+    ids: Collection[int] = ()
+    event_ids: Collection[str] = ()
     route: str | None = None
     endpoint: str | None = None
-    kind: str | None = None
-    event_id: str | None = None
+    states: Collection[DeliveryState] = ()
+    kinds: Collection[str] = ()
     since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """A delivery as people see it; ``label`` holds the contact masked."""
+
+    id: int
+    event_id: str
+    route: str
+    endpoint: str
+    source: str
+    kind: str
+    label: str
+    state: DeliveryState
+    tries: int
+    last_status: int | None
+    last_error: str
+    created_at: datetime
+    updated_at: datetime
+    delivered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt, with the task instance that made it."""
+
+    id: int
+    delivery_id: int
+    at: datetime
+    verdict: str
+    status: int | None
+    latency_ms: int
+    error: str
+    answer: str = field(repr=False)
+    retry_after: float | None
+    dag_id: str
+    task_id: str
+    airflow_run_id: str
+    map_index: int
+    try_number: int
+
+
+_ROW = [_C[name] for name in DeliveryRow.__slots__]
+_ATTEMPT = [_A[name] for name in AttemptRow.__slots__]
+_SCAN = Scan(deliveries, [_C.id], _ROW)
 
 
 def list_deliveries(
     store: Store, wanted: DeliveryFilter, *, cursor: str | None = None, limit: int = PAGE_SIZE
 ) -> Page[DeliveryRow]:
     """Deliveries, the latest recorded first."""
-    state, route, endpoint, kind, since = (
-        wanted.state,
-        wanted.route,
-        wanted.endpoint,
-        wanted.kind,
-        wanted.since,
-    )
-    residual: list[Condition] = []
-    residual += [lambda c: c.kind == kind] if kind else []
-    residual += [lambda c: c.created_at >= since] if since else []
     with store.read() as connection:
-        if wanted.event_id:
-            branches = [[_C.event_id == wanted.event_id]]
-            residual += [lambda c: c.state == str(state)] if state else []
-        elif state and state is not DeliveryState.DELIVERED:
-            residual += [lambda c: c.route == route] if endpoint and route else []
-            branches = _undelivered(connection, state, route, endpoint)
-        else:
-            # What was delivered is listed by id, without an index of its own: looked through.
-            residual += [lambda c: c.state == str(state)] if state else []
-            residual += [lambda c: c.route == route] if route else []
-            residual += [lambda c: c.endpoint == endpoint] if endpoint else []
-            branches = [[]]
+        branches, answered = _branches(connection, wanted)
+        residual = [each for name, each in _conditions(wanted).items() if name not in answered]
         page = _SCAN.page(connection, branches=branches, residual=residual, cursor=cursor, limit=limit)
-    return Page([_row(row) for row in page.rows], page.next, page.cut)
+    return page.of(_delivery)
 
 
 def every_delivery(store: Store, wanted: DeliveryFilter, *, chunk: int = 1000) -> Iterator[DeliveryRow]:
@@ -80,8 +108,43 @@ def every_delivery(store: Store, wanted: DeliveryFilter, *, chunk: int = 1000) -
 def find_delivery(store: Store, delivery_id: int) -> DeliveryRow | None:
     """One delivery, or None."""
     with store.read() as connection:
-        row = connection.execute(sa.select(*_SCAN.columns).where(_C.id == delivery_id)).first()
-    return _row(row) if row else None
+        row = connection.execute(sa.select(*_ROW).where(_C.id == delivery_id)).first()
+    return _delivery(*row) if row else None
+
+
+def count(store: Store, wanted: DeliveryFilter) -> dict[str, int]:
+    """How many deliveries are meant, by state."""
+    query = sa.select(_C.state, sa.func.count()).where(*conditions(wanted))
+    with store.read() as connection:
+        return {str(state): int(n) for state, n in connection.execute(query.group_by(_C.state))}
+
+
+def attempts_of(store: Store, delivery_id: int) -> list[AttemptRow]:
+    """Every attempt of one delivery, oldest first."""
+    query = sa.select(*_ATTEMPT).where(_A.delivery_id == delivery_id)
+    with store.read() as connection:
+        return [AttemptRow(*row) for row in connection.execute(query.order_by(_A.id))]
+
+
+def attempts_of_task(
+    store: Store, *, dag_id: str, run_id: str, task_id: str, map_index: int = -1, limit: int = 1000
+) -> list[tuple[DeliveryRow, AttemptRow]]:
+    """What one task instance tried last, over all its tries, oldest first: for its tab in the UI."""
+    query = (
+        sa.select(*_ROW, *(column.label(f"attempt_{column.name}") for column in _ATTEMPT))
+        .join(delivery_attempts, _A.delivery_id == _C.id)
+        .where(
+            _A.dag_id == dag_id,
+            _A.airflow_run_id == run_id,
+            _A.task_id == task_id,
+            _A.map_index == map_index,
+        )
+        .order_by(_A.id.desc())
+        .limit(limit)
+    )
+    with store.read() as connection:
+        rows = connection.execute(query).all()[::-1]
+    return [(_delivery(*row[: len(_ROW)]), AttemptRow(*row[len(_ROW) :])) for row in rows]
 
 
 def made_by_dags(store: Store, ids: Sequence[int]) -> dict[int, str]:
@@ -125,7 +188,7 @@ def last_attempts(store: Store, ids: list[int]) -> dict[int, AttemptRow]:
     if not ids:
         return {}
     newest = sa.select(sa.func.max(_A.id)).where(_A.delivery_id.in_(ids)).group_by(_A.delivery_id)
-    query = sa.select(*(_A[name] for name in AttemptRow.__slots__)).where(_A.id.in_(newest))
+    query = sa.select(*_ATTEMPT).where(_A.id.in_(newest))
     with store.read() as connection:
         return {row.delivery_id: AttemptRow(*row) for row in connection.execute(query)}
 
@@ -139,17 +202,58 @@ def _is(state: DeliveryState) -> list[sa.ColumnElement[bool]]:
     return spelt
 
 
-def _undelivered(
-    connection: sa.Connection, state: DeliveryState, route: str | None, endpoint: str | None
-) -> list[list[sa.ColumnElement[bool]]]:
-    if endpoint:
-        return [[*_is(state), _C.endpoint == endpoint]]
-    names = [route] if route else distinct(connection, _C.route, _is(state), most=1000)
-    if names is None:  # so many routes that merging them costs more than looking through
-        return [_is(state)]
-    return [[*_is(state), _C.route == name] for name in names]
+def conditions(wanted: DeliveryFilter) -> list[sa.ColumnElement[bool]]:
+    """What tells the deliveries that are meant from others."""
+    return [condition(_C) for condition in _conditions(wanted).values()]
 
 
-def _row(row: sa.Row[tuple[object, ...]]) -> DeliveryRow:
-    named = dict(row._mapping)
+def _conditions(wanted: DeliveryFilter) -> dict[str, Condition]:
+    """The same, by what it asks for."""
+    found: dict[str, Condition] = {}
+    if wanted.ids:
+        found["ids"] = lambda c: c.id.in_(list(wanted.ids))
+    if wanted.event_ids:
+        found["event_ids"] = lambda c: c.event_id.in_(list(wanted.event_ids))
+    if wanted.route is not None:
+        found["route"] = lambda c: c.route == wanted.route
+    if wanted.endpoint is not None:
+        found["endpoint"] = lambda c: c.endpoint == wanted.endpoint
+    if wanted.states:
+        found["states"] = lambda c: c.state.in_([state.value for state in wanted.states])
+    if wanted.kinds:
+        found["kinds"] = lambda c: c.kind.in_(list(wanted.kinds))
+    if wanted.since is not None:
+        found["since"] = lambda c: c.created_at >= wanted.since
+    if wanted.until is not None:
+        found["until"] = lambda c: c.created_at < wanted.until
+    return found
+
+
+def _branches(
+    connection: sa.Connection, wanted: DeliveryFilter
+) -> tuple[list[list[sa.ColumnElement[bool]]], set[str]]:
+    """What an index answers, and which conditions that are."""
+    if wanted.ids:
+        return [[_C.id.in_(list(wanted.ids))]], {"ids"}
+    if wanted.event_ids:
+        return [[_C.event_id.in_(list(wanted.event_ids))]], {"event_ids"}
+    if not wanted.states or DeliveryState.DELIVERED in wanted.states:
+        return [[]], set()  # what was delivered is listed by id, without an index of its own: looked through
+    if wanted.endpoint is not None:
+        return [[*_is(state), _C.endpoint == wanted.endpoint] for state in wanted.states], {
+            "states",
+            "endpoint",
+        }
+    branches: list[list[sa.ColumnElement[bool]]] = []
+    for state in wanted.states:
+        names = (
+            [wanted.route] if wanted.route is not None else distinct(connection, _C.route, _is(state), 1000)
+        )
+        # So many routes that merging them costs more than looking through.
+        branches += [_is(state)] if names is None else [[*_is(state), _C.route == name] for name in names]
+    return branches, {"states", "route"}
+
+
+def _delivery(*values: Any) -> DeliveryRow:
+    named = dict(zip(DeliveryRow.__slots__, values, strict=True))
     return DeliveryRow(**{**named, "state": DeliveryState(str(named["state"]))})

@@ -20,9 +20,6 @@ from airflow_outreach_provider.store.deliveries.rests import asks_first, kept_ba
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
 
-# An endpoint that is to be asked first gets no more than a few: one is tried, the others where it was one contact's fault.
-_ASKING = 3
-
 # Whoever looks at lanes as a whole takes turns on PostgreSQL ("fano").
 _ADVISORY_LOCK = 0x66616E6F
 
@@ -101,7 +98,7 @@ def _free(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
 
 
 def _to_ask(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
-    """A few whose turn it is in their lane, what was never tried first: not for ever the same one that fails by itself."""
+    """One whose turn it is in its lane, what was never tried first: not for ever the same that fails by itself."""
     earlier = deliveries.alias()
     before = sa.exists().where(
         earlier.c.route == deliveries.c.route, earlier.c.lane == deliveries.c.lane,
@@ -109,7 +106,7 @@ def _to_ask(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
     )  # fmt: skip
     tried = sa.or_(deliveries.c.last_status.is_not(None), deliveries.c.last_error != "")
     turn = (sa.case((tried, 1), else_=0), deliveries.c.updated_at, deliveries.c.id)
-    return _free(routes, now).where(~before).order_by(None).order_by(*turn).limit(_ASKING)
+    return _free(routes, now).where(~before).order_by(None).order_by(*turn).limit(1)
 
 
 def free(routes: Sequence[str] | None, now: datetime, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata
+from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata, where
 
-_UNDELIVERED = sa.text("state <> 'delivered'")
-_OPEN = sa.text("state IN ('pending', 'failed')")
-_NOT_DELIVERED = sa.text("verdict <> 'delivered'")
+_UNDELIVERED = where("state <> 'delivered'")
+_OPEN = where("state IN ('pending', 'failed')")
+_NOT_DELIVERED = where("verdict <> 'delivered'")
 
 deliveries = sa.Table(
     "deliveries",
@@ -39,16 +39,13 @@ deliveries = sa.Table(
     sa.Column("claim_until", UtcTime),
     sa.UniqueConstraint("event_id", "route"),
     # Small at all times: only what is still to be done.
-    sa.Index("ix_deliveries_open", "route", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
-    sa.Index("ix_deliveries_open_lane", "route", "lane", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    sa.Index("ix_deliveries_open", "route", "id", **_OPEN),
+    sa.Index("ix_deliveries_open_lane", "route", "lane", "id", **_OPEN),
     # What people look for; the many that were delivered are listed by id.
-    sa.Index("ix_deliveries_state", "state", "route", "id", sqlite_where=_UNDELIVERED,
-             postgresql_where=_UNDELIVERED),
-    sa.Index("ix_deliveries_endpoint", "endpoint", "state", "id", sqlite_where=_UNDELIVERED,
-             postgresql_where=_UNDELIVERED),
+    sa.Index("ix_deliveries_state", "state", "route", "id", **_UNDELIVERED),
+    sa.Index("ix_deliveries_endpoint", "endpoint", "state", "id", **_UNDELIVERED),
     sa.Index("ix_deliveries_plan", "plan"),
-    sa.Index("ix_deliveries_claim", "claim", sqlite_where=sa.text("claim IS NOT NULL"),
-             postgresql_where=sa.text("claim IS NOT NULL")),
+    sa.Index("ix_deliveries_claim", "claim", **where("claim IS NOT NULL")),
     sa.Index("ix_deliveries_created_at", "created_at"),
 )  # fmt: skip
 
@@ -73,9 +70,7 @@ delivery_attempts = sa.Table(
     sa.Index("ix_delivery_attempts_task", "airflow_run_id", "map_index", "id"),
     # The overview's chart: where an hour begins, and the failures in it.
     sa.Index("ix_delivery_attempts_at", "at"),
-    sa.Index(
-        "ix_delivery_attempts_failed", "at", sqlite_where=_NOT_DELIVERED, postgresql_where=_NOT_DELIVERED
-    ),
+    sa.Index("ix_delivery_attempts_failed", "at", **_NOT_DELIVERED),
 )
 
 endpoints = sa.Table(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.opt_outs import OptOut, opt_out_of
 from airflow_outreach_provider.store import suppressions_write
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.schema import to_ms
 
 _TEXTS = ("event_id", "source", "platform", "type", "kind", "origin", "campaign_id", "headers")
@@ -79,7 +81,10 @@ def keep_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut) -
     listed = [*said.numbers, *(suppressions_write.EMAIL + each for each in said.email_hashes)]
     source, now = suppressions_write.event_source(event.id, event.source), to_ms(event.received_at)
     if said.lifts:
-        suppressions_write.lift(connection, listed, source=source, occurred_at=event.occurred_at, now_ms=now)
+        stops = suppressions_write.stops_of(connection, listed)
+        later = _said_after(connection, stops.values(), event.occurred_at)
+        lifted = [each for each, event_id in stops.items() if event_id not in later]
+        suppressions_write.lift(connection, lifted, source=source, now_ms=now)
         return
     suppressions_write.insert(
         connection,
@@ -89,6 +94,13 @@ def keep_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut) -
         source=source,
         by_stop_word=said.by_stop_word,
     )
+
+
+def _said_after(connection: sa.Connection, event_ids: Iterable[str], at: datetime) -> set[str]:
+    """Those of these events that happened later: what was said after START stands."""
+    events = inbox_events.c
+    query = sa.select(events.event_id).where(events.event_id.in_(list(event_ids)), events.occurred_at > at)
+    return set(connection.execute(query).scalars())
 
 
 def _insert(connection: sa.Connection, events: Iterable[Incoming]) -> set[str]:

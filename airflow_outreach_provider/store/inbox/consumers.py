@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Literal
 
 import sqlalchemy as sa
@@ -20,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
+from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.order import last_numbered, number_events
 from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, matching, to_event
@@ -369,9 +369,6 @@ def _existing(store: Store, consumer: str) -> int:
         positions = {row.consumer: row.position for row in found}
     if consumer in positions:
         return int(positions[consumer])
-    close = get_close_matches(consumer, positions, n=1)
     known = ", ".join(sorted(positions)) or "none: a consumer appears with its first read"
-    raise ConfigurationError(
-        f"there is no consumer {consumer!r}",
-        f"did you mean {close[0]!r}?" if close else f"known consumers: {known}",
-    )
+    hint = did_you_mean(consumer, positions, f"known consumers: {known}")
+    raise ConfigurationError(f"there is no consumer {consumer!r}", hint)

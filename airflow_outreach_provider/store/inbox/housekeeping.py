@@ -1,4 +1,4 @@
-"""Removing events: by age, by person; and reading again those an older version did not recognise."""
+"""Removing events, by what they are about; and reading again those an older version did not recognise."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.opt_outs import opt_out_of
-from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.append import keep_opt_out
-from airflow_outreach_provider.store.inbox.order import number_events
 from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, to_event
 from airflow_outreach_provider.store.inbox.tables import (
     inbox_consumers,
@@ -26,44 +23,12 @@ from airflow_outreach_provider.store.schema import to_ms
 _CHUNK = 1_000
 # Committed just now: behind everything that has a place in the reading order.
 _NOT_NUMBERED = 2**62
-_TO_BE_SENT = (*OPEN_STATES, DeliveryState.HELD, DeliveryState.DEAD)
 _LONGEST_WINDOW_MS = 7 * 86_400_000
-
-
-def purge_events(store: Store, *, received_before: datetime) -> int:
-    """Remove events received before a time that nobody needs any more, in small transactions; how many.
-
-    Needed are those that a consumer has not read or not acknowledged, and those of a delivery that is open,
-    held or dead: it may still be sent. A consumer of a route that is gone keeps them until it is removed.
-    """
-    number_events(store)
-    old = sa.select(inbox_events.c.row_id).where(inbox_events.c.received_at < received_before, ~_needed())
-    total = _remove(store, old)
-    aged = inbox_fingerprints.c.seen_at < to_ms(received_before) - _LONGEST_WINDOW_MS
-    store.retrying(lambda connection: connection.execute(sa.delete(inbox_fingerprints).where(aged)))
-    return total
-
-
-def needed_events(store: Store, *, received_before: datetime) -> int:
-    """How many events :func:`purge_events` leaves because somebody still needs them."""
-    query = sa.select(sa.func.count()).where(inbox_events.c.received_at < received_before, _needed())
-    with store.read() as connection:
-        return connection.execute(query).scalar_one()
-
-
-def _needed() -> sa.ColumnElement[bool]:
-    place = sa.func.coalesce(inbox_events.c.seq, _NOT_NUMBERED)
-    unread = sa.exists().where(inbox_consumers.c.position < place)
-    unacknowledged = place.in_(sa.select(inbox_pending.c.seq))
-    unsent = sa.exists().where(
-        deliveries.c.event_id == inbox_events.c.event_id, deliveries.c.state.in_(_TO_BE_SENT)
-    )
-    return sa.or_(unread, unacknowledged, unsent)
 
 
 def forget_contact(store: Store, *, phone: str | None = None, email: str | None = None) -> int:
     """Remove every event about one person, by E.164 number or e-mail address; how many."""
-    return _remove(store, sa.select(inbox_events.c.row_id).where(_about(phone, email)))
+    return remove_events(store, _about(phone, email))
 
 
 def events_of_contact(store: Store, *, phone: str | None = None, email: str | None = None) -> list[str]:
@@ -134,19 +99,28 @@ def _rewriter(row_id: int, seq: int | None, event: ContactEvent) -> Callable[[sa
     return work
 
 
-def _remove(store: Store, chosen: sa.Select[tuple[int]]) -> int:
-    total = 0
-    while True:
-        removed = store.retrying(lambda connection: _remove_some(connection, chosen))
-        total += removed
-        if removed < _CHUNK:
-            return total
+def remove_events(store: Store, *conditions: sa.ColumnElement[bool]) -> int:
+    """Remove the events that meet all of these, oldest first, with what waits for being acknowledged; how many."""
+    some = sa.select(inbox_events.c.row_id).where(*conditions).order_by(inbox_events.c.row_id).limit(_CHUNK)
 
-
-def _remove_some(connection: sa.Connection, chosen: sa.Select[tuple[int]]) -> int:
-    rows = connection.execute(chosen.order_by(inbox_events.c.row_id).limit(_CHUNK)).scalars().all()
-    if rows:
+    def work(connection: sa.Connection) -> int:
+        rows = connection.execute(some).scalars().all()
         seqs = sa.select(inbox_events.c.seq).where(inbox_events.c.row_id.in_(rows))
         connection.execute(sa.delete(inbox_pending).where(inbox_pending.c.seq.in_(seqs)))
         connection.execute(sa.delete(inbox_events).where(inbox_events.c.row_id.in_(rows)))
-    return len(rows)
+        return len(rows)
+
+    return store.in_groups(work)
+
+
+def purge_fingerprints(store: Store, received_before: datetime) -> None:
+    """Forget bodies that no event received from then on can repeat."""
+    aged = inbox_fingerprints.c.seen_at < to_ms(received_before) - _LONGEST_WINDOW_MS
+    store.retrying(lambda connection: connection.execute(sa.delete(inbox_fingerprints).where(aged)))
+
+
+def unread_or_unacknowledged() -> sa.ColumnElement[bool]:
+    """The condition that a consumer still needs an event. Events have their places once they are numbered."""
+    place = sa.func.coalesce(inbox_events.c.seq, _NOT_NUMBERED)
+    unread = sa.exists().where(inbox_consumers.c.position < place)
+    return sa.or_(unread, place.in_(sa.select(inbox_pending.c.seq)))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, matching, to_event
+from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, check_kinds, matching, to_event
 from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.paging import (
     PAGE_SIZE,
@@ -69,30 +69,6 @@ def show(store: Store, event_id: str) -> StoredEvent | None:
     return StoredEvent(to_event(row), row.origin, row.headers, row.body) if row else None
 
 
-def latest_events(
-    store: Store,
-    *,
-    source: str | None = None,
-    kinds: Collection[str] | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    limit: int = 100,
-    before: str | None = None,
-) -> list[ContactEvent]:
-    """Events, newest first.
-
-    :param since: received at or after; :param until: received before; timezone-aware.
-    :param before: an event id; only what came before it (the next page).
-    """
-    query = sa.select(*EVENT_COLUMNS).where(*matching(source=source, kinds=kinds, since=since, until=until))
-    if before is not None:
-        older = sa.select(inbox_events.c.row_id).where(inbox_events.c.event_id == before).scalar_subquery()
-        query = query.where(inbox_events.c.row_id < older)
-    with store.read() as connection:
-        rows = connection.execute(query.order_by(inbox_events.c.row_id.desc()).limit(limit))
-        return [to_event(row) for row in rows]
-
-
 def source_activity(store: Store, sources: Sequence[str]) -> dict[str, SourceActivity]:
     """The last event of each of these sources; a source that never sent anything is left out."""
     found: dict[str, SourceActivity] = {}
@@ -111,12 +87,16 @@ _C = inbox_events.c
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events are meant. :ivar since: received at or after; :ivar until: received before; timezone-aware."""
+    """Which events are meant; what is left out does not restrict.
+
+    :ivar since: received at or after; :ivar until: received before; timezone-aware.
+    """
 
     source: str | None = None
-    kind: EventKind | None = None
+    kinds: Collection[str] | None = None
     since: datetime | None = None
     until: datetime | None = None
+    event_ids: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,21 +124,23 @@ _SCAN = Scan(inbox_events, [_C.received_at, _C.row_id], [_C[name] for name in Ev
 def list_events(
     store: Store, wanted: EventFilter, *, cursor: str | None = None, limit: int = PAGE_SIZE
 ) -> Page[EventRow]:
-    """Events, the latest received first."""
-    branch: list[sa.ColumnElement[bool]] = []
-    residual: list[Condition] = []
-    if wanted.kind:
-        kind, source = wanted.kind.value, wanted.source
-        branch.append(_C.kind == kind)
-        residual += [lambda c: c.source == source] if source else []
-    elif wanted.source:
-        branch.append(_C.source == wanted.source)
-    if wanted.since:
-        branch.append(_C.received_at >= wanted.since)
-    if wanted.until:
-        branch.append(_C.received_at < wanted.until)
+    """Events, the latest received first.
+
+    :raises ConfigurationError: a kind that does not exist.
+    """
+    times, source = matching(since=wanted.since, until=wanted.until), wanted.source
+    kinds = None if wanted.kinds is None else check_kinds(wanted.kinds)
+    of_source: list[Condition] = [] if source is None else [lambda c: c.source == source]
+    branches, residual = [times], of_source
+    if wanted.event_ids is not None:
+        branches = [[_C.event_id.in_(list(wanted.event_ids)), *times]]
+        residual = of_source + ([] if kinds is None else [lambda c: c.kind.in_(kinds)])
+    elif kinds is not None:
+        branches = [[_C.kind == kind, *times] for kind in kinds]
+    elif source is not None:
+        branches, residual = [[_C.source == source, *times]], []
     with store.read() as connection:
-        page = _SCAN.page(connection, branches=[branch], residual=residual, cursor=cursor, limit=limit)
+        page = _SCAN.page(connection, branches=branches, residual=residual, cursor=cursor, limit=limit)
     return page.of(EventRow)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.tables import attempts, audit, leads, runs
+from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
 from airflow_outreach_provider.store.schema import to_ms
 from airflow_outreach_provider.store.suppressions_write import EMAIL
 
@@ -23,7 +22,7 @@ _LIST_NUMBERS = sa.text(
 
 
 def purge_leads(store: Store, before: datetime) -> dict[str, int]:
-    """Forget leads untouched since a time, and runs, attempts and audit rows older than it.
+    """Forget leads untouched since a time, and runs and attempts older than it.
 
     Who was accepted stays known by number alone, or the next sync would text again, also where something sent to
     them later was refused; so do leads that are still
@@ -50,7 +49,7 @@ def purge_leads(store: Store, before: datetime) -> dict[str, int]:
             old,
         ),
     }
-    for table, column in ((attempts, "at"), (audit, "at"), (runs, "started_at")):
+    for table, column in ((attempts, "at"), (runs, "started_at")):
         ended = " AND state <> 'running'" if table is runs else ""
         done[f"{table.name} removed"] = _in_groups(
             store,
@@ -82,13 +81,5 @@ def forget_leads(store: Store, phones: list[str], email_hash: str | None) -> int
 
 
 def _in_groups(store: Store, statement: str, old: int) -> int:
-    """In small transactions, so that nobody waits for a housekeeper."""
-    total = 0
-    parameters: dict[str, Any] = {"old": old, "group": _GROUP}
-    while True:
-        changed = store.retrying(
-            lambda connection: connection.execute(sa.text(statement), parameters).rowcount
-        )
-        total += changed
-        if changed < _GROUP:
-            return total
+    text, parameters = sa.text(statement), {"old": old, "group": _GROUP}
+    return store.in_groups(lambda connection: connection.execute(text, parameters).rowcount)

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.phone_lines import other_writings
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs, suppressions
+from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
 from airflow_outreach_provider.store.paging import PAGE_SIZE, Condition, Page, Scan, distinct, every
-from airflow_outreach_provider.store.suppressions_write import EMAIL
+from airflow_outreach_provider.store.suppressions_write import EMAIL, suppressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +173,16 @@ def lead_story(store: Store, lead_id: int, *, with_payload: bool = False) -> Lea
             )
             listed = {str(each[0]): str(each[1]) for each in connection.execute(query)}
     return LeadStory(lead, history, others, listed, row[-1] if with_payload else None)
+
+
+def phones_of(store: Store, email_hash: str) -> list[str]:
+    """The numbers of the leads that came with an e-mail address.
+
+    :param email_hash: ``core.rules.hash_email`` of it.
+    """
+    with store.read() as connection:
+        found = sa.select(leads.c.phone).where(leads.c.email_hash == email_hash, leads.c.phone.is_not(None))
+        return sorted(set(connection.execute(found).scalars()))
 
 
 def attempts_of_run(

@@ -11,9 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.ledger.tables import runs
 from airflow_outreach_provider.store.paging import PAGE_SIZE, Condition, Page, Scan
 

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.owner import Owner as Owner
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.tables import leads, runs
 from airflow_outreach_provider.store.schema import to_ms
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The task instance a run belongs to; outside Airflow, any name for ``dag_id`` will do."""
-
-    dag_id: str
-    task_id: str = ""
-    run_id: str = ""
-    map_index: int = -1
-    try_number: int = 1
-
-    @property
-    def key(self) -> str:
-        """The task instance without its try: a later try knows an earlier one of the same key is dead."""
-        return json.dumps([self.dag_id, self.task_id, self.run_id, self.map_index])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
-from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata
-
-
-def _where(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
-
+from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata, where
 
 runs = sa.Table(
     "runs",
@@ -85,9 +78,9 @@ leads = sa.Table(
     # what only some states need is indexed for those states.
     sa.UniqueConstraint("phone", "campaign"),
     sa.Index("ix_leads_row_hash", "row_hash"),
-    sa.Index("uq_leads_row_without_phone", "row_hash", unique=True, **_where("phone IS NULL")),
-    sa.Index("ix_leads_state", "state", "campaign", "id", **_where("state <> 'accepted'")),
-    sa.Index("ix_leads_run_id", "run_id", "id", **_where("state NOT IN ('accepted', 'sending', 'planned')")),
+    sa.Index("uq_leads_row_without_phone", "row_hash", unique=True, **where("phone IS NULL")),
+    sa.Index("ix_leads_state", "state", "campaign", "id", **where("state <> 'accepted'")),
+    sa.Index("ix_leads_run_id", "run_id", "id", **where("state NOT IN ('accepted', 'sending', 'planned')")),
 )
 
 attempts = sa.Table(
@@ -105,61 +98,4 @@ attempts = sa.Table(
     sa.Column("detail", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_attempts_lead_id", "lead_id", "id"),
     sa.Index("ix_attempts_run_id", "run_id", "id"),
-)
-
-suppressions = sa.Table(
-    "suppressions",
-    metadata,
-    # The do-not-contact list. campaign '' is every campaign. See store.suppressions_write for row_of.
-    sa.Column("id", BigId, primary_key=True, autoincrement=True),
-    sa.Column("campaign", sa.Text, nullable=False, server_default=""),
-    # E.164, or "email:" and the SHA-256 of an address.
-    sa.Column("phone", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False, server_default=""),
-    sa.Column("source", sa.Text, nullable=False, server_default="", comment="who or what added it"),
-    sa.Column("added_at", UtcTime, nullable=False),
-    sa.Column(
-        "row_of",
-        sa.BigInteger,
-        comment="the entry whose number this is in another writing; NULL for entries themselves",
-    ),
-    sa.Column(
-        "spread",
-        sa.Boolean,
-        nullable=False,
-        server_default=sa.false(),
-        comment="whether its other writings were written",
-    ),
-    sa.Column(
-        "by_stop_word",
-        sa.Boolean,
-        nullable=False,
-        server_default=sa.false(),
-        comment="set by a message that was a stop word: START lifts it",
-    ),
-    sa.UniqueConstraint("phone", "campaign"),
-    sa.Index("ix_suppressions_row_of", "row_of", **_where("row_of IS NOT NULL")),
-    sa.Index("ix_suppressions_unspread", "id", **_where("NOT spread")),
-    sa.Index("ix_suppressions_by_stop_word", "source", **_where("by_stop_word")),
-)
-
-audit = sa.Table(
-    "audit",
-    metadata,
-    sa.Column("id", BigId, primary_key=True, autoincrement=True),
-    sa.Column("at", UtcTime, nullable=False),
-    sa.Column("actor", sa.Text, nullable=False),
-    sa.Column("action", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False, server_default="", comment="what it was done to, masked"),
-    sa.Column("count", sa.BigInteger, nullable=False, server_default="1"),
-    sa.Column("note", sa.Text, nullable=False, server_default=""),
-    sa.Index("ix_audit_at", "at"),
-)
-
-rates = sa.Table(
-    "rates",
-    metadata,
-    # One row a connection: how many requests are spoken for until when, shared by all tasks.
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("next_free_at", UtcTime, nullable=False, comment="the first moment not yet given out"),
 )

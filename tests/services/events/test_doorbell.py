@@ -16,7 +16,7 @@ from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_o
 from airflow_outreach_provider.services.events.doorbell import Deliverable, Doorbell
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.deliveries.deliverable import glance
-from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
@@ -101,12 +101,12 @@ def test_redelivered_replayed_and_dead_tasks_work_waits_again(store: Store) -> N
     (batch,) = take(store, "run1")
     work(store, batch)
     assert look(store, bell).count == 0
-    deliveries_redeliver.redeliver(store, RedeliveryFilter(event_ids=["evt_1"]))
+    deliveries_redeliver.redeliver(store, DeliveryFilter(event_ids=["evt_1"]))
     first = look(store, bell).deliveries
     assert len(first) == 1
     (batch,) = take(store, "run2")
     work(store, batch)
-    deliveries_redeliver.redeliver(store, RedeliveryFilter(event_ids=["evt_1"]))
+    deliveries_redeliver.redeliver(store, DeliveryFilter(event_ids=["evt_1"]))
     assert look(store, bell).deliveries.isdisjoint(first), "a second redelivery is another piece of work"
     work(store, take(store, "run3")[0])
     consumers.replay(store, "crm", event_ids=["evt_1"])
@@ -143,7 +143,7 @@ def test_what_its_sensor_hands_out_elsewhere_is_looked_at_too(store: Store) -> N
     batches = fan_out(store, Reading("news", ("crm",)), "run1") or []
     work(store, Batch("crm", batches[0]["events"], batches[0]["plan"]))
     assert look(store, bell).count == 0
-    deliveries_redeliver.redeliver(store, RedeliveryFilter(event_ids=["evt_1"]))
+    deliveries_redeliver.redeliver(store, DeliveryFilter(event_ids=["evt_1"]))
     assert look(store, bell).count == 1
 
 

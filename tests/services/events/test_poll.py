@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from servers import as_json, scripted
+from stored import stored_events
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.sources import SourceSettings
@@ -18,7 +19,6 @@ from airflow_outreach_provider.net.contacts import SuperSendContacts, TetherCont
 from airflow_outreach_provider.services.events.poll import PollResult, contact_list, poll_contacts
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import consumers
-from airflow_outreach_provider.store.inbox import lists as inbox_lists
 
 NOW = datetime(2026, 3, 25, 12, tzinfo=UTC)
 Answer = tuple[int, Any, dict[str, str]]
@@ -99,10 +99,7 @@ def poll(platform: Platform, store: Store, now: datetime, kind: str = "tether", 
 
 
 def stored(store: Store) -> list[tuple[str, str | None]]:
-    return sorted(
-        (event.kind.value, event.contact.external_id)
-        for event in inbox_lists.latest_events(store, limit=9999)
-    )
+    return sorted((event.kind.value, event.contact.external_id) for event in stored_events(store))
 
 
 @pytest.mark.parametrize("kind", ["tether", "supersend"])

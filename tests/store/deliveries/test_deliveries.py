@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,30 +16,27 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
 from airflow_outreach_provider.store.deliveries import endpoints
 from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
+from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.deliveries.attempts import Attempt
 from airflow_outreach_provider.store.deliveries.claims import Claim, claim
 from airflow_outreach_provider.store.deliveries.endpoints import Release
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.deliveries.plans import own, plan, ready
-from airflow_outreach_provider.store.deliveries.redeliver import RedeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekeeping
 from airflow_outreach_provider.store.ledger.runs import Owner
-from airflow_outreach_provider.store.migrate import upgrade
 
 LEASE = timedelta(minutes=5)
 ROUTE = "crm"
 
 
 @pytest.fixture
-def store(store_url: str, clock: Any) -> Iterator[Store]:
+def store(still_store: Store) -> Store:
     """A store whose time stands still until told otherwise."""
-    store = Store(store_url, clock=clock)
-    upgrade(store)
-    yield store
-    store.close()
+    return still_store
 
 
 def event(number: int, contact: str) -> ContactEvent:
@@ -91,7 +87,7 @@ def settle(store: Store, claim: Claim, state: DeliveryState, task: str = "t1") -
 def states(store: Store) -> dict[str, str]:
     return {
         row.event_id: row.state.value
-        for row in deliveries_redeliver.list_deliveries(store, RedeliveryFilter())
+        for row in deliveries_lists.list_deliveries(store, DeliveryFilter()).rows
     }
 
 
@@ -100,8 +96,8 @@ def test_events_become_deliveries_and_are_acknowledged_at_once(store: Store) -> 
     arrive(store, "a", "b")
     assert take_in(store, ROUTE, "slack") == 2
     assert consumers.read_new(store, "c") == []
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"pending": 4}
-    assert deliveries_redeliver.count(store, RedeliveryFilter(route="slack", kinds=["call_ended"])) == {
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"pending": 4}
+    assert deliveries_lists.count(store, DeliveryFilter(route="slack", kinds=["call_ended"])) == {
         "pending": 2
     }
 
@@ -139,7 +135,7 @@ def test_two_readers_of_the_same_events_take_each_once(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert sorted(counts) == [0, 0, 0, 6]
-    assert deliveries_redeliver.count(store, RedeliveryFilter()) == {"pending": 6}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"pending": 6}
 
 
 def test_a_replayed_event_is_delivered_again(store: Store) -> None:
@@ -174,7 +170,7 @@ def test_an_event_recognised_later_is_delivered_as_what_it_is(store: Store) -> N
     deliveries_attempts.release(store, Owner("dag", "t1"), LEASE)
     assert inbox_housekeeping.reparse(store, lambda _, __: event(1, "a")) == 1
     assert take_in(store) == 1
-    (row,) = deliveries_redeliver.list_deliveries(store, RedeliveryFilter())
+    (row,) = deliveries_lists.list_deliveries(store, DeliveryFilter()).rows
     assert (row.state, row.kind, row.label.split()[0]) == (DeliveryState.PENDING, "call_ended", "call_ended")
     assert planned(store, "run2") == ["evt_1"]
 
@@ -336,14 +332,14 @@ def test_attempts_are_kept_with_the_task_that_made_them(store: Store) -> None:
     ids = planned(store) or []
     settle(store, claimed(store, ids), DeliveryState.FAILED)
     settle(store, claimed(store, ids), DeliveryState.DELIVERED)
-    (row,) = deliveries_redeliver.list_deliveries(store, RedeliveryFilter(states=[DeliveryState.DELIVERED]))
+    (row,) = deliveries_lists.list_deliveries(store, DeliveryFilter(states=[DeliveryState.DELIVERED])).rows
     assert (row.tries, row.endpoint, row.delivered_at) == (2, "crm_conn", store.now())
-    attempts = deliveries_redeliver.attempts_of(store, row.id)
+    attempts = deliveries_lists.attempts_of(store, row.id)
     assert [(each.verdict, each.answer, each.task_id) for each in attempts] == [
         ("retry", "answer", "t1"),
         ("delivered", "answer", "t1"),
     ]
-    of_task = deliveries_redeliver.attempts_of_task(store, dag_id="dag", run_id="", task_id="t1")
+    of_task = deliveries_lists.attempts_of_task(store, dag_id="dag", run_id="", task_id="t1")
     assert [(each.event_id, attempt.id) for each, attempt in of_task] == [("evt_1", a.id) for a in attempts]
 
 
@@ -356,13 +352,11 @@ def test_dead_ones_are_revived_by_clear_or_redelivered_by_filter(store: Store) -
     deliveries_attempts.release(store, Owner("dag", "t1"), LEASE)
     assert claimed(store, ids).mine == []
     assert len(claimed(store, ids[:1], revive=True).mine) == 1
-    wanted = RedeliveryFilter(
-        route=ROUTE, states=[DeliveryState.DEAD], since=store.now() - timedelta(hours=1)
-    )
-    assert deliveries_redeliver.count(store, wanted) == {"dead": 1}
+    wanted = DeliveryFilter(route=ROUTE, states=[DeliveryState.DEAD], since=store.now() - timedelta(hours=1))
+    assert deliveries_lists.count(store, wanted) == {"dead": 1}
     assert deliveries_redeliver.redeliver(store, wanted) == 1
     assert planned(store, "run2") == ["evt_2"]
-    assert deliveries_redeliver.redeliver(store, RedeliveryFilter(route=ROUTE)) == 0, (
+    assert deliveries_redeliver.redeliver(store, DeliveryFilter(route=ROUTE)) == 0, (
         "open ones are on their way already"
     )
 
@@ -412,10 +406,10 @@ def test_purge_and_forget_remove_deliveries_with_their_attempts(store: Store, cl
     take_in(store)
     ids = planned(store) or []
     settle(store, claimed(store, ids[:1]), DeliveryState.DELIVERED)
-    (done,) = deliveries_redeliver.list_deliveries(store, RedeliveryFilter(states=[DeliveryState.DELIVERED]))
+    (done,) = deliveries_lists.list_deliveries(store, DeliveryFilter(states=[DeliveryState.DELIVERED])).rows
     clock.advance(days=1)
     assert deliveries_redeliver.purge(store, clock()) == 1
-    assert deliveries_redeliver.attempts_of(store, done.id) == []
+    assert deliveries_lists.attempts_of(store, done.id) == []
     assert deliveries_redeliver.forget(store, ["evt_2"]) == 1
     assert states(store) == {"evt_3": "pending"}
 

@@ -39,7 +39,9 @@ def test_walking_the_deliveries_meets_each_match_once(
         found = [
             row.id
             for row in every_delivery(
-                filled, DeliveryFilter(state=state, route=route, endpoint=endpoint), chunk=10
+                filled,
+                DeliveryFilter(states=[state] if state else [], route=route, endpoint=endpoint),
+                chunk=10,
             )
         ]
         wanted = [

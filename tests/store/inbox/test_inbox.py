@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,32 +13,28 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from stored import stored_events
 
 from airflow_outreach_provider.core import intake
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming, read_event
 from airflow_outreach_provider.core.sources import SourceSettings
+from airflow_outreach_provider.store import housekeeping
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekeeping
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.inbox.append import _append
+from airflow_outreach_provider.store.inbox.lists import EventFilter, EventRow
 from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.migrate import upgrade
+from airflow_outreach_provider.store.paging import Page
 
 NOW = datetime(2026, 3, 25, 19, tzinfo=UTC)
 VARDA = SourceSettings("varda_main", "varda")
 SUPERSEND = SourceSettings("supersend_main", "supersend")
-
-
-@pytest.fixture
-def sqlite_store(sqlite_url: str) -> Iterator[Store]:
-    store = Store(sqlite_url)
-    upgrade(store)
-    yield store
-    store.close()
 
 
 def varda(number: int, event: str = "call.ended", source: SourceSettings = VARDA, **data: Any) -> Incoming:
@@ -57,6 +54,13 @@ def supersend(email: str, at: datetime = NOW) -> Incoming:
 
 def ids(events: Iterable[Any]) -> list[int]:
     return [event.data["id"] for event in events]
+
+
+def listed(store: Store, page: Page[EventRow]) -> list[int]:
+    found = {
+        event.id: event.data["id"] for event in inbox_lists.load(store, [row.event_id for row in page.rows])
+    }
+    return [found[row.event_id] for row in page.rows]
 
 
 def put(store: Store, *numbers: int, **more: Any) -> None:
@@ -100,7 +104,7 @@ def test_no_row_stops_reading(store: Store) -> None:
         change = sa.update(inbox_events).where(inbox_events.c.event_id == varda(2).event.id)
         connection.execute(change.values(body=b"\xff not JSON"))
     assert [event.data and event.data["id"] for event in consumers.read_new(store, "c")] == [7, 1, None, 3]
-    assert len(inbox_lists.latest_events(store)) == 4
+    assert len(stored_events(store)) == 4
 
 
 def test_duplicates_within_and_across_groups(store: Store) -> None:
@@ -281,15 +285,36 @@ def test_waiting_tells_without_handing_out(store: Store) -> None:
     assert (before.name, before.pending, before.behind) == ("c", 1, 0)
 
 
-def test_listing_and_activity(store: Store) -> None:
-    """Events are listed newest first, page by page, and each source tells what it sent last."""
+def test_listing(store: Store) -> None:
+    """Events are listed newest first, page by page."""
     put(store, 1, 2, 3)
-    first = inbox_lists.latest_events(store, limit=2)
-    assert ids(first) == [3, 2]
-    assert ids(inbox_lists.latest_events(store, before=first[-1].id)) == [1]
-    assert ids(inbox_lists.latest_events(store, kinds=["call_ended"], since=NOW + timedelta(seconds=3))) == [
-        3
-    ]
+    first = inbox_lists.list_events(store, EventFilter(), limit=2)
+    assert listed(store, first) == [3, 2]
+    rest = inbox_lists.list_events(store, EventFilter(), cursor=first.next)
+    assert (listed(store, rest), rest.next) == ([1], None)
+    late = EventFilter(kinds=["call_ended"], since=NOW + timedelta(seconds=3))
+    assert listed(store, inbox_lists.list_events(store, late)) == [3]
+
+
+def test_a_filter_of_events_holds_whatever_index_answers_it(store: Store) -> None:
+    """By kinds, source, time or id, each alone and all at once, the same events are found, the latest first."""
+    put(store, 1, 2, 3)
+    rows = inbox_lists.list_events(store, EventFilter()).rows
+    middle = EventFilter(
+        source="varda_main", kinds=["call_ended", "replied"], since=rows[1].received_at, until=rows[0].received_at,
+        event_ids=[row.event_id for row in rows],
+    )  # fmt: skip
+    for left_out in ({}, {"event_ids": None}, {"event_ids": None, "kinds": None}):
+        assert inbox_lists.list_events(store, replace(middle, **left_out)).rows == [rows[1]]
+    for wrong in ({"source": "other"}, {"kinds": []}, {"kinds": ["replied"]}, {"event_ids": []}):
+        assert inbox_lists.list_events(store, replace(middle, **wrong)).rows == []
+    with pytest.raises(ConfigurationError, match="no event kind"):
+        inbox_lists.list_events(store, EventFilter(kinds=["sold"]))
+
+
+def test_activity_of_sources(store: Store) -> None:
+    """Each source tells what it sent last."""
+    put(store, 1, 2, 3)
     activity = inbox_lists.source_activity(store, ["varda_main", "never"])
     assert list(activity) == ["varda_main"]
     assert activity["varda_main"].last_received_at == NOW + timedelta(seconds=3)
@@ -304,7 +329,7 @@ def test_retention_and_forgetting(store: Store) -> None:
     assert inbox_housekeeping.forget_contact(store) == 0
     first, _ = consumers.read_new(store, "c")
     consumers.acknowledge(store, "c", seqs([first]))
-    assert inbox_housekeeping.purge_events(store, received_before=NOW + timedelta(seconds=3)) == 1, (
+    assert housekeeping.purge_events(store, received_before=NOW + timedelta(seconds=3)) == 1, (
         "2 is not acknowledged"
     )
     assert ids(consumers.read_new(store, "c")) == [2]
@@ -321,11 +346,11 @@ def test_what_a_consumer_has_not_read_is_not_purged(store: Store) -> None:
     consumers.acknowledge(store, "quick", seqs(consumers.read_new(store, "quick")))
     consumers.read_new(store, "paused", limit=1)
     later = NOW + timedelta(days=400)
-    assert inbox_housekeeping.purge_events(store, received_before=later) == 0
-    assert inbox_housekeeping.needed_events(store, received_before=later) == 2
+    assert housekeeping.purge_events(store, received_before=later) == 0
+    assert housekeeping.needed_events(store, received_before=later) == 2
     assert ids(consumers.read_new(store, "paused")) == [1, 2]
     consumers.forget_consumer(store, "paused")
-    assert inbox_housekeeping.purge_events(store, received_before=later) == 2
+    assert housekeeping.purge_events(store, received_before=later) == 2
 
 
 def test_two_readers_of_one_consumer_lose_nothing(store: Store) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from processes import at_once
 
 from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState, RunState
@@ -460,19 +459,7 @@ def test_many_processes_claim_each_lead_once(store: Store) -> None:
     """Three processes claim the same leads at the same time: each lead has one claimant."""
     ids = stage(begin(store, "stage"), *range(150))
     url = store.url.render_as_string(hide_password=False)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", _CLAIMANT, json.dumps([url, f"p{n}", ids])],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )
-        for n in range(3)
-    ]  # fmt: skip
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    claims = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+    claims = [
+        json.loads(said) for said in at_once(_CLAIMANT, [json.dumps([url, f"p{n}", ids]) for n in range(3)])
+    ]
     assert sorted(lead for claim in claims for lead in claim) == sorted(ids)

@@ -1,0 +1,22 @@
+"""Whose work it is: what leases, claims and attempts are written down under."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The task instance a run belongs to; outside Airflow, any name for ``dag_id`` will do."""
+
+    dag_id: str
+    task_id: str = ""
+    run_id: str = ""
+    map_index: int = -1
+    try_number: int = 1
+
+    @property
+    def key(self) -> str:
+        """The task instance without its try: a later try knows an earlier one of the same key is dead."""
+        return json.dumps([self.dag_id, self.task_id, self.run_id, self.map_index])

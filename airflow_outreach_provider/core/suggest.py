@@ -1,0 +1,25 @@
+"""Did you mean: the known word that somebody who wrote another one most likely meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+
+
+def nearest(word: str, known: Iterable[str], plain: Callable[[str], str] = str.lower) -> str | None:
+    """The known word that ``word`` resembles most; None where it resembles none.
+
+    :param plain: what is left of a word before it is compared.
+    """
+    words = {plain(each): each for each in map(str, known)}
+    close = get_close_matches(plain(word), words, n=1)
+    return words[close[0]] if close else None
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """Advice on an unknown word: the nearest known one, else ``otherwise``, else all of them."""
+    words = sorted(map(str, known))
+    near = nearest(word, words)
+    if near is not None:
+        return f"did you mean {near!r}?"
+    return f"known are: {', '.join(words)}" if otherwise is None else otherwise

@@ -1,0 +1,87 @@
+"""What the store forgets: with age, or because a person asks; over ledger, inbox and deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
+from airflow_outreach_provider.core.emails import hash_email
+from airflow_outreach_provider.store import audit, suppressions
+from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
+from airflow_outreach_provider.store.deliveries.tables import deliveries
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekeeping
+from airflow_outreach_provider.store.inbox.order import number_events
+from airflow_outreach_provider.store.inbox.tables import inbox_events
+from airflow_outreach_provider.store.ledger import housekeeping as ledger_housekeeping
+from airflow_outreach_provider.store.ledger.lists import phones_of
+
+_TO_BE_SENT = (*OPEN_STATES, DeliveryState.HELD, DeliveryState.DEAD)
+
+
+def purge(store: Store, before: datetime) -> dict[str, int]:
+    """Remove what is settled and older than a time; who was texted and the do-not-contact list stay known.
+
+    :return: rows by where.
+    """
+    return {
+        **ledger_housekeeping.purge_leads(store, before),
+        "audit removed": audit.purge(store, before),
+        "deliveries removed": deliveries_redeliver.purge(store, before),
+        "events removed": purge_events(store, received_before=before),
+    }
+
+
+def purge_events(store: Store, *, received_before: datetime) -> int:
+    """Remove events received before a time that nobody needs any more, in small transactions; how many.
+
+    Needed are those that a consumer has not read or not acknowledged, and those of a delivery that is open,
+    held or dead: it may still be sent. A consumer of a route that is gone keeps them until it is removed.
+    """
+    number_events(store)
+    total = inbox_housekeeping.remove_events(store, inbox_events.c.received_at < received_before, ~_needed())
+    inbox_housekeeping.purge_fingerprints(store, received_before)
+    return total
+
+
+def needed_events(store: Store, *, received_before: datetime) -> int:
+    """How many events :func:`purge_events` leaves because somebody still needs them."""
+    query = sa.select(sa.func.count()).where(inbox_events.c.received_at < received_before, _needed())
+    with store.read() as connection:
+        return connection.execute(query).scalar_one()
+
+
+def _needed() -> sa.ColumnElement[bool]:
+    unsent = sa.exists().where(
+        deliveries.c.event_id == inbox_events.c.event_id, deliveries.c.state.in_(_TO_BE_SENT)
+    )
+    return sa.or_(inbox_housekeeping.unread_or_unacknowledged(), unsent)
+
+
+def forget(
+    store: Store, *, phone: str | None, email: str | None, suppressed_by: str | None
+) -> dict[str, int]:
+    """Remove a person from ledger, inbox and deliveries.
+
+    :param phone: E.164.
+    :param suppressed_by: who puts the number, and nothing else, on the do-not-contact list; None for nobody.
+    :return: rows by where: added to the list, removed elsewhere.
+    """
+    address = hash_email(email) if email else None
+    phones = sorted({*([phone] if phone else []), *(phones_of(store, address) if address else [])})
+    people: Sequence[dict[str, str]] = [{"phone": each} for each in phones] + (
+        [{"email": email}] if email else []
+    )
+    done = {"do-not-contact": 0}
+    if suppressed_by is not None:
+        done["do-not-contact"] = suppressions.suppress(
+            store, phones, reason="forgotten", source=suppressed_by
+        )
+    done["leads"] = ledger_housekeeping.forget_leads(store, phones, address)
+    events = {each for who in people for each in inbox_housekeeping.events_of_contact(store, **who)}
+    done["deliveries"] = deliveries_redeliver.forget(store, sorted(events))
+    done["events"] = sum(inbox_housekeeping.forget_contact(store, **who) for who in people)
+    return done

@@ -100,6 +100,7 @@ def deliveries_endpoints(args: Namespace) -> None:
             {
                 "endpoint": each.conn_id,
                 "enabled": "no: " + each.disabled_reason if each.disabled_at else "yes",
+                "rests_until": each.rest_until.isoformat(timespec="seconds") if each.rest_until else "",
                 "last_at": each.last_at.isoformat(timespec="seconds") if each.last_at else "",
                 "last_status": each.last_status or "",
                 "last_error": each.last_error,

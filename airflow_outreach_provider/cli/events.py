@@ -149,6 +149,7 @@ def events_consumers(args: Namespace) -> None:
             "not_read": each.behind,
             "not_acknowledged": each.pending,
             "last_read_at": each.read_at.isoformat(timespec="seconds"),
+            "last_looked_at": each.looked_at.isoformat(timespec="minutes") if each.looked_at else "",
         }
         for each in consumers.consumers(open_store())
     ]

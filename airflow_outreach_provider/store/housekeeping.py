@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -22,7 +22,11 @@ from airflow_outreach_provider.store.ledger.lists import phones_of
 _TO_BE_SENT = (*OPEN_STATES, DeliveryState.HELD, DeliveryState.DEAD)
 
 
-def purge(store: Store, before: datetime) -> dict[str, int]:
+ABANDONED_AFTER = timedelta(days=30)
+"""A consumer that has not looked for so long is given up: it keeps nobody's data any more."""
+
+
+def purge(store: Store, before: datetime, abandoned_after: timedelta = ABANDONED_AFTER) -> dict[str, int]:
     """Remove what is settled and older than a time; who was texted and the do-not-contact list stay known.
 
     :return: rows by where.
@@ -31,34 +35,41 @@ def purge(store: Store, before: datetime) -> dict[str, int]:
         **ledger_housekeeping.purge_leads(store, before),
         "audit removed": audit.purge(store, before),
         "deliveries removed": deliveries_redeliver.purge(store, before),
-        "events removed": purge_events(store, received_before=before),
+        "events removed": purge_events(store, received_before=before, abandoned_after=abandoned_after),
     }
 
 
-def purge_events(store: Store, *, received_before: datetime) -> int:
+def purge_events(
+    store: Store, *, received_before: datetime, abandoned_after: timedelta = ABANDONED_AFTER
+) -> int:
     """Remove events received before a time that nobody needs any more, in small transactions; how many.
 
-    Needed are those that a consumer has not read or not acknowledged, and those of a delivery that is open,
-    held or dead: it may still be sent. A consumer of a route that is gone keeps them until it is removed.
+    Needed are those that a consumer can read and has not, or has not acknowledged, and those of a delivery that is
+    open, held or dead: it may still be sent. A consumer that has not looked for ``abandoned_after`` needs nothing.
     """
     number_events(store)
-    total = inbox_housekeeping.remove_events(store, inbox_events.c.received_at < received_before, ~_needed())
+    total = inbox_housekeeping.remove_events(
+        store, inbox_events.c.received_at < received_before, ~_needed(store, abandoned_after)
+    )
     inbox_housekeeping.purge_fingerprints(store, received_before)
     return total
 
 
-def needed_events(store: Store, *, received_before: datetime) -> int:
+def needed_events(
+    store: Store, *, received_before: datetime, abandoned_after: timedelta = ABANDONED_AFTER
+) -> int:
     """How many events :func:`purge_events` leaves because somebody still needs them."""
-    query = sa.select(sa.func.count()).where(inbox_events.c.received_at < received_before, _needed())
+    needed = _needed(store, abandoned_after)
+    query = sa.select(sa.func.count()).where(inbox_events.c.received_at < received_before, needed)
     with store.read() as connection:
         return connection.execute(query).scalar_one()
 
 
-def _needed() -> sa.ColumnElement[bool]:
+def _needed(store: Store, abandoned_after: timedelta) -> sa.ColumnElement[bool]:
     unsent = sa.exists().where(
         deliveries.c.event_id == inbox_events.c.event_id, deliveries.c.state.in_(_TO_BE_SENT)
     )
-    return sa.or_(inbox_housekeeping.unread_or_unacknowledged(), unsent)
+    return sa.or_(inbox_housekeeping.unread_or_unacknowledged(store.now() - abandoned_after), unsent)
 
 
 def forget(

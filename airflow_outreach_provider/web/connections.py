@@ -18,9 +18,10 @@ from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook, read
 from airflow_outreach_provider.hooks.listing import connection_names
 from airflow_outreach_provider.hooks.sources import ListedSource, list_sources, source_url
 from airflow_outreach_provider.services.deliveries.webhooks import Endpoint
-from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import endpoints, rests
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
+from airflow_outreach_provider.store.inbox.consumers import stalled
 from airflow_outreach_provider.store.inbox.sources import SourceStatus
 from airflow_outreach_provider.store.inbox.sources import statuses as source_statuses
 
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 # A live page must not ask a secrets backend at every look.
 _KEEP_SECONDS = 10.0
 # A stranger's forgery between two real events is no alarm; nothing but refusals for so long is one.
+# Many times as long as it takes from an event to a run on a busy Airflow.
+_STALLED_AFTER = timedelta(minutes=15)
 _REFUSING_AFTER = timedelta(minutes=10)
 _seen: dict[str, tuple[float, Any]] = {}
 
@@ -72,7 +75,7 @@ class SourceHealth(BaseModel):
 
 
 class EndpointHealth(BaseModel):
-    """An endpoint deliveries go to. ``health``: new, well, failing, disabled, broken."""
+    """An endpoint deliveries go to. ``health``: new, well, failing, resting, disabled, broken."""
 
     name: str
     url: str | None = Field(description="whole for people with edit rights, who may see tokens in it")
@@ -84,6 +87,9 @@ class EndpointHealth(BaseModel):
     failing_since: datetime | None
     disabled_at: datetime | None
     disabled_by: str
+    resting_since: datetime | None
+    rest_until: datetime | None
+    waiting: int = Field(description="open deliveries, while it rests")
     last_at: datetime | None
     last_status: int | None
     last_error: str
@@ -106,13 +112,45 @@ def troubled(store: Store) -> list[Trouble]:
         Trouble(
             name=each.name,
             health=each.health,
-            why=each.problem or each.last_error or "Its deliveries are held.",
+            why=each.problem or _why_endpoint(each),
             anchor=each.anchor,
         )
         for each in targets(store, whole_url=False)
-        if each.health in ("failing", "disabled", "broken")
+        if each.health in ("failing", "resting", "disabled", "broken")
     ]
-    return found
+    return found + stalled_routes(store)
+
+
+def stalled_routes(store: Store) -> list[Trouble]:
+    """Consumers whose events wait and that no run reads: a ring that leads to nothing must not be silent.
+
+    Not those whose route's endpoint rests: they wait for it.
+    """
+    found = stalled(store, store.now() - _STALLED_AFTER)
+    if not found:
+        return []
+    with store.read() as connection:
+        resting = rests.resting_routes(connection, store.now(connection))
+    return [
+        Trouble(
+            name=each.consumer,
+            health="not read",
+            why=f"{each.count:,} events wait since {each.since:%Y-%m-%d %H:%M} UTC and no run reads them: is its DAG "
+            "unpaused, has it runs to spare, and does the triggerer run?",
+            anchor="sources",
+        )
+        for each in found
+        if each.consumer not in resting
+    ]
+
+
+def _why_endpoint(endpoint: EndpointHealth) -> str:
+    if endpoint.health == "resting" and endpoint.rest_until:
+        return (
+            f"{endpoint.last_error} — {endpoint.waiting:,} deliveries wait; "
+            f"it is asked again at {endpoint.rest_until:%H:%M} UTC"
+        )
+    return endpoint.last_error or "Its deliveries are held."
 
 
 def _why_source(source: SourceHealth) -> str:
@@ -165,8 +203,11 @@ def targets(store: Store, *, whole_url: bool) -> list[EndpointHealth]:
     """Every endpoint that is a connection or ever got a delivery, by name."""
     known = {status.conn_id: status for status in endpoints.statuses(store)}
     names = set(known) | set(_kept("endpoints", lambda: connection_names(OutreachEndpointHook.conn_type)))
+    waiting = rests.waiting(store, [each.conn_id for each in known.values() if each.resting_since])
     return [
-        _target(name, known.get(name) or endpoints.EndpointStatus(name), whole_url=whole_url)
+        _target(
+            name, known.get(name) or endpoints.EndpointStatus(name), waiting.get(name, 0), whole_url=whole_url
+        )
         for name in sorted(names)
     ]
 
@@ -184,7 +225,7 @@ def get_endpoint(name: str) -> Endpoint:
     return read_endpoint(connection)
 
 
-def _target(name: str, status: endpoints.EndpointStatus, *, whole_url: bool) -> EndpointHealth:
+def _target(name: str, status: endpoints.EndpointStatus, waiting: int, *, whole_url: bool) -> EndpointHealth:
     endpoint, problem = None, None
     try:
         endpoint = _kept(f"endpoint {name}", lambda: get_endpoint(name))
@@ -208,9 +249,12 @@ def _target(name: str, status: endpoints.EndpointStatus, *, whole_url: bool) -> 
         failing_since=status.failing_since,
         disabled_at=status.disabled_at,
         disabled_by=status.disabled_by,
+        resting_since=status.resting_since,
+        rest_until=status.rest_until,
+        waiting=waiting,
         last_at=status.last_at,
         last_status=status.last_status,
-        last_error=mask_text(status.disabled_reason or status.last_error),
+        last_error=mask_text(status.disabled_reason or status.rest_reason or status.last_error),
         last_success_at=status.last_success_at,
     )
 
@@ -230,6 +274,8 @@ def _health(status: endpoints.EndpointStatus, endpoint: Endpoint | None) -> str:
         return "broken"
     if status.disabled_at or not endpoint.enabled:
         return "disabled"
+    if status.resting_since:
+        return "resting"
     if status.failing_since:
         return "failing"
     return "well" if status.last_success_at else "new"

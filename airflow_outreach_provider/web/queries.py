@@ -10,11 +10,12 @@ from typing import Any
 from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
-from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store import audit, suppressions
 from airflow_outreach_provider.store.audit import AuditRow
+from airflow_outreach_provider.store.deliveries.endpoints import statuses as endpoint_statuses
 from airflow_outreach_provider.store.deliveries.lists import (
     AttemptRow,
     DeliveryFilter,
@@ -202,19 +203,30 @@ def event(store: Store, event_id: str, *, reveal: bool = False) -> EventDetail:
 def deliveries(store: Store, wanted: DeliveryFilter, cursor: str | None) -> Listed[schemas.DeliverySchema]:
     page = list_deliveries(store, wanted, cursor=cursor)
     last = last_attempts(store, [each.id for each in page.rows])
-    rows = [schemas.delivery(each, last.get(each.id)) for each in page.rows]
+    rows = [_due(schemas.delivery(each, last.get(each.id)), each) for each in page.rows]
     return _listed(page, _completed(store, rows))
 
 
+def _due(shown: schemas.DeliverySchema, row: DeliveryRow) -> schemas.DeliverySchema:
+    """The same, with its time where it waits for it in nobody's hands."""
+    if row.due_at is not None and row.state in OPEN_STATES:
+        shown.next_try, shown.next_try_at = "a new run of its route", row.due_at
+    return shown
+
+
 def _completed(store: Store, rows: list[schemas.DeliverySchema]) -> list[schemas.DeliverySchema]:
-    """The same, with whose events DAGs made, and with why and when Airflow tries the failed ones again."""
+    """The same, with whose events DAGs made, and with why and when the open ones are tried again."""
     made = made_by_dags(store, [each.id for each in rows])
     for each in rows:
         each.made = each.id in made
     states = task_states(each.task for each in rows if each.state == DeliveryState.FAILED)
+    resting = {each.conn_id: each.rest_until for each in endpoint_statuses(store) if each.resting_since}
     for each in rows:
         known = states.get(key_of(each.task)) if each.task else None
-        if known is not None and known.waits:
+        rest = resting.get(each.endpoint) if each.state in OPEN_STATES else None
+        if rest is not None:
+            each.next_try, each.next_try_at = "when the resting endpoint answers", rest
+        elif each.next_try is None and known is not None and known.waits:
             each.next_try_at = known.next_try_at
             each.next_try = f"its task's try {known.try_number + 1} of {known.max_tries + 1}"
     return rows
@@ -227,7 +239,7 @@ def delivery(store: Store, delivery_id: int, *, reveal: bool = False) -> Deliver
     told = attempts_of(store, delivery_id)
     payload = made_by_dags(store, [delivery_id]).get(delivery_id)
     return DeliveryDetail(
-        delivery=_completed(store, [schemas.delivery(found, told[-1] if told else None)])[0],
+        delivery=_completed(store, [_due(schemas.delivery(found, told[-1] if told else None), found)])[0],
         attempts=[schemas.delivery_attempt(each, reveal=reveal) for each in told],
         payload=(redaction.raw if reveal else redaction.masked)(payload.encode()) if payload else None,
         revealed=reveal,

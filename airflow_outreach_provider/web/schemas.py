@@ -139,7 +139,7 @@ class DeliverySchema(BaseModel):
     latency_ms: int | None = Field(default=None, description="of the last attempt")
     task: TaskRef | None = Field(default=None, description="the task instance of the last attempt")
     next_try: str | None = Field(default=None, description="what makes the next try, in words")
-    next_try_at: datetime | None = Field(default=None, description="while its task instance is up for retry")
+    next_try_at: datetime | None = Field(default=None, description="while it waits for its time")
 
 
 class DeliveryAttempt(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +15,11 @@ from airflow_outreach_provider.services.deliveries.fan_out import Reading
 from airflow_outreach_provider.store.deliveries import deliverable
 from airflow_outreach_provider.store.deliveries.deliverable import ConsumerProgress, Glance
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox.consumers import pass_by, register
+from airflow_outreach_provider.store.inbox.consumers import note_filter, pass_by, register
 
 # Enough to know that there is something; a run takes what is there, seen or not.
 _MOST = 200
+_NOTE_EVERY_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Doorbell:
         self._matches: Callable[[ContactEvent], bool] = (
             (lambda event: bool(matches(event.to_dict()))) if matches else (lambda _: True)
         )
-        self._reached = 0
+        self._reached, self._note_at = 0, 0.0
         self._lanes: dict[int, str] = {}
 
     def look(self, store: Store, glance: Glance) -> Deliverable:
@@ -75,6 +77,9 @@ class Doorbell:
         """
         name = self.reading.consumer
         progress = glance.consumers.get(name) or ConsumerProgress(register(store, name), False, ())
+        if self.own_filter and time.monotonic() >= self._note_at:
+            self._note_at = time.monotonic() + _NOTE_EVERY_SECONDS
+            note_filter(store, name, self.reading.source, self.reading.kinds, rung_for=True)
         routes = self.reading.routes or tuple({name, *progress.routes})
         self._read_on(store, progress, glance.last)
         pending = self._pending(store) if progress.pending else []

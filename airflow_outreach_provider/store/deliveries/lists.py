@@ -62,6 +62,7 @@ class DeliveryRow:
     created_at: datetime
     updated_at: datetime
     delivered_at: datetime | None
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

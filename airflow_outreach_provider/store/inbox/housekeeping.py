@@ -11,6 +11,7 @@ from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.opt_outs import opt_out_of
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.append import keep_opt_out
+from airflow_outreach_provider.store.inbox.consumers import can_read
 from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, to_event
 from airflow_outreach_provider.store.inbox.tables import (
     inbox_consumers,
@@ -119,8 +120,15 @@ def purge_fingerprints(store: Store, received_before: datetime) -> None:
     store.retrying(lambda connection: connection.execute(sa.delete(inbox_fingerprints).where(aged)))
 
 
-def unread_or_unacknowledged() -> sa.ColumnElement[bool]:
-    """The condition that a consumer still needs an event. Events have their places once they are numbered."""
+def unread_or_unacknowledged(looked_since: datetime) -> sa.ColumnElement[bool]:
+    """The condition that a consumer still needs an event. Events have their places once they are numbered.
+
+    :param looked_since: a consumer that has not looked since then is abandoned, and keeps nothing.
+    """
     place = sa.func.coalesce(inbox_events.c.seq, _NOT_NUMBERED)
-    unread = sa.exists().where(inbox_consumers.c.position < place)
-    return sa.or_(unread, place.in_(sa.select(inbox_pending.c.seq)))
+    alive = sa.func.coalesce(inbox_consumers.c.looked_at, inbox_consumers.c.read_at) >= to_ms(looked_since)
+    unread = sa.exists().where(alive, inbox_consumers.c.position < place, can_read())
+    pending = sa.exists().where(
+        alive, inbox_pending.c.consumer == inbox_consumers.c.consumer, inbox_pending.c.seq == place
+    )
+    return sa.or_(unread, pending)

@@ -74,6 +74,13 @@ inbox_consumers = sa.Table(
         server_default="",
         comment="names, space-separated, as its sensor last said",
     ),
+    # What it can ever read: an event that it cannot is not kept for it.
+    sa.Column("source", sa.Text, comment="all it reads; NULL: of any source"),
+    sa.Column("kinds", sa.Text, comment="' a b '; '': the usual ones; NULL: nobody knows"),
+    sa.Column("looked_at", UtcTime, comment="to the hour; NULL: not since it is kept"),
+    sa.Column(
+        "rung_for", sa.Boolean, nullable=False, server_default=sa.false(), comment="a doorbell listens for it"
+    ),
 )
 
 # Handed out (or to be replayed) and not yet acknowledged.

@@ -1,4 +1,4 @@
-"""A failed delivery may wait for its time in nobody's hands; an endpoint at fault rests; routes know where they lead.
+"""A failed delivery may wait for its time in nobody's hands; endpoints rest; a consumer's filter is known.
 
 A revision is history: it says what was changed then, and does not follow the tables as they are now.
 """
@@ -30,3 +30,13 @@ def upgrade() -> None:
         sa.Column("endpoint", sa.Text(), nullable=False, comment="where its deliveries went last"),
         sa.PrimaryKeyConstraint("route", name=op.f("pk_route_endpoints")),
     )
+    for column in (
+        sa.Column("source", sa.Text(), nullable=True, comment="all it reads; NULL: of any source"),
+        sa.Column(
+            "kinds", sa.Text(), nullable=True, comment="' a b '; '': the usual ones; NULL: nobody knows"
+        ),
+        sa.Column(
+            "looked_at", sa.BigInteger(), nullable=True, comment="to the hour; NULL: not since it is kept"
+        ),
+    ):
+        op.add_column("inbox_consumers", column)

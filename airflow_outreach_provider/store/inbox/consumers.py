@@ -350,6 +350,7 @@ class Stalled:
 def stalled(store: Store, received_before: datetime) -> list[Stalled]:
     """Consumers with a doorbell for which an event received before a time is still unread."""
     c = inbox_consumers.c
+    number_events(store)
     with store.read() as connection:
         last = last_numbered(connection)
         behind = connection.execute(

@@ -38,5 +38,12 @@ def upgrade() -> None:
         sa.Column(
             "looked_at", sa.BigInteger(), nullable=True, comment="to the hour; NULL: not since it is kept"
         ),
+        sa.Column(
+            "rung_for",
+            sa.Boolean(),
+            server_default=sa.false(),
+            nullable=False,
+            comment="a doorbell listens for it",
+        ),
     ):
         op.add_column("inbox_consumers", column)

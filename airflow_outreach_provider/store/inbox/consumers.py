@@ -215,7 +215,7 @@ def note_filter(
     if row is None:
         return
     recent = row.looked_at is not None and now - row.looked_at < _LOOKS_APART
-    if recent and (row.source, row.kinds) == (source, said):
+    if recent and (row.source, row.kinds, row.rung_for) == (source, said, rung_for or row.rung_for):
         return
     values = {"source": source, "kinds": said, "looked_at": now, "rung_for": rung_for or row.rung_for}
     store.retrying(lambda c: c.execute(sa.update(inbox_consumers).where(mine).values(values)))

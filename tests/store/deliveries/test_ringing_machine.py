@@ -1,0 +1,211 @@
+"""The invariant: what may be sent now and is in nobody's hands rings; and in the end all is delivered, in order.
+
+Tasks die, freeze and come back, endpoints fail and rest, people redeliver, disable and enable; whatever happens in
+whatever order. What is deliverable is worked out here from the rows alone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
+from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
+from airflow_outreach_provider.services.events.doorbell import Doorbell
+from airflow_outreach_provider.store.deliveries import attempts, claims, endpoints, redeliver, rests
+from airflow_outreach_provider.store.deliveries.attempts import Attempt
+from airflow_outreach_provider.store.deliveries.deliverable import glance
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.migrate import upgrade
+
+ROUTE, CONN = "crm", "crm_conn"
+READING = Reading("crm_events", (ROUTE,))
+LEASE = timedelta(minutes=5)
+
+
+class Ringing(RuleBasedStateMachine):
+    """A route with one endpoint, three contacts, and tasks that do what they like."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.time = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+        self.store = Store(f"sqlite:///{Path(self.folder.name) / 'o.db'}", clock=lambda: self.time)
+        upgrade(self.store)
+        self.doorbell = Doorbell(READING, own_filter=True)
+        self.events = 0
+        self.runs = 0
+        self.batches: list[dict[str, Any]] = []
+        self.sent: dict[str, list[int]] = defaultdict(list)
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            self.finish()
+            self.store.close()
+            self.folder.cleanup()
+
+    # -- what happens ------------------------------------------------------------------------------------------
+
+    @rule(contact=st.sampled_from("abc"))
+    def arrive(self, contact: str) -> None:
+        self.events += 1
+        event = ContactEvent(
+            f"evt_{self.events}", "varda", "varda", "x", EventKind.REPLIED, self.time, self.time, Contact(external_id=contact)
+        )  # fmt: skip
+        inbox_append.append(self.store, [Incoming(event, event.to_json(), "[]")])
+
+    @rule(seconds=st.sampled_from([1, 20, 400, 4000]))
+    def wait(self, seconds: int) -> None:
+        self.time += timedelta(seconds=seconds)
+
+    @rule(lost=st.booleans())
+    def run_begins(self, lost: bool) -> None:
+        """:param lost: its tasks never do anything."""
+        self.runs += 1
+        found = fan_out(self.store, READING, f"run{self.runs}") or []
+        self.batches += [] if lost else found
+
+    @precondition(lambda self: self.batches)
+    @rule(
+        data=st.data(),
+        outcome=st.sampled_from(["good", "bad", "down", "refused", "dies"]),
+        kept=st.booleans(),
+    )
+    def task(self, data: st.DataObject, outcome: str, kept: bool) -> None:
+        batch = self.batches.pop(data.draw(st.integers(0, len(self.batches) - 1)))
+        if self.work(batch, outcome, kept):
+            self.batches.append(batch)
+
+    def work(self, batch: dict[str, Any], outcome: str, kept: bool) -> bool:
+        """As a task does it; whether it stays up for retry."""
+        owner = Owner("dag", batch["plan"])
+        rests.lead_to(self.store, ROUTE, CONN)
+        claimed = claims.claim(
+            self.store, route=ROUTE, event_ids=batch["events"], owner=owner, plan=batch["plan"], endpoint=CONN,
+            lease=LEASE, revive=False,
+        )  # fmt: skip
+        mine = claimed.mine
+        if endpoints.status(self.store, CONN).disabled_at and endpoints.hold_if_disabled(
+            self.store, CONN, [each.id for each in mine]
+        ):
+            mine = []
+        behind = set(claims.behind_held(self.store, ROUTE, CONN, mine))
+        attempts.move(self.store, behind, DeliveryState.HELD, "behind")
+        mine = [each for each in mine if each.id not in behind]
+        leave, _ = rests.leave(self.store, CONN) if mine else (rests.Leave.FREELY, None)
+        if outcome == "dies":
+            return False
+        stuck: set[str] = set()
+        due: dict[int, timedelta] = {}
+        for each in [] if leave is rests.Leave.NOT else mine:
+            if each.lane in stuck:
+                continue
+            state, verdict = {
+                "good": (DeliveryState.DELIVERED, DeliveryVerdict.DELIVERED),
+                "bad": (DeliveryState.FAILED, DeliveryVerdict.RETRY),
+                "down": (DeliveryState.FAILED, DeliveryVerdict.ENDPOINT),
+                "refused": (DeliveryState.DEAD, DeliveryVerdict.REFUSED),
+            }[outcome]
+            if outcome == "good":
+                self.sent[each.lane].append(each.id)
+            attempts.settle(self.store, [Attempt(each.id, state, self.time, verdict)], owner)
+            if state is DeliveryState.FAILED:
+                stuck.add(each.lane)
+                due[each.id] = timedelta(seconds=300)
+            if outcome == "down":
+                rests.rest(self.store, CONN, "401")
+                due = {}
+                break
+            if leave is rests.Leave.ONE and outcome in ("good", "refused"):
+                rests.recover(self.store, CONN)
+        attempts.release(self.store, owner, timedelta(minutes=20) if kept else None, None if kept else due)
+        return kept and bool(stuck)
+
+    @rule()
+    def redeliver(self) -> None:
+        redeliver.redeliver(self.store, DeliveryFilter())
+
+    @rule(release=st.sampled_from(endpoints.Release))
+    def disable_and_enable(self, release: endpoints.Release) -> None:
+        endpoints.disable(self.store, CONN, reason="by hand", by="ada")
+        endpoints.enable(self.store, CONN, release)
+
+    # -- what holds --------------------------------------------------------------------------------------------
+
+    def deliverable(self) -> set[int]:
+        """From the rows alone."""
+        with self.store.read() as connection:
+            rows = connection.execute(sa.text("SELECT * FROM deliveries ORDER BY id")).mappings().all()
+            endpoint = connection.execute(sa.text("SELECT * FROM endpoints")).mappings().first()
+            led = connection.execute(sa.text("SELECT 1 FROM route_endpoints")).first() is not None
+        now = self.time.timestamp() * 1000
+        resting = endpoint is not None and endpoint["resting_since"] is not None and (
+            endpoint["rest_until"] > now or (endpoint["asked_until"] or 0) > now
+        )  # fmt: skip
+        found, lanes = set(), set()
+        for row in rows:
+            if row["state"] not in OPEN_STATES:
+                continue
+            held = (row["plan_until"] or 0) >= now or (row["claim_until"] or 0) >= now
+            waits = (row["due_at"] or 0) > now
+            kept_back = resting and (row["endpoint"] == CONN or (row["endpoint"] == "" and led))
+            if not held and not waits and not kept_back and row["lane"] not in lanes:
+                found.add(row["id"])
+            if held or waits:
+                lanes.add(row["lane"])
+        return found
+
+    @invariant()
+    def what_may_be_sent_rings(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        seen = glance(self.store)
+        mine = self.deliverable()
+        assert (ROUTE in seen.routes) == bool(mine)
+        found = self.doorbell.look(self.store, seen)
+        assert {each for each, _ in found.deliveries} == mine
+        unread = consumers.waiting(self.store, "crm_events", after=0).count
+        if unread and not seen.resting and not mine:
+            with self.store.read() as connection:
+                busy = connection.execute(
+                    sa.text("SELECT count(*) FROM deliveries WHERE state IN ('pending', 'failed')")
+                ).scalar_one()
+            assert found.events or busy, "an event nobody has read rings, unless its contact is with somebody"
+
+    def finish(self) -> None:
+        """From any state, with good answers and no fresh event: all is delivered, each contact's in order."""
+        endpoints.enable(self.store, CONN, endpoints.Release.ALL)
+        self.sent.clear()
+        for _ in range(40):
+            self.time += timedelta(hours=1)
+            seen = glance(self.store)
+            if not self.doorbell.look(self.store, seen).free:
+                break
+            self.runs += 1
+            for batch in fan_out(self.store, READING, f"run{self.runs}") or []:
+                self.work(batch, "good", kept=False)
+        with self.store.read() as connection:
+            states = set(connection.execute(sa.text("SELECT DISTINCT state FROM deliveries")).scalars())
+            count = connection.execute(sa.text("SELECT count(*) FROM deliveries")).scalar_one()
+        assert states <= {"delivered", "dead"}
+        assert count == self.events
+        assert all(ids == sorted(ids) for ids in self.sent.values())
+
+
+TestRinging = Ringing.TestCase
+TestRinging.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

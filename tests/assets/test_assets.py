@@ -68,7 +68,7 @@ def test_any_dag_can_be_scheduled_on_it() -> None:
 
 
 def context() -> Any:
-    return {"ti": SimpleNamespace(dag_id="dag", task_id="take", run_id="run", map_index=-1)}
+    return {"ti": SimpleNamespace(dag_id="dag", task_id="take", run_id="run", map_index=-1, try_number=1)}
 
 
 @pytest.mark.parametrize("deferrable", [True, False])

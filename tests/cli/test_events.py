@@ -156,7 +156,7 @@ def test_receive_serves_until_told_to_stop(airflow_db: None, store: Store) -> No
 def _post(port: int, path: str) -> int:
     import time
 
-    for _ in range(150):
+    for _ in range(600):  # two workers that import Airflow
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
             connection.request("POST", path, b'{"event": "x"}', {"Content-Type": "application/json"})

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -545,7 +546,7 @@ def test_progress_at_a_human_pace() -> None:
 
     class Run:
         tally = Tally(read=1500)
-        in_flight = 64
+        flight = SimpleNamespace(in_flight=64)
 
     Run.tally.add(RowState.ACCEPTED)
     now, lines = [0.0], []

@@ -35,7 +35,7 @@ def sensor(**arguments: Any) -> ContactEventSensor:
 
 
 def context(run_id: str = "run1") -> Any:
-    return {"ti": SimpleNamespace(dag_id="dag", task_id="wait", run_id=run_id, map_index=-1)}
+    return {"ti": SimpleNamespace(dag_id="dag", task_id="wait", run_id=run_id, map_index=-1, try_number=1)}
 
 
 def arrive(store: Store, *contacts: str, first: int = 1) -> None:

@@ -141,7 +141,7 @@ def events_replay(args: Namespace) -> None:
 def events_consumers(args: Namespace) -> None:
     """List consumers: what each has read, and what it keeps from being purged."""
     from airflow_outreach_provider.hooks.settings import open_store
-    from airflow_outreach_provider.store.inbox import consumers
+    from airflow_outreach_provider.store.inbox import progress
 
     rows = [
         {
@@ -151,7 +151,7 @@ def events_consumers(args: Namespace) -> None:
             "last_read_at": each.read_at.isoformat(timespec="seconds"),
             "last_looked_at": each.looked_at.isoformat(timespec="minutes") if each.looked_at else "",
         }
-        for each in consumers.consumers(open_store())
+        for each in progress.consumers(open_store())
     ]
     print_rows(rows, args.output)
 

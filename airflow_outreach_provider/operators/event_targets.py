@@ -63,8 +63,7 @@ class SubmitEventLeadsOperator(BatchOperator):
         self.mapping = mapping
         self.lead_arguments = dict(lead_arguments or {})
 
-    def execute(self, context: Context) -> dict[str, int]:
-        """Events of the batch by state."""
+    def _do(self, context: Context) -> dict[str, int]:
         batch, task = self._work(context)
         submit = SubmitEvent(self.mapping, self.lead_arguments)
         return self._conclude(handle(open_store(), batch, task, submit), batch)
@@ -85,8 +84,7 @@ class SuppressContactsOperator(BatchOperator):
         super().__init__(**kwargs)
         self.any_event = any_event
 
-    def execute(self, context: Context) -> dict[str, int]:
-        """Events of the batch by state."""
+    def _do(self, context: Context) -> dict[str, int]:
         batch, task = self._work(context)
         return self._conclude(handle(open_store(), batch, task, self._suppress), batch)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,6 +26,7 @@ from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import RetryingForHours
 from airflow_outreach_provider.operators.links import OutreachLink
+from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.callables import handle
 from airflow_outreach_provider.services.deliveries.payloads import CANONICAL, Payload, check_payload
@@ -67,6 +69,9 @@ class BatchOperator(RetryingForHours, BaseOperator):
     :param route: under this name deliveries are kept; each event reaches each route.
     :param retry_schedule: seconds, or timedeltas, before each retry; by default 5 s, 30 s, 2 min, 10 min, 30 min, 2 h,
         5 h, 10 h, each up to a tenth longer. ``retries`` or ``retry_delay`` without it mean what they mean to Airflow.
+    :param on_outreach_event: called once for each operational event of this route and endpoint (resting, recovered,
+        failing, disabled, deliveries dead), of sources that refuse and of events that no run reads: a function of
+        ``{"kind", "subject", "detail", "at", "count"}``, an Airflow notifier (``outreach_event`` in its context), or several.
     """
 
     template_fields: Sequence[str] = ("batch", "route")
@@ -80,9 +85,11 @@ class BatchOperator(RetryingForHours, BaseOperator):
         route: str,
         map_index_template: str | None = _MAP_INDEX_TEMPLATE,
         retry_schedule: Iterable[float | timedelta] | None = None,
+        on_outreach_event: Listeners = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(map_index_template=map_index_template, **kwargs)
+        self.on_outreach_event = checked_listeners(on_outreach_event)
         self.retry_schedule = retry_schedule
         self.batch = _discreet(batch)
         self.route = route
@@ -91,6 +98,18 @@ class BatchOperator(RetryingForHours, BaseOperator):
         """Events that came by XCom are kept out of the rendered fields Airflow stores."""
         super()._do_render_template_fields(*args, **kwargs)
         self.batch = _discreet(self.batch)
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Deliveries of the batch by state."""
+        try:
+            return self._do(context)
+        finally:
+            subjects = {self.route, getattr(self, "endpoint_conn_id", "")}
+            tell_listeners(self.on_outreach_event, subjects, context, self.log)
+
+    @abstractmethod
+    def _do(self, context: Context) -> dict[str, int]:
+        """The work itself."""
 
     def _work(self, context: Context) -> tuple[Batch, TaskTry]:
         ti = context["ti"]
@@ -190,8 +209,7 @@ class DeliverEventsOperator(BatchOperator):
         self.concurrency = concurrency
         self.on_endpoint_disabled = on_endpoint_disabled
 
-    def execute(self, context: Context) -> dict[str, int]:
-        """Deliveries of the batch by state."""
+    def _do(self, context: Context) -> dict[str, int]:
         batch, task = self._work(context)
         endpoint = OutreachEndpointHook(self.endpoint_conn_id).endpoint()
         try:
@@ -258,8 +276,7 @@ class HandleEventsOperator(BatchOperator):
         self.python_callable = python_callable
         self.op_kwargs = dict(op_kwargs or {})
 
-    def execute(self, context: Context) -> dict[str, int]:
-        """Events of the batch by state."""
+    def _do(self, context: Context) -> dict[str, int]:
         batch, task = self._work(context)
         report = handle(open_store(), batch, task, self._call, passed_over=(AirflowSkipException,))
         return self._conclude(report, batch)

@@ -21,6 +21,7 @@ from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
 from airflow_outreach_provider.operators.lead_source import LeadRows, SqlLeads, open_source
 from airflow_outreach_provider.operators.links import OutreachLink
+from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
 from airflow_outreach_provider.services.submit.options import SubmitArguments, SubmitOptions
 from airflow_outreach_provider.services.submit.reconcile import Reconciled, reconcile
 from airflow_outreach_provider.services.submit.run import SubmitRun
@@ -68,6 +69,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     :param shard: with ``leads=None``, which share of the planned leads this mapped task sends first, from 0.
     :param shards: into how many shares they are divided; a task that is done helps the others.
     :param outreach_conn_id: a connection of type ``outreach``.
+    :param on_outreach_event: told once when leads of this campaign are held; see ``DeliverEventsOperator``.
     """
 
     template_fields: Sequence[str] = (
@@ -102,6 +104,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         shard: int = 0,
         shards: int = 1,
         outreach_conn_id: str = OutreachHook.default_conn_name,
+        on_outreach_event: Listeners = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -126,6 +129,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self.shard = shard
         self.shards = shards
         self.outreach_conn_id = outreach_conn_id
+        self.on_outreach_event = checked_listeners(on_outreach_event)
         self._run: SubmitRun | None = None
         self.max_people: int | None = None
 
@@ -147,6 +151,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
             run_to_the_end(run)
         finally:
             self._report(run)
+            tell_listeners(self.on_outreach_event, {run.campaign}, context, self.log)
         counts = run.tally.by_state()
         if run.options.dry_run:
             counts[RowState.PLANNED.value] = run.tally.to_text

@@ -25,9 +25,9 @@ from airflow_outreach_provider.store.deliveries import redeliver as deliveries_r
 from airflow_outreach_provider.store.deliveries.endpoints import Release
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox import consumers, sources
-from airflow_outreach_provider.store.inbox.consumers import Consumer
+from airflow_outreach_provider.store.inbox import consumers, progress, sources
 from airflow_outreach_provider.store.inbox.lists import EventFilter
+from airflow_outreach_provider.store.inbox.progress import Consumer
 from airflow_outreach_provider.store.ledger import held as ledger_held
 from airflow_outreach_provider.store.ledger.held import Target
 from airflow_outreach_provider.store.ledger.lists import LeadFilter, every_lead, lead_story
@@ -96,7 +96,7 @@ def consumer(store: Store, name: str) -> Consumer:
 
     :raises ConfigurationError: there is no such consumer.
     """
-    known = {each.name: each for each in consumers.consumers(store)}
+    known = {each.name: each for each in progress.consumers(store)}
     if name not in known:
         raise ConfigurationError(
             f"there is no consumer {name!r}", "airflow outreach events consumers lists them"

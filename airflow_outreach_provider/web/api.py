@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from airflow_outreach_provider.store.audit import AuditRow
-from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox import progress
 from airflow_outreach_provider.store.overview import overview
 from airflow_outreach_provider.store.suppressions import SuppressionRow
 from airflow_outreach_provider.web import connections, params, queries, schemas
@@ -119,7 +119,7 @@ def get_connections(who: Reader, store: StoreDep) -> ConnectionHealth:
 @router.get("/consumers")
 def get_consumers(_who: Reader, store: StoreDep) -> list[dict[str, Any]]:
     """Each consumer's progress through the inbox."""
-    return [asdict(each) for each in consumers.consumers(store)]
+    return [asdict(each) for each in progress.consumers(store)]
 
 
 @router.get("/do-not-contact")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
@@ -18,10 +18,10 @@ from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook, read
 from airflow_outreach_provider.hooks.listing import connection_names
 from airflow_outreach_provider.hooks.sources import ListedSource, list_sources, source_url
 from airflow_outreach_provider.services.deliveries.webhooks import Endpoint
+from airflow_outreach_provider.services.notices import REFUSING_AFTER, not_read, not_read_words
 from airflow_outreach_provider.store.deliveries import endpoints, rests
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
-from airflow_outreach_provider.store.inbox.consumers import stalled
 from airflow_outreach_provider.store.inbox.sources import SourceStatus
 from airflow_outreach_provider.store.inbox.sources import statuses as source_statuses
 
@@ -32,9 +32,6 @@ log = logging.getLogger(__name__)
 # A live page must not ask a secrets backend at every look.
 _KEEP_SECONDS = 10.0
 # A stranger's forgery between two real events is no alarm; nothing but refusals for so long is one.
-# Many times as long as it takes from an event to a run on a busy Airflow.
-_STALLED_AFTER = timedelta(minutes=15)
-_REFUSING_AFTER = timedelta(minutes=10)
 _seen: dict[str, tuple[float, Any]] = {}
 
 
@@ -122,25 +119,10 @@ def troubled(store: Store) -> list[Trouble]:
 
 
 def stalled_routes(store: Store) -> list[Trouble]:
-    """Consumers whose events wait and that no run reads: a ring that leads to nothing must not be silent.
-
-    Not those whose route's endpoint rests: they wait for it.
-    """
-    found = stalled(store, store.now() - _STALLED_AFTER)
-    if not found:
-        return []
-    with store.read() as connection:
-        resting = rests.resting_routes(connection, store.now(connection))
+    """Consumers whose events wait and that no run reads: a ring that leads to nothing must not be silent."""
     return [
-        Trouble(
-            name=each.consumer,
-            health="not read",
-            why=f"{each.count:,} events wait since {each.since:%Y-%m-%d %H:%M} UTC and no run reads them: is its DAG "
-            "unpaused, has it runs to spare, and does the triggerer run?",
-            anchor="sources",
-        )
-        for each in found
-        if each.consumer not in resting
+        Trouble(name=each.consumer, health="not read", why=not_read_words(each), anchor="sources")
+        for each in not_read(store)
     ]
 
 
@@ -264,7 +246,7 @@ def _source_health(source: ListedSource, status: SourceStatus, last_event_at: da
         return "broken"
     if status.disabled_at:
         return "off"
-    if status.refused_at and (last_event_at is None or status.refused_at - last_event_at >= _REFUSING_AFTER):
+    if status.refused_at and (last_event_at is None or status.refused_at - last_event_at >= REFUSING_AFTER):
         return "refusing"
     return "well" if last_event_at else "new"
 

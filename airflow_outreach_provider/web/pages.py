@@ -12,7 +12,7 @@ from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.actions import said
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, routes
-from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox import progress
 from airflow_outreach_provider.store.inbox.lists import EventFilter
 from airflow_outreach_provider.store.ledger import run_lists
 from airflow_outreach_provider.store.ledger.lists import LeadFilter
@@ -117,7 +117,7 @@ def events_page(
     return render(
         request, "events.html", who, live=0 if cursor else QUIET, at="events", wanted=wanted, kinds=list(EventKind),
         filtered=wanted != EventFilter(), listed=queries.events(store, wanted, cursor), sources=[each.name for each in connections.source_list()],
-        consumers=consumers.consumers(store),
+        consumers=progress.consumers(store),
     )  # fmt: skip
 
 
@@ -132,7 +132,7 @@ def event_page(request: Request, who: Reader, store: StoreDep, event_id: params.
     """One event: raw request and deliveries."""
     return render(
         request, "event.html", who, live=QUIET, at="events", found=queries.event(store, event_id),
-        consumers=consumers.consumers(store),
+        consumers=progress.consumers(store),
     )  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def event_revealed(request: Request, who: Editor, store: StoreDep, event_id: par
     actions.note(store, "reveal event", event_id, actor=who.name)
     return render(
         request, "event.html", who, at="events", found=queries.event(store, event_id, reveal=True),
-        consumers=consumers.consumers(store),
+        consumers=progress.consumers(store),
     )  # fmt: skip
 
 

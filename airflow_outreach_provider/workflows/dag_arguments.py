@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from airflow_outreach_provider.assets import contact_events
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS, ONCE, Schedule, ScheduleKind
-from airflow_outreach_provider.workflows.functions import import_function
+from airflow_outreach_provider.workflows.functions import calling
 
 # Named by Airflow as they are here, and left to Airflow where the workflow does not say.
 _DAG_KNOBS = (
@@ -115,16 +115,6 @@ def _events_of(name: str, model: DagSettings) -> list[Asset]:
             poll_interval=model.poll_interval.total_seconds(), routes=[name], own_filter=True,
         )
     ]  # fmt: skip
-
-
-def calling(path: str) -> Callable[[Any], Any]:
-    """A callback that imports its function only when it is called: parsing stays cheap."""
-
-    def callback(context: Any) -> Any:
-        return import_function(path)(context)
-
-    callback.__name__ = callback.__qualname__ = path.rpartition(".")[2]
-    return callback
 
 
 def _param(spec: Any) -> Param:

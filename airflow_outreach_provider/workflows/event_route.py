@@ -13,7 +13,7 @@ from airflow_outreach_provider.operators.outreach import (
     SuppressContactsOperator,
 )
 from airflow_outreach_provider.sensors.outreach import ContactEventSensor
-from airflow_outreach_provider.workflows.functions import CallFunction
+from airflow_outreach_provider.workflows.functions import CallFunction, calling
 
 _A_DAY = timedelta(days=1)
 
@@ -36,6 +36,8 @@ def build_event_route(name: str, model: EventRoute) -> None:
         soft_fail=True,
     ).output
     task_id, operator, arguments = _target(model)
+    if model.notify:
+        arguments["on_outreach_event"] = [calling(path) for path in model.notify]
     operator.partial(task_id=task_id, route=name, **arguments).expand(batch=batches)
 
 

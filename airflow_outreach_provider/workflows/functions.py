@@ -40,3 +40,13 @@ class CallFunction:
 
     def __call__(self, event: ContactEvent) -> Any:
         return import_function(self.path)(event)
+
+
+def calling(path: str) -> Callable[[Any], Any]:
+    """A callback that imports its function only when it is called: parsing stays cheap."""
+
+    def callback(context: Any) -> Any:
+        return import_function(path)(context)
+
+    callback.__name__ = callback.__qualname__ = path.rpartition(".")[2]
+    return callback

@@ -9,6 +9,7 @@ from airflow.sdk import Param, TaskGroup
 
 from airflow_outreach_provider.core.workflows.models import LeadSource, LeadSync
 from airflow_outreach_provider.operators.outreach import SqlLeads, SubmitLeadsOperator
+from airflow_outreach_provider.workflows.functions import calling
 
 _DRY_RUN = "{{ params.dry_run }}"
 _LIMIT = "{{ params.limit or '' }}"
@@ -70,6 +71,8 @@ def submit_arguments(model: LeadSync, file: str) -> dict[str, Any]:
 def build_lead_sync(model: LeadSync, file: str) -> None:
     """Make the tasks, in the DAG that is being built."""
     arguments = submit_arguments(model, file) | {"dry_run": _DRY_RUN, "max_rows": _LIMIT}
+    if model.notify:
+        arguments["on_outreach_event"] = [calling(path) for path in model.notify]
     if model.leads.sql is None:
         own = arguments["leads"]
         arguments["leads"] = f"{{% if params.leads %}}{{{{ params.leads }}}}{{% else %}}{own}{{% endif %}}"

@@ -89,7 +89,7 @@ def check_functions(workflows: Iterable[Loaded[DagSettings]]) -> list[Problem]:
 
 
 def _functions(model: DagSettings) -> Iterator[tuple[Path, str]]:
-    for key in ("on_failure_callback", "on_success_callback", "on_retry_callback"):
+    for key in ("on_failure_callback", "on_success_callback", "on_retry_callback", "notify"):
         for index, function in enumerate(getattr(model, key) or ()):
             yield (key, index), function
     if isinstance(model, EventRoute) and model.deliver.python is not None:

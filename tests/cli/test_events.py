@@ -20,7 +20,7 @@ from airflow_outreach_provider.core.intake import read_event
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
-from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox import consumers, progress
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_consumer_that_is_gone_can_be_removed(store: Store, capsys: pytest.Cap
     run(commands.EVENTS_REMOVE_CONSUMER, "crm")
     assert "1 events wait for crm" in capsys.readouterr().out
     run(commands.EVENTS_REMOVE_CONSUMER, "crm", "--yes")
-    assert consumers.consumers(store) == []
+    assert progress.consumers(store) == []
     with pytest.raises(SystemExit, match="there is no consumer 'crm'"):
         run(commands.EVENTS_REMOVE_CONSUMER, "crm")
 

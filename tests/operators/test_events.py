@@ -13,7 +13,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from airflow.sdk import DAG, task
+import sqlalchemy as sa
+from airflow.sdk import DAG, BaseNotifier, task
 from airflow.sdk.exceptions import AirflowSkipException
 from servers import scripted
 
@@ -128,6 +129,36 @@ def test_what_no_retry_mends_fails_at_once_with_the_remedy(store: Store, server:
         deliver(batch, on_endpoint_disabled=told.append).execute(context())
     assert OutreachRetryPolicy().evaluate(raised.value, 1, 3).action.value == "fail"
     assert [each["conn_id"] for each in told] == (["crm"] if status == 410 else [])
+
+
+def test_operational_events_go_to_functions_and_notifiers_once(store: Store, server: Server) -> None:
+    """Whatever the try ends with: resting to both, then dead deliveries; a notifier gets them in its context."""
+    seen: list[dict[str, Any]] = []
+    noticed: list[Any] = []
+
+    class Pager(BaseNotifier):
+        template_fields = ("message",)
+        message = "{{ outreach_event.kind }} of {{ outreach_event.subject }}"
+
+        def notify(self, context: Any) -> None:
+            noticed.append((self.message, context["outreach_event"]["count"]))
+
+    arrive(store, "a")
+    server.status = 401
+    told = {"on_outreach_event": [seen.append, Pager()]}
+    with pytest.raises(OutreachUnavailable):
+        deliver(batches(store)[0], **told).execute(context())
+    assert [(each["kind"], each["subject"]) for each in seen] == [("endpoint_resting", "crm")]
+    assert noticed == [("endpoint_resting of crm", 1)]
+    arrive(store, "a", "b")
+    server.status = 422
+    with store.write() as connection:
+        connection.execute(sa.text("UPDATE endpoints SET rest_until = 0"))
+    with pytest.raises(ConfigurationError):
+        deliver(batches(store, "crm")[0], **told).execute(context(run_id="run2"))
+    assert {each["kind"] for each in seen[1:]} >= {"deliveries_dead"}
+    with pytest.raises(ConfigurationError, match="cannot be called"):
+        deliver([], on_outreach_event=["pager"])
 
 
 def test_a_callback_that_fails_does_not_hide_why_the_endpoint_is_disabled(

@@ -14,7 +14,7 @@ from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.housekeeping import needed_events, purge, purge_events
 from airflow_outreach_provider.store.inbox import append as inbox_append
-from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox import consumers, filters, progress
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_an_event_is_kept_for_those_who_can_read_it(store: Store, clock: Any) ->
     assert needed_events(store, received_before=store.now()) == 2
     assert purge_events(store, received_before=store.now()) == 2
     assert left(store) == {"reply", "tether_opened"}
-    behind = {each.name: each.behind for each in consumers.consumers(store)}
+    behind = {each.name: each.behind for each in progress.consumers(store)}
     assert behind == {"replies_of_varda": 1, "all_of_tether": 1}
     assert [
         event.id for event in consumers.read_new(store, "replies_of_varda", source="varda", kinds=["replied"])
@@ -86,14 +86,14 @@ def test_events_that_a_doorbell_rings_for_and_nobody_reads_are_an_alarm(store: S
     """A ring that leads to no run must not be silent; who reads by the clock has time."""
     for name in ("routed", "nightly"):
         consumers.read_new(store, name, kinds=["replied"])
-    consumers.note_filter(store, "routed", None, ["replied"], rung_for=True)
+    filters.note_filter(store, "routed", None, ["replied"], rung_for=True)
     arrive(store, "opened", kind=EventKind.OPENED)
     clock.advance(minutes=20)
-    assert consumers.stalled(store, store.now() - timedelta(minutes=15)) == [], "it cannot read that one"
+    assert progress.stalled(store, store.now() - timedelta(minutes=15)) == [], "it cannot read that one"
     arrive(store, "reply")
-    assert consumers.stalled(store, store.now() - timedelta(minutes=15)) == []
+    assert progress.stalled(store, store.now() - timedelta(minutes=15)) == []
     clock.advance(minutes=16)
-    [found] = consumers.stalled(store, store.now() - timedelta(minutes=15))
+    [found] = progress.stalled(store, store.now() - timedelta(minutes=15))
     assert (found.consumer, found.count) == ("routed", 1)
     consumers.read_new(store, "routed", kinds=["replied"])
-    assert consumers.stalled(store, store.now() - timedelta(minutes=15)) == []
+    assert progress.stalled(store, store.now() - timedelta(minutes=15)) == []

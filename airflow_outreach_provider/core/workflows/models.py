@@ -126,6 +126,11 @@ class DagSettings(Section):
     on_retry_callback: Annotated[list[PythonPath], *ONE_OR_MANY] | None = Field(
         None, description="Called when a task is retried."
     )
+    notify: Annotated[list[PythonPath], *ONE_OR_MANY] | None = Field(
+        None,
+        description="Called once for each operational event: an endpoint rests, recovers or is disabled, deliveries "
+        "are dead, leads held, a source refuses, events are not read.",
+    )
 
 
 class SqlSection(Section):

@@ -16,7 +16,8 @@ from airflow_outreach_provider.core.errors import ConfigurationError, LeadReject
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
-from airflow_outreach_provider.services.deliveries.lanes import ensure_recorded, work
+from airflow_outreach_provider.services.deliveries.lanes import work
+from airflow_outreach_provider.services.deliveries.recording import ensure_recorded
 from airflow_outreach_provider.services.runtime.loop import run_in_loop_thread
 from airflow_outreach_provider.store.deliveries.attempts import Delivery
 from airflow_outreach_provider.store.deliveries.claims import claim, claim_freed

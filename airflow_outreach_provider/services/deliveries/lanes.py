@@ -20,13 +20,14 @@ from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome, DeliveryVerdict
 from airflow_outreach_provider.core.errors import OutreachError, StoreError
 from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.place import Place
+from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
 from airflow_outreach_provider.store.deliveries import plans
 from airflow_outreach_provider.store.deliveries.attempts import Attempt, Delivery
 from airflow_outreach_provider.store.deliveries.claims import Claim
-from airflow_outreach_provider.store.deliveries.fan_out import new_delivery
 from airflow_outreach_provider.store.deliveries.rests import Leave
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
@@ -44,28 +45,6 @@ _MOST_ROUNDS = 50
 AttemptOne = Callable[[Delivery, ContactEvent], Awaitable[AttemptResult]]
 More = Callable[[Collection[str]], Sequence[Delivery]]
 """Claims what these lanes have become free for."""
-
-
-def ensure_recorded(store: Store, batch: Batch, task: TaskTry) -> int:
-    """Write down deliveries of the batch that no sensor recorded for this route.
-
-    :return: how many events are in no table any more: purged, or forgotten by a person's wish.
-    """
-    absent = deliveries_attempts.missing(store, batch.route, batch.event_ids)
-    if not absent:
-        return 0
-    made = {event.id: event for event in batch.made}
-    rows = [
-        new_delivery(event, batch.route, event.to_json().decode() if event.id in made else None)
-        for event in [*inbox_lists.load(store, [each for each in absent if each not in made]), *batch.made]
-        if event.id in set(absent)
-    ]
-    plan = batch.plan or task.owner.key
-
-    with store.write() as connection:
-        now = store.now(connection)
-        deliveries_attempts.record(connection, rows, now, plan=plan, plan_until=now + task.lease)
-    return len(absent) - len(rows)
 
 
 async def work(
@@ -98,15 +77,21 @@ async def work(
             for _ in range(_MOST_ROUNDS):
                 events = await asyncio.to_thread(_events, store, batch, mine)
                 await shift.run(mine, events, concurrency)
-                await asyncio.to_thread(shift.flush)
+                await asyncio.to_thread(shift.settler.flush)
                 mine = () if shift.stopped else await asyncio.to_thread(more, shift.freed)
                 if not mine:
                     break
         finally:
-            shift.flush()
+            shift.settler.flush()
             shift.conclude()
             shift.let_go()
     report = shift.report
+    if dead := report.attempts[DeliveryState.DEAD.value]:
+        owner = task.owner
+        notices.note(
+            store, NoticeKind.DELIVERIES_DEAD, batch.route, report.reason(), count=dead,
+            once=f"{owner.key} {owner.try_number}",
+        )  # fmt: skip
     if shift.error and not report.disabled:
         raise shift.error
     report.retry_after = shift.retry_after
@@ -143,9 +128,7 @@ class LaneRunner:
         self._failed_in_a_row = 0
         self._down = ""
         self._waits: list[float | None] = []
-        self._unsettled: list[Attempt] = []
-        self._busy = False
-        self._settling = threading.Lock()
+        self.settler = _Settler(store, task, group, self._settled)
 
     async def run(self, mine: Sequence[Delivery], events: dict[str, ContactEvent], concurrency: int) -> None:
         by_lane: dict[str, list[Delivery]] = {}
@@ -157,7 +140,7 @@ class LaneRunner:
         self.event_ids += [each.event_id for each in mine]
         self._open |= {each.id: each.tries for each in mine}
         self.freed = set()
-        flusher = asyncio.create_task(self._flush_now_and_then())
+        flusher = asyncio.create_task(self.settler.now_and_then())
         workers = [
             asyncio.create_task(self._work(lanes, events))
             for _ in range(max(1, min(concurrency, len(lanes))))
@@ -193,7 +176,9 @@ class LaneRunner:
                 tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.RETRY, str(error)))
         if self.asking:
             tried = await self._asked(tried)
-        state = self._state(delivery, tried.outcome, first=first)
+        # A fault of the whole batch kills no delivery. Whether it is the fault of the one place all go to is known
+        # when the try is over.
+        state = _state_after(tried.outcome, self.place is None and self._is_exhausted(delivery, first))
         self._count(delivery, tried, state)
         if (
             tried.outcome.verdict is DeliveryVerdict.RETRY
@@ -201,21 +186,12 @@ class LaneRunner:
             and self._is_exhausted(delivery, first)
         ):
             self.report.exhausted[delivery.id] = tried.outcome.reason
-        self._unsettled.append(
+        await self.settler.add(
             Attempt(
                 delivery.id, state, at, tried.outcome.verdict, tried.status, tried.latency_ms,
                 tried.outcome.reason, tried.answer, tried.outcome.retry_after,
             )
         )  # fmt: skip
-        # One group at a time goes to the store while the next gathers; only a store that cannot follow
-        # makes the other lanes wait.
-        waiting = len(self._unsettled)
-        if waiting >= self.group and (not self._busy or waiting >= _FAR_BEHIND * self.group):
-            self._busy = True
-            try:
-                await asyncio.to_thread(self.flush)
-            finally:
-                self._busy = False
         over = state in {DeliveryState.DELIVERED, DeliveryState.DEAD}
         return over or delivery.id in self.report.exhausted
 
@@ -229,24 +205,6 @@ class LaneRunner:
             self._down = tried.outcome.reason
             return replace(tried, outcome=replace(tried.outcome, verdict=DeliveryVerdict.ENDPOINT))
         return tried
-
-    def _state(self, delivery: Delivery, outcome: DeliveryOutcome, *, first: bool) -> DeliveryState:
-        match outcome.verdict:
-            case DeliveryVerdict.DELIVERED:
-                return DeliveryState.DELIVERED
-            case DeliveryVerdict.REFUSED:
-                return DeliveryState.DEAD
-            case DeliveryVerdict.GONE:
-                return DeliveryState.HELD
-            case DeliveryVerdict.ENDPOINT:
-                return DeliveryState.FAILED
-            case DeliveryVerdict.RETRY:
-                # A fault of the whole batch kills no delivery. Whether it is the fault of the one place all go to
-                # is known when the try is over.
-                dead = self.place is None and self._is_exhausted(delivery, first)
-                return DeliveryState.DEAD if dead else DeliveryState.FAILED
-            case _:
-                assert_never(outcome.verdict)
 
     def _is_exhausted(self, delivery: Delivery, first: bool) -> bool:
         """No try is left. One that came up only now, behind a dead one of its lane, has tries of its own in the
@@ -276,16 +234,9 @@ class LaneRunner:
         self._waits.append(outcome.retry_after)
         # On the last try of a task nobody takes over from, every delivery gets its chance.
         final = self.task.last_try and self.batch.plan is None
-        if self.place is not None and self._is_down(tried):
+        if self.place is not None and _is_down(tried, self._failed_in_a_row):
             self._down = outcome.reason
             self.stopped = self.stopped or not final
-
-    def _is_down(self, tried: AttemptResult) -> bool:
-        """Whether this failure is of the place all attempts go to, and not of one contact's event."""
-        if tried.outcome.retry_after is None:
-            return self._failed_in_a_row >= GIVE_UP_AFTER
-        # 429 counts requests, whoever they are about (RFC 6585 section 4).
-        return tried.status == HTTPStatus.TOO_MANY_REQUESTS or self._failed_in_a_row >= WAIT_AFTER
 
     def conclude(self) -> None:
         """Is the place at fault, it rests and nothing is used up; else what has used up its tries is dead."""
@@ -342,20 +293,72 @@ class LaneRunner:
             return max(asked, default=None)
         return min(asked) if len(asked) == len(self._waits) else None
 
-    async def _flush_now_and_then(self) -> None:
+    def _settled(self, attempts: Sequence[Attempt]) -> None:
+        if self.place and (verdict := self.place.settled(attempts)):
+            self.report.disabled, self.stopped = verdict.disabled or None, True
+            self._down = self._down or verdict.rest
+
+
+def _state_after(outcome: DeliveryOutcome, exhausted: bool) -> DeliveryState:
+    match outcome.verdict:
+        case DeliveryVerdict.DELIVERED:
+            return DeliveryState.DELIVERED
+        case DeliveryVerdict.REFUSED:
+            return DeliveryState.DEAD
+        case DeliveryVerdict.GONE:
+            return DeliveryState.HELD
+        case DeliveryVerdict.ENDPOINT:
+            return DeliveryState.FAILED
+        case DeliveryVerdict.RETRY:
+            return DeliveryState.DEAD if exhausted else DeliveryState.FAILED
+        case _:
+            assert_never(outcome.verdict)
+
+
+def _is_down(tried: AttemptResult, failed_in_a_row: int) -> bool:
+    """Whether this failure is of the place all attempts go to, and not of one contact's event."""
+    if tried.outcome.retry_after is None:
+        return failed_in_a_row >= GIVE_UP_AFTER
+    # 429 counts requests, whoever they are about (RFC 6585 section 4).
+    return tried.status == HTTPStatus.TOO_MANY_REQUESTS or failed_in_a_row >= WAIT_AFTER
+
+
+class _Settler:
+    """Writes attempts in groups: one goes to the store while the next gathers."""
+
+    def __init__(
+        self, store: Store, task: TaskTry, group: int, on_settled: Callable[[Sequence[Attempt]], None]
+    ) -> None:
+        self.store, self.task, self.group, self.on_settled = store, task, group, on_settled
+        self._waiting: list[Attempt] = []
+        self._busy = False
+        self._one_at_a_time = threading.Lock()
+
+    async def add(self, attempt: Attempt) -> None:
+        """Only a store that cannot follow makes the other lanes wait."""
+        self._waiting.append(attempt)
+        waiting = len(self._waiting)
+        if waiting >= self.group and (not self._busy or waiting >= _FAR_BEHIND * self.group):
+            self._busy = True
+            try:
+                await asyncio.to_thread(self.flush)
+            finally:
+                self._busy = False
+
+    async def now_and_then(self) -> None:
+        """Until it is cancelled."""
         while True:
             await asyncio.sleep(_SETTLE_EVERY_SECONDS)
             await asyncio.to_thread(self.flush)
 
     def flush(self) -> None:
         """Settle what is waiting; one thread at a time."""
-        with self._settling:
-            attempts = self._unsettled[:]
+        with self._one_at_a_time:
+            attempts = self._waiting[:]
             deliveries_attempts.settle(self.store, attempts, self.task.owner)
-            del self._unsettled[: len(attempts)]  # not before: what the store refused is offered again
-            if attempts and self.place and (verdict := self.place.settled(attempts)):
-                self.report.disabled, self.stopped = verdict.disabled or None, True
-                self._down = self._down or verdict.rest
+            del self._waiting[: len(attempts)]  # not before: what the store refused is offered again
+            if attempts:
+                self.on_settled(attempts)
 
 
 def _events(store: Store, batch: Batch, mine: Sequence[Delivery]) -> dict[str, ContactEvent]:

@@ -17,15 +17,18 @@ from airflow_outreach_provider.core.delivery_rules import (
     classify_failure,
 )
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.rests import warming_rate
 from airflow_outreach_provider.core.signing import Scheme, Sign, signer
 from airflow_outreach_provider.net.webhook import Target, WebhookAnswer, WebhookClient, WebhookFailed
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
-from airflow_outreach_provider.services.deliveries.lanes import ensure_recorded, work
+from airflow_outreach_provider.services.deliveries.lanes import work
 from airflow_outreach_provider.services.deliveries.payloads import CANONICAL, MakeBody, Payload, body_maker
 from airflow_outreach_provider.services.deliveries.place import StopReason
+from airflow_outreach_provider.services.deliveries.recording import ensure_recorded
 from airflow_outreach_provider.services.runtime.loop import run_in_loop_thread
 from airflow_outreach_provider.services.runtime.rate import RateGate
+from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
 from airflow_outreach_provider.store.deliveries import endpoints, rests
 from airflow_outreach_provider.store.deliveries.attempts import Attempt, Delivery
@@ -289,6 +292,15 @@ class EndpointWatch:
         if status.failures >= DISABLE_AFTER_FAILURES and last.at - status.failing_since >= DISABLE_AFTER:
             since = f"{status.failing_since:%Y-%m-%d %H:%M} UTC"
             return self._disable(f"{status.failures} failed attempts in a row since {since}")
+        if (
+            status.failures >= DISABLE_AFTER_FAILURES / 2
+            and last.at - status.failing_since >= DISABLE_AFTER / 2
+        ):
+            notices.note(
+                self.store, NoticeKind.ENDPOINT_FAILING, self.conn_id,
+                f"{last.error}; it is disabled in {DISABLE_AFTER / 2} unless it answers",
+                once=status.failing_since.isoformat(),
+            )  # fmt: skip
         if (
             status.failures >= _REST_AFTER_FAILURES
             and rests.failing_contacts(self.store, self.conn_id, _REST_AFTER_CONTACTS) >= _REST_AFTER_CONTACTS

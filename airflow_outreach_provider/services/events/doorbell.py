@@ -15,7 +15,8 @@ from airflow_outreach_provider.services.deliveries.fan_out import Reading
 from airflow_outreach_provider.store.deliveries import deliverable
 from airflow_outreach_provider.store.deliveries.deliverable import ConsumerProgress, Glance
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox.consumers import note_filter, pass_by, register
+from airflow_outreach_provider.store.inbox.consumers import pass_by, register
+from airflow_outreach_provider.store.inbox.filters import note_filter
 
 # Enough to know that there is something; a run takes what is there, seen or not.
 _MOST = 200

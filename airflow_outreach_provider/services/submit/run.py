@@ -77,7 +77,7 @@ class SubmitRun:
         self.flight = Flight(options.window)
         self.pace = Pace(options.window, patience=options.patience, first_patience=min(5.0, options.patience))
         self.run_id = 0
-        self._name = options.rules.campaign or options.rules.configuration_id or ""
+        self.campaign = options.rules.campaign or options.rules.configuration_id or ""
         self.rate_waits = 0
         self._client, self._rows, self._progress, self._fraction = client, rows, progress, fraction
         self._now = now
@@ -98,7 +98,7 @@ class SubmitRun:
         :raises StoreError: the ledger is away.
         """
         self.options.check()
-        if self._rows is None and not self._name:
+        if self._rows is None and not self.campaign:
             raise ConfigurationError(
                 "nothing says whose planned leads to send",
                 "set campaign or configuration_id on the task, or configuration_id on the connection",
@@ -123,7 +123,7 @@ class SubmitRun:
 
     async def _start(self) -> None:
         """Begin the run in the ledger, and put together what takes part in it."""
-        options, name, in_thread = self.options, self._name, self._in_thread
+        options, name, in_thread = self.options, self.campaign, self._in_thread
         resend = options.on_unknown == "resend"
         started = await in_thread(
             lambda: runs.start(

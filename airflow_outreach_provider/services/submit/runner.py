@@ -13,12 +13,16 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Protocol
 
+from airflow_outreach_provider.core.errors import StoreError
+from airflow_outreach_provider.core.notices import NoticeKind
+from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.runtime import loop
 from airflow_outreach_provider.services.submit.options import ConnectionDefaults, SubmitArguments
 from airflow_outreach_provider.services.submit.run import Progress, SubmitRun
 from airflow_outreach_provider.services.submit.senders import Client
 from airflow_outreach_provider.services.submit.tally import Tally
+from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.runs import Owner
 
@@ -88,3 +92,15 @@ def run_to_the_end(run: SubmitRun) -> Tally:
                 with contextlib.suppress(TimeoutError, CancelledError):
                     done.exception(timeout=_STOP_SECONDS)
             raise
+        finally:
+            _note_held(run)
+
+
+def _note_held(run: SubmitRun) -> None:
+    held = run.tally.counts[RowState.HELD]
+    if held and not run.options.dry_run:
+        said = "sent with unknown outcome; they are not sent again by themselves"
+        with contextlib.suppress(StoreError):  # the run's own error says that the store is away
+            notices.note(
+                run.store, NoticeKind.LEADS_HELD, run.campaign, said, once=f"run {run.run_id}", count=held
+            )

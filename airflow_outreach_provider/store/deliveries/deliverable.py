@@ -14,7 +14,7 @@ from airflow_outreach_provider.store.deliveries.plans import free, is_due, with_
 from airflow_outreach_provider.store.deliveries.rests import resting_routes
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox.consumers import conditions_of
+from airflow_outreach_provider.store.inbox.filters import conditions_of
 from airflow_outreach_provider.store.inbox.order import last_numbered, number_events
 from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, to_event
 from airflow_outreach_provider.store.inbox.tables import inbox_consumers, inbox_events, inbox_pending

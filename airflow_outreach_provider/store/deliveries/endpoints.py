@@ -10,10 +10,12 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
+from airflow_outreach_provider.core.notices import NoticeKind
+from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.deliveries.attempts import again, listed
 from airflow_outreach_provider.store.deliveries.tables import deliveries, endpoints
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.schema import UtcTime
+from airflow_outreach_provider.store.schema import UtcTime, to_ms
 
 BY_CONNECTION = "connection"
 """Who disabled an endpoint whose connection says ``enabled: false``."""
@@ -118,6 +120,11 @@ def disable(store: Store, conn_id: str, *, reason: str, by: str) -> bool:
             .where(endpoints.c.conn_id == conn_id, endpoints.c.disabled_at.is_(None))
             .values(disabled_at=now, disabled_reason=reason, disabled_by=by, **AWAKE)
         ).rowcount
+        if changed:
+            notices.note(
+                store, NoticeKind.ENDPOINT_DISABLED, conn_id, f"{reason} (by {by}); its deliveries are held",
+                once=str(to_ms(now)), connection=connection,
+            )  # fmt: skip
         connection.execute(
             deliveries.update()
             .where(deliveries.c.endpoint == conn_id, deliveries.c.state.in_(OPEN_STATES))

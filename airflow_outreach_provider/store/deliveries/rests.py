@@ -15,11 +15,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.rests import pause
+from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed
 from airflow_outreach_provider.store.deliveries.endpoints import AWAKE, EndpointStatus, ensure
 from airflow_outreach_provider.store.deliveries.tables import deliveries, endpoints, route_endpoints
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.schema import to_ms
 
 # Longer than a request takes; whoever asks and dies is followed by another.
 _ASKING = timedelta(minutes=2)
@@ -68,6 +71,15 @@ def rest(store: Store, conn_id: str, reason: str, asked_for: float | None = None
                 resting_since=since, rest_until=until, rest_reason=reason[:500], rests=rests, asked_until=None
             )
         )
+        if not resting:
+            notices.note(
+                store,
+                NoticeKind.ENDPOINT_RESTING,
+                conn_id,
+                reason,
+                once=str(to_ms(since)),
+                connection=connection,
+            )
         return Rest(since, until, reason, not resting)
 
     return store.retrying(work)
@@ -113,6 +125,10 @@ def recover(store: Store, conn_id: str) -> bool:
             .values(**AWAKE, recovered_at=now)
         ).rowcount
         if woken:
+            notices.note(
+                store, NoticeKind.ENDPOINT_RECOVERED, conn_id, "it answers again; what waited goes out",
+                once=str(to_ms(now)), connection=connection,
+            )  # fmt: skip
             idle = sa.or_(deliveries.c.claim_until.is_(None), deliveries.c.claim_until < now)
             connection.execute(
                 deliveries.update()

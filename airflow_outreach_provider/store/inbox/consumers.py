@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.events import ContactEvent, EventKind
+from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox.filters import conditions_of, note_filter
 from airflow_outreach_provider.store.inbox.order import last_numbered, number_events
 from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, matching, to_event
 from airflow_outreach_provider.store.inbox.tables import inbox_consumers, inbox_events, inbox_pending
@@ -30,8 +31,6 @@ Start = Literal["beginning", "now"]
 
 _CHUNK = 500
 _MAX_NAME = 250
-_LOOKS_APART = timedelta(hours=1)
-_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +144,6 @@ def waiting(
     return Waiting(min(limit, len(held) + len(fresh)), max([*held, *fresh], default=0), max(floor, reached))
 
 
-def conditions_of(source: str | None, kinds: Collection[str] | None) -> list[sa.ColumnElement[bool]]:
-    """The conditions of a consumer's filter: without ``kinds`` all but ``unrecognised``."""
-    conditions = matching(source=source, kinds=kinds)
-    if kinds is None:
-        conditions.append(inbox_events.c.kind != EventKind.UNRECOGNISED.value)
-    return conditions
-
-
 def register(store: Store, consumer: str, start: Start = "beginning") -> int:
     """The consumer's position; a new consumer gets one.
 
@@ -198,27 +189,6 @@ def note_routes(store: Store, consumer: str, routes: Sequence[str]) -> None:
     if known in {named, None}:
         return
     store.retrying(lambda c: c.execute(sa.update(inbox_consumers).where(mine).values(routes=named)))
-
-
-def note_filter(
-    store: Store, consumer: str, source: str | None, kinds: Collection[str] | None, *, rung_for: bool = False
-) -> None:
-    """Write down what the consumer reads, where that is news, and to the hour when it last looked.
-
-    :param rung_for: a doorbell looks for it, so what is new does not wait for a clock.
-    """
-    said = "" if kinds is None else f" {' '.join(sorted(kinds))} "
-    mine = inbox_consumers.c.consumer == consumer
-    with store.read() as connection:
-        now = store.now(connection)
-        row = connection.execute(sa.select(inbox_consumers).where(mine)).first()
-    if row is None:
-        return
-    recent = row.looked_at is not None and now - row.looked_at < _LOOKS_APART
-    if recent and (row.source, row.kinds, row.rung_for) == (source, said, rung_for or row.rung_for):
-        return
-    values = {"source": source, "kinds": said, "looked_at": now, "rung_for": rung_for or row.rung_for}
-    store.retrying(lambda c: c.execute(sa.update(inbox_consumers).where(mine).values(values)))
 
 
 def pass_by(store: Store, consumer: str, position: int, reached: int) -> None:
@@ -285,100 +255,6 @@ def _hand_out(store: Store, consumer: str, position: int, reached: int, events: 
         return True
 
     return store.retrying(work)
-
-
-@dataclass(frozen=True, slots=True)
-class Consumer:
-    """A consumer's progress.
-
-    :param pending: events handed out and not acknowledged.
-    :param behind: numbered events it can read and has not looked at yet, counted up to 10,000.
-    :param looked_at: when it last asked, to the hour; None where it has not for as long as that is kept.
-    """
-
-    name: str
-    position: int
-    pending: int
-    behind: int
-    created_at: datetime
-    read_at: datetime
-    looked_at: datetime | None = None
-
-
-def consumers(store: Store) -> list[Consumer]:
-    """Every consumer with its progress, by name."""
-    held = (
-        sa.select(inbox_pending.c.consumer, sa.func.count().label("pending"))
-        .group_by(inbox_pending.c.consumer)
-        .subquery()
-    )
-    query = sa.select(inbox_consumers, sa.func.coalesce(held.c.pending, 0).label("pending")).outerjoin(
-        held, held.c.consumer == inbox_consumers.c.consumer
-    )
-    with store.read() as connection:
-        last = last_numbered(connection)
-        return [
-            Consumer(
-                row.consumer, row.position, row.pending,
-                _behind(connection, row.consumer) if row.position < last else 0,
-                row.created_at, row.read_at, row.looked_at,
-            )
-            for row in connection.execute(query.order_by(inbox_consumers.c.consumer)).all()
-        ]  # fmt: skip
-
-
-def _behind(connection: sa.Connection, consumer: str) -> int:
-    some = (
-        sa.select(inbox_events.c.row_id)
-        .join(inbox_consumers, sa.and_(inbox_events.c.seq > inbox_consumers.c.position, can_read()))
-        .where(inbox_consumers.c.consumer == consumer)
-        .limit(_COUNTED)
-        .subquery()
-    )
-    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
-
-
-@dataclass(frozen=True, slots=True)
-class Stalled:
-    """A consumer that doorbells ring for and that reads nothing. :param since: when the oldest event came."""
-
-    consumer: str
-    count: int
-    since: datetime
-
-
-def stalled(store: Store, received_before: datetime) -> list[Stalled]:
-    """Consumers with a doorbell for which an event received before a time is still unread."""
-    c = inbox_consumers.c
-    number_events(store)
-    with store.read() as connection:
-        last = last_numbered(connection)
-        behind = connection.execute(
-            sa.select(c.consumer).where(c.rung_for, c.position < last).order_by(c.consumer)
-        ).scalars()
-        found = []
-        for name in behind.all():
-            oldest = connection.execute(
-                sa.select(inbox_events.c.received_at)
-                .join(inbox_consumers, sa.and_(inbox_events.c.seq > c.position, can_read()))
-                .where(c.consumer == name)
-                .order_by(inbox_events.c.seq)
-                .limit(1)
-            ).scalar()
-            if oldest is not None and oldest < received_before:
-                found.append(Stalled(name, _behind(connection, name), oldest))
-        return found
-
-
-def can_read() -> sa.ColumnElement[bool]:
-    """Whether an event is one that a consumer reads, by its own source and kinds."""
-    consumer, event = inbox_consumers.c, inbox_events.c
-    usual = sa.and_(consumer.kinds == "", event.kind != EventKind.UNRECOGNISED.value)
-    named = consumer.kinds.like(sa.literal("% ") + event.kind + " %")
-    return sa.and_(
-        sa.or_(consumer.source.is_(None), consumer.source == event.source),
-        sa.or_(consumer.kinds.is_(None), usual, named),
-    )
 
 
 def replay(

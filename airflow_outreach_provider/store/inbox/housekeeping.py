@@ -11,7 +11,7 @@ from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.opt_outs import opt_out_of
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.append import keep_opt_out
-from airflow_outreach_provider.store.inbox.consumers import can_read
+from airflow_outreach_provider.store.inbox.filters import can_read
 from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, to_event
 from airflow_outreach_provider.store.inbox.tables import (
     inbox_consumers,

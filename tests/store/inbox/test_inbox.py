@@ -23,7 +23,7 @@ from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.store import housekeeping
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
-from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox import consumers, progress
 from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekeeping
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.inbox.append import _append
@@ -281,7 +281,7 @@ def test_waiting_tells_without_handing_out(store: Store) -> None:
         "a narrower doorbell passes nothing for its consumer"
     )
     consumers.acknowledge(store, "c", seqs(consumers.read_new(store, "c"))[1:])
-    (before,) = consumers.consumers(store)
+    (before,) = progress.consumers(store)
     assert (before.name, before.pending, before.behind) == ("c", 1, 0)
 
 
@@ -335,7 +335,7 @@ def test_retention_and_forgetting(store: Store) -> None:
     assert ids(consumers.read_new(store, "c")) == [2]
     put(store, 5)
     assert ids(consumers.read_new(store, "c")) == [2, 5]
-    assert consumers.consumers(store)[0].pending == 2
+    assert progress.consumers(store)[0].pending == 2
     assert consumers.forget_consumer(store, "c")
     assert ids(consumers.read_new(store, "c")) == [2, 5]
 
@@ -477,7 +477,7 @@ def test_reading_law(sqlite_store: Store, steps: list[tuple[str, int]]) -> None:
         elif step == "ack":
             consumers.acknowledge(sqlite_store, "c", seqs(read[:number]))
             done.update(ids(read[:number]))
-        elif consumers.consumers(sqlite_store):
+        elif progress.consumers(sqlite_store):
             since = NOW + timedelta(seconds=number)
             consumers.replay(sqlite_store, "c", since=since)
             done = {each for each in done if each < number}

@@ -180,14 +180,15 @@ class DeliverEventsOperator(BatchOperator):
     A failed delivery fails the task, so that Airflow's retry, with its delay or the one the endpoint asks
     for, does what is left. What was delivered is not sent again. After the last try a delivery is dead:
     kept, shown, and redelivered by clearing the task or by the CLI. What is the endpoint's fault (401, 403, a wrong
-    certificate, an outage for several contacts) kills none: then the endpoint is disabled and they are held.
+    certificate, an outage for several contacts) kills none: the endpoint rests, one request asks at growing pauses,
+    and then everything goes out in order.
 
     :param endpoint_conn_id: a connection of type ``outreach_endpoint``.
     :param payload: ``"canonical"`` (our JSON, the same for every platform), ``"received"`` (the raw body),
         or a mapping whose texts may hold expressions such as ``{{ contact.email }}``.
     :param concurrency: contacts at a time.
     :param on_endpoint_disabled: called with ``{"conn_id", "route", "reason"}`` when these deliveries
-        disabled the endpoint: after HTTP 410, or a day without one success.
+        disabled the endpoint: after HTTP 410, or five days without one success.
     """
 
     template_fields: Sequence[str] = (*BatchOperator.template_fields, "endpoint_conn_id")

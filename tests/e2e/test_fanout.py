@@ -199,6 +199,54 @@ def test_one_contacts_retry_keeps_nobody_waiting_and_strands_nothing(
     )  # fmt: skip
 
 
+def test_contacts_that_fail_for_ever_take_no_run_from_the_others(
+    airflow: RunningAirflow, store: Store, crm: Crm
+) -> None:
+    """One failing contact after another: three runs wait for their retries, further ones end; all others go on."""
+    crm.answer = lambda event, _: CrmAnswer(
+        500 if event["contact"]["external_id"].startswith("bad") else 200, {}
+    )
+    for number in range(5):
+        (bad,) = arrive(store, f"n{number}", f"bad{number}")
+        wait_until(lambda e=bad: crm.times(e) >= 1, 60, f"{bad} was tried")
+        (good,) = arrive(store, f"m{number}", f"good{number}")
+        wait_until(lambda e=good: crm.taken[e] == 1, 60, f"{good} is delivered")
+    states = [
+        task["state"] for run in runs(airflow)[-14:] for task in airflow.task_instances(DAG, run, "deliver")
+    ]
+    assert "skipped" in states, "what fails in further runs waits in the store"
+    open_runs = [
+        each["dag_run_id"]
+        for each in airflow.api("GET", f"dags/{DAG}/dagRuns?state=running&limit=100")["dag_runs"]
+    ]
+    assert len(open_runs) <= 5
+    crm.answer = lambda *_: CrmAnswer()
+    ids = [f"evt_n{number}_0_bad{number}" for number in range(5)]
+    wait_until(lambda: set(ids) <= set(crm.taken), 240, "the failing ones go out too, once they can")
+
+
+def test_an_endpoint_that_lets_nobody_in_rests_and_everything_goes_out_when_it_is_back(
+    airflow: RunningAirflow, store: Store, crm: Crm
+) -> None:
+    """An expired token: nothing is dead, few requests ask, no run begins for nothing; then all, in order, by itself."""
+    crm.answer = lambda *_: CrmAnswer(401)
+    first = arrive(store, "r0", "ann", "bob")
+    wait_until(lambda: endpoints.status(store, ENDPOINT).resting_since is not None, 60, "the endpoint rests")
+    ids = [*first, *arrive(store, "r1", "ann", "eve", "bob"), *arrive(store, "r2", "eve", "ann")]
+    before = len(runs(airflow))
+    time.sleep(40)
+    assert sum(crm.times(each) for each in ids) <= 6, "few requests ask"
+    assert len(runs(airflow)) - before <= 3, "and few runs"
+    assert not {"dead", "held"} & deliveries_lists.count(store, DeliveryFilter(event_ids=ids)).keys()
+    crm.answer = lambda *_: CrmAnswer()
+    wait_until(
+        lambda: deliveries_lists.count(store, DeliveryFilter(event_ids=ids)) == {"delivered": len(ids)},
+        240, "everything goes out once it answers",
+    )  # fmt: skip
+    in_order(crm, ids)
+    assert endpoints.status(store, ENDPOINT).resting_since is None
+
+
 def test_a_cleared_run_and_a_paused_dag_lose_and_double_nothing(
     airflow: RunningAirflow, store: Store, crm: Crm
 ) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 
 from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
@@ -88,15 +90,12 @@ def test_an_entry_stops_the_line_in_every_writing(store: Store, entry: str, lead
 def test_a_row_that_was_there_before_the_upgrade_counts_in_every_writing(store_url: str) -> None:
     """The list of a former version is generous from the first run after the upgrade on."""
     store = Store(store_url)
-    migrate.upgrade(store)
-    with store.write() as connection:
-        for column in ("row_of", "spread", "by_stop_word"):
-            for name in ("row_of", "unspread", "by_stop_word"):
-                connection.execute(sa.text(f"DROP INDEX IF EXISTS ix_suppressions_{name}"))
-            connection.execute(sa.text(f"ALTER TABLE suppressions DROP COLUMN {column}"))
-        connection.execute(
-            sa.text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = (SELECT '{before_this()}')")
-        )
+    newest = ScriptDirectory._upgrade_revs
+    with patch.object(
+        ScriptDirectory, "_upgrade_revs", lambda self, _, now: newest(self, before_this(), now)
+    ):
+        migrate.upgrade(store)
+    assert migrate.current_revision(store) == before_this()
     by_hand(store, OLD_MEXICO)
     assert migrate.upgrade(store)
     ledger = begin(store)

@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 
 # Many times as long as it takes from an event to a run on a busy Airflow.
 STALLED_AFTER = timedelta(minutes=15)
-REFUSING_AFTER = timedelta(minutes=5)
 
 
 def tell(store: Store, subjects: Collection[str], hear: Callable[[Notice], None]) -> int:
@@ -41,17 +40,15 @@ def tell(store: Store, subjects: Collection[str], hear: Callable[[Notice], None]
 def look_around(store: Store) -> None:
     """Note what shows only from outside: sources that turn everything away, events that no run reads."""
     now = store.now()
-    refusing = {
-        name: each for name, each in statuses(store).items() if each.refused_at and not each.disabled_at
+    refused = {
+        name: each
+        for name, each in statuses(store).items()
+        if each.refused_at and not each.disabled_at and now - each.refused_at < timedelta(days=1)
     }
-    activity = source_activity(store, list(refusing))
-    for name, status in refusing.items():
-        last = activity.get(name)
-        good = last.last_received_at if last else None
-        assert status.refused_at is not None
-        if now - status.refused_at < timedelta(days=1) and (
-            good is None or status.refused_at - good >= REFUSING_AFTER
-        ):
+    activity = source_activity(store, list(refused))
+    for name, status in refused.items():
+        good = activity[name].last_received_at if name in activity else None
+        if status.is_refusing(good):
             notices.note(
                 store, NoticeKind.SOURCE_REFUSING, name, f"{status.refused_status}: {status.refused_reason}",
                 once=good.isoformat() if good else f"{now:%Y-%m-%d}",

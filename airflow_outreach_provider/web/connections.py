@@ -18,7 +18,7 @@ from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook, read
 from airflow_outreach_provider.hooks.listing import connection_names
 from airflow_outreach_provider.hooks.sources import ListedSource, list_sources, source_url
 from airflow_outreach_provider.services.deliveries.webhooks import Endpoint
-from airflow_outreach_provider.services.notices import REFUSING_AFTER, not_read, not_read_words
+from airflow_outreach_provider.services.notices import not_read, not_read_words
 from airflow_outreach_provider.store.deliveries import endpoints, rests
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 
 # A live page must not ask a secrets backend at every look.
 _KEEP_SECONDS = 10.0
-# A stranger's forgery between two real events is no alarm; nothing but refusals for so long is one.
 _seen: dict[str, tuple[float, Any]] = {}
 
 
@@ -246,7 +245,7 @@ def _source_health(source: ListedSource, status: SourceStatus, last_event_at: da
         return "broken"
     if status.disabled_at:
         return "off"
-    if status.refused_at and (last_event_at is None or status.refused_at - last_event_at >= REFUSING_AFTER):
+    if status.is_refusing(last_event_at):
         return "refusing"
     return "well" if last_event_at else "new"
 

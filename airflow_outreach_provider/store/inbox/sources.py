@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.tables import sources
+
+_REFUSING_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,12 @@ class SourceStatus:
     refused_at: datetime | None = None
     refused_status: int | None = None
     refused_reason: str = ""
+
+    def is_refusing(self, last_event_at: datetime | None) -> bool:
+        """Nothing but refusals for a while. A stranger's forgery between two real events is no alarm."""
+        return self.refused_at is not None and (
+            last_event_at is None or self.refused_at - last_event_at >= _REFUSING_AFTER
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime, timedelta
 
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import sources
-from airflow_outreach_provider.store.inbox.sources import Refusal
+from airflow_outreach_provider.store.inbox.sources import Refusal, SourceStatus
 
 
 def test_a_source_is_on_until_it_is_switched_off(store: Store) -> None:
@@ -39,3 +40,13 @@ def test_refusals_add_up(store: Store) -> None:
     assert (known["a"].refused, known["b"].refused) == (16, 8)
     assert (known["b"].refused_status, known["b"].refused_reason) == (413, "too long")
     assert known["a"].refused_at is not None
+
+
+def test_refusals_are_an_alarm_after_ten_minutes_without_an_event() -> None:
+    """A forgery between two real events is none; nothing but refusals is one at once."""
+    good = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+    for minutes, alarm in ((-1, False), (9, False), (10, True)):
+        status = SourceStatus("varda", refused=1, refused_at=good + timedelta(minutes=minutes))
+        assert status.is_refusing(good) is alarm
+        assert status.is_refusing(None)
+    assert not SourceStatus("varda").is_refusing(None)

@@ -23,13 +23,13 @@ from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.deliveries import message_id
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.signing import Scheme, signer
 from airflow_outreach_provider.net.webhook import Target, parse_url
 from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
 from airflow_outreach_provider.services.deliveries.webhooks import Endpoint, deliver
 from airflow_outreach_provider.store.inbox import append as inbox_append
-from airflow_outreach_provider.store.ledger.runs import Owner
 
 ROUTE = "crm"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

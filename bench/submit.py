@@ -27,6 +27,7 @@ import requests
 from shared.figures import Bench, median, timed
 from shared.places import Message, new_store, post_all
 
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.rows.open import open_rows
@@ -36,7 +37,6 @@ from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.runs import Owner
 
 WINDOW = 64
 PATH = "/api/webhook/outreach"

@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from shared.figures import Bench
 from shared.places import new_store
 
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.rows.open import read_list
@@ -28,7 +29,6 @@ from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.simulator.process import running_simulator
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.runs import Owner
 
 bench = Bench(__doc__)
 bench.parser.add_argument("--postgres", help="URL of an empty PostgreSQL schema; SQLite where left out")

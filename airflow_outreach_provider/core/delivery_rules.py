@@ -55,7 +55,6 @@ _RULES = (
     _StatusRule(range(400, 500), DeliveryVerdict.REFUSED, "the endpoint refuses this request"),
     _StatusRule([502, 503, 504], DeliveryVerdict.RETRY, "unavailable", heeds_retry_after=True),
 )
-AT_THE_DOOR = frozenset({401, 403, 407})
 _ANYTHING_ELSE = _StatusRule((), DeliveryVerdict.RETRY, "the endpoint failed")
 
 

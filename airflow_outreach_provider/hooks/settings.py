@@ -9,10 +9,10 @@ from typing import Any
 from airflow.configuration import AIRFLOW_HOME, conf
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.stop_words import StopWords
 from airflow_outreach_provider.core.stop_words import stop_words as read_stop_words
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.migrate import check, upgrade
 
 _stores: dict[str, Store] = {}

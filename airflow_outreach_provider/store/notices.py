@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.notices import EVERYBODYS, Notice, NoticeKind
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata
+from airflow_outreach_provider.store.schema import BigId, UtcTime, insert_into, metadata
 
 _UNTOLD = sa.text("told_at IS NULL")
 _MOST = 100
@@ -43,12 +42,13 @@ def note(
         return store.retrying(
             lambda c: note(store, kind, subject, detail, once=once, count=count, connection=c)
         )
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     row = {
         "key": f"{kind.value} {subject} {once}"[:500], "kind": kind, "subject": subject, "count": count,
         "detail": mask_text(detail)[:500], "at": store.now(connection),
     }  # fmt: skip
-    connection.execute(dialect.insert(notices).values(row).on_conflict_do_nothing(index_elements=["key"]))
+    connection.execute(
+        insert_into(connection, notices).values(row).on_conflict_do_nothing(index_elements=["key"])
+    )
     return None
 
 

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from stored import stored_events
 
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.signing import Scheme, sign
 from airflow_outreach_provider.core.sources import SourceSettings
@@ -23,7 +24,6 @@ from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.runs import Owner
 
 SECRET = "a-signing-secret-of-ours"
 TOKEN = "a-token-nobody-can-guess"

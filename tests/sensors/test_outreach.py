@@ -107,9 +107,9 @@ def test_when_its_work_is_done_a_cleared_sensor_returns_nothing(store: Store) ->
     """A cleared run hands out what is left of its own work, never what came later."""
     arrive(store, "a")
     (batch,) = sensor().execute(context())
+    from airflow_outreach_provider.core.owner import Owner
     from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
     from airflow_outreach_provider.services.deliveries.callables import handle
-    from airflow_outreach_provider.store.ledger.runs import Owner
 
     handle(
         store, Batch("crm", batch["events"], batch["plan"]), TaskTry(Owner("dag", "deliver")), lambda _: None

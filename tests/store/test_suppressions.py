@@ -13,6 +13,7 @@ from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.opt_outs import OptOut
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.services.actions import purge
 from airflow_outreach_provider.store import audit, migrate, suppressions
@@ -21,7 +22,7 @@ from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.ledger.claims import Ledger
 from airflow_outreach_provider.store.ledger.lists import lead_story
-from airflow_outreach_provider.store.ledger.runs import Owner, start
+from airflow_outreach_provider.store.ledger.runs import start
 from airflow_outreach_provider.store.ledger.staging import Entry
 
 NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)

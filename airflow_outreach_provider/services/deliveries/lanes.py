@@ -136,7 +136,6 @@ class LaneRunner:
             by_lane.setdefault(delivery.lane, []).append(delivery)
         # Contacts that failed before go last: they must not keep others from their first try.
         lanes = deque(sorted(by_lane.values(), key=lambda lane: lane[0].tries))
-        self.report.left += len(mine)
         self.event_ids += [each.event_id for each in mine]
         self._open |= {each.id: each.tries for each in mine}
         self.freed = set()
@@ -178,13 +177,10 @@ class LaneRunner:
             tried = await self._asked(tried)
         # A fault of the whole batch kills no delivery. Whether it is the fault of the one place all go to is known
         # when the try is over.
-        state = _state_after(tried.outcome, self.place is None and self._is_exhausted(delivery, first))
+        exhausted = self._is_exhausted(delivery, first)
+        state = _state_after(tried.outcome, exhausted and self.place is None)
         self._count(delivery, tried, state)
-        if (
-            tried.outcome.verdict is DeliveryVerdict.RETRY
-            and state is DeliveryState.FAILED
-            and self._is_exhausted(delivery, first)
-        ):
+        if exhausted and tried.outcome.verdict is DeliveryVerdict.RETRY and state is DeliveryState.FAILED:
             self.report.exhausted[delivery.id] = tried.outcome.reason
         await self.settler.add(
             Attempt(
@@ -218,7 +214,6 @@ class LaneRunner:
         if state is DeliveryState.FAILED:
             self._open[delivery.id] = delivery.tries + (outcome.verdict is DeliveryVerdict.RETRY)
         else:
-            self.report.left -= 1
             self._open.pop(delivery.id, None)
         if outcome.verdict is DeliveryVerdict.DELIVERED:
             self._failed_in_a_row, self._down = 0, ""
@@ -252,7 +247,6 @@ class LaneRunner:
         deliveries_attempts.give_up(self.store, failed)
         self.report.attempts[DeliveryState.FAILED.value] -= len(failed)
         self.report.attempts[DeliveryState.DEAD.value] += len(failed)
-        self.report.left -= len(failed)
         for each in failed:
             self._open.pop(each, None)
 
@@ -276,11 +270,14 @@ class LaneRunner:
         if kept:
             plan_for = task.plan_for + timedelta(seconds=self.retry_after or 0.0)
             deliveries_attempts.release(store, task.owner, plan_for)
+            self.report.left = len(self._open)
             return
         due = {each: task.wait(tries) for each, tries in self._open.items() if tries and not self.report.rest}
         deliveries_attempts.release(store, task.owner, None, due)
-        if not task.last_try:
-            self.report.parked, self.report.left = self.report.left, 0
+        if task.last_try:
+            self.report.left = len(self._open)
+        else:
+            self.report.parked = len(self._open)
 
     @property
     def retry_after(self) -> float | None:

@@ -248,7 +248,7 @@ class EndpointWatch:
 
     def warming_rate(self) -> float | None:
         """Requests a second that it may get while it has only just recovered; None for no limit."""
-        return warming_rate(self._recovered_at, datetime.now(UTC)) if self._recovered_at else None
+        return warming_rate(self._recovered_at, datetime.now(UTC))
 
     def settled(self, attempts: Sequence[Attempt]) -> StopReason | None:
         """Write down what was learnt; why nothing more may be sent, if so."""

@@ -13,12 +13,10 @@ from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.runtime.prefetch import Prefetch
 from airflow_outreach_provider.services.submit.columns import checked
 from airflow_outreach_provider.services.submit.halt import Halt
-from airflow_outreach_provider.services.submit.leftovers import Leftovers
+from airflow_outreach_provider.services.submit.leftovers import CHUNK, Leftovers
 from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.staging import Stager
 from airflow_outreach_provider.services.submit.tally import Tally
-
-CHUNK = 256
 
 
 class Feed:

@@ -16,7 +16,7 @@ from airflow_outreach_provider.services.submit.staging import InThread, Stager
 from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.store.ledger.claims import Ledger, Leftover
 
-_CHUNK = 256
+CHUNK = 256
 
 
 class Leftovers:
@@ -60,7 +60,7 @@ class Leftovers:
     async def _pages(self, look: Callable[..., list[Leftover]]) -> AsyncIterator[list[Leftover]]:
         after = 0
         while not self.halt.over:
-            found = await self._in_thread(partial(look, after_id=after, limit=_CHUNK))
+            found = await self._in_thread(partial(look, after_id=after, limit=CHUNK))
             if not found:
                 break
             after = found[-1].id

@@ -19,17 +19,18 @@ from typing import Protocol, TypeVar
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable, StoreError
 from airflow_outreach_provider.core.flight import Flight
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.pacing import Pace
 from airflow_outreach_provider.core.states import RowState, RunState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.runtime.prefetch import prefetch
 from airflow_outreach_provider.services.runtime.rate import RateGate
 from airflow_outreach_provider.services.submit.admission import Admission
-from airflow_outreach_provider.services.submit.feed import CHUNK, Feed, checked_rows
+from airflow_outreach_provider.services.submit.feed import Feed, checked_rows
 from airflow_outreach_provider.services.submit.halt import Halt
 from airflow_outreach_provider.services.submit.heartbeat import Heartbeat
 from airflow_outreach_provider.services.submit.ledger_turns import LedgerTurns
-from airflow_outreach_provider.services.submit.leftovers import Leftovers
+from airflow_outreach_provider.services.submit.leftovers import CHUNK, Leftovers
 from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.senders import Client, Senders
 from airflow_outreach_provider.services.submit.staging import Stager
@@ -66,7 +67,7 @@ class SubmitRun:
         rows: Iterator[Row] | None,
         options: SubmitOptions,
         *,
-        owner: runs.Owner,
+        owner: Owner,
         source: str = "",
         progress: Progress | None = None,
         fraction: Callable[[], float | None] = lambda: None,

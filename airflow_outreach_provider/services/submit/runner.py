@@ -15,6 +15,7 @@ from typing import Protocol
 
 from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.core.notices import NoticeKind
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.runtime import loop
@@ -24,7 +25,6 @@ from airflow_outreach_provider.services.submit.senders import Client
 from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.runs import Owner
 
 # Airflow gives a killed task five seconds before it is killed for good.
 _STOP_SECONDS = 4.5

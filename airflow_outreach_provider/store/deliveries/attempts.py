@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
@@ -16,13 +15,18 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.bulk import rows_param, rowset, values_param, valueset
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.schema import to_ms
+from airflow_outreach_provider.store.schema import insert_into, to_ms
 
 
 def is_open(table: sa.FromClause = deliveries) -> sa.ColumnElement[bool]:
     """The condition that a delivery is still to be done."""
     # Spelt as in the partial indexes: with bound parameters neither database would use them.
     return table.c.state.in_([sa.literal_column(f"'{state.value}'") for state in OPEN_STATES])
+
+
+def unclaimed(now: datetime) -> sa.ColumnElement[bool]:
+    """The condition that no task is at a delivery at this moment."""
+    return sa.or_(deliveries.c.claim_until.is_(None), deliveries.c.claim_until < now)
 
 
 def listed(store: Store, kind: str, values: Iterable[int | str]) -> sa.Select[Any]:
@@ -86,8 +90,9 @@ def record(
     """Write deliveries down in the given order; those already there stay as they are."""
     if not rows:
         return
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(deliveries).on_conflict_do_nothing(index_elements=["event_id", "route"])
+    statement = insert_into(connection, deliveries).on_conflict_do_nothing(
+        index_elements=["event_id", "route"]
+    )
     common = {"state": state, "plan": plan, "plan_until": plan_until, "created_at": now, "updated_at": now}
     connection.execute(
         statement,

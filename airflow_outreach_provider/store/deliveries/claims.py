@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.deliveries.attempts import Delivery, again, is_open, listed, of_batch
-from airflow_outreach_provider.store.deliveries.plans import free, is_due, take_turns
+from airflow_outreach_provider.store.deliveries.plans import free, is_behind, is_due, take_turns
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
 
@@ -72,7 +72,7 @@ def claim(
             ids = _with_nobody(connection, batch, route, endpoint, owner, now)
             chosen: list[sa.ColumnElement[bool]] = [deliveries.c.id.in_(listed(store, "int", ids))]
         else:
-            _hand_back_what_is_behind(connection, batch, key, now)
+            _hand_back_whatis_behind(connection, batch, key, now)
             free_for_us = sa.and_(
                 deliveries.c.plan == key, sa.or_(deliveries.c.claim.is_(None), sa.not_(others))
             )
@@ -126,27 +126,15 @@ def _take(
     return sorted((Delivery(*row) for row in rows), key=lambda each: each.id)
 
 
-def _hand_back_what_is_behind(
+def _hand_back_whatis_behind(
     connection: sa.Connection, batch: Sequence[sa.ColumnElement[bool]], key: str, now: datetime
 ) -> None:
     """Leave to the next run what would overtake an earlier open delivery of its lane that this plan has not."""
-    overtaken = _is_behind(lambda earlier: earlier.c.plan.is_distinct_from(key))
+    overtaken = is_behind(lambda earlier: earlier.c.plan.is_distinct_from(key))
     connection.execute(
         deliveries.update()
         .where(*batch, deliveries.c.plan == key, is_open(), overtaken)
         .values(plan=None, plan_until=None, updated_at=now)
-    )
-
-
-def _is_behind(such: Callable[[sa.FromClause], sa.ColumnElement[bool]]) -> sa.ColumnElement[bool]:
-    """Whether an earlier open delivery of the same lane is such a one."""
-    earlier = deliveries.alias()
-    return sa.exists().where(
-        earlier.c.route == deliveries.c.route,
-        earlier.c.lane == deliveries.c.lane,
-        earlier.c.id < deliveries.c.id,
-        is_open(earlier),
-        such(earlier),
     )
 
 
@@ -169,9 +157,9 @@ def _with_nobody(
 
     Not those whose contact has an earlier one with another task.
     """
-    behind = _is_behind(lambda earlier: sa.not_(_is_free(earlier, owner.key, now)))
+    behind = is_behind(lambda earlier: sa.not_(_is_free(earlier, owner.key, now)))
     same_place = sa.or_(deliveries.c.endpoint.in_(["", endpoint]), sa.and_(*batch))
-    free = (
+    query = (
         sa.select(deliveries.c.id)
         .where(
             deliveries.c.route == route, is_open(), _is_free(deliveries, owner.key, now), ~behind, same_place
@@ -179,8 +167,8 @@ def _with_nobody(
         .order_by(deliveries.c.id)
     )
     lanes = connection.execute(sa.select(deliveries.c.lane).where(*batch)).scalars().all()
-    its_contacts = connection.execute(free.where(deliveries.c.lane.in_(set(lanes)))).scalars()
-    along = connection.execute(free.limit(MOST_TAKEN_ALONG)).scalars()
+    its_contacts = connection.execute(query.where(deliveries.c.lane.in_(set(lanes)))).scalars()
+    along = connection.execute(query.limit(MOST_TAKEN_ALONG)).scalars()
     return sorted({*its_contacts, *along})
 
 

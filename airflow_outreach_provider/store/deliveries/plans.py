@@ -7,7 +7,7 @@ still with some task, the later ones wait here, where they block no worker and u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
-from airflow_outreach_provider.store.deliveries.attempts import is_open, listed
+from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.rests import asks_first, kept_back
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
@@ -99,14 +99,9 @@ def _free(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
 
 def _to_ask(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
     """One whose turn it is in its lane, what was never tried first: not for ever the same that fails by itself."""
-    earlier = deliveries.alias()
-    before = sa.exists().where(
-        earlier.c.route == deliveries.c.route, earlier.c.lane == deliveries.c.lane,
-        earlier.c.id < deliveries.c.id, is_open(earlier),
-    )  # fmt: skip
     tried = sa.or_(deliveries.c.last_status.is_not(None), deliveries.c.last_error != "")
     turn = (sa.case((tried, 1), else_=0), deliveries.c.updated_at, deliveries.c.id)
-    return _free(routes, now).where(~before).order_by(None).order_by(*turn).limit(1)
+    return _free(routes, now).where(~is_behind()).order_by(None).order_by(*turn).limit(1)
 
 
 def free(routes: Sequence[str] | None, now: datetime, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -116,26 +111,34 @@ def free(routes: Sequence[str] | None, now: datetime, *columns: sa.ColumnElement
 
     :param routes: None for all.
     """
-    earlier = deliveries.alias()
+    in_the_way = is_behind(lambda earlier: sa.or_(with_somebody(earlier, now), sa.not_(is_due(earlier, now))))
     query = (
         sa.select(*columns)
         .where(
             is_open(),
             sa.or_(deliveries.c.plan_until.is_(None), deliveries.c.plan_until < now),
-            sa.or_(deliveries.c.claim_until.is_(None), deliveries.c.claim_until < now),
+            unclaimed(now),
             is_due(deliveries, now),
             ~kept_back(now),
-            ~sa.exists().where(
-                earlier.c.route == deliveries.c.route,
-                earlier.c.lane == deliveries.c.lane,
-                earlier.c.id < deliveries.c.id,
-                is_open(earlier),
-                sa.or_(with_somebody(earlier, now), sa.not_(is_due(earlier, now))),
-            ),
+            ~in_the_way,
         )
         .order_by(deliveries.c.id)
     )
     return query if routes is None else query.where(deliveries.c.route.in_(list(routes)))
+
+
+def is_behind(
+    such: Callable[[sa.FromClause], sa.ColumnElement[bool]] = lambda _: sa.true(),
+) -> sa.ColumnElement[bool]:
+    """Whether an earlier open delivery of the same lane is such a one; any, where nothing is said."""
+    earlier = deliveries.alias()
+    return sa.exists().where(
+        earlier.c.route == deliveries.c.route,
+        earlier.c.lane == deliveries.c.lane,
+        earlier.c.id < deliveries.c.id,
+        is_open(earlier),
+        such(earlier),
+    )
 
 
 def is_due(table: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]:
@@ -158,6 +161,6 @@ def waiting_runs(store: Store, route: str, besides: str) -> int:
             deliveries.c.state == DeliveryState.FAILED,
             deliveries.c.plan_until >= now,
             deliveries.c.plan != besides,
-            sa.or_(deliveries.c.claim_until.is_(None), deliveries.c.claim_until < now),
+            unclaimed(now),
         )
         return int(connection.execute(query).scalar_one())

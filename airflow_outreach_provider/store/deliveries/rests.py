@@ -12,17 +12,16 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.rests import pause
 from airflow_outreach_provider.store import notices
-from airflow_outreach_provider.store.deliveries.attempts import is_open, listed
-from airflow_outreach_provider.store.deliveries.endpoints import AWAKE, EndpointStatus, ensure
+from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
+from airflow_outreach_provider.store.deliveries.endpoints import AWAKE, EndpointStatus, ensure, status
 from airflow_outreach_provider.store.deliveries.tables import deliveries, endpoints, route_endpoints
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.schema import to_ms
+from airflow_outreach_provider.store.schema import insert_into, to_ms
 
 # Longer than a request takes; whoever asks and dies is followed by another.
 _ASKING = timedelta(minutes=2)
@@ -43,7 +42,6 @@ class Rest:
 
     since: datetime
     until: datetime
-    reason: str
     began: bool
 
 
@@ -80,34 +78,28 @@ def rest(store: Store, conn_id: str, reason: str, asked_for: float | None = None
                 once=str(to_ms(since)),
                 connection=connection,
             )
-        return Rest(since, until, reason, not resting)
+        return Rest(since, until, not resting)
 
     return store.retrying(work)
 
 
 def leave(store: Store, conn_id: str) -> tuple[Leave, EndpointStatus]:
-    """Ask to send to an endpoint; what is known of it."""
+    """Ask to send to an endpoint; what is known of it. Writes only where it rests and is to be asked."""
+    known = status(store, conn_id)
+    if known.resting_since is None:
+        return Leave.FREELY, known
 
-    def work(connection: sa.Connection) -> tuple[Leave, EndpointStatus]:
-        mine = endpoints.c.conn_id == conn_id
-        row = connection.execute(sa.select(endpoints).where(mine)).first()
-        if row is None:
-            return Leave.FREELY, EndpointStatus(conn_id)
-        status = EndpointStatus(*row)
-        if status.resting_since is None:
-            return Leave.FREELY, status
+    def work(connection: sa.Connection) -> bool:
         now = store.now(connection)
         over = sa.and_(
-            endpoints.c.resting_since.is_not(None),
+            endpoints.c.conn_id == conn_id,
             endpoints.c.rest_until <= now,
             sa.or_(endpoints.c.asked_until.is_(None), endpoints.c.asked_until <= now),
         )
-        mine_to_ask = connection.execute(
-            endpoints.update().where(mine, over).values(asked_until=now + _ASKING)
-        ).rowcount
-        return (Leave.ONE if mine_to_ask else Leave.NOT), status
+        asking = endpoints.update().where(over).values(asked_until=now + _ASKING)
+        return connection.execute(asking).rowcount > 0
 
-    return store.retrying(work)
+    return (Leave.ONE if store.retrying(work) else Leave.NOT), known
 
 
 def recover(store: Store, conn_id: str) -> bool:
@@ -129,10 +121,9 @@ def recover(store: Store, conn_id: str) -> bool:
                 store, NoticeKind.ENDPOINT_RECOVERED, conn_id, "it answers again; what waited goes out",
                 once=str(to_ms(now)), connection=connection,
             )  # fmt: skip
-            idle = sa.or_(deliveries.c.claim_until.is_(None), deliveries.c.claim_until < now)
             connection.execute(
                 deliveries.update()
-                .where(deliveries.c.endpoint == conn_id, is_open(), idle)
+                .where(deliveries.c.endpoint == conn_id, is_open(), unclaimed(now))
                 .values(plan=None, plan_until=None, due_at=None, updated_at=now)
             )
         return woken > 0
@@ -166,8 +157,7 @@ def lead_to(store: Store, route: str, conn_id: str) -> None:
         return
 
     def work(connection: sa.Connection) -> None:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(route_endpoints).values(route=route, endpoint=conn_id)
+        insert = insert_into(connection, route_endpoints).values(route=route, endpoint=conn_id)
         connection.execute(insert.on_conflict_do_update(index_elements=["route"], set_={"endpoint": conn_id}))
 
     store.retrying(work)

@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent
@@ -25,6 +24,7 @@ from airflow_outreach_provider.store.inbox.filters import conditions_of, note_fi
 from airflow_outreach_provider.store.inbox.order import last_numbered, number_events
 from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, matching, to_event
 from airflow_outreach_provider.store.inbox.tables import inbox_consumers, inbox_events, inbox_pending
+from airflow_outreach_provider.store.schema import insert_into
 
 Where = Callable[[ContactEvent], bool]
 Start = Literal["beginning", "now"]
@@ -296,8 +296,7 @@ def replay(
         )
         # In one order, so that two replays at once wait for each other and not both.
         rows = again.order_by(inbox_events.c.seq)
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(inbox_pending).from_select(["consumer", "seq", "replayed"], rows)
+        insert = insert_into(connection, inbox_pending).from_select(["consumer", "seq", "replayed"], rows)
         count = connection.execute(sa.select(sa.func.count()).select_from(chosen.subquery())).scalar_one()
         connection.execute(
             insert.on_conflict_do_update(index_elements=["consumer", "seq"], set_={"replayed": sa.true()})

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.core.owner import Owner as Owner
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.tables import leads, runs

@@ -21,6 +21,7 @@ from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, SignatureError
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.signing import Scheme, verify
 from airflow_outreach_provider.net.webhook import Target, parse_url
 from airflow_outreach_provider.services.deliveries import lanes, webhooks
@@ -40,7 +41,6 @@ from airflow_outreach_provider.store.deliveries.tables import deliveries as deli
 from airflow_outreach_provider.store.deliveries.tables import endpoints as endpoints_table
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
-from airflow_outreach_provider.store.ledger.runs import Owner
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 READING = Reading("crm_events", ("crm",))

@@ -7,6 +7,7 @@ import sys
 from datetime import timedelta
 
 from airflow_outreach_provider.core.errors import OutreachError
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.rows.open import read_list
@@ -14,7 +15,6 @@ from airflow_outreach_provider.services.runtime import loop
 from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.runs import Owner
 
 
 def main(given: dict[str, object]) -> None:

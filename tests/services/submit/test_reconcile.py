@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.contacts import ContactPage, TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
@@ -23,7 +24,6 @@ from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.held import HeldLead
-from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.ledger.tables import leads
 
 LOGIN = {"contacts_email": "me@example.com", "contacts_password": "a-password"}

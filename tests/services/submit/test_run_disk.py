@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from airflow_outreach_provider.core.errors import StoreError
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.rows.open import read_list
@@ -17,7 +18,6 @@ from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.migrate import upgrade
 
 ROWS = [{"phone": f"+1416{2_000_000 + n}"} for n in range(3_000)]

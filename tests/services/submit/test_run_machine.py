@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.outcomes import Fault, SubmitAnswer, classify_answer, classify_fault
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.services.rows.open import read_list
@@ -28,7 +29,6 @@ from airflow_outreach_provider.services.submit.limits import RejectLimit
 from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.migrate import upgrade
 
 PEOPLE = 12

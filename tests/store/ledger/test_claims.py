@@ -12,12 +12,12 @@ import pytest
 import sqlalchemy as sa
 from processes import at_once
 
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
 from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
-from airflow_outreach_provider.store.ledger.runs import Owner
 from airflow_outreach_provider.store.ledger.staging import Entry
 
 LEASE = timedelta(seconds=300)
@@ -442,12 +442,13 @@ def test_supersede_and_claim_at_once_leave_nothing_to_a_zombie(store: Store) -> 
 _CLAIMANT = """
 import json, sys
 from datetime import timedelta
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
 from airflow_outreach_provider.store.ledger.claims import Ledger
 url, owner, ids = json.loads(sys.argv[1])
 store = Store(url)
-run = runs.start(store, runs.Owner(owner), campaign="c", source="", lease=timedelta(seconds=300)).run_id
+run = runs.start(store, Owner(owner), campaign="c", source="", lease=timedelta(seconds=300)).run_id
 print("ready", flush=True)
 sys.stdin.readline()
 ledger = Ledger(store, run)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
@@ -14,7 +15,7 @@ from airflow_outreach_provider.store.ledger.staging import Entry
 
 
 def _ledger(store: Store, owner: str) -> Ledger:
-    run = runs.start(store, runs.Owner(owner), campaign="c", source="", lease=timedelta(seconds=300))
+    run = runs.start(store, Owner(owner), campaign="c", source="", lease=timedelta(seconds=300))
     return Ledger(store, run.run_id)
 
 

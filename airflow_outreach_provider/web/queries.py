@@ -226,7 +226,7 @@ def _completed(store: Store, rows: list[schemas.DeliverySchema]) -> list[schemas
         rest = resting.get(each.endpoint) if each.state in OPEN_STATES else None
         if rest is not None:
             each.next_try, each.next_try_at = "when the resting endpoint answers", rest
-        elif each.next_try is None and known is not None and known.waits:
+        elif each.next_try_at is None and known is not None and known.waits:
             each.next_try_at = known.next_try_at
             each.next_try = f"its task's try {known.try_number + 1} of {known.max_tries + 1}"
     return rows

@@ -150,7 +150,7 @@ def test_the_tab_of_a_task_that_waits_says_why_and_when(world: Any, ada: Any) ->
     note = frame.locator("main .note").first
     note.wait_for()
     said = note.inner_text()
-    assert re.search(r"Try 2 of 9 in \d+ min", said), said
+    assert re.search(r"Try 2 of 4 in \d+ min", said), said
     assert "asks to wait 3000 s" in said
     assert "1 planned" in frame.locator("main").inner_text()
 

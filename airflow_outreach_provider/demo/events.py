@@ -75,6 +75,7 @@ class Crm:
         self.pause = 0.0
         self.requests: list[CrmRequest] = []
         self.taken: Counter[str] = Counter()
+        self._times: Counter[str] = Counter()
         self.forged = 0
         crm = self
 
@@ -115,6 +116,7 @@ class Crm:
         event = json.loads(body)
         name = str(event["id"])
         self.requests.append(CrmRequest(time.time(), name, headers["webhook-id"]))
+        self._times[name] += 1
         answer = self.answer(event, self.times(name))
         if answer.status < 300:
             self.taken[name] += 1
@@ -122,7 +124,7 @@ class Crm:
 
     def times(self, event: str) -> int:
         """How often an event was sent by now."""
-        return sum(1 for request in self.requests if request.event == event)
+        return self._times[event]
 
     def first_seen(self) -> list[str]:
         """Every event that was sent, in the order of its first request."""
@@ -192,11 +194,14 @@ def send_webhooks(airflow_url: str, sources: Sources, contacts: int = 10) -> Sen
     return sent
 
 
-def varda_webhook(sources: Sources, n: int) -> tuple[str, bytes, dict[str, str]]:
-    """The path, body and signed headers of a reply of the n-th contact, another event each time."""
-    now = datetime.now(UTC)
-    contact = {"id": 1000 + n, "name": f"Example Person {n}", "phone": f"+1416555{100 + n:04d}"}
-    data = {"id": n, "direction": "inbound", "body": _REPLIES[n % len(_REPLIES)], "contact": contact}
+def varda_webhook(sources: Sources, n: int, contact: int | None = None) -> tuple[str, bytes, dict[str, str]]:
+    """The path, body and signed headers of the n-th reply, another event each time.
+
+    :param contact: whose it is; the n-th contact's where left out.
+    """
+    now, who = datetime.now(UTC), n if contact is None else contact
+    person = {"id": 1000 + who, "name": f"Example Person {who}", "phone": f"+1416555{100 + who:04d}"}
+    data = {"id": n, "direction": "inbound", "body": _REPLIES[n % len(_REPLIES)], "contact": person}
     envelope = {
         "event": "message.created",
         "timestamp": (now - timedelta(seconds=1)).isoformat(),

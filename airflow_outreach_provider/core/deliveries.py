@@ -16,6 +16,8 @@ K = TypeVar("K", bound=Hashable)
 
 # Airflow runs about four mapped task instances a second: beyond this many, seeing each event costs too much.
 MAX_BATCHES = 64
+# While earlier events still wait for their task instances: a stream that Airflow could not keep up with one by one.
+MAX_BATCHES_WHEN_BUSY = 2
 # What a header may carry, and a task id too.
 _ROUTE = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
 

@@ -184,6 +184,7 @@ def as_it_was(world: World) -> Iterator[None]:
     """What a test does to the world is undone, so that the others find it as it was."""
     with world.store.read() as connection:
         states = list(connection.exec_driver_sql("SELECT id, state, tries FROM deliveries"))
+        endpoints = connection.exec_driver_sql("SELECT * FROM endpoints").mappings().all()
     yield
     for row, state, tries in states:
         world.write(
@@ -196,8 +197,10 @@ def as_it_was(world: World) -> Iterator[None]:
     world.write("DELETE FROM attempts WHERE lead_id IN (SELECT id FROM leads WHERE campaign = 'clicks')")
     world.write("DELETE FROM leads WHERE campaign = 'clicks'")
     world.write("DELETE FROM suppressions")
-    world.write("DELETE FROM endpoints WHERE conn_id LIKE 'another%'")
-    world.write("UPDATE endpoints SET disabled_at = NULL, disabled_reason = '', disabled_by = ''")
+    world.write("DELETE FROM endpoints")
+    for endpoint in endpoints:
+        columns = ", ".join(endpoint)
+        world.write(f"INSERT INTO endpoints ({columns}) VALUES (:{columns.replace(', ', ', :')})", **endpoint)
     world.write("UPDATE sources SET disabled_at = NULL")
 
 

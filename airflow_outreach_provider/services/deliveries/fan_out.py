@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from airflow_outreach_provider.core.deliveries import MAX_BATCHES, batch_label, batched
+from airflow_outreach_provider.core.deliveries import MAX_BATCHES, MAX_BATCHES_WHEN_BUSY, batch_label, batched
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.expressions.compile import compile_where
 from airflow_outreach_provider.core.expressions.scope import EVENT
@@ -74,7 +74,10 @@ def fan_out(store: Store, reading: Reading, key: str) -> list[dict[str, Any]] | 
             if reading.routes
             else deliveries_plans.own(store, key)
         )
-    return None if earlier is None else _batches(earlier, reading.consumer, key)
+    if earlier is None:
+        return None
+    busy = deliveries_plans.is_busy(store, routes, besides=key)
+    return _batches(earlier, reading.consumer, key, MAX_BATCHES_WHEN_BUSY if busy else MAX_BATCHES)
 
 
 def _take_in(store: Store, reading: Reading, routes: Sequence[str], key: str) -> None:
@@ -97,9 +100,9 @@ def _read(store: Store, reading: Reading, limit: int) -> list[ContactEvent]:
     )
 
 
-def _batches(planned: Sequence[PlannedDelivery], consumer: str, key: str) -> list[dict[str, Any]]:
+def _batches(planned: Sequence[PlannedDelivery], consumer: str, key: str, most: int) -> list[dict[str, Any]]:
     by_event = {each.event_id: each for each in planned}
-    batches = batched(((each.lane, each.event_id) for each in planned), MAX_BATCHES)
+    batches = batched(((each.lane, each.event_id) for each in planned), most)
     return [
         {
             "consumer": consumer,

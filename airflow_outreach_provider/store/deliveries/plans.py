@@ -151,6 +151,20 @@ def with_somebody(table: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]
     return sa.or_(table.c.plan_until >= now, table.c.claim_until >= now)
 
 
+def is_busy(store: Store, routes: Sequence[str], besides: str) -> bool:
+    """Whether deliveries that other plans handed out have not been tried yet."""
+    with store.read() as connection:
+        query = sa.select(deliveries.c.id).where(
+            deliveries.c.route.in_(list(routes)),
+            is_open(),
+            deliveries.c.state == DeliveryState.PENDING,
+            deliveries.c.plan_until >= store.now(connection),
+            deliveries.c.plan != besides,
+            ~is_behind(),
+        )
+        return connection.execute(query.limit(1)).first() is not None
+
+
 def waiting_runs(store: Store, route: str, besides: str) -> int:
     """How many plans of a route, besides this one, keep failed deliveries for their tasks' own retries."""
     with store.read() as connection:

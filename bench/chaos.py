@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -23,9 +21,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import psutil
 import sqlalchemy as sa
 from shared.figures import Bench
+from shared.kills import QUICK, kill_task
 from shared.places import new_store
 
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow
@@ -99,10 +97,7 @@ def trial(arguments: argparse.Namespace, home: Path) -> bool:
             "AIRFLOW_CONN_OUTREACH_DEFAULT": json.dumps(simulator.connection),
             "AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN": url,
             "AIRFLOW__OUTREACH__LEASE_SECONDS": "10",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
-            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "8",
-            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+            **QUICK,
         }
         parts = ("api-server", "scheduler", "dag-processor")
         with running_airflow(home / "airflow", dags, environment=environment, components=parts) as airflow:
@@ -148,32 +143,6 @@ def harass(
         print(f"  kill {sum(done.values())}: {victim} after {texts:,} texts", flush=True)
         texts = simulator.report(full=False)["texts"]
     return done
-
-
-def kill_task(airflow: RunningAirflow, victim: str, dice: random.Random) -> bool:
-    """SIGKILL a running task process, or the supervisor above it. :return: whether there was one."""
-    scheduler = psutil.Process(airflow.processes["scheduler"].pid)
-    tasks = []
-    for process in scheduler.children(recursive=True):
-        try:
-            if (
-                not process.children()
-                and process.parent().pid != scheduler.pid
-                and process.status() != "zombie"
-            ):
-                tasks.append(process)
-        except (psutil.NoSuchProcess, AttributeError):
-            continue
-    if not tasks:
-        return False
-    task = dice.choice(tasks)
-    try:
-        pids = [task.pid] if victim == "task" else [task.parent().pid, task.pid]
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, psutil.NoSuchProcess, AttributeError):
-        return False
-    return True
 
 
 def judge(

@@ -52,7 +52,7 @@ NAME = "outreach_fanout_chaos"  # of our connections, so that no others are cut
 VICTIMS = ("task", "task", "supervisor", "scheduler", "triggerer", "dag-processor", "api-server")
 
 bench = Bench(__doc__)
-bench.size("kills", 5, 2, "SIGKILLs")
+bench.size("kills", 5, 1, "SIGKILLs")
 bench.size("rate", 4.0, 2.0, "webhooks a second")
 bench.size("seed", 1, 1, "of the random moments")
 bench.parser.add_argument("--postgres", help="URL of an empty PostgreSQL schema; SQLite where left out")
@@ -134,9 +134,13 @@ def measure(asked: argparse.Namespace) -> None:
                 airflow.wait_for_dag(DAG)
                 idle.warm_up(airflow)
                 platform = Platform(airflow, sources, asked.rate)
-                killed = harass(airflow, store, endpoint, asked.kills, dice)
-                platform.stop()
-                judge(platform, endpoint, store, killed)
+                try:
+                    killed = harass(airflow, store, endpoint, asked.kills, dice)
+                    platform.stop()
+                    judge(platform, endpoint, store, killed)
+                except (AssertionError, TimeoutError):
+                    tell(airflow, store)
+                    raise
     finally:
         store.close()
         shutil.rmtree(home, ignore_errors=True)
@@ -192,6 +196,21 @@ def judge(platform: Platform, endpoint: Endpoint, store: Store, killed: Counter[
     )
     bench.note(f"kills: {dict(killed)}; no contact's events out of order")
     bench.compare("delivered, kills or not", len(endpoint.taken & wanted), len(wanted), "acknowledged", unit="events", at_least=1)  # fmt: skip
+
+
+def tell(airflow: RunningAirflow, store: Store) -> None:
+    """What there is to see when a promise did not hold."""
+    print(f"deliveries: {count(store, DeliveryFilter())}")
+    for run in airflow.api("GET", f"dags/{DAG}/dagRuns?limit=20&order_by=-run_after")["dag_runs"]:
+        tasks = [
+            each
+            for task in ("wait_for_events", "deliver")
+            for each in airflow.task_instances(DAG, run["dag_run_id"], task)
+        ]
+        states = Counter(f"{each['task_id']} {each['state']} try {each['try_number']}" for each in tasks)
+        print(f"{run['dag_run_id']}: {run['state']} {dict(states)}")
+    for component in airflow.processes:
+        print(f"-- {component}\n{airflow.log_tail(component, 15)}")
 
 
 if __name__ == "__main__":

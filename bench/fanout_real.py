@@ -67,11 +67,11 @@ RUNS_AT_ONCE = 16
 
 bench = Bench(__doc__)
 bench.size("events", 10, 1, "webhooks of part a, one at a time")
-bench.size("minutes", 1.5, 0.3, "how long parts b and c send")
+bench.size("minutes", 1.5, 0.2, "how long parts b and c send")
 bench.size("rate", 20.0, 2.0, "webhooks a second in part b")
 bench.size("backlog", 500, 15, "events that wait for the absent endpoint")
 bench.size("routes", 100, 3, "the most idle routes of part d")
-bench.size("window", 30.0, 6.0, "seconds that idle routes are watched")
+bench.size("window", 30.0, 4.0, "seconds that idle routes are watched")
 
 
 class Stream:

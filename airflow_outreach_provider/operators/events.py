@@ -189,7 +189,8 @@ class DeliverEventsOperator(BatchOperator):
         or a mapping whose texts may hold expressions such as ``{{ contact.email }}``.
     :param concurrency: contacts at a time.
     :param on_endpoint_disabled: called with ``{"conn_id", "route", "reason"}`` when these deliveries
-        disabled the endpoint: after HTTP 410, or five days without one success.
+        disabled the endpoint: after HTTP 410, or five days (``[outreach] endpoint_disabled_after_days``) without one
+        success.
     """
 
     template_fields: Sequence[str] = (*BatchOperator.template_fields, "endpoint_conn_id")

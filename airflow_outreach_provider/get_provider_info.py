@@ -164,6 +164,22 @@ _CONFIG: dict[str, Any] = {
                 "example": "365",
                 "default": "0",
             },
+            "endpoint_disabled_after_days": {
+                "description": "After so many days without one success an endpoint is disabled and its deliveries are held; "
+                "decimals allowed. Until then it rests and is asked again and again.",
+                "version_added": "0.1.0",
+                "type": "float",
+                "example": "2.5",
+                "default": "5",
+            },
+            "consumer_abandoned_after_days": {
+                "description": "A consumer of events that has not looked for so many days is shown as abandoned and keeps no "
+                "event from being purged; decimals allowed.",
+                "version_added": "0.1.0",
+                "type": "float",
+                "example": "14",
+                "default": "30",
+            },
         },
     }
 }

@@ -27,14 +27,19 @@ def outreach_maintenance() -> None:
     def purge() -> dict[str, int]:
         from airflow.sdk.exceptions import AirflowSkipException
 
-        from airflow_outreach_provider.hooks.settings import open_store, retention
+        from airflow_outreach_provider.hooks.settings import consumer_abandoned_after, open_store, retention
         from airflow_outreach_provider.services.actions import purge
 
         age = retention()
         if age is None:
             raise AirflowSkipException("[outreach] retention_days is 0: everything is kept")
         store = open_store()
-        return purge(store, store.now() - age, actor="dag:outreach_maintenance")
+        return purge(
+            store,
+            store.now() - age,
+            actor="dag:outreach_maintenance",
+            abandoned_after=consumer_abandoned_after(),
+        )
 
     purge()
 

@@ -140,9 +140,11 @@ def events_replay(args: Namespace) -> None:
 @exit_with_advice
 def events_consumers(args: Namespace) -> None:
     """List consumers: what each has read, and what it keeps from being purged."""
-    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.hooks.settings import consumer_abandoned_after, open_store
     from airflow_outreach_provider.store.inbox import progress
 
+    store, after = open_store(), consumer_abandoned_after()
+    now = store.now()
     rows = [
         {
             "consumer": each.name,
@@ -150,8 +152,9 @@ def events_consumers(args: Namespace) -> None:
             "not_acknowledged": each.pending,
             "last_read_at": each.read_at.isoformat(timespec="seconds"),
             "last_looked_at": each.looked_at.isoformat(timespec="minutes") if each.looked_at else "",
+            "abandoned": "yes" if each.abandoned(now, after) else "",
         }
-        for each in progress.consumers(open_store())
+        for each in progress.consumers(store)
     ]
     print_rows(rows, args.output)
 

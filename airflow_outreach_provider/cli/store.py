@@ -58,7 +58,7 @@ def _tell_modes(store: Store) -> None:
 def purge(args: Namespace) -> None:
     """Remove what is settled and old; counts are printed."""
     from airflow_outreach_provider.core.errors import ConfigurationError
-    from airflow_outreach_provider.hooks.settings import open_store, retention
+    from airflow_outreach_provider.hooks.settings import consumer_abandoned_after, open_store, retention
     from airflow_outreach_provider.services.actions import purge as purge_store
 
     age = timedelta(days=args.older_than) if args.older_than else retention()
@@ -69,7 +69,9 @@ def purge(args: Namespace) -> None:
     if not args.yes:
         print(f"everything settled before {before:%Y-%m-%d %H:%M} UTC would be removed; add --yes to do it")
         return
-    for what, count in purge_store(store, before, actor=actor()).items():
+    for what, count in purge_store(
+        store, before, actor=actor(), abandoned_after=consumer_abandoned_after()
+    ).items():
         print(f"{count:>10,} {what}")
 
 

@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 # Seconds. Short at first, as most outages are; then few enough requests that a place that is down does not feel them.
 PAUSES = (15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0)
 
+DISABLE_AFTER = timedelta(days=5)
+"""An endpoint that has answered nothing good for so long is not having an outage: its deliveries are held."""
+
 # Just recovered, an endpoint gets this many requests a second, doubled every so often, until nothing is held back.
 _FIRST_RATE = 5.0
 _DOUBLED_EVERY = timedelta(seconds=10)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
+from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.times import read_span, span_words
 
 Schedule = tuple[float, ...]
 """Seconds before the first, the second, … retry; as many retries as it is long."""
@@ -17,41 +18,48 @@ DEFAULT_SCHEDULE: Schedule = (5.0, 30.0, 120.0, 600.0, 1_800.0, 7_200.0, 18_000.
 
 # Only ever later: the wait asked for is the least, and the order of the delays stays as written.
 JITTER = 0.1
-_LONGEST = timedelta(days=30)
+LONGEST_PAUSE = timedelta(days=30)
+MOST_PAUSES = 50
+
+_REMEDY = (
+    "give a list of seconds or timedeltas or texts, each above 0 and at most "
+    f'{LONGEST_PAUSE.days} days, e.g. [5, "2m", "1h"]'
+)
 
 
 def read_schedule(value: object) -> Schedule:
-    """A schedule as a DAG writes it: a list of seconds and timedeltas. An empty one means no retry.
+    """A schedule as a DAG writes it: a list of seconds, timedeltas and texts such as ``2m``, in any order.
 
-    :raises ConfigurationError: what in it is no delay.
+    :raises ConfigurationError: it is empty or too long, or what in it is no pause.
     """
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise _no_schedule(value)
-    return tuple(_seconds(each) for each in value)
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise ConfigurationError(
+            f"retry_schedule is {str(value)[:60]!r}, which is no list of pauses", _REMEDY
+        )
+    pauses = list(islice(value, MOST_PAUSES + 1))
+    if not pauses:
+        raise ConfigurationError("retry_schedule is empty", f"{_REMEDY}; for no retry at all write retries=0")
+    if len(pauses) > MOST_PAUSES:
+        raise ConfigurationError(
+            f"retry_schedule has more than {MOST_PAUSES} pauses", "write fewer and longer ones"
+        )
+    return tuple(_seconds(each) for each in pauses)
 
 
 def _seconds(value: object) -> float:
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _no_schedule(value)
-    if not math.isfinite(value) or not 0 < value <= _LONGEST.total_seconds():
-        raise _no_schedule(value)
-    return float(value)
+    span: Any = read_span(value) if isinstance(value, str) else value
+    seconds = span.total_seconds() if isinstance(span, timedelta) else span
+    plain = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if plain and 0 < seconds <= LONGEST_PAUSE.total_seconds():  # NaN is no pause either
+        return float(seconds)
+    raise ConfigurationError(f"retry_schedule holds {str(value)[:60]!r}, which is no pause", _REMEDY)
 
 
-def _no_schedule(value: object) -> ConfigurationError:
-    return ConfigurationError(
-        f"retry_schedule holds {str(value)[:60]!r}, which is no delay",
-        f"give a list of seconds or timedeltas, each above 0 and at most {_LONGEST.days} days, e.g. [5, 60, 3600]",
-    )
-
-
-def fitted(schedule: Schedule, retries: int) -> Schedule:
-    """The schedule for this many retries: cut off, or its last delay repeated."""
-    if not schedule:
-        return ()
-    return tuple(islice((*schedule, *[schedule[-1]] * retries), max(0, retries)))
+def words(schedule: Schedule) -> str:
+    """For a person: how many retries, over how long, and after which pauses."""
+    count = f"{len(schedule)} {'retry' if len(schedule) == 1 else 'retries'}"
+    pauses = ", ".join(span_words(each) for each in schedule)
+    return f"{count} over {span_words(round(sum(schedule)))}: {pauses}"
 
 
 def nth_retry(try_number: int, max_tries: int, retries: int) -> int:

@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError, OutreachEr
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.signing import Scheme, check_secrets
 from airflow_outreach_provider.hooks.connection_fields import read_extra
+from airflow_outreach_provider.hooks.settings import endpoint_disabled_after
 from airflow_outreach_provider.hooks.tested import as_known
 from airflow_outreach_provider.net.webhook import (
     DEFAULT_TIMEOUT_SECONDS,
@@ -83,6 +84,7 @@ def read_endpoint(connection: Any) -> Endpoint:
     """
     where = f"connection {connection.conn_id!r}"
     extra = read_extra(connection)
+    disabled_after = endpoint_disabled_after()  # of all endpoints: its mistake is no connection's
     try:
         url = parse_url(_url(connection))
         secrets = tuple((connection.password or "").split())
@@ -104,6 +106,7 @@ def read_endpoint(connection: Any) -> Endpoint:
             kinds=_kinds(extra.get("event_kinds")),
             enabled=_flag(extra, "enabled", default=True),
             requests_per_second=_number(extra, "requests_per_second", None, 0.01, 10_000.0),
+            disabled_after=disabled_after,
         )
     except (ConfigurationError, SignatureError) as error:
         raise ConfigurationError(f"{where}: {error}") from error

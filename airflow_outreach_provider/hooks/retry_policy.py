@@ -36,12 +36,12 @@ class OutreachRetryPolicy(RetryPolicy):
     Everything else follows the schedule, where there is one, and otherwise the task's own ``retry_delay`` and
     backoff. The number of tries is always the task's: give it as many ``retries`` as the schedule is long.
 
-    :param schedule: seconds, or timedeltas, before each retry; a little jitter is added. With one,
+    :param schedule: seconds, timedeltas or texts such as ``"2m"`` before each retry; a little jitter is added. With one,
         ``Retry-After`` can make a delay longer, never shorter: an endpoint that is down for hours and always
         says "in a second" would use up all tries in a minute.
     """
 
-    def __init__(self, schedule: Sequence[float | timedelta] | None = None) -> None:
+    def __init__(self, schedule: Sequence[float | str | timedelta] | None = None) -> None:
         self.schedule: Schedule = read_schedule(schedule) if schedule is not None else ()
 
     def evaluate(

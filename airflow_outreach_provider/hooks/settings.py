@@ -10,11 +10,16 @@ from airflow.configuration import AIRFLOW_HOME, conf
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.core.rests import DISABLE_AFTER
 from airflow_outreach_provider.core.stop_words import StopWords
 from airflow_outreach_provider.core.stop_words import stop_words as read_stop_words
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.housekeeping import ABANDONED_AFTER
 from airflow_outreach_provider.store.migrate import check, upgrade
 
+_DAY = timedelta(days=1)
+# When a consumer looked is written down to the hour; and nothing is kept for longer than a century.
+_FEWEST_DAYS, _MOST_DAYS = 0.1, 36_500
 _stores: dict[str, Store] = {}
 _lock = threading.Lock()
 
@@ -69,6 +74,35 @@ def retention() -> timedelta | None:
     """``[outreach] retention_days``: how long settled leads, events and deliveries are kept; None for ever."""
     days = conf.getint("outreach", "retention_days", fallback=0)
     return timedelta(days=days) if days > 0 else None
+
+
+def endpoint_disabled_after() -> timedelta:
+    """``[outreach] endpoint_disabled_after_days``: without one success for so long an endpoint is disabled."""
+    return _days("endpoint_disabled_after_days", DISABLE_AFTER)
+
+
+def consumer_abandoned_after() -> timedelta:
+    """``[outreach] consumer_abandoned_after_days``: a consumer that has not looked for so long keeps no events."""
+    return _days("consumer_abandoned_after_days", ABANDONED_AFTER)
+
+
+def _days(option: str, default: timedelta) -> timedelta:
+    """A setting in days, decimals allowed.
+
+    :raises ConfigurationError: it is none, or not a time that anybody waits.
+    """
+    usual = f"{default / _DAY:g}"
+    said = conf.get("outreach", option, fallback="").strip() or usual
+    try:
+        days = float(said)
+    except ValueError:
+        days = float("nan")
+    if not _FEWEST_DAYS <= days <= _MOST_DAYS:
+        raise ConfigurationError(
+            f"[outreach] {option} is {said[:40]!r}, which is no number of days",
+            f"set it to a number from {_FEWEST_DAYS:g} to {_MOST_DAYS:,}; {usual} is the default",
+        )
+    return timedelta(days=days)
 
 
 def owner_of(ti: Any) -> Owner:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.retry_schedule import DEFAULT_SCHEDULE, Schedule, fitted, read_schedule
+from airflow_outreach_provider.core.retry_schedule import DEFAULT_SCHEDULE, Schedule, read_schedule
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 
 
@@ -62,42 +62,45 @@ class RetryingDefaults:
 class RetryingForHours(RetryingDefaults):
     """The same with a schedule over about 18 hours, for work that is of use however late it is done.
 
-    ``retry_schedule`` says another one. ``retries``, ``retry_delay`` or any other of Airflow's knobs without
-    one mean what they mean to Airflow: no schedule of ours then.
+    ``retry_schedule`` says another one. Any of Airflow's own knobs (``retries``, ``retry_delay``, …) said as near to
+    the task or nearer means what it means to Airflow: no schedule of ours then.
     """
 
     @classmethod
     def _retries_left_open(cls, call: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
         left_open = super()._retries_left_open(call, said)
-        policy = call.get("retry_policy")
-        if isinstance(
-            policy, OutreachRetryPolicy
-        ):  # settled: Airflow asks once for every class on the way up
-            return left_open
-        found = _schedule(call, said)
-        if found is None:
-            return left_open
-        if policy is not None:
-            raise ConfigurationError(
-                "retry_schedule and retry_policy both say when to retry", "leave one of them out"
-            )
-        schedule, retries = found
-        count = len(schedule) if retries is None else int(retries)
-        return left_open | {"retries": count, "retry_policy": OutreachRetryPolicy(fitted(schedule, count))}
+        if retry_defaults().keys() <= call.keys():
+            return {}  # settled: Airflow asks once for every class on the way up
+        schedule, policy = _schedule(call, said), call.get("retry_policy")
+        if schedule is not None:
+            unused = super()._retries_left_open(call, {})  # said all the same, so that all is settled
+            return unused | {"retries": len(schedule), "retry_policy": OutreachRetryPolicy(schedule)}
+        if isinstance(policy, OutreachRetryPolicy) and policy.schedule and "retries" in left_open:
+            left_open["retries"] = len(policy.schedule)
+        return left_open
 
 
-def _schedule(call: Mapping[str, Any], said: Mapping[str, Any]) -> tuple[Schedule, int | None] | None:
-    """The schedule that holds, and the number of retries where it is said as near to the task or nearer.
+def _schedule(call: Mapping[str, Any], said: Mapping[str, Any]) -> Schedule | None:
+    """The schedule that holds: what is said in the call goes before ``default_args``.
 
     None where somebody uses Airflow's own knobs instead.
+
+    :raises ConfigurationError: the same place says both.
     """
-    delays = retry_defaults().keys() - {"retries"}
-    if call.get("retry_schedule") is not None:
-        return read_schedule(call["retry_schedule"]), call.get("retries")
-    if delays & call.keys():
-        return None
-    if said.get("retry_schedule") is not None:
-        return read_schedule(said["retry_schedule"]), call.get("retries", said.get("retries"))
-    if "retries" in call or (delays | {"retries"}) & said.keys():
-        return None
-    return DEFAULT_SCHEDULE, None
+    for place, name in ((call, "the call"), (said, "default_args")):
+        knobs = [knob for knob in retry_defaults() if place.get(knob) is not None]
+        if place.get("retry_schedule") is not None:
+            if knobs:
+                raise _rivals(knobs, name)
+            return read_schedule(place["retry_schedule"])
+        if knobs:
+            return None
+    return DEFAULT_SCHEDULE
+
+
+def _rivals(knobs: list[str], place: str) -> ConfigurationError:
+    said = " and ".join(knobs)
+    return ConfigurationError(
+        f"retry_schedule and {said} both say in {place} when to retry",
+        f"keep retry_schedule, which says how often too, and leave out {said}; or the other way round",
+    )

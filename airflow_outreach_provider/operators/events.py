@@ -67,8 +67,9 @@ class BatchOperator(RetryingForHours, BaseOperator):
         ``id``, ``kind``, ``occurred_at``, ``contact``, ``campaign_id``, ``data`` if there), or one such
         mapping, or a list of ids of events in the inbox.
     :param route: under this name deliveries are kept; each event reaches each route.
-    :param retry_schedule: seconds, or timedeltas, before each retry; by default 5 s, 30 s, 2 min, 10 min, 30 min, 2 h,
-        5 h, 10 h, each up to a tenth longer. ``retries`` or ``retry_delay`` without it mean what they mean to Airflow.
+    :param retry_schedule: the pause before each retry, and so how many there are: seconds, timedeltas or texts such as
+        ``"2m"``, at most 50, in any order; each up to a tenth longer. By default 5 s, 30 s, 2 min, 10 min, 30 min, 2 h,
+        5 h, 10 h. ``retries`` or ``retry_delay`` instead of it mean what they mean to Airflow; both are an error.
     :param on_outreach_event: called once for each operational event of this route and endpoint (resting, recovered,
         failing, disabled, deliveries dead), of sources that refuse and of events that no run reads: a function of
         ``{"kind", "subject", "detail", "at", "count"}``, an Airflow notifier (``outreach_event`` in its context), or several.
@@ -84,7 +85,7 @@ class BatchOperator(RetryingForHours, BaseOperator):
         batch: EventBatch,
         route: str,
         map_index_template: str | None = _MAP_INDEX_TEMPLATE,
-        retry_schedule: Iterable[float | timedelta] | None = None,
+        retry_schedule: Iterable[float | str | timedelta] | None = None,
         on_outreach_event: Listeners = None,
         **kwargs: Any,
     ) -> None:
@@ -188,7 +189,8 @@ class DeliverEventsOperator(BatchOperator):
         or a mapping whose texts may hold expressions such as ``{{ contact.email }}``.
     :param concurrency: contacts at a time.
     :param on_endpoint_disabled: called with ``{"conn_id", "route", "reason"}`` when these deliveries
-        disabled the endpoint: after HTTP 410, or five days without one success.
+        disabled the endpoint: after HTTP 410, or five days (``[outreach] endpoint_disabled_after_days``) without one
+        success.
     """
 
     template_fields: Sequence[str] = (*BatchOperator.template_fields, "endpoint_conn_id")

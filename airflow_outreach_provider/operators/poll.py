@@ -32,7 +32,9 @@ class PollContactsOperator(RetryingDefaults, BaseOperator):
     :param start: where the first poll goes back to, ISO 8601 or a timezone-aware datetime. Without it the
         first poll takes what changed within ``overlap``; contacts older than that are history.
     :param overlap: how much further back than the polls before each poll looks.
-    :return: ``contacts``, ``events``, ``duplicates``, ``complete``, ``since``.
+    :return: ``contacts``, ``events``, ``duplicates``, ``complete``, ``since``, ``pages`` (how many were read) and
+        ``whole``: False where the list comes in the order of its changes and was read only as far as what is known. No
+        platform promises that order: where a list has another, all of it is read each time.
     """
 
     template_fields: Sequence[str] = ("source", "start")
@@ -64,12 +66,14 @@ class PollContactsOperator(RetryingDefaults, BaseOperator):
 
         result = run_async(poll())
         self.log.info(
-            "%s: %d contacts, %d new events, %d known ones, changes since %s",
+            "%s: %d contacts, %d new events, %d known ones, changes since %s; %d pages, %s",
             source.name,
             result.contacts,
             result.events,
             result.duplicates,
             result.since,
+            result.pages,
+            "the whole list" if result.whole else "as far as what is known",
         )
         if not result.complete:
             self.log.warning(
@@ -83,6 +87,8 @@ class PollContactsOperator(RetryingDefaults, BaseOperator):
             "duplicates": result.duplicates,
             "complete": result.complete,
             "since": result.since.isoformat(),
+            "pages": result.pages,
+            "whole": result.whole,
         }
 
 

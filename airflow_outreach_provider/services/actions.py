@@ -308,18 +308,25 @@ def forget(
     )  # fmt: skip
 
 
-def purge(store: Store, before: datetime, *, actor: str) -> dict[str, int]:
+def purge(
+    store: Store,
+    before: datetime,
+    *,
+    actor: str,
+    abandoned_after: timedelta = housekeeping.ABANDONED_AFTER,
+) -> dict[str, int]:
     """Remove what is settled and older than a time; who was texted and the do-not-contact list stay known.
 
+    :param abandoned_after: a consumer that has not looked for so long keeps no event.
     :return: rows by where, and how many old events are kept because a consumer or a delivery needs them.
     """
     before = min(before, store.now())  # or it would remove its own row
     subject = f"settled before {before:%Y-%m-%d %H:%M} UTC"
-    work = partial(housekeeping.purge, store, before)
+    work = partial(housekeeping.purge, store, before, abandoned_after)
     done = _audited(
         store, actor, "purge", subject, 0, work, lambda done: (sum(done.values()), _by_where(done))
     )
-    kept = housekeeping.needed_events(store, received_before=before)
+    kept = housekeeping.needed_events(store, received_before=before, abandoned_after=abandoned_after)
     return {**done, "old events kept, not read or not delivered": kept}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from airflow_outreach_provider.hooks.settings import consumer_abandoned_after
 from airflow_outreach_provider.store.audit import AuditRow
 from airflow_outreach_provider.store.inbox import progress
 from airflow_outreach_provider.store.overview import overview
@@ -119,7 +120,8 @@ def get_connections(who: Reader, store: StoreDep) -> ConnectionHealth:
 @router.get("/consumers")
 def get_consumers(_who: Reader, store: StoreDep) -> list[dict[str, Any]]:
     """Each consumer's progress through the inbox."""
-    return [asdict(each) for each in progress.consumers(store)]
+    now, after = store.now(), consumer_abandoned_after()
+    return [{**asdict(each), "abandoned": each.abandoned(now, after)} for each in progress.consumers(store)]
 
 
 @router.get("/do-not-contact")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
@@ -16,12 +16,14 @@ from airflow_outreach_provider.core.errors import ConfigurationError, OutreachEr
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook, read_endpoint
 from airflow_outreach_provider.hooks.listing import connection_names
+from airflow_outreach_provider.hooks.settings import consumer_abandoned_after
 from airflow_outreach_provider.hooks.sources import ListedSource, list_sources, source_url
 from airflow_outreach_provider.services.deliveries.webhooks import Endpoint
 from airflow_outreach_provider.services.notices import not_read, not_read_words
 from airflow_outreach_provider.store.deliveries import endpoints, rests
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
+from airflow_outreach_provider.store.inbox import progress
 from airflow_outreach_provider.store.inbox.sources import SourceStatus
 from airflow_outreach_provider.store.inbox.sources import statuses as source_statuses
 
@@ -114,7 +116,8 @@ def troubled(store: Store) -> list[Trouble]:
         for each in targets(store, whole_url=False)
         if each.health in ("failing", "resting", "disabled", "broken")
     ]
-    return found + stalled_routes(store)
+    unread = stalled_routes(store)
+    return found + unread + abandoned_consumers(store, {each.name for each in unread})
 
 
 def stalled_routes(store: Store) -> list[Trouble]:
@@ -123,6 +126,27 @@ def stalled_routes(store: Store) -> list[Trouble]:
         Trouble(name=each.consumer, health="not read", why=not_read_words(each), anchor="sources")
         for each in not_read(store)
     ]
+
+
+def abandoned_consumers(store: Store, told: Collection[str]) -> list[Trouble]:
+    """Consumers that have not looked for so long that their events are purged unread.
+
+    :param told: names that are in the list for another reason.
+    """
+    try:
+        after = consumer_abandoned_after()
+    except ConfigurationError as error:
+        return [Trouble(name="airflow.cfg", health="broken", why=str(error), anchor="sources")]
+    now = store.now()
+    return [
+        Trouble(
+            name=each.name, health="abandoned", anchor="sources",
+            why=f"It last looked {each.looked_at or each.read_at:%Y-%m-%d}; {each.behind + each.pending:,} events wait and "
+            f"are kept no longer than others. Is it gone? airflow outreach events remove-consumer {each.name}",
+        )
+        for each in progress.consumers(store)
+        if each.abandoned(now, after) and each.behind + each.pending and each.name not in told
+    ]  # fmt: skip
 
 
 def _why_endpoint(endpoint: EndpointHealth) -> str:

@@ -38,6 +38,8 @@ def build_event_route(name: str, model: EventRoute) -> None:
     task_id, operator, arguments = _target(model)
     if model.notify:
         arguments["on_outreach_event"] = [calling(path) for path in model.notify]
+    if model.retry_schedule:
+        arguments["retry_schedule"] = [pause.total_seconds() for pause in model.retry_schedule]
     operator.partial(task_id=task_id, route=name, **arguments).expand(batch=batches)
 
 

@@ -6,8 +6,13 @@ import json
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TextIO
 
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+from airflow_outreach_provider.core import retry_schedule
+from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
+from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.workflows.build import build_dag
 from airflow_outreach_provider.workflows.files import find_workflow
 
@@ -28,7 +33,7 @@ def explain_workflow(name: str, path: str | PathLike[str], out: TextIO, *, as_js
         return
     print(f"{dag.dag_id}   ({described['file']}:{described['line']})", file=out)
     print(f"  {described['sentence']}", file=out)
-    for key in ("schedule", "params", "tags"):
+    for key in ("schedule", "retries", "params", "tags"):
         value = described[key]
         print(f"  {key:<10}{', '.join(value) if isinstance(value, list) else value}", file=out)
     print("  tasks", file=out)
@@ -47,6 +52,7 @@ def describe(workflow: Loaded[DagSettings], dag: DAG) -> dict[str, Any]:
         "line": spot.line,
         "sentence": sentence(workflow.model),
         "schedule": str(workflow.model.schedule),
+        "retries": _retries(dag),
         "params": list(dag.params),
         "tags": sorted(dag.tags),
         "tasks": [
@@ -59,6 +65,18 @@ def describe(workflow: Loaded[DagSettings], dag: DAG) -> dict[str, Any]:
             for task in dag.topological_sort()
         ],
     }
+
+
+def _retries(dag: DAG) -> str:
+    """When the task that sends is retried, which is the last one."""
+    task = dag.topological_sort()[-1]
+    said = task.partial_kwargs if isinstance(task, MappedOperator) else vars(task)
+    policy, retries = said.get("retry_policy"), said.get("retries") or 0
+    if isinstance(policy, OutreachRetryPolicy) and policy.schedule:
+        return retry_schedule.words(policy.schedule)
+    times = "1 retry" if retries == 1 else f"{retries or 'no'} retries"
+    first = f", the first after {span_words(task.retry_delay.total_seconds())}" if retries else ""
+    return times + first
 
 
 def sentence(model: DagSettings) -> str:

@@ -85,6 +85,7 @@ def test_a_consumer_that_is_gone_can_be_removed(store: Store, capsys: pytest.Cap
     run(commands.EVENTS_CONSUMERS, "-o", "json")
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["consumer"], row["not_read"], row["not_acknowledged"]) == ("crm", "0", "1")
+    assert row["abandoned"] == ""
     run(commands.EVENTS_REMOVE_CONSUMER, "crm")
     assert "1 events wait for crm" in capsys.readouterr().out
     run(commands.EVENTS_REMOVE_CONSUMER, "crm", "--yes")

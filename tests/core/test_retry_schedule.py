@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 import pytest
@@ -13,9 +14,9 @@ from airflow_outreach_provider.core.retry_schedule import (
     DEFAULT_SCHEDULE,
     JITTER,
     delay,
-    fitted,
     nth_retry,
     read_schedule,
+    words,
 )
 
 JITTERS = st.floats(0, 1)
@@ -42,14 +43,6 @@ def test_jitter_only_ever_waits_a_little_longer(
     assert delay(nth, schedule) == written
 
 
-@given(SCHEDULES, st.integers(0, 30))
-def test_a_schedule_is_fitted_to_the_number_of_retries(schedule: tuple[float, ...], retries: int) -> None:
-    """Fewer retries cut it off, more repeat its last delay."""
-    made = fitted(schedule, retries)
-    assert len(made) == retries
-    assert all(each == delay(n, schedule) for n, each in enumerate(made, 1))
-
-
 @given(st.integers(0, 20), st.integers(0, 100), st.data())
 def test_after_clear_the_schedule_begins_anew(retries: int, used: int, data: st.DataObject) -> None:
     """Airflow adds the tries used before to max_tries; the first try after Clear is followed by the first delay."""
@@ -65,11 +58,31 @@ def test_seconds_and_timedeltas_are_read_alike(schedule: tuple[float, ...]) -> N
     assert read_schedule(spans) == pytest.approx(schedule, abs=1e-6)
 
 
+def test_texts_are_read_as_workflow_files_read_them() -> None:
+    """Text, seconds and timedeltas may stand beside each other, in any order."""
+    assert read_schedule(["5s", "1h 30m", 30, timedelta(minutes=2), "2 days"]) == (5, 5400, 30, 120, 172_800)
+
+
 @pytest.mark.parametrize(
     "value",
-    ["5", 5, None, [0], [-1], [True], ["5s"], [float("nan")], [float("inf")], [1e9], [None], {"a": 1}],
-)
+    ["5", 5, None, [0], [-1], [True], ["5"], ["-5s"], ["0s"], ["5 parsecs"], ["31d"], [""], [float("nan")], [float("inf")],
+     [1e9], [None], [timedelta(0)], {"a": 1}, []],
+)  # fmt: skip
 def test_what_is_no_delay_is_refused_with_what_to_write(value: object) -> None:
     """Text, nothing, zero, negative and endless delays are mistakes of the DAG."""
     with pytest.raises(ConfigurationError, match="list of seconds or timedeltas"):
         read_schedule(value)
+
+
+def test_a_schedule_without_end_is_refused() -> None:
+    """Fifty pauses are the most, and a generator that never ends is one mistake, not a hanging DAG file."""
+    assert len(read_schedule([60] * 50)) == 50
+    for endless in ([60] * 51, itertools.repeat(60)):
+        with pytest.raises(ConfigurationError, match="more than 50"):
+            read_schedule(endless)
+
+
+def test_a_schedule_is_told_in_words() -> None:
+    """How often, over how long, and after which pauses."""
+    assert words(DEFAULT_SCHEDULE) == "8 retries over 17h 42m 35s: 5s, 30s, 2m, 10m, 30m, 2h, 5h, 10h"
+    assert words((90.0,)) == "1 retry over 1m 30s: 1m 30s"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_outreach_provider.core.times import aware, read_time
+from airflow_outreach_provider.core.times import aware, read_span, read_time, span_words
 
 ZONES = st.none() | st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
@@ -45,3 +45,27 @@ def test_any_text_is_a_time_or_none(value: str) -> None:
     """Whatever comes in, what comes out has a zone."""
     found = read_time(value)
     assert found is None or found.tzinfo is not None
+
+
+@given(seconds=st.integers(1, 3660 * 86_400))
+def test_a_span_is_read_back_from_its_words(seconds: int) -> None:
+    """What we say of a span of time is what one may write for it."""
+    assert read_span(span_words(seconds)) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("15m", 900), (" 1h 30m ", 5400), ("2 days", 172_800), ("1 hour, 5 min and 3 seconds", 3903), ("1.5H", 5400), ("1w", 604_800)],
+)  # fmt: skip
+def test_spans_are_read_as_people_write_them(text: str, seconds: float) -> None:
+    """Short or in words, several units, any case."""
+    assert read_span(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "5", "m", "5 parsecs", "-5s", "0s", "0.0000001s", "5s?", "11 years", "3661d", "9" * 400 + "s"],
+)
+def test_what_is_no_span_is_none(text: str) -> None:
+    """Without a unit, nothing, less than nothing, and longer than ten years."""
+    assert read_span(text) is None

@@ -62,6 +62,10 @@ def test_a_consumer_that_does_not_look_any_more_keeps_nothing(store: Store, cloc
     arrive(store, "one")
     clock.advance(days=31)
     consumers.waiting(store, "alive")
+    given_up = {
+        each.name: each.abandoned(store.now(), timedelta(days=30)) for each in progress.consumers(store)
+    }
+    assert given_up == {"gone": True, "alive": False}
     assert purge(store, store.now())["events removed"] == 0
     with store.write() as connection:
         connection.execute(sa.text("UPDATE inbox_consumers SET position = 1 WHERE consumer = 'alive'"))

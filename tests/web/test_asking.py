@@ -66,6 +66,32 @@ def test_a_form_sent_empty_filters_nothing(site: Site, form: str) -> None:
     assert answer.status_code == 200, answer.text
 
 
+def test_a_consumer_that_has_not_looked_for_long_is_shown_as_abandoned(
+    site: Site, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the Overview with what waits for it and what to do, and in the API; a wrong setting is shown, not a broken page."""
+    consumers.read_new(store, "gone")
+    event(store, "evt_1")
+    with store.write() as connection:
+        connection.execute(
+            sa.text(
+                "UPDATE inbox_consumers SET read_at = read_at - 864000000, looked_at = looked_at - 864000000"
+            )
+        )
+    assert "gone</b> is abandoned" not in site("VIEWER").get(f"{BASE}/").text
+    monkeypatch.setenv("AIRFLOW__OUTREACH__CONSUMER_ABANDONED_AFTER_DAYS", "9")
+    page = site("VIEWER").get(f"{BASE}/").text
+    assert "gone</b> is abandoned" in page
+    assert "1 events wait" in page
+    assert "remove-consumer gone" in page
+    (known,) = site("VIEWER").get(f"{BASE}/api/consumers").json()
+    assert (known["name"], known["abandoned"]) == ("gone", True)
+    monkeypatch.setenv("AIRFLOW__OUTREACH__CONSUMER_ABANDONED_AFTER_DAYS", "nine")
+    page = site("VIEWER").get(f"{BASE}/")
+    assert page.status_code == 200
+    assert "consumer_abandoned_after_days is" in page.text
+
+
 @pytest.mark.parametrize(
     "path", ["leads?state=held", "leads?state=held&campaign=website", "deliveries?state=dead"]
 )

@@ -242,3 +242,44 @@ def test_only_an_event_route_runs_on_events() -> None:
     route = "event_routes:\n  a: {schedule: event, deliver: {suppress: true}}\n"
     (problem,) = load_texts({"a.yaml": route}).problems
     assert problem.hint == "did you mean 'events'?"
+
+
+def test_a_route_is_retried_as_its_schedule_says(load_dags: Callable[..., Any]) -> None:
+    """By hours unless told otherwise; a schedule of the defaults or the route's own; nearer knobs win over farther."""
+    text = (
+        "defaults:\n  event_routes: {retry_schedule: [1m, 30s]}\nevent_routes:\n"
+        "  shared: {deliver: {endpoint: crm}}\n"
+        "  own: {deliver: {python: os.path.basename}, retry_schedule: [5s, 30s, 2m, 10m]}\n"
+        "  one: {deliver: {suppress: true}, retry_schedule: 1h 30m}\n"
+        "  knobs: {deliver: {endpoint: crm}, retries: 5}\n"
+    )
+    other = "event_routes:\n  own2: {deliver: {outreach: {}}, retry_schedule: [9s]}\n  plain: {deliver: {endpoint: crm}}\n"
+    dags = load_dags(**{"a.yaml": text, "b.yaml": other})
+    assert dags.import_errors == {}
+    found = {}
+    for name in ("shared", "own", "one", "knobs", "own2", "plain"):
+        kwargs = dags[f"outreach_event_route__{name}"].topological_sort()[-1].partial_kwargs
+        found[name] = kwargs["retries"], kwargs["retry_policy"].schedule
+    assert found == {
+        "shared": (2, (60.0, 30.0)),
+        "own": (4, (5.0, 30.0, 120.0, 600.0)),
+        "one": (1, (5400.0,)),
+        "knobs": (5, ()),
+        "own2": (1, (9.0,)),
+        "plain": (8, (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 18000.0, 36000.0)),
+    }
+
+
+def test_a_routes_own_schedule_goes_before_the_folders_retries() -> None:
+    """Defaults that say it Airflow's way are no mistake of the route that says it ours."""
+    from airflow_outreach_provider.core.workflows.loading import load_texts
+
+    loaded = load_texts(
+        {
+            "_defaults.yaml": "defaults:\n  event_routes: {retries: 3, retry_delay: 1m}\n",
+            "r.yaml": "event_routes:\n  r: {deliver: {endpoint: crm}, retry_schedule: [5s]}\n",
+        }
+    )
+    assert loaded.problems == []
+    model: Any = loaded.workflows[0].model
+    assert (model.retry_schedule, model.retries, model.retry_delay) == ([timedelta(seconds=5)], None, None)

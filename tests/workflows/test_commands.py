@@ -94,12 +94,30 @@ def test_explain_shows_the_generated_tasks(tmp_path: Path) -> None:
     explain_workflow("crm", tmp_path, out, as_json=True)
     described = json.loads(out.getvalue())
     assert described["sentence"] == "events of varda where kind == 'interested' → signed webhook to crm"
+    assert described["retries"] == "8 retries over 17h 42m 35s: 5s, 30s, 2m, 10m, 30m, 2h, 5h, 10h"
     assert described["tasks"][1] == {
         "task_id": "deliver",
         "operator": "DeliverEventsOperator",
         "after": ["wait_for_events"],
         "mapped": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("event_routes: {a: {deliver: {endpoint: crm}, retry_schedule: [5s, 2m]}}", "2 retries over 2m 5s: 5s, 2m"),
+        ("event_routes: {a: {deliver: {endpoint: crm}, retries: 4, retry_delay: 90s}}", "4 retries, the first after 1m 30s"),
+        ("event_routes: {a: {deliver: {endpoint: crm}, retries: 0}}", "no retries"),
+        ("lead_syncs: {a: {leads: {csv: a.csv}}}", "3 retries, the first after 30s"),
+    ],
+)  # fmt: skip
+def test_explain_tells_when_it_is_retried(tmp_path: Path, keys: str, told: str) -> None:
+    """How often and when, whichever way it was said."""
+    (tmp_path / "a.yaml").write_text(keys + "\n")
+    out = io.StringIO()
+    explain_workflow("a", tmp_path, out)
+    assert f"  retries   {told}\n" in out.getvalue()
 
 
 def test_a_broken_file_is_told_where_a_name_is_looked_for(tmp_path: Path) -> None:

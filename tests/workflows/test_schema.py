@@ -35,6 +35,7 @@ LINT_ONLY = {
     "route_kinds_and_where",
     "route_payload_alone",
     "route_payload_template",
+    "route_retry_schedule_and_retries",
     "rules_approvers_alone",
     "rules_max_rejected_over_100",
     "rules_quiet_hours_25",

@@ -10,7 +10,13 @@ from typing import Any
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value
 from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.core.suggest import did_you_mean, nearest
-from airflow_outreach_provider.core.workflows.models import NESTED_TARGETS, Deliver, LeadSource, Section
+from airflow_outreach_provider.core.workflows.models import (
+    NESTED_TARGETS,
+    RETRY_KNOBS,
+    Deliver,
+    LeadSource,
+    Section,
+)
 from airflow_outreach_provider.core.workflows.problems import Path
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS
 
@@ -75,6 +81,10 @@ def check_event_route(data: Mapping[str, Any]) -> Iterator[Finding]:
     kinds, where = data.get("kinds"), data.get("where")
     if kinds and isinstance(where, str) and "kind ==" in where:
         yield ("where",), False, "kinds already says which kinds", "ask for the kind in one of the two"
+    for knob in RETRY_KNOBS if "retry_schedule" in data else ():
+        if knob in data:
+            hint = "keep retry_schedule, which says how often too, or remove that one"
+            yield (knob,), True, f"{knob} and retry_schedule both say when to retry", hint
     yield from _knobs(data)
 
 

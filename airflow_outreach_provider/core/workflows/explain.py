@@ -42,6 +42,7 @@ _ELSEWHERE: dict[str, str] = {
     "endpoint": "under deliver:",
     "python": "under deliver:",
     "suppress": "under deliver:",
+    "retry_schedule": "in an event route, beside deliver:",
     "mapping": "as map:",
     "schedule_interval": "as schedule:",
     "default_args": "as keys of the workflow itself, e.g. retries:",
@@ -109,6 +110,12 @@ def _ordinary(each: Any, path: Path, located: Located) -> Problem:
         message, hint = f"this must be a list, not {kind_of(value)}", "write [a, b]"
     elif kind == "too_short":
         message, hint = "this is empty", "write something, or leave the key out"
+    elif kind == "too_long":
+        limits: Mapping[str, Any] = each.get("ctx", {})
+        message, hint = (
+            f"this has {limits['actual_length']} items, and can have {limits['max_length']}",
+            "write fewer",
+        )
     elif kind == "string_type":
         message, hint = f"this must be text, not {kind_of(value)}", "put quotes around it"
     return Problem.at(located.spot(path, key=value is None), message, hint, path)

@@ -234,9 +234,7 @@ def _with_defaults(section: str, name: str, own: Located, shared: Located | None
         defaults = source.data.get("defaults") if source is not None else None
         given = defaults.get(section) if isinstance(defaults, dict) else None
         if isinstance(given, dict) and isinstance(result.data, dict) and source is not None:
-            result.data = _merge(
-                result.data, given, path, ("defaults", section), result, source, model.as_written
-            )
+            result.data = _merge(result.data, given, path, ("defaults", section), result, source, model)
     return result
 
 
@@ -247,16 +245,18 @@ def _merge(
     source_path: Path,
     result: Located,
     source: Located,
-    as_written: frozenset[str],
+    model: type[Section],
 ) -> dict[str, Any]:
     merged = dict(own)
     for key, value in given.items():
         below, source_below = (*path, key), (*source_path, key)
+        if not own.keys().isdisjoint(model.instead_of.get(key, ())):
+            continue
         if key not in merged:
             merged[key] = value
             _copy_spots(source_below, below, source, result)
-        elif isinstance(merged[key], dict) and isinstance(value, dict) and key not in as_written:
-            merged[key] = _merge(merged[key], value, below, source_below, result, source, Section.as_written)
+        elif isinstance(merged[key], dict) and isinstance(value, dict) and key not in model.as_written:
+            merged[key] = _merge(merged[key], value, below, source_below, result, source, Section)
     return merged
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.leads import SECTIONS
 from airflow_outreach_provider.core.phones import LineType
+from airflow_outreach_provider.core.retry_schedule import MOST_PAUSES
 from airflow_outreach_provider.core.workflows.expression_fields import EventValue, RowValue, Target, Where
 from airflow_outreach_provider.core.workflows.fields import (
     ONE_OR_MANY,
@@ -31,6 +33,7 @@ from airflow_outreach_provider.core.workflows.fields import (
 )
 from airflow_outreach_provider.core.workflows.rule_fields import (
     Moment,
+    Pause,
     QuietSpan,
     Region,
     ResubmitRule,
@@ -51,11 +54,13 @@ class Section(BaseModel):
 
     :cvar one_of: exactly one of these keys must be there.
     :cvar as_written: sections that a workflow's own value replaces as a whole instead of merging with defaults.
+    :cvar instead_of: key → keys that say the same in another way: where a workflow has one, no default brings the other.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     one_of: ClassVar[tuple[str, ...]] = ()
     as_written: ClassVar[frozenset[str]] = frozenset()
+    instead_of: ClassVar[Mapping[str, frozenset[str]]] = {}
 
 
 def _params(value: object) -> dict[str, Any]:
@@ -302,10 +307,17 @@ class Deliver(Section):
     )
 
 
+RETRY_KNOBS = ("retries", "retry_delay", "retry_exponential_backoff", "max_retry_delay")
+"""Airflow's own way to say when a task is retried."""
+
+
 class EventRoute(DagSettings):
     """Events of the platforms → one place each."""
 
     as_written = frozenset({"deliver", "source", "kinds"})
+    instead_of: ClassVar = {"retry_schedule": frozenset(RETRY_KNOBS)} | dict.fromkeys(
+        RETRY_KNOBS, frozenset({"retry_schedule"})
+    )
 
     schedule: RouteScheduleField = Field(
         EVENTS,
@@ -325,6 +337,11 @@ class EventRoute(DagSettings):
     max_events: Positive = Field(1000, description="At most so many events a run.")
     poll_interval: Span = Field(
         timedelta(seconds=5), description="How often to look for new events, e.g. 5s."
+    )
+    retry_schedule: Annotated[list[Pause], Field(max_length=MOST_PAUSES), *ONE_OR_MANY] | None = Field(
+        None,
+        description="The pause before each retry of a failed delivery, and so how many there are, e.g. [5s, 30s, 2m, 10m]; "
+        "5s, 30s, 2m, 10m, 30m, 2h, 5h, 10h unless set here. Not beside `retries` and `retry_delay`, which are Airflow's way.",
     )
     wait: Span | None = Field(
         None,

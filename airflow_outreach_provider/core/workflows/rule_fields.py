@@ -13,8 +13,9 @@ from pydantic_core import PydanticCustomError
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.phones import REGIONS
 from airflow_outreach_provider.core.quiet_hours import QuietHours
+from airflow_outreach_provider.core.retry_schedule import LONGEST_PAUSE
 from airflow_outreach_provider.core.suggest import did_you_mean
-from airflow_outreach_provider.core.times import read_time
+from airflow_outreach_provider.core.times import read_span, read_time
 from airflow_outreach_provider.core.workflows.fields import (
     TEXT_SCHEMA,
     annotated,
@@ -54,9 +55,6 @@ def _zone(value: object) -> str:
 Zone = Annotated[str, *annotated(_zone, TEXT_SCHEMA)]
 
 
-_UNITS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
-          "d": 86400, "day": 86400, "w": 604800, "week": 604800}  # fmt: skip
-_SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*(?:,|and)?", re.IGNORECASE)
 SPAN_SCHEMA = {
     "type": "string",
     "pattern": r"^\s*(\d+(\.\d+)?\s*(s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?|w|weeks?)\s*(,|and)?\s*)+$",
@@ -69,20 +67,23 @@ def span(value: object) -> timedelta:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         raise mistake("this span of time has no unit", f"write {value}s for seconds, or e.g. 5m, 2h, 1d")
     read = text(value)
-    position, seconds = 0, 0.0
-    for match in _SPAN.finditer(read):
-        unit = match.group(2).lower()
-        factor = _UNITS.get(unit) or _UNITS.get(unit.removesuffix("s"))
-        if match.start() != position or factor is None:
-            break
-        seconds += float(match.group(1)) * factor
-        position = match.end()
-    if position != len(read.rstrip()) or seconds <= 0 or seconds > 366 * 86400 * 10:
+    found = read_span(read)
+    if found is None:
         raise mistake(f"{read!r} is not a span of time", "write e.g. 30s, 15m, 2h, 1d")
-    return timedelta(seconds=seconds)
+    return found
 
 
 Span = Annotated[timedelta, *annotated(span, SPAN_SCHEMA)]
+
+
+def _pause(value: object) -> timedelta:
+    found = span(value)
+    if found > LONGEST_PAUSE:
+        raise mistake(f"{value!r} is too long a pause", f"write at most {LONGEST_PAUSE.days}d")
+    return found
+
+
+Pause = Annotated[timedelta, *annotated(_pause, SPAN_SCHEMA)]
 
 
 def _moment(value: object) -> datetime:

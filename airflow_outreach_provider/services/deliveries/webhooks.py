@@ -18,8 +18,9 @@ from airflow_outreach_provider.core.delivery_rules import (
 )
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.notices import NoticeKind
-from airflow_outreach_provider.core.rests import warming_rate
+from airflow_outreach_provider.core.rests import DISABLE_AFTER, warming_rate
 from airflow_outreach_provider.core.signing import Scheme, Sign, signer
+from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.net.webhook import Target, WebhookAnswer, WebhookClient, WebhookFailed
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.lanes import work
@@ -38,9 +39,8 @@ from airflow_outreach_provider.store.deliveries.rests import Leave
 from airflow_outreach_provider.store.engine import Store
 
 DEFAULT_CONCURRENCY = 16
-# An endpoint that has answered nothing good for days is not having an outage: deliveries wait, held.
+# Days without an attempt are no outage: so many failures at least, besides core.rests.DISABLE_AFTER.
 DISABLE_AFTER_FAILURES = 10
-DISABLE_AFTER = timedelta(days=5)
 # So many contacts' failures in a row, of so many contacts, are the endpoint's.
 _REST_AFTER_FAILURES, _REST_AFTER_CONTACTS = 8, 5
 _GROUP = 200
@@ -53,6 +53,7 @@ class Endpoint:
     :ivar secrets: newest first; all sign where the scheme allows it.
     :ivar kinds: the kinds of event it subscribes to; None for all.
     :ivar requests_per_second: over all tasks together; None for no limit.
+    :ivar disabled_after: without one success for so long it is disabled; None for :data:`DISABLE_AFTER`.
     """
 
     conn_id: str
@@ -62,6 +63,7 @@ class Endpoint:
     kinds: frozenset[str] | None = None
     enabled: bool = True
     requests_per_second: float | None = None
+    disabled_after: timedelta | None = None
 
 
 def deliver(
@@ -152,7 +154,7 @@ class _Delivering:
     ) -> None:
         self.store, self.batch, self.endpoint, self.task = store, batch, endpoint, task
         self.payload, self._make_body = payload, make_body
-        self.watch, self._leave = EndpointWatch(store, endpoint.conn_id, leave, status), leave
+        self.watch, self._leave = EndpointWatch(store, endpoint, leave, status), leave
         self._gate = RateGate(
             store, f"endpoint:{endpoint.conn_id}", endpoint.requests_per_second, asyncio.to_thread
         )
@@ -237,12 +239,13 @@ def _judged(answer: WebhookAnswer, now: datetime) -> AttemptResult:
 class EndpointWatch:
     """What an endpoint's attempts mean for the endpoint; called with each settled group."""
 
-    def __init__(self, store: Store, conn_id: str, leave: Leave, status: EndpointStatus | None) -> None:
-        self.store, self.conn_id = store, conn_id
+    def __init__(self, store: Store, endpoint: Endpoint, leave: Leave, status: EndpointStatus | None) -> None:
+        self.store, self.conn_id = store, endpoint.conn_id
+        self._disabled_after = endpoint.disabled_after or DISABLE_AFTER
         self._recovered_at = status.recovered_at if status else None
         self._resting: tuple[str, datetime] | None = None
         if leave is Leave.NOT and status and status.resting_since and status.rest_until:
-            words = rest_words(conn_id, status.resting_since, status.rest_until, status.rest_reason)
+            words = rest_words(endpoint.conn_id, status.resting_since, status.rest_until, status.rest_reason)
             self._resting = words, status.rest_until
         self._one_at_a_time = threading.Lock()
 
@@ -289,16 +292,15 @@ class EndpointWatch:
             return self._disable(gone)
         if status.failing_since is None or not last.error:
             return None
-        if status.failures >= DISABLE_AFTER_FAILURES and last.at - status.failing_since >= DISABLE_AFTER:
+        failing_for = last.at - status.failing_since
+        if status.failures >= DISABLE_AFTER_FAILURES and failing_for >= self._disabled_after:
             since = f"{status.failing_since:%Y-%m-%d %H:%M} UTC"
             return self._disable(f"{status.failures} failed attempts in a row since {since}")
-        if (
-            status.failures >= DISABLE_AFTER_FAILURES / 2
-            and last.at - status.failing_since >= DISABLE_AFTER / 2
-        ):
+        if status.failures >= DISABLE_AFTER_FAILURES / 2 and failing_for >= self._disabled_after / 2:
+            left = round((self._disabled_after - failing_for).total_seconds())
             notices.note(
                 self.store, NoticeKind.ENDPOINT_FAILING, self.conn_id,
-                f"{last.error}; it is disabled in {DISABLE_AFTER / 2} unless it answers",
+                f"{last.error}; it is disabled in {span_words(left)} unless it answers",
                 once=status.failing_since.isoformat(),
             )  # fmt: skip
         if (

@@ -1,16 +1,22 @@
 """Contact lists into the inbox: every contact that is new or changed, once.
 
-A list's pages are in no order, and contacts move between them while one reads. Three things together make
+No list promises an order, and contacts move between its pages while one reads. Three things together make
 sure of everybody: a reading in which somebody was seen twice, or fewer than the list counts, is read again;
 what changed is looked for since the reading *before* the last one, less an overlap, so that every change is
 within reach of two complete readings; and what is found twice has the same id, and is stored once.
+
+Where a reading of the whole list came in the order of its changes, the newest first, the next ones stop at what is
+known: where everything further on is older than what is looked for, or behind a page of contacts with nothing new.
+Such an order is relied on for an hour, or for a day where it cannot be that of creation
+(:mod:`core.listing_order`); then, or as soon as a row is out of order, or after a reading that was broken off, the
+whole list is read again, back to the last time that was done.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,19 +24,22 @@ from typing import Any
 from airflow_outreach_provider.core import intake
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.core.listing_order import ChangeOrder
 from airflow_outreach_provider.core.platforms import reading
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.net.contacts import SuperSendContacts, TetherContacts
 from airflow_outreach_provider.services.events.ingest import Clock, utc_now
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
-from airflow_outreach_provider.store.inbox.polls import poll_times, record_poll
+from airflow_outreach_provider.store.inbox.polls import PollTimes, begin_poll, poll_times, record_poll
 
 log = logging.getLogger(__name__)
 
 OVERLAP = timedelta(hours=1)
 ContactList = TetherContacts | SuperSendContacts
 
+# Where our clock was set back behind earlier readings nobody knows when they were.
+_CLOCK_WENT_BACK = timedelta(days=7)
 _READINGS = 4
 _MAX_PAGES = 100_000
 _GROUP = 200
@@ -42,11 +51,13 @@ _SAME_MOMENT = timedelta(seconds=2)
 class PollResult:
     """What a poll found.
 
-    :param contacts: contacts in the list.
+    :param contacts: contacts in the list, as it says itself; where it does not, those that were read.
     :param events: events that are new in the inbox.
     :param duplicates: events the inbox had already: the overlap at work.
     :param complete: whether a whole reading succeeded; if not, the next poll looks as far back as this one.
     :param since: changes at or after this time were looked for.
+    :param pages: pages that were asked for.
+    :param whole: whether the whole list was read, and not only what is new.
     """
 
     contacts: int
@@ -54,14 +65,44 @@ class PollResult:
     duplicates: int
     complete: bool
     since: datetime
+    pages: int = 0
+    whole: bool = True
 
 
 @dataclass(slots=True)
 class _Found:
+    """Over all readings of one poll. :ivar fresh: events that this poll stored."""
+
     contacts: set[str] = field(default_factory=set)
     events: set[str] = field(default_factory=set)
-    new: int = 0
+    fresh: set[str] = field(default_factory=set)
     duplicates: int = 0
+    pages: int = 0
+    total: int | None = None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One reading. :ivar to_known: it may stop at what is known. :ivar familiar: rows in a row with nothing new."""
+
+    to_known: bool
+    since: datetime
+    order: ChangeOrder = field(default_factory=ChangeOrder)
+    here: set[str] = field(default_factory=set)
+    twice: bool = False
+    fewer: bool = False
+    total: int | None = None
+    familiar: int = 0
+    stopped: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Nobody can have been missed. Above where it stopped, somebody seen twice was pushed down by somebody new."""
+        if self.to_known and not self.order.kept:
+            return False
+        if self.stopped:
+            return not self.fewer
+        return not self.twice and (self.total is None or len(self.here) >= self.total)
 
 
 def contact_list(source: SourceSettings) -> ContactList:
@@ -106,64 +147,115 @@ async def poll_contacts(
     started = clock()
     times = await asyncio.to_thread(poll_times, store, source.name)
     first = times.first_at if times else (start or started - overlap)
-    since = max(first, times.previous_at - overlap) if times else first
+    since = _looked_back_to(times, started, first, overlap)
+    to_known = times is not None and _in_order(times, started)
+    whole_since = min(since, max(first, times.whole_at - overlap)) if times and times.whole_at else since
+    if times:
+        await asyncio.to_thread(begin_poll, store, source.name)
     found = _Found()
-    complete = False
     for _ in range(_READINGS):
-        complete = await _read_once(store, source, contacts, since, found, clock)
-        if complete:
+        reading = _Reading(to_known, since if to_known else whole_since)
+        await _read_once(store, source, contacts, reading, found, clock)
+        if reading.complete:
             break
-        log.info("The contact list of %s moved while it was read; reading it again", source.name)
-    if complete:
-        await asyncio.to_thread(record_poll, store, source.name, first_at=first, started_at=started)
-    return PollResult(len(found.contacts), found.new, found.duplicates, complete, since)
+        to_known = to_known and reading.order.kept
+        log.info(
+            "The contact list of %s moved while it was read, or is in another order; reading it again",
+            source.name,
+        )
+    whole = not reading.stopped
+    if reading.complete:
+        trusted = reading.order.trust if whole and reading.since <= whole_since else None
+        await asyncio.to_thread(
+            record_poll, store, source.name, first_at=first, started_at=started, trusted=trusted
+        )
+    listed = len(found.contacts) if whole or found.total is None else found.total
+    return PollResult(
+        listed, len(found.fresh), found.duplicates, reading.complete, reading.since, found.pages, whole
+    )
+
+
+def _looked_back_to(
+    times: PollTimes | None, started: datetime, first: datetime, overlap: timedelta
+) -> datetime:
+    if times is None:
+        return first
+    if started < times.previous_at:
+        return max(first, started - max(overlap, _CLOCK_WENT_BACK))
+    return max(first, times.previous_at - overlap)
+
+
+def _in_order(times: PollTimes, started: datetime) -> bool:
+    """Whether the next reading may stop at what is known."""
+    if times.whole_at is None or times.unfinished or started < times.last_at:
+        return False
+    return started - times.whole_at < times.trusted
 
 
 async def _read_once(
     store: Store,
     source: SourceSettings,
     contacts: ContactList,
-    since: datetime,
+    reading: _Reading,
     found: _Found,
     clock: Clock,
-) -> bool:
-    """Read page after page and store what is found; whether nobody can have been missed.
+) -> None:
+    """Read page after page and store what is found, to the end, or to what is known.
 
     :param found: over all readings of this poll; added to.
     """
-    here: set[str] = set()
-    twice = False
-    total: int | None = None
     following: int | None = contacts.first
     last_ids: list[str] = []
     for _ in range(_MAX_PAGES):
         if following is None:
             break
         page = await contacts.page(following)
-        total = page.total if page.total is not None else total
+        found.pages += 1
+        if page.total is not None:
+            reading.fewer |= reading.total is not None and page.total < reading.total
+            reading.total = found.total = page.total
         ids = [contact_id(row) for row in page.rows]
         if not page.rows or ids == last_ids:
             break  # past the end; some servers give the last page again
-        twice = twice or not here.isdisjoint(ids)
-        here.update(ids)
+        reading.twice = reading.twice or not reading.here.isdisjoint(ids)
+        reading.here.update(ids)
         last_ids = ids
         found.contacts.update(ids)
-        await _store(
-            store, [each for row in page.rows for each in changes(source, row, since, clock())], found
-        )
+        told = [list(changes(source, row, reading.since, clock())) for row in page.rows]
+        await _store(store, [each for events in told for each in events], found)
+        _watch(reading, page.rows, told, found)
+        if reading.to_known and (reading.stopped or not reading.order.kept):
+            return
         following = page.following
-        if total is not None and len(here) >= total and not twice:
-            break
-    return not twice and (total is None or len(here) >= total)
+        if reading.total is not None and len(reading.here) >= reading.total and not reading.twice:
+            return
+
+
+def _watch(
+    reading: _Reading, rows: Sequence[Mapping[str, Any]], told: Sequence[list[Incoming]], found: _Found
+) -> None:
+    """Follow the order of the rows, and notice where what comes is known."""
+    for row, events in zip(rows, told, strict=True):
+        created, updated = _times(row)
+        dropped = reading.order.take(created, updated)
+        # Only behind a drop is nothing of the same time: of equal times some may be new, in any order.
+        older = reading.order.last is not None and reading.order.last < reading.since
+        if reading.to_known and (older or (dropped and reading.familiar >= len(rows))):
+            reading.stopped = True
+        news = any(each.event.id in found.fresh for each in events)
+        reading.familiar = 0 if news else reading.familiar + 1
 
 
 async def _store(store: Store, events: list[Incoming], found: _Found) -> None:
     fresh = [each for each in events if each.event.id not in found.events]
     for at in range(0, len(fresh), _GROUP):
-        answers = await asyncio.to_thread(inbox_append.append, store, fresh[at : at + _GROUP])
-        again = sum(answer.duplicate for answer in answers)
-        found.duplicates += again
-        found.new += len(answers) - again
+        group = fresh[at : at + _GROUP]
+        answers = await asyncio.to_thread(inbox_append.append, store, group)
+        for each, answer in zip(group, answers, strict=True):
+            if answer.duplicate:
+                found.duplicates += 1
+            else:
+                found.fresh.add(each.event.id)
     found.events.update(each.event.id for each in fresh)
 
 
@@ -179,8 +271,7 @@ def changes(
 
     A contact without times cannot be placed; each of its contents is one event.
     """
-    created = reading.when(reading.pick(row, "createdAt", "created_at"))
-    updated = reading.when(reading.pick(row, "updatedAt", "updated_at"))
+    created, updated = _times(row)
     who = contact_id(row)
     if created is None and updated is None:
         yield intake.polled_event(source, "contact.updated", row, (who, intake.digest_of(row)), None, now)
@@ -188,3 +279,12 @@ def changes(
         yield intake.polled_event(source, "contact.created", row, (who,), created, now)
     if updated is not None and updated >= since and (created is None or updated - created > _SAME_MOMENT):
         yield intake.polled_event(source, "contact.updated", row, (who, updated.isoformat()), updated, now)
+
+
+def _times(row: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """When a contact was made, and when changed."""
+    created, updated = (
+        reading.pick(row, "createdAt", "created_at"),
+        reading.pick(row, "updatedAt", "updated_at"),
+    )
+    return reading.when(created), reading.when(updated)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -31,6 +31,10 @@ class Consumer:
     created_at: datetime
     read_at: datetime
     looked_at: datetime | None = None
+
+    def abandoned(self, now: datetime, after: timedelta) -> bool:
+        """Whether it has not looked for so long that it keeps no events any more."""
+        return now - (self.looked_at or self.read_at) > after
 
 
 def consumers(store: Store) -> list[Consumer]:

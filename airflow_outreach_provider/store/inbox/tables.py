@@ -116,4 +116,9 @@ inbox_polls = sa.Table(
     sa.Column("first_at", UtcTime, nullable=False),
     sa.Column("previous_at", UtcTime, nullable=False),
     sa.Column("last_at", UtcTime, nullable=False),
+    sa.Column("whole_at", UtcTime, comment="when the whole list was last read; NULL: not since it is kept"),
+    sa.Column(
+        "trusted_ms", sa.BigInteger, nullable=False, server_default="0", comment="from then: its order is"
+    ),
+    sa.Column("unfinished", sa.Boolean, nullable=False, server_default=sa.false(), comment="a reading began"),
 )

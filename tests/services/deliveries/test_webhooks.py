@@ -401,6 +401,24 @@ def test_days_of_failures_disable_the_endpoint(
     assert report.states == {"held": 12}
 
 
+def test_how_long_an_endpoint_may_fail_is_its_owners_to_say(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """A limit of its own holds back sooner than the usual one, and says half-way that it will."""
+    receiver.script = lambda _: (500, {})
+    arrive(store, *(f"c{n}" for n in range(12)))
+    batch = as_one(handed_out(store))
+    soon = replace(endpoint, disabled_after=timedelta(seconds=0.2))
+    assert run(store, batch, soon, task()).disabled is None
+    time.sleep(0.25)
+    over(store, "crm_conn")
+    assert run(store, batch, endpoint, task(try_number=2)).disabled is None, (
+        "five days, where nothing is said"
+    )
+    over(store, "crm_conn")
+    assert "failed attempts in a row" in (run(store, batch, soon, task(try_number=3)).disabled or "")
+
+
 def test_a_disabled_or_unsubscribed_endpoint_gets_nothing(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

@@ -126,6 +126,162 @@ def test_new_and_changed_once(platform: Platform, store: Store, kind: str) -> No
     assert events[0].occurred_at == NOW - timedelta(minutes=5)
 
 
+def by_change(platform: Platform, count: int, changed: bool = True) -> None:
+    """So many old contacts, the one changed last first; created in another order, unless nobody was changed."""
+    for number in range(count):
+        at = NOW - timedelta(days=30, seconds=count - number)
+        platform.put(f"old{number:05}", NOW - timedelta(days=90, seconds=number) if changed else at, at)
+
+
+def pages(platform: Platform, store: Store, now: datetime, kind: str = "tether") -> tuple[int, int]:
+    """A poll: how many pages it asked for, and how many events it found."""
+    before = len(platform.asked)
+    result = poll(platform, store, now, kind)
+    assert result.complete
+    assert result.pages == len(platform.asked) - before
+    return result.pages, result.events
+
+
+@pytest.mark.parametrize("kind", ["tether", "supersend"])
+@pytest.mark.parametrize("with_total", [True, False])
+@pytest.mark.parametrize("changed", [True, False], ids=["in order", "in order so far"])
+def test_an_unchanged_list_is_not_read_again(
+    platform: Platform, store: Store, kind: str, with_total: bool, changed: bool
+) -> None:
+    """The second poll and the third read a page; who is new or changed meanwhile is found on it."""
+    platform.with_total = with_total
+    by_change(platform, 300, changed)
+    assert pages(platform, store, NOW, kind)[0] >= 30
+    assert pages(platform, store, NOW + timedelta(minutes=5), kind) == (1, 0)
+    platform.put("old00200", NOW - timedelta(days=90), NOW + timedelta(minutes=6))
+    platform.put("new", NOW + timedelta(minutes=7))
+    asked, found = pages(platform, store, NOW + timedelta(minutes=10), kind)
+    assert (asked <= 2, found) == (True, 2)
+    result = poll(platform, store, NOW + timedelta(minutes=15), kind)
+    assert (result.whole, result.contacts if with_total else 301) == (False, 301)
+
+
+def test_a_list_filled_just_now_is_not_read_again(platform: Platform, store: Store) -> None:
+    """All within the overlap, all known: two pages, whatever the number; one more for each page of news."""
+    for number in range(500):
+        platform.put(f"p{number:03}", NOW - timedelta(seconds=600 - number))
+    assert pages(platform, store, NOW) == (50, 500)
+    assert pages(platform, store, NOW + timedelta(minutes=1)) == (2, 0)
+    assert pages(platform, store, NOW + timedelta(minutes=2)) == (2, 0)
+    for number in range(500, 525):
+        platform.put(f"p{number:03}", NOW + timedelta(minutes=2, seconds=number - 500))
+    assert pages(platform, store, NOW + timedelta(minutes=3)) == (4, 25)
+
+
+def test_equal_times_at_the_border_hide_nobody(platform: Platform, store: Store) -> None:
+    """Of a hundred changed in the same second half were read before: the others, wherever among them, are found."""
+    by_change(platform, 100)
+    moment = NOW + timedelta(minutes=1)
+    assert pages(platform, store, NOW)[1] == 0
+    for number in range(0, 100, 2):
+        platform.put(f"old{number:05}", NOW - timedelta(days=90), moment)
+    assert pages(platform, store, moment)[1] == 50
+    for number in range(1, 100, 2):
+        platform.put(f"old{number:05}", NOW - timedelta(days=90), moment)
+    platform.order.sort(key=lambda who: int(who[3:]) % 2)  # those that are known come first
+    assert pages(platform, store, NOW + timedelta(minutes=6))[1] == 50
+
+
+def test_who_is_changed_or_removed_while_pages_are_read_is_found_by_the_next_poll(
+    platform: Platform, store: Store
+) -> None:
+    """Changed behind what was read: at the front the next time. Removed: the reading, in which all moved up, is repeated."""
+    by_change(platform, 100)
+    pages(platform, store, NOW)
+    for number in range(35):
+        platform.put(f"new{number:02}", NOW + timedelta(minutes=1, seconds=number))
+    begun = len(platform.asked)
+
+    def move(number: int, query: dict[str, str]) -> None:
+        if number == begun + 2:
+            platform.put("old00050", NOW - timedelta(days=90), NOW + timedelta(minutes=2))
+            platform.order.remove("new33")
+            platform.order.remove("new34")
+
+    platform.before = move
+    assert poll(platform, store, NOW + timedelta(minutes=3)).events >= 33
+    platform.before = lambda number, query: None
+    pages(platform, store, NOW + timedelta(minutes=6))
+    made = {who for kind, who in stored(store) if kind == "contact_created"}
+    assert made >= {f"new{number:02}" for number in range(33)}
+    assert ("contact_updated", "old00050") in stored(store)
+
+
+@pytest.mark.parametrize("order", ["shuffled", "oldest first", "by creation", "no times"])
+def test_a_list_in_another_order_is_read_to_its_end(platform: Platform, store: Store, order: str) -> None:
+    """A platform that ignores the order costs pages, never a contact: somebody changed in place is found at once."""
+    by_change(platform, 100)
+    if order == "shuffled":
+        platform.order = platform.order[1::2] + platform.order[::2]
+    elif order == "oldest first":
+        platform.order.reverse()
+    elif order == "by creation":
+        platform.order.sort(key=lambda who: platform.people[who]["createdAt"], reverse=True)
+    else:
+        platform.people["old00000"] |= {"createdAt": None, "updatedAt": None}
+    pages(platform, store, NOW)
+    for minutes, who in ((5, "old00040"), (10, "old00090"), (15, "old00010")):
+        at = NOW + timedelta(minutes=minutes)
+        platform.people[who] |= {"updatedAt": at.isoformat()}
+        assert pages(platform, store, at) == (10, 1)
+
+
+def test_an_order_that_was_only_that_of_creation_is_given_up(platform: Platform, store: Store) -> None:
+    """Nobody was changed yet, so it looked right: a change in place is found within an hour, and from then on at once."""
+    by_change(platform, 100, changed=False)
+    pages(platform, store, NOW)
+    platform.people["old00050"] |= {"updatedAt": (NOW + timedelta(minutes=2)).isoformat()}
+    assert pages(platform, store, NOW + timedelta(minutes=5))[0] == 1
+    assert pages(platform, store, NOW + timedelta(minutes=61)) == (10, 1)
+    platform.people["old00060"] |= {"updatedAt": (NOW + timedelta(minutes=62)).isoformat()}
+    assert pages(platform, store, NOW + timedelta(minutes=65)) == (10, 1)
+
+
+def test_an_order_given_up_meanwhile_is_noticed(platform: Platform, store: Store) -> None:
+    """One row out of order on what is read, and the whole list is read, back to the last time that was done."""
+    by_change(platform, 100)
+    pages(platform, store, NOW)
+    pages(platform, store, NOW + timedelta(hours=5))
+    platform.people["old00002"] |= {"updatedAt": (NOW + timedelta(minutes=1)).isoformat()}
+    platform.people["old00097"] |= {"updatedAt": (NOW + timedelta(hours=5)).isoformat()}
+    assert pages(platform, store, NOW + timedelta(hours=6)) == (11, 2)
+
+
+def test_a_reading_that_was_broken_off_is_made_up_for(platform: Platform, store: Store) -> None:
+    """What the inbox has from it is no sign that it came to the end: the next poll reads all."""
+    by_change(platform, 100)
+    pages(platform, store, NOW)
+    for number in range(40):
+        platform.put(f"new{number:02}", NOW + timedelta(minutes=1, seconds=number))
+    begun = len(platform.asked)
+    platform.before = lambda number, query: (
+        (503, b"", {"Retry-After": "120"}) if number == begun + 3 else None
+    )
+    with pytest.raises(OutreachUnavailable):
+        poll(platform, store, NOW + timedelta(minutes=5))
+    platform.before = lambda number, query: None
+    assert pages(platform, store, NOW + timedelta(minutes=6))[1] == 20
+    assert pages(platform, store, NOW + timedelta(minutes=7))[0] <= 2
+
+
+def test_a_clock_that_goes_back_loses_nobody(platform: Platform, store: Store) -> None:
+    """Ours was a year ahead for two polls: whoever was changed since is found, at once and from then on."""
+    by_change(platform, 100)
+    pages(platform, store, NOW)
+    for minutes in (0, 5):
+        pages(platform, store, NOW + timedelta(days=365, minutes=minutes))
+    platform.put("old00007", NOW - timedelta(days=90), NOW + timedelta(days=1))
+    assert pages(platform, store, NOW + timedelta(days=2))[1] == 1
+    platform.put("old00008", NOW - timedelta(days=90), NOW + timedelta(days=2, minutes=1))
+    assert pages(platform, store, NOW + timedelta(days=2, minutes=5))[1] == 1
+    assert pages(platform, store, NOW + timedelta(days=2, minutes=10)) == (1, 0)
+
+
 def test_first_poll_from_a_given_time(platform: Platform, store: Store) -> None:
     """The first poll goes back as far as it is told to."""
     platform.put("old", NOW - timedelta(days=30))

@@ -1,0 +1,53 @@
+"""What airflow.cfg says in ``[outreach]``: read, with its default, or refused by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from airflow.sdk import Connection
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.get_provider_info import get_provider_info
+from airflow_outreach_provider.hooks.endpoints import read_endpoint
+from airflow_outreach_provider.hooks.settings import consumer_abandoned_after, endpoint_disabled_after
+
+DAYS: dict[str, Callable[[], timedelta]] = {
+    "endpoint_disabled_after_days": endpoint_disabled_after,
+    "consumer_abandoned_after_days": consumer_abandoned_after,
+}
+
+
+@pytest.mark.parametrize("option", DAYS)
+def test_days_are_as_declared_unless_said_otherwise(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default that Airflow lists is the one that holds; other numbers count, decimals too; empty is the default."""
+    declared = get_provider_info()["config"]["outreach"]["options"][option]
+    assert DAYS[option]() == timedelta(days=float(declared["default"]))
+    for said, days in (("2", 2.0), (" 0.5 ", 0.5), ("", float(declared["default"]))):
+        monkeypatch.setenv(f"AIRFLOW__OUTREACH__{option.upper()}", said)
+        assert DAYS[option]() == timedelta(days=days)
+
+
+@pytest.mark.parametrize("option", DAYS)
+@pytest.mark.parametrize("said", ["five", "5d", "0", "-1", "nan", "inf", "1e9"])
+def test_what_is_no_number_of_days_is_refused_by_name(
+    option: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Section, option, what it says, and what to write."""
+    monkeypatch.setenv(f"AIRFLOW__OUTREACH__{option.upper()}", said)
+    with pytest.raises(ConfigurationError, match=rf"\[outreach\] {option} is '{said}'.*is the default"):
+        DAYS[option]()
+
+
+def test_endpoints_have_the_limit_of_the_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What airflow.cfg says reaches the deliveries; a mistake there is not blamed on a connection."""
+    connection = Connection(
+        conn_id="crm", conn_type="outreach_endpoint", host="https://crm.example.com/", extra=json.dumps({})
+    )
+    monkeypatch.setenv("AIRFLOW__OUTREACH__ENDPOINT_DISABLED_AFTER_DAYS", "2")
+    assert read_endpoint(connection).disabled_after == timedelta(days=2)
+    monkeypatch.setenv("AIRFLOW__OUTREACH__ENDPOINT_DISABLED_AFTER_DAYS", "two")
+    with pytest.raises(ConfigurationError, match=r"^\[outreach\]"):
+        read_endpoint(connection)

@@ -1,4 +1,4 @@
-"""``airflow outreach leads …``: look at leads, settle held ones, keep the do-not-contact list, forget a person."""
+"""``airflow outreach leads …``: look at leads, settle held ones, keep the do-not-contact list."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from airflow_outreach_provider.cli.common import (
     positive_int,
     print_rows,
 )
+from airflow_outreach_provider.cli.person import FORGET_ARGS, person_forget
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.ledger.lists import LeadFilter
@@ -88,28 +89,6 @@ def leads_reconcile(args: Namespace) -> None:
         limit=args.limit,
     )
     print(f"{done.accepted} accepted, {done.planned} planned again, {done.waiting} still held")
-
-
-@exit_with_advice
-def leads_forget(args: Namespace) -> None:
-    """Remove a person from ledger, inbox and deliveries."""
-    from airflow_outreach_provider.core.errors import ConfigurationError
-    from airflow_outreach_provider.hooks.settings import open_store
-    from airflow_outreach_provider.services.actions import forget
-
-    if not args.phone and not args.email:
-        raise ConfigurationError("nobody is named", "say --phone or --email")
-    phone = parse_number(args.phone, args.region) if args.phone else None
-    if not args.yes:
-        print(
-            "everything about this person would be removed from ledger, inbox and deliveries; add --yes to do it"
-        )
-        return
-    done = forget(
-        open_store(), phone=phone, email=args.email, actor=actor(), suppress=not args.allow_contact_again
-    )
-    for what, count in done.items():
-        print(f"{count:>8,} {what}")
 
 
 @exit_with_advice
@@ -287,19 +266,7 @@ LEADS_COMMANDS = (
             _REGION, _WHY, Arg(flags=("--campaign",), help="Only for this campaign (default: all)"),
         ),
     ),
-    ActionCommand(
-        name="forget",
-        help="Remove a person from ledger, inbox and deliveries; only says so, unless --yes",
-        description="The number alone stays on the do-not-contact list, or the next sync would text it as somebody new.",
-        func=leads_forget,
-        args=(
-            Arg(flags=("--phone",), help="The person's number"),
-            _REGION,
-            Arg(flags=("--email",), help="The person's e-mail address"),
-            Arg(flags=("--allow-contact-again",), action="store_true", help="Do not keep the number on the list"),
-            _YES,
-        ),
-    ),
+    ActionCommand(name="forget", help="The same as person forget", func=person_forget, args=FORGET_ARGS),
 )  # fmt: skip
 SUPPRESSIONS_COMMANDS = (
     ActionCommand(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -37,30 +35,6 @@ def store(tasks_store: Store) -> Store:
             ],
         )
     return tasks_store
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """``run("leads", "list", "--state", "held")``: what the command prints."""
-
-    def call(*words: str) -> str:
-        from airflow_outreach_provider.cli import get_commands
-
-        items: Any = get_commands()[0].subcommands
-        rest = list(words)
-        while True:
-            command = next(item for item in items if item.name == rest[0])
-            rest = rest[1:]
-            if not hasattr(command, "subcommands"):
-                break
-            items = command.subcommands
-        parser = argparse.ArgumentParser()
-        for argument in command.args:
-            argument.add_to_parser(parser)
-        command.func(parser.parse_args(rest))
-        return capsys.readouterr().out
-
-    return call
 
 
 def test_list_masks_and_filters(store: Store, run: Callable[..., str]) -> None:

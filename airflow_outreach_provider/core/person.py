@@ -12,7 +12,7 @@ from airflow_outreach_provider.core.json_reading import read_json
 from airflow_outreach_provider.core.masking import mask_email, mask_phone
 from airflow_outreach_provider.core.person_texts import PersonTexts
 from airflow_outreach_provider.core.phone_lines import other_writings
-from airflow_outreach_provider.core.platforms import PLATFORMS
+from airflow_outreach_provider.core.platforms import OUTREACH, PLATFORMS
 
 MOST_LINES = 3
 """An address or id that goes with more lines than these is not one person's."""
@@ -21,8 +21,6 @@ _OFFICES = frozenset({
     "admin", "contact", "hello", "help", "info", "mail", "no-reply", "noreply", "office", "sales", "service", "support",
     "team",
 })  # fmt: skip
-OUTREACH = "tether"
-"""The platform whose ids of a contact a lead bears too."""
 
 
 class Link(StrEnum):

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.emails import hash_email, normalise_email
 from airflow_outreach_provider.core.events import CONTACT_FIELDS, Contact, ContactEvent
 from airflow_outreach_provider.core.masking import mask_email, mask_phone
-from airflow_outreach_provider.core.person import MOST_LINES, OUTREACH, Judge, Link, Person, Seen, is_office
+from airflow_outreach_provider.core.person import MOST_LINES, Judge, Link, Person, Seen, is_office
+from airflow_outreach_provider.core.platforms import OUTREACH
 from airflow_outreach_provider.store.audit import audit
 from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts
 from airflow_outreach_provider.store.engine import Store

@@ -251,6 +251,15 @@ def test_an_opt_out_outlives_forgetting(store: Store) -> None:
     assert [(row.phone, row.reason) for row in suppressions.entries(store).rows] == [(JANE, "unsubscribed")]
 
 
+def test_an_opt_out_by_address_alone_outlives_forgetting_by_number(store: Store) -> None:
+    """The number that came with the address stays stopped, though nothing says any more that they belong together."""
+    lead(store, JANE, email_hash=hash_email(MAIL))
+    event(store, "supersend", {"type": "unsubscribe", "contact": {"email": MAIL}})
+    actions.forget(store, phone=JANE, actor="me", suppress=False)
+    listed = {row.phone: row.reason for row in suppressions.entries(store).rows}
+    assert listed == {JANE: "unsubscribed", "email:" + hash_email(MAIL): "unsubscribed"}
+
+
 def test_a_person_without_a_number_stays_on_the_list_by_the_hash_of_their_address(store: Store) -> None:
     """Or the next list that holds the address would have them texted."""
     event(store, "supersend", {"type": "open", "contact": {"email": MAIL}})

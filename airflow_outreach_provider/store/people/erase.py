@@ -44,6 +44,7 @@ def forget_person(
     asked = list(person.emails)
     for _ in range(_LOOKS):
         found = find_person(store, person)
+        done["do-not-contact"] += _list_numbers(store, found)
         if suppressed_by is not None:
             done["do-not-contact"] += _list(store, person, asked, suppressed_by)
         removed = _remove(store, found)
@@ -53,6 +54,17 @@ def forget_person(
         if not any(removed.values()):
             break
     return done | {name: count for name, count in more.items() if count}
+
+
+def _list_numbers(store: Store, found: Found) -> int:
+    """Whose address is on the list stays on it by number: the two are about to be parted."""
+    return sum(
+        suppressions.suppress(
+            store, sorted(found.person.numbers), reason=row["reason"], source=row["source"], campaign=row["campaign"]
+        )
+        for row in found.listed
+        if row["phone"].startswith(suppressions.EMAIL) and found.leads
+    )  # fmt: skip
 
 
 def _list(store: Store, person: Person, asked: list[str], actor: str) -> int:

@@ -309,15 +309,13 @@ def forget(
     emails = [email] if isinstance(email, str) else list(email or ())
     by = [*(["number"] if numbers else []), *(["e-mail address"] if emails else [])]
 
-    def work() -> dict[str, int]:
-        done = erase.forget_person(store, numbers, emails, suppressed_by=actor if suppress else None)
-        erase.scrub(store)
-        return done
-
-    return _audited(
+    work = partial(erase.forget_person, store, numbers, emails, suppressed_by=actor if suppress else None)
+    done = _audited(
         store, actor, "forget", f"a person, by {' and '.join(by)}", 0, work,
         lambda done: (sum(done.values()) - done["do-not-contact"], _by_where(done)),
     )  # fmt: skip
+    erase.scrub(store)
+    return done
 
 
 def purge(store: Store, before: datetime, *, actor: str) -> dict[str, int]:

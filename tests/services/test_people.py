@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.emails import hash_email
+from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.core.intake import Incoming, read_event
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.services import actions, people
-from airflow_outreach_provider.store import audit, suppressions
+from airflow_outreach_provider.store import audit, engine, suppressions
 from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
 from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts
 from airflow_outreach_provider.store.engine import Store
@@ -233,6 +234,25 @@ def test_no_byte_of_a_forgotten_person_is_left_in_the_files(sqlite_store: Store)
     files = [path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm"))]
     for each in files:
         assert not each.exists() or left(each.read_bytes().decode("latin-1")) == []
+
+
+def test_files_that_cannot_be_cleaned_now_are_said_and_cleaned_the_next_time(
+    sqlite_url: str, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody reads the log for ever: what was removed is removed, and the command may be run again."""
+    fill(sqlite_store)
+    monkeypatch.setattr(engine, "_BUSY_TIMEOUT_MS", 20)
+    impatient = Store(sqlite_url)
+    with sqlite_store.read() as reader:
+        reader.execute(sa.select(leads.c.id)).first()
+        with pytest.raises(StoreError, match=r"everything was removed, but .* run the command again"):
+            actions.forget(impatient, phone=JANE, actor="me")
+    assert left(everything(sqlite_store, but=("suppressions",))) == []
+    assert audit.entries(sqlite_store).rows[0].note.startswith("0 do-not-contact, 2 leads")
+    actions.forget(impatient, phone=JANE, actor="me")
+    impatient.close()
+    path = Path(str(sqlite_store.url.database))
+    assert "jane.doe" not in path.read_bytes().decode("latin-1").lower()
 
 
 def test_the_row_of_the_audit_names_nobody(store: Store) -> None:

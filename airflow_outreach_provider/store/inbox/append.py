@@ -89,12 +89,14 @@ def keep_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut) -
     if not listed and event.contact.external_id:
         listed = _known_by_id(connection, event, event.contact.external_id)
     source, now = suppressions_write.event_source(event.id, event.source), to_ms(event.received_at)
-    if said.lifts:
+    if said.lifts or said.by_stop_word:
         stops = suppressions_write.stops_of(connection, listed)
         later = _said_after(connection, stops.values(), event.occurred_at)
-        lifted = [each for each, event_id in stops.items() if event_id not in later]
-        suppressions_write.lift(connection, lifted, source=source, now_ms=now)
-        return
+        earlier = [each for each, event_id in stops.items() if event_id not in later]
+        if said.lifts:
+            suppressions_write.lift(connection, earlier, source=source, now_ms=now)
+            return
+        suppressions_write.renew(connection, earlier, source=source)
     suppressions_write.insert(
         connection,
         now,

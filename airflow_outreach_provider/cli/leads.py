@@ -113,11 +113,11 @@ def suppressions_list(args: Namespace) -> None:
 
 @exit_with_advice
 def suppressions_add(args: Namespace) -> None:
-    """Put numbers on the do-not-contact list."""
+    """Put numbers, and addresses by their hash, on the do-not-contact list."""
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
 
-    numbers = [number for text in args.phone for number in parse_listed(text, args.region)]
+    numbers = _named(args)
     added = actions.suppress(
         open_store(), numbers, actor=actor(), reason=args.reason, campaign=args.campaign or ""
     )
@@ -126,13 +126,25 @@ def suppressions_add(args: Namespace) -> None:
 
 @exit_with_advice
 def suppressions_remove(args: Namespace) -> None:
-    """Take numbers off the do-not-contact list."""
+    """Take numbers and addresses off the do-not-contact list."""
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
 
-    numbers = [number for text in args.phone for number in parse_listed(text, args.region)]
+    numbers = _named(args)
     removed = actions.unsuppress(open_store(), numbers, actor=actor(), campaign=args.campaign or "")
     print(f"{removed} numbers removed")
+
+
+def _named(args: Namespace) -> list[str]:
+    """Entries of the list: numbers, and addresses as they are kept."""
+    from airflow_outreach_provider.core.emails import hash_email
+    from airflow_outreach_provider.store.suppressions import EMAIL
+
+    return [
+        entry
+        for text in args.phone
+        for entry in ([EMAIL + hash_email(text)] if "@" in text else parse_listed(text, args.region))
+    ]
 
 
 @exit_with_advice
@@ -219,7 +231,7 @@ _LIMIT = Arg(
     flags=("--limit",), type=positive_int(allow_zero=False), default=50, help="At most (default: 50)"
 )
 _YES = Arg(flags=("--yes",), action="store_true", help="Do it, not only count")
-_PHONES = Arg(flags=("phone",), nargs="+", help="Numbers, with country code or --region")
+_PHONES = Arg(flags=("phone",), nargs="+", help="Numbers, with country code or --region, or e-mail addresses")
 _WHY = Arg(flags=("--reason",), default="manual", help="Why (default: manual)")
 
 LEADS_COMMANDS = (
@@ -277,7 +289,7 @@ SUPPRESSIONS_COMMANDS = (
     ),
     ActionCommand(
         name="add",
-        help="Put numbers on the do-not-contact list",
+        help="Put numbers and addresses on the do-not-contact list",
         func=suppressions_add,
         args=(
             _PHONES,
@@ -288,7 +300,7 @@ SUPPRESSIONS_COMMANDS = (
     ),
     ActionCommand(
         name="remove",
-        help="Take numbers off the do-not-contact list",
+        help="Take numbers and addresses off the do-not-contact list",
         func=suppressions_remove,
         args=(_PHONES, _REGION, Arg(flags=("--campaign",), help="Of this campaign's list (default: all's)")),
     ),

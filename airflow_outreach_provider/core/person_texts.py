@@ -27,7 +27,7 @@ _MARK = r"[\s().,*\-/_\u00b7\u2010-\u2015\u2212+]{0,4}"
 _SHORT = 8
 """Digits of a national number below which it is one only with what is dialled before it."""
 _WITHOUT_MARKS = str.maketrans("", "", " \t\r\n\xa0().,*-/_\u00b7\u2010\u2011\u2012\u2013\u2014\u2015\u2212+")
-_LOCAL = re.compile(r"[^\s<>\"'(),;:\[\]{}|\\@]+$")
+_LOCAL_BACKWARDS = re.compile(r"[^\s<>\"'(),;:\[\]{}|\\@]+")
 _DOMAIN = re.compile(r"[\w.-]*\w")
 _LONGEST_LOCAL = 100
 _BEFORE_LOCAL = re.compile(r"[=&?/#]")
@@ -74,6 +74,10 @@ class PersonTexts:
         patterns = "|".join(sorted({pattern for _, pattern in writings}, key=len, reverse=True))
         self._numbers = re.compile(rf"(?<!\d)(?:{patterns})(?!\d)") if patterns else None
         self._hashes = frozenset(email_hashes) | {hash_email(email) for email in known}
+        # Whatever the domain is written in, these stand before it; None where an address is known by its hash alone.
+        locals_ = sorted({email.partition("@")[0] + "@" for email in known})
+        every = len(known) == len(self._hashes) and all(each.isascii() for each in locals_)
+        self._locals = locals_ if every else None
         full = sorted({name.strip() for name in names if len(name.split()) > 1}, key=len, reverse=True)
         self._names = (
             re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, full))})(?!\w)", re.IGNORECASE) if full else None
@@ -90,17 +94,21 @@ class PersonTexts:
             if any(core in digits for core in self._cores):
                 yield from (match.span() for match in self._numbers.finditer(plain))
         at = plain.find("@") if self._hashes else -1
+        if at >= 0 and self._locals is not None:
+            lowered = plain.lower()
+            if not any(each in lowered for each in self._locals):
+                return
         while at >= 0:
             yield from self._address_at(plain, at)
             at = plain.find("@", at + 1)
 
     def _address_at(self, plain: str, at: int) -> Iterator[tuple[int, int]]:
         first = max(0, at - _LONGEST_LOCAL)
-        local, domain = _LOCAL.search(plain[first:at]), _DOMAIN.match(plain, at + 1)
+        local, domain = _LOCAL_BACKWARDS.match(plain[first:at][::-1]), _DOMAIN.match(plain, at + 1)
         if local is None or domain is None:
             return
-        start = first + local.start()
-        for begin in [start, *(start + mark.end() for mark in _BEFORE_LOCAL.finditer(local.group()))]:
+        start = at - local.end()
+        for begin in [start, *(start + mark.end() for mark in _BEFORE_LOCAL.finditer(plain[start:at]))]:
             if hash_email(plain[begin : domain.end()]) in self._hashes:
                 yield begin, domain.end()
                 return

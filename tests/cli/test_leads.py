@@ -85,6 +85,16 @@ def test_the_do_not_contact_list_is_imported_added_and_removed(
     assert len(suppressions.entries(store).rows) == 2
 
 
+def test_addresses_are_listed_by_hand_too(store: Store, run: Callable[..., str]) -> None:
+    """In any writing, kept as a hash; the address itself is nowhere."""
+    assert "1 numbers added, 1 were" in run("suppressions", "add", "Jane@Example.com", " jane@example.COM ")
+    [row] = suppressions.entries(store).rows
+    assert row.phone.startswith("email:")
+    assert "jane" not in f"{row} {audit.entries(store).rows}".lower()
+    assert "1 numbers removed" in run("suppressions", "remove", "<JANE@example.com>")
+    assert suppressions.entries(store).rows == []
+
+
 def test_forget_and_purge_ask_first(store: Store, run: Callable[..., str]) -> None:
     """Forgetting and purging say what they would do, and do it with --yes."""
     assert "add --yes" in run("leads", "forget", "--phone", "+14165550100")

@@ -69,10 +69,13 @@ def _of_table(
             further = query if after is None else query.where(sa.tuple_(*keys) > sa.tuple_(*after))
             rows = connection.execute(further).all()
         for row in rows:
+            values = [_plain(value) for value in row[len(keys) :]]
+            if not wanted("\n\n".join(values)):  # one look a row: nearly all of them name nobody
+                continue
             texts = {
                 column.name: text
-                for column, value in zip(columns, row[len(keys) :], strict=True)
-                if (text := _plain(value)) and wanted(text)
+                for column, text in zip(columns, values, strict=True)
+                if text and wanted(text)
             }
             if texts:
                 yield Place(table, tuple(row[: len(keys)]), texts)

@@ -50,6 +50,7 @@ _OUTREACH: dict[str, Any] = {
         "requests_per_second": _number(
             "Requests per second", "Over all tasks that use this connection. Empty: no limit.", "number", exclusiveMinimum=0
         ),
+        "stop_words": _text("Stop words", "Further messages that opt out, by comma; -WORD is none, = before all replaces the usual ones."),
         "contacts_email": _text("Contact list: e-mail", "Log-in for the contact list, which settles held leads."),
         "contacts_password": _text("Contact list: password", "", format="password"),
     },
@@ -83,6 +84,7 @@ _SOURCE: dict[str, Any] = {
             "How long the same body counts as a repetition where a platform sends no id and no time (SuperSend).",
             default=900, minimum=1,
         ),
+        "stop_words": _text("Stop words", "Further messages that opt out, by comma; -WORD is none, = before all replaces the usual ones."),
         "contacts_email": _text("Contact list: e-mail", "Only to poll Tether's contact list."),
         "contacts_password": _text("Contact list: password", "Only to poll Tether.", format="password"),
         "api_key": _text("Contact list: API key", "Only to poll SuperSend's contact list.", format="password"),
@@ -150,7 +152,8 @@ _CONFIG: dict[str, Any] = {
             },
             "stop_words": {
                 "description": "Further messages that opt a person out, separated by commas, besides STOP, UNSUBSCRIBE and the "
-                "usual ones of other languages. A word with - before it is not one any more.",
+                "usual ones of other languages. A word with - before it is not one any more; after = the words are all there are. "
+                "The extra of a source's connection may change them for the source.",
                 "version_added": "0.1.0",
                 "type": "string",
                 "example": "GENUG, -END",

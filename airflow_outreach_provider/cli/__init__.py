@@ -12,7 +12,7 @@ def get_commands() -> list[GroupCommand]:
     """What Airflow adds to its command line."""
     from airflow.cli.cli_config import ActionCommand, GroupCommand
 
-    from airflow_outreach_provider.cli import deliveries, events, leads, simulate, store, workflows
+    from airflow_outreach_provider.cli import deliveries, events, leads, person, simulate, store, workflows
 
     def group(name: str, text: str, commands: tuple[ActionCommand, ...]) -> GroupCommand:
         return GroupCommand(name=name, help=text, subcommands=commands)
@@ -23,7 +23,8 @@ def get_commands() -> list[GroupCommand]:
             help="Leads, contact events and deliveries of the outreach provider",
             subcommands=(
                 *workflows.COMMANDS,
-                group("leads", "Look at leads, settle held ones, forget a person", leads.LEADS_COMMANDS),
+                group("leads", "Look at leads, settle held ones", leads.LEADS_COMMANDS),
+                group("person", "All about one person: show, export, forget", person.PERSON_COMMANDS),
                 group("suppressions", "The do-not-contact list", leads.SUPPRESSIONS_COMMANDS),
                 group("events", "Look at contact events, replay them", events.EVENTS_COMMANDS),
                 group("deliveries", "Look at deliveries, send them again", deliveries.DELIVERIES_COMMANDS),

@@ -1,4 +1,4 @@
-"""``airflow outreach leads …``: look at leads, settle held ones, keep the do-not-contact list, forget a person."""
+"""``airflow outreach leads …``: look at leads, settle held ones, keep the do-not-contact list."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from airflow_outreach_provider.cli.common import (
     positive_int,
     print_rows,
 )
+from airflow_outreach_provider.cli.person import FORGET_ARGS, person_forget
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.ledger.lists import LeadFilter
@@ -91,28 +92,6 @@ def leads_reconcile(args: Namespace) -> None:
 
 
 @exit_with_advice
-def leads_forget(args: Namespace) -> None:
-    """Remove a person from ledger, inbox and deliveries."""
-    from airflow_outreach_provider.core.errors import ConfigurationError
-    from airflow_outreach_provider.hooks.settings import open_store
-    from airflow_outreach_provider.services.actions import forget
-
-    if not args.phone and not args.email:
-        raise ConfigurationError("nobody is named", "say --phone or --email")
-    phone = parse_number(args.phone, args.region) if args.phone else None
-    if not args.yes:
-        print(
-            "everything about this person would be removed from ledger, inbox and deliveries; add --yes to do it"
-        )
-        return
-    done = forget(
-        open_store(), phone=phone, email=args.email, actor=actor(), suppress=not args.allow_contact_again
-    )
-    for what, count in done.items():
-        print(f"{count:>8,} {what}")
-
-
-@exit_with_advice
 def suppressions_list(args: Namespace) -> None:
     """List the do-not-contact list, the latest first, numbers masked, addresses by their hash."""
     from airflow_outreach_provider.hooks.settings import open_store
@@ -134,11 +113,11 @@ def suppressions_list(args: Namespace) -> None:
 
 @exit_with_advice
 def suppressions_add(args: Namespace) -> None:
-    """Put numbers on the do-not-contact list."""
+    """Put numbers, and addresses by their hash, on the do-not-contact list."""
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
 
-    numbers = [number for text in args.phone for number in parse_listed(text, args.region)]
+    numbers = _named(args)
     added = actions.suppress(
         open_store(), numbers, actor=actor(), reason=args.reason, campaign=args.campaign or ""
     )
@@ -147,13 +126,25 @@ def suppressions_add(args: Namespace) -> None:
 
 @exit_with_advice
 def suppressions_remove(args: Namespace) -> None:
-    """Take numbers off the do-not-contact list."""
+    """Take numbers and addresses off the do-not-contact list."""
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
 
-    numbers = [number for text in args.phone for number in parse_listed(text, args.region)]
+    numbers = _named(args)
     removed = actions.unsuppress(open_store(), numbers, actor=actor(), campaign=args.campaign or "")
     print(f"{removed} numbers removed")
+
+
+def _named(args: Namespace) -> list[str]:
+    """Entries of the list: numbers, and addresses as they are kept."""
+    from airflow_outreach_provider.core.emails import hash_email
+    from airflow_outreach_provider.store.suppressions import EMAIL
+
+    return [
+        entry
+        for text in args.phone
+        for entry in ([EMAIL + hash_email(text)] if "@" in text else parse_listed(text, args.region))
+    ]
 
 
 @exit_with_advice
@@ -240,7 +231,7 @@ _LIMIT = Arg(
     flags=("--limit",), type=positive_int(allow_zero=False), default=50, help="At most (default: 50)"
 )
 _YES = Arg(flags=("--yes",), action="store_true", help="Do it, not only count")
-_PHONES = Arg(flags=("phone",), nargs="+", help="Numbers, with country code or --region")
+_PHONES = Arg(flags=("phone",), nargs="+", help="Numbers, with country code or --region, or e-mail addresses")
 _WHY = Arg(flags=("--reason",), default="manual", help="Why (default: manual)")
 
 LEADS_COMMANDS = (
@@ -287,19 +278,7 @@ LEADS_COMMANDS = (
             _REGION, _WHY, Arg(flags=("--campaign",), help="Only for this campaign (default: all)"),
         ),
     ),
-    ActionCommand(
-        name="forget",
-        help="Remove a person from ledger, inbox and deliveries; only says so, unless --yes",
-        description="The number alone stays on the do-not-contact list, or the next sync would text it as somebody new.",
-        func=leads_forget,
-        args=(
-            Arg(flags=("--phone",), help="The person's number"),
-            _REGION,
-            Arg(flags=("--email",), help="The person's e-mail address"),
-            Arg(flags=("--allow-contact-again",), action="store_true", help="Do not keep the number on the list"),
-            _YES,
-        ),
-    ),
+    ActionCommand(name="forget", help="The same as person forget", func=person_forget, args=FORGET_ARGS),
 )  # fmt: skip
 SUPPRESSIONS_COMMANDS = (
     ActionCommand(
@@ -310,7 +289,7 @@ SUPPRESSIONS_COMMANDS = (
     ),
     ActionCommand(
         name="add",
-        help="Put numbers on the do-not-contact list",
+        help="Put numbers and addresses on the do-not-contact list",
         func=suppressions_add,
         args=(
             _PHONES,
@@ -321,7 +300,7 @@ SUPPRESSIONS_COMMANDS = (
     ),
     ActionCommand(
         name="remove",
-        help="Take numbers off the do-not-contact list",
+        help="Take numbers and addresses off the do-not-contact list",
         func=suppressions_remove,
         args=(_PHONES, _REGION, Arg(flags=("--campaign",), help="Of this campaign's list (default: all's)")),
     ),

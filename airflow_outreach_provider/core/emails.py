@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
@@ -14,10 +15,31 @@ _OURS = re.compile(r"owner|agent|assign|creat|manag|sender|refer|recruiter|sales
 
 
 def normalise_email(text: str) -> str:
-    """The address in small letters, out of ``Jane <Jane@Example.com>`` or ``mailto:jane@example.com`` too."""
-    plain = text.translate(_INVISIBLE).strip().lower()
+    """The address in small letters, out of ``Jane <Jane@Example.com>`` or ``mailto:jane@example.com`` too.
+
+    A domain of other letters is one in both its writings, ``bücher.example`` and ``xn--bcher-kva.example``.
+    What stands after a ``+`` belongs to the address: another one may be another person.
+    """
+    plain = text.translate(_INVISIBLE).strip()
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFKC", plain).replace("\u3002", ".")
+    plain = plain.lower()
     found = _ADDRESS.findall(plain)
-    return found[0].rstrip(".") if len(found) == 1 else plain
+    if len(found) != 1:
+        return plain
+    local, _, domain = found[0].rstrip(".").rpartition("@")
+    if "xn--" in domain:
+        domain = ".".join(map(_in_letters, domain.split(".")))
+    return f"{local}@{domain}"
+
+
+def _in_letters(label: str) -> str:
+    if not label.startswith("xn--"):
+        return label
+    try:
+        return unicodedata.normalize("NFC", label[4:].encode("ascii").decode("punycode"))
+    except (ValueError, OverflowError):
+        return label
 
 
 def hash_email(email: str) -> str:

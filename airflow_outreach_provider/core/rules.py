@@ -22,6 +22,7 @@ from airflow_outreach_provider.core.leads import (
     names_phone,
     read_lead,
 )
+from airflow_outreach_provider.core.masking import printable
 from airflow_outreach_provider.core.phones import LineType, check_region, line_type
 from airflow_outreach_provider.core.quiet_hours import QuietHours, zones_of
 from airflow_outreach_provider.core.states import LeadState, RowState
@@ -33,7 +34,9 @@ _CONSENT_WORDS = frozenset(
 OPTED_OUT_EMAIL = "opted_out_email"
 """The reason of a lead whose address, not its number, is on the do-not-contact list."""
 
-_READING = 2  # of numbers and addresses; another one makes rows that were decided on be read again
+_LONGEST_CONSENT = 200
+
+_READING = 3  # of numbers and addresses; another one makes rows that were decided on be read again
 
 Resubmit = str | timedelta
 
@@ -44,6 +47,7 @@ class Draft(NamedTuple):
     :param state: planned, suppressed or deferred.
     :param not_before: when a deferred lead may be sent.
     :param open_until: up to when a planned lead may be sent without another look at the clock; None for ever.
+    :param consent: what the column said that had to say yes, shortened; None where none had to.
     """
 
     campaign: str
@@ -56,6 +60,7 @@ class Draft(NamedTuple):
     email_hash: str | None
     not_before: datetime | None = None
     open_until: datetime | None = None
+    consent: str | None = None
 
 
 class Gate(NamedTuple):
@@ -167,6 +172,7 @@ class LeadRules:
             self.campaign or lead.configuration_id, phone, gate.state, gate.reason, gate.detail, payload,
             values_hash(lead.configuration_id, lead.contact, lead.application, lead.conversation),
             hash_email(email) if email is not None else None, gate.not_before, gate.open_until,
+            None if self.require_consent is None else printable(str(values.get(self.require_consent)))[:_LONGEST_CONSENT],
         )  # fmt: skip
 
     def _gate(self, values: Mapping[str, Any], phone: str, now: datetime) -> Gate:

@@ -75,7 +75,7 @@ def source_settings(
 
     :param password: secrets or tokens, space-separated.
     :param host: base URL of the API that is polled.
-    :param stop_words: of the whole installation.
+    :param stop_words: of the whole installation; the extra's ``stop_words`` change them for this source.
     :param login: e-mail address for the log-in there, unless the extra has ``contacts_email``.
     :raises ConfigurationError: a field has a value it cannot have; says which and what to write.
     """
@@ -100,7 +100,7 @@ def source_settings(
         dedupe_window_seconds=_seconds(
             where, extra, "dedupe_window_seconds", DEDUPE_WINDOW_SECONDS, 7 * 86_400
         ),
-        stop_words=stop_words,
+        stop_words=stop_words.changed(_text(extra.get("stop_words")) or ""),
         api_base=_text(extra.get("api_base")) or _text(host),
         api_login=_text(extra.get("contacts_email")) or _text(login),
         api_secret=_text(extra.get("contacts_password")) or _text(extra.get("api_key")),

@@ -11,19 +11,31 @@ from functools import lru_cache
 # English ones are those that carriers in North America demand (CTIA, 47 CFR 64.1200(a)(10)).
 STOP_WORDS = (
     "STOP", "STOP ALL", "UNSUBSCRIBE", "UNSUB", "CANCEL", "END", "QUIT", "REVOKE", "OPT OUT", "REMOVE", "REMOVE ME",
+    "UNSUBSCRIBE ME", "UNSUBSCRIBE ALL", "OPT ME OUT", "OPT OUT ALL", "TAKE ME OFF", "STOP IT", "STOP TEXTING", "STOP TEXTING ME",
+    "STOP TEXTS", "STOP SMS", "STOP MSG", "STOP MESSAGES", "STOP MESSAGING ME", "STOP CONTACTING ME", "DO NOT TEXT", "DO NOT TEXT ME",
+    "DONT TEXT ME", "DO NOT CONTACT", "DO NOT CONTACT ME", "DONT CONTACT ME", "NO MORE TEXTS", "NO MORE MESSAGES",
     "ARRET", "ARRETER", "ARRETEZ", "DESABONNER", "DESABONNEMENT", "DESINSCRIRE", "DESINSCRIPTION",  # French
+    "ANNULER", "ANNULEZ", "ME DESABONNER", "SE DESABONNER", "ME DESINSCRIRE", "SUPPRIMER", "STOP PUB",
     "BAJA", "DAR DE BAJA", "DARME DE BAJA", "DARSE DE BAJA", "ALTO", "PARAR", "PARA", "DETENER", "CANCELAR", "NO MAS",  # Spanish
-    "PARE", "SAIR", "REMOVER", "DESCADASTRAR", "CANCELA",  # Portuguese
+    "DE BAJA", "ANULAR", "DESUSCRIBIR", "DESUSCRIBIRME", "DESUSCRIBIRSE", "CANCELAR SUSCRIPCION", "NO MAS MENSAJES",
+    "PARE", "SAIR", "REMOVER", "DESCADASTRAR", "DESINSCREVER", "CANCELA",  # Portuguese
     "STOPP", "ABMELDEN", "ABMELDUNG", "ABBESTELLEN", "AUSTRAGEN", "AUFHÖREN",  # German
     "ANNULLA", "CANCELLA", "CANCELLAMI", "DISISCRIVI", "DISISCRIVIMI", "BASTA", "FERMA",  # Italian
+    "CANCELLARMI", "RIMUOVERE", "RIMUOVIMI",
     "STOPPEN", "AFMELDEN", "UITSCHRIJVEN",  # Dutch
     "AVSLUTA", "AVREGISTRERA", "AVMELD", "AVMELDE", "AFMELD", "FRAMELD", "LOPETA", "PERUUTA",  # the North
-    "WYPISZ", "REZYGNUJĘ", "REZYGNACJA", "ODHLÁSIT", "ODHLÁSIŤ", "LEIRATKOZÁS", "LEIRATKOZOM", "DEZABONARE",
-    "ODJAVA", "СТОП", "ОТПИСАТЬСЯ", "ОТПИСКА", "ВІДПИСАТИСЯ", "СПРИ", "ΣΤΟΠ", "ΔΙΑΓΡΑΦΗ",
+    "STOPPA", "SLUTA",
+    "WYPISZ", "WYPISZ MNIE", "ANULUJ", "REZYGNUJĘ", "REZYGNACJA", "ODHLÁSIT", "ODHLÁSIŤ", "ZRUŠIT", "ZRUŠIŤ", "LEIRATKOZÁS", "LEIRATKOZOM", "DEZABONARE",
+    "ODJAVA", "СТОП", "ОТПИСАТЬСЯ", "ОТПИСКА", "ОТМЕНА", "ВІДПИСАТИСЯ", "СПРИ", "ΣΤΟΠ", "ΔΙΑΓΡΑΦΗ",
     "İPTAL", "DUR", "RET", "DURDUR", "הסר", "הסרה", "إيقاف", "ايقاف", "إلغاء", "الغاء", "توقف",
-    "退订", "退訂", "停止", "配信停止", "解除", "수신거부", "중지", "BERHENTI", "HỦY", "ยกเลิก", "बंद",
+    "退订", "退訂", "取消", "停止", "配信停止", "解除", "수신거부", "중지", "중단", "BERHENTI", "BATAL", "HỦY", "DỪNG", "ยกเลิก", "बंद", "रोकें",
 )  # fmt: skip
+# Not YES, which carriers take for it too: it answers whatever was asked last.
 START_WORDS = ("START", "UNSTOP")
+_POLITE = (
+    "PLEASE", "PLS", "PLZ", "THANKS", "THANK YOU", "THX", "BITTE", "DANKE", "SVP", "S'IL VOUS PLAIT", "MERCI", "POR FAVOR", "GRACIAS",
+    "OBRIGADO", "OBRIGADA", "GRAZIE", "PER FAVORE", "TACK", "TAK", "PROSZĘ",
+)  # fmt: skip
 
 _LONGEST_MESSAGE = 20_000
 _LONGEST_SAYING = 120
@@ -42,11 +54,12 @@ _REST_OF_MAIL = re.compile(
 class StopWords:
     """What counts as a stop word.
 
-    :param changes: words on top of the usual ones; one with ``-`` before it is not one any more.
+    :param changes: words on top of ``words``; one with ``-`` before it is not one any more.
+    :param words: the usual ones.
     """
 
-    def __init__(self, changes: Iterable[str] = ()) -> None:
-        words = set(map(_letters, STOP_WORDS))
+    def __init__(self, changes: Iterable[str] = (), words: Iterable[str] = STOP_WORDS) -> None:
+        words = set(map(_letters, words))
         for change in changes:
             word = _letters(change)
             if change.strip().startswith("-"):
@@ -55,8 +68,14 @@ class StopWords:
                 words.add(word)
         self._words = frozenset(words)
 
+    def changed(self, setting: str) -> StopWords:
+        """These, and those of a setting: words separated by commas or line breaks; after ``=`` they are all there are."""
+        rest = setting.strip()
+        known: Iterable[str] = () if rest.startswith("=") else self._words
+        return StopWords((word for word in re.split(r"[,;\n]", rest.lstrip("= ")) if word.strip()), known)
+
     def __contains__(self, message: object) -> bool:
-        """Whether a message is nothing but stop words; case, blanks, punctuation and accents aside."""
+        """Whether a message is nothing but stop words; case, blanks, punctuation, accents and a please aside."""
         return isinstance(message, str) and _is_only(_saying(message), self._words)
 
     def __eq__(self, other: object) -> bool:
@@ -68,8 +87,8 @@ class StopWords:
 
 @lru_cache(maxsize=16)
 def stop_words(setting: str) -> StopWords:
-    """The words of ``[outreach] stop_words``: separated by commas or line breaks."""
-    return StopWords(word for word in re.split(r"[,;\n]", setting) if word.strip())
+    """The words of ``[outreach] stop_words``: :meth:`StopWords.changed` of the usual ones."""
+    return USUAL.changed(setting)
 
 
 def is_start_word(message: object) -> bool:
@@ -78,10 +97,19 @@ def is_start_word(message: object) -> bool:
 
 
 def _is_only(said: str, words: frozenset[str]) -> bool:
-    if _letters(said) in words:
+    letters = _letters(said)
+    if letters in words:
         return True
     parts = [part for word in said.split() if (part := _letters(word))]
-    return bool(parts) and all(part in words for part in parts)
+    # Several stop words in a row, or one politely asked for.
+    return bool(parts) and (all(part in words for part in parts) or _politely(letters) in words)
+
+
+def _politely(letters: str) -> str:
+    for word in _PLEASE:
+        if letters.startswith(word) or letters.endswith(word):
+            return letters.removeprefix(word).removesuffix(word)
+    return letters
 
 
 def _saying(message: str) -> str:
@@ -108,3 +136,4 @@ def _letters(text: str) -> str:
 
 USUAL = StopWords()
 _START = frozenset(map(_letters, START_WORDS))
+_PLEASE = sorted(map(_letters, _POLITE), key=len, reverse=True)

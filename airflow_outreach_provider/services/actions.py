@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.masking import mask_email, mask_phone
+from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.services.events.ingest import read_unrecognised_again
@@ -31,6 +31,7 @@ from airflow_outreach_provider.store.inbox.progress import Consumer
 from airflow_outreach_provider.store.ledger import held as ledger_held
 from airflow_outreach_provider.store.ledger.held import Target
 from airflow_outreach_provider.store.ledger.lists import LeadFilter, every_lead, lead_story
+from airflow_outreach_provider.store.people import erase
 
 T = TypeVar("T")
 
@@ -289,23 +290,32 @@ def reconcile(
 
 
 def forget(
-    store: Store, *, phone: str | None = None, email: str | None = None, actor: str, suppress: bool = True
+    store: Store,
+    *,
+    phone: str | Iterable[str] | None = None,
+    email: str | Iterable[str] | None = None,
+    actor: str,
+    suppress: bool = True,
 ) -> dict[str, int]:
-    """Remove a person from ledger, inbox and deliveries.
+    """Remove a person from ledger, inbox and deliveries, found through their own events too.
 
-    :param phone: E.164.
+    :param phone: E.164. :param email: in any writing. Either may be several of one person's.
     :param suppress: keep the number, and nothing else, on the do-not-contact list: without it the next sync
         whose source still lists the person would text them as somebody new.
     :return: rows removed, by where.
+    :raises StoreError: everything was removed, but others kept the database's files from being cleaned.
     """
-    whom = [*([mask_phone(phone)] if phone else []), *([mask_email(email)] if email else [])]
-    work = partial(
-        housekeeping.forget, store, phone=phone, email=email, suppressed_by=actor if suppress else None
-    )
-    return _audited(
-        store, actor, "forget", ", ".join(whom), 0, work,
+    numbers = [phone] if isinstance(phone, str) else list(phone or ())
+    emails = [email] if isinstance(email, str) else list(email or ())
+    by = [*(["number"] if numbers else []), *(["e-mail address"] if emails else [])]
+
+    work = partial(erase.forget_person, store, numbers, emails, suppressed_by=actor if suppress else None)
+    done = _audited(
+        store, actor, "forget", f"a person, by {' and '.join(by)}", 0, work,
         lambda done: (sum(done.values()) - done["do-not-contact"], _by_where(done)),
     )  # fmt: skip
+    erase.scrub(store)
+    return done
 
 
 def purge(

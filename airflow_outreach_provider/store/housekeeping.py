@@ -1,15 +1,13 @@
-"""What the store forgets: with age, or because a person asks; over ledger, inbox and deliveries."""
+"""What the store forgets with age, over ledger, inbox and deliveries."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
-from airflow_outreach_provider.core.emails import hash_email
-from airflow_outreach_provider.store import audit, suppressions
+from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
@@ -17,7 +15,6 @@ from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekee
 from airflow_outreach_provider.store.inbox.order import number_events
 from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.ledger import housekeeping as ledger_housekeeping
-from airflow_outreach_provider.store.ledger.lists import phones_of
 
 _TO_BE_SENT = (*OPEN_STATES, DeliveryState.HELD, DeliveryState.DEAD)
 
@@ -70,29 +67,3 @@ def _needed(store: Store, abandoned_after: timedelta) -> sa.ColumnElement[bool]:
         deliveries.c.event_id == inbox_events.c.event_id, deliveries.c.state.in_(_TO_BE_SENT)
     )
     return sa.or_(inbox_housekeeping.unread_or_unacknowledged(store.now() - abandoned_after), unsent)
-
-
-def forget(
-    store: Store, *, phone: str | None, email: str | None, suppressed_by: str | None
-) -> dict[str, int]:
-    """Remove a person from ledger, inbox and deliveries.
-
-    :param phone: E.164.
-    :param suppressed_by: who puts the number, and nothing else, on the do-not-contact list; None for nobody.
-    :return: rows by where: added to the list, removed elsewhere.
-    """
-    address = hash_email(email) if email else None
-    phones = sorted({*([phone] if phone else []), *(phones_of(store, address) if address else [])})
-    people: Sequence[dict[str, str]] = [{"phone": each} for each in phones] + (
-        [{"email": email}] if email else []
-    )
-    done = {"do-not-contact": 0}
-    if suppressed_by is not None:
-        done["do-not-contact"] = suppressions.suppress(
-            store, phones, reason="forgotten", source=suppressed_by
-        )
-    done["leads"] = ledger_housekeeping.forget_leads(store, phones, address)
-    events = {each for who in people for each in inbox_housekeeping.events_of_contact(store, **who)}
-    done["deliveries"] = deliveries_redeliver.forget(store, sorted(events))
-    done["events"] = sum(inbox_housekeeping.forget_contact(store, **who) for who in people)
-    return done

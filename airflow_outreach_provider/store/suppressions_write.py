@@ -135,6 +135,13 @@ def lift(connection: sa.Connection, lifted: Collection[str], *, source: str, now
     return gone
 
 
+def renew(connection: sa.Connection, stops: Collection[str], *, source: str) -> None:
+    """What these stop words had set counts as set by a later one: a START between them, that comes late, lifts nothing."""
+    if stops:
+        renewed = suppressions.update().where(_C.by_stop_word.is_(sa.true()), _C.source.in_(stops))
+        connection.execute(renewed.values(source=source))
+
+
 def spread(connection: sa.Connection) -> int:
     """Give some rows that have none their other writings; how many rows, 0 when every row has them."""
     query = sa.select(_C.id, _C.phone, _C.campaign).where(_C.spread.is_(sa.false())).limit(_SPREAD_AT_ONCE)
@@ -203,6 +210,7 @@ __all__ = [
     "insert",
     "lift",
     "remove",
+    "renew",
     "spread",
     "stops_of",
     "suppressions",

@@ -52,6 +52,7 @@ class LeadDetail(BaseModel):
 
     lead: schemas.LeadSchema
     attempts: list[schemas.AttemptSchema]
+    consents: list[schemas.ConsentSchema]
     others: list[schemas.LeadSchema]
     listed: dict[str, str]
     payload: str | None = None
@@ -130,6 +131,7 @@ def lead(store: Store, lead_id: int, *, reveal: bool = False) -> LeadDetail:
     return LeadDetail(
         lead=schemas.lead(story.lead, reveal=reveal),
         attempts=[schemas.attempt(each, reveal=reveal) for each in story.attempts],
+        consents=[schemas.consent(each, reveal=reveal) for each in story.consents],
         others=[schemas.lead(each, reveal=reveal) for each in story.others],
         listed=story.listed,
         payload=redaction.raw(story.payload.encode()) if story.payload else None,

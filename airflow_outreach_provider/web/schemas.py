@@ -13,7 +13,7 @@ from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_
 from airflow_outreach_provider.store.audit import AuditRow
 from airflow_outreach_provider.store.deliveries.lists import AttemptRow, DeliveryRow
 from airflow_outreach_provider.store.inbox.lists import EventRow
-from airflow_outreach_provider.store.ledger.lists import LeadAttempt, LeadRow
+from airflow_outreach_provider.store.ledger.lists import LeadAttempt, LeadConsent, LeadRow
 from airflow_outreach_provider.store.ledger.run_lists import RunRow, RunTask
 from airflow_outreach_provider.store.suppressions import SuppressionRow
 from airflow_outreach_provider.store.suppressions import shown as shown_number
@@ -78,6 +78,16 @@ class AttemptSchema(BaseModel):
     latency_ms: int | None
     detail: str
     task: TaskRef | None = None
+
+
+class ConsentSchema(BaseModel):
+    """What a row said of consent when the lead was planned from it: column, value, source and line."""
+
+    at: datetime
+    column: str
+    value: str
+    source: str
+    line: int | None
 
 
 class Run(BaseModel):
@@ -179,6 +189,14 @@ def attempt(row: LeadAttempt, phone: str | None = None, *, reveal: bool = False)
     if not reveal:
         named["detail"] = mask_text(row.detail)
     return AttemptSchema(**named, task=_task(row))
+
+
+def consent(row: LeadConsent, *, reveal: bool = False) -> ConsentSchema:
+    """As it may be seen."""
+    seen = str if reveal else mask_text
+    return ConsentSchema(
+        at=row.at, column=row.column, value=seen(row.value), source=seen(row.source), line=row.line
+    )
 
 
 def run(row: RunRow) -> Run:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -85,3 +87,27 @@ def migrated_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forke
     assert ended.code == 0, ended.output
     yield airflow
     airflow.close()
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """``run("leads", "list", "--state", "held")``: what the command prints."""
+
+    def call(*words: str) -> str:
+        from airflow_outreach_provider.cli import get_commands
+
+        items: Any = get_commands()[0].subcommands
+        rest = list(words)
+        while True:
+            command = next(item for item in items if item.name == rest[0])
+            rest = rest[1:]
+            if not hasattr(command, "subcommands"):
+                break
+            items = command.subcommands
+        parser = argparse.ArgumentParser()
+        for argument in command.args:
+            argument.add_to_parser(parser)
+        command.func(parser.parse_args(rest))
+        return capsys.readouterr().out
+
+    return call

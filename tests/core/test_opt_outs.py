@@ -34,6 +34,46 @@ def test_a_stop_word_names_every_number_and_address_of_the_person() -> None:
     )
 
 
+NUMBER = "+14165550123"
+SHAPES: list[tuple[str, dict[str, Any], bool]] = [
+    # An owner of a Tether automation writes the payload, in any keys and as deep as they like.
+    ("tether", {"event": "message.received", "contact": {"phone": NUMBER}, "message": {"text": {"body": "STOP"}}}, True),
+    ("tether", {"event": "message.received", "phone": NUMBER, "Message": "Stop"}, True),
+    ("tether", {"event": "message.received", "phone": NUMBER, "Message Text": "Stop"}, True),
+    ("tether", {"event": "message.received", "phone": NUMBER, "lastMessageText": "STOPALL"}, True),
+    ("tether", {"event": "message.received", "phone": NUMBER, "sms": {"Direction": "INBOUND", "body": "END"}}, True),
+    ("tether", {"event": "sms", "phone": NUMBER, "direction": "inbound", "text": "Quit"}, True),
+    ("tether", {"event": "conversation.updated", "phone": NUMBER, "message": {"direction": "incoming", "text": "REVOKE"}}, True),
+    ("tether", {"event": "Message Received", "phone": NUMBER, "msg": "please stop"}, True),
+    ("tether", {"event": "sms", "phone": NUMBER, "direction": "outbound", "text": "Quit"}, False),
+    ("tether", {"event": "conversation.updated", "phone": NUMBER, "message": {"text": "STOP"}}, False),
+    ("tether", {"event": "message.sent", "phone": NUMBER, "direction": "inbound", "text": "STOP"}, False),
+    ("tether", {"event": "message.received", "phone": NUMBER, "isFromMe": True, "text": "STOP"}, False),
+    ("tether", {"event": "message.received", "phone": NUMBER, "note": "STOP"}, False),
+    ("supersend", {"event": "reply", "ContactId": "1", "details": {"contact": {"phone": NUMBER}, "message": {"content": "Arrêt"}}}, True),
+    ("supersend", {"type": "reply", "contact": {"phone": NUMBER}, "reply": {"text": "ANNULER"}}, True),
+    ("supersend", {"type": "unsubscription", "contact": {"phone": NUMBER}}, True),
+    ("supersend", {"type": "click", "contact": {"phone": NUMBER, "unsubscribedAt": "2026-03-25T18:30:00Z"}}, True),
+    ("supersend", {"type": "click", "contact": {"phone": NUMBER, "unsubscribedAt": None, "opted_out": 0}}, False),
+    ("varda", {"event": "message.created", "data": {"direction": "inbound", "content": {"text": "SAIR"}, "contact": {"phone": NUMBER}}}, True),
+    ("varda", {"event": "contact.updated", "data": {"id": 1, "phone": NUMBER, "dnd": 1}}, True),
+    ("varda", {"event": "contact.opt_out.received", "data": {"contact": {"phone": NUMBER}}}, True),
+    ("varda", {"event": "call.started", "data": {"direction": "inbound", "content": "STOP", "contact": {"phone": NUMBER}}}, False),
+    ("autoreach", {"event": "reply_received", "payload": {"message": {"content": {"text": "baja"}}, "lead": {"phone": NUMBER}}}, True),
+    ("autoreach", {"event": "Lead Opt-Out Requested", "data": {"phone": NUMBER}}, True),
+    ("autoreach", {"event": "Opt Out Reverted", "data": {"phone": NUMBER}}, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("platform", "body", "opted_out"), SHAPES)
+def test_a_no_is_heard_in_whatever_shape_it_comes(
+    platform: str, body: dict[str, Any], opted_out: bool
+) -> None:
+    """The person's own word counts under any usual key; what we wrote, or what says nothing of who wrote, does not."""
+    got = said(platform, body)
+    assert (got.numbers if got else None) == ((NUMBER,) if opted_out else None)
+
+
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_an_unsubscribe_of_any_platform_is_one_that_start_does_not_lift(platform: str) -> None:
     """Only what a stop word set is START's to lift."""
@@ -90,12 +130,26 @@ def test_no_message_breaks_the_reading(platform: str, data: Any) -> None:
 @pytest.mark.parametrize(
     "writing",
     ["jane@example.com", " Jane@Example.COM ", "<jane@example.com>", "Jane Doe <jane@example.com>", "mailto:jane@example.com",
-     "jane@example.com.", "\u200bjane@example.com"],
+     "jane@example.com.", "\u200bjane@example.com", "ＪＡＮＥ@example.com"],
 )  # fmt: skip
 def test_one_address_has_one_hash(writing: str) -> None:
     """However it is written, it is the same person; and another address is another's."""
     assert hash_email(writing) == hash_email("jane@example.com")
     assert hash_email(writing) != hash_email("john@example.com")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("jane@bücher.example", "Jane@xn--bcher-kva.example", True), ("jane@BÜCHER.example", "jane@bu\u0308cher.example", True),
+     ("jane@例え.jp", "jane@xn--r8jz45g.jp", True), ("jane@bucher.example", "jane@bücher.example", False),
+     ("jane+news@example.com", "jane@example.com", False), ("j.ane@gmail.com", "jane@gmail.com", False),
+     ("jane@example.com", "jane@mail.example.com", False), ("jane@xn--.example", "jane@example", False)],
+)  # fmt: skip
+def test_domains_are_one_in_both_writings_and_tags_tell_people_apart(
+    one: str, other: str, same: bool
+) -> None:
+    """``xn--`` is another writing of the same name; ``+tag`` may be another person's, and so may dots be."""
+    assert (hash_email(one) == hash_email(other)) == same
 
 
 def test_columns_of_the_persons_address_are_known() -> None:

@@ -24,6 +24,7 @@ from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.tables import leads
 
 SECRET = "a-signing-secret-of-ours"
 TOKEN = "a-token-nobody-can-guess"
@@ -207,3 +208,39 @@ def test_an_installation_may_have_stop_words_of_its_own(store: Store, serving: A
         body = {"event": "message.received", "contact": {"phoneNumber": LINE}, "message": "GENUG!"}
         assert client.send(f"/in/own?token={TOKEN}", body)[0] == 202
     assert is_stopped(store, {"phone": LINE})
+
+
+BY_ID = [
+    ("tether", {"event": "contact.created", "contact": {"_id": "64f0", **SMS}}, {"event": "message.received", "contact": {"_id": "64f0"}, "text": "STOP"}),
+    ("supersend", {"type": "open", "contact": {"id": "7", **SMS}}, {"event": "unsubscribe", "ContactId": "7", "timestamp": AT}),
+    ("varda", {"event": "contact.created", "timestamp": AT, "data": {"id": 7, **SMS}},
+     {"event": "message.created", "timestamp": AT, "data": {"direction": "inbound", "content": "stop", "contact": {"id": 7}}}),
+    ("autoreach", {"event": "Lead Created", "timestamp": AT, "data": {"lead": {"id": "7", **SMS}}},
+     {"event": "Reply Received", "timestamp": AT, "data": {"content": "Stopp", "lead_id": "7"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("platform", "before", "no"), BY_ID, ids=[each[0] for each in BY_ID])
+def test_a_no_that_names_its_contact_by_id_alone_stops_the_person(
+    client: Any, store: Store, platform: str, before: dict[str, Any], no: dict[str, Any]
+) -> None:
+    """Who the id is, earlier events of the source tell; the same id elsewhere is somebody else."""
+    send(client, platform, before)
+    other = {"event": "contact.created", "timestamp": AT, "data": {"id": 7, "phone": "+14165550102"}}
+    if platform != "varda":
+        send(client, "varda", other)
+    send(client, platform, no)
+    assert is_stopped(store, {"phone": LINE})
+    assert lead(store, {"phone": "+14165550102"}) == ("planned", "would_be_sent")
+
+
+def test_a_no_is_heard_of_a_contact_whose_id_only_its_lead_bears(client: Any, store: Store) -> None:
+    """The outreach API's answer told the contact's id when the lead was accepted."""
+    with store.write() as connection:
+        connection.execute(
+            leads.insert().values(
+                campaign="spring", phone=LINE, state="accepted", contact_id="64f0", created_at=store.now(), updated_at=store.now()
+            )
+        )  # fmt: skip
+    send(client, "tether", {"event": "unsubscribed", "contact": {"_id": "64f0"}})
+    assert is_stopped(store, {"phone": OLD})

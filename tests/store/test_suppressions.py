@@ -200,6 +200,25 @@ STOP = OptOut((OLD_MEXICO,), (hash_email(JANE),), by_stop_word=True)
 START = OptOut((MEXICO,), lifts=True)
 
 
+@pytest.mark.parametrize("order", [(1, 2, 3), (1, 3, 2), (3, 2, 1), (2, 1, 3), (2, 3, 1), (3, 1, 2)])
+def test_who_says_stop_again_stays_stopped_in_whatever_order_it_arrives(
+    store: Store, order: tuple[int, ...]
+) -> None:
+    """STOP, START, STOP: the last word counts, by the time it was said; a START after it lifts it all."""
+    for minute in order:
+        said = START if minute == 2 else STOP
+        say(
+            store,
+            minute,
+            said,
+            minutes=minute,
+            kind=EventKind.REPLIED if minute == 2 else EventKind.UNSUBSCRIBED,
+        )
+    assert MEXICO in listed(store) or OLD_MEXICO in listed(store)
+    say(store, 4, START, minutes=4, kind=EventKind.REPLIED)
+    assert listed(store) == []
+
+
 def test_start_lifts_what_stop_set_and_nothing_else(store: Store) -> None:
     """Number in any writing, and the address the same message set; not what anybody else said. With an audit row."""
     suppressions.add(store, ["+14165550101"], actor="me")

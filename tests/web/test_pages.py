@@ -12,6 +12,7 @@ from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import audit, suppressions
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.lists import LeadFilter, lead_story, list_leads
+from airflow_outreach_provider.store.ledger.tables import consents
 
 PHONE = "+14165550123"
 ACTION = {"X-Outreach-Action": "1"}
@@ -99,6 +100,23 @@ def test_a_foreign_request_changes_nothing(
     assert story is not None
     assert story.lead.state == "held"
     assert audit.entries(store).rows == []
+
+
+def test_the_page_of_a_lead_shows_the_evidence_of_consent(site: Site, store: Store, lead: NewLead) -> None:
+    """Column, value, source and line, where the sync required consent; no empty section elsewhere."""
+    agreed, other = lead(), lead("+14165550124")
+    with store.write() as connection:
+        connection.execute(
+            consents.insert().values(
+                lead_id=agreed, at=store.now(), column="opt_in", value="yes", source="march.csv", line=1234
+            )
+        )
+    page = site("VIEWER").get(url(f"/leads/{agreed}")).text
+    for text in ("Evidence of consent", "opt_in", "yes", "march.csv", "1,234"):
+        assert text in page
+    assert "Evidence of consent" not in site("VIEWER").get(url(f"/leads/{other}")).text
+    answer = site("VIEWER").get(url(f"/api/leads/{agreed}")).json()
+    assert answer["consents"][0]["column"] == "opt_in"
 
 
 def test_a_viewer_cannot_act(site: Site, store: Store, lead: NewLead) -> None:

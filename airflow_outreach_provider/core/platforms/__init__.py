@@ -8,11 +8,15 @@ from typing import NamedTuple
 from airflow_outreach_provider.core.platforms import autoreach, supersend, tether, varda
 from airflow_outreach_provider.core.platforms.reading import Parsed, Platform
 
-__all__ = ["PLATFORMS", "Parsed", "Platform", "PlatformRow", "platform_rows", "platform_table"]
+__all__ = ["OUTREACH", "PLATFORMS", "Parsed", "Platform", "PlatformRow", "platform_rows", "platform_table"]
 
 PLATFORMS: Mapping[str, Platform] = {
     each.name: each for each in (tether.PLATFORM, supersend.PLATFORM, varda.PLATFORM, autoreach.PLATFORM)
 }
+
+
+OUTREACH = tether.PLATFORM.name
+"""The platform that leads are sent to: its id of a contact is the one a lead bears."""
 
 
 class PlatformRow(NamedTuple):

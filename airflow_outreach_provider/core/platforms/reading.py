@@ -31,31 +31,53 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "external_id": ("id", "_id", "contactId", "contact_id", "ContactId", "lead_id", "leadId", "external_id"),
 }
 
-_TEXT_KEYS = (
-    "message", "text", "body", "content", "reply", "messageText", "message_text", "messageBody", "message_body",
-    "messageContent", "message_content", "reply_text", "replyText", "reply_body", "replyBody", "plain_text", "plainText",
-    "text_body", "textBody", "body_plain", "html", "html_body", "htmlBody", "snippet", "Body",
-    "lastMessage", "last_message",
-)  # fmt: skip
+# Names of keys are compared normalised: an owner writes them as they like.
+_TEXT_KEYS = frozenset({
+    "message", "text", "body", "content", "reply", "message_text", "message_body", "message_content", "reply_text", "reply_body",
+    "plain_text", "text_body", "body_plain", "html", "html_body", "snippet", "last_message", "last_message_text", "last_reply",
+    "inbound_message", "incoming_message", "user_message", "customer_message", "lead_message", "contact_message", "received_message",
+    "sms", "sms_body", "sms_text", "sms_message", "msg",
+})  # fmt: skip
+_DEEPEST = 4
 _WRITTEN = frozenset({EventKind.REPLIED, EventKind.MESSAGE_CREATED})
 _INBOUND_TYPE = re.compile(r"(?:^|_)(?:received|inbound|incoming|reply|replied)(?:_|$)")
-_OPT_OUT_TYPE = re.compile(r"(?:^|_)(?:unsubscribed?|opt(?:ed)?_?out)$")
-_DIRECTION_KEYS = ("direction", "message_direction", "messageDirection")
-_INBOUND = frozenset({"inbound", "incoming", "in", "received"})
-_OUTBOUND = frozenset({"outbound", "outgoing", "out", "sent"})
+_OPT_OUT_TYPE = re.compile(
+    r"(?:^|_)(?:unsubscribed?|unsubscription|opt(?:ed|ing)?_?out|do_not_contact|dnc)(?:_(?:created?|event|received|request(?:ed)?|added))?$"
+)
+# Whose events may carry a message where they say which way it went.
+_CARRYING = frozenset(
+    {
+        EventKind.OTHER,
+        EventKind.CONVERSATION_CREATED,
+        EventKind.CONVERSATION_RESOLVED,
+        EventKind.CONVERSATION_CLOSED,
+    }
+)
+_DIRECTION_KEYS = ("direction", "message_direction", "sms_direction")
+_INBOUND = frozenset({"inbound", "incoming", "in", "received", "inbound_api", "mo"})
+_OUTBOUND = frozenset({"outbound", "outgoing", "out", "sent", "outbound_api", "outbound_reply", "mt"})
 _US = frozenset({
     "agent", "ai", "ai_agent", "assistant", "automation", "bot", "business", "campaign", "employee", "operator",
     "outbound", "owner", "sender", "staff", "system", "team", "team_member", "us", "user",
 })  # fmt: skip
 _OUR_SIDE: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(("sender_type", "senderType", "sender", "author_type", "authorType", "role", "sent_by", "sentBy"), _US),
-    **dict.fromkeys(("from_me", "fromMe", "is_from_me", "isFromMe", "outbound", "is_outbound", "isOutbound"), frozenset({"true", "1"})),
-    **dict.fromkeys(("inbound", "is_inbound", "isInbound", "incoming", "is_incoming", "isIncoming"), frozenset({"false", "0"})),
+    **dict.fromkeys(("sender_type", "sender", "author_type", "role", "sent_by"), _US),
+    **dict.fromkeys(("from_me", "is_from_me", "outbound", "is_outbound"), frozenset({"true", "1"})),
+    **dict.fromkeys(("inbound", "is_inbound", "incoming", "is_incoming"), frozenset({"false", "0"})),
 }  # fmt: skip
 _WHO_WROTE = (*_DIRECTION_KEYS, *_OUR_SIDE)
 _FLAGS = frozenset({
-    "unsubscribed", "is_unsubscribed", "opted_out", "opt_out", "is_opted_out", "do_not_contact", "dnc", "do_not_text", "do_not_sms",
+    "unsubscribed", "is_unsubscribed", "has_unsubscribed", "opted_out", "opt_out", "is_opted_out", "has_opted_out", "sms_opt_out",
+    "sms_opted_out", "do_not_contact", "dnc", "dnd", "do_not_text", "do_not_sms", "do_not_disturb",
 })  # fmt: skip
+_TIMES = frozenset(
+    {
+        f"{name}_{end}"
+        for name in ("unsubscribed", "opted_out", "opt_out")
+        for end in ("at", "on", "date", "time")
+    }
+)
+_YES = frozenset({"true", "1", "yes", "y"})
 _STATUSES = frozenset({"status", "subscription_status", "contact_status", "sms_status", "opt_in_status"})
 _OPTED_OUT = frozenset({"unsubscribed", "opted_out", "opt_out", "optout", "do_not_contact", "dnc"})
 
@@ -222,7 +244,9 @@ def says_opted_out(person: Mapping[str, Any]) -> bool:
     """Whether the platform's record of a person says that they are not to be contacted."""
     for name, value in person.items():
         word = normalise(name) if isinstance(name, str) else ""
-        if word in _FLAGS and (value is True or (isinstance(value, str) and value.strip().lower() == "true")):
+        if word in _FLAGS and str(value).strip().lower() in _YES:
+            return True
+        if word in _TIMES and when(value) is not None:
             return True
         if word in _STATUSES and isinstance(value, str) and normalise(value) in _OPTED_OUT:
             return True
@@ -234,22 +258,35 @@ def message(kind: EventKind, type_: str, *places: object) -> tuple[str, ...]:
 
     :param places: the body and its parts; what is no JSON object is passed over.
     """
-    objects = [each for place in places if (each := mapping(place))]
-    objects += [inner for each in objects for name in _TEXT_KEYS if (inner := mapping(each.get(name)))]
+    objects = [_named(each) for place in places if (each := mapping(place))]
+    level = objects
+    for _ in range(_DEEPEST):
+        level = [
+            _named(inner)
+            for each in level
+            for name in each
+            if name in _TEXT_KEYS and (inner := mapping(each[name]))
+        ]
+        objects = [*objects, *level]
     if not _is_theirs(kind, type_, objects):
         return ()
-    texts = (each.get(name) for each in objects for name in _TEXT_KEYS)
+    texts = (value for each in objects for name, value in each.items() if name in _TEXT_KEYS)
     return tuple(dict.fromkeys(each for each in texts if isinstance(each, str) and each.strip()))
 
 
+def _named(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {normalise(name): each for name, each in value.items() if isinstance(name, str)}
+
+
 def _is_theirs(kind: EventKind, type_: str, objects: Sequence[Mapping[str, Any]]) -> bool:
-    if kind not in _WRITTEN and not (kind is EventKind.OTHER and _INBOUND_TYPE.search(normalise(type_))):
-        return False
     said = {name: normalise(str(each[name])) for each in objects for name in _WHO_WROTE if name in each}
     direction = next((said[name] for name in _DIRECTION_KEYS if name in said), None)
+    written = kind in _WRITTEN or (kind is EventKind.OTHER and _INBOUND_TYPE.search(normalise(type_)))
     if direction in _INBOUND or direction in _OUTBOUND:
-        return direction in _INBOUND
-    return not any(value in _OUR_SIDE[name] for name, value in said.items() if name in _OUR_SIDE)
+        return direction in _INBOUND and bool(written or kind in _CARRYING)
+    return bool(written) and not any(
+        value in _OUR_SIDE[name] for name, value in said.items() if name in _OUR_SIDE
+    )
 
 
 def contact(value: Mapping[str, Any], region: str | None) -> Contact:

@@ -17,7 +17,7 @@ from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
 from airflow_outreach_provider.store.ledger.claims import Ledger
-from airflow_outreach_provider.store.ledger.staging import Entry, Key, Known
+from airflow_outreach_provider.store.ledger.staging import Consent, Entry, Key, Known
 
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a function off the event loop and awaits it."""
@@ -171,7 +171,7 @@ class Stager:
             if not todo:
                 return planned
             entries = [_entry(item) for item in todo]
-            ids = await self._in_thread(partial(self.ledger.stage, entries))
+            ids = await self._in_thread(partial(self.ledger.stage, entries, self._consents(todo)))
             items = []
             for item in todo:
                 lead_id = ids.get(item.key)
@@ -185,6 +185,15 @@ class Stager:
                 for item in items:
                     self._count(RowState.ELSEWHERE, "another_run_is_sending", self._example(item))
         return planned
+
+    def _consents(self, items: Sequence[_Item]) -> list[Consent]:
+        """The evidence for those who may be texted now or later."""
+        column = self.rules.require_consent
+        return [] if column is None else [
+            Consent(*item.key, column, item.draft.consent or "", item.row.number)
+            for item in items
+            if item.verdict is not None and item.verdict.write in (LeadState.PLANNED, LeadState.DEFERRED)
+        ]  # fmt: skip
 
     async def _update_hashes(self, items: Sequence[_Item]) -> None:
         """Once: what was compared by the payload's text is compared by its values from now on."""

@@ -40,9 +40,9 @@ def purge(store: Store, before: datetime) -> int:
     return _delete(store, [deliveries.c.state.in_(ended), deliveries.c.updated_at < before])
 
 
-def forget(store: Store, event_ids: Sequence[str]) -> int:
-    """Delete every delivery of these events, with their attempts."""
-    return _delete(store, [deliveries.c.event_id.in_(listed(store, "text", event_ids))])
+def forget(store: Store, ids: Sequence[int]) -> int:
+    """Delete these deliveries, with their attempts; how many."""
+    return _delete(store, [deliveries.c.id.in_(listed(store, "int", ids))])
 
 
 def _delete(store: Store, conditions: Sequence[sa.ColumnElement[bool]]) -> int:

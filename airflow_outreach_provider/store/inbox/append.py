@@ -14,15 +14,19 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic_core import to_json
 
+from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.core.events import CONTACT_FIELDS, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.opt_outs import OptOut, opt_out_of
+from airflow_outreach_provider.core.platforms import OUTREACH
 from airflow_outreach_provider.store import suppressions_write
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.schema import to_ms
 
 _TEXTS = ("event_id", "source", "platform", "type", "kind", "origin", "campaign_id", "headers")
+# Of the ledger, which stands beside this room.
+_LEADS_BY_ID = sa.text("SELECT phone, email_hash FROM leads WHERE contact_id = :id")
 _COLUMNS = (*_TEXTS, *CONTACT_FIELDS, "occurred_at", "received_at")
 _NAMES = ", ".join((*_COLUMNS, "body"))
 
@@ -77,15 +81,22 @@ def keep_opt_outs(connection: sa.Connection, incoming: Iterable[Incoming]) -> No
 
 
 def keep_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut) -> None:
-    """Write what one event says about being contacted into the do-not-contact list of all campaigns."""
+    """Write what one event says about being contacted into the do-not-contact list of all campaigns.
+
+    Where it tells whose it is by the platform's id alone, earlier events and leads tell number and address.
+    """
     listed = [*said.numbers, *(suppressions_write.EMAIL + each for each in said.email_hashes)]
+    if not listed and event.contact.external_id:
+        listed = _known_by_id(connection, event, event.contact.external_id)
     source, now = suppressions_write.event_source(event.id, event.source), to_ms(event.received_at)
-    if said.lifts:
+    if said.lifts or said.by_stop_word:
         stops = suppressions_write.stops_of(connection, listed)
         later = _said_after(connection, stops.values(), event.occurred_at)
-        lifted = [each for each, event_id in stops.items() if event_id not in later]
-        suppressions_write.lift(connection, lifted, source=source, now_ms=now)
-        return
+        earlier = [each for each, event_id in stops.items() if event_id not in later]
+        if said.lifts:
+            suppressions_write.lift(connection, earlier, source=source, now_ms=now)
+            return
+        suppressions_write.renew(connection, earlier, source=source)
     suppressions_write.insert(
         connection,
         now,
@@ -94,6 +105,27 @@ def keep_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut) -
         source=source,
         by_stop_word=said.by_stop_word,
     )
+
+
+def _known_by_id(connection: sa.Connection, event: ContactEvent, external_id: str) -> list[str]:
+    events = inbox_events.c
+    query = sa.select(events.phone, events.email).where(
+        events.source == event.source, events.external_id == external_id
+    )
+    found = set()
+    for phone, email in connection.execute(query.distinct()):
+        found |= {*([phone] if phone else []), *([_hashed(email)] if email else [])}
+    if event.platform == OUTREACH:
+        for phone, email_hash in connection.execute(_LEADS_BY_ID, {"id": external_id}):
+            found |= {
+                *([phone] if phone else []),
+                *([suppressions_write.EMAIL + email_hash] if email_hash else []),
+            }
+    return sorted(found)
+
+
+def _hashed(email: str) -> str:
+    return suppressions_write.EMAIL + hash_email(email)
 
 
 def _said_after(connection: sa.Connection, event_ids: Iterable[str], at: datetime) -> set[str]:

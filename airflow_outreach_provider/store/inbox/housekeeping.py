@@ -27,28 +27,6 @@ _NOT_NUMBERED = 2**62
 _LONGEST_WINDOW_MS = 7 * 86_400_000
 
 
-def forget_contact(store: Store, *, phone: str | None = None, email: str | None = None) -> int:
-    """Remove every event about one person, by E.164 number or e-mail address; how many."""
-    return remove_events(store, _about(phone, email))
-
-
-def events_of_contact(store: Store, *, phone: str | None = None, email: str | None = None) -> list[str]:
-    """The ids of every event about one person."""
-    with store.read() as connection:
-        return list(
-            connection.execute(sa.select(inbox_events.c.event_id).where(_about(phone, email))).scalars()
-        )
-
-
-def _about(phone: str | None, email: str | None) -> sa.ColumnElement[bool]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    if phone:
-        conditions.append(inbox_events.c.phone == phone)
-    if email:
-        conditions.append(sa.func.lower(inbox_events.c.email) == email.strip().lower())
-    return sa.or_(sa.false(), *conditions)
-
-
 def reparse(store: Store, read_again: Callable[[ContactEvent, bytes], ContactEvent | None]) -> int:
     """Give unrecognised events to ``read_again``; what it recognises is new to every consumer. How many.
 

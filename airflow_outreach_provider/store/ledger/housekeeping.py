@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
+from airflow_outreach_provider.store.ledger.tables import attempts, consents, leads, runs
 from airflow_outreach_provider.store.schema import to_ms
 from airflow_outreach_provider.store.suppressions_write import EMAIL
 
@@ -26,7 +26,8 @@ def purge_leads(store: Store, before: datetime) -> dict[str, int]:
 
     Who was accepted stays known by number alone, or the next sync would text again, also where something sent to
     them later was refused; so do leads that are still
-    to be sent or held, which wait for somebody. The do-not-contact list stays whole.
+    to be sent or held, which wait for somebody. The do-not-contact list stays whole, and of consent what is said of
+    leads that stay.
 
     :return: rows by what became of them.
     """
@@ -49,6 +50,12 @@ def purge_leads(store: Store, before: datetime) -> dict[str, int]:
             old,
         ),
     }
+    done["consents removed"] = _in_groups(
+        store,
+        "DELETE FROM consents WHERE id IN (SELECT c.id FROM consents c LEFT JOIN leads l ON l.id = c.lead_id "
+        "WHERE l.id IS NULL AND c.at < :old ORDER BY c.id LIMIT :group)",
+        old,
+    )
     for table, column in ((attempts, "at"), (runs, "started_at")):
         ended = " AND state <> 'running'" if table is runs else ""
         done[f"{table.name} removed"] = _in_groups(
@@ -60,22 +67,17 @@ def purge_leads(store: Store, before: datetime) -> dict[str, int]:
     return done
 
 
-def forget_leads(store: Store, phones: list[str], email_hash: str | None) -> int:
-    """Remove every lead of a person, with its attempts, by E.164 numbers and the hash of an e-mail address.
-
-    :return: how many leads.
-    """
-    chosen: sa.ColumnElement[bool] = leads.c.phone.in_(phones)
-    if email_hash is not None:
-        chosen = sa.or_(chosen, leads.c.email_hash == email_hash)
+def forget_leads(store: Store, ids: list[int]) -> int:
+    """Remove leads with their attempts and the evidence of consent; how many leads."""
 
     def work(connection: sa.Connection) -> int:
-        ids = list(connection.execute(sa.select(leads.c.id).where(chosen)).scalars())
+        gone = 0
         for start in range(0, len(ids), _GROUP):
             group = ids[start : start + _GROUP]
-            connection.execute(sa.delete(attempts).where(attempts.c.lead_id.in_(group)))
-            connection.execute(sa.delete(leads).where(leads.c.id.in_(group)))
-        return len(ids)
+            for table in (attempts, consents):
+                connection.execute(sa.delete(table).where(table.c.lead_id.in_(group)))
+            gone += connection.execute(sa.delete(leads).where(leads.c.id.in_(group))).rowcount
+        return gone
 
     return store.retrying(work)
 

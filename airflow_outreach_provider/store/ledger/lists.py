@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.phone_lines import other_writings
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
+from airflow_outreach_provider.store.ledger.tables import attempts, consents, leads, runs
 from airflow_outreach_provider.store.paging import PAGE_SIZE, Condition, Page, Scan, distinct, every
 from airflow_outreach_provider.store.suppressions_write import EMAIL, suppressions
 
@@ -74,11 +74,23 @@ class LeadAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class LeadConsent:
+    """What a row said of consent when a lead was planned from it. :ivar column: of the source."""
+
+    at: datetime
+    column: str
+    value: str = field(repr=False)
+    source: str
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class LeadStory:
     """A lead with all that happened to it.
 
     :ivar others: the same person in other campaigns.
     :ivar listed: campaigns ("" is every one) whose do-not-contact list has the number, with the reason.
+    :ivar consents: the evidence of consent, where the sync required it.
     """
 
     lead: LeadRow
@@ -86,6 +98,7 @@ class LeadStory:
     others: list[LeadRow]
     listed: dict[str, str]
     payload: str | None = field(default=None, repr=False)
+    consents: list[LeadConsent] = field(default_factory=list)
 
 
 _COLUMNS = [leads.c[name] for name in LeadRow.__slots__]
@@ -160,6 +173,12 @@ def lead_story(store: Store, lead_id: int, *, with_payload: bool = False) -> Lea
             .limit(200)
         )
         history = [LeadAttempt(*each) for each in connection.execute(told)][::-1]
+        evidence = (
+            sa.select(*(consents.c[name] for name in LeadConsent.__slots__))
+            .where(consents.c.lead_id == lead_id)
+            .order_by(consents.c.id)
+        )
+        agreed = [LeadConsent(*each) for each in connection.execute(evidence)]
         others: list[LeadRow] = []
         listed: dict[str, str] = {}
         if lead.phone:
@@ -172,7 +191,7 @@ def lead_story(store: Store, lead_id: int, *, with_payload: bool = False) -> Lea
                 sa.or_(suppressions.c.phone == lead.phone, suppressions.c.phone.in_(addresses))
             )
             listed = {str(each[0]): str(each[1]) for each in connection.execute(query)}
-    return LeadStory(lead, history, others, listed, row[-1] if with_payload else None)
+    return LeadStory(lead, history, others, listed, row[-1] if with_payload else None, agreed)
 
 
 def phones_of(store: Store, email_hash: str) -> list[str]:

@@ -55,6 +55,19 @@ class Entry(NamedTuple):
     rev: int = -1
 
 
+class Consent(NamedTuple):
+    """What a row said that a lead was planned from.
+
+    :param column: of the source that had to say yes. :param value: what it said.
+    """
+
+    campaign: str
+    phone: str
+    column: str
+    value: str
+    line: int | None
+
+
 class StagingLedger:
     """The ledger as staging sees it; each method is one short transaction.
 
@@ -94,9 +107,10 @@ class StagingLedger:
             }
         return known, suppressed
 
-    def stage(self, entries: Sequence[Entry]) -> dict[Key, int]:
+    def stage(self, entries: Sequence[Entry], consents: Sequence[Consent] = ()) -> dict[Key, int]:
         """Write what was decided for rows with a phone.
 
+        :param consents: what some of these rows said, kept with those leads that are written.
         :return: lead id by key. A key that is missing was changed by somebody else since it was read: look again.
         """
         # In one order for everybody, so that two writers wait for each other instead of dead-locking. SQLite has
@@ -110,13 +124,22 @@ class StagingLedger:
                 raise Contested
             keys = [(e.campaign, e.phone or "") for e in entries]
             [[ids]] = self.store.execute(connection, self._staging.staged, {"rows": rows_param(keys)})
-            return dict(zip(keys, json.loads(ids), strict=True))
+            staged = dict(zip(keys, json.loads(ids), strict=True))
+            self._keep(connection, consents, staged)
+            return staged
 
         def what_is_free(connection: sa.Connection) -> dict[Key, int]:
             result = self.store.execute(connection, self._staging.stage, self._params(entries))
-            return {(row[1], row[2]): row[0] for row in result}
+            staged = {(row[1], row[2]): row[0] for row in result}
+            self._keep(connection, consents, staged)
+            return staged
 
         return self._optimistic(all_of_them, what_is_free)
+
+    def _keep(self, connection: sa.Connection, consents: Sequence[Consent], staged: dict[Key, int]) -> None:
+        rows = [(lead, *each[2:]) for each in consents if (lead := staged.get(each[:2])) is not None]
+        if rows:
+            self.store.execute(connection, self._staging.keep_consents, self._params(rows))
 
     def stage_without_phone(self, entries: Sequence[Entry]) -> dict[str, int]:
         """Write rejected rows that have no readable phone; the same row is kept once. :return: id by row hash."""

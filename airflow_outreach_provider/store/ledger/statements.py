@@ -19,6 +19,8 @@ ENTRY_COLUMNS = (
     ("not_before", "int"), ("rev", "int"),
 )  # fmt: skip
 
+CONSENT_COLUMNS = (("lead_id", "int"), ("said_in", "text"), ("value", "text"), ("line", "int"))
+
 SETTLEMENT_COLUMNS = (
     ("id", "int"), ("state", "text"), ("reason", "text"), ("detail", "text"), ("outcome", "text"), ("status", "int"),
     ("latency_ms", "int"), ("contact_id", "text"), ("conversation_id", "text"), ("application_id", "text"),
@@ -51,6 +53,7 @@ class StagingStatements:
     stage_all: sa.TextClause
     staged: sa.TextClause
     stage_without_phone: sa.TextClause
+    keep_consents: sa.TextClause
     update_hashes: sa.TextClause
 
 
@@ -104,6 +107,11 @@ def staging_statements(dialect: str) -> StagingStatements:
         stage_without_phone=text(
             insert + f"ON CONFLICT (row_hash) WHERE phone IS NULL DO UPDATE SET {taken}, run_id = excluded.run_id, "
             "rev = leads.rev + 1, updated_at = excluded.updated_at RETURNING id, row_hash"
+        ),
+        keep_consents=text(
+            f'INSERT INTO consents (lead_id, at, "column", value, source, line) SELECT r.lead_id, CAST(:now AS bigint), '
+            "r.said_in, r.value, COALESCE((SELECT source FROM runs WHERE id = :run), ''), r.line "
+            f"FROM {rowset(dialect, CONSENT_COLUMNS)} AS r WHERE true"
         ),
         update_hashes=text(
             "UPDATE leads SET row_hash = r.row_hash, content_hash = r.content_hash "

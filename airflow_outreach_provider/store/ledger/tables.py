@@ -99,3 +99,17 @@ attempts = sa.Table(
     sa.Index("ix_attempts_lead_id", "lead_id", "id"),
     sa.Index("ix_attempts_run_id", "run_id", "id"),
 )
+
+consents = sa.Table(
+    "consents",
+    metadata,
+    # What a row said when a lead was planned by a sync that requires consent; kept as long as the lead is.
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("lead_id", sa.BigInteger, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("column", sa.Text, nullable=False, comment="of the source"),
+    sa.Column("value", sa.Text, nullable=False, comment="as it was read"),
+    sa.Column("source", sa.Text, nullable=False, server_default="", comment="where the row came from"),
+    sa.Column("line", sa.BigInteger, comment="of the source"),
+    sa.Index("ix_consents_lead_id", "lead_id", "id"),
+)

@@ -25,6 +25,7 @@ from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome,
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
+from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.rows.open import read_list
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.runtime import loop
@@ -634,6 +635,26 @@ def test_an_opt_out_between_plan_and_text_holds_by_number_in_every_writing_and_b
     assert got.tally.reasons["suppressed", "do_not_contact"] == 2
     assert got.tally.reasons["suppressed", "opted_out_email"] == 1
     assert not set(api.texts()) & set(phones[297:])
+
+
+def test_who_is_forgotten_between_plan_and_text_is_not_texted(api: Any, people: People) -> None:
+    """Their lead is gone when it is to be claimed; everybody else is texted, and every row is counted."""
+    middle = people(1, 228)[0]["phone"]
+
+    def rows() -> Iterator[Row]:
+        yield from read_list(people(256, 100))  # a chunk: it is staged before more is asked for
+        deadline = time.monotonic() + 20
+        while not api.sql("SELECT 1 FROM leads WHERE phone = :p AND state = 'planned'", p=middle):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        actions.forget(api.store, phone=middle, actor="eve")
+        yield from read_list(people(1, 500))
+
+    got = api.send([], source=rows(), requests_per_second=100.0, conn_id="k")
+    assert got.error is None
+    assert (got.tally.read, got.states["accepted"], len(api.texts())) == (257, 256, 256)
+    assert middle not in api.texts()
+    assert [lead for lead in api.leads() if lead["phone"] == middle] == []
 
 
 def test_what_a_dead_run_left_planned_is_sent_by_the_next(api: Any, people: People) -> None:

@@ -7,8 +7,9 @@ texted again for them.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -44,19 +45,39 @@ def payload_hash(payload: str) -> str:
     return blake2b(payload.encode(), digest_size=16).hexdigest()
 
 
-def is_outdated(known: str | None) -> bool:
-    """Whether a remembered hash is of a payload's text, and not of its values."""
-    return known is not None and not known.startswith(VERSION)
+def columns_hash(values: Mapping[str, Any], columns: frozenset[str], known_by: Collection[str] = ()) -> str:
+    """The same of some columns of a row only: nothing else of it counts.
+
+    What the hash starts with names the columns: hashes of other columns, or of all values, cannot be compared with it.
+
+    :param known_by: those of them that hold the number the lead is known by, in whatever writing.
+    """
+    counting = {name: values[name] for name in columns if name in values and name not in known_by}
+    pairs = sorted(set(_pairs(counting)))
+    return version_of(columns) + blake2b(json.dumps(pairs).encode(), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def version_of(columns: frozenset[str] | None) -> str:
+    """What hashes start with that can be compared. :param columns: those that count; None for all that is sent."""
+    if columns is None:
+        return VERSION
+    return f"2.{blake2b(json.dumps(sorted(columns)).encode(), digest_size=6).hexdigest()}:"
+
+
+def is_outdated(known: str | None, version: str = VERSION) -> bool:
+    """Whether a remembered hash is of something else than what is compared now: a payload's text, or other columns."""
+    return known is not None and not known.startswith(version)
 
 
 def is_same(known: str | None, values: str, payload: str, *, texted: bool) -> bool:
     """Whether a lead's values are those it was last staged with.
 
     :param known: its hash from then. :param values: :func:`values_hash` now. :param payload: what would be sent now.
-    :param texted: whether the person was: then a remembered text that differs may be another writing of the same
+    :param texted: whether the person was: then what is remembered of something else may be of the same
         values, which cannot be told any more, and nobody is texted again for a guess.
     """
-    if is_outdated(known):
+    if is_outdated(known, values[: values.index(":") + 1]):
         return texted or known == payload_hash(payload)
     return known == values
 

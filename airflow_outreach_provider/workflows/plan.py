@@ -152,10 +152,7 @@ def _as_text(name: str, tally: Tally) -> str:
     if left:
         first = f"{name}: {people + left:,} people would be texted: {people:,} of {tally.read:,} rows, {left:,} left by earlier runs"
     lines = [f"{first}; nothing was sent", ""]
-    lines += [
-        f"  left by {run or 'a run outside Airflow'}: {number:,}"
-        for run, number in tally.left_by.most_common()
-    ]
+    lines += [f"  left by {run}: {number:,}" for run, number in tally.by_run().items()]
     for state, word in WORDS.items():
         if not tally.counts[state] and state is not RowState.PLANNED:
             continue
@@ -164,7 +161,7 @@ def _as_text(name: str, tally: Tally) -> str:
             if of_state == state.value:
                 samples = "; ".join(tally.examples.get((of_state, reason), ()))
                 lines.append(f"    {reason:<28}{number:>7,}" + (f"   e.g. {samples}" if samples else ""))
-    return "\n".join(lines)
+    return "\n".join([*lines, *tally.notes])
 
 
 def _as_data(name: str, tally: Tally, failure: OutreachError | None) -> dict[str, Any]:
@@ -172,9 +169,10 @@ def _as_data(name: str, tally: Tally, failure: OutreachError | None) -> dict[str
         "workflow": name,
         "rows": tally.read,
         "people": tally.to_text,
-        "left_by_earlier_runs": dict(tally.left_by),
+        "left_by_earlier_runs": tally.by_run(),
         "states": {word.replace(" ", "_"): tally.counts[state] for state, word in WORDS.items()},
         "reasons": tally.by_reason(),
         "samples": {f"{state}/{reason}": shown for (state, reason), shown in tally.examples.items()},
+        "notes": tally.notes,
         "would_fail": str(failure) if failure else None,
     }

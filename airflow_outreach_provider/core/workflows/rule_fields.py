@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -11,10 +12,12 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic_core import PydanticCustomError
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.per_person import PerPerson
 from airflow_outreach_provider.core.phones import REGIONS
 from airflow_outreach_provider.core.quiet_hours import QuietHours
+from airflow_outreach_provider.core.row_minimum import RowMinimum
 from airflow_outreach_provider.core.suggest import did_you_mean
-from airflow_outreach_provider.core.times import read_time
+from airflow_outreach_provider.core.times import read_span, read_time
 from airflow_outreach_provider.core.workflows.fields import (
     TEXT_SCHEMA,
     annotated,
@@ -54,9 +57,6 @@ def _zone(value: object) -> str:
 Zone = Annotated[str, *annotated(_zone, TEXT_SCHEMA)]
 
 
-_UNITS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
-          "d": 86400, "day": 86400, "w": 604800, "week": 604800}  # fmt: skip
-_SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*(?:,|and)?", re.IGNORECASE)
 SPAN_SCHEMA = {
     "type": "string",
     "pattern": r"^\s*(\d+(\.\d+)?\s*(s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?|w|weeks?)\s*(,|and)?\s*)+$",
@@ -69,17 +69,10 @@ def span(value: object) -> timedelta:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         raise mistake("this span of time has no unit", f"write {value}s for seconds, or e.g. 5m, 2h, 1d")
     read = text(value)
-    position, seconds = 0, 0.0
-    for match in _SPAN.finditer(read):
-        unit = match.group(2).lower()
-        factor = _UNITS.get(unit) or _UNITS.get(unit.removesuffix("s"))
-        if match.start() != position or factor is None:
-            break
-        seconds += float(match.group(1)) * factor
-        position = match.end()
-    if position != len(read.rstrip()) or seconds <= 0 or seconds > 366 * 86400 * 10:
+    found = read_span(read)
+    if found is None:
         raise mistake(f"{read!r} is not a span of time", "write e.g. 30s, 15m, 2h, 1d")
-    return timedelta(seconds=seconds)
+    return found
 
 
 Span = Annotated[timedelta, *annotated(span, SPAN_SCHEMA)]
@@ -125,18 +118,62 @@ ShareOrCount = Annotated[
 ]
 
 
-def _quiet_hours(value: object) -> str:
-    read = text(value)
-    try:
-        QuietHours.parse(read)
-    except ConfigurationError as error:
-        message = str(error).removesuffix(f" — {error.remedy}").removeprefix("quiet_hours ")
-        raise mistake(message, error.remedy or "") from None
+def _parsed(parse: Callable[[str], object], rule: str) -> Callable[[object], str]:
+    """A text that the rule's own parser takes."""
+
+    def read(value: object) -> str:
+        said = text(value)
+        try:
+            parse(said)
+        except ConfigurationError as error:
+            message = (
+                str(error).removesuffix(f" — {error.remedy}").removeprefix(f"{rule} ").removeprefix("is ")
+            )
+            raise mistake(message, error.remedy or "") from None
+        return said
+
     return read
 
 
+PerPersonRule = Annotated[
+    str,
+    *annotated(
+        _parsed(PerPerson.parse, "per_person"),
+        {"type": "string", "pattern": r"^\s*[1-9]\d{0,5}\s+[Pp][Ee][Rr]\s+\S.*$", "examples": ["1 per 7d"]},
+    ),
+]
+
+
+def _fewest_rows(value: object) -> str | int:
+    if isinstance(value, str):
+        return _parsed(RowMinimum.parse, "min_rows")(value)
+    return int(number(value, 0, whole=True))
+
+
+FewestRows = Annotated[
+    str | int,
+    *annotated(
+        _fewest_rows,
+        {
+            "anyOf": [
+                {
+                    "type": "string",
+                    "pattern": r"^\s*\d+(\.\d+)?\s*%\s*of\s+(the\s+)?last\s+run\s*$",
+                    "examples": ["50% of last run"],
+                },
+                {"type": "integer", "minimum": 0},
+            ]
+        },
+    ),
+]
+
+
 QuietSpan = Annotated[
-    str, *annotated(_quiet_hours, {"type": "string", "pattern": r"^\s*\d{1,2}:\d{2}\s*-\s*\d{1,2}:\d{2}\s*$"})
+    str,
+    *annotated(
+        _parsed(QuietHours.parse, "quiet_hours"),
+        {"type": "string", "pattern": r"^\s*\d{1,2}:\d{2}\s*-\s*\d{1,2}:\d{2}\s*$"},
+    ),
 ]
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from airflow_outreach_provider.core.changes import is_outdated, is_same
+from airflow_outreach_provider.core.changes import is_outdated, is_same, version_of
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
@@ -61,6 +61,7 @@ class Stager:
         self.rules, self.ledger, self.tally = rules, ledger, tally
         self.seen = SeenIds()
         self.campaigns: set[str] = {rules.campaign or rules.configuration_id or ""} - {""}
+        self._version = version_of(rules.changed_on)
         self._in_thread = in_thread
         self._dry_run = dry_run
         self._resend = resend
@@ -98,7 +99,7 @@ class Stager:
                 known is not None
                 and known.state in _FAST
                 and not (self._resend and known.state == LeadState.HELD)
-                and not is_outdated(known.content_hash)
+                and not is_outdated(known.content_hash, self._version)
             ):
                 self._count_remembered(row, known)
                 continue
@@ -150,6 +151,7 @@ class Stager:
             keys = [item.key for item in items]
             emails = [item.draft.email_hash for item in items]
             known, suppressed = await self._in_thread(partial(self.ledger.find, keys, emails))
+            await self._defer_full(items, now)
             todo: list[_Item] = []
             for index, item in enumerate(items):
                 item.known = known.get(index)
@@ -186,13 +188,26 @@ class Stager:
                     self._count(RowState.ELSEWHERE, "another_run_is_sending", self._example(item))
         return planned
 
+    async def _defer_full(self, items: Sequence[_Item], now: datetime) -> None:
+        """Whoever has had as many texts as they may waits, also where quiet hours would have ended before."""
+        if self.rules.per_person is None:
+            return
+        sends = [item for item in items if item.draft.state in (LeadState.PLANNED, LeadState.DEFERRED)]
+        full = await self._in_thread(partial(self.ledger.full, [item.draft.phone for item in sends], now))
+        for item in sends:
+            gate = full.get(item.draft.phone)
+            if gate is not None and (
+                item.draft.not_before is None or item.draft.not_before < gate.not_before
+            ):
+                item.draft = item.draft._replace(**gate._asdict())
+
     async def _update_hashes(self, items: Sequence[_Item]) -> None:
         """Once: what was compared by the payload's text is compared by its values from now on."""
         outdated = [
             (item.known.id, item.known.rev, item.row_hash, item.draft.content_hash)
             for item in items
             if item.known is not None
-            and is_outdated(item.known.content_hash)
+            and is_outdated(item.known.content_hash, self._version)
             and item.verdict is not None
             and item.verdict.write is None
         ]
@@ -244,6 +259,10 @@ def _memory(known: Known | None, draft: Draft) -> Memory | None:
             known.content_hash, draft.content_hash, draft.payload, texted=known.state == LeadState.ACCEPTED
         ),
         accepted_at=datetime.fromtimestamp(accepted / 1000, UTC) if accepted is not None else None,
+        same_as_texted=accepted is not None
+        and known.texted_hash is not None
+        and known.state != LeadState.ACCEPTED
+        and is_same(known.texted_hash, draft.content_hash, draft.payload, texted=True),
     )
 
 

@@ -49,6 +49,8 @@ class Feed:
         try:
             async for planned in self._judged(chunks) if self.judged else self._staged(chunks):
                 await self._offer(planned)
+                if self.halt.over:
+                    break
             if self.options.dry_run:
                 await self.leftovers.count()
             elif not self.options.stage_only:
@@ -80,9 +82,6 @@ class Feed:
             backlog.count(RowState.PLANNED, "staged")
             return
         async for planned in backlog.chunks():
-            if self.halt.over:  # the rest is in the ledger, for the next try
-                self.flight.add(planned)
-                return
             yield planned
 
     async def _offer(self, planned: list[PlannedLead]) -> None:

@@ -172,7 +172,7 @@ class LeadRules:
         email = _email_of(lead.contact, values)
         return Draft(
             self.campaign or lead.configuration_id, phone, gate.state, gate.reason, gate.detail, payload,
-            values_hash(lead.configuration_id, lead.contact, lead.application, lead.conversation)
+            values_hash(lead.configuration_id, lead.contact, lead.application, lead.conversation, region=self.region)
             if self.changed_on is None
             else self._changed_hash(values, phone),
             hash_email(email) if email is not None else None, gate.not_before, gate.open_until,
@@ -181,7 +181,7 @@ class LeadRules:
     def _changed_hash(self, values: Mapping[str, Any], phone: str) -> str:
         assert self.changed_on is not None
         known_by = [name for name in self.changed_on if self._holds(values.get(name), phone)]
-        return columns_hash(values, self.changed_on, known_by)
+        return columns_hash(values, self.changed_on, known_by, self.region)
 
     def _holds(self, value: object, phone: str) -> bool:
         try:

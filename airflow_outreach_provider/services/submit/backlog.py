@@ -15,7 +15,7 @@ from airflow_outreach_provider.services.submit.staging import InThread
 from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.store.ledger.claims import Ledger, Leftover
 
-_KEPT = 20_000
+_KEPT = 5_000
 """So many leads are kept whole; of those after them the ledger has the payload, and a number is kept here."""
 
 

@@ -21,23 +21,30 @@ from airflow_outreach_provider.store.ledger import runs
 class Fewest:
     """How many rows there must be at least.
 
-    :param rows: None for any number. :param said: the rule in words. :param note: what a person should know of it.
+    :param rows: None for any number. :param said: the rule in words. :param notes: what a person should know of it.
     """
 
     rows: int | None = None
     said: str = ""
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, store: Store, owner: Owner, campaign: str, options: SubmitOptions) -> Fewest:
-        """By the rule, and by the last run where the rule compares with it; blocks on the store."""
+    def of(
+        cls, store: Store, owner: Owner, campaign: str, options: SubmitOptions, *, listed: bool = True
+    ) -> Fewest:
+        """By the rule, and by the last run where the rule compares with it; blocks on the store.
+
+        :param listed: whether there is a source to judge.
+        """
         rule = options.fewest
+        if not listed:
+            return cls()
         if rule.share is None:
             return cls(_most(rule.count, options.max_rows), f"min_rows={rule}")
         last = runs.last_of(store, owner.dag_id, campaign)
         if last is None:
             note = f"min_rows is {rule}: no earlier run of {owner.dag_id or 'this DAG'} for the campaign to compare with"
-            return cls(note=note)
+            return cls(notes=(note,))
         least, when = rule.rows(last.rows), f"{last.started_at:%Y-%m-%d %H:%M} UTC"
         said = f"min_rows: {rule}, of which {last.rows:,} were read at {when}, are {least:,}"
         return cls(_most(least, options.max_rows), said)

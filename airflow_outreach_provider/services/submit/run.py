@@ -127,26 +127,18 @@ class SubmitRun:
 
     async def _start(self) -> None:
         """Begin the run in the ledger, and put together what takes part in it."""
-        options, name, in_thread = self.options, self.campaign, self._in_thread
-        if self._rows is not None:
-            self.fewest = await in_thread(partial(Fewest.of, self.store, self.owner, name, options))
-            self.tally.notes += [self.fewest.note] if self.fewest.note else []
-        ahead = self._rows is not None and reads_ahead(options, self.fewest)
-        resend = options.on_unknown == "resend"
-        started = await in_thread(
-            lambda: runs.start(
-                self.store, self.owner, campaign=name, source=self.source, lease=options.lease,
-                resend=[name] if resend and name and not options.dry_run else (),
-                dry_run=options.dry_run, conn_id=options.conn_id, withheld=ahead, partial=options.max_rows is not None,
-            )
-        )  # fmt: skip
-        self.run_id = started.run_id
+        options, in_thread, listed = self.options, self._in_thread, self._rows is not None
+        look = partial(Fewest.of, self.store, self.owner, self.campaign, options, listed=listed)
+        self.fewest = await in_thread(look)
+        self.tally.notes += self.fewest.notes
+        ahead, resend = listed and reads_ahead(options, self.fewest), options.on_unknown == "resend"
+        self.run_id = await in_thread(partial(_begin, self, ahead))
         ledger = Ledger(self.store, self.run_id, options.rules.per_person)
         stager = Stager(
             options.rules, ledger, self.tally, in_thread=in_thread, dry_run=options.dry_run, resend=resend, now=self._now
         )  # fmt: skip
         leftovers = Leftovers(
-            ledger, stager, self.tally, options, self._halt, listed=self._rows is not None, in_thread=in_thread, now=self._now
+            ledger, stager, self.tally, options, self._halt, listed=listed, in_thread=in_thread, now=self._now
         )  # fmt: skip
         rate = RateGate(self.store, options.conn_id, options.requests_per_second, in_thread)
         self.heartbeat = Heartbeat(
@@ -170,10 +162,8 @@ class SubmitRun:
             try:
                 async with self._client as client, asyncio.TaskGroup() as group:
                     helpers = [self.senders.run(client) for _ in range(self.options.window)]
-                    tasks = [
-                        group.create_task(each)
-                        for each in (*helpers, self.feed.run(chunks), self.heartbeat.run())
-                    ]
+                    all_of_them = (*helpers, self.feed.run(chunks), self.heartbeat.run())
+                    tasks = [group.create_task(each) for each in all_of_them]
                     try:
                         await self._take_turns()
                     finally:
@@ -260,3 +250,14 @@ class SubmitRun:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _begin(run: SubmitRun, withheld: bool) -> int:
+    """The run in the ledger. :param withheld: until its source is judged. :return: its id."""
+    options = run.options
+    resend = options.on_unknown == "resend" and run.campaign and not options.dry_run
+    return runs.start(
+        run.store, run.owner, campaign=run.campaign, source=run.source, lease=options.lease,
+        resend=[run.campaign] if resend else (), dry_run=options.dry_run, conn_id=options.conn_id,
+        withheld=withheld, partial=options.max_rows is not None,
+    ).run_id  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +12,7 @@ from airflow_outreach_provider.core.changes import is_outdated, is_same, version
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
-from airflow_outreach_provider.core.rules import Draft, LeadRules, Memory, RowDecision, decide
+from airflow_outreach_provider.core.rules import Draft, Gate, LeadRules, Memory, RowDecision, decide
 from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
@@ -151,7 +151,8 @@ class Stager:
             keys = [item.key for item in items]
             emails = [item.draft.email_hash for item in items]
             known, suppressed = await self._in_thread(partial(self.ledger.find, keys, emails))
-            await self._defer_full(items, now)
+            if self.rules.per_person is not None:
+                _defer(items, await self._in_thread(partial(self.ledger.full, [p for _, p in keys], now)))
             todo: list[_Item] = []
             for index, item in enumerate(items):
                 item.known = known.get(index)
@@ -187,19 +188,6 @@ class Stager:
                 for item in items:
                     self._count(RowState.ELSEWHERE, "another_run_is_sending", self._example(item))
         return planned
-
-    async def _defer_full(self, items: Sequence[_Item], now: datetime) -> None:
-        """Whoever has had as many texts as they may waits, also where quiet hours would have ended before."""
-        if self.rules.per_person is None:
-            return
-        sends = [item for item in items if item.draft.state in (LeadState.PLANNED, LeadState.DEFERRED)]
-        full = await self._in_thread(partial(self.ledger.full, [item.draft.phone for item in sends], now))
-        for item in sends:
-            gate = full.get(item.draft.phone)
-            if gate is not None and (
-                item.draft.not_before is None or item.draft.not_before < gate.not_before
-            ):
-                item.draft = item.draft._replace(**gate._asdict())
 
     async def _update_hashes(self, items: Sequence[_Item]) -> None:
         """Once: what was compared by the payload's text is compared by its values from now on."""
@@ -246,6 +234,16 @@ class Stager:
     @staticmethod
     def _example(item: _Item) -> str:
         return f"line {item.row.number} {mask_phone(item.draft.phone)}"
+
+
+def _defer(items: Sequence[_Item], full: Mapping[str, Gate]) -> None:
+    """Whoever has had as many texts as they may waits, also where quiet hours would end before."""
+    for item in items:
+        draft, gate = item.draft, full.get(item.draft.phone)
+        if gate is None or gate.not_before is None or draft.state is LeadState.SUPPRESSED:
+            continue
+        if draft.not_before is None or draft.not_before < gate.not_before:
+            item.draft = draft._replace(**gate._asdict())
 
 
 def _memory(known: Known | None, draft: Draft) -> Memory | None:

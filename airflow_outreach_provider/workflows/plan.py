@@ -67,7 +67,7 @@ def plan_workflow(
     if as_json:
         print(json.dumps(_as_data(workflow.name, run.tally, failure), indent=2, ensure_ascii=False), file=out)
     else:
-        print(_as_text(workflow.name, run.tally), file=out)
+        print(_as_text(workflow.name, run.tally, failure), file=out)
     if failure is not None:
         raise failure
 
@@ -146,11 +146,13 @@ def _context(params: Mapping[str, Any], now: datetime) -> Any:
     }
 
 
-def _as_text(name: str, tally: Tally) -> str:
+def _as_text(name: str, tally: Tally, failure: OutreachError | None) -> str:
     people, left = tally.counts[RowState.PLANNED], tally.carried[RowState.PLANNED.value]
     first = f"{name}: {people:,} of {tally.read:,} rows would be texted"
     if left:
         first = f"{name}: {people + left:,} people would be texted: {people:,} of {tally.read:,} rows, {left:,} left by earlier runs"
+    if failure is not None:
+        first = f"{name}: nobody would be texted, for the run would fail"
     lines = [f"{first}; nothing was sent", ""]
     lines += [f"  left by {run}: {number:,}" for run, number in tally.by_run().items()]
     for state, word in WORDS.items():
@@ -168,7 +170,7 @@ def _as_data(name: str, tally: Tally, failure: OutreachError | None) -> dict[str
     return {
         "workflow": name,
         "rows": tally.read,
-        "people": tally.to_text,
+        "people": 0 if failure else tally.to_text,
         "left_by_earlier_runs": tally.by_run(),
         "states": {word.replace(" ", "_"): tally.counts[state] for state, word in WORDS.items()},
         "reasons": tally.by_reason(),

@@ -200,12 +200,12 @@ class SubmitArguments:
 def _columns(names: Iterable[str] | None) -> frozenset[str] | None:
     if names is None:
         return None
-    columns = frozenset([names] if isinstance(names, str) else names)
-    if not columns or not all(isinstance(name, str) and name for name in columns):
+    listed = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
+    if not listed or not all(isinstance(name, str) and name for name in listed):
         raise ConfigurationError(
             f"changed_on is {names!r}", 'name columns of the source, e.g. ["status"], or leave it out for all'
         )
-    return columns
+    return frozenset(listed)
 
 
 def _line_types(names: Iterable[str] | None) -> frozenset[LineType] | None:

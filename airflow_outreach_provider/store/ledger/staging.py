@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.per_person import PerPerson
+from airflow_outreach_provider.core.phone_lines import other_writings
 from airflow_outreach_provider.core.rules import Gate, gate_person
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import suppressions
@@ -111,8 +112,14 @@ class StagingLedger:
     def _full(
         self, connection: sa.Connection, rule: PerPerson, phones: Sequence[str], now: datetime
     ) -> dict[str, Gate]:
-        found = texts.texted(self.store, connection, phones, texts.counted_from(rule, to_ms(now)))
-        gates = {phone: gate_person(rule, times, now) for phone, times in found.items()}
+        # What was sent to an old writing of a line was sent to whoever has it now.
+        writings = {phone: (phone, *other_writings(phone)) for phone in phones}
+        every = [each for some in writings.values() for each in some]
+        found = texts.texted(self.store, connection, every, texts.counted_from(rule, to_ms(now)))
+        gates = {
+            phone: gate_person(rule, [at for each in some for at in found.get(each, ())], now)
+            for phone, some in writings.items()
+        }
         return {phone: gate for phone, gate in gates.items() if gate is not None}
 
     def stage(self, entries: Sequence[Entry]) -> dict[Key, int]:

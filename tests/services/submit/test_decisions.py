@@ -235,3 +235,52 @@ def test_a_plan_counts_nobody_who_has_had_their_texts(api: Any, people: People) 
     got = api.send(people(2, 50), campaign="next", owner="run", **WEEK)
     assert len(api.texts()) == 6 and got.error is None
     api.nobody_twice()
+
+
+def test_only_columns_that_count_are_news(api: Any, people: People) -> None:
+    """``changed_on``: another note texts nobody, another status everybody; a column nobody has is an error."""
+    rules = {"resubmit": "changed", "changed_on": frozenset({"status"})}
+    api.send(people(4, status="new", note="a"), **rules)
+    assert api.send(people(4, note="b", status=" new"), owner="2", **rules).states == {"unchanged": 4}
+    assert api.send(people(4, status="old", note="b"), owner="3", **rules).states == {"accepted": 4}
+    got = api.send(people(4, status="x"), owner="4", resubmit="changed", changed_on=frozenset({"statos"}))
+    assert isinstance(got.error, ConfigurationError)
+    assert "'statos'" in str(got.error) and "did you mean 'status'" in str(got.error)
+
+
+def test_another_choice_of_columns_texts_nobody_again(api: Any, people: People) -> None:
+    """What was remembered of other columns cannot be compared; from then on it can."""
+    rows = people(4, status="new", note="a")
+    api.send(rows)
+    for number, columns in enumerate((frozenset({"status"}), frozenset({"note"}), None)):
+        got = api.send(rows, owner=f"o{number}", resubmit="changed", changed_on=columns)
+        assert got.states == {"unchanged": 4}
+    rows = people(4, status="new", note="b")
+    assert api.send(rows, owner="last", resubmit="changed").states == {"accepted": 4}
+
+
+def test_a_text_to_a_former_writing_of_a_line_counts(sqlite_api: Any, people: People) -> None:
+    """What is in the ledger from before a country gave a writing up was sent to the same person."""
+    sqlite_api.send([{"phone": "+525512345678"}], campaign="old")
+    sqlite_api.sql("UPDATE leads SET phone = '+5215512345678'")
+    got = sqlite_api.send([{"phone": "+52 55 1234 5678"}], campaign="new", owner="b", **WEEK)
+    assert got.states == {"deferred": 1}
+
+
+def test_a_run_that_is_killed_while_it_reads_leaves_nobody_to_others(api: Any, people: People) -> None:
+    """Its list was not judged: when its lease is over, the next run of the campaign finds nobody of it."""
+    from airflow_outreach_provider.core.owner import Owner
+    from airflow_outreach_provider.core.states import LeadState
+    from airflow_outreach_provider.store.ledger import runs
+    from airflow_outreach_provider.store.ledger.claims import Ledger
+    from airflow_outreach_provider.store.ledger.staging import Entry
+
+    run = runs.start(
+        api.store, Owner("killed"), campaign="on", source="", lease=timedelta(seconds=-1), withheld=True
+    ).run_id
+    entry = Entry("on", "+14165550100", None, None, LeadState.PLANNED, "", "", "{}", None, 1, None)
+    Ledger(api.store, run).stage([entry])
+    assert api.send(people(1), owner="next").tally.carried == {}
+    [lead] = [each for each in api.leads() if each["phone"] == "+14165550100"]
+    assert (lead["state"], lead["reason"], lead["payload"]) == ("suppressed", "batch_refused", None)
+    assert api.send([{"phone": "+14165550100"}], owner="lists it").states == {"accepted": 1}

@@ -10,7 +10,7 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.services.submit.backlog import Backlog
 from airflow_outreach_provider.services.submit.columns import LOOK_AHEAD
-from airflow_outreach_provider.services.submit.limits import check_rows, check_suppressed
+from airflow_outreach_provider.services.submit.limits import check_rows, check_suppressed, note_nobody
 from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.store.engine import Store
@@ -94,6 +94,7 @@ class Judged:
 
 def judge(tally: Tally, options: SubmitOptions, fewest: Fewest, *, sent: bool) -> None:
     """:param sent: whether what could be sent was. :raises TooManyRejected, OutcomeUnknown: a rule is broken."""
+    note_nobody(tally)
     check_rows(tally.read, fewest.rows, fewest.said)
     options.max_rejected.check(tally, sent=sent)
     check_suppressed(options.max_suppressed, tally, sent=sent)

@@ -11,6 +11,8 @@ from airflow_outreach_provider.services.submit.tally import Tally
 
 _ROUNDING = 1e-6  # 29 of 100 rows are 29 %, though 0.29 * 100 is a little less than 29
 _SHARE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*", re.ASCII)
+_BY_LINE_TYPE = (RowState.SUPPRESSED.value, "line_type")
+_LINE_TYPES = "where mobile and fixed lines cannot be told apart, line_types needs fixed_line_or_mobile too"
 NOBODY = "nobody was texted"
 
 
@@ -92,6 +94,13 @@ def check_rows(read: int, least: int | None, said: str) -> None:
         )
 
 
+def note_nobody(tally: Tally) -> None:
+    """Say so where ``line_types`` lets nobody through: it may be meant, and hardly ever is."""
+    said = f"line_types let none of the rows through: {_LINE_TYPES}"
+    if tally.read and tally.reasons[_BY_LINE_TYPE] == tally.read and said not in tally.notes:
+        tally.notes.append(said)
+
+
 def check_suppressed(limit: RejectLimit, tally: Tally, *, sent: bool = True) -> None:
     """Turn too many suppressed rows into an error: a rule that lets nobody through is more often a mistake than meant.
 
@@ -102,10 +111,7 @@ def check_suppressed(limit: RejectLimit, tally: Tally, *, sent: bool = True) -> 
         return
     others = "all other rows are done" if sent else NOBODY
     advice = "look at the reasons above, and correct the rule or the source"
-    if tally.reasons[(RowState.SUPPRESSED.value, "line_type")]:
-        advice += (
-            "; where mobile and fixed lines cannot be told apart, line_types needs fixed_line_or_mobile too"
-        )
+    advice += f"; {_LINE_TYPES}" if tally.reasons[_BY_LINE_TYPE] else ""
     raise TooManyRejected(
         f"{suppressed:,} of {tally.read:,} rows were suppressed, more than max_suppressed allows ({limit}): "
         f"{_most_frequent(tally, RowState.SUPPRESSED)}; {others}: {advice}",

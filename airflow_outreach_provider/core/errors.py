@@ -63,7 +63,7 @@ class OutcomeUnknown(OutreachError):
 
 
 class TooManyRejected(OutreachError):
-    """The run finished, but more rows failed than ``max_rejected`` or fewer came than ``min_rows`` allow.
+    """More rows failed or were suppressed than ``max_rejected`` or ``max_suppressed``, or fewer came than ``min_rows``, allow.
 
     :param counts: rows by state.
     """

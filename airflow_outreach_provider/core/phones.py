@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from enum import Enum, StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import phonenumbers
@@ -159,6 +160,13 @@ def _e164(number: phonenumbers.PhoneNumber) -> str:
 def line_type(e164: str) -> LineType:
     """The kind of line of a valid E.164 number."""
     return _LINE_TYPES.get(phonenumbers.number_type(phonenumbers.parse(e164)), LineType.UNKNOWN)
+
+
+@lru_cache(maxsize=512)
+def tells_mobile(region: str) -> bool:
+    """Whether a region's mobile lines can be told from its fixed ones; in North America, Mexico or Chile they cannot."""
+    example = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
+    return example is None or phonenumbers.number_type(example) != PhoneNumberType.FIXED_LINE_OR_MOBILE
 
 
 def _read_plain(text: str, region: str | None) -> Phone | None:

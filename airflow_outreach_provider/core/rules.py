@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from airflow_outreach_provider.core.changes import values_hash
+from airflow_outreach_provider.core.changes import columns_hash, values_hash
 from airflow_outreach_provider.core.emails import email_columns, hash_email
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.expressions.compile import compile_value
@@ -23,7 +23,8 @@ from airflow_outreach_provider.core.leads import (
     read_lead,
 )
 from airflow_outreach_provider.core.masking import printable
-from airflow_outreach_provider.core.phones import LineType, check_region, line_type
+from airflow_outreach_provider.core.per_person import PER_PERSON, PerPerson
+from airflow_outreach_provider.core.phones import LineType, check_region, line_type, parse_phone
 from airflow_outreach_provider.core.quiet_hours import QuietHours, zones_of
 from airflow_outreach_provider.core.states import LeadState, RowState
 
@@ -93,6 +94,8 @@ class LeadRules:
     :param quiet_hours: local hours at the recipient's in which nobody is texted.
     :param resubmit: for accepted leads whose row changed: ``never``, ``changed``, or changed and accepted at
         least this long ago.
+    :param changed_on: columns whose values alone count as a change; None for all that is sent.
+    :param per_person: how many texts a person may get, over all campaigns.
     """
 
     configuration_id: str | None = None
@@ -104,6 +107,8 @@ class LeadRules:
     line_types: frozenset[LineType] | None = None
     quiet_hours: QuietHours | None = None
     resubmit: Resubmit = "never"
+    changed_on: frozenset[str] | None = None
+    per_person: PerPerson | None = None
 
     def check(self) -> None:
         """:raises ConfigurationError: a rule cannot be kept as written."""
@@ -114,10 +119,10 @@ class LeadRules:
             raise ConfigurationError(
                 f"resubmit {self.resubmit!r} does not exist", "use 'never', 'changed' or a timedelta"
             )
-        if isinstance(self.resubmit, timedelta) and self.resubmit < timedelta(0):
+        if isinstance(self.resubmit, timedelta) and self.resubmit <= timedelta(0):
             raise ConfigurationError(
-                f"resubmit is {self.resubmit}, which lies in the future",
-                "use a span of at least 0, e.g. timedelta(days=90), or 'changed'",
+                f"resubmit is {self.resubmit}, which is no span of time",
+                "use one above 0, e.g. timedelta(days=90), or 'changed'",
             )
 
     @cached_property
@@ -131,11 +136,13 @@ class LeadRules:
     @cached_property
     def fingerprint(self) -> bytes:
         """Changes whenever the same row could be read differently."""
-        parts = (
+        parts: tuple[object, ...] = (
             self.configuration_id, self.campaign, sorted((self.mapping or {}).items()), self.mapping is None,
             self.payload_format, self.region, self.require_consent, sorted(self.line_types or ()),
             self.line_types is None, _READING,
         )  # fmt: skip
+        if self.changed_on is not None:
+            parts = (*parts, sorted(self.changed_on))
         return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     def row_hash(self, values: Mapping[str, Any]) -> str:
@@ -170,10 +177,23 @@ class LeadRules:
         email = _email_of(lead.contact, values)
         return Draft(
             self.campaign or lead.configuration_id, phone, gate.state, gate.reason, gate.detail, payload,
-            values_hash(lead.configuration_id, lead.contact, lead.application, lead.conversation),
+            values_hash(lead.configuration_id, lead.contact, lead.application, lead.conversation, region=self.region)
+            if self.changed_on is None
+            else self._changed_hash(values, phone),
             hash_email(email) if email is not None else None, gate.not_before, gate.open_until,
             None if self.require_consent is None else printable(str(values.get(self.require_consent)))[:_LONGEST_CONSENT],
         )  # fmt: skip
+
+    def _changed_hash(self, values: Mapping[str, Any], phone: str) -> str:
+        assert self.changed_on is not None
+        known_by = [name for name in self.changed_on if self._holds(values.get(name), phone)]
+        return columns_hash(values, self.changed_on, known_by, self.region)
+
+    def _holds(self, value: object, phone: str) -> bool:
+        try:
+            return parse_phone(value, self.region).e164 == phone
+        except LeadRejected:
+            return False
 
     def _gate(self, values: Mapping[str, Any], phone: str, now: datetime) -> Gate:
         if self.require_consent is not None and not _consents(values.get(self.require_consent)):
@@ -188,6 +208,14 @@ class LeadRules:
         if self.quiet_hours is None:
             return _OPEN
         return _gate_zones(self.quiet_hours, zones_of(phone), now)
+
+
+def gate_person(rule: PerPerson, texted: Sequence[datetime], now: datetime) -> Gate | None:
+    """What keeps a person from another text now; None for nothing. :param texted: when they were."""
+    opens = rule.open_from(texted, now)
+    if opens is None:
+        return None
+    return Gate(LeadState.DEFERRED, PER_PERSON, f"{rule}; the next from {opens:%Y-%m-%d %H:%M} UTC", opens)
 
 
 @lru_cache(maxsize=1024)
@@ -208,12 +236,14 @@ class Memory:
     """What the ledger knows of a lead, as far as a decision needs it.
 
     :param same: whether the row says the same as when the lead was last staged.
+    :param same_as_texted: whether it says what the person was texted with, and something else was staged since.
     """
 
     state: LeadState
     reason: str
     same: bool
     accepted_at: datetime | None
+    same_as_texted: bool = False
 
 
 class RowDecision(NamedTuple):
@@ -264,6 +294,8 @@ def decide(
             return fresh if resend else RowDecision(RowState.HELD, memory.reason)
         case LeadState.SENDING:
             return RowDecision(RowState.ELSEWHERE, "another_run_is_sending")
+        case _ if memory.same_as_texted and sends:  # the change that was staged since is taken back
+            return RowDecision(RowState.UNCHANGED, "texted_before", LeadState.ACCEPTED)
         case LeadState.REJECTED if memory.same:
             return RowDecision(RowState.REJECTED, memory.reason)
         case LeadState.REJECTED | LeadState.SUPPRESSED if sends and _is_barred(memory, resubmit, now):

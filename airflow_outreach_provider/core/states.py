@@ -50,3 +50,17 @@ class RunState(StrEnum):
     """A later try of the same task instance took over."""
     EXPIRED = "expired"
     """Its lease ran out without a heartbeat."""
+
+
+_ROWS = {
+    LeadState.ACCEPTED.value: RowState.UNCHANGED,
+    LeadState.HELD.value: RowState.HELD,
+    LeadState.SUPPRESSED.value: RowState.SUPPRESSED,
+    LeadState.REJECTED.value: RowState.REJECTED,
+    LeadState.DEFERRED.value: RowState.DEFERRED,
+}
+
+
+def settled_elsewhere(state: str, reason: str) -> tuple[RowState, str]:
+    """What a row ends as whose lead is no longer ours to send. :param state: of the lead, '' where it is gone."""
+    return _ROWS.get(state, RowState.ELSEWHERE), reason or "another_run_took_it"

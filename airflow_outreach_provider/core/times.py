@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 _UNITS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
           "d": 86400, "day": 86400, "w": 604800, "week": 604800}  # fmt: skip
-_SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*(?:,|and)?", re.IGNORECASE)
+_SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*(?:,|and)?", re.IGNORECASE | re.ASCII)
 _LONGEST_SPAN = timedelta(days=3660)
 
 
@@ -27,7 +27,7 @@ def read_time(value: object) -> datetime | None:
 
 
 def read_span(text: str) -> timedelta | None:
-    """``15m``, ``1h 30m``, ``2 days`` as a timedelta; None for anything else, nothing and ten years included."""
+    """``15m``, ``1h 30m``, ``2 days``: above nothing, up to ten years; None for anything else."""
     text, position, seconds = text.strip(), 0, 0.0
     for match in _SPAN.finditer(text):
         unit = match.group(2).lower()

@@ -25,6 +25,8 @@ from airflow_outreach_provider.services.deliveries.suppress import suppress_cont
 from airflow_outreach_provider.services.submit.options import SubmitArguments, SubmitOptions
 from airflow_outreach_provider.services.submit.runner import run_to_the_end, start
 from airflow_outreach_provider.services.submit.tally import Tally
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.claims import Ledger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -127,7 +129,7 @@ class SubmitEvent:
             lease=lease(),
         )
         # A time-out or a kill interrupts the waiting, not the loop: what became of the lead is still written.
-        conclude(run_to_the_end(run), run.options, row)
+        conclude(run_to_the_end(run), run.options, row, run.store)
 
     def _values(self) -> dict[str, Value]:
         return {target: event_value(source) for target, source in self.mapping.items()}
@@ -138,7 +140,7 @@ def event_value(source: str) -> Value:
     return compile_value(source if "{{" in source else "{{" + source + "}}", EVENT)
 
 
-def conclude(tally: Tally, options: SubmitOptions, row: Mapping[str, Any]) -> None:
+def conclude(tally: Tally, options: SubmitOptions, row: Mapping[str, Any], store: Store) -> None:
     """Say what the one row's state means for its event.
 
     :raises LeadRejected: it was not sent and will not be. :raises OutreachUnavailable: not yet.
@@ -153,8 +155,11 @@ def conclude(tally: Tally, options: SubmitOptions, row: Mapping[str, Any]) -> No
         case RowState.HELD:
             raise LeadRejected("held", f"{reason}; settle it: airflow outreach leads resolve")
         case RowState.DEFERRED:
-            opens = options.rules.draft(row, datetime.now(UTC)).not_before
-            wait = (opens - datetime.now(UTC)).total_seconds() if opens else 60.0
-            raise OutreachUnavailable("quiet hours at the contact's", max(1.0, wait))
+            now = datetime.now(UTC)
+            draft = options.rules.draft(row, now)
+            full = Ledger(store, 0, options.rules.per_person).full([draft.phone], now).get(draft.phone)
+            why = f"the contact has had {full.detail}" if full else "quiet hours at the contact's"
+            opens = full.not_before if full else draft.not_before
+            raise OutreachUnavailable(why, max(1.0, (opens - now).total_seconds() if opens else 60.0))
         case RowState.PLANNED | RowState.ELSEWHERE:
             raise OutreachUnavailable(f"the lead is {state.value} ({reason})")

@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.services.rows.open import open_rows, read_list
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.runner import RowSource
+from airflow_outreach_provider.store.ledger.runs import IN_LEDGER
 
 _BATCH = 1_000
 _OUR_MISTAKES = frozenset(
@@ -91,7 +92,7 @@ def open_source(leads: object) -> RowSource:
 class PlannedSource:
     """What is planned in the ledger: staged by another task, left by earlier runs, or deferred and now due."""
 
-    name = "what is planned in the ledger"
+    name = IN_LEDGER
 
     def rows(self) -> None:
         return None

@@ -54,13 +54,20 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     :param on_unknown: leads whose outcome is unknown are held (``hold``, at most one text a person) or sent
         again by the next try (``resend``, at least one).
     :param resubmit: accepted leads whose row changed: ``never``, ``changed``, or a timedelta: changed, and
-        accepted at least that long ago.
+        accepted at least that long ago. Compared are values, not their writing.
+    :param changed_on: the columns whose values count as a change; None for all that is sent.
+    :param per_person: e.g. ``"1 per 7d"``: no more texts to a person in that time, of whatever campaign; who has had
+        them waits as *deferred* for the run after it.
     :param quiet_hours: e.g. ``21:00-08:00``: hours at the recipient's in which nobody is texted; a later run does.
         Looked at when a row is read and again before it is sent.
     :param require_consent: a column that must say yes; a name that no row has is an error.
     :param line_types: kinds of line that may be texted, e.g. ``["mobile", "fixed_line_or_mobile"]``.
     :param max_rejected: how many rows may fail, ``"5%"`` or a number, before the task does; None for any number.
-    :param min_rows: fewer rows than this fail the task.
+        With this or one of the next two the source is read to its end and judged before anybody is texted.
+    :param max_suppressed: the same for suppressed rows: a rule that lets nobody through is no success.
+    :param min_rows: fewer rows than this fail the task before anybody is texted: a number, or
+        ``"50% of last run"``: of the rows of the last successful run of this DAG for the campaign; a first run has
+        none to compare with, which is allowed, and said in the log.
     :param dry_run: do everything but send and write. Templated.
     :param max_rows: read no more rows than this. Templated.
     :param concurrency: most requests in flight, and most leads a crash leaves in doubt; the connection's where None.
@@ -91,11 +98,14 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         default_region: str | None = None,
         on_unknown: Literal["hold", "resend"] = "hold",
         resubmit: Literal["never", "changed"] | timedelta = "never",
+        changed_on: Iterable[str] | None = None,
+        per_person: str | None = None,
         quiet_hours: str | None = None,
         require_consent: str | None = None,
         line_types: Iterable[str] | None = None,
         max_rejected: str | int | None = "5%",
-        min_rows: int | None = None,
+        max_suppressed: str | int | None = None,
+        min_rows: int | str | None = None,
         dry_run: bool | str = False,
         max_rows: int | str | None = None,
         concurrency: int | None = None,
@@ -116,10 +126,13 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self.default_region = default_region
         self.on_unknown = on_unknown
         self.resubmit = resubmit
+        self.changed_on = changed_on
+        self.per_person = per_person
         self.quiet_hours = quiet_hours
         self.require_consent = require_consent
         self.line_types = line_types
         self.max_rejected = max_rejected
+        self.max_suppressed = max_suppressed
         self.min_rows = min_rows
         self.dry_run = dry_run
         self.max_rows = max_rows

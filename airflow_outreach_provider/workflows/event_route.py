@@ -70,5 +70,6 @@ def _arguments(outreach: EventOutreach) -> dict[str, Any]:
         "line_types": rules.line_types,
         "on_unknown": rules.on_unknown,
         "resubmit": rules.resubmit,
+        "per_person": rules.per_person,
         "requests_per_second": rules.requests_per_second,
     }

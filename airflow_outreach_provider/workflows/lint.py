@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TextIO
 
+from airflow_outreach_provider.core.workflows.doubts import doubts_about
 from airflow_outreach_provider.core.workflows.loading import Workflows
 from airflow_outreach_provider.core.workflows.problems import render, tidy
 from airflow_outreach_provider.hooks.advice import advice_on
@@ -23,7 +24,7 @@ def lint(
     data: bool = False,
     as_json: bool = False,
 ) -> int:
-    """Check workflow files and print every mistake.
+    """Check workflow files and print every mistake, and what is none and hardly meant as a warning.
 
     :param connections: also ask Airflow whether the connections exist and are of the right type, and whether
         the functions can be imported.
@@ -56,6 +57,7 @@ def _look(paths: Sequence[str], connections: bool, data: bool) -> Workflows:
 
         loaded.problems += check_data(loaded.workflows)
     loaded.problems = tidy(loaded.problems)
+    loaded.doubts = tidy(doubts_about(loaded.workflows))
     return loaded
 
 
@@ -65,6 +67,7 @@ def _as_json(loaded: Workflows) -> str:
             "files": len(loaded.sources),
             "workflows": len(loaded.workflows),
             "problems": [problem.as_dict() for problem in loaded.problems],
+            "warnings": [problem.as_dict() for problem in loaded.doubts],
         },
         indent=2,
         ensure_ascii=False,
@@ -73,7 +76,9 @@ def _as_json(loaded: Workflows) -> str:
 
 def _as_text(loaded: Workflows) -> str:
     shown = [render(problem, loaded.sources.get(problem.file, "")) for problem in loaded.problems]
+    shown += [render(problem, loaded.sources.get(problem.file, ""), "warning: ") for problem in loaded.doubts]
     found = f"{_count(len(loaded.problems), 'mistake')}" if loaded.problems else "no mistakes"
+    found += f", {_count(len(loaded.doubts), 'warning')}" if loaded.doubts else ""
     files, workflows = _count(len(loaded.sources), "file"), _count(len(loaded.workflows), "workflow")
     return "\n\n".join([*shown, f"{files}, {workflows} without a mistake, {found}"])
 

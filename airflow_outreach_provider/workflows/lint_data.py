@@ -91,6 +91,8 @@ def _named(model: LeadSync) -> Iterator[tuple[Path, str, str]]:
             yield ("map", target), source, column
     if model.rules.consent is not None:
         yield ("rules", "consent"), model.rules.consent, model.rules.consent
+    for index, column in enumerate(model.rules.changed_on or ()):
+        yield ("rules", "changed_on", index), column, column
 
 
 def _is_template(model: LeadSync) -> bool:

@@ -67,7 +67,7 @@ def plan_workflow(
     if as_json:
         print(json.dumps(_as_data(workflow.name, run.tally, failure), indent=2, ensure_ascii=False), file=out)
     else:
-        print(_as_text(workflow.name, run.tally), file=out)
+        print(_as_text(workflow.name, run.tally, failure), file=out)
     if failure is not None:
         raise failure
 
@@ -146,16 +146,15 @@ def _context(params: Mapping[str, Any], now: datetime) -> Any:
     }
 
 
-def _as_text(name: str, tally: Tally) -> str:
+def _as_text(name: str, tally: Tally, failure: OutreachError | None) -> str:
     people, left = tally.counts[RowState.PLANNED], tally.carried[RowState.PLANNED.value]
     first = f"{name}: {people:,} of {tally.read:,} rows would be texted"
     if left:
         first = f"{name}: {people + left:,} people would be texted: {people:,} of {tally.read:,} rows, {left:,} left by earlier runs"
+    if failure is not None:
+        first = f"{name}: nobody would be texted, for the run would fail"
     lines = [f"{first}; nothing was sent", ""]
-    lines += [
-        f"  left by {run or 'a run outside Airflow'}: {number:,}"
-        for run, number in tally.left_by.most_common()
-    ]
+    lines += [f"  left by {run}: {number:,}" for run, number in tally.by_run().items()]
     for state, word in WORDS.items():
         if not tally.counts[state] and state is not RowState.PLANNED:
             continue
@@ -164,17 +163,18 @@ def _as_text(name: str, tally: Tally) -> str:
             if of_state == state.value:
                 samples = "; ".join(tally.examples.get((of_state, reason), ()))
                 lines.append(f"    {reason:<28}{number:>7,}" + (f"   e.g. {samples}" if samples else ""))
-    return "\n".join(lines)
+    return "\n".join([*lines, *tally.notes])
 
 
 def _as_data(name: str, tally: Tally, failure: OutreachError | None) -> dict[str, Any]:
     return {
         "workflow": name,
         "rows": tally.read,
-        "people": tally.to_text,
-        "left_by_earlier_runs": dict(tally.left_by),
+        "people": 0 if failure else tally.to_text,
+        "left_by_earlier_runs": tally.by_run(),
         "states": {word.replace(" ", "_"): tally.counts[state] for state, word in WORDS.items()},
         "reasons": tally.by_reason(),
         "samples": {f"{state}/{reason}": shown for (state, reason), shown in tally.examples.items()},
+        "notes": tally.notes,
         "would_fail": str(failure) if failure else None,
     }

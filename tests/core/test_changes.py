@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_outreach_provider.core.changes import is_outdated, is_same, payload_hash, values_hash
+from airflow_outreach_provider.core.changes import (
+    columns_hash,
+    is_outdated,
+    is_same,
+    payload_hash,
+    values_hash,
+    version_of,
+)
 from airflow_outreach_provider.core.rules import LeadRules
 
 NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
@@ -30,7 +37,8 @@ SAME = [
     ("1000000", "1,000,000"), (1e3, "1000"), (True, "true"), (False, "FALSE"), (date(2026, 1, 31), "2026-01-31"),
     (datetime(2026, 1, 31), "2026-01-31 00:00:00"), ("2026-01-31T09:00:00Z", "2026-01-31 10:00+01:00"),
     ("(416) 555-0199", "416.555.0199"), ("416-555-0199", 4165550199), ("Nurse", "  Nurse "), ("", None),
-    ({"b": 1, "a": 2}, {"a": "2", "b": "1.0"}),
+    ({"b": 1, "a": 2}, {"a": "2", "b": "1.0"}), (1000, "1,000.0"), ("2026-01-31 09:00:00+00", "2026-01-31T09:00Z"),
+    ("2026-01-31 09:00:00 UTC", "2026-01-31T10:00:00.000000000+01:00"), ("2026-01-31 09:00 +0000", "2026-01-31 09:00Z"),
 ]  # fmt: skip
 OTHER = [
     (1, 2), (1, "1.5"), ("1", "-1"), ("007", "7"), ("Nurse", "nurse"), ("Nurse", "Doctor"), ("1.2.3", "1.23"), (True, 1),
@@ -56,6 +64,36 @@ def test_another_value_is_a_change(one: object, two: object) -> None:
 def test_the_writing_of_the_phone_is_no_change(writing: object) -> None:
     """One line is one person, however a list writes it."""
     assert hash_of({"phone": writing, "name": "Ann"}) == hash_of({"name": "Ann"})
+
+
+@pytest.mark.parametrize("name", ["mobilePhone", "Work phone", "fax", "tel2", "Handy"])
+def test_the_writing_of_another_number_is_no_change(name: str) -> None:
+    """A second number of the person is one line in every writing, with its country or without."""
+    writings: list[object] = ["+14165550199", "(416) 555-0199", 4165550199, "1-416-555-0199", "416 555 0199"]
+    assert len({hash_of({name: writing}) for writing in writings}) == 1
+    assert hash_of({name: "416-555-0198"}) != hash_of({name: writings[0]})
+    assert hash_of({name: "ask Ann"}) != hash_of({name: "ask Bob"})
+
+
+def test_columns_that_count_are_all_that_counts() -> None:
+    """``changed_on``: other columns may change as they like; those named count by value."""
+    rules: dict[str, Any] = {"changed_on": frozenset({"status", "score"})}
+    one = hash_of({"status": "new", "score": "1,000", "note": "a"}, **rules)
+    assert one == hash_of({"note": "b", "score": 1000.0, "status": " new "}, **rules)
+    assert one != hash_of({"status": "old", "score": 1000}, **rules)
+    assert one == hash_of({"status": "new", "score": 1000, "configurationId": "c"}, **rules)
+    by_phone: dict[str, Any] = {"changed_on": frozenset({"phone"})}
+    assert hash_of({"phone": "(416) 555-0123"}, **by_phone) == hash_of({"phone": PHONE}, **by_phone)
+
+
+@given(st.frozensets(st.sampled_from("abcd"), min_size=1), st.frozensets(st.sampled_from("abcd"), min_size=1))
+def test_hashes_of_other_columns_are_never_compared(one: frozenset[str], two: frozenset[str]) -> None:
+    """A sync whose ``changed_on`` is changed texts nobody again for a guess."""
+    row = dict.fromkeys("abcd", "x")
+    first, second = columns_hash(row, one), columns_hash(row, two)
+    assert is_outdated(first, version_of(two)) is (one != two)
+    assert is_outdated(first) and is_outdated(values_hash("c", row), version_of(one))
+    assert is_same(first, second, "", texted=True)
 
 
 def test_the_format_of_the_payload_is_no_change() -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,14 @@ import pytest
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.errors import ConfigurationError, TooManyRejected
+from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.core.workflows.problems import WorkflowErrors
 from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger import runs
+from airflow_outreach_provider.store.ledger.claims import Ledger
+from airflow_outreach_provider.store.ledger.staging import Entry
 from airflow_outreach_provider.workflows.explain import explain_workflow
 from airflow_outreach_provider.workflows.files import load_files
 from airflow_outreach_provider.workflows.lint_connections import check_functions
@@ -76,8 +82,49 @@ def test_plan_tells_that_a_run_would_fail(
     with pytest.raises(TooManyRejected):
         plan_workflow("a", tmp_path, out)
     assert "phone_too_short" in out.getvalue() or "invalid" in out.getvalue()
+    assert "nobody would be texted" in out.getvalue()
+    out = io.StringIO()
+    with pytest.raises(TooManyRejected):
+        plan_workflow("a", tmp_path, out, as_json=True)
+    plan = json.loads(out.getvalue())
+    assert plan["people"] == 0 and "max_rejected" in plan["would_fail"]
     with pytest.raises(ConfigurationError, match="there is no workflow 'b'"):
         plan_workflow("b", tmp_path, out)
+
+
+def test_plan_names_the_runs_whose_leads_it_would_send(
+    simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
+) -> None:
+    """Everybody the run would text is counted: the list's own, and what each earlier run left."""
+    (tmp_path / "a.yaml").write_text(
+        "lead_syncs:\n  a:\n    leads: {csv: a.csv}\n    outreach: {campaign: spring}\n"
+        '    rules: {min_rows: "50% of last run"}\n'
+    )
+    (tmp_path / "a.csv").write_text("phone\n+14165550199\n")
+    run = runs.start(
+        outreach_store,
+        Owner("early", "submit", "monday"),
+        campaign="spring",
+        source="",
+        lease=timedelta(minutes=5),
+    ).run_id
+    Ledger(outreach_store, run).stage(
+        [
+            Entry("spring", f"+1416555010{n}", None, None, LeadState.PLANNED, "", "", "{}", None, None, None)
+            for n in range(3)
+        ]
+    )
+    runs.finish(outreach_store, run, state=RunState.FAILED, read=3, counts={}, reasons={})
+    out = io.StringIO()
+    plan_workflow("a", tmp_path, out)
+    assert "4 people would be texted: 1 of 1 rows, 3 left by earlier runs" in out.getvalue()
+    assert "left by early monday: 3" in out.getvalue()
+    assert "min_rows is 50% of last run: no earlier run of outreach_lead_sync__a" in out.getvalue()
+    out = io.StringIO()
+    plan_workflow("a", tmp_path, out, as_json=True)
+    plan = json.loads(out.getvalue())
+    assert (plan["people"], plan["left_by_earlier_runs"]) == (4, {"early monday": 3})
+    assert plan["notes"] and plan["would_fail"] is None
 
 
 def test_explain_shows_the_generated_tasks(tmp_path: Path) -> None:

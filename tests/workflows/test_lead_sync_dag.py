@@ -127,6 +127,83 @@ def test_more_people_than_approved_are_not_texted(
     assert simulator.texts() == {}
 
 
+WITH_LEFTOVERS = (
+    APPROVED.replace("approve_above: 1,", "approve_above: 4,") + "    outreach: {campaign: spring}\n"
+)
+
+
+def test_what_earlier_runs_left_is_approved_by_name_and_number(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
+) -> None:
+    """Two are listed and twenty left: a person is asked for 22, sees whose they are, and 22 are texted; the second run
+    has nobody left to ask about; in the third somebody comes in while a person thinks, and only who was counted goes out.
+    """
+    dags = load_dags(**{"sync.yaml": WITH_LEFTOVERS, "leads.csv": LEADS})
+    _leave(outreach_store, simulator, range(15), "monday")
+    _leave(outreach_store, simulator, range(15, 20), "tuesday")
+    with _person(lambda: _answer("Approve")) as seen:
+        states = dags.run(DAG_ID)
+    assert set(states.values()) == {"success"}
+    assert "Text 22 people?" in seen["subject"]
+    assert "of outreach_lead_sync__early monday: 15" in seen["body"]
+    assert "of outreach_lead_sync__early tuesday: 5" in seen["body"]
+    assert len(simulator.texts()) == 22
+
+    assert set(dags.run(DAG_ID).values()) == {"success"}
+    assert len(simulator.texts()) == 22
+
+    _leave(outreach_store, simulator, range(20, 25), "wednesday")
+
+    def leave_more_and_approve() -> dict[str, Any] | None:
+        if not _somebody_is_asked():
+            return None
+        _leave(outreach_store, simulator, range(25, 60), "thursday")
+        return _answer("Approve")
+
+    with _person(leave_more_and_approve) as seen:
+        states = dags.run(DAG_ID)
+    assert "Text 5 people?" in seen["subject"] and states[("submit", -1)] == "failed"
+    assert len(simulator.texts()) == 22
+    with _person(lambda: _answer("Approve")) as seen:
+        states = dags.run(DAG_ID)
+    assert "Text 40 people?" in seen["subject"] and states[("submit", -1)] == "success"
+    assert len(simulator.texts()) == 62 and set(simulator.texts().values()) == {1}
+
+
+def test_a_source_that_cannot_be_meant_asks_nobody(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
+) -> None:
+    """Too few rows beside the last run's, or nobody let through: the plan fails, before a person is asked."""
+    text = WITH_LEFTOVERS.replace(
+        "consent: opt_in,", 'consent: opt_in, min_rows: "60% of last run", max_suppressed: 50%,'
+    )
+    dags = load_dags(**{"sync.yaml": text, "leads.csv": LEADS})
+    assert set(dags.run(DAG_ID).values()) == {"success"}  # up to four need no approval
+    leads = tmp_path / "dags" / "workflows" / "leads.csv"
+    leads.write_text(LEADS.splitlines()[0] + "\n+14165550150,Late,yes\n")
+    assert dags.run(DAG_ID)[("approval.plan", -1)] == "failed"
+    leads.write_text(LEADS.replace("yes", "no").replace("01", "02"))
+    assert dags.run(DAG_ID)[("approval.plan", -1)] == "failed"
+    assert len(simulator.texts()) == 2
+
+
+def _leave(store: Store, simulator: RunningSimulator, numbers: range, run: str) -> None:
+    """People of the campaign whom an earlier run of another DAG planned and did not get to."""
+    from airflow_outreach_provider.core.owner import Owner
+    from airflow_outreach_provider.core.rules import LeadRules
+    from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
+    from airflow_outreach_provider.services.rows.open import read_list
+    from airflow_outreach_provider.services.submit.options import SubmitOptions
+    from airflow_outreach_provider.services.submit.run import SubmitRun
+    from airflow_outreach_provider.services.submit.runner import run_to_the_end
+
+    rules = LeadRules(configuration_id=simulator.connection["extra"]["configuration_id"], campaign="spring")
+    rows = read_list([{"phone": f"+1416{2_000_000 + n}"} for n in numbers])
+    client = OutreachClient(ApiSettings(simulator.url, simulator.api_key, trust_env=False))
+    owner = Owner("outreach_lead_sync__early", "submit", run)
+    run_to_the_end(SubmitRun(store, client, rows, SubmitOptions(rules, stage_only=True), owner=owner))
+
+
 @contextmanager
 def _person(act: Callable[[], dict[str, Any] | None]) -> Iterator[dict[str, Any]]:
     """Somebody who acts as soon as the run waits; ``seen`` holds what was shown."""

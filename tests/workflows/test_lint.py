@@ -54,6 +54,73 @@ def test_lint_prints_json_for_machines(tmp_path: Path) -> None:
     } in answer["problems"]
 
 
+@pytest.mark.parametrize(
+    ("rules", "warned"),
+    [("{default_region: US, line_types: mobile}", True), ("{default_region: MX, line_types: [mobile, voip]}", True),
+     ("{default_region: CA, line_types: [fixed_line]}", True), ("{default_region: DE, line_types: mobile}", False),
+     ("{default_region: US, line_types: [mobile, fixed_line_or_mobile]}", False), ("{default_region: US}", False),
+     ("{default_region: US, line_types: toll_free}", False), ("{line_types: mobile}", False)],
+)  # fmt: skip
+def test_line_types_that_reach_nobody_are_warned_of(tmp_path: Path, rules: str, warned: bool) -> None:
+    """A rule no number of the region meets is no mistake; the reader learns it, and what to write instead."""
+    (tmp_path / "a.yaml").write_text(f"{GOOD}    rules: {rules}\n")
+    out, data = io.StringIO(), io.StringIO()
+    assert lint([str(tmp_path)], out) == CLEAN
+    assert ("fixed_line_or_mobile]" in out.getvalue()) is warned
+    assert out.getvalue().endswith("no mistakes, 1 warning\n" if warned else "no mistakes\n")
+    lint([str(tmp_path)], data, as_json=True)
+    answer = json.loads(data.getvalue())
+    assert answer["problems"] == []
+    assert [each["path"] for each in answer["warnings"]] == ["lead_syncs.a.rules.line_types"] * warned
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ('{per_person: "0 per 7d"}', "'0' is not a number of texts"),
+        ('{per_person: "1 per -1d"}', "'-1d' is not a span"),
+        ('{per_person: "1 per fortnight"}', "'fortnight' is not a span"),
+        ("{per_person: 7d}", "not so many texts per span"),
+        ("{per_person: 1}", "must be text"),
+        ('{min_rows: "50%"}', 'did you mean "50% of last run"'),
+        ('{min_rows: "150% of last run"}', "'150% of last run'"),
+        ('{min_rows: "half of last run"}', "'half of last run'"),
+        ("{min_rows: -1}", "must be 0 or more"),
+        ("{max_suppressed: 101%}", "not a share"),
+        ("{max_suppressed: 0.5}", "write 50%"),
+        ("{resubmit: 0d, changed_on: [a]}", "not a span"),
+        ("{resubmit: -5d}", "not a choice"),
+        ("{changed_on: status}", "no effect while resubmit is never"),
+        ("{resubmit: changed, changed_on: []}", "this is empty"),
+        ("{max_supressed: 5%}", "did you mean 'max_suppressed'?"),
+        ("{per_persons: 1 per 7d}", "did you mean 'per_person'?"),
+    ],
+)
+def test_rules_that_cannot_be_kept_say_what_to_write(tmp_path: Path, rules: str, said: str) -> None:
+    """Each with its line, what is wrong, and an example."""
+    (tmp_path / "a.yaml").write_text(f"{GOOD}    rules: {rules}\n")
+    out = io.StringIO()
+    assert lint([str(tmp_path)], out) == MISTAKES
+    assert said in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "rules",
+    ['{min_rows: "50% of last run"}', '{min_rows: "50 % of last run"}', '{min_rows: " 12.5%  of the last run "}',
+     "{min_rows: 5}", "{per_person: 1 per 7d}", '{per_person: "3 per 2 weeks"}', "{per_person: 2 per day}",
+     "{max_suppressed: 20}", "{max_suppressed: 20%}", "{resubmit: changed, changed_on: status}",
+     "{resubmit: 90d, changed_on: [status, score]}"],
+)  # fmt: skip
+def test_rules_in_every_writing_are_read_and_in_the_schema(tmp_path: Path, rules: str) -> None:
+    """What lint takes, an editor takes."""
+    text = f"{GOOD}    rules: {rules}\n"
+    (tmp_path / "a.yaml").write_text(text)
+    out = io.StringIO()
+    assert lint([str(tmp_path)], out) == CLEAN, out.getvalue()
+    located, _ = read_yaml(text, "a.yaml")
+    jsonschema.validate(located.data, workflow_schema())
+
+
 def test_a_path_that_is_not_there_is_exit_code_2(tmp_path: Path) -> None:
     """A pre-commit hook with a wrong path must not pass."""
     out = io.StringIO()

@@ -67,6 +67,17 @@ def check_lead_sync(data: Mapping[str, Any]) -> Iterator[Finding]:
                 f"{key} has no effect without approve_above",
                 "write e.g. approve_above: 500",
             )
+    yield from _changed_on(rules)
+
+
+def _changed_on(rules: Mapping[str, Any]) -> Iterator[Finding]:
+    if rules.get("changed_on") is not None and rules.get("resubmit", "never") == "never":
+        yield (
+            ("rules", "changed_on"),
+            True,
+            "changed_on has no effect while resubmit is never",
+            "write e.g. resubmit: changed",
+        )
 
 
 def check_event_route(data: Mapping[str, Any]) -> Iterator[Finding]:

@@ -62,11 +62,13 @@ class Workflows:
 
     :param workflows: those without a mistake, from files without a mistake.
     :param problems: all mistakes; a file with one gives no workflow.
+    :param doubts: what is no mistake and hardly meant; only ``lint`` looks for it.
     :param sources: file → its text, to show lines of it.
     """
 
     workflows: list[Loaded[DagSettings]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    doubts: list[Problem] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
 
     def problems_of(self, file: str) -> list[Problem]:

@@ -32,8 +32,10 @@ from airflow_outreach_provider.core.workflows.fields import (
     mistake,
 )
 from airflow_outreach_provider.core.workflows.rule_fields import (
+    FewestRows,
     Moment,
     Pause,
+    PerPersonRule,
     QuietSpan,
     Region,
     ResubmitRule,
@@ -195,19 +197,35 @@ class SendRules(Section):
         "never",
         description="A person texted before: never again, when the row changed, or after a span such as 90d.",
     )
+    per_person: PerPersonRule | None = Field(
+        None,
+        description='At most so many texts to a person in a span of time, of whatever campaign, e.g. "1 per 7d"; '
+        "who has had them waits for the next run after it.",
+    )
     requests_per_second: Rate | None = Field(None, description="At most so many requests a second.")
 
 
 class RulesSection(SendRules):
     """Whom to text, when, and what to do with doubts."""
 
+    changed_on: Annotated[list[Column], *ONE_OR_MANY] | None = Field(
+        None, description="Columns whose values alone count as a change; all that is sent otherwise."
+    )
     consent: Column | None = Field(None, description="Column that must say yes before a person is texted.")
     max_rejected: ShareOrCount = Field(
-        "5%", description="More rejected rows than this fail the task: a share or a number."
+        "5%",
+        description="More rejected rows than this fail the task, before anybody is texted where the source shows it: "
+        "a share or a number.",
+    )
+    max_suppressed: ShareOrCount | None = Field(
+        None,
+        description="More suppressed rows than this fail the task, before anybody is texted: a share or a number.",
     )
     concurrency: Positive | None = Field(None, description="Requests in flight at once.")
-    min_rows: Count | None = Field(
-        None, description="Fewer rows than this fail the task before anybody is texted."
+    min_rows: FewestRows | None = Field(
+        None,
+        description="Fewer rows than this fail the task before anybody is texted: a number, or a share of those of the "
+        'last successful run of this sync for the campaign, e.g. "50% of last run".',
     )
     approve_above: Count | None = Field(
         None,

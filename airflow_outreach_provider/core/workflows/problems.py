@@ -85,14 +85,14 @@ def dotted(path: Path) -> str:
     return text
 
 
-def render(problem: Problem, source: str) -> str:
+def render(problem: Problem, source: str, kind: str = "") -> str:
     """The mistake as a compiler would show it::
 
     leads.yaml:4:5: unknown key 'shedule'
         4 |     shedule: "@daily"
           |     ^^^^^^^ did you mean 'schedule'?
     """
-    head = f"{problem.file}:{problem.line}:{problem.column}: {problem.message}"
+    head = f"{problem.file}:{problem.line}:{problem.column}: {kind}{problem.message}"
     lines = source.split("\n")
     if not 0 < problem.line <= len(lines) or not lines[problem.line - 1].strip():
         return f"{head}\n      = {problem.hint}" if problem.hint else head

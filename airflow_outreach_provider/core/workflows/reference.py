@@ -9,6 +9,7 @@ from airflow_outreach_provider.core.expressions.functions import FILTERS, TESTS,
 from airflow_outreach_provider.core.expressions.scope import EVENT, Field
 from airflow_outreach_provider.core.workflows import models
 from airflow_outreach_provider.core.workflows.fields import TEMPLATE
+from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA
 from airflow_outreach_provider.core.workflows.schema import workflow_schema
 
 _MANY = 15
@@ -54,7 +55,8 @@ _SECTIONS: tuple[tuple[str, type[models.Section], type[models.Section] | None, s
     ("rules:", models.RulesSection, None, ""),
     ("event_routes: name:", models.EventRoute, models.DagSettings, ""),
     ("deliver:", models.Deliver, None, ""),
-    ("deliver: outreach:", models.EventOutreach, None, "`rules` are those of a lead sync, without approval and `min_rows`."),
+    ("deliver: outreach:", models.EventOutreach, None, "`rules` are those of a lead sync, without those that judge a whole list: approval, `max_rejected`, `max_suppressed`, `min_rows`; "
+     "nor `consent`, `changed_on` and `concurrency`."),
     ("Airflow's own knobs", models.DagSettings, None, "For lead syncs and event routes alike."),
 )  # fmt: skip
 
@@ -115,7 +117,8 @@ def _words(schema: Mapping[str, Any]) -> str:
             return f"{described[0]}; one, or a list"
         return "schedule" if len(described) > 3 else " or ".join(dict.fromkeys(described))
     if "examples" in schema:
-        return f"span, e.g. `{schema['examples'][0]}`"
+        said = f"`{schema['examples'][0]}`"
+        return f"span, e.g. {said}" if schema["pattern"] == SPAN_SCHEMA["pattern"] else said
     words: dict[str, str] = {
         "string": "text",
         "integer": "whole number",

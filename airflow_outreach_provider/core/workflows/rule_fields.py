@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -11,9 +12,11 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic_core import PydanticCustomError
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.per_person import PerPerson
 from airflow_outreach_provider.core.phones import REGIONS
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.retry_schedule import LONGEST_PAUSE
+from airflow_outreach_provider.core.row_minimum import RowMinimum
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.times import read_span, read_time
 from airflow_outreach_provider.core.workflows.fields import (
@@ -126,18 +129,62 @@ ShareOrCount = Annotated[
 ]
 
 
-def _quiet_hours(value: object) -> str:
-    read = text(value)
-    try:
-        QuietHours.parse(read)
-    except ConfigurationError as error:
-        message = str(error).removesuffix(f" — {error.remedy}").removeprefix("quiet_hours ")
-        raise mistake(message, error.remedy or "") from None
+def _parsed(parse: Callable[[str], object], rule: str) -> Callable[[object], str]:
+    """A text that the rule's own parser takes."""
+
+    def read(value: object) -> str:
+        said = text(value)
+        try:
+            parse(said)
+        except ConfigurationError as error:
+            message = (
+                str(error).removesuffix(f" — {error.remedy}").removeprefix(f"{rule} ").removeprefix("is ")
+            )
+            raise mistake(message, error.remedy or "") from None
+        return said
+
     return read
 
 
+PerPersonRule = Annotated[
+    str,
+    *annotated(
+        _parsed(PerPerson.parse, "per_person"),
+        {"type": "string", "pattern": r"^\s*[1-9]\d{0,5}\s+[Pp][Ee][Rr]\s+\S.*$", "examples": ["1 per 7d"]},
+    ),
+]
+
+
+def _fewest_rows(value: object) -> str | int:
+    if isinstance(value, str):
+        return _parsed(RowMinimum.parse, "min_rows")(value)
+    return int(number(value, 0, whole=True))
+
+
+FewestRows = Annotated[
+    str | int,
+    *annotated(
+        _fewest_rows,
+        {
+            "anyOf": [
+                {
+                    "type": "string",
+                    "pattern": r"^\s*\d+(\.\d+)?\s*%\s*of\s+(the\s+)?last\s+run\s*$",
+                    "examples": ["50% of last run"],
+                },
+                {"type": "integer", "minimum": 0},
+            ]
+        },
+    ),
+]
+
+
 QuietSpan = Annotated[
-    str, *annotated(_quiet_hours, {"type": "string", "pattern": r"^\s*\d{1,2}:\d{2}\s*-\s*\d{1,2}:\d{2}\s*$"})
+    str,
+    *annotated(
+        _parsed(QuietHours.parse, "quiet_hours"),
+        {"type": "string", "pattern": r"^\s*\d{1,2}:\d{2}\s*-\s*\d{1,2}:\d{2}\s*$"},
+    ),
 ]
 
 

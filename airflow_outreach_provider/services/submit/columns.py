@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
-from airflow_outreach_provider.core.errors import ConfigurationError, TooManyRejected
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import compile_value
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.suggest import nearest
 from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.submit.limits import check_rows
 
 LOOK_AHEAD = 10_000
 """Rows without a column after which no row is believed to have it."""
@@ -41,10 +42,13 @@ class _Looked:
     names: dict[str, None] = field(default_factory=dict)
 
 
-def checked(rows: Iterator[Row], rules: LeadRules, *, min_rows: int | None = None) -> Iterator[Row]:
+def checked(
+    rows: Iterator[Row], rules: LeadRules, *, min_rows: int | None = None, said: str = ""
+) -> Iterator[Row]:
     """The rows as they come, once as many were read as it takes to know that they can be meant.
 
-    :param min_rows: so many rows at least, or none at all.
+    :param min_rows: so many rows at least, or none at all; no more than ``LOOK_AHEAD`` are waited for.
+    :param said: ``min_rows`` in words.
     :raises ConfigurationError: no row has a column that the rules name, or any with a phone number.
     :raises TooManyRejected: there are fewer rows than ``min_rows``.
     """
@@ -58,11 +62,7 @@ def checked(rows: Iterator[Row], rules: LeadRules, *, min_rows: int | None = Non
                 looked.names.update(dict.fromkeys(map(str, row.values)))
         if (not needs or len(looked.rows) >= LOOK_AHEAD) and len(looked.rows) >= (min_rows or 0):
             break
-    if min_rows is not None and len(looked.rows) < min_rows:
-        raise TooManyRejected(
-            f"the source has {len(looked.rows):,} rows, fewer than min_rows={min_rows:,}; nobody was texted: check the source",
-            {},
-        )
+    check_rows(len(looked.rows), min_rows, said)
     if needs and looked.readable:
         raise needs[0].missing(looked.readable, looked.names)
     return chain(looked.rows, rows)
@@ -88,6 +88,7 @@ def _columns(rules: LeadRules) -> Iterator[tuple[str, str]]:
             yield from ((f"mapping[{target!r}]", column) for column in sorted(compile_value(source).columns))
     if rules.require_consent is not None:
         yield "require_consent", rules.require_consent
+    yield from (("changed_on", column) for column in sorted(rules.changed_on or ()))
 
 
 def _column_need(use: str, column: str) -> _Need:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 
 from airflow_outreach_provider.core.flight import Flight, PlannedLead
@@ -11,8 +11,9 @@ from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.runtime.prefetch import Prefetch
-from airflow_outreach_provider.services.submit.columns import checked
+from airflow_outreach_provider.services.submit.columns import LOOK_AHEAD, checked
 from airflow_outreach_provider.services.submit.halt import Halt
+from airflow_outreach_provider.services.submit.judged import Fewest, Judged
 from airflow_outreach_provider.services.submit.leftovers import CHUNK, Leftovers
 from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.staging import Stager
@@ -22,6 +23,7 @@ from airflow_outreach_provider.services.submit.tally import Tally
 class Feed:
     """Reads, stages and offers, no further ahead than two chunks.
 
+    :param judged: what to do once all is read and before any of it is offered; None to offer as it is read.
     :ivar done: nothing more will be offered. :ivar busy: rows are counted as read and not offered yet.
     :ivar turned: set at each turn of the ledger: there may be room again.
     """
@@ -34,8 +36,10 @@ class Feed:
         tally: Tally,
         options: SubmitOptions,
         halt: Halt,
+        judged: Judged | None = None,
     ) -> None:
         self.flight, self.stager, self.leftovers = flight, stager, leftovers
+        self.judged = judged
         self.tally, self.options, self.halt = tally, options, halt
         self.done = self.busy = False
         self.turned = asyncio.Event()
@@ -43,11 +47,10 @@ class Feed:
     async def run(self, chunks: Prefetch[Row]) -> None:
         """To the end of the source and of what is left over, or of the run."""
         try:
-            while not self.halt.over and (chunk := await chunks.next()) is not None:
-                self.busy = True
-                planned = await self.stager.stage(chunk)
-                self.busy = False
+            async for planned in self._judged(chunks) if self.judged else self._staged(chunks):
                 await self._offer(planned)
+                if self.halt.over:
+                    break
             if self.options.dry_run:
                 await self.leftovers.count()
             elif not self.options.stage_only:
@@ -59,6 +62,27 @@ class Feed:
             self.busy = False
             self.done = True
             self.halt.wake.set()
+
+    async def _staged(self, chunks: Prefetch[Row]) -> AsyncIterator[list[PlannedLead]]:
+        while not self.halt.over and (chunk := await chunks.next()) is not None:
+            self.busy = True
+            planned = await self.stager.stage(chunk)
+            self.busy = False
+            yield planned
+
+    async def _judged(self, chunks: Prefetch[Row]) -> AsyncIterator[list[PlannedLead]]:
+        assert self.judged is not None
+        backlog = self.judged.backlog
+        async for planned in self._staged(chunks):
+            backlog.add(planned)
+        if self.halt.over:
+            return
+        await self.judged()
+        if self.options.stage_only:
+            backlog.count(RowState.PLANNED, "staged")
+            return
+        async for planned in backlog.chunks():
+            yield planned
 
     async def _offer(self, planned: list[PlannedLead]) -> None:
         if self.options.dry_run:
@@ -77,8 +101,7 @@ class Feed:
             await self.turned.wait()
 
 
-def checked_rows(rows: Iterator[Row], options: SubmitOptions) -> Iterator[Row]:
+def checked_rows(rows: Iterator[Row], options: SubmitOptions, fewest: Fewest) -> Iterator[Row]:
     """The source's rows; a generator, so that whatever has to be read for it is read where rows are read."""
-    most, least = options.max_rows, options.min_rows
-    least = least if most is None or least is None else min(most, least)
-    yield from checked(islice(rows, most), options.rules, min_rows=least)
+    least = fewest.rows if fewest.rows is not None and fewest.rows <= LOOK_AHEAD else None
+    yield from checked(islice(rows, options.max_rows), options.rules, min_rows=least, said=fewest.said)

@@ -15,7 +15,7 @@ from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.core.flight import Flight, PlannedLead
 from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome
 from airflow_outreach_provider.core.rules import Gate
-from airflow_outreach_provider.core.states import LeadState, RowState
+from airflow_outreach_provider.core.states import LeadState, RowState, settled_elsewhere
 from airflow_outreach_provider.services.submit.halt import Halt
 from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.staging import InThread
@@ -33,12 +33,6 @@ _SETTLED = {
     SubmitOutcome.CONFIGURATION: LeadState.PLANNED,
 }
 _NOT_TEXTED = frozenset({SubmitOutcome.UNAVAILABLE, SubmitOutcome.CONFIGURATION, SubmitOutcome.REJECTED})
-_SETTLED_BY_OTHERS = {
-    LeadState.ACCEPTED.value: RowState.UNCHANGED,
-    LeadState.HELD.value: RowState.HELD,
-    LeadState.SUPPRESSED.value: RowState.SUPPRESSED,
-    LeadState.REJECTED.value: RowState.REJECTED,
-}
 
 
 class LedgerTurns:
@@ -133,8 +127,7 @@ class LedgerTurns:
             if state == LeadState.PLANNED:  # somebody had it locked for a moment
                 self.flight.again(lead)
             else:
-                row = _SETTLED_BY_OTHERS.get(state, RowState.ELSEWHERE)
-                self.tally.count(lead, row, reason or "another_run_took_it")
+                self.tally.count(lead, *settled_elsewhere(state, reason))
 
     def _settlement(self, lead: PlannedLead, answer: SubmitAnswer) -> Settlement:
         state = _SETTLED[answer.outcome]

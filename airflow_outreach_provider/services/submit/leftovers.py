@@ -9,6 +9,7 @@ from functools import partial
 
 from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
+from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.submit.halt import Halt
 from airflow_outreach_provider.services.submit.options import SubmitOptions
@@ -54,8 +55,8 @@ class Leftovers:
         states += [LeadState.HELD] if self.options.on_unknown == "resend" else []
         for state in states:
             async for found in self._pages(partial(self.ledger.waiting, state, self.stager.campaigns)):
-                for lead in found:
-                    self._count(lead)
+                for lead, gate in await self._gated(found):
+                    self._count(lead, gate)
 
     async def _pages(self, look: Callable[..., list[Leftover]]) -> AsyncIterator[list[Leftover]]:
         after = 0
@@ -67,9 +68,7 @@ class Leftovers:
             yield [lead for lead in found if self.stager.seen.add(lead.id)]
 
     async def _open_now(self, found: Sequence[Leftover]) -> list[PlannedLead]:
-        looked = [
-            (self._planned(lead), self.options.rules.gate_hours(lead.phone, self._now())) for lead in found
-        ]
+        looked = [(self._planned(lead), gate) for lead, gate in await self._gated(found)]
         closed = [(lead, gate) for lead, gate in looked if gate.state is not LeadState.PLANNED]
         if closed:
             await self._in_thread(partial(self.ledger.close, [(lead.id, gate) for lead, gate in closed]))
@@ -83,11 +82,18 @@ class Leftovers:
             if gate.state is LeadState.PLANNED
         ]
 
+    async def _gated(self, found: Sequence[Leftover]) -> list[tuple[Leftover, Gate]]:
+        """Whether each of them may be texted now: by the hours, and by how often they were."""
+        rules, now = self.options.rules, self._now()
+        full: dict[str, Gate] = {}
+        if rules.per_person is not None:
+            full = await self._in_thread(partial(self.ledger.full, [lead.phone for lead in found], now))
+        return [(lead, full.get(lead.phone) or rules.gate_hours(lead.phone, now)) for lead in found]
+
     def _planned(self, lead: Leftover) -> PlannedLead:
         return PlannedLead(lead.id, lead.payload.encode(), 0, lead.phone, carried=self._listed)
 
-    def _count(self, lead: Leftover) -> None:
-        gate = self.options.rules.gate_hours(lead.phone, self._now())
+    def _count(self, lead: Leftover, gate: Gate) -> None:
         row = RowState(gate.state)
         if self._listed:
             self.tally.carried[row.value] += 1

@@ -10,8 +10,10 @@ from typing import Literal, Protocol
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.leads import PayloadFormat
+from airflow_outreach_provider.core.per_person import PerPerson
 from airflow_outreach_provider.core.phones import LineType
 from airflow_outreach_provider.core.quiet_hours import QuietHours
+from airflow_outreach_provider.core.row_minimum import RowMinimum
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.services.submit.limits import RejectLimit
@@ -39,7 +41,8 @@ class SubmitOptions:
     rules: LeadRules
     on_unknown: OnUnknown = "hold"
     max_rejected: RejectLimit = field(default_factory=RejectLimit)
-    min_rows: int | None = None
+    max_suppressed: RejectLimit = field(default_factory=lambda: RejectLimit(None, None))
+    min_rows: RowMinimum | int | None = None
     dry_run: bool = False
     window: int = 64
     requests_per_second: float | None = None
@@ -52,15 +55,17 @@ class SubmitOptions:
     shard: int = 0
     shards: int = 1
 
+    @property
+    def fewest(self) -> RowMinimum:
+        """``min_rows``, however it was given."""
+        return self.min_rows if isinstance(self.min_rows, RowMinimum) else RowMinimum.parse(self.min_rows)
+
     def check(self) -> None:
         """:raises ConfigurationError: an option cannot be kept as written; a run with it would send nothing, for ever."""
         self.rules.check()
+        _ = self.fewest
         if self.window < 1:
             raise ConfigurationError(f"concurrency is {self.window!r}", "use a whole number from 1 on")
-        if self.min_rows is not None and (type(self.min_rows) is not int or self.min_rows < 0):
-            raise ConfigurationError(
-                f"min_rows is {self.min_rows!r}", "use a whole number, or None for any number"
-            )
         if not _is_number(self.patience):
             raise ConfigurationError(f"patience is {self.patience!r}", "use a number of seconds")
         rate = self.requests_per_second
@@ -110,11 +115,14 @@ class SubmitArguments:
     default_region: str | None = None
     on_unknown: OnUnknown = "hold"
     resubmit: Literal["never", "changed"] | timedelta = "never"
+    changed_on: Iterable[str] | None = None
+    per_person: str | None = None
     quiet_hours: str | None = None
     require_consent: str | None = None
     line_types: Iterable[str] | None = None
     max_rejected: str | int | None = "5%"
-    min_rows: int | None = None
+    max_suppressed: str | int | None = None
+    min_rows: int | str | None = None
     dry_run: bool | str | None = False
     max_rows: int | str | None = None
     concurrency: int | None = None
@@ -156,7 +164,8 @@ class SubmitArguments:
             rules=self._rules(connection),
             on_unknown=self.on_unknown,
             max_rejected=RejectLimit.parse(self.max_rejected),
-            min_rows=self.min_rows,
+            max_suppressed=RejectLimit.parse(self.max_suppressed, "max_suppressed"),
+            min_rows=RowMinimum.parse(self.min_rows),
             dry_run=_flag(self.dry_run),
             window=window,
             requests_per_second=rate if rate is not None else connection.requests_per_second,
@@ -183,7 +192,20 @@ class SubmitArguments:
             line_types=_line_types(self.line_types),
             quiet_hours=None if self.quiet_hours in (None, "") else QuietHours.parse(self.quiet_hours),
             resubmit=self.resubmit,
+            changed_on=_columns(self.changed_on),
+            per_person=None if self.per_person is None else PerPerson.parse(self.per_person),
         )
+
+
+def _columns(names: Iterable[str] | None) -> frozenset[str] | None:
+    if names is None:
+        return None
+    listed = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
+    if not listed or not all(isinstance(name, str) and name for name in listed):
+        raise ConfigurationError(
+            f"changed_on is {names!r}", 'name columns of the source, e.g. ["status"], or leave it out for all'
+        )
+    return frozenset(listed)
 
 
 def _line_types(names: Iterable[str] | None) -> frozenset[LineType] | None:

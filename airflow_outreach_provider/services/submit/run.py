@@ -26,9 +26,11 @@ from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.runtime.prefetch import prefetch
 from airflow_outreach_provider.services.runtime.rate import RateGate
 from airflow_outreach_provider.services.submit.admission import Admission
+from airflow_outreach_provider.services.submit.backlog import Backlog
 from airflow_outreach_provider.services.submit.feed import Feed, checked_rows
 from airflow_outreach_provider.services.submit.halt import Halt
 from airflow_outreach_provider.services.submit.heartbeat import Heartbeat
+from airflow_outreach_provider.services.submit.judged import Fewest, Judged, judge, reads_ahead
 from airflow_outreach_provider.services.submit.ledger_turns import LedgerTurns
 from airflow_outreach_provider.services.submit.leftovers import CHUNK, Leftovers
 from airflow_outreach_provider.services.submit.options import SubmitOptions
@@ -80,6 +82,7 @@ class SubmitRun:
         self.run_id = 0
         self.campaign = options.rules.campaign or options.rules.configuration_id or ""
         self.rate_waits = 0
+        self.fewest = Fewest()
         self._client, self._rows, self._progress, self._fraction = client, rows, progress, fraction
         self._now = now
         self._halt = Halt()
@@ -95,7 +98,7 @@ class SubmitRun:
         :raises ConfigurationError: a fault that is the same for every lead; none was used up by it.
         :raises OutreachUnavailable: leads are left for the next try; carries ``retry_after``.
         :raises OutcomeUnknown: more leads are held than ``max_rejected`` allows.
-        :raises TooManyRejected: more rows were rejected than allowed, or fewer read than ``min_rows``.
+        :raises TooManyRejected: more rows were rejected or suppressed than allowed, or fewer read than ``min_rows``.
         :raises StoreError: the ledger is away.
         """
         self.options.check()
@@ -124,29 +127,28 @@ class SubmitRun:
 
     async def _start(self) -> None:
         """Begin the run in the ledger, and put together what takes part in it."""
-        options, name, in_thread = self.options, self.campaign, self._in_thread
-        resend = options.on_unknown == "resend"
-        started = await in_thread(
-            lambda: runs.start(
-                self.store, self.owner, campaign=name, source=self.source, lease=options.lease,
-                resend=[name] if resend and name and not options.dry_run else (),
-                dry_run=options.dry_run, conn_id=options.conn_id,
-            )
-        )  # fmt: skip
-        self.run_id = started.run_id
-        ledger = Ledger(self.store, self.run_id)
+        options, in_thread, listed = self.options, self._in_thread, self._rows is not None
+        look = partial(Fewest.of, self.store, self.owner, self.campaign, options, listed=listed)
+        self.fewest = await in_thread(look)
+        self.tally.notes += self.fewest.notes
+        ahead, resend = listed and reads_ahead(options, self.fewest), options.on_unknown == "resend"
+        self.run_id = await in_thread(partial(_begin, self, ahead))
+        ledger = Ledger(self.store, self.run_id, options.rules.per_person)
         stager = Stager(
             options.rules, ledger, self.tally, in_thread=in_thread, dry_run=options.dry_run, resend=resend, now=self._now
         )  # fmt: skip
         leftovers = Leftovers(
-            ledger, stager, self.tally, options, self._halt, listed=self._rows is not None, in_thread=in_thread, now=self._now
+            ledger, stager, self.tally, options, self._halt, listed=listed, in_thread=in_thread, now=self._now
         )  # fmt: skip
         rate = RateGate(self.store, options.conn_id, options.requests_per_second, in_thread)
         self.heartbeat = Heartbeat(
             self.store, self.run_id, options.lease, self.tally, self._halt, in_thread=in_thread,
             progress=partial(self._progress, self) if self._progress else None, fraction=self._fraction,
         )  # fmt: skip
-        self.feed = Feed(self.flight, stager, leftovers, self.tally, options, self._halt)
+        self.backlog = Backlog(ledger, options.rules, self.tally, in_thread=in_thread, now=self._now)
+        release = partial(in_thread, partial(runs.release, self.store, self.run_id))
+        judged = Judged(self.backlog, self.tally, options, self.fewest, release) if ahead else None
+        self.feed = Feed(self.flight, stager, leftovers, self.tally, options, self._halt, judged)
         self.senders = Senders(self.flight, self.pace, self._halt, stale=options.lease.total_seconds() / 2)
         self.admission = Admission(self.flight, self.pace, self.senders, rate, options, self._halt)
         self.turns = LedgerTurns(
@@ -155,15 +157,13 @@ class SubmitRun:
         )  # fmt: skip
 
     async def _work(self) -> None:
-        rows = iter(()) if self._rows is None else checked_rows(self._rows, self.options)
+        rows = iter(()) if self._rows is None else checked_rows(self._rows, self.options, self.fewest)
         with prefetch(rows, CHUNK) as chunks:
             try:
                 async with self._client as client, asyncio.TaskGroup() as group:
                     helpers = [self.senders.run(client) for _ in range(self.options.window)]
-                    tasks = [
-                        group.create_task(each)
-                        for each in (*helpers, self.feed.run(chunks), self.heartbeat.run())
-                    ]
+                    all_of_them = (*helpers, self.feed.run(chunks), self.heartbeat.run())
+                    tasks = [group.create_task(each) for each in all_of_them]
                     try:
                         await self._take_turns()
                     finally:
@@ -223,6 +223,7 @@ class SubmitRun:
         for lead in self.flight.empty_unclaimed():
             if not lead.carried:
                 self.tally.count(lead, RowState.PLANNED, "not_sent_yet")
+        self.backlog.count(RowState.PLANNED, "not_sent_yet")
 
     def _judge_batch(self) -> None:
         """Raise what the run ends with; nothing is green while rows fail."""
@@ -230,7 +231,7 @@ class SubmitRun:
         left = self.tally.to_text
         if left and not self.options.dry_run and not self.options.stage_only:
             raise OutreachUnavailable(f"{left:,} leads are still to be sent; the next try does")
-        self.options.max_rejected.check(self.tally)
+        judge(self.tally, self.options, self.fewest, sent=not self.options.dry_run)
 
     async def _finish(self, error: BaseException | None) -> None:
         state = RunState.SUCCEEDED if error is None else RunState.FAILED
@@ -249,3 +250,14 @@ class SubmitRun:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _begin(run: SubmitRun, withheld: bool) -> int:
+    """The run in the ledger. :param withheld: until its source is judged. :return: its id."""
+    options = run.options
+    resend = options.on_unknown == "resend" and run.campaign and not options.dry_run
+    return runs.start(
+        run.store, run.owner, campaign=run.campaign, source=run.source, lease=options.lease,
+        resend=[run.campaign] if resend else (), dry_run=options.dry_run, conn_id=options.conn_id,
+        withheld=withheld, partial=options.max_rows is not None,
+    ).run_id  # fmt: skip

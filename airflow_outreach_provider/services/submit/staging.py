@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from airflow_outreach_provider.core.changes import is_outdated, is_same
+from airflow_outreach_provider.core.changes import is_outdated, is_same, version_of
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
-from airflow_outreach_provider.core.rules import Draft, LeadRules, Memory, RowDecision, decide
+from airflow_outreach_provider.core.rules import Draft, Gate, LeadRules, Memory, RowDecision, decide
 from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
@@ -61,6 +61,7 @@ class Stager:
         self.rules, self.ledger, self.tally = rules, ledger, tally
         self.seen = SeenIds()
         self.campaigns: set[str] = {rules.campaign or rules.configuration_id or ""} - {""}
+        self._version = version_of(rules.changed_on)
         self._in_thread = in_thread
         self._dry_run = dry_run
         self._resend = resend
@@ -98,7 +99,7 @@ class Stager:
                 known is not None
                 and known.state in _FAST
                 and not (self._resend and known.state == LeadState.HELD)
-                and not is_outdated(known.content_hash)
+                and not is_outdated(known.content_hash, self._version)
             ):
                 self._count_remembered(row, known)
                 continue
@@ -150,6 +151,8 @@ class Stager:
             keys = [item.key for item in items]
             emails = [item.draft.email_hash for item in items]
             known, suppressed = await self._in_thread(partial(self.ledger.find, keys, emails))
+            if self.rules.per_person is not None:
+                _defer(items, await self._in_thread(partial(self.ledger.full, [p for _, p in keys], now)))
             todo: list[_Item] = []
             for index, item in enumerate(items):
                 item.known = known.get(index)
@@ -201,7 +204,7 @@ class Stager:
             (item.known.id, item.known.rev, item.row_hash, item.draft.content_hash)
             for item in items
             if item.known is not None
-            and is_outdated(item.known.content_hash)
+            and is_outdated(item.known.content_hash, self._version)
             and item.verdict is not None
             and item.verdict.write is None
         ]
@@ -242,6 +245,16 @@ class Stager:
         return f"line {item.row.number} {mask_phone(item.draft.phone)}"
 
 
+def _defer(items: Sequence[_Item], full: Mapping[str, Gate]) -> None:
+    """Whoever has had as many texts as they may waits, also where quiet hours would end before."""
+    for item in items:
+        draft, gate = item.draft, full.get(item.draft.phone)
+        if gate is None or gate.not_before is None or draft.state is LeadState.SUPPRESSED:
+            continue
+        if draft.not_before is None or draft.not_before < gate.not_before:
+            item.draft = draft._replace(**gate._asdict())
+
+
 def _memory(known: Known | None, draft: Draft) -> Memory | None:
     if known is None:
         return None
@@ -253,6 +266,10 @@ def _memory(known: Known | None, draft: Draft) -> Memory | None:
             known.content_hash, draft.content_hash, draft.payload, texted=known.state == LeadState.ACCEPTED
         ),
         accepted_at=datetime.fromtimestamp(accepted / 1000, UTC) if accepted is not None else None,
+        same_as_texted=accepted is not None
+        and known.texted_hash is not None
+        and known.state != LeadState.ACCEPTED
+        and is_same(known.texted_hash, draft.content_hash, draft.payload, texted=True),
     )
 
 

@@ -12,6 +12,7 @@ from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.states import RowState
 
 _EXAMPLES = 3
+_RUNS = 20  # named in a table
 _64_BITS = (1 << 64) - 1
 
 
@@ -21,6 +22,7 @@ class Tally:
 
     :param carried: leads sent that this run's source did not list: left over by earlier runs, or deferred.
     :param left_by: those of them that a dry run would send, by the run that left them.
+    :param notes: what else a person should know of the run, in sentences.
     """
 
     read: int = 0
@@ -29,6 +31,7 @@ class Tally:
     examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     carried: Counter[str] = field(default_factory=Counter)
     left_by: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, state: RowState, reason: str = "", example: str | None = None) -> None:
         """Count one row."""
@@ -57,6 +60,10 @@ class Tally:
         """People still to be texted, whoever listed them: in a dry run, all that a run would text."""
         return self.counts[RowState.PLANNED] + self.carried[RowState.PLANNED.value]
 
+    def by_run(self) -> dict[str, int]:
+        """Whom a dry run would send to and its source does not list, by the run that left them, the largest first."""
+        return {run or "a run no longer known": number for run, number in self.left_by.most_common()}
+
     def by_reason(self) -> dict[str, int]:
         """Rows by ``state/reason``."""
         named = {f"{state}/{reason}": n for (state, reason), n in self.reasons.most_common()}
@@ -78,10 +85,11 @@ class Tally:
                 lines.append(f"  … and {len(reasons) - 5} more reasons")
         for state_name, number in self.carried.items():
             lines.append(f"left by earlier runs, now {state_name}: {number:,}")
-        lines += [
-            f"  of {run or 'a run outside Airflow'}: {number:,}"
-            for run, number in self.left_by.most_common(5)
-        ]
+        left = list(self.by_run().items())
+        lines += [f"  of {run}: {number:,}" for run, number in left[:_RUNS]]
+        if len(left) > _RUNS:
+            lines.append(f"  of {len(left) - _RUNS} more runs: {sum(n for _, n in left[_RUNS:]):,}")
+        lines += self.notes
         return "\n".join(lines)
 
 

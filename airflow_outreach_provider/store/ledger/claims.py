@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.per_person import PerPerson
 from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import suppressions, suppressions_write
 from airflow_outreach_provider.store.bulk import rows_param, values_param, valueset
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger import texts
 from airflow_outreach_provider.store.ledger.staging import Contested, StagingLedger
 from airflow_outreach_provider.store.ledger.statements import LISTED, SUPPRESSED, claim_statements
 from airflow_outreach_provider.store.schema import to_ms
@@ -80,11 +82,12 @@ class Ledger(StagingLedger):
 
     :param store: the outreach store.
     :param run_id: the run on whose behalf leads are staged, claimed and settled.
+    :param per_person: how many texts a person may get: whoever has had them is not claimed.
     """
 
-    def __init__(self, store: Store, run_id: int) -> None:
-        super().__init__(store, run_id)
-        self._claims = claim_statements(store.dialect)
+    def __init__(self, store: Store, run_id: int, per_person: PerPerson | None = None) -> None:
+        super().__init__(store, run_id, per_person)
+        self._claims = claim_statements(store.dialect, per_person is not None)
 
     def turn(self, settlements: Sequence[Settlement], claim: Sequence[int]) -> set[int]:
         """Settle some leads and claim others, in one commit.
@@ -118,6 +121,12 @@ class Ledger(StagingLedger):
     ) -> dict[str, Any]:
         """:return: the parameters of a claim at the same moment."""
         params = {"run": self.run_id, "now": self.store.now_ms_value(connection)}
+        if self.per_person is not None and claim:
+            texts.wait_for_others(self.store, connection)
+            params |= {
+                "most": self.per_person.most,
+                "since": texts.counted_from(self.per_person, params["now"]),
+            }
         if settlements:
             settled = params | {"rows": rows_param(settlements)}
             self.store.execute(connection, self._claims.settle, settled)
@@ -154,6 +163,8 @@ class Ledger(StagingLedger):
     ) -> list[Leftover]:
         """What a run would take over from earlier ones, only looked at: planned, deferred and due, or held; by id."""
         names = sorted(campaigns)
+        if after_id == 0:
+            suppressions.spread(self.store)
         params = {
             "campaigns": names,
             "after": after_id,
@@ -165,23 +176,33 @@ class Ledger(StagingLedger):
             params["now"] = self.store.now_ms_value(connection)
             return [Leftover(*row) for row in connection.execute(_LOOK, params)] if names else []
 
+    def payloads(self, ids: Sequence[int]) -> dict[int, Leftover]:
+        """What is still to be sent of these leads, by id."""
+        query = (
+            f"SELECT id, phone, payload FROM leads WHERE payload IS NOT NULL "
+            f"AND id IN (SELECT v FROM {valueset(self.store.dialect, 'int')} AS r)"
+        )
+        with self.store.read() as connection:
+            rows = connection.execute(sa.text(query), {"values": values_param(ids)})
+            return {row[0]: Leftover(*row) for row in rows}
+
     def close(self, leads: Sequence[tuple[int, Gate]]) -> None:
         """Turn planned leads back to deferred or suppressed: (id, what closes it)."""
+        self.store.retrying(lambda connection: self._close(connection, leads))
 
-        def work(connection: sa.Connection) -> None:
-            now = self.store.now_ms_value(connection)
-            for lead_id, gate in leads:
-                until = to_ms(gate.not_before) if gate.not_before else None
-                connection.execute(
-                    _CLOSE,
-                    {"id": lead_id, "state": gate.state, "reason": gate.reason, "detail": gate.detail, "now": now,
-                     "until": until},
-                )  # fmt: skip
-
-        self.store.retrying(work)
+    def _close(self, connection: sa.Connection, leads: Sequence[tuple[int, Gate]]) -> None:
+        now = self.store.now_ms_value(connection)
+        for lead_id, gate in leads:
+            until = to_ms(gate.not_before) if gate.not_before else None
+            connection.execute(
+                _CLOSE,
+                {"id": lead_id, "state": gate.state, "reason": gate.reason, "detail": gate.detail, "now": now,
+                 "until": until},
+            )  # fmt: skip
 
     def states(self, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
-        """(state, reason) by id; planned people who are on the do-not-contact list are suppressed first."""
+        """(state, reason) by id; planned people who are on the do-not-contact list are suppressed first, and those who
+        had as many texts as they may deferred."""
 
         def work(connection: sa.Connection) -> dict[int, tuple[str, str]]:
             params = {"values": values_param(ids)}
@@ -193,6 +214,14 @@ class Ledger(StagingLedger):
                 ),
                 {**params, "now": now},
             )
+            if self.per_person is not None:
+                waiting = connection.execute(
+                    sa.text(f"SELECT id, phone FROM leads WHERE state = 'planned' AND id IN {ids_sql}"),
+                    params,
+                ).all()
+                phones = [phone for _, phone in waiting]
+                full = self._full(connection, self.per_person, phones, self.store.now(connection))
+                self._close(connection, [(row[0], full[row[1]]) for row in waiting if row[1] in full])
             rows = connection.execute(
                 sa.text(f"SELECT id, state, reason FROM leads WHERE id IN {ids_sql}"), params
             )

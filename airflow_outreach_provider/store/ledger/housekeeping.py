@@ -42,7 +42,8 @@ def purge_leads(store: Store, before: datetime) -> dict[str, int]:
         ),
         "leads reduced to their number": _in_groups(
             store,
-            "UPDATE leads SET state = 'accepted', rev = rev + 1, detail = '', reason = '', email_hash = NULL, contact_id = NULL, conversation_id = NULL, "
+            "UPDATE leads SET state = 'accepted', content_hash = CASE WHEN state = 'accepted' THEN content_hash "
+            "ELSE COALESCE(texted_hash, content_hash) END, rev = rev + 1, detail = '', reason = '', email_hash = NULL, contact_id = NULL, conversation_id = NULL, "
             "application_id = NULL, line = NULL, run_id = NULL WHERE id IN (SELECT id FROM leads "
             "WHERE ((state = 'accepted' AND run_id IS NOT NULL) "
             "OR (state IN ('rejected', 'suppressed') AND accepted_at IS NOT NULL)) "

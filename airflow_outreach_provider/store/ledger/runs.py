@@ -14,6 +14,9 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.tables import leads, runs
 from airflow_outreach_provider.store.schema import to_ms
 
+IN_LEDGER = "what is planned in the ledger"
+"""The source of a run that has none of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -31,6 +34,18 @@ _SWEEP = sa.text(
     "WHERE state = 'sending' AND run_id IN (SELECT id FROM runs WHERE state <> 'running')"
 )
 
+# What was planned from a source that nobody judged, or that was refused, is nobody's to send. Who was texted before
+# stays so, with what they were texted; their row is compared anew.
+_UNPLAN = sa.text(
+    "UPDATE leads SET state = CASE WHEN accepted_at IS NULL THEN 'suppressed' ELSE 'accepted' END, "
+    "reason = CASE WHEN accepted_at IS NULL THEN 'batch_refused' ELSE '' END, "
+    "detail = CASE WHEN accepted_at IS NULL THEN 'its run ended before anybody of it was texted; planned again when a "
+    "run lists it' ELSE '' END, row_hash = CASE WHEN accepted_at IS NULL THEN row_hash END, "
+    "content_hash = CASE WHEN accepted_at IS NULL THEN content_hash ELSE COALESCE(texted_hash, '') END, "
+    "payload = NULL, not_before = NULL, updated_at = :now, rev = rev + 1 "
+    "WHERE state IN ('planned', 'deferred') AND run_id = :run"
+)
+
 
 def start(
     store: Store,
@@ -42,11 +57,14 @@ def start(
     resend: Iterable[str] = (),
     dry_run: bool = False,
     conn_id: str = "",
+    withheld: bool = False,
+    partial: bool = False,
 ) -> Started:
     """Begin a run: supersede earlier tries of the same task instance, expire runs whose lease ran out.
 
     :param resend: campaigns whose held leads of unknown outcome are to be sent again (at least once).
     :param conn_id: the connection the run submits through; its contact list may judge what the run leaves held.
+    :param withheld: nothing it plans may be sent before :func:`release`. :param partial: it wants its first rows only.
     """
 
     def work(connection: sa.Connection) -> Started:
@@ -74,6 +92,7 @@ def start(
                 "campaign": campaign, "owner": owner.key, "dag_id": owner.dag_id, "task_id": owner.task_id,
                 "airflow_run_id": owner.run_id, "map_index": owner.map_index, "try_number": owner.try_number,
                 "state": RunState.RUNNING, "source": source, "conn_id": conn_id, "dry_run": dry_run, "started_at": now,
+                "withheld": withheld, "partial": partial,
                 "heartbeat_at": now, "lease_until": now + lease, "counts": {}, "reasons": {},
             },
         ).scalar_one()  # fmt: skip
@@ -112,7 +131,47 @@ def expire(store: Store, connection: sa.Connection, now: datetime) -> int:
         .where(runs.c.state == RunState.RUNNING, runs.c.lease_until < now)
         .values(state=RunState.EXPIRED, finished_at=now, error="no heartbeat: the worker died or hung")
     )
+    return _sweep(connection, now)
+
+
+def _sweep(connection: sa.Connection, now: datetime) -> int:
+    """:return: how many leads were held."""
+    dead = sa.select(runs.c.id).where(runs.c.withheld, runs.c.state != RunState.RUNNING)
+    for run_id in list(connection.execute(dead).scalars()):
+        connection.execute(_UNPLAN, {"now": to_ms(now), "run": run_id})
+        connection.execute(runs.update().where(runs.c.id == run_id).values(withheld=False))
     return connection.execute(_SWEEP, {"now": to_ms(now)}).rowcount
+
+
+def release(store: Store, run_id: int) -> None:
+    """What the run planned may be sent, by itself or by whoever comes after it."""
+    store.retrying(
+        lambda connection: connection.execute(
+            runs.update().where(runs.c.id == run_id, runs.c.state == RunState.RUNNING).values(withheld=False)
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """A run that went well. :ivar rows: how many it read."""
+
+    rows: int
+    started_at: datetime
+
+
+def last_of(store: Store, dag_id: str, campaign: str) -> LastRun | None:
+    """The last run of a DAG for a campaign that read a whole source, sent or staged, and went well."""
+    query = (
+        sa.select(runs.c.rows_read, runs.c.started_at)
+        .where(runs.c.dag_id == dag_id, runs.c.campaign == campaign, runs.c.state == RunState.SUCCEEDED)
+        .where(runs.c.dry_run.is_(False), runs.c.partial.is_(False), runs.c.source != IN_LEDGER)
+        .order_by(runs.c.id.desc())
+        .limit(1)
+    )
+    with store.read() as connection:
+        row = connection.execute(query).first()
+    return LastRun(row[0], row[1]) if row else None
 
 
 def heartbeat(
@@ -174,6 +233,6 @@ def finish(
                 retry_at=now + timedelta(seconds=retry_after) if retry_after is not None else None,
             )
         )  # fmt: skip
-        connection.execute(_SWEEP, {"now": to_ms(now)})
+        _sweep(connection, now)
 
     store.retrying(work)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from itertools import zip_longest
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.per_person import PerPerson
+from airflow_outreach_provider.core.phone_lines import other_writings
+from airflow_outreach_provider.core.rules import Gate, gate_person
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.bulk import rows_param, values_param
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger import texts
 from airflow_outreach_provider.store.ledger.statements import staging_statements
+from airflow_outreach_provider.store.schema import to_ms
 
 T = TypeVar("T")
 Key = tuple[str, str]
@@ -32,6 +38,7 @@ class Known(NamedTuple):
     run_id: int | None
     row_hash: str | None
     not_before: int | None = None
+    texted_hash: str | None = None
 
 
 class Entry(NamedTuple):
@@ -71,12 +78,13 @@ class Consent(NamedTuple):
 class StagingLedger:
     """The ledger as staging sees it; each method is one short transaction.
 
-    :param run_id: the run on whose behalf leads are staged.
+    :param run_id: the run on whose behalf leads are staged. :param per_person: how many texts a person may get.
     """
 
-    def __init__(self, store: Store, run_id: int) -> None:
+    def __init__(self, store: Store, run_id: int, per_person: PerPerson | None = None) -> None:
         self.store = store
         self.run_id = run_id
+        self.per_person = per_person
         self._staging = staging_statements(store.dialect)
 
     def find_by_row_hash(self, hashes: Sequence[str]) -> dict[int, Known]:
@@ -106,6 +114,26 @@ class StagingLedger:
                 row[0]: row[1] for row in self.store.execute(connection, self._staging.suppressed, people)
             }
         return known, suppressed
+
+    def full(self, phones: Sequence[str], now: datetime) -> dict[str, Gate]:
+        """Who of these people has had as many texts as they may, and until when; nobody where there is no rule."""
+        if self.per_person is None or not phones:
+            return {}
+        with self.store.read() as connection:
+            return self._full(connection, self.per_person, phones, now)
+
+    def _full(
+        self, connection: sa.Connection, rule: PerPerson, phones: Sequence[str], now: datetime
+    ) -> dict[str, Gate]:
+        # What was sent to an old writing of a line was sent to whoever has it now.
+        writings = {phone: (phone, *other_writings(phone)) for phone in phones}
+        every = [each for some in writings.values() for each in some]
+        found = texts.texted(self.store, connection, every, texts.counted_from(rule, to_ms(now)))
+        gates = {
+            phone: gate_person(rule, [at for each in some for at in found.get(each, ())], now)
+            for phone, some in writings.items()
+        }
+        return {phone: gate for phone, gate in gates.items() if gate is not None}
 
     def stage(self, entries: Sequence[Entry], consents: Sequence[Consent] = ()) -> dict[Key, int]:
         """Write what was decided for rows with a phone.

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.rules import OPTED_OUT_EMAIL
 from airflow_outreach_provider.store import suppressions_write
 from airflow_outreach_provider.store.bulk import rowset, valueset
+from airflow_outreach_provider.store.ledger.texts import may_be_texted
 
-_KNOWN = "l.id, l.state, l.reason, l.content_hash, l.rev, l.accepted_at, l.run_id, l.row_hash, l.not_before"
+_KNOWN = "l.id, l.state, l.reason, l.content_hash, l.rev, l.accepted_at, l.run_id, l.row_hash, l.not_before, l.texted_hash"
 
 ENTRY_COLUMNS = (
     ("campaign", "text"), ("phone", "text"), ("row_hash", "text"), ("content_hash", "text"), ("state", "text"),
@@ -78,6 +79,7 @@ def staging_statements(dialect: str) -> StagingStatements:
     insert, taken = _insert_of(entries)
     upsert = (
         insert + f"ON CONFLICT (phone, campaign) DO UPDATE SET {taken}, run_id = excluded.run_id, "
+        "texted_hash = CASE WHEN leads.state = 'accepted' THEN leads.content_hash ELSE leads.texted_hash END, "
         "rev = excluded.rev, updated_at = excluded.updated_at "
         "WHERE leads.rev = excluded.rev - 1 AND leads.state <> 'sending'"
     )
@@ -132,10 +134,11 @@ def _insert_of(entries: str) -> tuple[str, str]:
     return insert, taken
 
 
-@lru_cache(maxsize=2)
-def claim_statements(dialect: str) -> ClaimStatements:
-    """For ``sqlite`` or ``postgresql``."""
+@lru_cache(maxsize=4)
+def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
+    """For ``sqlite`` or ``postgresql``. :param per_person: claim nobody who has had ``:most`` texts after ``:since``."""
     text = sa.text
+    free = f" AND {may_be_texted(dialect)}" if per_person else ""
     settlements = rowset(dialect, SETTLEMENT_COLUMNS)
     lock = " ORDER BY id FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
     share = " FOR SHARE" if dialect == "postgresql" else ""
@@ -149,7 +152,7 @@ def claim_statements(dialect: str) -> ClaimStatements:
         "rev = rev + 1, not_before = NULL WHERE id IN ("
         f"SELECT id FROM leads WHERE id IN (SELECT v FROM {valueset(dialect, 'int')} AS r) AND ({claimable}){lock}) "
         f"AND ({claimable}) AND NOT {LISTED} AND NOT EXISTS ({suppressions_write.UNSPREAD.text}) "
-        f"AND EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND runs.state = 'running'{share})"
+        f"AND EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND runs.state = 'running'{share}){free}"
     )
     return ClaimStatements(
         claim=text(claim + " RETURNING id"),

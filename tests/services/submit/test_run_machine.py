@@ -128,6 +128,7 @@ def spelled(number: int, writing: int) -> str:
 
 row = st.tuples(st.integers(0, PEOPLE - 1), st.integers(0, 3), st.integers(0, 2))  # person, writing, version
 plans = st.lists(st.sampled_from(["ok"] * 6 + list(BEHAVIOURS)), max_size=14)
+judgements = st.sampled_from([None, 1, 0])  # every list has one bad row: not judged, accepted, refused
 kills = st.none() | st.tuples(st.integers(0, 8), st.booleans())
 
 
@@ -153,7 +154,8 @@ class Machine(RuleBasedStateMachine):
             self.folder.cleanup()
 
     def sync(self, owner: str, rows: list[tuple[int, int, int]], plan: list[str], window: int,
-             kill: tuple[int, bool] | None = None, night: bool = False, intrude: Any = None) -> SubmitRun | None:  # fmt: skip
+             kill: tuple[int, bool] | None = None, night: bool = False, intrude: Any = None,
+             most_rejected: int | None = None) -> SubmitRun | None:  # fmt: skip
         """One process that runs one batch, to its end or its death."""
         self.tries[owner] += 1
         store = Mortal(self.url, lambda: self.time, *(kill or (None, False)))
@@ -163,7 +165,7 @@ class Machine(RuleBasedStateMachine):
         values.append({"phone": "12"})
         rules = LeadRules(configuration_id="c", default_region="US", quiet_hours=NIGHT if night else None)
         options = SubmitOptions(
-            rules, window=window, lease=LEASE, patience=0.02, max_rejected=RejectLimit(None, None)
+            rules, window=window, lease=LEASE, patience=0.02, max_rejected=RejectLimit(None, most_rejected)
         )
         run = SubmitRun(
             store, FakeClient(self.texts, plan, store, intrude), read_list(values), options,
@@ -190,11 +192,16 @@ class Machine(RuleBasedStateMachine):
         plan=plans,
         window=st.integers(1, 8),
         night=st.booleans(),
+        judged=judgements,
     )
-    def try_once(self, owner: str, rows: Any, plan: Any, window: int, night: bool) -> None:
-        """A try that is not killed, whatever the API does."""
-        run = self.sync(owner, rows, plan, window, night=night)
+    def try_once(
+        self, owner: str, rows: Any, plan: Any, window: int, night: bool, judged: int | None
+    ) -> None:
+        """A try that is not killed, whatever the API does; a list that is refused texts nobody."""
+        before = self.texts.copy()
+        run = self.sync(owner, rows, plan, window, night=night, most_rejected=judged)
         assert run is not None
+        assert judged != 0 or self.texts == before
         assert run.tally.read in (0, len(rows) + 1)
 
     @rule(
@@ -203,10 +210,13 @@ class Machine(RuleBasedStateMachine):
         plan=plans,
         window=st.integers(1, 8),
         kill=kills,
+        judged=judgements,
     )
-    def try_and_die(self, owner: str, rows: Any, plan: Any, window: int, kill: Any) -> None:
+    def try_and_die(
+        self, owner: str, rows: Any, plan: Any, window: int, kill: Any, judged: int | None
+    ) -> None:
         """A try that is killed at some commit: at most its window is left in flight."""
-        self.sync(owner, rows, plan, window, kill)
+        self.sync(owner, rows, plan, window, kill, most_rejected=judged)
         [sending] = self.ask(
             "SELECT count(*) FROM leads WHERE state = 'sending' AND run_id = (SELECT max(id) FROM runs)"
         )
@@ -298,6 +308,7 @@ def test_in_any_order_nobody_is_texted_twice_and_every_row_is_counted(
     """Law: see the machine's invariants."""
     monkeypatch.setattr("airflow_outreach_provider.core.pacing._BACKOFF_FIRST", 0.002)
     monkeypatch.setattr("airflow_outreach_provider.core.pacing._BACKOFF_LAST", 0.01)
+    monkeypatch.setattr("airflow_outreach_provider.services.submit.backlog._KEPT", 3)
     run_state_machine_as_test(
         Machine,
         settings=settings(

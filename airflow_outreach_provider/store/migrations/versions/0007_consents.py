@@ -6,8 +6,8 @@ A revision is history: it says what was changed then, and does not follow the ta
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:

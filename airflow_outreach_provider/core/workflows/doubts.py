@@ -1,0 +1,43 @@
+"""What is no mistake in a workflow file and hardly meant: told by ``lint``, and keeps no DAG from being built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from airflow_outreach_provider.core.phones import LineType, tells_mobile
+from airflow_outreach_provider.core.workflows.loading import Loaded
+from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync, SendRules
+from airflow_outreach_provider.core.workflows.problems import Path, Problem
+
+
+def doubts_about(workflows: Iterable[Loaded[DagSettings]]) -> list[Problem]:
+    """All of them, where they stand."""
+    return [
+        problem
+        for workflow in workflows
+        for path, rules in _rules(workflow.model)
+        for problem in _line_types(workflow, path, rules)
+    ]
+
+
+def _rules(model: DagSettings) -> Iterator[tuple[Path, SendRules]]:
+    if isinstance(model, LeadSync):
+        yield ("rules",), model.rules
+    elif isinstance(model, EventRoute) and model.deliver.outreach is not None:
+        yield ("deliver", "outreach", "rules"), model.deliver.outreach.rules
+
+
+def _line_types(workflow: Loaded[DagSettings], path: Path, rules: SendRules) -> Iterator[Problem]:
+    kinds, region = set(rules.line_types or ()), rules.default_region
+    asked = kinds & {LineType.MOBILE.value, LineType.FIXED_LINE.value}
+    if not asked or region is None or LineType.FIXED_LINE_OR_MOBILE.value in kinds or tells_mobile(region):
+        return
+    wanted = ", ".join([*(rules.line_types or ()), LineType.FIXED_LINE_OR_MOBILE.value])
+    where = (*path, "line_types")
+    yield Problem.at(
+        workflow.spot(*where),
+        f"in {region} mobile and fixed lines cannot be told apart: its numbers are fixed_line_or_mobile, "
+        "and line_types lets none of them through",
+        f"write line_types: [{wanted}]",
+        (workflow.section, workflow.name, *where),
+    )

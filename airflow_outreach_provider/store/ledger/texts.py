@@ -1,0 +1,73 @@
+"""How often a person was texted, over all campaigns: what ``per_person`` counts.
+
+A text is an attempt that was taken, or whose outcome nobody has found out, by its time; and a claim without such an
+attempt: it is in flight, or its task died. Leads are found by their number, attempts by their lead: both are indexed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.per_person import PerPerson
+from airflow_outreach_provider.store.bulk import values_param, valueset
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.schema import from_ms
+
+_TEXTED = (
+    "(a.outcome = 'accepted' OR (a.outcome = 'unknown' AND NOT EXISTS (SELECT 1 FROM attempts b "
+    "WHERE b.lead_id = a.lead_id AND b.id > a.id AND b.outcome IN ('resolved', 'reconciled'))))"
+)
+_BY_ATTEMPT = f"{_TEXTED} AND a.at > :since"
+_BY_CLAIM = (
+    "p.sent_at > :since AND p.state IN ('sending', 'held', 'accepted') AND NOT EXISTS "
+    f"(SELECT 1 FROM attempts a WHERE a.lead_id = p.id AND {_TEXTED} AND a.at >= p.sent_at)"
+)
+# Claims under such a rule, on PostgreSQL, see each other's because they come one after the other.
+_ONE_BY_ONE = sa.text("SELECT pg_advisory_xact_lock(7361205518264410957)")
+
+
+def may_be_texted(dialect: str) -> str:
+    """The condition of a claim: the lead's person may get another text, and no other lead of theirs is claimed with it.
+
+    A claim of the same lead whose commit was not acknowledged does not count: it is claimed again.
+    """
+    return (
+        "(SELECT COUNT(*) FROM leads p JOIN attempts a ON a.lead_id = p.id "
+        f"WHERE p.phone = leads.phone AND {_BY_ATTEMPT}) "
+        f"+ (SELECT COUNT(*) FROM leads p WHERE p.phone = leads.phone AND p.id <> leads.id AND {_BY_CLAIM}) < :most "
+        "AND NOT EXISTS (SELECT 1 FROM leads o WHERE o.phone = leads.phone AND o.id < leads.id "
+        f"AND o.id IN (SELECT v FROM {valueset(dialect, 'int')} AS r))"
+    )
+
+
+def wait_for_others(store: Store, connection: sa.Connection) -> None:
+    """Until no other claim under such a rule is open; SQLite has one writer anyway."""
+    if store.dialect == "postgresql":
+        connection.execute(_ONE_BY_ONE)
+
+
+def counted_from(rule: PerPerson, now: int) -> int:
+    """From when on texts count; both in milliseconds since the epoch."""
+    return now - round(rule.span.total_seconds() * 1000)
+
+
+def texted(
+    store: Store, connection: sa.Connection, phones: Collection[str], since: int
+) -> dict[str, list[datetime]]:
+    """When these people were texted, or may have been, by number; who was not is left out.
+
+    :param since: milliseconds since the epoch.
+    """
+    people = f"SELECT DISTINCT v FROM {valueset(store.dialect, 'text')} AS q"
+    query = sa.text(
+        f"SELECT r.v, a.at FROM ({people}) AS r JOIN leads p ON p.phone = r.v "
+        f"JOIN attempts a ON a.lead_id = p.id WHERE {_BY_ATTEMPT} "
+        f"UNION ALL SELECT r.v, p.sent_at FROM ({people}) AS r JOIN leads p ON p.phone = r.v WHERE {_BY_CLAIM}"
+    )
+    found: dict[str, list[datetime]] = {}
+    for phone, at in connection.execute(query, {"values": values_param(list(phones)), "since": since}):
+        found.setdefault(phone, []).append(from_ms(at))
+    return found

@@ -143,8 +143,10 @@ def _read_with_library(text: str, region: str | None) -> Phone:
     # What is_valid_number() does, without looking up the region twice.
     home = phonenumbers.region_code_for_number(number)
     if home is None or not phonenumbers.is_valid_number_for_region(number, home):
-        if (renumbered := renumber(_e164(number))) is not None:
-            return parse_phone(renumbered)
+        # Of what was written too: a zero after the country code may be a trunk zero, or a digit of the old number.
+        for old in (_e164(number), "+" + "".join(filter(str.isdigit, text)) if text[0] == "+" else ""):
+            if (renumbered := renumber(old)) is not None:
+                return parse_phone(renumbered)
         reason, words = _POSSIBLE_REASONS.get(
             phonenumbers.is_possible_number_with_reason(number),
             ("phone_invalid", "has as many digits as one, but is in no range known to be in use"),

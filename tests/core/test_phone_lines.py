@@ -7,7 +7,7 @@ from pathlib import Path
 
 import phonenumbers
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.errors import LeadRejected
@@ -67,6 +67,7 @@ def test_a_number_in_use_is_never_renumbered(e164: str) -> None:
 
 
 @settings(max_examples=500, deadline=None)
+@example(code="84", national="010000000")
 @given(
     st.sampled_from(
         [

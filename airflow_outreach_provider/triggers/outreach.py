@@ -113,11 +113,12 @@ class ContactEventTrigger(BaseEventTrigger):
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Glance | Exception]:
         """One look at the store after another, for ever: what was seen, or why nothing was."""
-        interval, failures = float(kwargs["poll_interval"]), 0
+        interval, failures, last = float(kwargs["poll_interval"]), 0, None
         while True:
             try:
-                seen: Glance | Exception = await asyncio.to_thread(lambda: glance(open_store()))
-                failures, wait = 0, interval
+                found = await asyncio.to_thread(lambda after: glance(open_store(), after), last)
+                failures, wait, last = 0, interval, found.last
+                seen: Glance | Exception = found
             except Exception as error:  # noqa: BLE001 - a poll that raises is restarted every two seconds, for ever
                 failures += 1
                 seen, wait = error, _back_off(failures, interval, error)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_outreach_provider.core.deliveries import lane_of
-from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.expressions.compile import compile_where
 from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.services.deliveries.fan_out import Reading
@@ -21,6 +21,8 @@ from airflow_outreach_provider.store.inbox.filters import note_filter
 # Enough to know that there is something; a run takes what is there, seen or not.
 _MOST = 200
 _NOTE_EVERY_SECONDS = 3600.0
+# What a filter turns away is written down so often at most: with many routes every event is one that most turn away.
+_PASS_EVERY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Doorbell:
         self._matches: Callable[[ContactEvent], bool] = (
             (lambda event: bool(matches(event.to_dict()))) if matches else (lambda _: True)
         )
-        self._reached, self._note_at = 0, 0.0
+        self._reached, self._note_at, self._pass_at = 0, 0.0, 0.0
         self._lanes: dict[int, str] = {}
 
     def look(self, store: Store, glance: Glance) -> Deliverable:
@@ -82,7 +84,7 @@ class Doorbell:
             self._note_at = time.monotonic() + _NOTE_EVERY_SECONDS
             note_filter(store, name, self.reading.source, self.reading.kinds, rung_for=True)
         routes = self.reading.routes or tuple({name, *progress.routes})
-        self._read_on(store, progress, glance.last)
+        self._read_on(store, progress, glance)
         pending = self._pending(store) if progress.pending else []
         wished = {event.seq or 0: lane_of(event) for event, again in pending if again}
         return Deliverable(
@@ -95,21 +97,37 @@ class Doorbell:
             frozenset(event.seq or 0 for event, again in pending if not again),
         )
 
-    def _read_on(self, store: Store, progress: ConsumerProgress, last: int) -> None:
+    def _read_on(self, store: Store, progress: ConsumerProgress, glance: Glance) -> None:
         """Note which new events pass the filter, and whose they are."""
-        position = progress.position
+        position, last = progress.position, glance.last
         self._lanes = {seq: lane for seq, lane in self._lanes.items() if seq > position}
         # Smaller than before: the consumer was removed, and starts anew.
         self._reached = max(position, min(self._reached, last))
         while self._reached < last and len(self._lanes) < _MOST:
-            found = deliverable.unread(
-                store, source=self.reading.source, kinds=self.reading.kinds, after=self._reached, upto=last,
-                limit=_MOST,
-            )  # fmt: skip
+            found, self._reached = self._next(store, glance)
             self._lanes |= {event.seq or 0: lane_of(event) for event in found if self._matches(event)}
-            self._reached = (found[-1].seq or last) if len(found) == _MOST else last
-        if self.own_filter and not self._lanes:
+        passed = self._reached - position if self.own_filter and not self._lanes else 0
+        if passed >= _MOST or (passed > 0 and time.monotonic() >= self._pass_at):
+            self._pass_at = time.monotonic() + _PASS_EVERY_SECONDS
             pass_by(store, self.reading.consumer, position, self._reached)
+
+    def _next(self, store: Store, glance: Glance) -> tuple[list[ContactEvent], int]:
+        """Events by source and kinds, and up to which number: of what was read for all, where that goes on from here."""
+        after, upto = glance.news_of
+        if after <= self._reached < upto:
+            news = [each for each in glance.news if (each.seq or 0) > self._reached]
+            return [each for each in news if self._reads(each)], upto
+        found = deliverable.unread(
+            store, source=self.reading.source, kinds=self.reading.kinds, after=self._reached, upto=glance.last,
+            limit=_MOST,
+        )  # fmt: skip
+        return found, (found[-1].seq or glance.last) if len(found) == _MOST else glance.last
+
+    def _reads(self, event: ContactEvent) -> bool:
+        """As ``store.inbox.filters.conditions_of`` says it in SQL."""
+        source, kinds = self.reading.source, self.reading.kinds
+        of_kind = event.kind is not EventKind.UNRECOGNISED if kinds is None else event.kind.value in kinds
+        return of_kind and (source is None or event.source == source)
 
     def _pending(self, store: Store) -> list[tuple[ContactEvent, bool]]:
         found = deliverable.handed_out(

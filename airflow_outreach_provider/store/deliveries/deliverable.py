@@ -19,6 +19,8 @@ from airflow_outreach_provider.store.inbox.order import last_numbered, number_ev
 from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, to_event
 from airflow_outreach_provider.store.inbox.tables import inbox_consumers, inbox_events, inbox_pending
 
+_NEWS_AT_MOST = 200
+
 
 @dataclass(frozen=True, slots=True)
 class ConsumerProgress:
@@ -39,16 +41,22 @@ class Glance:
 
     :param last: the last number given to an event. :param routes: those with deliveries that are with nobody.
     :param resting: those whose endpoint rests: nothing of theirs may be sent now.
+    :param news: every event numbered behind the first and up to the second number of ``news_of``, in their order.
     """
 
     last: int
     consumers: Mapping[str, ConsumerProgress]
     routes: frozenset[str]
     resting: frozenset[str] = frozenset()
+    news: Sequence[ContactEvent] = ()
+    news_of: tuple[int, int] = (0, 0)
 
 
-def glance(store: Store) -> Glance:
-    """One look for all consumers and routes: its cost does not depend on how many there are."""
+def glance(store: Store, after: int | None = None) -> Glance:
+    """One look for all consumers and routes: its cost does not depend on how many there are.
+
+    :param after: the ``last`` of the look before: what came since is read once for all, a little more of it at a time.
+    """
     number_events(store)
     pending = sa.exists().where(inbox_pending.c.consumer == inbox_consumers.c.consumer)
     columns = inbox_consumers.c.consumer, inbox_consumers.c.position, inbox_consumers.c.routes
@@ -61,7 +69,18 @@ def glance(store: Store) -> Glance:
         now = store.now(connection)
         ready = free(None, now, deliveries.c.route).distinct().order_by(None)
         free_routes = frozenset(connection.execute(ready).scalars())
-        return Glance(last, known, free_routes, resting_routes(connection, now))
+        resting = resting_routes(connection, now)
+        if after is None or last <= after:
+            return Glance(last, known, free_routes, resting)
+        news = _news(connection, after, last)
+    upto = (news[-1].seq or last) if len(news) == _NEWS_AT_MOST else last
+    return Glance(last, known, free_routes, resting, news, (after, upto))
+
+
+def _news(connection: sa.Connection, after: int, upto: int) -> list[ContactEvent]:
+    seq = inbox_events.c.seq
+    query = sa.select(*EVENT_COLUMNS).where(seq > after, seq <= upto).order_by(seq)
+    return [to_event(row) for row in connection.execute(query.limit(_NEWS_AT_MOST))]
 
 
 def free_deliveries(store: Store, routes: Sequence[str], limit: int) -> list[tuple[int, datetime]]:

@@ -188,6 +188,62 @@ def test_an_idle_doorbell_asks_the_store_nothing(store: Store) -> None:
     assert asked == []
 
 
+def queries_of_rounds(store: Store, routes: int, rounds: int) -> tuple[int, int]:
+    """So many routes, each for somebody of its own, and in each round an event of a stranger and one of the first route's;
+    how many statements the store executed in all, and how many events the first route saw."""
+    bells = [
+        doorbell(Reading(f"r{n}", (f"r{n}",), where=f"contact.external_id == 'c{n}'")) for n in range(routes)
+    ]
+    asked: list[str] = []
+    sa.event.listen(store.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    last, seen, count = None, Deliverable(), 0
+    for number in range(rounds + 1):  # the first look makes the consumers known
+        before = len(asked)
+        found = glance(store, last)
+        seen, *_ = [bell.look(store, found) for bell in bells]
+        count, last = count + (len(asked) - before if number else 0), found.last
+        arrive(store, "stranger", "c0", first=routes * 1000 + 2 * number)
+    return count, len(seen.events)
+
+
+def test_a_poll_costs_the_same_for_one_route_and_for_a_hundred(store: Store) -> None:
+    """Events come in every round: all routes share one look at them, and only whose they are looks closer."""
+    one, seen = queries_of_rounds(store, 1, 6)
+    assert seen == 6
+    many, seen = queries_of_rounds(store, 100, 6)
+    assert seen >= 6
+    assert many <= one + 200, (
+        "each of those that turn all away writes that down, once a minute, in two statements"
+    )
+    assert queries_of_rounds(store, 100, 12)[0] <= 2 * one + 200
+
+
+def test_what_was_read_for_all_is_filtered_as_the_store_does(store: Store) -> None:
+    """By source, kinds and where, an unrecognised event only for who asks; and who is behind misses nothing of a burst."""
+    readings = [
+        Reading("all", ()), Reading("named", (), kinds=["unrecognised", "clicked"]), Reading("there", (), source="src"),
+        Reading("elsewhere", (), source="other"), Reading("bob", (), where="contact.external_id == 'bob'"),
+    ]  # fmt: skip
+    shared = [doorbell(each) for each in readings]
+    first = glance(store)
+    for bell in shared[:-1]:
+        bell.look(store, first)
+    arrive(store, "ann", "bob")
+    arrive(store, "ann", first=3, kind=EventKind.UNRECOGNISED)
+    arrive(store, "ann", first=4, kind=EventKind.CLICKED)
+    arrive(store, *["eve"] * 300, first=5, kind=EventKind.OPENED)
+    arrive(store, "bob", first=305)
+    for after in (first.last, 150):
+        found = glance(store, after)
+        for bell, reading in zip(shared, readings, strict=True):
+            alone = doorbell(reading, own_filter=False).look(store, glance(store))
+            seen = bell.look(store, found).events
+            assert alone.events <= seen, reading.consumer
+            assert len(seen) > 200 or seen == alone.events, (
+                "beyond that it is enough to know that there is something"
+            )
+
+
 def test_a_try_that_ends_frees_what_waits_behind(store: Store) -> None:
     """A delivery that is dead holds nothing back: what is behind it waits for a run."""
     bell = doorbell()

@@ -17,6 +17,7 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 from stores import opened
 
 from airflow_outreach_provider.core.errors import StoreError
@@ -24,6 +25,11 @@ from airflow_outreach_provider.simulator.process import RunningSimulator, runnin
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.store.tables import metadata
+
+# How long one example takes says nothing on a busy machine.
+settings.register_profile("patient", deadline=None)
+if settings.get_current_profile_name() == "default":  # CI has its own, which begins at the same place each time
+    settings.load_profile("patient")
 
 POSTGRES_URL = os.environ.get(
     "OUTREACH_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"

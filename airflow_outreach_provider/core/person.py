@@ -42,7 +42,7 @@ class Seen:
 
 
 @dataclass
-class Person:
+class KnownPerson:
     """What is known of a person so far; it grows as their own events and leads are met.
 
     :param numbers: E.164, as they were met; they count in every writing.
@@ -63,7 +63,7 @@ class Person:
     shared_ids: set[tuple[str, str]] = field(default_factory=set)
 
     @classmethod
-    def asked_for(cls, numbers: Iterable[str], emails: Iterable[str]) -> Person:
+    def asked_for(cls, numbers: Iterable[str], emails: Iterable[str]) -> KnownPerson:
         """Who is asked for by numbers (E.164) and addresses (in any writing)."""
         known = set(map(normalise_email, emails))
         return cls(set(numbers), known, set(map(hash_email, known)))
@@ -96,7 +96,7 @@ def is_office(email: str) -> bool:
 class Judge:
     """Tells what an event has to do with a person, by what is known of the person now."""
 
-    def __init__(self, person: Person) -> None:
+    def __init__(self, person: KnownPerson) -> None:
         self.person = person
         self.lines = person.lines
         self.texts = person.texts()

@@ -10,12 +10,12 @@ from typing import Any
 
 from airflow_outreach_provider.core.events import write_time
 from airflow_outreach_provider.core.masking import mask_email, mask_text
-from airflow_outreach_provider.core.person import Person
+from airflow_outreach_provider.core.person import KnownPerson
 from airflow_outreach_provider.core.person_texts import PersonTexts, unescaped
 from airflow_outreach_provider.services.actions import note_export
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.people.find import Found, find_person
-from airflow_outreach_provider.store.people.texts import Place
+from airflow_outreach_provider.store.people.texts import TextPlace
 
 _AROUND = 80
 _JSON = ("body", "headers", "payload")
@@ -27,7 +27,7 @@ def find(store: Store, numbers: Iterable[str], emails: Iterable[str]) -> Found:
 
     :param numbers: E.164. :param emails: in any writing.
     """
-    return find_person(store, Person.asked_for(numbers, emails))
+    return find_person(store, KnownPerson.asked_for(numbers, emails))
 
 
 def summary(found: Found) -> list[dict[str, Any]]:
@@ -110,7 +110,7 @@ def _value(name: str, value: Any) -> Any:
     return value
 
 
-def _named(place: Place, texts: PersonTexts) -> dict[str, Any]:
+def _named(place: TextPlace, texts: PersonTexts) -> dict[str, Any]:
     around = []
     for text in map(unescaped, place.texts.values()):
         start, end = next(texts.found(text), (0, 0))

@@ -174,7 +174,9 @@ class Stager:
             if not todo:
                 return planned
             entries = [_entry(item) for item in todo]
-            ids = await self._in_thread(partial(self.ledger.stage, entries, self._consents(todo)))
+            ids = await self._in_thread(
+                partial(self.ledger.stage, entries, _consents(todo, self.rules.require_consent))
+            )
             items = []
             for item in todo:
                 lead_id = ids.get(item.key)
@@ -188,15 +190,6 @@ class Stager:
                 for item in items:
                     self._count(RowState.ELSEWHERE, "another_run_is_sending", self._example(item))
         return planned
-
-    def _consents(self, items: Sequence[_Item]) -> list[Consent]:
-        """The evidence for those who may be texted now or later."""
-        column = self.rules.require_consent
-        return [] if column is None else [
-            Consent(*item.key, column, item.draft.consent or "", item.row.number)
-            for item in items
-            if item.verdict is not None and item.verdict.write in (LeadState.PLANNED, LeadState.DEFERRED)
-        ]  # fmt: skip
 
     async def _update_hashes(self, items: Sequence[_Item]) -> None:
         """Once: what was compared by the payload's text is compared by its values from now on."""
@@ -253,6 +246,15 @@ def _defer(items: Sequence[_Item], full: Mapping[str, Gate]) -> None:
             continue
         if draft.not_before is None or draft.not_before < gate.not_before:
             item.draft = draft._replace(**gate._asdict())
+
+
+def _consents(items: Sequence[_Item], column: str | None) -> list[Consent]:
+    """The evidence for those who may be texted now or later; none where no column had to say yes."""
+    return [] if column is None else [
+        Consent(*item.key, column, item.draft.consent or "", item.row.number)
+        for item in items
+        if item.verdict is not None and item.verdict.write in (LeadState.PLANNED, LeadState.DEFERRED)
+    ]  # fmt: skip
 
 
 def _memory(known: Known | None, draft: Draft) -> Memory | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.core.masking import HIDDEN, mask_email, mask_phone
-from airflow_outreach_provider.core.person import Person
+from airflow_outreach_provider.core.person import KnownPerson
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.audit import audit
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
@@ -17,7 +17,7 @@ from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekee
 from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.ledger import housekeeping as ledger_housekeeping
 from airflow_outreach_provider.store.people.find import Found, Row, find_person
-from airflow_outreach_provider.store.people.texts import Place, rewrite
+from airflow_outreach_provider.store.people.texts import TextPlace, rewrite
 from airflow_outreach_provider.store.tables import metadata
 
 _AT_ONCE = 500
@@ -40,7 +40,7 @@ def forget_person(
     """
     done = {"do-not-contact": 0, "leads": 0, "deliveries": 0, "events": 0}
     more = {"texts of others, blanked": 0, "audit rows, blanked": 0}
-    person = Person.asked_for(numbers, emails)
+    person = KnownPerson.asked_for(numbers, emails)
     asked = list(person.emails)
     for _ in range(_LOOKS):
         found = find_person(store, person)
@@ -67,7 +67,7 @@ def _list_numbers(store: Store, found: Found) -> int:
     )  # fmt: skip
 
 
-def _list(store: Store, person: Person, asked: list[str], actor: str) -> int:
+def _list(store: Store, person: KnownPerson, asked: list[str], actor: str) -> int:
     hashes = [hash_email(each) for each in asked] if person.numbers else sorted(person.email_hashes)
     return suppressions.suppress(
         store, sorted(person.numbers), email_hashes=hashes, reason=FORGOTTEN, source=actor
@@ -96,7 +96,7 @@ def _remove_events(store: Store, row_ids: list[int]) -> int:
     )
 
 
-def _blank_audit(store: Store, person: Person, rows: list[Row]) -> int:
+def _blank_audit(store: Store, person: KnownPerson, rows: list[Row]) -> int:
     """Take numbers and addresses out of what was done by hand, masked ones too: nine digits of them tell a lot."""
     masked = [*map(mask_phone, person.lines), *map(mask_email, person.emails)]
     hashed = [f"{each[:8]}…" for each in person.email_hashes]
@@ -106,7 +106,7 @@ def _blank_audit(store: Store, person: Person, rows: list[Row]) -> int:
         said: dict[str, str] = {name: row[name] for name in ("subject", "note")}
         values = {name: texts.blank(pattern.sub(HIDDEN, text)) for name, text in said.items()}
         if values != said:
-            rewrite(store, Place(audit, (row["id"],), said), values)
+            rewrite(store, TextPlace(audit, (row["id"],), said), values)
             changed += 1
     return changed
 

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.emails import hash_email, normalise_email
 from airflow_outreach_provider.core.events import CONTACT_FIELDS, Contact, ContactEvent
 from airflow_outreach_provider.core.masking import mask_email, mask_phone
-from airflow_outreach_provider.core.person import MOST_LINES, Judge, Link, Person, Seen, is_office
+from airflow_outreach_provider.core.person import MOST_LINES, Judge, KnownPerson, Link, Seen, is_office
 from airflow_outreach_provider.core.platforms import OUTREACH
 from airflow_outreach_provider.store.audit import audit
 from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.ledger.tables import attempts, consents, leads
-from airflow_outreach_provider.store.people.texts import Place, every_text
+from airflow_outreach_provider.store.people.texts import TextPlace, every_text
 from airflow_outreach_provider.store.suppressions_write import EMAIL, in_every_writing, suppressions
 
 Row = dict[str, Any]
@@ -37,7 +37,7 @@ class Found:
     :ivar masked: ids of audit rows whose masked subject may be the person.
     """
 
-    person: Person
+    person: KnownPerson
     leads: list[Row] = field(default_factory=list)
     attempts: list[Row] = field(default_factory=list)
     consents: list[Row] = field(default_factory=list)
@@ -46,10 +46,10 @@ class Found:
     delivery_attempts: list[Row] = field(default_factory=list)
     listed: list[Row] = field(default_factory=list)
     audit: list[Row] = field(default_factory=list)
-    named: list[Place] = field(default_factory=list, repr=False)
+    named: list[TextPlace] = field(default_factory=list, repr=False)
 
 
-def find_person(store: Store, person: Person) -> Found:
+def find_person(store: Store, person: KnownPerson) -> Found:
     """Follow what the person's leads and events bear until nothing more is known, and read it all.
 
     Addresses and ids that go with more than ``MOST_LINES`` lines, and addresses of a role, lead no further unless they
@@ -81,7 +81,7 @@ def find_person(store: Store, person: Person) -> Found:
     return found
 
 
-def _leads_of(person: Person) -> sa.ColumnElement[bool]:
+def _leads_of(person: KnownPerson) -> sa.ColumnElement[bool]:
     return sa.or_(
         leads.c.phone.in_(person.lines),
         leads.c.email_hash.in_(person.email_hashes),
@@ -89,7 +89,7 @@ def _leads_of(person: Person) -> sa.ColumnElement[bool]:
     )
 
 
-def _follow_leads(store: Store, person: Person) -> None:
+def _follow_leads(store: Store, person: KnownPerson) -> None:
     for row in _rows(store, leads, _leads_of(person)):
         if row["phone"]:
             person.numbers.add(row["phone"])
@@ -99,7 +99,7 @@ def _follow_leads(store: Store, person: Person) -> None:
             person.email_hashes.add(row["email_hash"])
 
 
-def _follow_events(store: Store, person: Person) -> set[int]:
+def _follow_events(store: Store, person: KnownPerson) -> set[int]:
     """Learn from the events about the person; their row ids."""
     judge, about = Judge(person), set()
     for row in _every_event(store):
@@ -111,7 +111,7 @@ def _follow_events(store: Store, person: Person) -> set[int]:
     return about
 
 
-def _follow_made(store: Store, person: Person) -> set[int]:
+def _follow_made(store: Store, person: KnownPerson) -> set[int]:
     """The same of events that DAGs made: they are kept with their deliveries; the ids of those."""
     judge, about = Judge(person), set()
     query = sa.select(deliveries.c.id, deliveries.c.payload).where(deliveries.c.payload.is_not(None))
@@ -127,7 +127,7 @@ def _follow_made(store: Store, person: Person) -> set[int]:
     return about
 
 
-def _learn(store: Store, person: Person, seen: Seen) -> None:
+def _learn(store: Store, person: KnownPerson, seen: Seen) -> None:
     contact = seen.contact
     full = contact.name or " ".join(filter(None, (contact.first_name, contact.last_name)))
     if full:
@@ -163,7 +163,7 @@ def _lines(store: Store, phone: sa.Column[Any], *where: sa.ColumnElement[bool]) 
         return int(connection.execute(sa.select(sa.func.count(phone.distinct())).where(*where)).scalar_one())
 
 
-def _listed(store: Store, person: Person) -> list[Row]:
+def _listed(store: Store, person: KnownPerson) -> list[Row]:
     """Entries of the do-not-contact list, each once, in the writing that people see."""
     found = _by(store, suppressions.c.phone, [EMAIL + each for each in sorted(person.email_hashes)])
     seen = {row["id"] for row in found}
@@ -194,7 +194,7 @@ def _audit(store: Store, found: Found) -> list[Row]:
     return [row for row in _rows(store, audit) if names(row)]
 
 
-def _named(store: Store, found: Found) -> Iterator[Place]:
+def _named(store: Store, found: Found) -> Iterator[TextPlace]:
     """Places that name the person in rows that are not theirs."""
     texts = found.person.texts()
     own = {

@@ -20,7 +20,7 @@ _NO_TEXT = frozenset({
 _KEYS = frozenset({("leads", "phone"), ("suppressions", "phone")})
 
 
-class Place(NamedTuple):
+class TextPlace(NamedTuple):
     """A row, and those of its texts that were asked for."""
 
     table: sa.Table
@@ -28,7 +28,7 @@ class Place(NamedTuple):
     texts: Mapping[str, str]
 
 
-def every_text(store: Store, wanted: Callable[[str], bool]) -> Iterator[Place]:
+def every_text(store: Store, wanted: Callable[[str], bool]) -> Iterator[TextPlace]:
     """The texts for which ``wanted`` is true, row by row; bodies as text."""
     for table in metadata.sorted_tables:
         keys = list(table.primary_key)
@@ -37,7 +37,7 @@ def every_text(store: Store, wanted: Callable[[str], bool]) -> Iterator[Place]:
             yield from _of_table(store, table, keys, columns, wanted)
 
 
-def rewrite(store: Store, place: Place, texts: Mapping[str, str]) -> None:
+def rewrite(store: Store, place: TextPlace, texts: Mapping[str, str]) -> None:
     """Put other texts in the place of these."""
     table = place.table
     values = {
@@ -60,7 +60,7 @@ def _of_table(
     keys: list[sa.Column[Any]],
     columns: list[sa.Column[Any]],
     wanted: Callable[[str], bool],
-) -> Iterator[Place]:
+) -> Iterator[TextPlace]:
     holds = sa.or_(*(c.is_not(None) if isinstance(c.type, sa.LargeBinary) else c != "" for c in columns))
     query = sa.select(*keys, *columns).where(holds).order_by(*keys).limit(_AT_ONCE)
     after: tuple[Any, ...] | None = None
@@ -78,7 +78,7 @@ def _of_table(
                 if text and wanted(text)
             }
             if texts:
-                yield Place(table, tuple(row[: len(keys)]), texts)
+                yield TextPlace(table, tuple(row[: len(keys)]), texts)
         if len(rows) < _AT_ONCE:
             return
         after = tuple(rows[-1][: len(keys)])

@@ -21,7 +21,7 @@ from pydantic_core import to_json
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.phones import parse_phone
 
-VERSION = "3:"
+VERSION = "2:"
 """What a hash of values starts with; those without it were made of something else, once of the payload's text."""
 
 _NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d+)?(?:[eE][+-]?\d{1,2})?", re.ASCII)
@@ -73,7 +73,7 @@ def version_of(columns: frozenset[str] | None) -> str:
     """What hashes start with that can be compared. :param columns: those that count; None for all that is sent."""
     if columns is None:
         return VERSION
-    return f"3.{blake2b(json.dumps(sorted(columns)).encode(), digest_size=6).hexdigest()}:"
+    return f"2.{blake2b(json.dumps(sorted(columns)).encode(), digest_size=6).hexdigest()}:"
 
 
 def is_outdated(known: str | None, version: str = VERSION) -> bool:

@@ -28,7 +28,9 @@ from airflow_outreach_provider.store.tables import metadata
 
 # How long one example takes says nothing on a busy machine.
 settings.register_profile("patient", deadline=None)
-if settings.get_current_profile_name() == "default":  # CI has its own, which begins at the same place each time
+if (
+    settings.get_current_profile_name() == "default"
+):  # CI has its own, which begins at the same place each time
     settings.load_profile("patient")
 
 POSTGRES_URL = os.environ.get(

@@ -38,6 +38,8 @@ GIVE_UP_AFTER = 16
 WAIT_AFTER = 4
 _SETTLE_EVERY_SECONDS = 0.5
 _FAR_BEHIND = 5
+# Of a task's own, a contact or two may fail by themselves; when as many are refused in a row, the endpoint is still down.
+_ASKED_AT_MOST = 3
 # A contact that is talked to without end must not keep a task for ever.
 _MOST_ROUNDS = 50
 
@@ -125,7 +127,7 @@ class LaneRunner:
         self.event_ids: list[str] = []
         self.freed: set[str] = set()
         self._open: dict[int, int] = {}
-        self._failed_in_a_row = 0
+        self._failed_in_a_row = self._asked_in_vain = 0
         self._down = ""
         self._waits: list[float | None] = []
         self.settler = _Settler(store, task, group, self._settled)
@@ -173,7 +175,7 @@ class LaneRunner:
             except OutreachError as error:
                 self.error, self.stopped = error, True
                 tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.RETRY, str(error)))
-        if self.asking:
+        if self.asking and event is not None:
             tried = await self._asked(tried)
         # A fault of the whole batch kills no delivery. Whether it is the fault of the one place all go to is known
         # when the try is over.
@@ -198,7 +200,7 @@ class LaneRunner:
             if self.place is not None:
                 await asyncio.to_thread(self.place.answers)
         elif tried.outcome.verdict is DeliveryVerdict.RETRY:
-            self._down = tried.outcome.reason
+            self._down, self._asked_in_vain = tried.outcome.reason, self._asked_in_vain + 1
             return replace(tried, outcome=replace(tried.outcome, verdict=DeliveryVerdict.ENDPOINT))
         return tried
 
@@ -222,7 +224,8 @@ class LaneRunner:
         if outcome.verdict is DeliveryVerdict.GONE:
             self.stopped = True
         if outcome.verdict is DeliveryVerdict.ENDPOINT:
-            self._down, self.stopped = outcome.reason, self.stopped or not self.asking
+            in_vain = not self.asking or self._asked_in_vain >= _ASKED_AT_MOST
+            self._down, self.stopped = outcome.reason, self.stopped or in_vain
         if outcome.verdict is not DeliveryVerdict.RETRY:
             return
         self._failed_in_a_row += 1

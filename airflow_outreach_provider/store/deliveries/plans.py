@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
-from airflow_outreach_provider.store.deliveries.rests import asks_first, kept_back
+from airflow_outreach_provider.store.deliveries.rests import asking_first, kept_back
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
 
@@ -55,9 +55,11 @@ def plan(
         if earlier is not None:
             return earlier
         now = store.now(connection)
-        asking = asks_first(connection, routes)
-        found = _to_ask(routes, now) if asking else _free(routes, now).limit(limit * len(routes))
-        rows = connection.execute(found).all()
+        asking = asking_first(connection, routes)
+        others = [each for each in routes if each not in asking]
+        rows = list(connection.execute(_free(others, now).limit(limit * len(others)))) if others else []
+        rows += [row for each in asking for row in connection.execute(_to_ask(each, now))]
+        rows.sort(key=lambda row: row.id)
         if not rows:
             return None
         connection.execute(
@@ -97,11 +99,11 @@ def _free(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
     return free(routes, now, c.id, c.event_id, c.lane, c.label)
 
 
-def _to_ask(routes: Sequence[str], now: datetime) -> sa.Select[Any]:
+def _to_ask(route: str, now: datetime) -> sa.Select[Any]:
     """One whose turn it is in its lane, what was never tried first: not for ever the same that fails by itself."""
     tried = sa.or_(deliveries.c.last_status.is_not(None), deliveries.c.last_error != "")
     turn = (sa.case((tried, 1), else_=0), deliveries.c.updated_at, deliveries.c.id)
-    return _free(routes, now).where(~is_behind()).order_by(None).order_by(*turn).limit(1)
+    return _free([route], now).where(~is_behind()).order_by(None).order_by(*turn).limit(1)
 
 
 def free(routes: Sequence[str] | None, now: datetime, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:

@@ -186,13 +186,13 @@ def resting_routes(connection: sa.Connection, now: datetime) -> frozenset[str]:
     return frozenset(connection.execute(query).scalars())
 
 
-def asks_first(connection: sa.Connection, routes: Sequence[str]) -> bool:
-    """Whether one of these routes leads to an endpoint that is to be asked before it gets more."""
+def asking_first(connection: sa.Connection, routes: Sequence[str]) -> list[str]:
+    """Those of these routes that lead to an endpoint that is to be asked before it gets more."""
     resting = sa.select(endpoints.c.conn_id).where(endpoints.c.resting_since.is_not(None))
     query = sa.select(route_endpoints.c.route).where(
         route_endpoints.c.route.in_(list(routes)), route_endpoints.c.endpoint.in_(resting)
     )
-    return connection.execute(query.limit(1)).first() is not None
+    return list(connection.execute(query).scalars())
 
 
 def waiting(store: Store, conn_ids: Sequence[str]) -> dict[str, int]:

@@ -789,6 +789,55 @@ def test_one_task_asks_a_resting_endpoint_and_the_others_send_nothing(
     assert receiver.requests == [] and report.left == 0
 
 
+def test_a_large_batch_asks_a_resting_endpoint_little(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """A task that kept many for its own retry does not try them all on an endpoint that is still down; a contact or two
+    that fail by themselves do not keep it from finding out that the endpoint is back."""
+    arrive(store, *(f"c{n}" for n in range(30)))
+    batch = as_one(handed_out(store))
+    receiver.script = lambda _: (500, {})
+    rests.rest(store, "crm_conn", "HTTP 500")
+    over(store, "crm_conn")
+    assert run(store, batch, endpoint, task()).left == 30
+    assert 1 <= len(receiver.requests) <= 3
+    over(store, "crm_conn")
+    receiver.script = lambda body: (500 if body["data"]["raw"] <= 2 else 200, {})
+    assert run(store, batch, endpoint, task(try_number=2)).states == {"delivered": 28, "failed": 2}
+
+
+def test_an_event_that_is_gone_says_nothing_of_the_endpoint(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Nothing was sent, so nothing answered: the next of the batch asks."""
+    arrive(store, "a", "b")
+    batch = as_one(handed_out(store))
+    with store.write() as connection:
+        connection.execute(sa.text("DELETE FROM inbox_events WHERE event_id = 'evt_1'"))
+    receiver.script = lambda _: (500, {})
+    rests.rest(store, "crm_conn", "HTTP 500")
+    over(store, "crm_conn")
+    run(store, batch, endpoint, task())
+    status = endpoints.status(store, "crm_conn")
+    assert status.resting_since is not None and status.rests == 2
+    assert len(receiver.requests) == 1
+
+
+def test_a_resting_endpoint_slows_no_other_route_of_its_sensor(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Of the route whose endpoint is to be asked one delivery is handed out; of the others all."""
+    rests.lead_to(store, "crm", "crm_conn")
+    rests.lead_to(store, "other", "other_conn")
+    rests.rest(store, "crm_conn", "HTTP 500")
+    over(store, "crm_conn")
+    arrive(store, *(f"c{n}" for n in range(20)))
+    fan_out(store, Reading("c", ("crm", "other")), "run1")
+    with store.read() as connection:
+        planned = sa.text("SELECT route, count(*) FROM deliveries WHERE plan = 'run1' GROUP BY route")
+        assert dict(connection.execute(planned).tuples().all()) == {"crm": 1, "other": 20}
+
+
 def test_each_rest_is_longer_until_the_endpoint_answers(store: Store) -> None:
     """15 seconds at first, half an hour at last; told to wait, as long as told."""
     lengths = []

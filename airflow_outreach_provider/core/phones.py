@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from enum import Enum, StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.numbering import read_plain
-from airflow_outreach_provider.core.phone_cells import number_in
-from airflow_outreach_provider.core.phone_lines import renumber
+from airflow_outreach_provider.core.phone_cells import number_in, parts_of
+from airflow_outreach_provider.core.phone_lines import in_use, other_writings, renumber
 from airflow_outreach_provider.core.phone_rests import rest_after_number
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
@@ -25,6 +25,7 @@ REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 _PLAIN = re.compile(r"\+?[0-9]{4,15}")
 _PUNCTUATED = re.compile(r"\+? *[(]?[0-9][0-9 ()\-]{3,30}")
 _UNPUNCTUATED = dict.fromkeys(map(ord, " ()-"))
+_UNKNOWN_RANGE = "phone_unknown_range"
 _NO_COUNTRY = "001"  # what the library calls the region of e.g. +800
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
 _DIGIT = re.compile(r"\d")
@@ -96,6 +97,23 @@ class Phone(NamedTuple):
     region: str | None
 
 
+class PhoneReading(NamedTuple):
+    """How strictly a number is read.
+
+    :param several: of a cell with several numbers, ``first`` takes the first that can be read.
+    :param unknown_ranges: ``allow`` takes a number that has as many digits as its country's have and is in no range
+        known to be in use: ranges are newer than the library's tables at times.
+    """
+
+    several: Literal["reject", "first"] = "reject"
+    unknown_ranges: Literal["reject", "allow"] = "reject"
+
+
+STRICT = PhoneReading()
+WRITTEN_DOWN = PhoneReading(unknown_ranges="allow")
+"""For numbers that name somebody we may know already, e.g. in a filter: nobody is texted by it."""
+
+
 def check_region(region: str | None) -> str | None:
     """The region in capitals.
 
@@ -112,7 +130,7 @@ def check_region(region: str | None) -> str | None:
     return upper
 
 
-def parse_phone(raw: object, region: str | None = None) -> Phone:
+def parse_phone(raw: object, region: str | None = None, how: PhoneReading = STRICT) -> Phone:
     """Read a phone number as people, CRMs and spreadsheets write it; strictly, for somebody will be texted.
 
     A cell that holds more than a number is refused. A writing that a country gave up and that can only mean one
@@ -123,33 +141,68 @@ def parse_phone(raw: object, region: str | None = None) -> Phone:
     :param region: where a number without country code belongs (ISO 3166, capitals).
     :raises LeadRejected: with reason ``phone_missing``, ``phone_not_a_number``, ``phone_has_text``,
         ``phone_has_date``, ``phone_several``, ``phone_extension``, ``phone_too_short``, ``phone_too_long``,
-        ``phone_invalid``, ``phone_ambiguous``, ``phone_lossy`` or ``region_unknown``.
+        ``phone_invalid``, ``phone_unknown_range``, ``phone_ambiguous``, ``phone_lossy`` or ``region_unknown``.
     """
     if type(raw) is str and _PLAIN.fullmatch(raw):
-        return _read_plain(raw, region) or _read_with_library(raw, region)
+        return _read_plain(raw, region) or _read_with_library(raw, region, how)
     text = _plain_text(raw)
+    try:
+        return _read_text(text, region, how)
+    except LeadRejected as error:
+        if error.reason != "phone_several" or how.several != "first":
+            raise
+        found = _first_of_several(text, region, how)
+        if found is None:
+            raise
+        return found
+
+
+def _read_text(text: str, region: str | None, how: PhoneReading) -> Phone:
     # Digits, blanks, brackets and hyphens hold nothing else, unless they are a date or two numbers.
     if not _PUNCTUATED.fullmatch(text) or _HYPHENED.search(text):
         text = number_in(text)
-    found = _read_plain(text, region) or _read_with_library(text, region)
+    found = _read_plain(text, region) or _read_with_library(text, region, how)
     if (rest := rest_after_number(text, found.e164)) is not None:
         raise LeadRejected(*rest)
     return found
 
 
-def _read_with_library(text: str, region: str | None) -> Phone:
+def _first_of_several(text: str, region: str | None, how: PhoneReading) -> Phone | None:
+    for part in parts_of(text):
+        try:
+            return _read_text(part, region, how)
+        except LeadRejected:
+            continue
+    return None
+
+
+def _read_with_library(text: str, region: str | None, how: PhoneReading) -> Phone:
     number = _settle_country_code(_parse(text, region), text, region)
     # What is_valid_number() does, without looking up the region twice.
     home = phonenumbers.region_code_for_number(number)
     if home is None or not phonenumbers.is_valid_number_for_region(number, home):
         if (renumbered := renumber(_e164(number))) is not None:
             return parse_phone(renumbered)
-        reason, words = _POSSIBLE_REASONS.get(
-            phonenumbers.is_possible_number_with_reason(number),
-            ("phone_invalid", "has as many digits as one, but is in no range known to be in use"),
-        )
+        reason, words = _why_not(number)
+        if reason == _UNKNOWN_RANGE and how.unknown_ranges == "allow":
+            return Phone(_e164(number), _known_place(number, region))
         raise LeadRejected(reason, f"the number {words} in {_place(number, region)}")
     return Phone(_e164(number), home if home != _NO_COUNTRY else None)
+
+
+def _why_not(number: phonenumbers.PhoneNumber) -> tuple[str, str]:
+    """Why a number is none in use: it cannot be one, or it could be one of a range that is not known."""
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible != ValidationResult.IS_POSSIBLE:
+        return _POSSIBLE_REASONS.get(possible, ("phone_invalid", "has a number of digits that none has"))
+    if len(set(phonenumbers.national_significant_number(number))) == 1:
+        return "phone_invalid", "repeats one digit, as placeholders do, and is no number in use"
+    if other_writings(_e164(number)):
+        return "phone_invalid", "is no number in use any more, and may mean several lines of today"
+    digits = _e164(number)
+    if in_use(digits[:-1]) or any(in_use(f"{digits}{last}") for last in range(10)):
+        return "phone_invalid", "is in no range known to be in use, and would be with a digit more or less"
+    return _UNKNOWN_RANGE, "has as many digits as one, but is in no range known to be in use"
 
 
 def _e164(number: phonenumbers.PhoneNumber) -> str:
@@ -280,7 +333,12 @@ def _parse_reason(error: NumberParseException, text: str) -> tuple[str, str]:
 
 
 def _place(number: phonenumbers.PhoneNumber, region: str | None) -> str:
+    return _known_place(number, region) or f"country code {number.country_code}"
+
+
+def _known_place(number: phonenumbers.PhoneNumber, region: str | None) -> str | None:
+    """The region asked for where the number can be there, else the main one of its country code."""
     codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(number.country_code or 0, ())
     if region and region in codes:
         return region
-    return codes[0] if codes and codes[0] != _NO_COUNTRY else f"country code {number.country_code}"
+    return codes[0] if codes and codes[0] != _NO_COUNTRY else None

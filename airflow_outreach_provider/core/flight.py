@@ -13,7 +13,7 @@ Each lead is in exactly one of these places; whatever happens in whatever order,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,6 +81,14 @@ class Flight:
     def add(self, leads: Iterable[PlannedLead]) -> None:
         """More leads to send, behind those that wait."""
         self.ready.extend(leads)
+
+    def bring_forward(self, wanted: Callable[[PlannedLead], bool]) -> bool:
+        """Make the first ready lead that is wanted the next to be taken. :return: whether there is one."""
+        found = next((lead for lead in self.ready if wanted(lead)), None)
+        if found is not None:
+            self.ready.remove(found)
+            self.ready.appendleft(found)
+        return found is not None
 
     def take(self, count: int) -> list[PlannedLead]:
         """The next leads to claim, in order."""

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.phone_columns import (
@@ -130,6 +130,15 @@ def _payload(
     if conversation:
         body["conversations"] = conversation
     return body
+
+
+_SENT_TO = re.compile(rb'\{"configurationId":("(?:[^"\\]|\\.)*")')
+
+
+def configuration_of(body: bytes) -> str:
+    """The configuration id of a payload as :meth:`ReadLead.body` writes it, which puts it first; '' of another's."""
+    match = _SENT_TO.match(body)
+    return str(from_json(match[1])) if match else ""
 
 
 Mapper = Callable[[Mapping[str, Any]], dict[str, Any]]

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from airflow.sdk import BaseOperator
@@ -22,6 +21,7 @@ from airflow_outreach_provider.operators.defaults import RetryingDefaults
 from airflow_outreach_provider.operators.lead_source import LeadRows, SqlLeads, open_source
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
+from airflow_outreach_provider.services.submit.columns import column_reader
 from airflow_outreach_provider.services.submit.options import SubmitArguments, SubmitOptions
 from airflow_outreach_provider.services.submit.reconcile import Reconciled, reconcile
 from airflow_outreach_provider.services.submit.run import SubmitRun
@@ -139,7 +139,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self._run = run = start(
             self.arguments(),
             hook,
-            partial(open_source, self.leads),
+            lambda: open_source(self.leads, column_reader(self.mapping, self.require_consent)),
             owner_of(context["ti"]),
             store=open_store(),
             lease=lease(),

@@ -41,9 +41,11 @@ def check_data(workflows: Iterable[Loaded[DagSettings]], opener: Opener | None =
 def open_rows_of(model: LeadSync, file: str) -> Iterator[Any]:
     """The rows of a lead sync, opened as its task would."""
     from airflow_outreach_provider.operators.lead_source import open_source
+    from airflow_outreach_provider.services.submit.columns import column_reader
     from airflow_outreach_provider.workflows.lead_sync import leads_of
 
-    source: Any = open_source(leads_of(model.leads, file))
+    reads = column_reader(model.map, model.rules.consent)
+    source: Any = open_source(leads_of(model.leads, file), reads)
     return iter(source.rows())
 
 

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
+from airflow_outreach_provider.core.emails import email_columns
 from airflow_outreach_provider.core.errors import ConfigurationError, TooManyRejected
 from airflow_outreach_provider.core.expressions.compile import compile_value
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.suggest import nearest
+from airflow_outreach_provider.services.rows.header import reads_all
 from airflow_outreach_provider.services.rows.row import Row
 
 LOOK_AHEAD = 10_000
@@ -66,6 +68,21 @@ def checked(rows: Iterator[Row], rules: LeadRules, *, min_rows: int | None = Non
     if needs and looked.readable:
         raise needs[0].missing(looked.readable, looked.names)
     return chain(looked.rows, rows)
+
+
+def column_reader(mapping: Mapping[str, str] | None, *others: str | None) -> Callable[[str], bool]:
+    """Whether anything is made of a column: where nothing is mapped all are sent, else those that are named.
+
+    Addresses count too: opt-outs are known by them.
+
+    :param others: further columns that are named, e.g. that of the consent.
+    """
+    if mapping is None:
+        return reads_all
+    named = {*others}
+    for source in mapping.values():
+        named |= compile_value(source).columns if "{{" in source else {source}
+    return lambda column: column in named or bool(email_columns((column,)))
 
 
 def _needs(rules: LeadRules) -> list[_Need]:

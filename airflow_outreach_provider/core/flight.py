@@ -27,6 +27,7 @@ class PlannedLead:
     :param carried: not from this run's source.
     :param claimed_at: monotonic seconds of the claim.
     :param open_until: up to when it is certainly outside quiet hours; None for ever.
+    :param zone: the time zone that its row names; None where it names none.
     """
 
     id: int
@@ -36,6 +37,7 @@ class PlannedLead:
     carried: bool = False
     claimed_at: float = 0.0
     open_until: datetime | None = None
+    zone: str | None = None
 
 
 Answered = tuple[PlannedLead, SubmitAnswer]

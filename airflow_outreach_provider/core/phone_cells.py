@@ -36,7 +36,7 @@ _CENTURY = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _SLASH_TAIL = re.compile(r"/\s*\d{1,3}\s*$")
 _APART = re.compile(r"[,;|&\\\n]|/{2,}| / ")
 _BETWEEN = re.compile(
-    r"[,;|&\\\n]|/{2,}| / |(?<=\d)[\s/()]*(?=\+)|(?<![^\W\d_])(?:or|and|oder|und|ou|et|o|y|e|en|of|i|lub|eller|och|или|и)(?![^\W\d_])",
+    r"[,;|&\\\n]|/{2,}|:{2,}| / |(?<=\d)[\s/()]*(?=\+)|(?<![^\W\d_])(?:or|and|oder|und|ou|et|o|y|e|en|of|i|lub|eller|och|или|и)(?![^\W\d_])",
     re.IGNORECASE,
 )
 _SECOND_PLUS = re.compile(r"\+.*\+|\d.*\+", re.DOTALL)

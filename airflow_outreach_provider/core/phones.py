@@ -17,7 +17,7 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.numbering import read_plain
 from airflow_outreach_provider.core.phone_cells import number_in, parts_of
-from airflow_outreach_provider.core.phone_lines import in_use, other_writings, renumber
+from airflow_outreach_provider.core.phone_lines import other_writings, renumber
 from airflow_outreach_provider.core.phone_rests import rest_after_number
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
@@ -101,7 +101,7 @@ class PhoneReading(NamedTuple):
     """How strictly a number is read.
 
     :param several: of a cell with several numbers, ``first`` takes the first that can be read.
-    :param unknown_ranges: ``allow`` takes a number that has as many digits as its country's have and is in no range
+    :param unknown_ranges: ``allow`` takes a number that has as many digits as its country's mobiles and is in no range
         known to be in use: ranges are newer than the library's tables at times.
     """
 
@@ -199,10 +199,10 @@ def _why_not(number: phonenumbers.PhoneNumber) -> tuple[str, str]:
         return "phone_invalid", "repeats one digit, as placeholders do, and is no number in use"
     if other_writings(_e164(number)):
         return "phone_invalid", "is no number in use any more, and may mean several lines of today"
-    digits = _e164(number)
-    if in_use(digits[:-1]) or any(in_use(f"{digits}{last}") for last in range(10)):
-        return "phone_invalid", "is in no range known to be in use, and would be with a digit more or less"
-    return _UNKNOWN_RANGE, "has as many digits as one, but is in no range known to be in use"
+    as_mobile = phonenumbers.is_possible_number_for_type_with_reason(number, PhoneNumberType.MOBILE)
+    if as_mobile != ValidationResult.IS_POSSIBLE:
+        return "phone_invalid", "is in no range known to be in use, and has not as many digits as a mobile"
+    return _UNKNOWN_RANGE, "has as many digits as a mobile, but is in no range known to be in use"
 
 
 def _e164(number: phonenumbers.PhoneNumber) -> str:

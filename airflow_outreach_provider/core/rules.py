@@ -22,8 +22,14 @@ from airflow_outreach_provider.core.leads import (
     names_phone,
     read_lead,
 )
-from airflow_outreach_provider.core.phones import LineType, check_region, line_type
-from airflow_outreach_provider.core.quiet_hours import QuietHours, zones_of
+from airflow_outreach_provider.core.phones import STRICT, LineType, PhoneReading, check_region, line_type
+from airflow_outreach_provider.core.quiet_hours import (
+    QuietHours,
+    is_nowhere,
+    read_zone,
+    zones_of,
+    zones_of_region,
+)
 from airflow_outreach_provider.core.states import LeadState, RowState
 
 _CONSENT_WORDS = frozenset(
@@ -44,6 +50,7 @@ class Draft(NamedTuple):
     :param state: planned, suppressed or deferred.
     :param not_before: when a deferred lead may be sent.
     :param open_until: up to when a planned lead may be sent without another look at the clock; None for ever.
+    :param zone: the time zone that the row names; None where it names none.
     """
 
     campaign: str
@@ -56,6 +63,7 @@ class Draft(NamedTuple):
     email_hash: str | None
     not_before: datetime | None = None
     open_until: datetime | None = None
+    zone: str | None = None
 
 
 class Gate(NamedTuple):
@@ -74,6 +82,11 @@ class Gate(NamedTuple):
 
 
 _OPEN = Gate(LeadState.PLANNED)
+_NOWHERE = Gate(
+    LeadState.SUPPRESSED, "time_zone_unknown",
+    "the number tells no time zone, nor does anything else; set default_region, or time_zone to a column",
+)  # fmt: skip
+_OF_HOURS = frozenset({"", "quiet_hours", "never_open", "time_zone_unknown"})
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,8 @@ class LeadRules:
     :param campaign: what a phone number is unique within; the configuration id where None.
     :param mapping: target field → column or ``{{ row.… }}`` template; None recognises the usual column names.
     :param require_consent: column that must hold yes.
+    :param time_zone: column that says a row's time zone; None, or an empty cell, for the number's own.
+    :param phones: how strictly numbers are read.
     :param line_types: kinds of line that may be texted; None for all.
     :param quiet_hours: local hours at the recipient's in which nobody is texted.
     :param resubmit: for accepted leads whose row changed: ``never``, ``changed``, or changed and accepted at
@@ -99,12 +114,22 @@ class LeadRules:
     line_types: frozenset[LineType] | None = None
     quiet_hours: QuietHours | None = None
     resubmit: Resubmit = "never"
+    time_zone: str | None = None
+    phones: PhoneReading = STRICT
 
     def check(self) -> None:
         """:raises ConfigurationError: a rule cannot be kept as written."""
         check_region(self.default_region)
         check_format(self.mapping, self.payload_format)
         _ = self._mapper
+        for name, value, known in (
+            ("several_phones", self.phones.several, ("reject", "first")),
+            ("unknown_ranges", self.phones.unknown_ranges, ("reject", "allow")),
+        ):
+            if value not in known:
+                raise ConfigurationError(
+                    f"{name} {value!r} does not exist", f"use {known[0]!r} or {known[1]!r}"
+                )
         if self.resubmit not in ("never", "changed") and not isinstance(self.resubmit, timedelta):
             raise ConfigurationError(
                 f"resubmit {self.resubmit!r} does not exist", "use 'never', 'changed' or a timedelta"
@@ -126,11 +151,13 @@ class LeadRules:
     @cached_property
     def fingerprint(self) -> bytes:
         """Changes whenever the same row could be read differently."""
-        parts = (
+        parts: tuple[object, ...] = (
             self.configuration_id, self.campaign, sorted((self.mapping or {}).items()), self.mapping is None,
             self.payload_format, self.region, self.require_consent, sorted(self.line_types or ()),
             self.line_types is None, _READING,
         )  # fmt: skip
+        if self.phones != STRICT or self.time_zone is not None:
+            parts += (tuple(self.phones), self.time_zone)
         return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     def row_hash(self, values: Mapping[str, Any]) -> str:
@@ -158,30 +185,58 @@ class LeadRules:
             configuration_id=self.configuration_id,
             region=self.region,
             payload_format=self.payload_format,
+            how=self.phones,
         )
         payload = lead.body(self.payload_format)
         phone = lead.phone.e164
-        gate = self._gate(values, phone, now)
+        zone = read_zone(values.get(self.time_zone)) if self.time_zone is not None else None
+        gate = self._gate(values, phone, zone, now)
         email = _email_of(lead.contact, values)
         return Draft(
             self.campaign or lead.configuration_id, phone, gate.state, gate.reason, gate.detail, payload,
             values_hash(lead.configuration_id, lead.contact, lead.application, lead.conversation),
-            hash_email(email) if email is not None else None, gate.not_before, gate.open_until,
+            hash_email(email) if email is not None else None, gate.not_before, gate.open_until, zone,
         )  # fmt: skip
 
-    def _gate(self, values: Mapping[str, Any], phone: str, now: datetime) -> Gate:
+    def _gate(self, values: Mapping[str, Any], phone: str, zone: str | None, now: datetime) -> Gate:
         if self.require_consent is not None and not _consents(values.get(self.require_consent)):
             detail = f"column {self.require_consent!r} does not say yes"
             return Gate(LeadState.SUPPRESSED, "no_consent", detail)
         if self.line_types is not None and (kind := line_type(phone)) not in self.line_types:
             return Gate(LeadState.SUPPRESSED, "line_type", f"the number is {kind}")
-        return self.gate_hours(phone, now)
+        return self.gate_hours(phone, now, zone)
 
-    def gate_hours(self, phone: str, now: datetime) -> Gate:
-        """Whether a number is open now, and until when or from when on."""
+    def gate_hours(self, phone: str, now: datetime, zone: str | None = None) -> Gate:
+        """Whether a number is open now, and until when or from when on.
+
+        A number that is in no place is open while all zones of the campaign are: those of the default region and
+        of everybody whom these rules have seen. So it is looked at again before it is sent.
+
+        :param zone: where the person is, as far as the row says.
+        """
         if self.quiet_hours is None:
             return _OPEN
-        return _gate_zones(self.quiet_hours, zones_of(phone), now)
+        zones = (zone,) if zone is not None else () if is_nowhere(phone) else zones_of(phone)
+        if zones:
+            self._zones.update(zones)
+            return _gate_zones(self.quiet_hours, zones, now)
+        zones = tuple(sorted(self._zones)) or zones_of(phone)
+        if not zones:
+            return _NOWHERE
+        gate = _gate_zones(self.quiet_hours, zones, now)
+        return gate._replace(open_until=now) if gate.state is LeadState.PLANNED else gate
+
+    def gate_nowhere(self, draft: Draft, now: datetime) -> Draft:
+        """A draft read before others whose zones count for it, put right; most are what they were."""
+        if self.quiet_hours is None or draft.zone is not None or draft.reason not in _OF_HOURS:
+            return draft
+        if not is_nowhere(draft.phone):
+            return draft
+        return draft._replace(**self.gate_hours(draft.phone, now)._asdict())
+
+    @cached_property
+    def _zones(self) -> set[str]:
+        return set(zones_of_region(self.region)) if self.region is not None else set()
 
 
 @lru_cache(maxsize=1024)

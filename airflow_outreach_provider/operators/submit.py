@@ -59,6 +59,13 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         Looked at when a row is read and again before it is sent.
     :param require_consent: a column that must say yes; a name that no row has is an error.
     :param line_types: kinds of line that may be texted, e.g. ``["mobile", "fixed_line_or_mobile"]``.
+    :param time_zone: a column that says where the person is (an IANA name), for quiet hours; without it, or where it
+        is empty, the number's own zones count, and for one that is in no place (satellite, toll-free) all zones of the
+        campaign's other numbers and of ``default_region``. A lead that its source lists no more is judged by its number.
+    :param several_phones: a cell with several numbers is rejected (``reject``), or its first that can be read is taken
+        (``first``).
+    :param unknown_ranges: numbers that have as many digits as their country's mobiles and are in no range known to be in use
+        are rejected (``reject``, reason ``phone_unknown_range``), or taken (``allow``).
     :param max_rejected: how many rows may fail, ``"5%"`` or a number, before the task does; None for any number.
     :param min_rows: fewer rows than this fail the task.
     :param dry_run: do everything but send and write. Templated.
@@ -94,6 +101,9 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         quiet_hours: str | None = None,
         require_consent: str | None = None,
         line_types: Iterable[str] | None = None,
+        time_zone: str | None = None,
+        several_phones: Literal["reject", "first"] = "reject",
+        unknown_ranges: Literal["reject", "allow"] = "reject",
         max_rejected: str | int | None = "5%",
         min_rows: int | None = None,
         dry_run: bool | str = False,
@@ -119,6 +129,9 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self.quiet_hours = quiet_hours
         self.require_consent = require_consent
         self.line_types = line_types
+        self.time_zone = time_zone
+        self.several_phones = several_phones
+        self.unknown_ranges = unknown_ranges
         self.max_rejected = max_rejected
         self.min_rows = min_rows
         self.dry_run = dry_run
@@ -139,7 +152,9 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self._run = run = start(
             self.arguments(),
             hook,
-            lambda: open_source(self.leads, column_reader(self.mapping, self.require_consent)),
+            lambda: open_source(
+                self.leads, column_reader(self.mapping, self.require_consent, self.time_zone)
+            ),
             owner_of(context["ti"]),
             store=open_store(),
             lease=lease(),

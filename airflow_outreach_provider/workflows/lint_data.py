@@ -44,7 +44,7 @@ def open_rows_of(model: LeadSync, file: str) -> Iterator[Any]:
     from airflow_outreach_provider.services.submit.columns import column_reader
     from airflow_outreach_provider.workflows.lead_sync import leads_of
 
-    reads = column_reader(model.map, model.rules.consent)
+    reads = column_reader(model.map, model.rules.consent, model.rules.time_zone)
     source: Any = open_source(leads_of(model.leads, file), reads)
     return iter(source.rows())
 
@@ -91,8 +91,10 @@ def _named(model: LeadSync) -> Iterator[tuple[Path, str, str]]:
         read = sorted(compile_value(source).columns) if "{{" in source else [source]
         for column in read:
             yield ("map", target), source, column
-    if model.rules.consent is not None:
-        yield ("rules", "consent"), model.rules.consent, model.rules.consent
+    for key in ("consent", "time_zone"):
+        column = getattr(model.rules, key)
+        if column is not None:
+            yield ("rules", key), column, column
 
 
 def _is_template(model: LeadSync) -> bool:

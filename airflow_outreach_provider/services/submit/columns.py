@@ -105,6 +105,8 @@ def _columns(rules: LeadRules) -> Iterator[tuple[str, str]]:
             yield from ((f"mapping[{target!r}]", column) for column in sorted(compile_value(source).columns))
     if rules.require_consent is not None:
         yield "require_consent", rules.require_consent
+    if rules.time_zone is not None:
+        yield "time_zone", rules.time_zone
 
 
 def _column_need(use: str, column: str) -> _Need:

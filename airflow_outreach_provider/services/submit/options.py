@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.leads import PayloadFormat
-from airflow_outreach_provider.core.phones import LineType
+from airflow_outreach_provider.core.phones import LineType, PhoneReading
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.suggest import did_you_mean
@@ -113,6 +113,9 @@ class SubmitArguments:
     quiet_hours: str | None = None
     require_consent: str | None = None
     line_types: Iterable[str] | None = None
+    time_zone: str | None = None
+    several_phones: Literal["reject", "first"] = "reject"
+    unknown_ranges: Literal["reject", "allow"] = "reject"
     max_rejected: str | int | None = "5%"
     min_rows: int | None = None
     dry_run: bool | str | None = False
@@ -183,6 +186,8 @@ class SubmitArguments:
             line_types=_line_types(self.line_types),
             quiet_hours=None if self.quiet_hours in (None, "") else QuietHours.parse(self.quiet_hours),
             resubmit=self.resubmit,
+            time_zone=self.time_zone,
+            phones=PhoneReading(self.several_phones, self.unknown_ranges),
         )
 
 

@@ -17,7 +17,7 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.numbering import read_plain
 from airflow_outreach_provider.core.phone_cells import number_in, parts_of
-from airflow_outreach_provider.core.phone_lines import other_writings, renumber
+from airflow_outreach_provider.core.phone_lines import in_use, other_writings, renumber
 from airflow_outreach_provider.core.phone_rests import rest_after_number
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
@@ -26,6 +26,8 @@ _PLAIN = re.compile(r"\+?[0-9]{4,15}")
 _PUNCTUATED = re.compile(r"\+? *[(]?[0-9][0-9 ()\-]{3,30}")
 _UNPUNCTUATED = dict.fromkeys(map(ord, " ()-"))
 _UNKNOWN_RANGE = "phone_unknown_range"
+_LONGEST_TAIL = 6
+_TWO_IN_A_ROW = re.compile(r"\+?[\d().\-]{7,}(?: +[\d().\-]{7,})+")
 _NO_COUNTRY = "001"  # what the library calls the region of e.g. +800
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
 _DIGIT = re.compile(r"\d")
@@ -149,6 +151,8 @@ def parse_phone(raw: object, region: str | None = None, how: PhoneReading = STRI
     try:
         return _read_text(text, region, how)
     except LeadRejected as error:
+        if error.reason == "phone_too_long" and _TWO_IN_A_ROW.fullmatch(text):
+            raise LeadRejected("phone_several", "the cell holds more than one number") from None
         if error.reason != "phone_several" or how.several != "first":
             raise
         found = _first_of_several(text, region, how)
@@ -202,6 +206,9 @@ def _why_not(number: phonenumbers.PhoneNumber) -> tuple[str, str]:
     as_mobile = phonenumbers.is_possible_number_for_type_with_reason(number, PhoneNumberType.MOBILE)
     if as_mobile != ValidationResult.IS_POSSIBLE:
         return "phone_invalid", "is in no range known to be in use, and has not as many digits as a mobile"
+    digits = _e164(number)
+    if any(in_use(digits[:-more]) for more in range(1, _LONGEST_TAIL + 1)):
+        return "phone_invalid", "is none in use, and would be with fewer digits at its end"
     return _UNKNOWN_RANGE, "has as many digits as a mobile, but is in no range known to be in use"
 
 

@@ -106,9 +106,9 @@ def parse_number(text: str, region: str | None) -> str:
 
     :raises ConfigurationError: it is none.
     """
-    from airflow_outreach_provider.core.phones import check_region, parse_phone
+    from airflow_outreach_provider.core.phones import WRITTEN_DOWN, check_region, parse_phone
 
-    return _advised(lambda: parse_phone(text, check_region(region)).e164)
+    return _advised(lambda: parse_phone(text, check_region(region), WRITTEN_DOWN).e164)
 
 
 def _advised(read: Callable[[], T]) -> T:

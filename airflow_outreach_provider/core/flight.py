@@ -13,7 +13,7 @@ Each lead is in exactly one of these places; whatever happens in whatever order,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +27,7 @@ class PlannedLead:
     :param carried: not from this run's source.
     :param claimed_at: monotonic seconds of the claim.
     :param open_until: up to when it is certainly outside quiet hours; None for ever.
+    :param zone: the time zone that its row names; None where it names none.
     """
 
     id: int
@@ -36,6 +37,7 @@ class PlannedLead:
     carried: bool = False
     claimed_at: float = 0.0
     open_until: datetime | None = None
+    zone: str | None = None
 
 
 Answered = tuple[PlannedLead, SubmitAnswer]
@@ -81,6 +83,14 @@ class Flight:
     def add(self, leads: Iterable[PlannedLead]) -> None:
         """More leads to send, behind those that wait."""
         self.ready.extend(leads)
+
+    def bring_forward(self, wanted: Callable[[PlannedLead], bool]) -> bool:
+        """Make the first ready lead that is wanted the next to be taken. :return: whether there is one."""
+        found = next((lead for lead in self.ready if wanted(lead)), None)
+        if found is not None:
+            self.ready.remove(found)
+            self.ready.appendleft(found)
+        return found is not None
 
     def take(self, count: int) -> list[PlannedLead]:
         """The next leads to claim, in order."""

@@ -15,10 +15,17 @@ from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
-from airflow_outreach_provider.core.phones import Phone, parse_phone
+from airflow_outreach_provider.core.phone_columns import (
+    Column,
+    PhoneCells,
+    phone_cells,
+    phone_columns,
+    read_cells,
+)
+from airflow_outreach_provider.core.phones import STRICT, Phone, PhoneReading, parse_phone
 
 PayloadFormat = Literal["raw", "fixed"]
 SECTIONS = ("contacts", "applications", "conversations")
@@ -27,10 +34,6 @@ _CONTACT_FIELDS = ("phoneNumber", "firstName", "lastName", "email")
 
 # Column names, letters and digits only, that stand for a field where no mapping says otherwise.
 _ALIASES: dict[str, str] = {
-    **dict.fromkeys(
-        ("phonenumber", "phone", "mobile", "mobilephone", "mobilenumber", "cell", "cellphone", "telephone", "tel", "phoneno"),
-        "phoneNumber",
-    ),
     **dict.fromkeys(("firstname", "first", "givenname", "forename"), "firstName"),
     **dict.fromkeys(("lastname", "last", "surname", "familyname"), "lastName"),
     **dict.fromkeys(("email", "emailaddress", "mail"), "email"),
@@ -129,6 +132,15 @@ def _payload(
     return body
 
 
+_SENT_TO = re.compile(rb'\{"configurationId":("(?:[^"\\]|\\.)*")')
+
+
+def configuration_of(body: bytes) -> str:
+    """The configuration id of a payload as :meth:`ReadLead.body` writes it, which puts it first; '' of another's."""
+    match = _SENT_TO.match(body)
+    return str(from_json(match[1])) if match else ""
+
+
 Mapper = Callable[[Mapping[str, Any]], dict[str, Any]]
 """From a row to values by target name (``phoneNumber``, ``applications.jobTitle``, …)."""
 
@@ -204,11 +216,13 @@ def read_lead(
     configuration_id: str | None,
     region: str | None,
     payload_format: PayloadFormat,
+    how: PhoneReading = STRICT,
 ) -> ReadLead:
     """Read a lead from values by target name.
 
     :param configuration_id: taken where the values hold none of its three spellings.
     :param region: default region of numbers without country code.
+    :param how: how strictly the number is read.
     :raises LeadRejected: the phone cannot be read, there is no configuration id, or a value is not JSON.
     """
     sections: dict[str, dict[str, Any]] = {"contacts": {}, "applications": {}, "conversations": {}}
@@ -237,7 +251,7 @@ def read_lead(
     ):  # in the raw format it would overrule the lead's own
         for spelling in CONFIGURATION_SPELLINGS:
             found_id = _one_id(found_id, contact.pop(spelling, None))
-    phone = parse_phone(raw_phone if nested_phone in (None, "") else nested_phone, region)
+    phone = _read_phone(raw_phone if nested_phone in (None, "") else nested_phone, region, how, contact)
     identifier = found_id or configuration_id
     if not identifier:
         raise LeadRejected("configuration_id_missing", "neither the row nor the task names a configurationId")
@@ -269,32 +283,58 @@ def names_phone(values: Mapping[str, Any]) -> bool:
     return inner or "phoneNumber" in values or "contacts.phoneNumber" in values
 
 
+def _read_phone(raw: Any, region: str | None, how: PhoneReading, contact: dict[str, Any]) -> Phone:
+    if type(raw) is not PhoneCells:
+        return parse_phone(raw, region, how)
+    phone, column = read_cells(raw, region, how)
+    for name, value in raw:
+        if name != column:
+            _put(contact, name, value)
+    return phone
+
+
 def _map_by_alias(row: Mapping[str, Any]) -> dict[str, Any]:
-    names = _alias_names(tuple(row))
-    return dict(zip(names, row.values(), strict=True))
+    names, phones = _layout(tuple(row))
+    values = dict(zip(names, row.values(), strict=True))
+    if phones:
+        for column in phones:
+            values.pop(column.name, None)
+        values["phoneNumber"] = phone_cells(row, phones)
+    return values
 
 
-_alias_cache: dict[tuple[str, ...], tuple[str, ...]] = {}
+class _Layout(NamedTuple):
+    """:param names: target names for the columns. :param phones: where several columns may hold the number."""
+
+    names: tuple[str, ...]
+    phones: tuple[Column, ...]
 
 
-def _alias_names(columns: tuple[str, ...]) -> tuple[str, ...]:
-    """Target names for a row's columns; the exact name wins over an alias, the first alias over the next."""
-    cached = _alias_cache.get(columns)
+_layouts: dict[tuple[str, ...], _Layout] = {}
+
+
+def _layout(columns: tuple[str, ...]) -> _Layout:
+    """How a row with these columns is read; the exact name wins over an alias, the first alias over the next."""
+    cached = _layouts.get(columns)
     if cached is not None:
         return cached
+    phones = phone_columns(columns)
     taken = {column for column in columns if column in _CONTACT_FIELDS or column in CONFIGURATION_SPELLINGS}
     names = []
     for column in columns:
         target = _ALIASES.get(re.sub(r"[^a-z0-9]", "", column.lower()))
-        if column in taken or target is None or target in taken or target == "configurationId":
+        if len(phones) == 1 and column == phones[0].name and phones[0].label is None:
+            names.append("phoneNumber")
+        elif column in taken or target is None or target in taken or target == "configurationId":
             names.append(column)
         else:
             taken.add(target)
             names.append(target)
-    if len(_alias_cache) > 1000:
-        _alias_cache.clear()
-    _alias_cache[columns] = tuple(names)
-    return tuple(names)
+    several = len(phones) > 1 or any(column.label for column in phones)
+    if len(_layouts) > 1000:
+        _layouts.clear()
+    _layouts[columns] = found = _Layout(tuple(names), phones if several else ())
+    return found
 
 
 def _column(name: str) -> Callable[[Mapping[str, Any]], object]:

@@ -157,6 +157,17 @@ class SubmitAnswer(NamedTuple):
     application_id: str | None = None
 
 
+UNKNOWN_CONFIGURATION = 404
+"""What the API answers where the key has no such configuration."""
+
+
+def configuration_unknown(answer: SubmitAnswer, configuration_id: str) -> SubmitAnswer:
+    """The verdict on a lead whose row names a configuration that there is none, while others work."""
+    name = mask_text(printable(configuration_id))
+    detail = f"the API has no configuration {name!r}, which the row names; the leads of others are taken"
+    return answer._replace(outcome=_R, reason="configuration_unknown", detail=detail)
+
+
 def classify_answer(
     status: int,
     body: bytes,

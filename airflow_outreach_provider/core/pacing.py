@@ -172,3 +172,35 @@ class Doubts:
     def may_probe(self) -> bool:
         """Whether one more lead may be sent to find out, when nothing else is in flight."""
         return self.accepted > 0 and self.probes < _PROBES
+
+
+@dataclass(slots=True)
+class Unheard:
+    """Configurations that the API does not know: the run's own fault, or that of the rows that name them.
+
+    A lead of another configuration is sent to find out. Once one is accepted, a row that names one unheard of is at
+    fault itself; while none is, nothing is used up, and after a few of them the run is at fault.
+
+    :ivar working: configurations of leads that were accepted, as far as anything had to be known of them.
+    :ivar waiting: leads by the configuration they name, while none is known to work.
+    """
+
+    working: set[str] = field(default_factory=set)
+    waiting: dict[str, list[int]] = field(default_factory=dict)
+
+    def refused(self, lead_id: int, configuration: str) -> None:
+        """A lead of this configuration was answered that there is none such."""
+        self.waiting.setdefault(configuration, []).append(lead_id)
+
+    def took(self, configuration: str) -> dict[int, str]:
+        """A lead of this configuration was accepted. :return: the leads of others that are at fault, and theirs."""
+        self.working.add(configuration)
+        found = {
+            lead_id: name for name, ids in self.waiting.items() if name != configuration for lead_id in ids
+        }
+        self.waiting.clear()
+        return found
+
+    def may_try(self, configuration: str) -> bool:
+        """Whether a lead of this configuration may be sent to find out."""
+        return configuration not in self.waiting and len(self.waiting) < _PROBES

@@ -35,6 +35,10 @@ _DATE = re.compile(
 _CENTURY = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _SLASH_TAIL = re.compile(r"/\s*\d{1,3}\s*$")
 _APART = re.compile(r"[,;|&\\\n]|/{2,}| / ")
+_BETWEEN = re.compile(
+    r"[,;|&\\\n]|/{2,}|:{2,}| / |(?<=\d)[\s/()]*(?=\+)|(?<![^\W\d_])(?:or|and|oder|und|ou|et|o|y|e|en|of|i|lub|eller|och|или|и)(?![^\W\d_])",
+    re.IGNORECASE,
+)
 _SECOND_PLUS = re.compile(r"\+.*\+|\d.*\+", re.DOTALL)
 _DIALLED_PLUS = re.compile(r"[( ]*(?:00|011)[) ]*(?=\+)")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -84,6 +88,17 @@ def pieces_of(cell: str) -> list[str]:
     ]
     whole = (piece.strip() for piece in found if not _SLASH_TAIL.search(piece))
     return list(dict.fromkeys(piece for piece in whole if _digits(piece) >= _MANY_DIGITS))
+
+
+def parts_of(cell: str) -> list[str]:
+    """What the marks and words between numbers part a cell into, in its order; for those who may take the first.
+
+    Each part is to be read as a cell of its own: what is more than a number in it stays so.
+    """
+    parts = [part for some in _BETWEEN.split(_in_ascii(cell)) for part in some.split(" - ")]
+    # The slash comes last: it also stands between an area code and the rest.
+    tried = [each for part in parts for each in (part, part.split("/")[0])]
+    return [part for part in dict.fromkeys(map(str.strip, tried)) if _digits(part) >= _TELLING_DIGITS]
 
 
 def _in_ascii(cell: str) -> str:

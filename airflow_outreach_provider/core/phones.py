@@ -10,15 +10,15 @@ import re
 from decimal import Decimal
 from enum import Enum, StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.numbering import read_plain
-from airflow_outreach_provider.core.phone_cells import number_in
-from airflow_outreach_provider.core.phone_lines import renumber
+from airflow_outreach_provider.core.phone_cells import number_in, parts_of
+from airflow_outreach_provider.core.phone_lines import in_use, other_writings, renumber
 from airflow_outreach_provider.core.phone_rests import rest_after_number
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
@@ -26,6 +26,9 @@ REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 _PLAIN = re.compile(r"\+?[0-9]{4,15}")
 _PUNCTUATED = re.compile(r"\+? *[(]?[0-9][0-9 ()\-]{3,30}")
 _UNPUNCTUATED = dict.fromkeys(map(ord, " ()-"))
+_UNKNOWN_RANGE = "phone_unknown_range"
+_LONGEST_TAIL = 6
+_TWO_IN_A_ROW = re.compile(r"\+?[\d().\-]{7,}(?: +[\d().\-]{7,})+")
 _NO_COUNTRY = "001"  # what the library calls the region of e.g. +800
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
 _DIGIT = re.compile(r"\d")
@@ -97,6 +100,34 @@ class Phone(NamedTuple):
     region: str | None
 
 
+class PhoneReading(NamedTuple):
+    """How strictly a number is read.
+
+    :param several: of a cell with several numbers, ``first`` takes the first that can be read.
+    :param unknown_ranges: ``allow`` takes a number that has as many digits as its country's mobiles and is in no range
+        known to be in use: ranges are newer than the library's tables at times.
+    """
+
+    several: Literal["reject", "first"] = "reject"
+    unknown_ranges: Literal["reject", "allow"] = "reject"
+
+    def check(self) -> None:
+        """:raises ConfigurationError: a word that means nothing here."""
+        for name, value, known in (
+            ("several_phones", self.several, ("reject", "first")),
+            ("unknown_ranges", self.unknown_ranges, ("reject", "allow")),
+        ):
+            if value not in known:
+                raise ConfigurationError(
+                    f"{name} {value!r} does not exist", f"use {known[0]!r} or {known[1]!r}"
+                )
+
+
+STRICT = PhoneReading()
+WRITTEN_DOWN = PhoneReading(unknown_ranges="allow")
+"""For numbers that name somebody we may know already, e.g. in a filter: nobody is texted by it."""
+
+
 def check_region(region: str | None) -> str | None:
     """The region in capitals.
 
@@ -113,7 +144,7 @@ def check_region(region: str | None) -> str | None:
     return upper
 
 
-def parse_phone(raw: object, region: str | None = None) -> Phone:
+def parse_phone(raw: object, region: str | None = None, how: PhoneReading = STRICT) -> Phone:
     """Read a phone number as people, CRMs and spreadsheets write it; strictly, for somebody will be texted.
 
     A cell that holds more than a number is refused. A writing that a country gave up and that can only mean one
@@ -124,21 +155,44 @@ def parse_phone(raw: object, region: str | None = None) -> Phone:
     :param region: where a number without country code belongs (ISO 3166, capitals).
     :raises LeadRejected: with reason ``phone_missing``, ``phone_not_a_number``, ``phone_has_text``,
         ``phone_has_date``, ``phone_several``, ``phone_extension``, ``phone_too_short``, ``phone_too_long``,
-        ``phone_invalid``, ``phone_ambiguous``, ``phone_lossy`` or ``region_unknown``.
+        ``phone_invalid``, ``phone_unknown_range``, ``phone_ambiguous``, ``phone_lossy`` or ``region_unknown``.
     """
     if type(raw) is str and _PLAIN.fullmatch(raw):
-        return _read_plain(raw, region) or _read_with_library(raw, region)
+        return _read_plain(raw, region) or _read_with_library(raw, region, how)
     text = _plain_text(raw)
+    try:
+        return _read_text(text, region, how)
+    except LeadRejected as error:
+        if error.reason == "phone_too_long" and _TWO_IN_A_ROW.fullmatch(text):
+            raise LeadRejected("phone_several", "the cell holds more than one number") from None
+        if error.reason != "phone_several" or how.several != "first":
+            raise
+        found = _first_of_several(text, region, how)
+        if found is None:
+            raise
+        return found
+
+
+def _read_text(text: str, region: str | None, how: PhoneReading) -> Phone:
     # Digits, blanks, brackets and hyphens hold nothing else, unless they are a date or two numbers.
     if not _PUNCTUATED.fullmatch(text) or _HYPHENED.search(text):
         text = number_in(text)
-    found = _read_plain(text, region) or _read_with_library(text, region)
+    found = _read_plain(text, region) or _read_with_library(text, region, how)
     if (rest := rest_after_number(text, found.e164)) is not None:
         raise LeadRejected(*rest)
     return found
 
 
-def _read_with_library(text: str, region: str | None) -> Phone:
+def _first_of_several(text: str, region: str | None, how: PhoneReading) -> Phone | None:
+    for part in parts_of(text):
+        try:
+            return _read_text(part, region, how)
+        except LeadRejected:
+            continue
+    return None
+
+
+def _read_with_library(text: str, region: str | None, how: PhoneReading) -> Phone:
     number = _settle_country_code(_parse(text, region), text, region)
     # What is_valid_number() does, without looking up the region twice.
     home = phonenumbers.region_code_for_number(number)
@@ -147,12 +201,29 @@ def _read_with_library(text: str, region: str | None) -> Phone:
         for old in (_e164(number), "+" + "".join(filter(str.isdigit, text)) if text[0] == "+" else ""):
             if (renumbered := renumber(old)) is not None:
                 return parse_phone(renumbered)
-        reason, words = _POSSIBLE_REASONS.get(
-            phonenumbers.is_possible_number_with_reason(number),
-            ("phone_invalid", "has as many digits as one, but is in no range known to be in use"),
-        )
+        reason, words = _why_not(number)
+        if reason == _UNKNOWN_RANGE and how.unknown_ranges == "allow":
+            return Phone(_e164(number), _known_place(number, region))
         raise LeadRejected(reason, f"the number {words} in {_place(number, region)}")
     return Phone(_e164(number), home if home != _NO_COUNTRY else None)
+
+
+def _why_not(number: phonenumbers.PhoneNumber) -> tuple[str, str]:
+    """Why a number is none in use: it cannot be one, or it could be one of a range that is not known."""
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible != ValidationResult.IS_POSSIBLE:
+        return _POSSIBLE_REASONS.get(possible, ("phone_invalid", "has a number of digits that none has"))
+    if len(set(phonenumbers.national_significant_number(number))) == 1:
+        return "phone_invalid", "repeats one digit, as placeholders do, and is no number in use"
+    if other_writings(_e164(number)):
+        return "phone_invalid", "is no number in use any more, and may mean several lines of today"
+    as_mobile = phonenumbers.is_possible_number_for_type_with_reason(number, PhoneNumberType.MOBILE)
+    if as_mobile != ValidationResult.IS_POSSIBLE:
+        return "phone_invalid", "is in no range known to be in use, and has not as many digits as a mobile"
+    digits = _e164(number)
+    if any(in_use(digits[:-more]) for more in range(1, _LONGEST_TAIL + 1)):
+        return "phone_invalid", "is none in use, and would be with fewer digits at its end"
+    return _UNKNOWN_RANGE, "has as many digits as a mobile, but is in no range known to be in use"
 
 
 def _e164(number: phonenumbers.PhoneNumber) -> str:
@@ -290,7 +361,12 @@ def _parse_reason(error: NumberParseException, text: str) -> tuple[str, str]:
 
 
 def _place(number: phonenumbers.PhoneNumber, region: str | None) -> str:
+    return _known_place(number, region) or f"country code {number.country_code}"
+
+
+def _known_place(number: phonenumbers.PhoneNumber, region: str | None) -> str | None:
+    """The region asked for where the number can be there, else the main one of its country code."""
     codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(number.country_code or 0, ())
     if region and region in codes:
         return region
-    return codes[0] if codes and codes[0] != _NO_COUNTRY else f"country code {number.country_code}"
+    return codes[0] if codes and codes[0] != _NO_COUNTRY else None

@@ -9,16 +9,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import ceil, floor
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 from phonenumbers import timezone as phone_timezone
+from phonenumbers.tzdata import TIMEZONE_DATA
 
-from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+from airflow_outreach_provider.core.masking import mask_text, printable
 
 _FORM = re.compile(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*")
+_E164 = phonenumbers.PhoneNumberFormat.E164
 _HORIZON = timedelta(hours=72)
 
 
@@ -123,6 +126,51 @@ def zones_of(e164: str) -> tuple[str, ...]:
     """The IANA time zones a valid E.164 number may lie in; empty where nothing is known."""
     zones = phone_timezone.time_zones_for_number(phonenumbers.parse(e164))
     return tuple(zone for zone in zones if zone != phone_timezone.UNKNOWN_TIMEZONE)
+
+
+# Satellite networks, international services, and North America's numbers that are in no place.
+_NOWHERE = re.compile(
+    r"\+(?:8(?:00|08|70|78|8[1238])|979|1(?:8(?:00|33|44|55|66|77|88)|900|5(?:00|2[1-9]|33|44|66|77|88)))"
+)
+
+
+def is_nowhere(e164: str) -> bool:
+    """Whether a number tells no time zone: satellite, toll-free of a continent, and the like."""
+    return _NOWHERE.match(e164) is not None
+
+
+@cache
+def zones_of_region(region: str) -> tuple[str, ...]:
+    """The IANA time zones of a region (ISO 3166, capitals), as far as its numbers tell."""
+    code = phonenumbers.country_code_for_region(region)
+    alone = len(phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ())) == 1
+    example = phonenumbers.example_number(region)
+    size = len(phonenumbers.national_significant_number(example)) if example is not None else 9
+    found: set[str] = set(zones_of(phonenumbers.format_number(example, _E164)) if example is not None else ())
+    for prefix, zones in TIMEZONE_DATA.items():
+        national = prefix.removeprefix(str(code))
+        if prefix.startswith(str(code)) and (national or alone):
+            number = phonenumbers.PhoneNumber(code, int(national.ljust(size, "5")))
+            if alone or phonenumbers.region_code_for_number(number) == region:
+                found.update(zones)
+    return tuple(sorted(found - {phone_timezone.UNKNOWN_TIMEZONE}))
+
+
+def read_zone(value: object) -> str | None:
+    """The IANA name that a cell holds; None for an empty one.
+
+    :raises LeadRejected: it is no time zone.
+    """
+    name = str(value).strip() if value is not None else ""
+    if not name:
+        return None
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        said = mask_text(printable(name[:60]))
+        raise LeadRejected(
+            "time_zone_invalid", f"{said!r} is no time zone; write an IANA name such as Europe/Berlin"
+        ) from None
 
 
 @lru_cache(maxsize=1024)

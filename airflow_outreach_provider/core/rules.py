@@ -24,8 +24,21 @@ from airflow_outreach_provider.core.leads import (
 )
 from airflow_outreach_provider.core.masking import printable
 from airflow_outreach_provider.core.per_person import PER_PERSON, PerPerson
-from airflow_outreach_provider.core.phones import LineType, check_region, line_type, parse_phone
-from airflow_outreach_provider.core.quiet_hours import QuietHours, zones_of
+from airflow_outreach_provider.core.phones import (
+    STRICT,
+    LineType,
+    PhoneReading,
+    check_region,
+    line_type,
+    parse_phone,
+)
+from airflow_outreach_provider.core.quiet_hours import (
+    QuietHours,
+    is_nowhere,
+    read_zone,
+    zones_of,
+    zones_of_region,
+)
 from airflow_outreach_provider.core.states import LeadState, RowState
 
 _CONSENT_WORDS = frozenset(
@@ -49,6 +62,7 @@ class Draft(NamedTuple):
     :param not_before: when a deferred lead may be sent.
     :param open_until: up to when a planned lead may be sent without another look at the clock; None for ever.
     :param consent: what the column said that had to say yes, shortened; None where none had to.
+    :param zone: the time zone that the row names; None where it names none.
     """
 
     campaign: str
@@ -62,6 +76,7 @@ class Draft(NamedTuple):
     not_before: datetime | None = None
     open_until: datetime | None = None
     consent: str | None = None
+    zone: str | None = None
 
 
 class Gate(NamedTuple):
@@ -80,6 +95,11 @@ class Gate(NamedTuple):
 
 
 _OPEN = Gate(LeadState.PLANNED)
+_NOWHERE = Gate(
+    LeadState.SUPPRESSED, "time_zone_unknown",
+    "the number tells no time zone, nor does anything else; set default_region, or time_zone to a column",
+)  # fmt: skip
+_OF_HOURS = frozenset({"", "quiet_hours", "never_open", "time_zone_unknown"})
 
 
 @dataclass(frozen=True)
@@ -90,6 +110,8 @@ class LeadRules:
     :param campaign: what a phone number is unique within; the configuration id where None.
     :param mapping: target field → column or ``{{ row.… }}`` template; None recognises the usual column names.
     :param require_consent: column that must hold yes.
+    :param time_zone: column that says a row's time zone; None, or an empty cell, for the number's own.
+    :param phones: how strictly numbers are read.
     :param line_types: kinds of line that may be texted; None for all.
     :param quiet_hours: local hours at the recipient's in which nobody is texted.
     :param resubmit: for accepted leads whose row changed: ``never``, ``changed``, or changed and accepted at
@@ -109,12 +131,15 @@ class LeadRules:
     resubmit: Resubmit = "never"
     changed_on: frozenset[str] | None = None
     per_person: PerPerson | None = None
+    time_zone: str | None = None
+    phones: PhoneReading = STRICT
 
     def check(self) -> None:
         """:raises ConfigurationError: a rule cannot be kept as written."""
         check_region(self.default_region)
         check_format(self.mapping, self.payload_format)
         _ = self._mapper
+        self.phones.check()
         if self.resubmit not in ("never", "changed") and not isinstance(self.resubmit, timedelta):
             raise ConfigurationError(
                 f"resubmit {self.resubmit!r} does not exist", "use 'never', 'changed' or a timedelta"
@@ -143,6 +168,8 @@ class LeadRules:
         )  # fmt: skip
         if self.changed_on is not None:
             parts = (*parts, sorted(self.changed_on))
+        if self.phones != STRICT or self.time_zone is not None:
+            parts += (tuple(self.phones), self.time_zone)
         return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     def row_hash(self, values: Mapping[str, Any]) -> str:
@@ -170,10 +197,12 @@ class LeadRules:
             configuration_id=self.configuration_id,
             region=self.region,
             payload_format=self.payload_format,
+            how=self.phones,
         )
         payload = lead.body(self.payload_format)
         phone = lead.phone.e164
-        gate = self._gate(values, phone, now)
+        zone = read_zone(values.get(self.time_zone)) if self.time_zone is not None else None
+        gate = self._gate(values, phone, zone, now)
         email = _email_of(lead.contact, values)
         return Draft(
             self.campaign or lead.configuration_id, phone, gate.state, gate.reason, gate.detail, payload,
@@ -182,6 +211,7 @@ class LeadRules:
             else self._changed_hash(values, phone),
             hash_email(email) if email is not None else None, gate.not_before, gate.open_until,
             None if self.require_consent is None else printable(str(values.get(self.require_consent)))[:_LONGEST_CONSENT],
+            zone,
         )  # fmt: skip
 
     def _changed_hash(self, values: Mapping[str, Any], phone: str) -> str:
@@ -191,23 +221,49 @@ class LeadRules:
 
     def _holds(self, value: object, phone: str) -> bool:
         try:
-            return parse_phone(value, self.region).e164 == phone
+            return parse_phone(value, self.region, self.phones).e164 == phone
         except LeadRejected:
             return False
 
-    def _gate(self, values: Mapping[str, Any], phone: str, now: datetime) -> Gate:
+    def _gate(self, values: Mapping[str, Any], phone: str, zone: str | None, now: datetime) -> Gate:
         if self.require_consent is not None and not _consents(values.get(self.require_consent)):
             detail = f"column {self.require_consent!r} does not say yes"
             return Gate(LeadState.SUPPRESSED, "no_consent", detail)
         if self.line_types is not None and (kind := line_type(phone)) not in self.line_types:
             return Gate(LeadState.SUPPRESSED, "line_type", f"the number is {kind}")
-        return self.gate_hours(phone, now)
+        return self.gate_hours(phone, now, zone)
 
-    def gate_hours(self, phone: str, now: datetime) -> Gate:
-        """Whether a number is open now, and until when or from when on."""
+    def gate_hours(self, phone: str, now: datetime, zone: str | None = None) -> Gate:
+        """Whether a number is open now, and until when or from when on.
+
+        A number that is in no place is open while all zones of the campaign are: those of the default region and
+        of everybody whom these rules have seen. So it is looked at again before it is sent.
+
+        :param zone: where the person is, as far as the row says.
+        """
         if self.quiet_hours is None:
             return _OPEN
-        return _gate_zones(self.quiet_hours, zones_of(phone), now)
+        zones = (zone,) if zone is not None else () if is_nowhere(phone) else zones_of(phone)
+        if zones:
+            self._zones.update(zones)
+            return _gate_zones(self.quiet_hours, zones, now)
+        zones = tuple(sorted(self._zones)) or zones_of(phone)
+        if not zones:
+            return _NOWHERE
+        gate = _gate_zones(self.quiet_hours, zones, now)
+        return gate._replace(open_until=now) if gate.state is LeadState.PLANNED else gate
+
+    def gate_nowhere(self, draft: Draft, now: datetime) -> Draft:
+        """A draft read before others whose zones count for it, put right; most are what they were."""
+        if self.quiet_hours is None or draft.zone is not None or draft.reason not in _OF_HOURS:
+            return draft
+        if not is_nowhere(draft.phone):
+            return draft
+        return draft._replace(**self.gate_hours(draft.phone, now)._asdict())
+
+    @cached_property
+    def _zones(self) -> set[str]:
+        return set(zones_of_region(self.region)) if self.region is not None else set()
 
 
 def gate_person(rule: PerPerson, texted: Sequence[datetime], now: datetime) -> Gate | None:

@@ -13,8 +13,11 @@ from typing import Any, BinaryIO, ClassVar, cast
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, OutreachUnavailable
 from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.services.rows.header import Reads, reads_all
 from airflow_outreach_provider.services.rows.open import open_rows, read_list
 from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.rows.sql_values import plain_values
 from airflow_outreach_provider.services.submit.runner import RowSource
 from airflow_outreach_provider.store.ledger.runs import IN_LEDGER
 
@@ -24,6 +27,7 @@ _OUR_MISTAKES = frozenset(
      "ResourceClosedError", "TypeError"}
 )  # fmt: skip
 # What SQLAlchemy takes for a parameter in a text.
+_PERCENT_NAMED = re.compile(r"(?<!%)%\((\w+)\)s")
 _NAMED = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 
 
@@ -33,7 +37,8 @@ class SqlLeads:
 
     :param conn_id: a connection of any SQL database Airflow has a provider for.
     :param sql: the query; its column names are the row's. Templated.
-    :param parameters: bound by the database's driver, never put into the text.
+    :param parameters: bound by the database's driver, never put into the text; a mapping's are written ``:name`` or
+        ``%(name)s``.
     """
 
     template_fields: ClassVar[tuple[str, ...]] = ("sql", "parameters")
@@ -61,9 +66,10 @@ class LeadRows:
         return f"{count} leads in a list (personal data, not shown)"
 
 
-def open_source(leads: object) -> RowSource:
+def open_source(leads: object, reads: Reads = reads_all) -> RowSource:
     """The source that an operator's ``leads`` names.
 
+    :param reads: of which columns anything is made; the others may have one name.
     :raises ConfigurationError: it is none, does not exist, or matches no file.
     """
     if isinstance(leads, LeadRows):
@@ -76,11 +82,11 @@ def open_source(leads: object) -> RowSource:
     if leads is None:
         return PlannedSource()
     if isinstance(leads, SqlLeads):
-        return SqlRows(leads)
+        return SqlRows(leads, reads)
     if isinstance(leads, str):
-        return FileSource(leads)
+        return FileSource(leads, reads)
     if hasattr(leads, "__fspath__") or type(leads).__name__ == "ObjectStoragePath":
-        return FileSource(str(leads))
+        return FileSource(str(leads), reads)
     if isinstance(leads, Iterable) and not isinstance(leads, bytes | Mapping):
         return ListSource(cast("Iterable[Mapping[str, Any]]", leads))
     raise ConfigurationError(
@@ -122,8 +128,8 @@ class ListSource:
 class FileSource:
     """One file, or all that match a pattern in their last part, in the order of their names."""
 
-    def __init__(self, uri: str) -> None:
-        self.name = uri
+    def __init__(self, uri: str, reads: Reads = reads_all) -> None:
+        self.name, self._reads = uri, reads
         self._paths = _matching(uri)
         self._total = sum(size for _, size in self._paths)
         self._read = 0
@@ -133,7 +139,7 @@ class FileSource:
         for path, _ in self._paths:
             name = path.name
             with path.open("rb") as raw:
-                for row in open_rows(cast("BinaryIO", _Counting(raw, self)), name=name):
+                for row in open_rows(cast("BinaryIO", _Counting(raw, self)), name=name, reads=self._reads):
                     yield row._replace(detail=f"{name}: {row.detail}") if several and row.error else row
 
     def fraction(self) -> float | None:
@@ -143,10 +149,10 @@ class FileSource:
 class SqlRows:
     """The rows of a query."""
 
-    def __init__(self, leads: SqlLeads) -> None:
+    def __init__(self, leads: SqlLeads, reads: Reads = reads_all) -> None:
         from airflow.sdk import BaseHook
 
-        self.name = f"sql on {leads.conn_id}"
+        self.name, self._reads = f"sql on {leads.conn_id}", reads
         self._leads = leads
         self._hook = BaseHook.get_hook(leads.conn_id)
         if not hasattr(self._hook, "get_conn"):
@@ -187,12 +193,14 @@ class SqlRows:
                     plain = connection.execution_options(no_parameters=True)
                     result = plain.exec_driver_sql(sql)
                 elif isinstance(parameters, Mapping):
-                    result = connection.execute(text(_only_bound(sql, parameters)), dict(parameters))
+                    named = _only_bound(_in_colons(sql, parameters), parameters)
+                    result = connection.execute(text(named), dict(parameters))
                 else:
                     result = connection.exec_driver_sql(sql, tuple(parameters))
-                _named_apart(result.keys())
-                for row in result.mappings():
-                    yield dict(row)
+                columns = tuple(result.keys())
+                _named_apart(columns, self._reads)
+                for row in result:
+                    yield dict(zip(columns, plain_values(row), strict=True))
         finally:
             made.dispose()
 
@@ -203,10 +211,10 @@ class SqlRows:
             else:
                 cursor.execute(self._leads.sql, self._leads.parameters)
             columns = [column[0] for column in cursor.description]
-            _named_apart(columns)
+            _named_apart(columns, self._reads)
             while batch := cursor.fetchmany(_BATCH):
                 for row in batch:
-                    yield dict(zip(columns, row, strict=True))
+                    yield dict(zip(columns, plain_values(row), strict=True))
 
     def fraction(self) -> float | None:
         return None
@@ -252,14 +260,28 @@ def _glob(uri: str) -> list[Any]:
     return paths
 
 
-def _named_apart(columns: Iterable[str]) -> None:
-    """:raises ConfigurationError: two columns of a query have one name: a row could hold only one of them."""
-    twice = sorted(name for name, number in Counter(columns).items() if number > 1)
+def _named_apart(columns: Iterable[str], reads: Reads) -> None:
+    """:raises ConfigurationError: two columns that are read have one name: a row could hold only one of them."""
+    twice = sorted(name for name, number in Counter(columns).items() if number > 1 and reads(name))
     if twice:
         raise ConfigurationError(
             f"the query has two columns named {twice[0]!r}",
             f"name them apart: … AS {twice[0]}_2, or leave one out",
         )
+
+
+def _in_colons(sql: str, parameters: Mapping[str, Any]) -> str:
+    """The query with ``%(name)s``, as drivers of PostgreSQL and MySQL write a parameter, as ``:name``.
+
+    :raises ConfigurationError: one that is none of the parameters.
+    """
+    named = _PERCENT_NAMED.findall(sql)
+    for name in named:
+        if name not in parameters:
+            raise ConfigurationError(
+                f"the query names the parameter {name!r}, which is not given", did_you_mean(name, parameters)
+            )
+    return _PERCENT_NAMED.sub(r":\1", sql).replace("%%", "%") if named else sql
 
 
 def _only_bound(sql: str, parameters: Mapping[str, Any]) -> str:

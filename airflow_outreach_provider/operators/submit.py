@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from airflow.sdk import BaseOperator
@@ -22,6 +21,7 @@ from airflow_outreach_provider.operators.defaults import RetryingDefaults
 from airflow_outreach_provider.operators.lead_source import LeadRows, SqlLeads, open_source
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
+from airflow_outreach_provider.services.submit.columns import column_reader
 from airflow_outreach_provider.services.submit.options import SubmitArguments, SubmitOptions
 from airflow_outreach_provider.services.submit.reconcile import Reconciled, reconcile
 from airflow_outreach_provider.services.submit.run import SubmitRun
@@ -62,6 +62,13 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         Looked at when a row is read and again before it is sent.
     :param require_consent: a column that must say yes; a name that no row has is an error.
     :param line_types: kinds of line that may be texted, e.g. ``["mobile", "fixed_line_or_mobile"]``.
+    :param time_zone: a column that says where the person is (an IANA name), for quiet hours; without it, or where it
+        is empty, the number's own zones count, and for one that is in no place (satellite, toll-free) all zones of the
+        campaign's other numbers and of ``default_region``. A lead that its source lists no more is judged by its number.
+    :param several_phones: a cell with several numbers is rejected (``reject``), or its first that can be read is taken
+        (``first``).
+    :param unknown_ranges: numbers that have as many digits as their country's mobiles and are in no range known to be in use
+        are rejected (``reject``, reason ``phone_unknown_range``), or taken (``allow``).
     :param max_rejected: how many rows may fail, ``"5%"`` or a number, before the task does; None for any number.
         With this or one of the next two the source is read to its end and judged before anybody is texted.
     :param max_suppressed: the same for suppressed rows: a rule that lets nobody through is no success.
@@ -103,6 +110,9 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         quiet_hours: str | None = None,
         require_consent: str | None = None,
         line_types: Iterable[str] | None = None,
+        time_zone: str | None = None,
+        several_phones: Literal["reject", "first"] = "reject",
+        unknown_ranges: Literal["reject", "allow"] = "reject",
         max_rejected: str | int | None = "5%",
         max_suppressed: str | int | None = None,
         min_rows: int | str | None = None,
@@ -131,6 +141,9 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self.quiet_hours = quiet_hours
         self.require_consent = require_consent
         self.line_types = line_types
+        self.time_zone = time_zone
+        self.several_phones = several_phones
+        self.unknown_ranges = unknown_ranges
         self.max_rejected = max_rejected
         self.max_suppressed = max_suppressed
         self.min_rows = min_rows
@@ -152,7 +165,9 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self._run = run = start(
             self.arguments(),
             hook,
-            partial(open_source, self.leads),
+            lambda: open_source(
+                self.leads, column_reader(self.mapping, self.require_consent, self.time_zone, self.changed_on)
+            ),
             owner_of(context["ti"]),
             store=open_store(),
             lease=lease(),

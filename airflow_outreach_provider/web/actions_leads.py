@@ -10,7 +10,7 @@ from pydantic import Field
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.phone_listed import read_listed
-from airflow_outreach_provider.core.phones import parse_phone
+from airflow_outreach_provider.core.phones import WRITTEN_DOWN, parse_phone
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.store import suppressions
@@ -67,7 +67,7 @@ def resolve(who: Editor, store: StoreDep, asked: Resolve) -> ActionResult:
         state=LeadState.HELD,
         reason=asked.reason,
         run_id=asked.run,
-        phone=parse_phone(asked.phone).e164 if asked.phone else None,
+        phone=parse_phone(asked.phone, how=WRITTEN_DOWN).e164 if asked.phone else None,
     )
     wanted = by_filter if asked.ids is None else asked.ids
     found = actions.count_held(store, wanted)

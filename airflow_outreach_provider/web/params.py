@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import EventKind
-from airflow_outreach_provider.core.phones import parse_phone
+from airflow_outreach_provider.core.phones import WRITTEN_DOWN, parse_phone
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
@@ -63,7 +63,7 @@ def _typed_by_an_editor(
         return None
     if not may_edit:
         raise HTTPException(403, "looking for a number takes edit rights on connections")
-    return parse_phone(phone).e164
+    return parse_phone(phone, how=WRITTEN_DOWN).e164
 
 
 Phone = Annotated[str | None, Depends(_typed_by_an_editor)]

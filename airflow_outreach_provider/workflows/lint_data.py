@@ -41,9 +41,11 @@ def check_data(workflows: Iterable[Loaded[DagSettings]], opener: Opener | None =
 def open_rows_of(model: LeadSync, file: str) -> Iterator[Any]:
     """The rows of a lead sync, opened as its task would."""
     from airflow_outreach_provider.operators.lead_source import open_source
+    from airflow_outreach_provider.services.submit.columns import column_reader
     from airflow_outreach_provider.workflows.lead_sync import leads_of
 
-    source: Any = open_source(leads_of(model.leads, file))
+    reads = column_reader(model.map, model.rules.consent, model.rules.time_zone, model.rules.changed_on)
+    source: Any = open_source(leads_of(model.leads, file), reads)
     return iter(source.rows())
 
 
@@ -89,8 +91,10 @@ def _named(model: LeadSync) -> Iterator[tuple[Path, str, str]]:
         read = sorted(compile_value(source).columns) if "{{" in source else [source]
         for column in read:
             yield ("map", target), source, column
-    if model.rules.consent is not None:
-        yield ("rules", "consent"), model.rules.consent, model.rules.consent
+    for key in ("consent", "time_zone"):
+        column = getattr(model.rules, key)
+        if column is not None:
+            yield ("rules", key), column, column
     for index, column in enumerate(model.rules.changed_on or ()):
         yield ("rules", "changed_on", index), column, column
 

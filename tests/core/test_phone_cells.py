@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat
 
 from airflow_outreach_provider.core.errors import LeadRejected
-from airflow_outreach_provider.core.phones import parse_phone
+from airflow_outreach_provider.core.phones import STRICT, PhoneReading, parse_phone
 
 WRITINGS = list(
     csv.DictReader((Path(__file__).parent / "data" / "phone_writings.csv").open(encoding="utf-8", newline=""))
 )
 
 
-def outcome(written: object, region: str | None) -> str:
+def outcome(written: object, region: str | None, how: PhoneReading = STRICT) -> str:
     try:
-        return parse_phone(written, region).e164
+        return parse_phone(written, region, how).e164
     except LeadRejected as error:
         return error.reason
 
@@ -36,7 +36,7 @@ def test_every_writing_of_the_table_is_read_as_it_says(row: dict[str, str]) -> N
 
 def test_the_table_is_large_and_says_where_its_rows_are_from() -> None:
     """Hundreds of writings, each once, each with its kind and source."""
-    assert len(WRITINGS) >= 340
+    assert len(WRITINGS) >= 420
     assert len({(row["written"], row["region"]) for row in WRITINGS}) == len(WRITINGS)
     assert all(row["kind"] and row["source"] for row in WRITINGS)
 
@@ -91,6 +91,26 @@ def test_digits_behind_a_separator_never_make_another_number(
     text, region, alone = written(sample)
     got = outcome(text + apart + digits, region)
     assert got == alone or not got.startswith("+")
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    sample=numbers,
+    apart=st.sampled_from(["", " ", "-", ".", " - ", " / ", ", ", " x", ":::", "+"]),
+    digits=st.text("0123456789", min_size=1, max_size=6),
+    how=st.sampled_from(
+        [PhoneReading("first"), PhoneReading("first", "allow"), PhoneReading("reject", "allow")]
+    ),
+)
+def test_no_choice_makes_another_number_of_one_with_more_digits(
+    sample: tuple[tuple[str, phonenumbers.PhoneNumber], int], apart: str, digits: str, how: PhoneReading
+) -> None:
+    """Where the first of several, or new ranges are taken, what was no number before is this one or none."""
+    text, region, alone = written(sample)
+    longer = text + apart + digits
+    if alone.startswith("+") and not outcome(longer, region).startswith("+"):
+        got = outcome(longer, region, how)
+        assert got == alone or not got.startswith("+")
 
 
 IN_ONE_GO = [

@@ -410,6 +410,42 @@ def test_a_query_with_two_columns_of_one_name_texts_nobody(
     ran = run_task(operator(leads=SqlLeads("crm", "SELECT p.phone, c.phone AS office FROM p, c")))
     assert ran.xcom["accepted"] == 1, ran.error
     assert sim.texts("+14165550199")["texts"] == 0
+    # Twice, and nothing is made of it.
+    twice = SqlLeads("crm", "SELECT p.phone, 1 AS id, 2 AS id FROM p")
+    assert run_task(operator(leads=twice, mapping={"phoneNumber": "phone"})).xcom["unchanged"] == 1
+    assert "two columns named 'id'" in str(run_task(operator(leads=twice)).error)
+
+
+@pytest.mark.parametrize(
+    ("sql", "given"),
+    [
+        ("name = :n AND phone <> %(p)s", {"n": "Ann", "p": "x"}),
+        ("name = %(n)s AND name LIKE '%%nn'", {"n": "Ann"}),
+        ("name = :n AND name LIKE '%nn'", {"n": "Ann"}),
+        ("name = ? AND name LIKE '%nn'", ["Ann"]),
+    ],
+)
+def test_a_querys_parameters_may_be_written_as_any_driver_does(
+    sim: RunningSimulator,
+    run_task: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    sql: str,
+    given: Any,
+) -> None:
+    """Named with a colon or in percent signs, or by place; one that is not given is an error with the nearest."""
+    with sqlite3.connect(tmp_path / "crm.db") as crm:
+        crm.execute("CREATE TABLE l (phone, name, photo)")
+        crm.executemany(
+            "INSERT INTO l VALUES (?, ?, x'89ff')", [("+14165550100", "Ann"), ("+14165550101", "Bo")]
+        )
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "crm.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(connection))
+    ran = run_task(operator(leads=SqlLeads("crm", f"SELECT * FROM l WHERE {sql}", given)))
+    assert ran.xcom["accepted"] == 1, ran.error
+    if isinstance(given, dict):
+        ran = run_task(operator(leads=SqlLeads("crm", "SELECT * FROM l WHERE name = %(nn)s", given)))
+        assert isinstance(ran.error, ConfigurationError) and "'nn'" in str(ran.error)
 
 
 def test_a_dry_run_returns_everybody_a_run_would_text(

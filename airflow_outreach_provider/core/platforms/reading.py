@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.events import Contact, EventKind
-from airflow_outreach_provider.core.phones import parse_phone
+from airflow_outreach_provider.core.phones import WRITTEN_DOWN, parse_phone
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.times import read_time
 
@@ -222,7 +222,7 @@ def phone(value: object, region: str | None) -> str | None:
     if written is None or len(written) > 60:
         return None
     try:
-        return parse_phone(written, region).e164
+        return parse_phone(written, region, WRITTEN_DOWN).e164
     except LeadRejected:
         # The platform's own E.164 is taken at its word, also where numbering plans moved on.
         return written if _E164.fullmatch(written) else None

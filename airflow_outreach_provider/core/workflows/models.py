@@ -212,6 +212,17 @@ class RulesSection(SendRules):
         None, description="Columns whose values alone count as a change; all that is sent otherwise."
     )
     consent: Column | None = Field(None, description="Column that must say yes before a person is texted.")
+    time_zone: Column | None = Field(
+        None,
+        description="Column with the person's time zone, e.g. Europe/Berlin; else their number's counts.",
+    )
+    several_phones: Annotated[str, *choice(["reject", "first"])] = Field(
+        "reject",
+        description="A cell with several numbers: reject its row, or take the first that can be read.",
+    )
+    unknown_ranges: Annotated[str, *choice(["reject", "allow"])] = Field(
+        "reject", description="Numbers of the right length in no range known to be in use: reject or allow."
+    )
     max_rejected: ShareOrCount = Field(
         "5%",
         description="More rejected rows than this fail the task, before anybody is texted where the source shows it: "

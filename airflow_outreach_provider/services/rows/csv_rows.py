@@ -20,7 +20,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.services.rows.header import Dialect, column_names, separator_line, sniff
+from airflow_outreach_provider.services.rows.header import (
+    Dialect,
+    Reads,
+    column_names,
+    reads_all,
+    separator_line,
+    sniff,
+)
 from airflow_outreach_provider.services.rows.lines import TextBlock, label, line_blocks
 from airflow_outreach_provider.services.rows.row import FAULT_TEXTS, Row, RowFault, faulty
 
@@ -36,15 +43,16 @@ _LINE_ENDS = ("\n", "\r")
 _BLANK = " \t|;,\r\n"
 
 
-def read_csv(stream: BinaryIO, *, name: str) -> Iterator[Row]:
+def read_csv(stream: BinaryIO, *, name: str, reads: Reads = reads_all) -> Iterator[Row]:
     """The rows of a CSV file, with the header's names as keys and every value a ``str``, as written.
 
     :param stream: bytes, read forwards only; gzip and encodings are recognised.
     :param name: path or URI, for messages.
+    :param reads: of which columns anything is made; the others may have one name.
     :raises ConfigurationError: on the first ``next()`` for a header that cannot be used or a file that is no
         text; later for a damaged gzip, after the good rows.
     """
-    return _CsvFile(line_blocks(stream, name=name), name).rows()
+    return _CsvFile(line_blocks(stream, name=name), name, reads).rows()
 
 
 class _Runaway(Exception):
@@ -57,8 +65,8 @@ class _CsvFile:
     It always reaches back to the start of the record in hand, so that reading can resume at the line after it.
     """
 
-    def __init__(self, blocks: Iterator[TextBlock], name: str) -> None:
-        self._blocks, self._name = blocks, label(name)
+    def __init__(self, blocks: Iterator[TextBlock], name: str, reads: Reads) -> None:
+        self._blocks, self._name, self._reads = blocks, label(name), reads
         self._window: list[str] = []
         self._first = 1  # line number of _window[0]
         self._faults: dict[int, RowFault] = {}  # by line number, of lines at or after _start
@@ -180,7 +188,7 @@ class _CsvFile:
                 f"{where}: the header spans {end - self._start + 1} lines, so a quote in it is not closed",
                 "correct the first line",
             )
-        names = column_names(values, where)
+        names = column_names(values, where, self._reads)
         self._advance(end + 1)
         return names, dialect
 

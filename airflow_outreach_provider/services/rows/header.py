@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from airflow_outreach_provider.core.errors import ConfigurationError
@@ -42,12 +42,21 @@ def sniff(line: str, separator: str | None = None) -> Dialect:
     return Dialect(likely, bare.count(likely) == bare.count(likely + " "))
 
 
-def column_names(values: Sequence[str], where: str) -> list[str]:
+Reads = Callable[[str], bool]
+"""Whether anything is made of the column of a name."""
+
+
+def reads_all(_column: str) -> bool:
+    """Where all columns are sent."""
+    return True
+
+
+def column_names(values: Sequence[str], where: str, reads: Reads = reads_all) -> list[str]:
     """Trimmed names; trailing nameless columns (Excel's ``a,b,,``) are left out.
 
     :param where: file and line, opens the message.
-    :raises ConfigurationError: no names, a nameless column between others, a name twice, or values of a lead
-        in place of names.
+    :raises ConfigurationError: no names, a nameless column between others, a name twice that is read, or values of
+        a lead in place of names.
     """
     names = [value.replace("\ufeff", "").strip() for value in values]
     while names and not names[-1]:
@@ -71,7 +80,7 @@ def column_names(values: Sequence[str], where: str) -> list[str]:
         raise ConfigurationError(
             f"{where}: column {at} has no name", "name it or leave it out (pandas: to_csv(index=False))"
         )
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    twice = [name for name, count in Counter(names).items() if count > 1 and reads(name)]
     if twice:
         raise ConfigurationError(
             f"{where}: more than one column is named {mask_text(', '.join(map(repr, twice)))}",

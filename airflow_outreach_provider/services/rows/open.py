@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.services.rows.csv_rows import read_csv
+from airflow_outreach_provider.services.rows.header import Reads, reads_all
 from airflow_outreach_provider.services.rows.jsonl_rows import read_jsonl
 from airflow_outreach_provider.services.rows.lines import label
 from airflow_outreach_provider.services.rows.row import Row, RowFault, faulty, unsound
@@ -30,17 +31,18 @@ _TEXT = frozenset({str})
 _FLAT = frozenset({str, float, bool, NoneType})
 
 
-def open_rows(stream: BinaryIO, *, name: str) -> Iterator[Row]:
+def open_rows(stream: BinaryIO, *, name: str, reads: Reads = reads_all) -> Iterator[Row]:
     """The rows of a file whose format is told by its name: ``.csv``, ``.jsonl`` or ``.ndjson``, also ``.gz``.
 
     :param stream: bytes, read forwards only; the caller closes it.
     :param name: path or URI.
+    :param reads: of which columns anything is made; of a CSV file the others may have one name.
     :raises ConfigurationError: at once for another ending; while iterating as the readers say.
     """
     ending = label(name).lower().removesuffix(".gz")
     for known, reader in _READERS.items():
         if ending.endswith(known):
-            return reader(stream, name=name)
+            return reader(stream, name=name, reads=reads) if reader is read_csv else reader(stream, name=name)
     raise ConfigurationError(
         f"{label(name)!r} does not tell its format",
         f"name it with one of the endings {', '.join(_READERS)}, each with or without .gz",

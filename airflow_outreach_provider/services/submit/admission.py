@@ -36,6 +36,8 @@ class Admission:
             room = min(room, self._people_left(self.options.max_people - texted))
             if room <= 0:
                 return 0
+        if self.senders.unheard.waiting:
+            return await self._ask_another()
         if flight.doubtful and (room <= 0 or self.senders.doubts.blocks()):
             return await self._probe(now)
         small = (
@@ -63,6 +65,12 @@ class Admission:
         taken = await self.rate.take(1)
         doubts.probes += taken
         return taken
+
+    async def _ask_another(self) -> int:
+        """One lead of another configuration, where the API has not heard of those that were sent."""
+        if not self.flight.quiet or self.pace.wait(time.monotonic()):
+            return 0
+        return await self.rate.take(1) if self.flight.bring_forward(self.senders.may_tell) else 0
 
     def check_patience(self) -> None:
         """End the run where the window is used up by leads in doubt, or the other side takes none for too long."""

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
+from airflow_outreach_provider.core.emails import email_columns
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import compile_value
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.suggest import nearest
+from airflow_outreach_provider.services.rows.header import reads_all
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.limits import check_rows
 
@@ -68,6 +70,23 @@ def checked(
     return chain(looked.rows, rows)
 
 
+def column_reader(
+    mapping: Mapping[str, str] | None, *others: str | Iterable[str] | None
+) -> Callable[[str], bool]:
+    """Whether anything is made of a column: where nothing is mapped all are sent, else those that are named.
+
+    Addresses count too: opt-outs are known by them.
+
+    :param others: further columns that are named, e.g. that of the consent.
+    """
+    if mapping is None:
+        return reads_all
+    named = {name for each in others for name in ([each] if isinstance(each, str) else each or ())}
+    for source in mapping.values():
+        named |= compile_value(source).columns if "{{" in source else {source}
+    return lambda column: column in named or bool(email_columns((column,)))
+
+
 def _needs(rules: LeadRules) -> list[_Need]:
     needs = []
     if not rules.configuration_id:
@@ -89,6 +108,8 @@ def _columns(rules: LeadRules) -> Iterator[tuple[str, str]]:
     if rules.require_consent is not None:
         yield "require_consent", rules.require_consent
     yield from (("changed_on", column) for column in sorted(rules.changed_on or ()))
+    if rules.time_zone is not None:
+        yield "time_zone", rules.time_zone
 
 
 def _column_need(use: str, column: str) -> _Need:

@@ -164,7 +164,7 @@ class LedgerTurns:
         for lead in self.flight.ready:
             if lead.open_until is None or now < lead.open_until:
                 continue
-            gate = rules.gate_hours(lead.phone, now)
+            gate = rules.gate_hours(lead.phone, now, lead.zone)
             if gate.state is LeadState.PLANNED:
                 lead.open_until = gate.open_until
             else:

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.leads import PayloadFormat
 from airflow_outreach_provider.core.per_person import PerPerson
-from airflow_outreach_provider.core.phones import LineType
+from airflow_outreach_provider.core.phones import LineType, PhoneReading
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.row_minimum import RowMinimum
 from airflow_outreach_provider.core.rules import LeadRules
@@ -120,6 +120,9 @@ class SubmitArguments:
     quiet_hours: str | None = None
     require_consent: str | None = None
     line_types: Iterable[str] | None = None
+    time_zone: str | None = None
+    several_phones: Literal["reject", "first"] = "reject"
+    unknown_ranges: Literal["reject", "allow"] = "reject"
     max_rejected: str | int | None = "5%"
     max_suppressed: str | int | None = None
     min_rows: int | str | None = None
@@ -194,6 +197,8 @@ class SubmitArguments:
             resubmit=self.resubmit,
             changed_on=_columns(self.changed_on),
             per_person=None if self.per_person is None else PerPerson.parse(self.per_person),
+            time_zone=self.time_zone,
+            phones=PhoneReading(self.several_phones, self.unknown_ranges),
         )
 
 

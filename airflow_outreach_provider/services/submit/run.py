@@ -196,7 +196,8 @@ class SubmitRun:
         """Whether to stop: asked to, out of patience, the window used up, or the configuration refused."""
         if self._halt.out_of_grace:
             self.senders.give_up()
-        self.senders.judge_doubts(ended=self.feed.done and not self.flight.ready)
+        ready, done = self.flight.ready, self.feed.done
+        self.senders.judge_doubts(ended=done and not ready, more=not done and len(ready) < CHUNK)
         if not self._halt.over:
             self.admission.check_patience()
 

@@ -9,8 +9,16 @@ from typing import Protocol
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.flight import Flight, PlannedLead
-from airflow_outreach_provider.core.outcomes import Fault, SubmitAnswer, SubmitOutcome, classify_fault
-from airflow_outreach_provider.core.pacing import Doubts, Pace
+from airflow_outreach_provider.core.leads import configuration_of
+from airflow_outreach_provider.core.outcomes import (
+    UNKNOWN_CONFIGURATION,
+    Fault,
+    SubmitAnswer,
+    SubmitOutcome,
+    classify_fault,
+    configuration_unknown,
+)
+from airflow_outreach_provider.core.pacing import Doubts, Pace, Unheard
 from airflow_outreach_provider.services.submit.halt import Halt
 
 
@@ -29,7 +37,7 @@ class Senders:
 
     def __init__(self, flight: Flight, pace: Pace, halt: Halt, *, stale: float) -> None:
         self.flight, self.pace, self.halt = flight, pace, halt
-        self.doubts = Doubts()
+        self.doubts, self.unheard = Doubts(), Unheard()
         self.oldest = 0.0
         self._stale = stale
         self._idle: list[asyncio.Future[None]] = []
@@ -83,32 +91,65 @@ class Senders:
                 self.pace.good(now, answer.latency_ms)
                 if answer.outcome is SubmitOutcome.ACCEPTED:
                     self._reject(self.doubts.took(lead.claimed_at))
+                    self._hear_of(lead)
             case SubmitOutcome.UNAVAILABLE:
                 self.pace.refused(now, answer.retry_after)
             case SubmitOutcome.UNKNOWN:
                 self.pace.unknown(now)
             case SubmitOutcome.CONFIGURATION:
-                if answer.status == 400:
-                    self.doubts.refused(lead.id, now, lead.claimed_at)
+                judged = self._judge(lead, answer, now)
+                if judged is None:
                     flight.doubt(lead, answer)
                     self.halt.wake.set()
                     return
-                self.halt.fail(ConfigurationError(answer.detail))
+                answer = judged
         flight.answer(lead, answer)
         if len(flight.answered) >= flight.group or not flight.flying:
             self.halt.wake.set()
+
+    def _judge(self, lead: PlannedLead, answer: SubmitAnswer, now: float) -> SubmitAnswer | None:
+        """What a refusal that may be the configuration's means; None while only later answers can tell."""
+        if answer.status == 400:
+            self.doubts.refused(lead.id, now, lead.claimed_at)
+            return None
+        if answer.status == UNKNOWN_CONFIGURATION:
+            name = configuration_of(lead.body)
+            if not self.unheard.working:
+                self.unheard.refused(lead.id, name)
+                return None
+            if name not in self.unheard.working:
+                return configuration_unknown(answer, name)
+        self.halt.fail(ConfigurationError(answer.detail))
+        return answer
+
+    def _hear_of(self, lead: PlannedLead) -> None:
+        """A lead was accepted, so its configuration works; those that the API has not heard of are their rows' fault."""
+        name = configuration_of(lead.body)
+        if name in self.unheard.working:
+            return
+        for lead_id, unknown in self.unheard.took(name).items():
+            refused, answer = self.flight.doubtful.pop(lead_id)
+            self.flight.answer(refused, configuration_unknown(answer, unknown))
+
+    def may_tell(self, lead: PlannedLead) -> bool:
+        """Whether this lead's answer can tell whose fault it is that a configuration is unheard of."""
+        return self.unheard.may_try(configuration_of(lead.body))
 
     def _reject(self, ids: Iterable[int]) -> None:
         """Leads answered 400 turn out to be at fault themselves."""
         self.flight.clear_up(ids, SubmitOutcome.REJECTED)
 
-    def judge_doubts(self, *, ended: bool) -> None:
-        """Where nothing is in flight and leads answered 400 wait: are they at fault, or is the configuration?
+    def judge_doubts(self, *, ended: bool, more: bool) -> None:
+        """Where nothing is in flight and leads answered 400 or 404 wait: are they at fault, or is the configuration?
 
         :param ended: nothing will be sent any more.
+        :param more: the source may yet yield leads of other configurations.
         """
         flight, doubts, now = self.flight, self.doubts, time.monotonic()
         if not flight.doubtful or not flight.quiet:
+            return
+        unheard = bool(self.unheard.waiting)
+        if unheard and not self.halt.over and (more or any(map(self.may_tell, flight.ready))):
             return
         self.oldest = now
         if ended:
@@ -116,7 +157,9 @@ class Senders:
         if not flight.doubtful:
             return
         blocked = doubts.blocks() or self.halt.over
-        stuck = (blocked or self.pace.room(len(flight.doubtful), now) <= 0) and not doubts.may_probe()
+        stuck = unheard or (
+            (blocked or self.pace.room(len(flight.doubtful), now) <= 0) and not doubts.may_probe()
+        )
         if ended and doubts.accepted and not blocked:
             self._reject(list(flight.doubtful))
             doubts.waiting.clear()

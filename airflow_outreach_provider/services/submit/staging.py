@@ -111,6 +111,8 @@ class Stager:
                 bad.append(self._reject(row, hashes[index], error))
                 continue
             items.append(_Item(row, hashes[index], draft))
+        for item in items:
+            item.draft = self.rules.gate_nowhere(item.draft, now)
         if bad and not self._dry_run:
             unique = list({entry.row_hash: entry for entry in bad}.values())
             await self._in_thread(lambda: self.ledger.stage_without_phone(unique))
@@ -227,7 +229,12 @@ class Stager:
             draft = item.draft
             return [
                 PlannedLead(
-                    lead_id, draft.payload.encode(), item.row.number, draft.phone, open_until=draft.open_until
+                    lead_id,
+                    draft.payload.encode(),
+                    item.row.number,
+                    draft.phone,
+                    open_until=draft.open_until,
+                    zone=draft.zone,
                 )
             ]
         self._count(item.verdict.row, item.verdict.reason, self._example(item))

@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.services.rows import csv_rows
 from airflow_outreach_provider.services.rows import lines as rows_lines
 from airflow_outreach_provider.services.rows.csv_rows import read_csv
+from airflow_outreach_provider.services.rows.header import reads_all
 from airflow_outreach_provider.services.rows.row import Row
 
 
@@ -357,3 +358,13 @@ def test_quotes_that_stay_open_cost_bounded_work() -> None:
         rows = rows_of("a,b\n" + 'a",x,"c\n' * 2_000)
     assert len(rows) == 2_000
     assert {row.error for row in rows} == {"row_quotes"}
+
+
+def test_a_repeated_header_that_nothing_reads_is_none() -> None:
+    """Two columns of one name are an error where one of them is read, and else nobody's business."""
+    data = b"phone,note,note\n+1,a,b\n"
+    rows = list(read_csv(io.BytesIO(data), name="x.csv", reads={"phone"}.__contains__))
+    assert [row.values["phone"] for row in rows] == ["+1"]
+    for reads in ({"phone", "note"}.__contains__, reads_all):
+        with pytest.raises(ConfigurationError, match="more than one column is named 'note'"):
+            list(read_csv(io.BytesIO(data), name="x.csv", reads=reads))

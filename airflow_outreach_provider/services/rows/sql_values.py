@@ -1,0 +1,51 @@
+"""A database's own types as what a lead can hold: text, or nothing; no lead is rejected for a column's type."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from types import NoneType
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
+
+_AS_IT_IS = frozenset({str, int, bool, NoneType, Decimal, datetime, date, time, UUID})
+
+
+def plain_values(row: Iterable[Any]) -> list[Any]:
+    """The values of a row: spans as ISO 8601, networks, ranges and the like as the database's driver writes them.
+
+    Bytes become text where they are text; what has no text (an image, an infinite number) becomes None.
+    """
+    return [value if type(value) in _AS_IT_IS else _plain(value) for value in row]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return None if math.isinf(value) else value
+    if isinstance(value, timedelta):
+        return to_jsonable_python(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _text_of(bytes(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain_inner(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_inner(inner) for inner in value]
+    if isinstance(value, set | frozenset):
+        return sorted((_plain_inner(inner) for inner in value), key=repr)
+    return value if type(value) in _AS_IT_IS else str(value)
+
+
+def _plain_inner(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else _plain(value)
+
+
+def _text_of(data: bytes) -> str | None:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text.isprintable() else None

@@ -14,6 +14,7 @@ from airflow_outreach_provider.core.stop_words import USUAL, StopWords
 from airflow_outreach_provider.core.suggest import did_you_mean
 
 TOLERANCE_SECONDS = 300
+LONGEST_TOLERANCE_SECONDS = 86_400
 # Between a platform's first try and the retry of an answer that got lost; see the inbox's de-duplication.
 DEDUPE_WINDOW_SECONDS = 900
 
@@ -55,6 +56,11 @@ class SourceSettings:
         return PLATFORMS[self.platform]
 
     @property
+    def signs(self) -> bool:
+        """Whether a signature proves its events, and not a token that whoever captured one request has too."""
+        return bool(self.secrets) and self.facts.scheme is not Scheme.NONE
+
+    @property
     def proof(self) -> str:
         """How its events are authenticated, in words: for lists of sources."""
         if self.secrets:
@@ -94,7 +100,9 @@ def source_settings(
         name=name,
         platform=platform,
         secrets=secrets,
-        tolerance_seconds=_seconds(where, extra, "tolerance_seconds", TOLERANCE_SECONDS, 86_400),
+        tolerance_seconds=_seconds(
+            where, extra, "tolerance_seconds", TOLERANCE_SECONDS, LONGEST_TOLERANCE_SECONDS
+        ),
         allow_unsigned=_flag(where, extra, "allow_unsigned"),
         default_region=check_region(_text(extra.get("default_region"))),
         dedupe_window_seconds=_seconds(

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -299,13 +300,15 @@ def test_bounded_memory(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_racing_retries_over_http(client_of: Any, store: Store) -> None:
-    """The same delivery on many connections at once is accepted once and otherwise a duplicate."""
+    """Two deliveries, each on many connections at once, are each accepted once and otherwise a duplicate."""
     statuses: list[int] = []
     barrier = threading.Barrier(16)
+    now = utc_now()
 
     def run(number: int) -> None:
         barrier.wait()
-        statuses.append(client_of.varda(EVENT, X_Varda_Delivery=f"d{number % 2}")[0])
+        signed_at = now - timedelta(seconds=number % 2)
+        statuses.append(client_of.varda(EVENT, at=signed_at, X_Varda_Delivery=f"d{number % 2}")[0])
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(16)]
     for thread in threads:

@@ -11,7 +11,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -58,8 +58,8 @@ class Incoming:
     """
 
     event: ContactEvent
-    body: bytes
-    headers: str
+    body: bytes = field(repr=False)
+    headers: str = field(repr=False)
     origin: Origin = Origin.WEBHOOK
     fingerprint: str | None = None
     window_seconds: int = 0

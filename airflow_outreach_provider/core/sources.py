@@ -46,7 +46,7 @@ class SourceSettings:
     default_region: str | None = None
     dedupe_window_seconds: int = DEDUPE_WINDOW_SECONDS
     stop_words: StopWords = field(default=USUAL, repr=False)
-    api_base: str | None = None
+    api_base: str | None = field(default=None, repr=False)
     api_login: str | None = field(default=None, repr=False)
     api_secret: str | None = field(default=None, repr=False)
 

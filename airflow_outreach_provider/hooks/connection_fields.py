@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+
+_SECRET_NAME = re.compile(r"passw|passphrase|secret|token|api_?key|private_?key|authorization", re.IGNORECASE)
+# Headers whose values say nothing that opens a door, and are in every second line of a log.
+_OPEN_HEADERS = frozenset(
+    {
+        "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "content-language",
+        "content-type", "origin", "prefer", "referer", "user-agent",
+    }
+)  # fmt: skip
+# A part of a path that is more than a name: as chat systems and automations write their secret URLs.
+_TOKEN = re.compile(r"(?=.*\d)[\w~.-]{16,}", re.ASCII)
 
 
 def read_base_url(connection: Any) -> str:
@@ -52,7 +64,66 @@ def read_extra(connection: Any) -> Mapping[str, Any]:
             f"connection {connection.conn_id!r}: its extra is not a JSON object",
             'write {"name": "value"}, or leave it empty',
         )
-    return connection.extra_dejson  # which masks what is secret in it
+    hide_secrets(connection, extra)
+    return connection.extra_dejson
+
+
+def hide_secrets(connection: Any, extra: Mapping[str, Any]) -> None:
+    """Tell Airflow's masks every secret of a connection: what it shows in logs and on pages goes through them.
+
+    Airflow knows the password as a whole, and of the extra what it has a sensitive name for: not each of several
+    secrets, not the values of headers, and no password inside a URL.
+    """
+    for secret in dict.fromkeys(_secrets(connection, extra)):
+        for mask in _masks():
+            mask(secret)
+
+
+def _secrets(connection: Any, extra: Mapping[str, Any]) -> Iterator[str]:
+    password = connection.password or ""
+    yield from (password, password.strip(), *password.split())
+    yield from _named_secrets(extra)
+    with contextlib.suppress(ConfigurationError):
+        for name, value in read_headers(extra, "").items():
+            if name.lower() not in _OPEN_HEADERS:
+                yield value
+                yield value.rpartition(" ")[2]  # without "Bearer"
+    for url in (connection.host or "", *_texts(extra)):
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(url.strip()) if "://" in url else None
+            if parts is not None and parts.password:
+                yield from (parts.password, unquote(parts.password))
+            if parts is not None:
+                yield from (value for _, value in parse_qsl(parts.query))
+                yield from (part for part in parts.path.split("/") if _TOKEN.fullmatch(part))
+
+
+def _named_secrets(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            if isinstance(each, str) and _SECRET_NAME.search(str(name)):
+                yield from (each, *each.split())
+            else:
+                yield from _named_secrets(each)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+
+
+def _masks() -> Iterator[Callable[[str], None]]:
+    """Of tasks and their supervisors, and of the API server and the commands."""
+    from airflow.sdk.log import mask_secret
+
+    yield mask_secret
+    with contextlib.suppress(ImportError):
+        from airflow._shared.secrets_masker import mask_secret as mask_of_core
+
+        yield mask_of_core
 
 
 def read_headers(extra: Mapping[str, Any], where: str) -> dict[str, str]:

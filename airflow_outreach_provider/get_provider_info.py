@@ -52,6 +52,7 @@ _OUTREACH: dict[str, Any] = {
         ),
         "contacts_email": _text("Contact list: e-mail", "Log-in for the contact list, which settles held leads."),
         "contacts_password": _text("Contact list: password", "", format="password"),
+        "allow_http": _flag("Allow http", "Reach the API without TLS too. Only where you trust every network on the way.", False),
     },
 }  # fmt: skip
 
@@ -87,6 +88,7 @@ _SOURCE: dict[str, Any] = {
         "contacts_password": _text("Contact list: password", "Only to poll Tether.", format="password"),
         "api_key": _text("Contact list: API key", "Only to poll SuperSend's contact list.", format="password"),
         "allow_unsigned": _flag("Allow unsigned", "Take events that nothing authenticates. Anybody can send them.", False),
+        "allow_http": _flag("Allow http", "Poll the contact list without TLS too. Only where you trust every network on the way.", False),
     },
 }  # fmt: skip
 

@@ -34,6 +34,7 @@ class SourceSettings:
         an id nor a time.
     :param stop_words: messages that opt out.
     :param api_base: base URL of the platform's contact list, for polling.
+    :param api_allow_http: ask for it over plain HTTP too, on other machines than this one.
     :param api_login: e-mail address for the log-in there (Tether).
     :param api_secret: password (Tether) or API key (SuperSend).
     """
@@ -47,6 +48,7 @@ class SourceSettings:
     dedupe_window_seconds: int = DEDUPE_WINDOW_SECONDS
     stop_words: StopWords = field(default=USUAL, repr=False)
     api_base: str | None = field(default=None, repr=False)
+    api_allow_http: bool = False
     api_login: str | None = field(default=None, repr=False)
     api_secret: str | None = field(default=None, repr=False)
 
@@ -110,6 +112,7 @@ def source_settings(
         ),
         stop_words=stop_words,
         api_base=_text(extra.get("api_base")) or _text(host),
+        api_allow_http=_flag(where, extra, "allow_http"),
         api_login=_text(extra.get("contacts_email")) or _text(login),
         api_secret=_text(extra.get("contacts_password")) or _text(extra.get("api_key")),
     )

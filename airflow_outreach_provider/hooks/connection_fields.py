@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from airflow_outreach_provider.core.addresses import check_plain_http
 from airflow_outreach_provider.core.errors import ConfigurationError
 
 _SECRET_NAME = re.compile(r"passw|passphrase|secret|token|api_?key|private_?key|authorization", re.IGNORECASE)
@@ -24,7 +25,7 @@ _TOKEN = re.compile(r"(?=.*\d)[\w~.-]{16,}", re.ASCII)
 
 
 def read_base_url(connection: Any) -> str:
-    """:raises ConfigurationError: the host is missing or no http URL."""
+    """:raises ConfigurationError: the host is missing, no http URL, or plain http without ``allow_http``."""
     host = (connection.host or "").strip().rstrip("/")
     where = f"connection {connection.conn_id!r}"
     if not host:
@@ -49,6 +50,8 @@ def read_base_url(connection: Any) -> str:
         )
     if connection.port and port is None:
         url = f"{parts.scheme}://{parts.netloc}:{connection.port}{parts.path}"
+    allowed = read_flag(read_extra(connection), "allow_http", where, default=False)
+    check_plain_http(url, where=where, allow_http=allowed)
     # People paste the whole endpoint from the platform's documentation.
     return url.removesuffix("/api/webhook/outreach").rstrip("/")
 
@@ -141,6 +144,18 @@ def read_text(extra: Mapping[str, Any], name: str) -> str | None:
     """Without white space around it; None where it is missing or empty."""
     value = extra.get(name)
     return str(value).strip() or None if value is not None else None
+
+
+def read_flag(extra: Mapping[str, Any], name: str, where: str = "", *, default: bool) -> bool:
+    """:raises ConfigurationError: it is neither true nor false in any writing."""
+    value = extra.get(name)
+    if value is None or value == "":
+        return default
+    text = str(value).strip().lower()
+    if text not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
+        said = f"{where}: " if where else ""
+        raise ConfigurationError(f"{said}extra {name!r} is {value!r}", "write true or false")
+    return text in {"true", "1", "yes", "on"}
 
 
 def read_number(extra: Mapping[str, Any], name: str, default: Any, where: str) -> Any:

@@ -53,6 +53,7 @@ _OUTREACH: dict[str, Any] = {
         "stop_words": _text("Stop words", "Further messages that opt out, by comma; -WORD is none, = before all replaces the usual ones."),
         "contacts_email": _text("Contact list: e-mail", "Log-in for the contact list, which settles held leads."),
         "contacts_password": _text("Contact list: password", "", format="password"),
+        "allow_http": _flag("Allow http", "Reach the API without TLS too. Only where you trust every network on the way.", False),
     },
 }  # fmt: skip
 
@@ -89,6 +90,7 @@ _SOURCE: dict[str, Any] = {
         "contacts_password": _text("Contact list: password", "Only to poll Tether.", format="password"),
         "api_key": _text("Contact list: API key", "Only to poll SuperSend's contact list.", format="password"),
         "allow_unsigned": _flag("Allow unsigned", "Take events that nothing authenticates. Anybody can send them.", False),
+        "allow_http": _flag("Allow http", "Poll the contact list without TLS too. Only where you trust every network on the way.", False),
     },
 }  # fmt: skip
 

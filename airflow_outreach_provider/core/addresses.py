@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.special_addresses import (
@@ -52,6 +53,31 @@ def is_listed(address: Address | str, networks: Iterable[Network]) -> bool:
     """Whether one of ``networks`` holds the address that would be dialled."""
     judged = _dialled(address)
     return any(judged.version == network.version and judged in network for network in networks)
+
+
+def check_plain_http(url: str, *, where: str, allow_http: bool) -> None:
+    """Plain HTTP shows key and people to everybody on the way: only to this machine, or where somebody says so.
+
+    :param url: with its scheme. :param where: the connection, for the message.
+    :raises ConfigurationError: it is plain HTTP to another machine, and ``allow_http`` does not say so.
+    """
+    parts = urlsplit(url)
+    if parts.scheme.lower() != "http" or allow_http or _is_loopback(parts.hostname or ""):
+        return
+    raise ConfigurationError(
+        f"{where}: its host is reached over plain http, so the key and everybody's data would be sent in clear",
+        "write https://, or set allow_http in the connection's extra where you trust every network on the way",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761 section 6.3
+        return True
+    try:
+        return _dialled(name).is_loopback
+    except ValueError:
+        return False
 
 
 def parse_networks(values: str | Iterable[str] | None) -> tuple[Network, ...]:
@@ -122,8 +148,8 @@ def _special(address: Address) -> AddressBlock | None:
     table = IPV4_SPECIAL if address.version == 4 else IPV6_SPECIAL
     for block in (*METADATA, *table):
         if block.network.version == address.version and address in block.network:
-            return block
+            return None if block.reachable else block
     return None
 
 
-__all__ = ["Address", "Network", "forbidden_reason", "is_listed", "parse_networks"]
+__all__ = ["Address", "Network", "check_plain_http", "forbidden_reason", "is_listed", "parse_networks"]

@@ -11,7 +11,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -27,12 +27,14 @@ from airflow_outreach_provider.core.opt_outs import OptOut, read_opt_out
 from airflow_outreach_provider.core.platforms import Parsed
 from airflow_outreach_provider.core.platforms.reading import text
 from airflow_outreach_provider.core.signing import Scheme
-from airflow_outreach_provider.core.sources import SourceSettings
+from airflow_outreach_provider.core.sources import LONGEST_TOLERANCE_SECONDS, SourceSettings
 
 TOKEN_HEADER = "x-outreach-token"  # noqa: S105 - a header's name
 # Signatures are evidence and stay; what opens a door does not.
 _SECRET_HEADER = re.compile(r"token|secret|passw|auth|api-?key|cookie|session|credential", re.IGNORECASE)
 _MAX_HEADER_BYTES = 16_384
+# From the first to the last moment at which a signed time is let in, at the longest tolerance there is.
+_REPLAYED_SECONDS = 2 * LONGEST_TOLERANCE_SECONDS
 
 
 class Origin(StrEnum):
@@ -51,15 +53,24 @@ class Incoming:
     :param opt_out: what it says about being contacted.
     :param fingerprint: set where nothing but the body identifies the event; then the event is a duplicate
         of one with the same fingerprint that was stored less than ``window_seconds`` ago.
+    :param signed: stands for what was signed, a time among it: the event is a duplicate of one with the same,
+        whatever their ids.
     """
 
     event: ContactEvent
-    body: bytes
-    headers: str
+    body: bytes = field(repr=False)
+    headers: str = field(repr=False)
     origin: Origin = Origin.WEBHOOK
     fingerprint: str | None = None
     window_seconds: int = 0
+    signed: str | None = None
     opt_out: OptOut | None = None
+
+    @property
+    def fingerprints(self) -> Mapping[str, int]:
+        """What one event alone may claim, and for how many seconds."""
+        claims = {self.fingerprint: self.window_seconds, self.signed: _REPLAYED_SECONDS}
+        return {name: seconds for name, seconds in claims.items() if name}
 
 
 def authenticate(
@@ -117,17 +128,26 @@ def read_event(
 
     :param header_pairs: the headers as they came, with repeated names; what is kept.
 
-    Its id comes from what identifies it: the delivery id where the platform sends one, else the body
-    (which holds type and time) where it holds a time, else the body within a window of time.
+    Its id comes from what identifies it: the delivery id together with the body where the platform sends one,
+    else the body (which holds type and time) where it holds a time, else the body within a window of time. The
+    delivery id stands in a header that no signature covers: so one signature over a time is one event under any
+    id, and under a signature without a time the body alone counts.
 
     :raises ValueError: the body is not JSON.
     """
     parsed = read_parsed(source, body)
     facts = source.facts
+    dated = (
+        signing.dated_content(facts.scheme, body, headers, header=facts.signature_header)
+        if source.signs
+        else None
+    )
     delivery = _header(headers, facts.delivery_header) if facts.delivery_header else None
     fingerprint, window = None, 0
-    if delivery:
-        identity = digest(source.name, "delivery", delivery)
+    if source.signs and dated is None:
+        identity = digest(source.name, "body", body)
+    elif delivery:
+        identity = digest(source.name, "delivery", delivery, body)
     elif parsed.occurred_at is not None:
         identity = digest(source.name, "body", body)
     else:
@@ -139,6 +159,7 @@ def read_event(
         headers=write_headers(headers.items() if header_pairs is None else header_pairs),
         fingerprint=fingerprint,
         window_seconds=window,
+        signed=None if dated is None else digest(source.name, "signed", dated),
         opt_out=read_opt_out(parsed, source.default_region),
     )
 

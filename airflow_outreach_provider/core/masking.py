@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
-# Digits with up to three marks between two of them: " - " and ") " are usual, and dashes have many code points.
-_PHONE_LIKE = re.compile(r"\+?\d(?:[\s().,*\-/_\u00b7\u2010-\u2015\u2212\uff0d]{0,3}\d){6,}")
-_EMAIL_LIKE = re.compile(
-    r"(?:\"[^\"\n]{1,64}\"|[^\s@<>\"',;:()]+)(?:@|%40|\uff20)[^\s<>\"',;:()]+", re.IGNORECASE
+# What stands for "@", or for any character, in a URL, in JSON and in HTML.
+_AT = re.compile(r"@|%(?:25)*40|\\u0040|\\x40|&#64;|&#x40;|&commat;|[\uff20\ufe6b]", re.IGNORECASE)
+_ENCODED = (
+    r"%(?:25)*(?!3\d)[0-9a-f]{2}|\\u(?!003\d)[0-9a-f]{4}|\\x(?!3\d)[0-9a-f]{2}|&nbsp;|&#(?:32|4[0-7]|160);"
 )
-_AT = re.compile(r"%40|\uff20")
-_AT_ANY = re.compile(r"@|%40|\uff20")
+_DIGIT = r"(?:\d|%(?:25)*3\d|\\u003\d|\\x3\d)"
+_PLUS = r"(?:\+|%(?:25)*2b|\\u002b|\\x2b)"
+# Marks between two digits of a number: " - " and ") " are usual, and dashes have many code points.
+_MARK = rf"(?:[\s().,*\-/|_~\u00b7\u2010-\u2015\u2212\uff0d\ufe63]|{_ENCODED})"
+# A time or an id is no number of anybody's: dates as ISO 8601 has them, hashes and UUIDs.
+_NO_PHONE = (
+    r"(?<![0-9a-z+%\\])(?:19|20)\d\d(?P<mark>[-/])(?:0[1-9]|1[0-2])(?P=mark)(?:0[1-9]|[12]\d|3[01])"
+    r"(?:[T _/](?:[01]\d|2[0-3])(?::[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?)?(?:Z|[+-](?:0\d|1[0-4]):?[0-5]\d)?)?"
+    r"(?![0-9a-z+%\\]|[-./:]\d)"
+    r"|(?<![0-9a-z])(?=[0-9]*[a-f])(?:[0-9a-f]{24}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})(?![0-9a-z])"
+    r"|(?<![0-9a-z])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-z])"
+)
+_PHONE_LIKE = re.compile(
+    rf"(?P<kept>{_NO_PHONE})|{_PLUS}?{_DIGIT}(?:(?:{_MARK}{{0,12}}|\+){_DIGIT}){{6,}}", re.IGNORECASE
+)
+_ENCODED_TIMES = 3
+_ESCAPED = re.compile(r"\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|&#\d+;", re.IGNORECASE)
+# A word that may be an address. Bounded or without a choice at every place, so that no text takes long.
+_WORD = re.compile(
+    rf"(?:\"[^\"\n]{{1,64}}\"(?={_AT.pattern}))?(?:&#64;|&#x40;|&commat;|[^\s<>\"',;:()])+", re.IGNORECASE
+)
 # What no database takes and no log should: control characters, and halves of surrogate pairs.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
@@ -50,11 +70,30 @@ def printable(text: str) -> str:
 
 
 def mask_text(text: str, limit: int = 300) -> str:
-    """Free text with every phone number and e-mail address in it masked, at most ``limit`` characters."""
+    """Free text with every phone number and e-mail address in it masked, at most ``limit`` characters.
+
+    In any of their writings, those of URLs, JSON and HTML too. Dates, UUIDs and hashes stay.
+    """
     masked = printable(text[: limit * 4])
-    if _AT_ANY.search(
-        masked
-    ):  # a look ahead: on one long word without an address the full pattern takes milliseconds
-        masked = _EMAIL_LIKE.sub(lambda m: mask_email(_AT.sub("@", m.group())), masked)
-    masked = _PHONE_LIKE.sub(lambda m: mask_phone(m.group()), masked)
+    if _AT.search(masked):
+        masked = _WORD.sub(_mask_word, masked)
+    masked = _PHONE_LIKE.sub(_mask_number, masked)
     return masked if len(masked) <= limit else masked[: limit - 1] + "…"
+
+
+def _mask_word(found: re.Match[str]) -> str:
+    word = _AT.sub("@", found.group())
+    address = word.rstrip("@")
+    local = address.rpartition("@")[0]
+    return mask_email(address) + word[len(address) :] if local else found.group()
+
+
+def _mask_number(found: re.Match[str]) -> str:
+    if found.group("kept") is not None:
+        return found.group()
+    plain = found.group()
+    for _ in range(_ENCODED_TIMES):
+        plain = unquote(plain)
+    plain = _ESCAPED.sub(lambda m: chr(int(m.group(1) or m.group(2) or "20", 16)), plain)
+    plus = "+" if plain.startswith("+") else ""
+    return mask_phone(plus + "".join(filter(str.isdecimal, plain)))

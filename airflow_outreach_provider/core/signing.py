@@ -180,6 +180,31 @@ def verify(
             assert_never(scheme)
 
 
+def dated_content(
+    scheme: Scheme, body: bytes, headers: Mapping[str, str], *, header: str | None = None
+) -> bytes | None:
+    """The bytes a verified signature covers, where a time is among them; else None.
+
+    Who captured a request can send these again and nothing beside them can be trusted: so the same bytes are the
+    same message, whatever the other headers say.
+
+    :param headers: of a request that :func:`verify` let pass.
+    """
+    lowered = {name.lower(): value for name, value in headers.items()}
+    match scheme:
+        case Scheme.STRIPE:
+            name = header or SIGNATURE_HEADER[scheme]
+            value = lowered.get(name.lower())
+            return _stripe_parts(name, value)[0].encode() + b"." + body if value else None
+        case Scheme.STANDARD_WEBHOOKS:
+            message_id, timestamp = lowered.get("webhook-id", ""), lowered.get("webhook-timestamp", "")
+            return _standard_content(message_id, timestamp.strip(), body) if timestamp else None
+        case Scheme.AUTOREACH | Scheme.GITHUB | Scheme.NONE:
+            return None
+        case _:
+            assert_never(scheme)
+
+
 def check_secrets(scheme: Scheme, secrets: Sequence[str], *, verifying: bool = False) -> None:
     """Raise unless these secrets can be used with ``scheme``; no message repeats a secret.
 

@@ -14,6 +14,7 @@ from airflow_outreach_provider.core.stop_words import USUAL, StopWords
 from airflow_outreach_provider.core.suggest import did_you_mean
 
 TOLERANCE_SECONDS = 300
+LONGEST_TOLERANCE_SECONDS = 86_400
 # Between a platform's first try and the retry of an answer that got lost; see the inbox's de-duplication.
 DEDUPE_WINDOW_SECONDS = 900
 
@@ -33,6 +34,7 @@ class SourceSettings:
         an id nor a time.
     :param stop_words: messages that opt out.
     :param api_base: base URL of the platform's contact list, for polling.
+    :param api_allow_http: ask for it over plain HTTP too, on other machines than this one.
     :param api_login: e-mail address for the log-in there (Tether).
     :param api_secret: password (Tether) or API key (SuperSend).
     """
@@ -45,7 +47,8 @@ class SourceSettings:
     default_region: str | None = None
     dedupe_window_seconds: int = DEDUPE_WINDOW_SECONDS
     stop_words: StopWords = field(default=USUAL, repr=False)
-    api_base: str | None = None
+    api_base: str | None = field(default=None, repr=False)
+    api_allow_http: bool = False
     api_login: str | None = field(default=None, repr=False)
     api_secret: str | None = field(default=None, repr=False)
 
@@ -53,6 +56,11 @@ class SourceSettings:
     def facts(self) -> Platform:
         """The platform's row in the table."""
         return PLATFORMS[self.platform]
+
+    @property
+    def signs(self) -> bool:
+        """Whether a signature proves its events, and not a token that whoever captured one request has too."""
+        return bool(self.secrets) and self.facts.scheme is not Scheme.NONE
 
     @property
     def proof(self) -> str:
@@ -94,7 +102,9 @@ def source_settings(
         name=name,
         platform=platform,
         secrets=secrets,
-        tolerance_seconds=_seconds(where, extra, "tolerance_seconds", TOLERANCE_SECONDS, 86_400),
+        tolerance_seconds=_seconds(
+            where, extra, "tolerance_seconds", TOLERANCE_SECONDS, LONGEST_TOLERANCE_SECONDS
+        ),
         allow_unsigned=_flag(where, extra, "allow_unsigned"),
         default_region=check_region(_text(extra.get("default_region"))),
         dedupe_window_seconds=_seconds(
@@ -102,6 +112,7 @@ def source_settings(
         ),
         stop_words=stop_words.changed(_text(extra.get("stop_words")) or ""),
         api_base=_text(extra.get("api_base")) or _text(host),
+        api_allow_http=_flag(where, extra, "allow_http"),
         api_login=_text(extra.get("contacts_email")) or _text(login),
         api_secret=_text(extra.get("contacts_password")) or _text(extra.get("api_key")),
     )

@@ -1,9 +1,8 @@
 """Special-purpose addresses as data: what no webhook endpoint on the internet can have.
 
 From the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190) and the registries of
-multicast and global unicast space. All of a block is listed even where IANA calls a part of it "globally
-reachable" (anycast of PCP, TURN, AMT, AS112): such an address is answered by whatever device is nearest,
-never by somebody's web server.
+multicast and global unicast space. A row of theirs that is "globally reachable" is listed too, marked as such: it
+may be called, also where it lies inside a block that may not. The most specific row counts, so it stands first.
 """
 
 from __future__ import annotations
@@ -19,16 +18,20 @@ class AddressBlock(NamedTuple):
 
     :param source: the RFC, or the vendor's page, that gives it the purpose.
     :param never: refused even when an endpoint's CIDR list covers it.
+    :param reachable: the registry's "Globally Reachable" says true; false and "N/A" are refused.
     """
 
     network: Network
     name: str
     source: str
     never: bool = False
+    reachable: bool = False
 
 
-def _block(network: str, name: str, source: str, *, never: bool = False) -> AddressBlock:
-    return AddressBlock(ip_network(network), name, source, never)
+def _block(
+    network: str, name: str, source: str, *, never: bool = False, reachable: bool = False
+) -> AddressBlock:
+    return AddressBlock(ip_network(network), name, source, never, reachable)
 
 
 # Where a cloud hands out credentials to whoever asks. Listed one by one: some lie in public space, and
@@ -66,17 +69,17 @@ IPV4_SPECIAL: tuple[AddressBlock, ...] = (
     _block("172.16.0.0/12", "private use", "RFC 1918"),
     _block("192.0.0.0/29", "IPv4 service continuity", "RFC 7335"),
     _block("192.0.0.8/32", "IPv4 dummy address", "RFC 7600"),
-    _block("192.0.0.9/32", "Port Control Protocol anycast", "RFC 7723"),
-    _block("192.0.0.10/32", "TURN anycast", "RFC 8155"),
+    _block("192.0.0.9/32", "Port Control Protocol anycast", "RFC 7723", reachable=True),
+    _block("192.0.0.10/32", "TURN anycast", "RFC 8155", reachable=True),
     _block("192.0.0.170/31", "NAT64/DNS64 discovery", "RFC 8880"),
     _block("192.0.0.0/24", "IETF protocol assignments", "RFC 6890"),
     _block("192.0.2.0/24", "documentation (TEST-NET-1)", "RFC 5737"),
-    _block("192.31.196.0/24", "AS112-v4", "RFC 7535"),
-    _block("192.52.193.0/24", "AMT", "RFC 7450"),
+    _block("192.31.196.0/24", "AS112-v4", "RFC 7535", reachable=True),
+    _block("192.52.193.0/24", "AMT", "RFC 7450", reachable=True),
     _block("192.88.99.2/32", "6a44 relay anycast", "RFC 6751"),
     _block("192.88.99.0/24", "6to4 relay anycast, deprecated", "RFC 7526"),
     _block("192.168.0.0/16", "private use", "RFC 1918"),
-    _block("192.175.48.0/24", "direct delegation AS112", "RFC 7534"),
+    _block("192.175.48.0/24", "direct delegation AS112", "RFC 7534", reachable=True),
     _block("198.18.0.0/15", "benchmarking", "RFC 2544"),
     _block("198.51.100.0/24", "documentation (TEST-NET-2)", "RFC 5737"),
     _block("203.0.113.0/24", "documentation (TEST-NET-3)", "RFC 5737"),
@@ -94,19 +97,19 @@ IPV6_SPECIAL: tuple[AddressBlock, ...] = (
     _block("100::/64", "discard only", "RFC 6666"),
     _block("100:0:0:1::/64", "dummy prefix", "RFC 9780"),
     _block("2001::/32", "Teredo", "RFC 4380"),
-    _block("2001:1::1/128", "Port Control Protocol anycast", "RFC 7723"),
-    _block("2001:1::2/128", "TURN anycast", "RFC 8155"),
-    _block("2001:1::3/128", "DNS-SD registration anycast", "RFC 9665"),
+    _block("2001:1::1/128", "Port Control Protocol anycast", "RFC 7723", reachable=True),
+    _block("2001:1::2/128", "TURN anycast", "RFC 8155", reachable=True),
+    _block("2001:1::3/128", "DNS-SD registration anycast", "RFC 9665", reachable=True),
     _block("2001:2::/48", "benchmarking", "RFC 5180"),
-    _block("2001:3::/32", "AMT", "RFC 7450"),
-    _block("2001:4:112::/48", "AS112-v6", "RFC 7535"),
+    _block("2001:3::/32", "AMT", "RFC 7450", reachable=True),
+    _block("2001:4:112::/48", "AS112-v6", "RFC 7535", reachable=True),
     _block("2001:10::/28", "ORCHID, deprecated", "RFC 4843"),
-    _block("2001:20::/28", "ORCHIDv2", "RFC 7343"),
-    _block("2001:30::/28", "drone remote identification", "RFC 9374"),
+    _block("2001:20::/28", "ORCHIDv2", "RFC 7343", reachable=True),
+    _block("2001:30::/28", "drone remote identification", "RFC 9374", reachable=True),
     _block("2001::/23", "IETF protocol assignments", "RFC 2928"),
     _block("2001:db8::/32", "documentation", "RFC 3849"),
     _block("2002::/16", "6to4", "RFC 3056"),
-    _block("2620:4f:8000::/48", "direct delegation AS112", "RFC 7534"),
+    _block("2620:4f:8000::/48", "direct delegation AS112", "RFC 7534", reachable=True),
     _block("3ffe::/16", "6bone, returned", "RFC 3701"),
     _block("3fff::/20", "documentation", "RFC 9637"),
     _block("5f00::/16", "segment routing identifiers", "RFC 9602"),

@@ -15,7 +15,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -149,8 +149,8 @@ def running_crm(answer: AnswerTo | None = None) -> Iterator[Crm]:
 class Sources:
     """Two sources, with the secrets their platforms would have."""
 
-    varda_secret: str
-    supersend_token: str
+    varda_secret: str = field(repr=False)
+    supersend_token: str = field(repr=False)
 
     @classmethod
     def new(cls) -> Sources:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from airflow_outreach_provider.core.addresses import check_plain_http
 from airflow_outreach_provider.core.errors import ConfigurationError
+
+_SECRET_NAME = re.compile(r"passw|passphrase|secret|token|api_?key|private_?key|authorization", re.IGNORECASE)
+# Headers whose values say nothing that opens a door, and are in every second line of a log.
+_OPEN_HEADERS = frozenset(
+    {
+        "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "content-language",
+        "content-type", "origin", "prefer", "referer", "user-agent",
+    }
+)  # fmt: skip
+# A part of a path that is more than a name: as chat systems and automations write their secret URLs.
+_TOKEN = re.compile(r"(?=.*\d)[\w~.-]{16,}", re.ASCII)
 
 
 def read_base_url(connection: Any) -> str:
-    """:raises ConfigurationError: the host is missing or no http URL."""
+    """:raises ConfigurationError: the host is missing, no http URL, or plain http without ``allow_http``."""
     host = (connection.host or "").strip().rstrip("/")
     where = f"connection {connection.conn_id!r}"
     if not host:
@@ -37,6 +50,8 @@ def read_base_url(connection: Any) -> str:
         )
     if connection.port and port is None:
         url = f"{parts.scheme}://{parts.netloc}:{connection.port}{parts.path}"
+    allowed = read_flag(read_extra(connection), "allow_http", where, default=False)
+    check_plain_http(url, where=where, allow_http=allowed)
     # People paste the whole endpoint from the platform's documentation.
     return url.removesuffix("/api/webhook/outreach").rstrip("/")
 
@@ -52,7 +67,66 @@ def read_extra(connection: Any) -> Mapping[str, Any]:
             f"connection {connection.conn_id!r}: its extra is not a JSON object",
             'write {"name": "value"}, or leave it empty',
         )
-    return connection.extra_dejson  # which masks what is secret in it
+    hide_secrets(connection, extra)
+    return connection.extra_dejson
+
+
+def hide_secrets(connection: Any, extra: Mapping[str, Any]) -> None:
+    """Tell Airflow's masks every secret of a connection: what it shows in logs and on pages goes through them.
+
+    Airflow knows the password as a whole, and of the extra what it has a sensitive name for: not each of several
+    secrets, not the values of headers, and no password inside a URL.
+    """
+    for secret in dict.fromkeys(_secrets(connection, extra)):
+        for mask in _masks():
+            mask(secret)
+
+
+def _secrets(connection: Any, extra: Mapping[str, Any]) -> Iterator[str]:
+    password = connection.password or ""
+    yield from (password, password.strip(), *password.split())
+    yield from _named_secrets(extra)
+    with contextlib.suppress(ConfigurationError):
+        for name, value in read_headers(extra, "").items():
+            if name.lower() not in _OPEN_HEADERS:
+                yield value
+                yield value.rpartition(" ")[2]  # without "Bearer"
+    for url in (connection.host or "", *_texts(extra)):
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(url.strip()) if "://" in url else None
+            if parts is not None and parts.password:
+                yield from (parts.password, unquote(parts.password))
+            if parts is not None:
+                yield from (value for _, value in parse_qsl(parts.query))
+                yield from (part for part in parts.path.split("/") if _TOKEN.fullmatch(part))
+
+
+def _named_secrets(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            if isinstance(each, str) and _SECRET_NAME.search(str(name)):
+                yield from (each, *each.split())
+            else:
+                yield from _named_secrets(each)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+
+
+def _masks() -> Iterator[Callable[[str], None]]:
+    """Of tasks and their supervisors, and of the API server and the commands."""
+    from airflow.sdk.log import mask_secret
+
+    yield mask_secret
+    with contextlib.suppress(ImportError):
+        from airflow._shared.secrets_masker import mask_secret as mask_of_core
+
+        yield mask_of_core
 
 
 def read_headers(extra: Mapping[str, Any], where: str) -> dict[str, str]:
@@ -70,6 +144,18 @@ def read_text(extra: Mapping[str, Any], name: str) -> str | None:
     """Without white space around it; None where it is missing or empty."""
     value = extra.get(name)
     return str(value).strip() or None if value is not None else None
+
+
+def read_flag(extra: Mapping[str, Any], name: str, where: str = "", *, default: bool) -> bool:
+    """:raises ConfigurationError: it is neither true nor false in any writing."""
+    value = extra.get(name)
+    if value is None or value == "":
+        return default
+    text = str(value).strip().lower()
+    if text not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
+        said = f"{where}: " if where else ""
+        raise ConfigurationError(f"{said}extra {name!r} is {value!r}", "write true or false")
+    return text in {"true", "1", "yes", "on"}
 
 
 def read_number(extra: Mapping[str, Any], name: str, default: Any, where: str) -> Any:

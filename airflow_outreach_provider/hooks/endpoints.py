@@ -15,7 +15,7 @@ from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, SignatureError
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.signing import Scheme, check_secrets
-from airflow_outreach_provider.hooks.connection_fields import read_extra
+from airflow_outreach_provider.hooks.connection_fields import read_extra, read_flag
 from airflow_outreach_provider.hooks.settings import endpoint_disabled_after
 from airflow_outreach_provider.hooks.tested import as_known
 from airflow_outreach_provider.net.webhook import (
@@ -95,7 +95,7 @@ def read_endpoint(connection: Any) -> Endpoint:
             headers=_headers(extra.get("headers")),
             timeout=_number(extra, "timeout", DEFAULT_TIMEOUT_SECONDS, *_TIMEOUTS) or DEFAULT_TIMEOUT_SECONDS,
             allow_networks=parse_networks(extra.get("allow_networks")),
-            allow_http=_flag(extra, "allow_http", default=False),
+            allow_http=read_flag(extra, "allow_http", default=False),
             proxy=environment_proxy(url),
         )
         return Endpoint(
@@ -104,7 +104,7 @@ def read_endpoint(connection: Any) -> Endpoint:
             scheme=scheme,
             secrets=secrets,
             kinds=_kinds(extra.get("event_kinds")),
-            enabled=_flag(extra, "enabled", default=True),
+            enabled=read_flag(extra, "enabled", default=True),
             requests_per_second=_number(extra, "requests_per_second", None, 0.01, 10_000.0),
             disabled_after=disabled_after,
         )
@@ -166,16 +166,6 @@ def _kinds(value: object) -> frozenset[str] | None:
             f"extra 'event_kinds' holds {unknown}", f"known kinds are {', '.join(sorted(known))}"
         )
     return frozenset(names)
-
-
-def _flag(extra: Mapping[str, Any], name: str, *, default: bool) -> bool:
-    value = extra.get(name)
-    if value is None or value == "":
-        return default
-    text = str(value).strip().lower()
-    if text not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
-        raise ConfigurationError(f"extra {name!r} is {value!r}", "write true or false")
-    return text in {"true", "1", "yes", "on"}
 
 
 def _number(

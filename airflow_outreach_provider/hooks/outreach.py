@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -63,8 +63,8 @@ class OutreachConnection:
     default_region: str | None
     max_concurrency: int
     requests_per_second: float | None
-    contacts_email: str | None
-    contacts_password: str | None
+    contacts_email: str | None = field(repr=False)
+    contacts_password: str | None = field(repr=False)
 
 
 class OutreachHook(HttpHook):

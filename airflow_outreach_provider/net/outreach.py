@@ -48,13 +48,13 @@ class ApiSettings:
     :param trust_env: whether proxies of the environment count.
     """
 
-    base_url: str
+    base_url: str = field(repr=False)
     api_key: str = field(repr=False)
     timeout: float = 30.0
     connect_timeout: float = 10.0
     verify: bool | str = True
-    cert: str | tuple[str, str] | None = None
-    proxy: str | None = None
+    cert: str | tuple[str, str] | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
     trust_env: bool = True
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 

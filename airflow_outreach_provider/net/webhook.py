@@ -82,12 +82,12 @@ class Target:
     :ivar proxy: URL of an HTTP proxy, from :func:`environment_proxy`.
     """
 
-    url: URL
-    headers: Mapping[str, str] = field(default_factory=dict)
+    url: URL = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = DEFAULT_TIMEOUT_SECONDS
     allow_networks: tuple[Network, ...] = ()
     allow_http: bool = False
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from stat import S_ISDIR
 from typing import Any, BinaryIO, ClassVar, cast
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, OutreachUnavailable
-from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.core.masking import HIDDEN, mask_text
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.services.rows.header import Reads, reads_all
 from airflow_outreach_provider.services.rows.open import open_rows, read_list
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.rows.sql_values import plain_values
+from airflow_outreach_provider.services.rows.written import looks_written, written_list
 from airflow_outreach_provider.services.submit.runner import RowSource
 from airflow_outreach_provider.store.ledger.runs import IN_LEDGER
 
@@ -26,6 +27,8 @@ _OUR_MISTAKES = frozenset(
     {"ProgrammingError", "NotSupportedError", "ArgumentError", "StatementError", "InvalidRequestError",
      "ResourceClosedError", "TypeError"}
 )  # fmt: skip
+_LITERAL = re.compile(r"'((?:[^']|'')*)'")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[\d:.TZ +-]*")
 # What SQLAlchemy takes for a parameter in a text.
 _PERCENT_NAMED = re.compile(r"(?<!%)%\((\w+)\)s")
 _NAMED = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
@@ -48,8 +51,21 @@ class SqlLeads:
     parameters: Mapping[str, Any] | Sequence[Any] | None = None
 
     def serialize(self) -> dict[str, str]:
-        """What the DAG's serialised form and the rendered fields show."""
-        return {"conn_id": self.conn_id, "sql": self.sql}
+        """What the DAG's serialised form and the rendered fields show: a template may have put people into the text."""
+        return {"conn_id": self.conn_id, "sql": mask_text(_LITERAL.sub(_hidden, self.sql), 10_000)}
+
+
+class LeadText:
+    """A text that names no file plainly: what may be personal data in it is masked wherever Airflow shows it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def serialize(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        return "text (personal data, not shown)" if looks_written(self.text) else mask_text(self.text)
 
 
 class LeadRows:
@@ -66,12 +82,30 @@ class LeadRows:
         return f"{count} leads in a list (personal data, not shown)"
 
 
+def kept_private(leads: object) -> object:
+    """Rendered ``leads`` in a form that Airflow may store: lists as their count, also those written as text."""
+    if isinstance(leads, str):
+        rows = written_list(leads) if looks_written(leads) else None
+        if rows is not None:
+            return LeadRows(rows)
+        return (
+            leads if mask_text(leads, len(leads)) == leads and not looks_written(leads) else LeadText(leads)
+        )
+    if not isinstance(leads, LeadRows | LeadText | SqlLeads) and isinstance(leads, Iterable):
+        return LeadRows(cast("Iterable[Mapping[str, Any]]", leads))
+    return leads
+
+
 def open_source(leads: object, reads: Reads = reads_all) -> RowSource:
     """The source that an operator's ``leads`` names.
 
     :param reads: of which columns anything is made; the others may have one name.
     :raises ConfigurationError: it is none, does not exist, or matches no file.
     """
+    if isinstance(leads, LeadText):
+        leads = leads.text
+    if isinstance(leads, str):
+        leads = _read_text(leads)
     if isinstance(leads, LeadRows):
         leads = leads.rows
         if leads is None:
@@ -93,6 +127,22 @@ def open_source(leads: object, reads: Reads = reads_all) -> RowSource:
         f"leads is {type(leads).__name__}",
         "give a list of dicts, a path or URI of .csv or .jsonl files, or SqlLeads",
     )
+
+
+def _read_text(text: str) -> str | LeadRows:
+    """A path; or the list, or the None, that a template without native rendering has written as text."""
+    if text.strip() == "None":
+        return LeadRows(None)
+    if not looks_written(text):
+        return text
+    rows = written_list(text)
+    if rows is None:
+        raise ConfigurationError(
+            f"leads is a text of {len(text):,} characters that begins like a list and cannot be read as one",
+            "let the template end in | tojson, give the upstream task's output itself, or set "
+            "render_template_as_native_obj=True on the DAG",
+        )
+    return LeadRows(rows)
 
 
 class PlannedSource:
@@ -129,7 +179,7 @@ class FileSource:
     """One file, or all that match a pattern in their last part, in the order of their names."""
 
     def __init__(self, uri: str, reads: Reads = reads_all) -> None:
-        self.name, self._reads = uri, reads
+        self.name, self._reads = mask_text(uri), reads
         self._paths = _matching(uri)
         self._total = sum(size for _, size in self._paths)
         self._read = 0
@@ -137,7 +187,7 @@ class FileSource:
     def rows(self) -> Iterator[Row]:
         several = len(self._paths) > 1
         for path, _ in self._paths:
-            name = path.name
+            name = mask_text(path.name)
             with path.open("rb") as raw:
                 for row in open_rows(cast("BinaryIO", _Counting(raw, self)), name=name, reads=self._reads):
                     yield row._replace(detail=f"{name}: {row.detail}") if several and row.error else row
@@ -235,6 +285,10 @@ class _Counting:
         return getattr(self._raw, name)
 
 
+def _hidden(literal: re.Match[str]) -> str:
+    return literal.group() if _MOMENT.fullmatch(literal.group(1)) else f"'{HIDDEN}'"
+
+
 def _is_a_file(uri: str) -> bool:
     """A file may be named like a pattern: ``br[1].csv``."""
     from airflow.sdk import ObjectStoragePath
@@ -248,15 +302,16 @@ def _is_a_file(uri: str) -> bool:
 def _glob(uri: str) -> list[Any]:
     from airflow.sdk import ObjectStoragePath
 
+    said = mask_text(uri)
     head, _, last = uri.rpartition("/")
     if any(character in head for character in "*?["):
         raise ConfigurationError(
-            f"{uri} has a pattern before its last part", "use * and ? in the file name only"
+            f"{said} has a pattern before its last part", "use * and ? in the file name only"
         )
     folder = ObjectStoragePath(head or ".")
     paths = [folder / name for name in fnmatch.filter(sorted(path.name for path in folder.iterdir()), last)]
     if not paths:
-        raise ConfigurationError(f"no file matches {uri}", "check folder and pattern")
+        raise ConfigurationError(f"no file matches {said}", "check folder and pattern")
     return paths
 
 
@@ -293,6 +348,7 @@ def _matching(uri: str) -> list[tuple[Any, int]]:
     """Paths and sizes in bytes of the files a URI names."""
     from airflow.sdk import ObjectStoragePath
 
+    said = mask_text(uri)
     if not uri.strip():
         raise ConfigurationError("leads is an empty path", "name a .csv or .jsonl file")
     try:
@@ -301,17 +357,21 @@ def _matching(uri: str) -> list[tuple[Any, int]]:
         found = [(path, path.stat()) for path in paths]
         folders = [path for path, about in found if S_ISDIR(about.st_mode or 0)]
         if folders and not pattern:
-            raise ConfigurationError(f"{uri} is a folder", f"name its files, e.g. {uri.rstrip('/')}/*.csv")
+            raise ConfigurationError(f"{said} is a folder", f"name its files, e.g. {said.rstrip('/')}/*.csv")
         return [(path, about.st_size) for path, about in found if path not in folders]
-    except FileNotFoundError as error:
+    except FileNotFoundError:
         raise ConfigurationError(
-            f"{uri} does not exist", "check the path; a relative one starts where the worker does"
-        ) from error
+            f"{said} does not exist", "check the path; a relative one starts where the worker does"
+        ) from None
     except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise ConfigurationError(
-            f"{uri} cannot be read: {type(error).__name__}", "name a readable file"
-        ) from error
+            f"{said} cannot be read: {type(error).__name__}", "name a readable file"
+        ) from None
     except ValueError as error:
         raise ConfigurationError(
-            f"{uri} cannot be opened: {error}", "check the URI and the providers installed"
-        ) from error
+            f"{said} cannot be opened: {mask_text(str(error))}", "check the URI and the providers installed"
+        ) from None
+    except OSError as error:  # e.g. a name that is too long: a text that is no path at all
+        raise ConfigurationError(
+            f"{said} cannot be read: {error.strerror or type(error).__name__}", "name a .csv or .jsonl file"
+        ) from None

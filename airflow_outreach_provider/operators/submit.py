@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.observability import stats
@@ -18,7 +18,7 @@ from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
-from airflow_outreach_provider.operators.lead_source import LeadRows, SqlLeads, open_source
+from airflow_outreach_provider.operators.lead_source import LeadRows, SqlLeads, kept_private, open_source
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
 from airflow_outreach_provider.services.submit.columns import column_reader
@@ -207,7 +207,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         stats.incr("outreach.leads.rate_waits", run.rate_waits, tags=tags)
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
-        """Leads that came by XCom are kept out of the rendered fields Airflow stores.
+        """Leads that came by XCom, or as a list written as text, are kept out of the rendered fields Airflow stores.
 
         Only a None written in the DAG means "what is planned": one that a template or an upstream task yields is a list
         that is missing.
@@ -216,8 +216,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         super()._do_render_template_fields(*args, **kwargs)
         if self.leads is None and not asked_for_planned:
             self.leads = LeadRows(None)
-        elif not isinstance(self.leads, str | LeadRows | SqlLeads) and isinstance(self.leads, Iterable):
-            self.leads = LeadRows(cast("Iterable[Mapping[str, Any]]", self.leads))
+        else:
+            self.leads = kept_private(self.leads)
 
 
 class StageLeadsOperator(SubmitLeadsOperator):

@@ -33,6 +33,7 @@ from pydantic_core import to_json
 from starlette.types import Message, Receive, Scope, Send
 
 from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError, StoreError
+from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.receiver.lookup import LookupFailed, SourceLookup, TooManyLookups
 from airflow_outreach_provider.receiver.source_state import SourceStates
 from airflow_outreach_provider.services.events.ingest import Ingest, NotJson
@@ -192,6 +193,9 @@ class InboxEndpoint:
             return
         if isinstance(refusal.__cause__, ConfigurationError) or refusal.status in _OF_A_SOURCE:
             self._states.refused(name, int(refusal.status), str(refusal.__cause__ or refusal))
+        # A name that is nobody's is the stranger's to choose: all of them share one line.
+        of_a_source = isinstance(self._lookup.recall(name), SourceSettings | ConfigurationError)
+        name = name if of_a_source else ""
         now = time.monotonic()
         if now - self._logged.get(name, -_LOG_EVERY_SECONDS) < _LOG_EVERY_SECONDS:
             return
@@ -199,7 +203,8 @@ class InboxEndpoint:
             self._logged.clear()
         self._logged[name] = now
         reason = refusal.__cause__ or refusal
-        log.warning("An event for source %s was refused with %d: %s", name[:250], refusal.status, reason)
+        whom = f"An event for source {name[:250]}" if name else "A request"
+        log.warning("%s was refused with %d: %s", whom, refusal.status, reason)
 
 
 class _Gone(Exception):

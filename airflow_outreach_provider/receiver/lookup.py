@@ -21,10 +21,12 @@ _STALE_SECONDS = 600.0
 _MAX_NAMES = 1_000
 _MAX_NAME_LENGTH = 250
 _LOOKUPS_PER_SECOND = 50
+_MAX_WAITING = 1_000
+_LOG_EVERY_SECONDS = 10.0
 
 
 class TooManyLookups(Exception):
-    """Somebody asks for names faster than connections can be looked up."""
+    """More names wait to be looked up than can be held."""
 
 
 class LookupFailed(Exception):
@@ -52,6 +54,9 @@ class SourceLookup:
         self._known: dict[str, _Known] = {}
         self._asking: dict[str, asyncio.Task[Answer]] = {}
         self._second, self._lookups = 0, 0
+        self._one_by_one = asyncio.Lock()
+        self._waiting = 0
+        self._told_at = -_LOG_EVERY_SECONDS
 
     def recall(self, name: str) -> Answer | _Known:
         """What is known without asking; a _Known that is stale when asking is needed."""
@@ -66,7 +71,7 @@ class SourceLookup:
         """The settings, or None for a name that is no source.
 
         :raises ConfigurationError: the source is declared wrongly.
-        :raises TooManyLookups: too many different names in this second.
+        :raises TooManyLookups: too many different names wait.
         :raises LookupFailed: connections could not be read.
         """
         answer = self.recall(name)
@@ -81,23 +86,33 @@ class SourceLookup:
             return None
         task = self._asking.get(name)
         if task is None:
-            self._count(name)
-            task = asyncio.ensure_future(self._ask_once(name))
+            many = self._are_many(name)
+            if many and self._waiting >= _MAX_WAITING:
+                raise TooManyLookups
+            task = asyncio.ensure_future(self._ask_in_turn(name) if many else self._ask_once(name))
             self._asking[name] = task
             task.add_done_callback(lambda _: self._asking.pop(name, None))
         return await asyncio.shield(task)
 
-    def _count(self, name: str) -> None:
-        """Names seen before are always looked up; strange ones share a small number of look-ups a second."""
+    async def _ask_in_turn(self, name: str) -> Answer:
+        """One after another: a source nobody asked for yet waits a moment behind made-up names, and is not refused."""
+        self._waiting += 1
+        try:
+            async with self._one_by_one:
+                return await self._ask_once(name)
+        finally:
+            self._waiting -= 1
+
+    def _are_many(self, name: str) -> bool:
+        """Names seen before are looked up at once; strange ones only so many in a second."""
         known = self._known.get(name)
         if known is not None and known.answer is not None:
-            return
+            return False
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._lookups = second, 0
         self._lookups += 1
-        if self._lookups > _LOOKUPS_PER_SECOND:
-            raise TooManyLookups
+        return self._lookups > _LOOKUPS_PER_SECOND
 
     async def _ask_once(self, name: str) -> Answer:
         assert self._resolve is not None
@@ -112,7 +127,9 @@ class SourceLookup:
             if known is not None and time.monotonic() - known.at < _STALE_SECONDS:
                 log.warning("Connections cannot be read (%s); using what is known of %s", error, name)
                 return known.answer
-            log.exception("Connections cannot be read")
+            if time.monotonic() - self._told_at >= _LOG_EVERY_SECONDS:  # whatever name was asked for
+                self._told_at = time.monotonic()
+                log.exception("Connections cannot be read")
             raise LookupFailed from error
         while len(self._known) >= _MAX_NAMES:
             self._forget_one()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from typing import Any, NamedTuple
@@ -47,7 +48,8 @@ class Configuration(StrEnum):
     UNPROMPTED = "unprompted"
 
 
-class Account(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Account:
     """The one customer the simulator knows.
 
     :param configurations: the state of each by its id.
@@ -55,10 +57,10 @@ class Account(NamedTuple):
     :param token_seconds: how long a login lasts.
     """
 
-    api_key: str
+    api_key: str = field(repr=False)
     configurations: Mapping[str, Configuration]
-    email: str
-    password: str
+    email: str = field(repr=False)
+    password: str = field(repr=False)
     owns_contacts: bool = True
     token_seconds: float = 3600
 

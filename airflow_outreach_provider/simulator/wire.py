@@ -25,6 +25,10 @@ class ApiRequest(NamedTuple):
     body: bytes
     keep_alive: bool
 
+    def __repr__(self) -> str:
+        """Without the credentials and the person in it."""
+        return f"ApiRequest({self.method!r}, {self.path!r})"
+
 
 class Reply(NamedTuple):
     """One HTTP answer; ``headers`` are further lines, each with its CRLF."""

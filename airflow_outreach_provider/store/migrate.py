@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from airflow_outreach_provider.core.errors import StoreError
+from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.private_file import tighten
 from airflow_outreach_provider.store.tables import metadata
@@ -42,6 +43,7 @@ def upgrade(store: Store) -> bool:
         return False
     scripts = _scripts()
     steps: list[Any] = []
+    before: list[str] = []
 
     def revisions(revision: tuple[str, ...] | str, context: MigrationContext) -> list[object]:
         known = {script.revision for script in scripts.walk_revisions()}
@@ -51,6 +53,7 @@ def upgrade(store: Store) -> bool:
                 f"the outreach store is at revision {current}, which this version does not know — "
                 "upgrade airflow-provider-outreach on this host"
             )
+        before.extend([current] if current else [])
         steps.extend(scripts._upgrade_revs("head", revision))  # type: ignore[arg-type]
         return steps
 
@@ -68,6 +71,11 @@ def upgrade(store: Store) -> bool:
                 transactional_ddl=True,
             )
             environment.run_migrations()
+        if steps and before:  # a store that is made anew is nothing anybody changed
+            subject = f"the store, from revision {before[0]} to {HEAD}"
+            audit.record_with(
+                connection, store.now(connection), "airflow-provider-outreach", "upgrade", subject=subject
+            )
     if steps:
         tighten(store.url)
     return bool(steps)  # none where another process was quicker

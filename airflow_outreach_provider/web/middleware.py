@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 
@@ -61,7 +60,7 @@ class Guard:
         if scope["method"] in _SAFE:
             await self.app(scope, receive, send_with_headers)
             return
-        if refusal := self._refusal(Headers(scope=scope)):
+        if refusal := self._refusal(Headers(scope=scope), str(scope.get("scheme", "http"))):
             await _answer(send_with_headers, 403, refusal)
             return
         body = await read_body(receive)
@@ -70,7 +69,7 @@ class Guard:
             return
         await self.app(scope, replay(body, receive), send_with_headers)
 
-    def _refusal(self, headers: Headers) -> str | None:
+    def _refusal(self, headers: Headers, scheme: str) -> str | None:
         """Why this request must not change anything; None where it may, as far as its origin goes."""
         if not headers.get(ACTION_HEADER):
             return f"the header {ACTION_HEADER} is missing: only the outreach pages may do this"
@@ -79,8 +78,18 @@ class Guard:
         origin = headers.get("origin")
         if origin is None:
             return None
-        own = urlsplit(origin).netloc == headers.get("host") or origin.lower() in self.own_origins
-        return None if own else "the request comes from another origin"
+        return (
+            None if self._is_own(origin.lower(), headers, scheme) else "the request comes from another origin"
+        )
+
+    def _is_own(self, origin: str, headers: Headers, scheme: str) -> bool:
+        """A page that came in clear is not one that came over TLS: anybody on the way may have written it."""
+        host = headers.get("host", "").lower()
+        if origin in self.own_origins or origin == f"https://{host}":
+            return True  # TLS may end before us, and what came over it is no less trusted
+        proxied = headers.get("x-forwarded-proto", scheme).partition(",")[0].strip().lower()
+        secure = "https" in (scheme, proxied) or f"https://{host}" in self.own_origins
+        return origin == f"http://{host}" and not secure
 
 
 def own_path(scope: Scope) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -60,6 +61,17 @@ SECRETIVE = [
     "%2B14165550123",
     "４１６５５５０１２３",
     "4165550123@example.com",
+    "416|555|0123",
+    "+1%20416%20555%200123",
+    "%2B1%20%28416%29%20555%2D0123",
+    "%252B1%2520416%2520555%25200123",
+    "416__555____0123",
+    "416+555+0123",
+    "416~555~0123",
+    r"\u002b1\u0020416\u0020555\u00200123",
+    "+1&nbsp;416&nbsp;555&nbsp;0123",
+    "%34%31%36%35%35%35%30%31%32%33",
+    "2026-03-25-5550123",
 ]
 
 
@@ -85,6 +97,11 @@ def test_phones_in_any_writing_are_masked_in_text(text: str) -> None:
         "mailto:jane.doe@example.com",
         "JANE.DOE@EXAMPLE.COM",
         'no mailbox "jane doe"@example.com here',
+        r"jane.doe\u0040example.com",
+        r"jane.doe\x40example.com",
+        "jane.doe%2540example.com",
+        "jane.doe&#64;example.com",
+        "jane.doe&commat;example.com",
     ],
 )
 def test_addresses_are_masked_in_text(text: str) -> None:
@@ -97,6 +114,43 @@ def test_ordinary_words_stay_as_they_are() -> None:
     """A message without personal data is not touched."""
     text = "configuration 42 is inactive since 2026; ask support (code E-1001)"
     assert mask_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "settled before 2026-03-25 18:30 UTC",
+        "since 2026-03-25T18:30:00.123456+00:00",
+        "run manual__2026-03-25T18:30:00+00:00 of scheduled__2026-03-25T00:00:00Z_x1",
+        "s3://leads/2026/03/25/18/leads.csv",
+        "from 2026-03-25 to 2026-04-01",
+        "event evt_0123456789abcdef0123456789012345",
+        "configuration 68d6d7de324658b8a1760d5e",
+        "delivery 01234567-0123-4123-8123-012345678901",
+    ],
+)
+def test_dates_and_ids_are_no_phone_numbers(text: str) -> None:
+    """When something happened and what it is called can be read, in the audit above all."""
+    assert mask_text(text) == text
+
+
+HOSTILE = [
+    "1" * 6 + "x", "1 ", "1%20", "%20", "%25", "%2525", "a", "a@", "@", '"a', "+1", r"\u0020", "1___", "2026-", "2026-03-25 ",
+    "f", "0123456789abcdef0-", "&#", "1" + " " * 12, "(",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_no_text_takes_long(piece: str) -> None:
+    """Four times the text takes about four times as long: nobody can make a log line take minutes."""
+
+    def seconds(size: int) -> float:
+        text = piece * (size // len(piece))
+        began = time.process_time()
+        mask_text(text, size)
+        return time.process_time() - began
+
+    assert seconds(1_000_000) < 10 * seconds(250_000) + 0.5
 
 
 def test_long_text_is_cut() -> None:

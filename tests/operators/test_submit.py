@@ -9,6 +9,7 @@ import os
 import signal
 import sqlite3
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -243,6 +244,64 @@ def test_leads_by_xcom_are_not_kept_in_rendered_fields(
     ran = run_task(task)
     assert ran.xcom["accepted"] == 12, ran.error
     assert "555" not in str(ran.rendered["leads"])
+
+
+WRITTEN = {
+    "JSON": json.dumps(LEADS),
+    "Python": str(LEADS),
+    "a tuple": str(tuple(LEADS)),
+    "indented": json.dumps(LEADS, indent=1),
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
+def test_a_list_written_as_text_is_the_list(
+    sim: RunningSimulator, run_task: Callable[..., Any], caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    """Without native rendering a template yields text: it is read as the list it is, and nobody in it is shown."""
+    with caplog.at_level("DEBUG"):
+        ran = run_task(operator(leads="{{ dag_run.conf.get('leads', []) }}"), params={"leads": text})
+    assert ran.xcom["accepted"] == 12, ran.error
+    assert "12 leads in a list" in str(ran.rendered["leads"])
+    assert "555" not in f"{ran.rendered} {caplog.text}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[{'phone': '+14165550123', 'at': datetime.date(2026, 1, 1)}]",
+        '[{"phone": "+14165550123", "email": "jane.doe@example.com"',
+        "{'phone': '+14165550123'}",
+        "+14165550123",
+        "phone,email\n+14165550123,jane.doe@example.com",
+        "jane.doe@example.com; 416|555|0123 " * 200,
+        "[" * 5_000 + "+14165550123" + "]" * 5_000,
+    ],
+    ids=lambda text: text[:20],
+)
+def test_text_that_is_no_path_is_not_repeated(
+    sim: RunningSimulator, run_task: Callable[..., Any], caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    """A template that went wrong fails the task with the remedy, and nobody is in log, reason or rendered fields."""
+    with caplog.at_level("DEBUG"):
+        ran = run_task(operator(leads="{{ dag_run.conf['leads'] }}"), params={"leads": text})
+    assert isinstance(ran.error, ConfigurationError)
+    everything = "".join(traceback.format_exception(ran.error)) + f"{ran.rendered} {caplog.text}"
+    for whole in ("4165550123", "416|555|0123", "jane.doe"):
+        assert whole not in everything
+
+
+def test_a_query_shows_no_value_in_rendered_fields(
+    sim: RunningSimulator, run_task: Callable[..., Any]
+) -> None:
+    """What a template put into a query is not stored with it, nor are its parameters; its times are."""
+    sql = "SELECT * FROM p WHERE name = '{{ dag_run.conf.who }}' AND phone <> 4165550123 AND at > '2026-03-25 10:00'"
+    leads = SqlLeads("nowhere", sql, parameters={"email": "jane.doe@example.com"})
+    ran = run_task(operator(leads=leads), params={"who": "Jane O''Doe"})
+    shown = str(ran.rendered["leads"])
+    assert "2026-03-25 10:00" in shown
+    for value in ("Jane", "4165550123", "jane.doe"):
+        assert value not in shown
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "csv.gz", "jsonl.gz"])

@@ -42,10 +42,13 @@ class Client:
         parsed = json.loads(answer) if answer[:1] == b"{" else {}
         return response.status, parsed, {name.lower(): value for name, value in response.getheaders()}
 
-    def varda(self, body: bytes | Any, *, secret: str = SECRET, name: str = "varda", **headers: str) -> Any:
-        """A signed event of Varda."""
+    def varda(
+        self, body: bytes | Any, *, secret: str = SECRET, name: str = "varda", at: datetime | None = None,
+        **headers: str,
+    ) -> Any:  # fmt: skip
+        """A signed event of Varda. :param at: when it was signed; now if left out."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        signed = sign(Scheme.STRIPE, raw, [secret], message_id="m", now=datetime.now(UTC))
+        signed = sign(Scheme.STRIPE, raw, [secret], message_id="m", now=at or datetime.now(UTC))
         (signature,) = signed.values()
         return self.send(f"/outreach/in/{name}", raw, X_Varda_Signature=signature, **headers)
 

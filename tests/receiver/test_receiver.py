@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from airflow_outreach_provider.core.signing import Scheme, sign
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.receiver import create_app
 from airflow_outreach_provider.receiver.lookup import KNOWN_SECONDS
-from airflow_outreach_provider.services.events.ingest import read_unrecognised_again, utc_now
+from airflow_outreach_provider.services.events.ingest import Ingest, read_unrecognised_again, utc_now
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
@@ -299,13 +301,15 @@ def test_bounded_memory(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_racing_retries_over_http(client_of: Any, store: Store) -> None:
-    """The same delivery on many connections at once is accepted once and otherwise a duplicate."""
+    """Two deliveries, each on many connections at once, are each accepted once and otherwise a duplicate."""
     statuses: list[int] = []
     barrier = threading.Barrier(16)
+    now = utc_now()
 
     def run(number: int) -> None:
         barrier.wait()
-        statuses.append(client_of.varda(EVENT, X_Varda_Delivery=f"d{number % 2}")[0])
+        signed_at = now - timedelta(seconds=number % 2)
+        statuses.append(client_of.varda(EVENT, at=signed_at, X_Varda_Delivery=f"d{number % 2}")[0])
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(16)]
     for thread in threads:
@@ -373,6 +377,50 @@ def test_sources_from_a_function(sqlite_url: str, serving: Callable[..., Any]) -
         assert set(flood) <= {429, 503}
         assert client.send("/in/open", EVENT)[0] == 200, "a known source is used on while look-ups fail"
     assert KNOWN_SECONDS == 5.0
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_strangers_neither_fill_the_log_nor_keep_a_source_out(
+    sqlite_store: Store, caplog: pytest.LogCaptureFixture, broken: bool
+) -> None:
+    """Made-up names write a line now and then, and a source first asked for among them is found."""
+    from airflow_outreach_provider.receiver.app import receiver_route
+
+    ours = SourceSettings("ours", "tether", allow_unsigned=True)
+
+    def find(name: str) -> SourceSettings | None:
+        if broken and name != "ours":
+            raise RuntimeError("the metadata database is away")
+        return ours if name == "ours" else None
+
+    ingest = Ingest(sqlite_store)
+    route = receiver_route(find, ingest, sqlite_store)
+
+    async def ask(name: str) -> int:
+        sent: list[Any] = []
+        body = {"type": "http.request", "body": json.dumps(EVENT).encode(), "more_body": False}
+
+        async def receive() -> Any:
+            return body
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "path_params": {"source": name}, "headers": [], "query_string": b""}
+        await route.endpoint(scope, receive, send)
+        return int(sent[0]["status"])
+
+    async def crowd() -> list[int]:
+        names = [f"guess{n}" for n in range(900)]
+        return list(await asyncio.gather(*map(ask, [*names, "ours"])))
+
+    with caplog.at_level(logging.INFO):
+        statuses = asyncio.run(crowd())
+    ingest.close()
+    assert statuses[-1] == 202
+    assert set(statuses[:-1]) <= {404, 429, 503}
+    assert len(caplog.text) < 20_000
+    assert "guess" not in caplog.text.replace("Traceback", "")
 
 
 def test_no_secret_reaches_a_log(client: Any, caplog: pytest.LogCaptureFixture) -> None:

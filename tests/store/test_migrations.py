@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
-from airflow_outreach_provider.store import migrate
+from airflow_outreach_provider.store import audit, migrate
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.tables import metadata
 
@@ -100,7 +100,7 @@ def test_urls_that_cannot_be_a_store(url: str, words: str) -> None:
 
 
 def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url: str) -> None:
-    """An upgrade from the first schema ends at the tables of the code, and keeps every row."""
+    """An upgrade from the first schema ends at the tables of the code, keeps every row, and leaves one that tells it."""
     store = Store(store_url)
     with store.write() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": migrate.VERSION_TABLE})
@@ -123,4 +123,6 @@ def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url:
         assert tuple(run) == ("spring", "", None)
         assert not connection.execute(sa.text("SELECT replayed FROM inbox_pending")).scalar_one()
     assert not migrate.upgrade(store)
+    (told,) = audit.entries(store).rows
+    assert (told.action, told.subject) == ("upgrade", f"the store, from revision 0001 to {migrate.HEAD}")
     store.close()

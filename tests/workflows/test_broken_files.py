@@ -37,8 +37,25 @@ def test_the_corpus_is_as_big_as_promised() -> None:
 def test_hostile_files_cost_nothing() -> None:
     """A billion laughs, deep nesting and a huge file are refused in a moment."""
     laughs = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60))
+    keys = ", ".join(f"k{i}: 1" for i in range(4_000))
+    merges = f"a: &a {{{keys}}}\n" + "".join(f"b{i}: {{<<: *a}}\n" for i in range(5_000))
+    lists = f"a: &a {{{keys}}}\nb: {{<<: [{', '.join(['*a'] * 9_000)}]}}\n"
+    chain = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: *a{i - 1}, k{i}: 1}}\n" for i in range(1, 4_000))
+    empty = (
+        "a: &a {}\nl: &l [" + "*a, " * 20_000 + "]\n" + "".join(f"b{i}: {{<<: *l}}\n" for i in range(9_000))
+    )
     started = time.perf_counter()
-    for text in (laughs, "[" * 200_000, "{a: " * 200_000, "x" * 1_100_000, "a: " + "&b " * 9):
+    for text in (
+        laughs,
+        merges,
+        lists,
+        chain,
+        empty,
+        "[" * 200_000,
+        "{a: " * 200_000,
+        "x" * 1_100_000,
+        "a: " + "&b " * 9,
+    ):
         assert load_texts({"hostile.yaml": text}).problems
     assert time.perf_counter() - started < 3
 

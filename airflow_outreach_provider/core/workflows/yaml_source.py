@@ -89,6 +89,7 @@ class _Reader:
         self.file = file
         self.problems: list[Problem] = []
         self._anchors: dict[str, _Node] = {}
+        self._merged = 0
 
     def read(self, text: str) -> _Node | None:
         root: _Node | None = None
@@ -164,7 +165,14 @@ class _Reader:
         if any(source.kind != "map" for source in sources) or value.kind == "scalar":
             self.problems.append(Problem.at(value.spot, "<< takes a mapping", "e.g. <<: *defaults"))
             return []
-        return [pair for source in sources for pair in source.value or []]
+        pairs: list[tuple[_Node, _Node]] = []
+        for source in sources:
+            self._merged += 1 + len(source.value or [])
+            if self._merged > _MAX_VALUES:
+                said = f"merges (<<) make this more than {_MAX_VALUES:,} values"
+                raise _Refused(Problem.at(value.spot, said, "merge less"))
+            pairs += source.value or []
+        return pairs
 
     def _spot(self, event: Any) -> Spot:
         start, end = event.start_mark, event.end_mark

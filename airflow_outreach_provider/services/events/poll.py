@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_outreach_provider.core import intake
+from airflow_outreach_provider.core.addresses import check_plain_http
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.listing_order import ChangeOrder
@@ -111,6 +112,8 @@ def contact_list(source: SourceSettings) -> ContactList:
     :raises ConfigurationError: the platform has none, or the connection has no credentials for it.
     """
     where = f"connection {source.name!r}"
+    if source.api_base:
+        check_plain_http(source.api_base, where=where, allow_http=source.api_allow_http)
     if source.platform == "tether":
         if not source.api_login or not source.api_secret:
             raise ConfigurationError(

@@ -54,14 +54,21 @@ def append(store: Store, incoming: Sequence[Incoming]) -> list[AppendResult]:
 
 
 def _append(connection: sa.Connection, incoming: Sequence[Incoming]) -> list[AppendResult]:
-    original = _claim_fingerprints(connection, [each for each in incoming if each.fingerprint])
+    original = _claim_fingerprints(connection, incoming)
     fresh: dict[str, Incoming] = {}
     answers: list[AppendResult] = []
+    moved: dict[str, str] = {}
     for each in incoming:
-        event_id = original.get(each.fingerprint or "", each.event.id)
+        claimed = (original[name] for name in each.fingerprints)
+        event_id = next((found for found in claimed if found != each.event.id), each.event.id)
+        if event_id != each.event.id:  # what else it claimed stands for the event it repeats
+            moved |= {name: event_id for name in each.fingerprints if original[name] == each.event.id}
+            original |= moved
         answers.append(AppendResult(event_id, duplicate=event_id != each.event.id or event_id in fresh))
         if not answers[-1].duplicate:
             fresh[event_id] = each
+    if moved:
+        connection.execute(_MOVE, [{"name": name, "to": event_id} for name, event_id in moved.items()])
     stored = _insert(connection, fresh.values()) if fresh else set()
     keep_opt_outs(connection, [each for event_id, each in fresh.items() if event_id in stored])
     return [
@@ -196,17 +203,16 @@ def _claim_fingerprints(connection: sa.Connection, incoming: Sequence[Incoming])
 
     A row's own lock decides between processes that got the same body at the same moment.
     """
-    if not incoming:
-        return {}
     claims: dict[str, dict[str, Any]] = {}
     for each in incoming:
-        if each.fingerprint and each.fingerprint not in claims:
-            claims[each.fingerprint] = {
-                "fingerprint": each.fingerprint,
-                "event_id": each.event.id,
-                "seen_at": to_ms(each.event.received_at),
-                "window_ms": each.window_seconds * 1000,
-            }
+        for name, seconds in each.fingerprints.items():
+            claim = {
+                "fingerprint": name, "event_id": each.event.id,
+                "seen_at": to_ms(each.event.received_at), "window_ms": seconds * 1000,
+            }  # fmt: skip
+            claims.setdefault(name, claim)
+    if not claims:
+        return {}
     # Always in the same order, so that two processes cannot wait for each other.
     rows = [claims[name] for name in sorted(claims)]
     postgres = connection.dialect.name == "postgresql"
@@ -234,6 +240,7 @@ _SQLITE_CLAIM = sa.text(
         + " FROM json_each(:rows)"
     )
 )
+_MOVE = sa.text("UPDATE inbox_fingerprints SET event_id = :to WHERE fingerprint = :name")
 _CLAIMED = sa.text(
     "SELECT fingerprint, event_id FROM inbox_fingerprints WHERE fingerprint IN :fingerprints"
 ).bindparams(sa.bindparam("fingerprints", expanding=True))

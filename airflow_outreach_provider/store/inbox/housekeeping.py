@@ -93,9 +93,13 @@ def remove_events(store: Store, *conditions: sa.ColumnElement[bool]) -> int:
 
 
 def purge_fingerprints(store: Store, received_before: datetime) -> None:
-    """Forget bodies that no event received from then on can repeat."""
+    """Forget bodies and signatures that no event received from then on can repeat."""
+    column = inbox_fingerprints.c.fingerprint
     aged = inbox_fingerprints.c.seen_at < to_ms(received_before) - _LONGEST_WINDOW_MS
-    store.retrying(lambda connection: connection.execute(sa.delete(inbox_fingerprints).where(aged)))
+    some = sa.select(column).where(aged).limit(_CHUNK)
+    store.in_groups(
+        lambda connection: connection.execute(sa.delete(inbox_fingerprints).where(column.in_(some))).rowcount
+    )
 
 
 def unread_or_unacknowledged(looked_since: datetime) -> sa.ColumnElement[bool]:

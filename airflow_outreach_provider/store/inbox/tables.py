@@ -41,7 +41,8 @@ inbox_events = sa.Table(
     sqlite_autoincrement=True,
 )
 
-# One row for each body that nothing but itself identifies; see core.intake.
+# One row for each body that nothing but itself identifies, and each signature under an id that is not signed; see
+# core.intake.
 inbox_fingerprints = sa.Table(
     "inbox_fingerprints",
     metadata,

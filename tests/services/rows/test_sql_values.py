@@ -37,7 +37,7 @@ NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
         ({"a": {1}}, {"a": [1]}),
         ((1, "x"), [1, "x"]),
     ],
-    ids=repr,
+    ids=lambda value: repr(value.tobytes() if isinstance(value, memoryview) else value),
 )
 def test_a_columns_type_becomes_text_or_is_left_out(value: Any, wanted: Any) -> None:
     """Networks, spans, bytes, arrays, ranges: as text or nothing, and the row is a lead."""

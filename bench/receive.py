@@ -101,7 +101,8 @@ def request_bytes(number: int) -> bytes:
             "timestamp": "2026-03-25T18:31:00Z",
             "data": {
                 "id": number,
-                "conversation_id": 123,
+                "conversation_id": uuid.uuid4().int
+                >> 96,  # one body is one event, under whatever delivery id
                 "direction": "inbound",
                 "sender_type": "contact",
                 "content": "Hi, I'd like to schedule a service appointment.",

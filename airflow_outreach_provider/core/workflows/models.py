@@ -102,9 +102,7 @@ class DagSettings(Section):
         None, description="Whether it starts paused; Airflow's setting otherwise."
     )
     dag_display_name: Text | None = Field(None, description="The name the UI shows instead of the id.")
-    tags: Annotated[list[PlainText], *ONE_OR_MANY] = Field(
-        [], description="Tags in the UI, besides `outreach`."
-    )
+    tags: Annotated[list[PlainText], *ONE_OR_MANY] = Field([], description="In the UI, besides `outreach`.")
     owner: PlainText | None = Field(None, description="Who answers for it.")
     owner_links: dict[str, Text] | None = Field(None, description="Owner → link (https: or mailto:).")
     params: Params = Field(

@@ -226,16 +226,9 @@ class Stager:
             self.seen.add(lead_id)
         self.campaigns.add(item.draft.campaign)
         if item.verdict.row is RowState.PLANNED:
-            draft = item.draft
+            draft, body, line = item.draft, item.draft.payload.encode(), item.row.number
             return [
-                PlannedLead(
-                    lead_id,
-                    draft.payload.encode(),
-                    item.row.number,
-                    draft.phone,
-                    open_until=draft.open_until,
-                    zone=draft.zone,
-                )
+                PlannedLead(lead_id, body, line, draft.phone, open_until=draft.open_until, zone=draft.zone)
             ]
         self._count(item.verdict.row, item.verdict.reason, self._example(item))
         return []

@@ -52,9 +52,17 @@ def test_a_stream_is_handed_out_together(still_store: Store) -> None:
     assert sizes(still_store, "third") == [1] * 20, "Airflow has caught up"
 
 
+def test_a_few_that_wait_are_no_stream(still_store: Store) -> None:
+    """A handful of contacts not served yet changes nothing for the next."""
+    arrive(still_store, *range(5))
+    sizes(still_store, "first")
+    arrive(still_store, *range(100, 120))
+    assert sizes(still_store, "second") == [1] * 20
+
+
 def test_what_waits_for_its_retry_is_no_stream(still_store: Store) -> None:
     """Contacts that failed and are kept by their tasks for hours do not hide the others' events in batches."""
-    arrive(still_store, *range(3))
+    arrive(still_store, *range(20))
     sizes(still_store, "first")
     set_state(still_store, "failed")
     arrive(still_store, *range(100, 120))

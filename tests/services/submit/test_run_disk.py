@@ -13,6 +13,7 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.rows.open import read_list
+from airflow_outreach_provider.services.submit.limits import RejectLimit
 from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.services.submit.tally import Tally
@@ -24,7 +25,10 @@ ROWS = [{"phone": f"+1416{2_000_000 + n}"} for n in range(3_000)]
 
 
 def send(store: Store, sim: RunningSimulator, attempt: int) -> Tally:
-    options = SubmitOptions(LeadRules(configuration_id=sim.configuration_id), window=32)
+    # Nothing to be judged by first: leads are sent while their source is still being staged.
+    options = SubmitOptions(
+        LeadRules(configuration_id=sim.configuration_id), max_rejected=RejectLimit.parse(None), window=32
+    )
     client = OutreachClient(ApiSettings(sim.url, sim.api_key, trust_env=False))
     run = SubmitRun(store, client, read_list(ROWS), options, owner=Owner("d", try_number=attempt))
     return asyncio.run(run.run())

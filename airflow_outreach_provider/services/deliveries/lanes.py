@@ -272,7 +272,8 @@ class LaneRunner:
             )
         if kept:
             plan_for = task.plan_for + timedelta(seconds=self.retry_after or 0.0)
-            deliveries_attempts.release(store, task.owner, plan_for)
+            own = None if plan is None else self.batch.event_ids
+            deliveries_attempts.release(store, task.owner, plan_for, batch=own)
             self.report.left = len(self._open)
             return
         due = {each: task.wait(tries) for each, tries in self._open.items() if tries and not self.report.rest}

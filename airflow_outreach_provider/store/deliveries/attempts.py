@@ -219,13 +219,18 @@ def give_up(store: Store, ids: Iterable[int]) -> None:
 
 
 def release(
-    store: Store, owner: Owner, plan_for: timedelta | None, due: Mapping[int, timedelta] | None = None
+    store: Store,
+    owner: Owner,
+    plan_for: timedelta | None,
+    due: Mapping[int, timedelta] | None = None,
+    batch: Sequence[str] | None = None,
 ) -> None:
     """End this task instance's claims.
 
     :param plan_for: how long the open ones stay with this task, for its retry; None hands them back, so
         that the next run takes them.
     :param due: of those handed back, the ones whose time is still to come, and how far off it is.
+    :param batch: its own events: what it took along besides and never tried is handed back in any case.
     """
 
     def work(connection: sa.Connection) -> None:
@@ -235,6 +240,13 @@ def release(
             {"plan": None, "plan_until": None} if plan_for is None else {"plan_until": now + plan_for}
         )
         connection.execute(deliveries.update().where(open_ones).values(**plan))
+        if batch is not None:
+            untried = (
+                deliveries.c.state == DeliveryState.PENDING,
+                deliveries.c.event_id.not_in(listed(store, "text", batch)),
+            )
+            handed_back = deliveries.update().where(open_ones, *untried)
+            connection.execute(handed_back.values(plan=None, plan_until=None))
         for delivery_id, wait in (due or {}).items():
             connection.execute(
                 deliveries.update().where(open_ones, deliveries.c.id == delivery_id).values(due_at=now + wait)

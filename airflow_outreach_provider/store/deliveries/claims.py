@@ -72,11 +72,9 @@ def claim(
             ids = _with_nobody(connection, batch, route, endpoint, owner, now)
             chosen: list[sa.ColumnElement[bool]] = [deliveries.c.id.in_(listed(store, "int", ids))]
         else:
-            _hand_back_whatis_behind(connection, batch, key, now)
-            free_for_us = sa.and_(
-                deliveries.c.plan == key, sa.or_(deliveries.c.claim.is_(None), sa.not_(others))
-            )
-            chosen = [*batch]
+            chosen = [deliveries.c.plan == key, sa.or_(sa.and_(*batch), _taken_along(batch, owner))]
+            _hand_back_whatis_behind(connection, chosen, key, now)
+            free_for_us = sa.or_(deliveries.c.claim.is_(None), sa.not_(others))
             busy = busy.where(deliveries.c.plan == key)
         busy_until = connection.execute(busy).scalar_one()
         mine = _take(connection, sa.and_(*chosen, is_open(), free_for_us), owner, plan, endpoint, now, lease)
@@ -136,6 +134,17 @@ def _hand_back_whatis_behind(
         .where(*batch, deliveries.c.plan == key, is_open(), overtaken)
         .values(plan=None, plan_until=None, updated_at=now)
     )
+
+
+def _taken_along(batch: Sequence[sa.ColumnElement[bool]], owner: Owner) -> sa.ColumnElement[bool]:
+    """What an earlier try took along behind this batch and did not get through: it failed, or died with that try.
+
+    A lane is in one batch of a plan, so nobody else would take these.
+    """
+    c = deliveries.c
+    its_lanes = sa.select(c.route, c.lane).where(*batch)
+    with_it = sa.or_(c.state == DeliveryState.FAILED, c.claim == owner.key)
+    return sa.and_(with_it, sa.tuple_(c.route, c.lane).in_(its_lanes))
 
 
 def _is_free(table: sa.FromClause, key: str, now: datetime) -> sa.ColumnElement[bool]:

@@ -530,6 +530,42 @@ def test_events_made_by_a_dag_are_delivered_too(store: Store, receiver: Receiver
     assert receiver.seen() == ["evt_own", "evt_own"]
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_was_taken_along_and_failed_is_the_next_trys(
+    store: Store, receiver: Receiver, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    """An event that a task took along behind its batch, and that failed or died with it, goes out at its next try."""
+    arrive(store, "a")
+    (batch,) = handed_out(store)
+
+    def script(event: dict[str, Any]) -> tuple[int, dict[str, str]]:
+        if event["id"] == "evt_1":  # while it is sent, the next of this contact comes in
+            arrive(store, "a", first=2)
+            assert handed_out(store, "run2") == []
+            return 200, {}
+        return 503, {}
+
+    receiver.script = script
+    if dies:  # SIGKILL: nothing is settled or let go any more
+        monkeypatch.setattr(
+            "airflow_outreach_provider.services.deliveries.lanes.LaneRunner.let_go", lambda _: None
+        )
+    report = run(store, batch, endpoint, task())
+    assert report.states == {"delivered": 1, "failed": 1}
+    monkeypatch.undo()
+    receiver.script = lambda _: (200, {})
+    report = run(store, batch, endpoint, task(try_number=2))
+    assert (report.states, report.left) == ({"delivered": 2}, 0)
+    assert receiver.seen() == ["evt_1", "evt_2", "evt_2"]
+    with store.read() as connection:
+        assert (
+            connection.execute(
+                deliveries_table.select().where(deliveries_table.c.state != "delivered")
+            ).first()
+            is None
+        )
+
+
 def test_of_two_routes_behind_one_sensor_each_keeps_its_own_order(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

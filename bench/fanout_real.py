@@ -49,12 +49,7 @@ from airflow_outreach_provider.store.engine import Store
 
 DAG = "outreach_event_fanout"
 SHIPPED = Path(__file__).parents[1] / "dags" / f"{DAG}.py"
-LOADER = """
-from pathlib import Path
-from airflow_outreach_provider.workflows import load_workflows
-
-load_workflows(Path(__file__).parent / "workflows")  # a DAG file of Airflow
-"""
+LOADER = SHIPPED.with_name("outreach_workflows.py")
 AWAY = "away"
 ROUTE_AWAY = f"""
 defaults: {{event_routes: {{poll_interval: 1s}}}}
@@ -88,9 +83,11 @@ class Stream:
 
     def send(self, seconds: float, rate: float, watch: Callable[[], object] = lambda: None) -> list[int]:
         """Send for so long. :param watch: called every few seconds. :return: the numbers sent."""
-        numbers, begun, looked = [], time.monotonic(), 0.0
-        todo: list[int] = []
-        lock = threading.Lock()
+        begun, looked, first = time.monotonic(), 0.0, self._next
+        numbers = list(range(first, first + max(1, round(seconds * rate))))
+        self._next += len(numbers)
+        self.sent |= {number: number % CONTACTS for number in numbers}
+        todo, lock = numbers[:], threading.Lock()
 
         def work() -> None:
             while True:
@@ -102,12 +99,6 @@ class Stream:
                 time.sleep(max(0.0, due - time.monotonic()))
                 self._post(number)
 
-        first = self._next
-        todo += range(first, first + max(1, round(seconds * rate)))
-        numbers = list(todo)
-        self._next += len(todo)
-        for number in numbers:
-            self.sent[number] = number % CONTACTS
         workers = [threading.Thread(target=work, daemon=True) for _ in range(4)]
         for worker in workers:
             worker.start()
@@ -163,7 +154,7 @@ def measure(asked: argparse.Namespace) -> None:
     with place() as home, running_crm() as crm, running_crm() as away:
         (home / "dags" / "workflows").mkdir(parents=True)
         shutil.copy(SHIPPED, home / "dags")
-        (home / "dags" / "loader.py").write_text(LOADER)
+        shutil.copy(LOADER, home / "dags")
         (home / "dags" / "workflows" / "away.yaml").write_text(ROUTE_AWAY)
         bell, noted = home / "bell", home / "noted"
         (home / "dags" / "floor.py").write_text(idle.FLOOR.format(bell=str(bell), noted=str(noted)))
@@ -269,7 +260,7 @@ def part_d(asked: argparse.Namespace) -> None:
     with place() as home:
         workflows = home / "dags" / "workflows"
         workflows.mkdir(parents=True)
-        (home / "dags" / "loader.py").write_text(LOADER)
+        shutil.copy(LOADER, home / "dags")
         used: dict[str, float] = {}
         connections = {ENDPOINT: {"conn_type": "outreach_endpoint", "host": "http://127.0.0.1:9"}}
         routes = sorted({1, min(10, asked.routes), asked.routes})
@@ -312,11 +303,9 @@ def processor_time(airflow: RunningAirflow, part: str) -> float:
 @contextmanager
 def place() -> Iterator[Path]:
     """A folder that goes with the block."""
-    home = Path(tempfile.mkdtemp(prefix="outreach-bench-"))
-    try:
-        yield home
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    # A process that is ending may still write into it.
+    with tempfile.TemporaryDirectory(prefix="outreach-bench-", ignore_cleanup_errors=True) as home:
+        yield Path(home)
 
 
 def running(home: Path, connections: Mapping[str, object]) -> Any:

@@ -76,7 +76,8 @@ def fan_out(store: Store, reading: Reading, key: str) -> list[dict[str, Any]] | 
         )
     if earlier is None:
         return None
-    busy = deliveries_plans.is_busy(store, routes, besides=key)
+    few = len(earlier) <= MAX_BATCHES_WHEN_BUSY  # nothing to hand out together
+    busy = not few and deliveries_plans.is_busy(store, routes, besides=key)
     return _batches(earlier, reading.consumer, key, MAX_BATCHES_WHEN_BUSY if busy else MAX_BATCHES)
 
 

@@ -30,6 +30,7 @@ from airflow_outreach_provider.operators.notices import Listeners, checked_liste
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.callables import handle
 from airflow_outreach_provider.services.deliveries.payloads import CANONICAL, Payload, check_payload
+from airflow_outreach_provider.services.deliveries.serving import OVERLAP
 from airflow_outreach_provider.services.deliveries.webhooks import DEFAULT_CONCURRENCY, deliver
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ EventBatch = Mapping[str, Any] | Sequence[Mapping[str, Any]] | Sequence[str]
 # A route's runs that may wait for retries of their own; with more, one contact after another could take all its runs.
 _KEEP = 3
 _SLACK = timedelta(minutes=15)
+# A pause of the DAG ends a task that goes on with a stream within this, and a moment.
+_SERVE_FOR = timedelta(minutes=1)
 _MAP_INDEX_TEMPLATE = (
     "{{ task.batch['label'] if task.batch is mapping and task.batch['label'] is defined else '' }}"
 )
@@ -122,6 +125,8 @@ class BatchOperator(RetryingForHours, BaseOperator):
         states = report.states
         told = ", ".join(f"{n} {state}" for state, n in sorted(states.items())) or "nothing to deliver"
         self.log.info("Route %s: %s", self.route, told)
+        if came := sum(report.meanwhile.values()):
+            self.log.info("Route %s: %d of them came in while this task was at work", self.route, came)
         for state, count in report.attempts.items():
             stats.incr(f"outreach.deliveries.{state}", count, tags={"route": self.route})
         why = f" — {report.rest or report.reason()}" if report.rest or report.reasons else ""
@@ -296,7 +301,8 @@ def read_batch(value: EventBatch | MadeEvents, route: str, owner: Owner, now: da
     if isinstance(value, MadeEvents):
         value = value.events
     if isinstance(value, Mapping) and "events" in value and "plan" in value:
-        return Batch(route, [str(each) for each in value["events"]], str(value["plan"]))
+        events, consumer = [str(each) for each in value["events"]], str(value.get("consumer") or "")
+        return Batch(route, events, str(value["plan"]), consumer=consumer)
     is_one = isinstance(value, Mapping | str) or not isinstance(value, Iterable)
     items = [value] if is_one else list(value)
     if all(isinstance(each, str) for each in items):
@@ -337,7 +343,15 @@ def _task(ti: Any, operator: BaseOperator) -> TaskTry:
         plan_for=min(delay * 2, timedelta(days=2)) + _SLACK,
         delays=delays,
         keep=max(0, min(_KEEP, runs - 1)),
+        serve_for=_serve_for(operator.execution_timeout),
     )
+
+
+def _serve_for(execution_timeout: timedelta | None) -> timedelta:
+    """How long a task may go on after its batch, well within what it may take."""
+    if execution_timeout is None:
+        return _SERVE_FOR
+    return max(timedelta(0), min(_SERVE_FOR, execution_timeout / 2 - OVERLAP))
 
 
 def _delays(operator: BaseOperator, retries: int) -> tuple[float, ...]:

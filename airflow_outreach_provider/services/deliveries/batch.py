@@ -20,12 +20,14 @@ class Batch:
     :ivar event_ids: in order. :ivar plan: the key of the sensor's plan; None when no sensor will take back
         what is left, because the task was given its events directly.
     :ivar made: events that are not in the inbox.
+    :ivar consumer: whose sensor it comes from; empty where that is not known.
     """
 
     route: str
     event_ids: Sequence[str]
     plan: str | None = None
     made: Sequence[ContactEvent] = ()
+    consumer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class TaskTry:
     :ivar delays: seconds before each retry of a delivery; as many retries as it is long.
     :ivar keep: how many runs of a route may keep what failed for their own retries. What fails in others waits for
         its time in nobody's hands, and the next run takes it: so a route's open runs are bounded.
+    :ivar serve_for: how long it may go on with what comes in for its route, while that is a stream; zero for not at all.
     """
 
     owner: Owner
@@ -48,6 +51,7 @@ class TaskTry:
     plan_for: timedelta = timedelta(minutes=15)
     delays: tuple[float, ...] = ()
     keep: int = 3
+    serve_for: timedelta = timedelta(0)
 
     def is_last(self, tries: int) -> bool:
         """Whether a delivery that was attempted so often before has no try left after this one."""
@@ -84,6 +88,7 @@ class Report:
     :ivar exhausted: deliveries that failed in a last try, by the reason; dead unless their endpoint is at fault.
     :ivar parked: open deliveries that wait for their time in nobody's hands; another run takes them.
     :ivar rest: why nothing is sent to the endpoint now, and until when.
+    :ivar meanwhile: what came in while the task was at work and is done, by state; counted in ``states`` too.
     """
 
     states: dict[str, int] = field(default_factory=dict)
@@ -97,6 +102,7 @@ class Report:
     exhausted: dict[int, str] = field(default_factory=dict)
     parked: int = 0
     rest: str = ""
+    meanwhile: Counter[str] = field(default_factory=Counter)
 
     def reason(self, most: int = 3) -> str:
         """The most frequent reasons in words."""

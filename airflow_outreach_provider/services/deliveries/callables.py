@@ -18,9 +18,10 @@ from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.lanes import work
 from airflow_outreach_provider.services.deliveries.recording import ensure_recorded
+from airflow_outreach_provider.services.deliveries.serving import Server
 from airflow_outreach_provider.services.runtime.loop import run_in_loop_thread
 from airflow_outreach_provider.store.deliveries.attempts import Delivery
-from airflow_outreach_provider.store.deliveries.claims import claim, claim_freed
+from airflow_outreach_provider.store.deliveries.claims import claim, claim_freed, claim_untried
 from airflow_outreach_provider.store.engine import Store
 
 log = logging.getLogger(__name__)
@@ -68,9 +69,16 @@ def handle(
             lease=task.lease,
         )
 
+    def untried(limit: int) -> list[Delivery]:
+        return claim_untried(
+            store, route=batch.route, owner=task.owner, plan=batch.plan, endpoint="", lease=task.lease, limit=limit
+        )  # fmt: skip
+
+    server = Server(store, batch, task, untried, concurrency=1)
     # One at a time and settled at once: a retry must call only for what failed.
     report = run_in_loop_thread(
-        work(store, batch, task, claimed, attempt, concurrency=1, group=1, more=more), calls.serve
+        work(store, batch, task, claimed, attempt, concurrency=1, group=1, more=more, go_on=server.go_on),
+        calls.serve,
     )
     if unknown:
         report.states["unknown"] = unknown

@@ -22,6 +22,8 @@ from airflow_outreach_provider.store.inbox.consumers import note_routes
 PLAN_LEASE = timedelta(minutes=15)
 # Read at a time while looking for one event that matches.
 _LOOK_AHEAD = 100
+# Taken in at a time by a task that goes on serving.
+_AT_A_TIME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ def is_ready(store: Store, reading: Reading) -> bool:
     """
     if reading.routes and deliveries_plans.ready(store, reading.routes):
         return True
+    if reading.routes and deliveries_plans.all_served(store, reading.routes):
+        return False
     if reading.where is not None:
         return bool(_read(store, reading, _LOOK_AHEAD))
     found = consumers.waiting(store, reading.consumer, source=reading.source, kinds=reading.kinds, limit=1)
@@ -81,9 +85,28 @@ def fan_out(store: Store, reading: Reading, key: str) -> list[dict[str, Any]] | 
     return _batches(earlier, reading.consumer, key, MAX_BATCHES_WHEN_BUSY if busy else MAX_BATCHES)
 
 
+def reading_of(store: Store, consumer: str, route: str) -> Reading | None:
+    """What a consumer's sensor said that it reads, as far as that is known and ``route`` is one of its routes."""
+    said = consumers.reads(store, consumer)
+    if said is None or route not in said.routes:
+        return None
+    return Reading(consumer, said.routes, said.source, said.kinds, said.where)
+
+
+def comes_in(store: Store, reading: Reading, most: int) -> int:
+    """How many new events wait for a consumer, its ``where`` left aside, counted up to ``most``."""
+    found = consumers.waiting(store, reading.consumer, source=reading.source, kinds=reading.kinds, limit=most)
+    return found.count
+
+
+def take_in(store: Store, reading: Reading) -> None:
+    """Record what is new as deliveries, with nobody."""
+    deliveries_fan_out.fan_out(store, reading.consumer, _read(store, reading, _AT_A_TIME), reading.routes)
+
+
 def _take_in(store: Store, reading: Reading, routes: Sequence[str], key: str) -> None:
     events = _read(store, reading, reading.max_events)
-    note_routes(store, reading.consumer, reading.routes)
+    note_routes(store, reading.consumer, reading.routes, reading.where)
     deliveries_fan_out.fan_out(
         store, reading.consumer, events, routes, handed_to=None if reading.routes else key
     )

@@ -7,10 +7,8 @@ decided here, the same for all.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -18,11 +16,12 @@ from typing import assert_never
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome, DeliveryVerdict
-from airflow_outreach_provider.core.errors import OutreachError, StoreError
+from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.place import Place
+from airflow_outreach_provider.services.deliveries.settling import Settler, renewed
 from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
 from airflow_outreach_provider.store.deliveries import plans
@@ -36,8 +35,6 @@ from airflow_outreach_provider.store.inbox import lists as inbox_lists
 GIVE_UP_AFTER = 16
 # Fewer where each answer asks to wait: one contact's 503 may be that contact's alone, several are not.
 WAIT_AFTER = 4
-_SETTLE_EVERY_SECONDS = 0.5
-_FAR_BEHIND = 5
 # Of a task's own, a contact or two may fail by themselves; when as many are refused in a row, the endpoint is still down.
 _ASKED_AT_MOST = 3
 # A contact that is talked to without end must not keep a task for ever.
@@ -47,6 +44,12 @@ _MOST_ROUNDS = 50
 AttemptOne = Callable[[Delivery, ContactEvent], Awaitable[AttemptResult]]
 More = Callable[[Collection[str]], Sequence[Delivery]]
 """Claims what these lanes have become free for."""
+GoOn = Callable[["LaneRunner"], Awaitable[None]]
+"""What follows a batch of which nothing is left: going on with what comes in, :mod:`services.deliveries.serving`."""
+
+
+async def _end(_: LaneRunner) -> None:
+    """Nothing follows."""
 
 
 async def work(
@@ -61,6 +64,7 @@ async def work(
     place: Place | None = None,
     leave: Leave = Leave.FREELY,
     more: More = lambda _: (),
+    go_on: GoOn = _end,
 ) -> Report:
     """Attempt every claimed delivery as far as its lane allows, and what the lanes that become free have next.
 
@@ -73,16 +77,18 @@ async def work(
     :param leave: whether that place may be sent to; ``ONE`` is to find out whether it answers again.
     """
     shift = LaneRunner(store, batch, task, attempt, group, place, leave)
-    with _renewed(store, task):
+    with renewed(store, task):
         mine: Sequence[Delivery] = claimed.mine
         try:
             for _ in range(_MOST_ROUNDS):
-                events = await asyncio.to_thread(_events, store, batch, mine)
+                events = await asyncio.to_thread(load_events, store, mine)
                 await shift.run(mine, events, concurrency)
                 await asyncio.to_thread(shift.settler.flush)
                 mine = () if shift.stopped else await asyncio.to_thread(more, shift.freed)
                 if not mine:
                     break
+            if shift.is_through:
+                await go_on(shift)
         finally:
             shift.settler.flush()
             shift.conclude()
@@ -100,6 +106,8 @@ async def work(
     report.busy_until = claimed.busy_until
     ids = list(dict.fromkeys([*batch.event_ids, *shift.event_ids]))
     report.states = deliveries_attempts.states_of(store, batch.route, ids)
+    for state, count in report.meanwhile.items():
+        report.states[state] = report.states.get(state, 0) + count
     report.elsewhere = max(
         0, sum(report.states.get(each, 0) for each in OPEN_STATES) - report.left - report.parked
     )
@@ -130,7 +138,7 @@ class LaneRunner:
         self._failed_in_a_row = self._asked_in_vain = 0
         self._down = ""
         self._waits: list[float | None] = []
-        self.settler = _Settler(store, task, group, self._settled)
+        self.settler = Settler(store, task, group, self._settled)
 
     async def run(self, mine: Sequence[Delivery], events: dict[str, ContactEvent], concurrency: int) -> None:
         by_lane: dict[str, list[Delivery]] = {}
@@ -155,14 +163,17 @@ class LaneRunner:
 
     async def _work(self, lanes: deque[list[Delivery]], events: dict[str, ContactEvent]) -> None:
         while lanes and not self.stopped:
-            first = True
-            lane = lanes.popleft()
-            for delivery in lane:
-                if self.stopped or not await self._one(delivery, events.get(delivery.event_id), first=first):
-                    break
-                first = False
-            else:
-                self.freed.add(lane[0].lane)
+            await self.lane(lanes.popleft(), events)
+
+    async def lane(self, lane: Sequence[Delivery], events: Mapping[str, ContactEvent]) -> None:
+        """Attempt a contact's deliveries in order, as far as they go."""
+        first = True
+        for delivery in lane:
+            if self.stopped or not await self._one(delivery, events.get(delivery.event_id), first=first):
+                break
+            first = False
+        else:
+            self.freed.add(lane[0].lane)
 
     async def _one(self, delivery: Delivery, event: ContactEvent | None, *, first: bool) -> bool:
         """Attempt one delivery; whether its lane may go on."""
@@ -235,6 +246,11 @@ class LaneRunner:
         if self.place is not None and _is_down(tried, self._failed_in_a_row):
             self._down = outcome.reason
             self.stopped = self.stopped or not final
+
+    @property
+    def is_through(self) -> bool:
+        """All of the batch that there was to do is done."""
+        return any(self.report.attempts.values()) and not (self.stopped or self.error or self._open)
 
     def conclude(self) -> None:
         """Is the place at fault, it rests and nothing is used up; else what has used up its tries is dead."""
@@ -324,65 +340,8 @@ def _is_down(tried: AttemptResult, failed_in_a_row: int) -> bool:
     return tried.status == HTTPStatus.TOO_MANY_REQUESTS or failed_in_a_row >= WAIT_AFTER
 
 
-class _Settler:
-    """Writes attempts in groups: one goes to the store while the next gathers."""
-
-    def __init__(
-        self, store: Store, task: TaskTry, group: int, on_settled: Callable[[Sequence[Attempt]], None]
-    ) -> None:
-        self.store, self.task, self.group, self.on_settled = store, task, group, on_settled
-        self._waiting: list[Attempt] = []
-        self._busy = False
-        self._one_at_a_time = threading.Lock()
-
-    async def add(self, attempt: Attempt) -> None:
-        """Only a store that cannot follow makes the other lanes wait."""
-        self._waiting.append(attempt)
-        waiting = len(self._waiting)
-        if waiting >= self.group and (not self._busy or waiting >= _FAR_BEHIND * self.group):
-            self._busy = True
-            try:
-                await asyncio.to_thread(self.flush)
-            finally:
-                self._busy = False
-
-    async def now_and_then(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            await asyncio.sleep(_SETTLE_EVERY_SECONDS)
-            await asyncio.to_thread(self.flush)
-
-    def flush(self) -> None:
-        """Settle what is waiting; one thread at a time."""
-        with self._one_at_a_time:
-            attempts = self._waiting[:]
-            deliveries_attempts.settle(self.store, attempts, self.task.owner)
-            del self._waiting[: len(attempts)]  # not before: what the store refused is offered again
-            if attempts:
-                self.on_settled(attempts)
-
-
-def _events(store: Store, batch: Batch, mine: Sequence[Delivery]) -> dict[str, ContactEvent]:
+def load_events(store: Store, mine: Sequence[Delivery]) -> dict[str, ContactEvent]:
+    """The events of these deliveries by id, as far as they are still stored."""
     made = {each.event_id: ContactEvent.from_json(each.payload.encode()) for each in mine if each.payload}
     stored = inbox_lists.load(store, [each.event_id for each in mine if each.event_id not in made])
     return made | {event.id: event for event in stored}
-
-
-@contextmanager
-def _renewed(store: Store, task: TaskTry) -> Iterator[None]:
-    """Keep the claims alive from a thread: an attempt may block for longer than the lease."""
-    over = threading.Event()
-
-    def renew() -> None:
-        while not over.wait(task.lease.total_seconds() / 3):
-            # The store may be away for a moment; the lease allows for two missed turns.
-            with suppress(StoreError):
-                deliveries_attempts.renew(store, task.owner, task.lease)
-
-    thread = threading.Thread(target=renew, name="outreach-deliveries-lease", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()

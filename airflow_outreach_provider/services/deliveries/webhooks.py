@@ -27,13 +27,20 @@ from airflow_outreach_provider.services.deliveries.lanes import work
 from airflow_outreach_provider.services.deliveries.payloads import CANONICAL, MakeBody, Payload, body_maker
 from airflow_outreach_provider.services.deliveries.place import StopReason
 from airflow_outreach_provider.services.deliveries.recording import ensure_recorded
+from airflow_outreach_provider.services.deliveries.serving import Server
 from airflow_outreach_provider.services.runtime.loop import run_in_loop_thread
 from airflow_outreach_provider.services.runtime.rate import RateGate
 from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
 from airflow_outreach_provider.store.deliveries import endpoints, rests
 from airflow_outreach_provider.store.deliveries.attempts import Attempt, Delivery
-from airflow_outreach_provider.store.deliveries.claims import Claim, behind_held, claim, claim_freed
+from airflow_outreach_provider.store.deliveries.claims import (
+    Claim,
+    behind_held,
+    claim,
+    claim_freed,
+    claim_untried,
+)
 from airflow_outreach_provider.store.deliveries.endpoints import EndpointStatus
 from airflow_outreach_provider.store.deliveries.rests import Leave
 from airflow_outreach_provider.store.engine import Store
@@ -154,6 +161,7 @@ class _Delivering:
     ) -> None:
         self.store, self.batch, self.endpoint, self.task = store, batch, endpoint, task
         self.payload, self._make_body = payload, make_body
+        self._make_bodies: dict[str, MakeBody] = {}
         self.watch, self._leave = EndpointWatch(store, endpoint, leave, status), leave
         self._gate = RateGate(
             store, f"endpoint:{endpoint.conn_id}", endpoint.requests_per_second, asyncio.to_thread
@@ -169,12 +177,14 @@ class _Delivering:
             async def attempt(_delivery: Delivery, event: ContactEvent) -> AttemptResult:
                 self._left -= 1
                 await self._permission()
-                return await sender.post(self._make_body(event), event)
+                make_body = self._make_bodies.pop(event.id, self._make_body)
+                return await sender.post(make_body(event), event)
 
+            server = Server(self.store, self.batch, self.task, self._untried, concurrency=concurrency)
             return await work(
                 self.store, self.batch, self.task, claimed, attempt,
                 concurrency=1 if self._leave is Leave.ONE else concurrency, group=_GROUP, place=self.watch,
-                leave=self._leave, more=self._more,
+                leave=self._leave, more=self._more, go_on=server.go_on,
             )  # fmt: skip
 
     async def _permission(self) -> None:
@@ -199,6 +209,18 @@ class _Delivering:
         )  # fmt: skip
         mine = _set_aside(self.store, Claim(found), self.endpoint, self.batch.route).mine
         self._make_body = body_maker(self.store, self.payload, [each.event_id for each in mine])
+        self._left += len(mine)
+        return mine
+
+    def _untried(self, limit: int) -> list[Delivery]:
+        """What came in meanwhile."""
+        found = claim_untried(
+            self.store, route=self.batch.route, owner=self.task.owner, plan=self.batch.plan,
+            endpoint=self.endpoint.conn_id, lease=self.task.lease, limit=limit,
+        )  # fmt: skip
+        mine = _set_aside(self.store, Claim(found), self.endpoint, self.batch.route).mine if found else []
+        make_body = body_maker(self.store, self.payload, [each.event_id for each in mine])
+        self._make_bodies |= {each.event_id: make_body for each in mine}
         self._left += len(mine)
         return mine
 

@@ -88,7 +88,7 @@ class Doorbell:
         pending = self._pending(store) if progress.pending else []
         wished = {event.seq or 0: lane_of(event) for event, again in pending if again}
         return Deliverable(
-            self._free(store, [each for each in routes if each not in glance.resting], self._lanes | wished),
+            self._free(store, set(routes) - glance.resting - glance.served, self._lanes | wished),
             frozenset(
                 deliverable.free_deliveries(store, routes, _MOST)
                 if glance.routes.intersection(routes)

@@ -258,6 +258,27 @@ def release(
     store.retrying(work)
 
 
+def hand_on(store: Store, due: Mapping[int, timedelta | None]) -> None:
+    """End the claims on these deliveries: what is still open is with nobody, until its time has come.
+
+    :param due: how far off that is; None for at once.
+    """
+
+    def work(connection: sa.Connection) -> None:
+        now = store.now(connection)
+        chosen = deliveries.c.id.in_(listed(store, "int", due))
+        connection.execute(deliveries.update().where(chosen).values(claim=None, claim_until=None))
+        nobody = deliveries.update().where(chosen, is_open())
+        connection.execute(nobody.values(plan=None, plan_until=None, updated_at=now))
+        for delivery_id, wait in due.items():
+            if wait is not None:
+                later = deliveries.update().where(deliveries.c.id == delivery_id, is_open())
+                connection.execute(later.values(due_at=now + wait))
+
+    if due:
+        store.retrying(work)
+
+
 def states_of(store: Store, route: str, event_ids: Sequence[str]) -> dict[str, int]:
     """How many deliveries of a batch are in which state."""
     with store.read() as connection:

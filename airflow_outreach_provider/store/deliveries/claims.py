@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.deliveries.attempts import Delivery, again, is_open, listed, of_batch
-from airflow_outreach_provider.store.deliveries.plans import free, is_behind, is_due, take_turns
+from airflow_outreach_provider.store.deliveries.plans import free, is_behind, is_due, take_turns, untried
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
 
@@ -94,17 +94,33 @@ def claim_freed(
     lease: timedelta,
 ) -> list[Delivery]:
     """Take what these lanes, which have become free, hold next and nobody has: in order, as much as may be sent now."""
+    if not lanes:
+        return []
+    such = deliveries.c.lane.in_(listed(store, "text", lanes))
+    return _claim_free(store, such, route, owner, plan, endpoint, lease, MOST_TAKEN_ALONG)
 
+
+def claim_untried(
+    store: Store, *, route: str, owner: Owner, plan: str | None, endpoint: str, lease: timedelta, limit: int
+) -> list[Delivery]:
+    """Take what nobody has and nothing of its contact has failed, oldest first."""
+    return _claim_free(store, untried(), route, owner, plan, endpoint, lease, limit)
+
+
+def _claim_free(
+    store: Store, such: sa.ColumnElement[bool], route: str, owner: Owner, plan: str | None, endpoint: str,
+    lease: timedelta, limit: int,
+) -> list[Delivery]:  # fmt: skip
     def work(connection: sa.Connection) -> list[Delivery]:
         take_turns(connection)
         now = store.now(connection)
-        ids = free([route], now, deliveries.c.id).where(deliveries.c.lane.in_(listed(store, "text", lanes)))
-        found = connection.execute(ids.limit(MOST_TAKEN_ALONG)).scalars().all()
-        return _take(
-            connection, deliveries.c.id.in_(listed(store, "int", found)), owner, plan, endpoint, now, lease
+        found = (
+            connection.execute(free([route], now, deliveries.c.id).where(such).limit(limit)).scalars().all()
         )
+        chosen = deliveries.c.id.in_(listed(store, "int", found))
+        return _take(connection, chosen, owner, plan, endpoint, now, lease) if found else []
 
-    return store.retrying(work) if lanes else []
+    return store.retrying(work)
 
 
 def _take(
@@ -137,14 +153,14 @@ def _hand_back_whatis_behind(
 
 
 def _taken_along(batch: Sequence[sa.ColumnElement[bool]], owner: Owner) -> sa.ColumnElement[bool]:
-    """What an earlier try took along behind this batch and did not get through: it failed, or died with that try.
+    """What an earlier try took along and did not get through: it failed behind this batch, or died with that try.
 
     A lane is in one batch of a plan, so nobody else would take these.
     """
     c = deliveries.c
     its_lanes = sa.select(c.route, c.lane).where(*batch)
-    with_it = sa.or_(c.state == DeliveryState.FAILED, c.claim == owner.key)
-    return sa.and_(with_it, sa.tuple_(c.route, c.lane).in_(its_lanes))
+    behind_it = sa.and_(c.state == DeliveryState.FAILED, sa.tuple_(c.route, c.lane).in_(its_lanes))
+    return sa.or_(behind_it, c.claim == owner.key)
 
 
 def _is_free(table: sa.FromClause, key: str, now: datetime) -> sa.ColumnElement[bool]:

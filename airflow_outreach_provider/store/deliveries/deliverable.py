@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed
-from airflow_outreach_provider.store.deliveries.plans import free, is_due, with_somebody
+from airflow_outreach_provider.store.deliveries.plans import free, is_due, left_to_runs, served, with_somebody
 from airflow_outreach_provider.store.deliveries.rests import resting_routes
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
@@ -41,6 +41,7 @@ class Glance:
 
     :param last: the last number given to an event. :param routes: those with deliveries that are with nobody.
     :param resting: those whose endpoint rests: nothing of theirs may be sent now.
+    :param served: those that a task goes on serving: what is new there needs no run.
     :param news: every event numbered behind the first and up to the second number of ``news_of``, in their order.
     """
 
@@ -48,6 +49,7 @@ class Glance:
     consumers: Mapping[str, ConsumerProgress]
     routes: frozenset[str]
     resting: frozenset[str] = frozenset()
+    served: frozenset[str] = frozenset()
     news: Sequence[ContactEvent] = ()
     news_of: tuple[int, int] = (0, 0)
 
@@ -67,14 +69,15 @@ def glance(store: Store, after: int | None = None) -> Glance:
             for row in connection.execute(sa.select(*columns, pending.label("pending")))
         }
         now = store.now(connection)
-        ready = free(None, now, deliveries.c.route).distinct().order_by(None)
+        ready = free(None, now, deliveries.c.route).where(left_to_runs(now)).distinct().order_by(None)
         free_routes = frozenset(connection.execute(ready).scalars())
         resting = resting_routes(connection, now)
+        tended = frozenset(connection.execute(served(now)).scalars())
         if after is None or last <= after:
-            return Glance(last, known, free_routes, resting)
+            return Glance(last, known, free_routes, resting, tended)
         news = _news(connection, after, last)
     upto = (news[-1].seq or last) if len(news) == _NEWS_AT_MOST else last
-    return Glance(last, known, free_routes, resting, news, (after, upto))
+    return Glance(last, known, free_routes, resting, tended, news, (after, upto))
 
 
 def _news(connection: sa.Connection, after: int, upto: int) -> list[ContactEvent]:
@@ -86,7 +89,8 @@ def _news(connection: sa.Connection, after: int, upto: int) -> list[ContactEvent
 def free_deliveries(store: Store, routes: Sequence[str], limit: int) -> list[tuple[int, datetime]]:
     """The oldest deliveries that :func:`store.deliveries.plans.plan` would hand out: id, and last change."""
     with store.read() as connection:
-        query = free(routes, store.now(connection), deliveries.c.id, deliveries.c.updated_at)
+        now = store.now(connection)
+        query = free(routes, now, deliveries.c.id, deliveries.c.updated_at).where(left_to_runs(now))
         return [(row.id, row.updated_at) for row in connection.execute(query.limit(limit))]
 
 

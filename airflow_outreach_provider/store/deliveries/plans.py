@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.rests import asking_first, kept_back
-from airflow_outreach_provider.store.deliveries.tables import deliveries
+from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
 from airflow_outreach_provider.store.engine import Store
 
 # So many contacts wait for task instances of other runs when Airflow cannot keep up with one for each.
@@ -59,7 +59,8 @@ def plan(
         now = store.now(connection)
         asking = asking_first(connection, routes)
         others = [each for each in routes if each not in asking]
-        rows = list(connection.execute(_free(others, now).limit(limit * len(others)))) if others else []
+        of_others = _free(others, now).where(left_to_runs(now)).limit(limit * len(others))
+        rows = list(connection.execute(of_others)) if others else []
         rows += [row for each in asking for row in connection.execute(_to_ask(each, now))]
         rows.sort(key=lambda row: row.id)
         if not rows:
@@ -83,7 +84,8 @@ def own(store: Store, key: str) -> list[PlannedDelivery] | None:
 def ready(store: Store, routes: Sequence[str]) -> bool:
     """Whether :func:`plan` would find something; reads an index that holds only open deliveries."""
     with store.read() as connection:
-        return connection.execute(_free(routes, store.now(connection)).limit(1)).first() is not None
+        now = store.now(connection)
+        return connection.execute(_free(routes, now).where(left_to_runs(now)).limit(1)).first() is not None
 
 
 def _own(connection: sa.Connection, key: str) -> list[PlannedDelivery] | None:
@@ -143,6 +145,28 @@ def is_behind(
         is_open(earlier),
         such(earlier),
     )
+
+
+def untried() -> sa.ColumnElement[bool]:
+    """Whether neither a delivery nor an earlier open one of its lane has failed by itself."""
+    return sa.and_(deliveries.c.tries == 0, ~is_behind(lambda earlier: earlier.c.tries > 0))
+
+
+def served(now: datetime) -> sa.Select[Any]:
+    """Routes that a task goes on serving with what comes in, for an ``IN``."""
+    return sa.select(served_routes.c.route).where(served_routes.c.until > now)
+
+
+def all_served(store: Store, routes: Sequence[str]) -> bool:
+    """Whether tasks go on serving all these routes."""
+    with store.read() as connection:
+        tended = set(connection.execute(served(store.now(connection))).scalars())
+    return tended.issuperset(routes)
+
+
+def left_to_runs(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a delivery is not for the task that serves its route already: what failed has a run of its own."""
+    return sa.or_(deliveries.c.route.not_in(served(now)), ~untried())
 
 
 def is_due(table: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]:

@@ -96,6 +96,15 @@ endpoints = sa.Table(
     sa.Column("recovered_at", UtcTime),
 )
 
+served_routes = sa.Table(
+    "served_routes",
+    metadata,
+    # While a task goes on with what comes in for a route, no run begins for it. Runs out by itself.
+    sa.Column("route", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False, comment="the task instance"),
+    sa.Column("until", UtcTime, nullable=False),
+)
+
 route_endpoints = sa.Table(
     "route_endpoints",
     metadata,

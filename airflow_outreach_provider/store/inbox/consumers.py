@@ -180,15 +180,42 @@ def check_consumer(consumer: str) -> str:
     return consumer
 
 
-def note_routes(store: Store, consumer: str, routes: Sequence[str]) -> None:
-    """Write down for which routes this consumer's events are handed out, where that is news."""
-    named = " ".join(sorted(routes))
+def note_routes(store: Store, consumer: str, routes: Sequence[str], where: str | None) -> None:
+    """Write down for which routes this consumer's events are handed out, and which of them, where that is news.
+
+    :param where: its expression; its source and kinds are noted with each look.
+    """
+    said = (" ".join(sorted(routes)), where or "")
     mine = inbox_consumers.c.consumer == consumer
+    columns = inbox_consumers.c.routes, inbox_consumers.c.reads_where
     with store.read() as connection:
-        known = connection.execute(sa.select(inbox_consumers.c.routes).where(mine)).scalar()
-    if known in {named, None}:
+        known = connection.execute(sa.select(*columns).where(mine)).first()
+    if known is None or tuple(known) == said:
         return
-    store.retrying(lambda c: c.execute(sa.update(inbox_consumers).where(mine).values(routes=named)))
+    values = dict(zip(("routes", "reads_where"), said, strict=True))
+    store.retrying(lambda c: c.execute(sa.update(inbox_consumers).where(mine).values(values)))
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a consumer's sensor reads, as it last said."""
+
+    routes: tuple[str, ...]
+    source: str | None
+    kinds: tuple[str, ...] | None
+    where: str | None
+
+
+def reads(store: Store, consumer: str) -> Reads | None:
+    """What a consumer reads; None where its sensor never said."""
+    query = sa.select(inbox_consumers).where(inbox_consumers.c.consumer == consumer)
+    with store.read() as connection:
+        row = connection.execute(query).first()
+    if row is None or row.reads_where is None or row.kinds is None:
+        return None
+    return Reads(
+        tuple(row.routes.split()), row.source, tuple(row.kinds.split()) or None, row.reads_where or None
+    )
 
 
 def pass_by(store: Store, consumer: str, position: int, reached: int) -> None:

@@ -78,6 +78,7 @@ inbox_consumers = sa.Table(
     # What it can ever read: an event that it cannot is not kept for it.
     sa.Column("source", sa.Text, comment="all it reads; NULL: of any source"),
     sa.Column("kinds", sa.Text, comment="' a b '; '': the usual ones; NULL: nobody knows"),
+    sa.Column("reads_where", sa.Text, comment="its sensor's expression; '': none; NULL: no sensor ever said"),
     sa.Column("looked_at", UtcTime, comment="to the hour; NULL: not since it is kept"),
     sa.Column(
         "rung_for", sa.Boolean, nullable=False, server_default=sa.false(), comment="a doorbell listens for it"

@@ -24,6 +24,7 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.signing import Scheme, verify
 from airflow_outreach_provider.net.webhook import Target, parse_url
+from airflow_outreach_provider.services.deliveries import fan_out as fan_out_service
 from airflow_outreach_provider.services.deliveries import lanes, webhooks
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out, is_ready
@@ -32,7 +33,7 @@ from airflow_outreach_provider.services.deliveries.webhooks import Endpoint, sen
 from airflow_outreach_provider.services.events.doorbell import Doorbell
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
 from airflow_outreach_provider.store.deliveries import claims as deliveries_claims
-from airflow_outreach_provider.store.deliveries import endpoints, rests
+from airflow_outreach_provider.store.deliveries import endpoints, rests, serving
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.deliveries.deliverable import glance
@@ -954,6 +955,197 @@ def test_a_task_goes_on_with_what_its_contacts_have_next(
     report = run(store, batch, endpoint, task(try_number=2))
     assert receiver.seen() == ["evt_1", "evt_2"]
     assert report.states == {"delivered": 2}
+
+
+class Stream:
+    """Contacts whose events wait when a task's batch is done, and more while it is at work."""
+
+    def __init__(self, store: Store, endpoint: Endpoint) -> None:
+        self.store, self.endpoint = store, endpoint
+        arrive(store, "first")
+        (batch,) = handed_out(store)
+        self.batch = replace(batch, consumer=READING.consumer)
+        arrive(store, *(f"w{n}" for n in range(12)), first=100)
+        self._thread: threading.Thread | None = None
+        self.report = Report()
+
+    def begin(self, **changes: Any) -> None:
+        """The task of the batch, in a thread; what it raises is lost."""
+        changes = {"serve_for": timedelta(seconds=30), "delays": (600.0, 600.0), **changes}
+        self._thread = threading.Thread(target=lambda: self.work(**changes))
+        self._thread.start()
+
+    def work(self, **changes: Any) -> Report:
+        self.report = run(self.store, self.batch, self.endpoint, task(changes.pop("name", "t1"), **changes))
+        return self.report
+
+    def served(self) -> bool:
+        return "crm" in glance(self.store).served
+
+    def wait(self, what: Callable[[], object], seconds: float = 20) -> None:
+        until = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+    def end(self) -> Report:
+        assert self._thread is not None
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+        return self.report
+
+
+@pytest.fixture
+def stream(store: Store, endpoint: Endpoint) -> Stream:
+    return Stream(store, endpoint)
+
+
+def test_a_task_goes_on_with_a_stream_and_nothing_rings_meanwhile(stream: Stream, receiver: Receiver) -> None:
+    """What waits and what comes is delivered by the running task, in order; then the doorbell rings again as ever."""
+    stream.begin()
+    stream.wait(lambda: "evt_111" in receiver.seen())
+    assert stream.served()
+    bell = Doorbell(READING, own_filter=True)
+    for n in range(6):
+        arrive(stream.store, "x", f"y{n}", first=200 + 2 * n)
+        assert not bell.look(stream.store, glance(stream.store)).free
+        assert not is_ready(stream.store, READING)
+    stream.wait(lambda: "evt_211" in receiver.seen(), 3)
+    report = stream.end()
+    assert report.states == {"delivered": 25}
+    assert (report.left, report.parked, report.elsewhere) == (0, 0, 0)
+    assert sum(report.meanwhile.values()) == 24
+    xs = [each for each in receiver.seen() if int(each[4:]) >= 200 and int(each[4:]) % 2 == 0]
+    assert xs == [f"evt_{n}" for n in range(200, 212, 2)]
+    assert not stream.served()
+    arrive(stream.store, "z", first=300)
+    assert bell.look(stream.store, glance(stream.store)).free
+
+
+@pytest.mark.parametrize("missing", ["time", "consumer", "stream"])
+def test_a_task_ends_with_its_batch_where_it_is_not_to_go_on(
+    stream: Stream, receiver: Receiver, missing: str
+) -> None:
+    """No time for it, a batch of unknown origin, or no more than a run carries away."""
+    if missing == "stream":
+        (*_, batch) = handed_out(stream.store, "run2")
+        stream.batch = replace(batch, consumer=READING.consumer)
+        arrive(stream.store, "a", "b", "c", first=300)
+    if missing == "consumer":
+        stream.batch = replace(stream.batch, consumer="")
+    serve_for = timedelta(0) if missing == "time" else timedelta(seconds=30)
+    assert stream.work(serve_for=serve_for).states == {"delivered": 1}
+    assert len(receiver.requests) == 1
+
+
+def test_what_fails_in_a_stream_has_a_run_of_its_own(stream: Stream, receiver: Receiver) -> None:
+    """It is handed on at once, waits for its time, and holds its contact's later events back, nobody else's."""
+    receiver.script = lambda body: (500 if body["contact"]["external_id"] == "w3" else 200, {})
+    stream.begin()
+    stream.wait(lambda: len(receiver.requests) == 13)
+    arrive(stream.store, "w3", "w4", first=200)
+    stream.wait(lambda: "evt_201" in receiver.seen(), 3)
+    report = stream.end()
+    assert report.states == {"delivered": 13}, "green: its own batch is done"
+    assert counts(stream.store) == {"delivered": 13, "failed": 1, "pending": 1}
+    assert receiver.seen().count("evt_103") == 1 and "evt_200" not in receiver.seen()
+    assert glance(stream.store).routes == frozenset(), "not before its time"
+    later(stream.store)
+    assert [each.event_ids for each in handed_out(stream.store, "run2")] == [["evt_103", "evt_200"]]
+
+
+def test_a_contact_that_hangs_keeps_nobody_of_a_stream_waiting(stream: Stream, receiver: Receiver) -> None:
+    """Others go on beside it."""
+    release = threading.Event()
+    receiver.script = lambda body: (
+        (release.wait(10) and 200) if body["contact"]["external_id"] == "w0" else 200, {},
+    )  # fmt: skip
+    stream.begin()
+    stream.wait(lambda: len(receiver.requests) >= 13)
+    arrive(stream.store, *(f"y{n}" for n in range(20)), first=200)
+    stream.wait(lambda: "evt_219" in receiver.seen(), 4)
+    release.set()
+    assert stream.end().states == {"delivered": 33}
+
+
+def test_what_a_stream_refuses_turns_the_task_red(stream: Stream, receiver: Receiver) -> None:
+    """Dead at once, counted in the task's report, so that it is seen."""
+    receiver.script = lambda body: (422 if body["contact"]["external_id"] == "w3" else 200, {})
+    assert stream.work(serve_for=timedelta(seconds=30)).states == {"delivered": 12, "dead": 1}
+
+
+def test_an_endpoint_that_goes_away_ends_the_service(stream: Stream, receiver: Receiver) -> None:
+    """It rests, nothing is used up, and nothing is kept for a task."""
+    receiver.script = lambda body: (200 if body["contact"]["external_id"] == "first" else 503, {})
+    report = stream.work(serve_for=timedelta(seconds=30), delays=(600.0, 600.0))
+    assert report.states == {"delivered": 1} and not stream.served()
+    assert endpoints.status(stream.store, "crm_conn").resting_since is not None
+    assert counts(stream.store).keys() <= {"delivered", "failed", "pending"}
+    receiver.script = lambda _: (200, {})
+    over(stream.store, "crm_conn")
+    later(stream.store)
+    for number in range(2, 6):
+        for batch in handed_out(stream.store, f"run{number}"):
+            run(stream.store, batch, stream.endpoint, task(f"t{number}"))
+    assert counts(stream.store) == {"delivered": 13}
+
+
+def test_one_task_a_route_serves(stream: Stream, receiver: Receiver) -> None:
+    """The other ends with its batch; a dead one keeps nobody from it for long."""
+    assert serving.serve(stream.store, "crm", Owner("dag", "other"), timedelta(seconds=1))
+    assert stream.work(serve_for=timedelta(seconds=30)).states == {"delivered": 1}
+    time.sleep(1.1)
+    (*_, batch) = handed_out(stream.store, "run2")
+    stream.batch = replace(batch, consumer=READING.consumer)
+    arrive(stream.store, *(f"v{n}" for n in range(12)), first=400)
+    assert stream.work(name="t2", serve_for=timedelta(seconds=30)).states == {"delivered": 13}
+
+
+def test_a_server_that_cannot_follow_lets_runs_begin(stream: Stream, receiver: Receiver) -> None:
+    """With an endpoint slower than the stream, the doorbell rings for what the task does not come to."""
+    receiver.script = lambda _: (time.sleep(1.5) or 200, {})  # type: ignore[func-returns-value]
+    arrive(stream.store, *(f"y{n}" for n in range(200)), first=200)
+    stream.begin(serve_for=timedelta(seconds=12))
+    stream.wait(stream.served)
+    stream.wait(lambda: not stream.served(), 10)
+    assert Doorbell(READING, own_filter=True).look(stream.store, glance(stream.store)).free
+    for batch in handed_out(stream.store, "run2"):
+        run(stream.store, batch, stream.endpoint, task("t2"))
+    stream.end()
+    assert counts(stream.store) == {"delivered": 213}
+    assert len(receiver.requests) == 213
+
+
+def test_a_retry_takes_over_what_its_dead_try_had_of_a_stream(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """A worker was killed with events of a stream in its hands: the task's next try delivers them."""
+    arrive(store, "a")
+    (batch,) = handed_out(store)
+    owner, plan = Owner("dag", "t1"), batch.plan
+    run(store, batch, endpoint, task())
+    arrive(store, "b", "c", first=2)
+    fan_out_service.take_in(store, READING)
+    claimed = deliveries_claims.claim_untried(
+        store, route="crm", owner=owner, plan=plan, endpoint="crm_conn", lease=timedelta(minutes=5), limit=5
+    )
+    assert [each.event_id for each in claimed] == ["evt_2", "evt_3"]
+    assert run(store, batch, endpoint, task(try_number=2)).states == {"delivered": 3}
+
+
+def test_a_stream_is_filtered_as_its_sensor_says(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """The expression, the kinds and the source of the sensor hold for the task that goes on."""
+    reading = replace(READING, where="contact.external_id != 'w5'", kinds=["replied"])
+    arrive(store, "first")
+    (handed,) = fan_out(store, reading, "run1") or []
+    batch = Batch("crm", handed["events"], handed["plan"], consumer=handed["consumer"])
+    arrive(store, *(f"w{n}" for n in range(12)), first=100)
+    arrive(store, "o", first=200, kind=EventKind.OPENED)
+    report = run(store, batch, endpoint, task(serve_for=timedelta(seconds=30)))
+    assert report.states == {"delivered": 12}
+    assert not {"evt_105", "evt_200"} & set(receiver.seen())
 
 
 def test_an_endpoint_that_is_back_is_served_slowly_at_first() -> None:

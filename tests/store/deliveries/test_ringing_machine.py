@@ -22,9 +22,9 @@ from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
+from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out, take_in
 from airflow_outreach_provider.services.events.doorbell import Doorbell
-from airflow_outreach_provider.store.deliveries import attempts, claims, endpoints, redeliver, rests
+from airflow_outreach_provider.store.deliveries import attempts, claims, endpoints, redeliver, rests, serving
 from airflow_outreach_provider.store.deliveries.attempts import Attempt
 from airflow_outreach_provider.store.deliveries.deliverable import glance
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
@@ -136,6 +136,38 @@ class Ringing(RuleBasedStateMachine):
         attempts.release(self.store, owner, timedelta(minutes=20) if kept else None, None if kept else due)
         return kept and bool(stuck)
 
+    @rule(outcome=st.sampled_from(["good", "bad", "dies"]), limit=st.integers(1, 5), stays=st.booleans())
+    def serve(self, outcome: str, limit: int, stays: bool) -> None:
+        """A task goes on with what comes in, for a moment or longer; or dies in the middle of it."""
+        self.runs += 1
+        owner = Owner("dag", f"server{self.runs}")
+        if not serving.serve(self.store, ROUTE, owner, timedelta(seconds=5)):
+            return
+        take_in(self.store, READING)
+        mine = claims.claim_untried(
+            self.store, route=ROUTE, owner=owner, plan="served", endpoint=CONN, lease=LEASE, limit=limit
+        )
+        if outcome == "dies":
+            return
+        stuck: set[str] = set()
+        for each in mine:
+            if each.lane in stuck:
+                attempts.hand_on(self.store, {each.id: None})
+                continue
+            state, verdict, wait = (
+                (DeliveryState.DELIVERED, DeliveryVerdict.DELIVERED, None)
+                if outcome == "good"
+                else (DeliveryState.FAILED, DeliveryVerdict.RETRY, timedelta(seconds=300))
+            )
+            if outcome == "good":
+                self.sent[each.lane].append(each.id)
+            else:
+                stuck.add(each.lane)
+            attempts.settle(self.store, [Attempt(each.id, state, self.time, verdict)], owner)
+            attempts.hand_on(self.store, {each.id: wait})
+        if not stays:
+            serving.leave(self.store, ROUTE, owner)
+
     @rule()
     def redeliver(self) -> None:
         redeliver.redeliver(self.store, DeliveryFilter())
@@ -153,7 +185,10 @@ class Ringing(RuleBasedStateMachine):
             rows = connection.execute(sa.text("SELECT * FROM deliveries ORDER BY id")).mappings().all()
             endpoint = connection.execute(sa.text("SELECT * FROM endpoints")).mappings().first()
             led = connection.execute(sa.text("SELECT 1 FROM route_endpoints")).first() is not None
+            served_until = connection.execute(sa.text("SELECT max(until) FROM served_routes")).scalar()
         now = self.time.timestamp() * 1000
+        served = (served_until or 0) > now
+        failed: set[str] = set()  # lanes
         resting = endpoint is not None and endpoint["resting_since"] is not None and (
             endpoint["rest_until"] > now or (endpoint["asked_until"] or 0) > now
         )  # fmt: skip
@@ -164,7 +199,10 @@ class Ringing(RuleBasedStateMachine):
             held = (row["plan_until"] or 0) >= now or (row["claim_until"] or 0) >= now
             waits = (row["due_at"] or 0) > now
             kept_back = resting and (row["endpoint"] == CONN or (row["endpoint"] == "" and led))
-            if not held and not waits and not kept_back and row["lane"] not in lanes:
+            if row["tries"]:
+                failed.add(row["lane"])
+            for_a_server = served and row["lane"] not in failed
+            if not held and not waits and not kept_back and row["lane"] not in lanes and not for_a_server:
                 found.add(row["id"])
             if held or waits:
                 lanes.add(row["lane"])
@@ -180,7 +218,7 @@ class Ringing(RuleBasedStateMachine):
         found = self.doorbell.look(self.store, seen)
         assert {each for each, _ in found.deliveries} == mine
         unread = consumers.waiting(self.store, "crm_events", after=0).count
-        if unread and not seen.resting and not mine:
+        if unread and not seen.resting and not mine and not seen.served:
             with self.store.read() as connection:
                 busy = connection.execute(
                     sa.text("SELECT count(*) FROM deliveries WHERE state IN ('pending', 'failed')")

@@ -1,0 +1,172 @@
+"""After its batch a task goes on with what comes in for its route, while that is a stream.
+
+A run costs Airflow two task instances and some seconds, whatever it carries. Where events come faster than that, one
+running task a route takes them as they come: while it says that it does, no doorbell rings for them and no run plans
+them. It takes only what never failed. What fails under its hands is handed on at once: it has a run of its own, with
+its reason and its retries in Airflow's UI.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
+from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
+from airflow_outreach_provider.services.deliveries.fan_out import Reading, comes_in, reading_of, take_in
+from airflow_outreach_provider.services.deliveries.lanes import LaneRunner, load_events
+from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
+from airflow_outreach_provider.store.deliveries import serving
+from airflow_outreach_provider.store.deliveries.attempts import Attempt, Delivery
+from airflow_outreach_provider.store.deliveries.rests import Leave
+from airflow_outreach_provider.store.engine import Store
+
+# So many contacts wait at the end of a batch only where more comes in than runs carry away.
+_STREAM = 8
+# How long a dead task keeps others from serving, and runs from beginning.
+_STAY = timedelta(seconds=5)
+# It goes on while the next run begins.
+OVERLAP = timedelta(seconds=12)
+_LOOK_EVERY, _SAY_EVERY, _IDLE = 0.25, 1.0, 3.0
+# With deliveries waiting here for so long, runs beside this one are welcome.
+_TOO_LONG = 2.0
+
+ClaimUntried = Callable[[int], Sequence[Delivery]]
+_Lane = tuple[Sequence[Delivery], Mapping[str, ContactEvent]]
+
+
+class Server:
+    """One task's service of its route, after its batch.
+
+    :param claim: takes up to so many deliveries that nobody has and that never failed.
+    :param concurrency: contacts at a time.
+    """
+
+    def __init__(
+        self, store: Store, batch: Batch, task: TaskTry, claim: ClaimUntried, *, concurrency: int
+    ) -> None:
+        self.store, self.batch, self.task = store, batch, task
+        self.claim, self.concurrency = claim, concurrency
+        self._lanes: asyncio.Queue[tuple[float, _Lane]] = asyncio.Queue()
+        self._most = 2 * concurrency
+        self._waited, self._begun_at = 0.0, time.monotonic()  # the last lane that was begun
+
+    async def go_on(self, shift: LaneRunner) -> None:
+        """Serve, where there is a stream and nobody does, until it ends or the time is over; report to ``shift``."""
+        reading = await asyncio.to_thread(self._begin)
+        if reading is None:
+            return
+        runner = _Runner(shift)
+        flusher = asyncio.create_task(runner.settler.now_and_then())
+        workers = [asyncio.create_task(self._work(runner)) for _ in range(self.concurrency)]
+        try:
+            await self._feed(runner, reading)
+        finally:
+            for each in (*workers, flusher):
+                each.cancel()
+            await asyncio.gather(*workers, flusher, return_exceptions=True)
+            runner.settler.flush()
+            runner.conclude()
+            runner.let_go()
+            serving.leave(self.store, self.batch.route, self.task.owner)
+            runner.report_to(shift)
+
+    def _begin(self) -> Reading | None:
+        """What to read, if this task is to serve."""
+        store, route = self.store, self.batch.route
+        if not (self.task.serve_for and self.batch.plan and self.batch.consumer):
+            return None
+        reading = reading_of(store, self.batch.consumer, route)
+        if reading is None:
+            return None
+        wait = comes_in(store, reading, _STREAM) + serving.free_contacts(store, route, _STREAM)
+        return reading if wait >= _STREAM and serving.serve(store, route, self.task.owner, _STAY) else None
+
+    async def _feed(self, runner: _Runner, reading: Reading) -> None:
+        begun = said = had_work = time.monotonic()
+        term = self.task.serve_for.total_seconds()
+        while not runner.stopped:
+            now = time.monotonic()
+            if now - begun > term + OVERLAP.total_seconds() or now - had_work > _IDLE:
+                await self._lanes.join()
+                return
+            room = self._most - self._lanes.qsize()
+            found = await asyncio.to_thread(self._take, runner, reading, room) if room > 0 else []
+            for each in found:
+                self._lanes.put_nowait((now, each))
+            if found or room <= 0:
+                had_work = now
+            if now - said > _SAY_EVERY and now - begun < term and self._follows(now):
+                said = now
+                await asyncio.to_thread(serving.serve, self.store, self.batch.route, self.task.owner, _STAY)
+            await asyncio.sleep(0.01 if found or room <= 0 else _LOOK_EVERY)
+
+    def _follows(self, now: float) -> bool:
+        """Nothing waits here for long."""
+        stuck = not self._lanes.empty() and now - self._begun_at > _TOO_LONG
+        return self._waited < _TOO_LONG and not stuck
+
+    def _take(self, runner: _Runner, reading: Reading, room: int) -> list[_Lane]:
+        """Record what is new, and take what nobody has."""
+        take_in(self.store, reading)
+        mine = self.claim(room)
+        runner.takes(mine)
+        events = load_events(self.store, mine)
+        by_lane: dict[str, list[Delivery]] = {}
+        for delivery in mine:
+            by_lane.setdefault(delivery.lane, []).append(delivery)
+        return [(lane, events) for lane in by_lane.values()]
+
+    async def _work(self, runner: _Runner) -> None:
+        while True:
+            queued, (lane, events) = await self._lanes.get()
+            self._begun_at = time.monotonic()
+            self._waited = self._begun_at - queued
+            try:
+                await runner.lane(lane, events)
+            finally:
+                self._lanes.task_done()
+
+
+class _Runner(LaneRunner):
+    """Attempts beside the task's own batch; nothing of it is kept for the task's next try."""
+
+    def __init__(self, shift: LaneRunner) -> None:
+        task = replace(shift.task, last_try=shift.task.last_try and not shift.task.delays)
+        batch = replace(shift.batch, event_ids=())
+        super().__init__(shift.store, batch, task, shift.attempt, shift.group, shift.place, Leave.FREELY)
+
+    def takes(self, mine: Sequence[Delivery]) -> None:
+        """These are to be attempted."""
+        self._open |= {each.id: each.tries for each in mine}
+
+    def _settled(self, attempts: Sequence[Attempt]) -> None:
+        super()._settled(attempts)
+        over = [each for each in attempts if each.delivery_id not in self.report.exhausted]
+        due = {
+            each.delivery_id: self.task.wait(self._open.pop(each.delivery_id, 1))
+            if each.verdict is DeliveryVerdict.RETRY and each.state is DeliveryState.FAILED
+            else None
+            for each in over
+        }
+        deliveries_attempts.hand_on(self.store, due)
+
+    def let_go(self) -> None:
+        """What it did not come to is with nobody."""
+        deliveries_attempts.hand_on(self.store, dict.fromkeys([*self._open, *self.report.exhausted]))
+
+    def report_to(self, shift: LaneRunner) -> None:
+        """Add what was done to the report of the task."""
+        mine, report = self.report, shift.report
+        report.attempts.update(mine.attempts)
+        report.reasons.update(mine.reasons)
+        report.disabled = mine.disabled
+        shift.error = self.error
+        for state in (DeliveryState.DELIVERED, DeliveryState.DEAD):
+            if count := mine.attempts[state.value]:
+                report.meanwhile[state.value] += count

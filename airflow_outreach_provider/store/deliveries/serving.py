@@ -1,0 +1,40 @@
+"""Which task goes on serving a route with what comes in: at most one, and only while it says so again and again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.store.deliveries.plans import free, untried
+from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.schema import insert_into
+
+
+def serve(store: Store, route: str, owner: Owner, stay: timedelta) -> bool:
+    """Serve the route for so long, or longer; False while another task does."""
+
+    def work(connection: sa.Connection) -> bool:
+        now = store.now(connection)
+        mine = {"owner": owner.key, "until": now + stay}
+        insert = insert_into(connection, served_routes).values(route=route, **mine)
+        nobody = sa.or_(served_routes.c.owner == owner.key, served_routes.c.until <= now)
+        taken = insert.on_conflict_do_update(index_elements=["route"], set_=mine, where=nobody)
+        return connection.execute(taken).rowcount > 0
+
+    return store.retrying(work)
+
+
+def leave(store: Store, route: str, owner: Owner) -> None:
+    """No longer serve it."""
+    mine = served_routes.c.route == route, served_routes.c.owner == owner.key
+    store.retrying(lambda connection: connection.execute(sa.delete(served_routes).where(*mine)))
+
+
+def free_contacts(store: Store, route: str, most: int) -> int:
+    """How many contacts' deliveries wait that nobody has and that never failed, counted up to ``most``."""
+    with store.read() as connection:
+        query = free([route], store.now(connection), deliveries.c.lane).where(untried()).order_by(None)
+        return len(connection.execute(query.distinct().limit(most)).all())

@@ -170,7 +170,7 @@ class BatchOperator(RetryingForHours, BaseOperator):
             waiting.append(f"the endpoint is disabled; {held} deliveries are held until it is enabled")
         if report.elsewhere:
             waiting.append(
-                f"{report.elsewhere} deliveries are another run's: they wait for an earlier event of their contact"
+                f"{report.elsewhere} deliveries are with another task, or wait for an earlier event of their contact"
             )
         if not waiting:
             return

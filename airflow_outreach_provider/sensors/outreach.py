@@ -42,7 +42,8 @@ class ContactEventSensor(BaseSensorOperator):
     :param kinds: only these kinds, e.g. ``["replied", "interested"]``, or one; None for all but
         ``unrecognised``.
     :param where: only events this expression is true for, e.g. ``contact.email is defined``.
-    :param max_events: at most so many events a run.
+    :param max_events: at most so many events are handed out in a run. Where more come in than runs carry away, a task of
+        ours goes on with them after its batch, for a minute.
     :param deferrable: wait in the triggerer instead of a worker.
     :param poll_interval: seconds between looks at the store.
     :param wait: False: take what is there, and return an empty list where there is nothing. By default it

@@ -69,9 +69,10 @@ def handle(
             lease=task.lease,
         )
 
-    def untried(limit: int) -> list[Delivery]:
+    def untried(limit: int, planned_too: bool) -> list[Delivery]:
         return claim_untried(
-            store, route=batch.route, owner=task.owner, plan=batch.plan, endpoint="", lease=task.lease, limit=limit
+            store, route=batch.route, owner=task.owner, plan=batch.plan, endpoint="", lease=task.lease, limit=limit,
+            planned_too=planned_too,
         )  # fmt: skip
 
     server = Server(store, batch, task, untried, concurrency=1)

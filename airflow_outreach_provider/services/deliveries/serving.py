@@ -36,14 +36,15 @@ _LOOK_EVERY, _SAY_EVERY, _IDLE = 0.25, 1.0, 3.0
 # With deliveries waiting here for so long, runs beside this one are welcome.
 _TOO_LONG = 2.0
 
-ClaimUntried = Callable[[int], Sequence[Delivery]]
+ClaimUntried = Callable[[int, bool], Sequence[Delivery]]
 _Lane = tuple[Sequence[Delivery], Mapping[str, ContactEvent]]
 
 
 class Server:
     """One task's service of its route, after its batch.
 
-    :param claim: takes up to so many deliveries that nobody has and that never failed.
+    :param claim: takes up to so many deliveries that nobody has and that never failed; True: also those that were
+        handed out to tasks that have not begun.
     :param concurrency: contacts at a time.
     """
 
@@ -54,6 +55,7 @@ class Server:
         self.claim, self.concurrency = claim, concurrency
         self._lanes: asyncio.Queue[tuple[float, _Lane]] = asyncio.Queue()
         self._most = 2 * concurrency
+        self._sole = True
         self._waited, self._begun_at = 0.0, time.monotonic()  # the last lane that was begun
 
     async def go_on(self, shift: LaneRunner) -> None:
@@ -84,8 +86,12 @@ class Server:
         reading = reading_of(store, self.batch.consumer, route)
         if reading is None:
             return None
-        wait = comes_in(store, reading, _STREAM) + serving.free_contacts(store, route, _STREAM)
-        return reading if wait >= _STREAM and serving.serve(store, route, self.task.owner, _STAY) else None
+        owner = self.task.owner
+        if not serving.by_another(store, route, owner):
+            wait = comes_in(store, reading, _STREAM) + serving.free_contacts(store, route, _STREAM)
+            if wait < _STREAM:
+                return None
+        return reading if serving.serve(store, route, owner, _STAY) else None
 
     async def _feed(self, runner: _Runner, reading: Reading) -> None:
         begun = said = had_work = time.monotonic()
@@ -93,18 +99,28 @@ class Server:
         while not runner.stopped:
             now = time.monotonic()
             if now - begun > term + OVERLAP.total_seconds() or now - had_work > _IDLE:
-                await self._lanes.join()
-                return
+                break
             room = self._most - self._lanes.qsize()
             found = await asyncio.to_thread(self._take, runner, reading, room) if room > 0 else []
             for each in found:
                 self._lanes.put_nowait((now, each))
             if found or room <= 0:
                 had_work = now
-            if now - said > _SAY_EVERY and now - begun < term and self._follows(now):
+            if now - said > _SAY_EVERY:
                 said = now
-                await asyncio.to_thread(serving.serve, self.store, self.batch.route, self.task.owner, _STAY)
+                self._sole = now - begun < term and self._follows(now)
+                if await asyncio.to_thread(self._is_relieved) and now - begun > term:
+                    break
             await asyncio.sleep(0.01 if found or room <= 0 else _LOOK_EVERY)
+        if not runner.stopped:
+            await self._lanes.join()
+
+    def _is_relieved(self) -> bool:
+        """Say that nobody else need serve, while that is so; True once another does."""
+        route, owner = self.batch.route, self.task.owner
+        if self._sole:
+            return not serving.serve(self.store, route, owner, _STAY)
+        return serving.by_another(self.store, route, owner)
 
     def _follows(self, now: float) -> bool:
         """Nothing waits here for long."""
@@ -114,7 +130,7 @@ class Server:
     def _take(self, runner: _Runner, reading: Reading, room: int) -> list[_Lane]:
         """Record what is new, and take what nobody has."""
         take_in(self.store, reading)
-        mine = self.claim(room)
+        mine = self.claim(room, self._sole)
         runner.takes(mine)
         events = load_events(self.store, mine)
         by_lane: dict[str, list[Delivery]] = {}

@@ -212,11 +212,11 @@ class _Delivering:
         self._left += len(mine)
         return mine
 
-    def _untried(self, limit: int) -> list[Delivery]:
+    def _untried(self, limit: int, planned_too: bool) -> list[Delivery]:
         """What came in meanwhile."""
         found = claim_untried(
             self.store, route=self.batch.route, owner=self.task.owner, plan=self.batch.plan,
-            endpoint=self.endpoint.conn_id, lease=self.task.lease, limit=limit,
+            endpoint=self.endpoint.conn_id, lease=self.task.lease, limit=limit, planned_too=planned_too,
         )  # fmt: skip
         mine = _set_aside(self.store, Claim(found), self.endpoint, self.batch.route).mine if found else []
         make_body = body_maker(self.store, self.payload, [each.event_id for each in mine])

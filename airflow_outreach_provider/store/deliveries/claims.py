@@ -10,7 +10,14 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.store.deliveries.attempts import Delivery, again, is_open, listed, of_batch
+from airflow_outreach_provider.store.deliveries.attempts import (
+    Delivery,
+    again,
+    is_open,
+    listed,
+    of_batch,
+    unclaimed,
+)
 from airflow_outreach_provider.store.deliveries.plans import free, is_behind, is_due, take_turns, untried
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
@@ -101,23 +108,28 @@ def claim_freed(
 
 
 def claim_untried(
-    store: Store, *, route: str, owner: Owner, plan: str | None, endpoint: str, lease: timedelta, limit: int
-) -> list[Delivery]:
-    """Take what nobody has and nothing of its contact has failed, oldest first."""
-    return _claim_free(store, untried(), route, owner, plan, endpoint, lease, limit)
+    store: Store, *, route: str, owner: Owner, plan: str | None, endpoint: str, lease: timedelta, limit: int,
+    planned_too: bool = False,
+) -> list[Delivery]:  # fmt: skip
+    """Take what nobody has and nothing of its contact has failed, oldest first.
+
+    :param planned_too: also what was handed out to tasks that have not begun.
+    """
+    such = untried()
+    return _claim_free(store, such, route, owner, plan, endpoint, lease, limit, planned_too=planned_too)
 
 
 def _claim_free(
     store: Store, such: sa.ColumnElement[bool], route: str, owner: Owner, plan: str | None, endpoint: str,
-    lease: timedelta, limit: int,
+    lease: timedelta, limit: int, *, planned_too: bool = False,
 ) -> list[Delivery]:  # fmt: skip
     def work(connection: sa.Connection) -> list[Delivery]:
         take_turns(connection)
         now = store.now(connection)
-        found = (
-            connection.execute(free([route], now, deliveries.c.id).where(such).limit(limit)).scalars().all()
-        )
-        chosen = deliveries.c.id.in_(listed(store, "int", found))
+        ids = free([route], now, deliveries.c.id, planned_too=planned_too).where(such)
+        found = connection.execute(ids.limit(limit)).scalars().all()
+        # Whoever was handed them may have begun since they were looked for.
+        chosen = sa.and_(deliveries.c.id.in_(listed(store, "int", found)), is_open(), unclaimed(now))
         return _take(connection, chosen, owner, plan, endpoint, now, lease) if found else []
 
     return store.retrying(work)

@@ -110,19 +110,27 @@ def _to_ask(route: str, now: datetime) -> sa.Select[Any]:
     return _free([route], now).where(~is_behind()).order_by(None).order_by(*turn).limit(1)
 
 
-def free(routes: Sequence[str] | None, now: datetime, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+def free(
+    routes: Sequence[str] | None, now: datetime, *columns: sa.ColumnElement[Any], planned_too: bool = False
+) -> sa.Select[Any]:
     """Open deliveries that may be sent now and are in nobody's hands, oldest first.
 
     So they are due, their endpoint does not rest, and no earlier one of their lane is with somebody or not yet due.
 
     :param routes: None for all.
+    :param planned_too: as if nothing were planned: with somebody is what a task is at.
     """
-    in_the_way = is_behind(lambda earlier: sa.or_(with_somebody(earlier, now), sa.not_(is_due(earlier, now))))
+
+    def with_them(table: sa.FromClause) -> sa.ColumnElement[bool]:
+        return table.c.claim_until >= now if planned_too else with_somebody(table, now)
+
+    in_the_way = is_behind(lambda earlier: sa.or_(with_them(earlier), sa.not_(is_due(earlier, now))))
+    unplanned = sa.or_(deliveries.c.plan_until.is_(None), deliveries.c.plan_until < now)
     query = (
         sa.select(*columns)
         .where(
             is_open(),
-            sa.or_(deliveries.c.plan_until.is_(None), deliveries.c.plan_until < now),
+            sa.true() if planned_too else unplanned,
             unclaimed(now),
             is_due(deliveries, now),
             ~kept_back(now),

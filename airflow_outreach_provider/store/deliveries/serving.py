@@ -27,6 +27,13 @@ def serve(store: Store, route: str, owner: Owner, stay: timedelta) -> bool:
     return store.retrying(work)
 
 
+def by_another(store: Store, route: str, owner: Owner) -> bool:
+    """Whether another task serves it now, or did so last and has not left: it handed over, or is dead."""
+    with store.read() as connection:
+        query = sa.select(served_routes.c.owner).where(served_routes.c.route == route)
+        return connection.execute(query).scalar() not in {None, owner.key}
+
+
 def leave(store: Store, route: str, owner: Owner) -> None:
     """No longer serve it."""
     mine = served_routes.c.route == route, served_routes.c.owner == owner.key

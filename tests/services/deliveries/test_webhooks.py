@@ -1098,7 +1098,7 @@ def test_one_task_a_route_serves(stream: Stream, receiver: Receiver) -> None:
     (*_, batch) = handed_out(stream.store, "run2")
     stream.batch = replace(batch, consumer=READING.consumer)
     arrive(stream.store, *(f"v{n}" for n in range(12)), first=400)
-    assert stream.work(name="t2", serve_for=timedelta(seconds=30)).states == {"delivered": 13}
+    assert stream.work(name="t2", serve_for=timedelta(seconds=30)).states == {"delivered": 24}
 
 
 def test_a_server_that_cannot_follow_lets_runs_begin(stream: Stream, receiver: Receiver) -> None:
@@ -1114,6 +1114,75 @@ def test_a_server_that_cannot_follow_lets_runs_begin(stream: Stream, receiver: R
     stream.end()
     assert counts(stream.store) == {"delivered": 213}
     assert len(receiver.requests) == 213
+
+
+def test_what_was_handed_out_to_tasks_that_have_not_begun_goes_out_with_a_stream(
+    stream: Stream, receiver: Receiver
+) -> None:
+    """A hundred contacts in 64 batches wait for no task instances; those find their work done, and are green."""
+    arrive(stream.store, *(f"y{n}" for n in range(100)), first=200)
+    others = handed_out(stream.store, "run2")
+    assert len(others) == 64
+    arrive(stream.store, *(f"z{n}" for n in range(10)), first=400)
+    assert stream.work(serve_for=timedelta(seconds=30)).states == {"delivered": 123}
+    before = len(receiver.requests)
+    for batch in others:
+        report = run(stream.store, batch, stream.endpoint, task("t2"))
+        assert report.states == {"delivered": len(batch.event_ids)}
+        assert not (report.left or report.parked or report.elsewhere)
+    assert len(receiver.requests) == before
+
+
+def test_a_task_at_work_keeps_what_it_is_at(stream: Stream, receiver: Receiver) -> None:
+    """What another task has claimed is left to it, and what comes behind it too."""
+    arrive(stream.store, *(f"y{n}" for n in range(9)), "y0", first=200)
+    others = handed_out(stream.store, "run2")
+    (batch,) = [each for each in others if "evt_200" in each.event_ids]
+    claimed = deliveries_claims.claim(
+        stream.store, route="crm", event_ids=batch.event_ids, owner=Owner("dag", "t9"), plan=batch.plan,
+        endpoint="crm_conn", lease=timedelta(minutes=5), revive=False,
+    )  # fmt: skip
+    assert len(claimed.mine) == 2
+    arrive(stream.store, "y0", *(f"z{n}" for n in range(10)), first=300)
+    assert stream.work(serve_for=timedelta(seconds=30)).states == {"delivered": 31}
+    assert not {"evt_200", "evt_209", "evt_300"} & set(receiver.seen())
+
+
+def test_one_that_ends_hands_over(stream: Stream, receiver: Receiver) -> None:
+    """While it goes on, the doorbell rings; the next task serves although little waits, and the first ends."""
+    over = threading.Event()
+
+    def come() -> None:
+        for number in range(300, 500):
+            arrive(stream.store, f"z{number}", first=number)
+            if over.wait(0.2):
+                return
+
+    coming = threading.Thread(target=come)
+    coming.start()
+    try:
+        stream.begin(serve_for=timedelta(seconds=2))
+        stream.wait(stream.served)
+        stream.wait(lambda: not stream.served(), 10)
+        bell = Doorbell(READING, own_filter=True)
+        stream.wait(lambda: bell.look(stream.store, glance(stream.store)).free, 5)
+        second = Stream.__new__(Stream)
+        second.store, second.endpoint = stream.store, stream.endpoint
+        stream.wait(
+            lambda: (
+                setattr(second, "batch", next(iter(handed_out(stream.store, "run2")), None)) or second.batch
+            )
+        )
+        second.batch = replace(second.batch, consumer=READING.consumer)
+        second.begin(name="t2")
+        stream.wait(stream.served, 10)
+        stream.end()
+        assert second.served(), "the first ends because the second is at it"
+    finally:
+        over.set()
+        coming.join()
+    second.end()
+    assert counts(stream.store).keys() == {"delivered"}
 
 
 def test_a_retry_takes_over_what_its_dead_try_had_of_a_stream(

@@ -94,13 +94,13 @@ def trial(arguments: argparse.Namespace, home: Path) -> bool:
     )
     with running_simulator(faults=FAULTS, journal=str(home / "journal")) as simulator:
         environment = {
-            "AIRFLOW_CONN_OUTREACH_DEFAULT": json.dumps(simulator.connection),
             "AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN": url,
             "AIRFLOW__OUTREACH__LEASE_SECONDS": "10",
             **QUICK,
         }
         parts = ("api-server", "scheduler", "dag-processor")
-        with running_airflow(home / "airflow", dags, environment=environment, components=parts) as airflow:
+        given = {"connections": {"outreach_default": simulator.connection}, "environment": environment}
+        with running_airflow(home / "airflow", dags, components=parts, **given) as airflow:
             airflow.wait_for_dag(DAG_ID)
             run_id = airflow.trigger(DAG_ID)
             kills = harass(airflow, simulator, store, run_id, arguments.kills, dice)

@@ -14,7 +14,6 @@ the receiver; the endpoint answers 503 to one first try in ten all along.
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import shutil
 import sys
@@ -128,9 +127,10 @@ def measure(asked: argparse.Namespace) -> None:
         shutil.copy(SHIPPED, home / "dags")
         with running_crm(endpoint.answer) as crm:
             connections = {**sources.connections, ENDPOINT: crm.connection}
-            environment = {f"AIRFLOW_CONN_{n.upper()}": json.dumps(each) for n, each in connections.items()}
-            environment |= QUICK | {"AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN": url}
-            with running_airflow(home / "airflow", home / "dags", environment=environment) as airflow:
+            settings = QUICK | {"AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN": url}
+            with running_airflow(
+                home / "airflow", home / "dags", connections=connections, environment=settings
+            ) as airflow:
                 airflow.wait_for_dag(DAG)
                 idle.warm_up(airflow)
                 platform = Platform(airflow, sources, asked.rate)

@@ -17,7 +17,6 @@ d. in an Airflow of its own: processor time of triggerer and scheduler with one 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -310,8 +309,7 @@ def place() -> Iterator[Path]:
 
 def running(home: Path, connections: Mapping[str, object]) -> Any:
     """An Airflow with these connections, ended with its block."""
-    environment = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()}
-    return running_airflow(home / "airflow", home / "dags", environment=environment)
+    return running_airflow(home / "airflow", home / "dags", connections=connections)
 
 
 if __name__ == "__main__":

@@ -124,15 +124,15 @@ def _world(home: Path, dags: Path, rows: int, port: int | None) -> Iterator[_Wor
     with running_simulator(faults=FAULTS) as simulator, running_crm(busy_now_and_then()) as crm:
         _say(f"simulated outreach API on {simulator.url}, with refusals, failures and dropped answers")
         _say("starting Airflow …")
-        environment = {
-            "AIRFLOW_CONN_OUTREACH_DEFAULT": json.dumps(simulator.connection),
-            "AIRFLOW_VAR_OUTREACH_LEADS": str(leads),
-            **{
-                f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection)
-                for name, connection in {ENDPOINT: crm.connection, **sources.connections}.items()
-            },
+        connections = {
+            "outreach_default": simulator.connection,
+            ENDPOINT: crm.connection,
+            **sources.connections,
         }
-        with running_airflow(home, dags, environment=environment, port=port) as airflow:
+        variables = {"AIRFLOW_VAR_OUTREACH_LEADS": str(leads)}
+        with running_airflow(
+            home, dags, connections=connections, environment=variables, port=port
+        ) as airflow:
             _say(f"Airflow on {airflow.url}")
             airflow.wait_for_dag(DAG_ID)
             yield _World(airflow, simulator, written, crm, sources)

@@ -259,6 +259,7 @@ def running_airflow(
     home: Path,
     dags: Path,
     *,
+    connections: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
     components: Iterable[str] = COMPONENTS,
     port: int | None = None,
@@ -267,12 +268,14 @@ def running_airflow(
     """Start an Airflow in ``home`` (made where it is missing), end it with the block.
 
     :param dags: the DAGs folder.
-    :param environment: on top of ours, e.g. ``AIRFLOW_CONN_…``.
+    :param connections: by id, each as its JSON says it.
+    :param environment: on top of ours, e.g. ``AIRFLOW_VAR_…``.
     :param base_path: where its pages begin, e.g. ``/team``.
     """
     port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
-    variables = airflow_environment(home, dags, port, environment, base_path)
+    given = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(each) for name, each in (connections or {}).items()}
+    variables = airflow_environment(home, dags, port, given | dict(environment or {}), base_path)
     migrated = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"], env=variables, capture_output=True, check=False
     )

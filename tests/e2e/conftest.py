@@ -123,11 +123,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "never_right": {**sources.connections["varda_demo"], "password": "another-secret-than-theirs"},
         }  # fmt: skip
         environment = people(home, PEOPLE) | {
-            **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()},
             "AIRFLOW_VAR_SPRING": str(home / "spring.csv"),
             "AIRFLOW_VAR_AUTUMN": str(home / "autumn.csv"),
         }
-        with running_airflow(home, dags, environment=environment, base_path=BASE_PATH) as airflow:
+        with running_airflow(
+            home, dags, connections=connections, environment=environment, base_path=BASE_PATH
+        ) as airflow:
             for dag in ("spring", "autumn", FANOUT):
                 airflow.wait_for_dag(dag)
             started = {dag: airflow.trigger(dag) for dag in ("spring", "autumn")}

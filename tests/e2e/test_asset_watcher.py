@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -48,11 +47,11 @@ def airflow(tmp_path: Path, crm: Crm) -> Iterator[RunningAirflow]:
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "watched.py").write_text(DAG)
     settings = {
-        "AIRFLOW_CONN_HOOK": json.dumps(crm.connection),
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
     }
-    with running_airflow(tmp_path / "home", tmp_path / "dags", environment=settings) as airflow:
+    home, dags, connections = tmp_path / "home", tmp_path / "dags", {"hook": crm.connection}
+    with running_airflow(home, dags, connections=connections, environment=settings) as airflow:
         airflow.wait_for_dag("watched")
         yield airflow
 

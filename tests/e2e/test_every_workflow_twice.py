@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -90,14 +89,13 @@ def airflow(
     (home / "dags" / "workflows" / "others.csv").write_text("phone\n+14165550102\n")
     (home / "modules").mkdir()
     (home / "modules" / "outreach_e2e_functions.py").write_text("def note(event):\n    print(event.id)\n")
+    connections = {"hook": crm.connection, "outreach_default": simulator.connection}
     settings = {
-        "AIRFLOW_CONN_HOOK": json.dumps(crm.connection),
-        "AIRFLOW_CONN_OUTREACH_DEFAULT": json.dumps(simulator.connection),
         "PYTHONPATH": str(home / "modules"),
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
     }
-    with running_airflow(home, home / "dags", environment=settings) as airflow:
+    with running_airflow(home, home / "dags", connections=connections, environment=settings) as airflow:
         yield airflow
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -55,8 +54,8 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, crm: Crm) -> Iterator[Runn
     (home / "dags").mkdir()
     shutil.copy(ROOT / "dags" / f"{DAG}.py", home / "dags")
     settings = {f"AIRFLOW__{name}": str(value) for name, value in QUICK.items()}
-    settings[f"AIRFLOW_CONN_{ENDPOINT.upper()}"] = json.dumps(crm.connection)
-    with running_airflow(home, home / "dags", environment=settings) as airflow:
+    connections = {ENDPOINT: crm.connection}
+    with running_airflow(home, home / "dags", connections=connections, environment=settings) as airflow:
         airflow.wait_for_dag(DAG)
         yield airflow
 
@@ -223,6 +222,40 @@ def test_contacts_that_fail_for_ever_take_no_run_from_the_others(
     crm.answer = lambda *_: CrmAnswer()
     ids = [f"evt_n{number}_0_bad{number}" for number in range(5)]
     wait_until(lambda: set(ids) <= set(crm.taken), 240, "the failing ones go out too, once they can")
+
+
+def test_a_stream_is_carried_by_few_runs_and_one_contacts_failure_has_its_own(
+    airflow: RunningAirflow, store: Store, crm: Crm
+) -> None:
+    """Ten events a second for a minute, and one contact that fails: tasks go on with what comes in."""
+    crm.answer = lambda event, _: CrmAnswer(500 if event["contact"]["external_id"] == "c7" else 200)
+    before = runs(airflow)
+    ids: list[str] = []
+    for wave in range(60):
+        ids += arrive(store, f"s{wave:02}", *(f"c{(wave * 10 + n) % 40}" for n in range(10)))
+        time.sleep(1)
+    well = [each for each in ids if not each.endswith("_c7")]
+    wait_until(lambda: set(well) <= set(crm.taken), 120, "everybody else's events are delivered")
+    in_order(crm, ids)
+    assert all(crm.taken[each] == 1 for each in well)
+    assert len(runs(airflow)) - len(before) <= 25, "a run for each wave would be 60"
+    instances = [
+        task
+        for run in runs(airflow)
+        if run not in before
+        for task in airflow.task_instances(DAG, run, "deliver")
+    ]
+    assert any(seconds_of(task) > 10 for task in instances if task["state"] == "success"), (
+        "one went on with the stream"
+    )
+    crm.answer = lambda *_: CrmAnswer()
+    wait_until(lambda: set(ids) <= set(crm.taken), 300, "the failing contact's go out too, once they can")
+    in_order(crm, ids)
+
+
+def seconds_of(task: Mapping[str, Any]) -> float:
+    """How long a task instance took."""
+    return float(task["duration"] or 0.0)
 
 
 def test_an_endpoint_that_lets_nobody_in_rests_and_everything_goes_out_when_it_is_back(

@@ -7,7 +7,6 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import EventKind
-from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.actions import said
@@ -69,7 +68,7 @@ def leads_export(_who: Reader, store: StoreDep, wanted: params.Leads) -> Streami
 def leads_export_revealed(who: Editor, store: StoreDep, wanted: params.Leads) -> StreamingResponse:
     """The filtered leads with whole numbers; audited."""
     filters = {name: getattr(wanted, name) for name in ("campaign", "state", "reason", "run_id")}
-    subject = said(**filters, phone=mask_phone(wanted.phone) if wanted.phone else None)
+    subject = said(**filters, phone=actions.named_in_leads(store, wanted.phone) if wanted.phone else None)
     done = actions.note_export(store, "export leads revealed", subject, actor=who.name)
     return _download(leads_csv(store, wanted, reveal=True, done=done), "leads.csv")
 
@@ -216,7 +215,7 @@ def suppressions_export_revealed(
     who: Editor, store: StoreDep, phone: params.Phone, campaign: params.Text = None
 ) -> StreamingResponse:
     """The filtered list with whole numbers; audited."""
-    subject = said(campaign=campaign, phone=mask_phone(phone) if phone else None)
+    subject = said(campaign=campaign, phone=actions.named_in_list(store, phone) if phone else None)
     done = actions.note_export(store, "export do-not-contact revealed", subject, actor=who.name)
     rows = suppressions_csv(store, phone=phone, campaign=campaign, reveal=True, done=done)
     return _download(rows, "do-not-contact.csv")

@@ -23,7 +23,7 @@ SOME = {
     "simple": {},
     "teams": {role: {"mine"} for role in ("viewer", "user", "op")},
     "fab": {
-        **dict.fromkeys(("one_dag", "one_dag_to_edit", "reads_connections"), {"mine"}),
+        **{key: {"mine"} for key in ("one_dag", "one_dag_to_edit", "reads_connections")},
         "both_dags": {"mine", "theirs"},
     },
 }

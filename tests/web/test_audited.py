@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from servers import scripted
 
-from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
-from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.store import audit, suppressions
-from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
+from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox import append as inbox_append
-from airflow_outreach_provider.store.inbox import consumers
 
-ALIKE = ("+14165550123", "+14165990123")
+ALIKE = ("+14165550123", "+14165990123")  # of the fixture
 ACTION = {"X-Outreach-Action": "1"}
 GO = {"go": True}
 # What each route that acts is asked, and what the audit says then. Ids are the first ones there are.
@@ -40,35 +33,6 @@ ACTS: dict[str, tuple[dict[str, Any], str]] = {
     "/deliveries/{delivery_id}": ({}, "reveal delivery"),
     "/do-not-contact.csv": ({}, "export do-not-contact revealed"),
 }
-
-
-@pytest.fixture
-def filled(store: Store, lead: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """Of everything two, about people who are masked alike; a source and an endpoint that answer."""
-    at = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
-    for n, phone in enumerate(ALIKE):
-        lead(phone, detail="", payload="{}")
-        made = ContactEvent(
-            f"evt_{n}", "varda", "varda", "call.ended", EventKind.CALL_ENDED, at, at, Contact(phone=phone)
-        )
-        inbox_append.append(store, [Incoming(made, made.to_json(), "[]")])
-    deliveries_fan_out.fan_out(store, "crm", consumers.read_new(store, "crm"), ["crm"])
-    suppressions.suppress(store, ALIKE, reason="unsubscribed", source="event")
-    with scripted(lambda _method, _path, _headers, _body: (204, b"", {})) as url:
-        for name, kind in (("crm", "outreach_endpoint"), ("varda", "outreach_source")):
-            extra = (
-                {"signature": "none", "allow_networks": ["127.0.0.0/8"]}
-                if name == "crm"
-                else {"platform": "varda"}
-            )
-            connection = {
-                "conn_type": kind,
-                "host": f"{url}/hook",
-                "password": "a-secret-of-length",
-                "extra": extra,
-            }
-            monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
-        yield store
 
 
 def test_every_route_that_acts_is_tried_here() -> None:

@@ -31,7 +31,7 @@ _STATES = ("planned", "sending", "accepted", "rejected", "held", "suppressed", "
 @exit_with_advice
 def leads_list(args: Namespace) -> None:
     """List leads, the latest first, numbers masked."""
-    from airflow_outreach_provider.core.masking import mask_phone
+    from airflow_outreach_provider.core.masking import mask_phone, mask_text
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.store.ledger.lists import every_lead
 
@@ -40,7 +40,8 @@ def leads_list(args: Namespace) -> None:
         [
             {
                 "id": lead.id, "campaign": lead.campaign, "phone": mask_phone(lead.phone), "state": lead.state,
-                "reason": lead.reason, "line": lead.line, "tries": lead.tries, "detail": lead.detail,
+                "reason": lead.reason, "line": lead.line, "tries": lead.tries,
+                "detail": mask_text(lead.detail),
             }
             for lead in islice(found, args.limit)
         ],
@@ -102,7 +103,7 @@ def suppressions_list(args: Namespace) -> None:
     print_rows(
         [
             {
-                "phone": suppressions.shown(row.phone), "campaign": row.campaign or "all", "reason": row.reason,
+                "id": row.id, "phone": suppressions.shown(row.phone), "campaign": row.campaign or "all", "reason": row.reason,
                 "source": row.source, "added_at": row.added_at.isoformat(timespec="seconds"),
             }
             for row in islice(found, args.limit)

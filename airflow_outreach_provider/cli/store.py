@@ -24,7 +24,7 @@ def db_upgrade(_args: Namespace) -> None:
     from airflow_outreach_provider.store.private_file import tighten
 
     store = Store(store_url())
-    changed = upgrade(store)
+    changed = upgrade(store, actor=actor())
     print(f"{store}: {'upgraded to' if changed else 'already at'} revision {HEAD}")
     if tighten(store.url):
         print("an older version had left it readable for everybody; only its owner may read it now")

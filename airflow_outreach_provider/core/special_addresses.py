@@ -1,7 +1,7 @@
 """Special-purpose addresses as data: what no webhook endpoint on the internet can have.
 
-From the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190) and the registries of
-multicast and global unicast space. A row of theirs that is "globally reachable" is listed too, marked as such: it
+From IANA's registries iana-ipv4-special-registry and iana-ipv6-special-registry (RFC 6890, RFC 8190), compared row by
+row with their CSV files as they were on 2026-07-18, and the registries of multicast and global unicast space. A row of theirs that is "globally reachable" is listed too, marked as such: it
 may be called, also where it lies inside a block that may not. The most specific row counts, so it stands first.
 """
 

@@ -50,6 +50,24 @@ def note_export(store: Store, action: str, subject: str, *, actor: str) -> Calla
     return lambda count: audit.settle(store, written, count=count, note="done")
 
 
+def named_in_leads(store: Store, phone: str) -> str:
+    """A number for the audit: masked, with the ids of its leads, as many numbers look alike then.
+
+    :param phone: E.164.
+    """
+    return _with_ids(phone, "lead", (each.id for each in every_lead(store, LeadFilter(phone=phone))))
+
+
+def named_in_list(store: Store, phone: str) -> str:
+    """The same with the ids of its entries of the do-not-contact list."""
+    return _with_ids(phone, "entry", (each.id for each in suppressions.every_entry(store, phone=phone)))
+
+
+def _with_ids(phone: str, of: str, ids: Iterable[int]) -> str:
+    known = _some([f"{of} {each}" for each in sorted(ids)])
+    return mask_phone(phone) + (f" ({known})" if known else "")
+
+
 def suppress(
     store: Store, phones: Iterable[str], *, actor: str, reason: str = "manual", campaign: str = ""
 ) -> int:
@@ -258,7 +276,9 @@ def _subject(store: Store, wanted: LeadFilter | Collection[int], group: list[int
     parts = [f"campaign {wanted.campaign}"] if wanted.campaign else []
     parts += [f"reason {wanted.reason}"] if wanted.reason else []
     parts += [f"run {wanted.run_id}"] if wanted.run_id is not None else []
-    parts += [mask_phone(wanted.phone)] if wanted.phone else []
+    parts += (
+        [f"{mask_phone(wanted.phone)} ({_some([f'lead {each}' for each in group])})"] if wanted.phone else []
+    )
     return f"{len(group)} held leads: {', '.join(parts) or 'all'}"
 
 
@@ -364,7 +384,7 @@ def _audited(
     written = audit.record(store, actor, action, subject=subject, count=count, note="begun")
     try:
         done = do()
-    except Exception as error:
+    except BaseException as error:  # somebody who breaks it off is told of too
         audit.settle(store, written, count=0, note=f"failed: {type(error).__name__}")
         raise
     changed, note = told(done)

@@ -57,7 +57,8 @@ def export(store: Store, found: Found, *, actor: str) -> dict[str, Any]:
 
     Of what is about others only the words around the person are given, with everybody's numbers masked.
     """
-    written = note_export(store, "export person", ", ".join(found.person.shown()), actor=actor)
+    ids = [f"lead {row['id']}" for row in found.leads]  # as many people look alike when they are masked
+    written = note_export(store, "export person", ", ".join([*found.person.shown(), *ids]), actor=actor)
     document = _document(found)
     written(sum(len(each) for name, each in document.items() if name != "person"))
     return document

@@ -33,9 +33,10 @@ def current_revision(store: Store) -> str | None:
         return None if row is None else str(row[0])
 
 
-def upgrade(store: Store) -> bool:
+def upgrade(store: Store, *, actor: str = "airflow-provider-outreach") -> bool:
     """Create or upgrade the tables; safe to call from many processes at once.
 
+    :param actor: who the audit names; by itself the first task of a new version does it.
     :return: whether anything was changed.
     :raises StoreError: the database is newer than this package.
     """
@@ -73,9 +74,7 @@ def upgrade(store: Store) -> bool:
             environment.run_migrations()
         if steps and before:  # a store that is made anew is nothing anybody changed
             subject = f"the store, from revision {before[0]} to {HEAD}"
-            audit.record_with(
-                connection, store.now(connection), "airflow-provider-outreach", "upgrade", subject=subject
-            )
+            audit.record_with(connection, store.now(connection), actor, "upgrade", subject=subject)
     if steps:
         tighten(store.url)
     return bool(steps)  # none where another process was quicker

@@ -84,7 +84,9 @@ def add(
 
         def work(connection: sa.Connection, group: list[str] = group) -> int:
             new = _insert(connection, store, group, reason=reason, source=actor, campaign=campaign)
-            _write_audit(connection, store, actor, "suppress", group, new, campaign, reason)
+            subject = _subject(connection, group, campaign)
+            now = store.now(connection)
+            audit.record_with(connection, now, actor, "suppress", subject=subject, count=new, note=reason)
             return new
 
         total += store.retrying(work)
@@ -100,8 +102,10 @@ def remove(store: Store, phones: Iterable[str], *, actor: str, campaign: str = "
     for group in _groups(phones):
 
         def work(connection: sa.Connection, group: list[str] = group) -> int:
+            subject = _subject(connection, group, campaign)
             gone = suppressions_write.remove(connection, group, campaign)
-            _write_audit(connection, store, actor, "unsuppress", group, gone, campaign, note)
+            now = store.now(connection)
+            audit.record_with(connection, now, actor, "unsuppress", subject=subject, count=gone, note=note)
             return gone
 
         total += store.retrying(work)
@@ -184,18 +188,13 @@ def _groups(phones: Iterable[str]) -> Iterable[list[str]]:
         yield group
 
 
-def _write_audit(
-    connection: sa.Connection,
-    store: Store,
-    actor: str,
-    action: str,
-    phones: list[str],
-    count: int,
-    campaign: str,
-    note: str,
-) -> None:
-    who = shown(phones[0]) if len(phones) == 1 else f"{len(phones)} numbers"
-    subject = f"{who} in {campaign or 'all campaigns'}"
-    audit.record_with(
-        connection, store.now(connection), actor, action, subject=subject, count=count, note=note
-    )
+def _subject(connection: sa.Connection, listed: list[str], campaign: str) -> str:
+    """For the audit: a number masked, with the id of its entry, as many numbers look alike then."""
+    where = campaign or "all campaigns"
+    if len(listed) > 1:
+        return f"{len(listed)} numbers in {where}"
+    query = sa.select(suppressions.c.id).where(
+        suppressions_write.in_every_writing(listed[0]), suppressions.c.campaign == campaign, suppressions.c.row_of.is_(None)
+    )  # fmt: skip
+    ids = ", ".join(f"entry {each}" for each in sorted(connection.execute(query).scalars()))
+    return f"{shown(listed[0])} in {where}{f' ({ids})' if ids else ''}"

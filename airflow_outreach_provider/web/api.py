@@ -15,7 +15,7 @@ from airflow_outreach_provider.store.inbox import progress
 from airflow_outreach_provider.store.overview import overview
 from airflow_outreach_provider.store.suppressions import SuppressionRow
 from airflow_outreach_provider.web import connections, params, queries, schemas
-from airflow_outreach_provider.web.access import OfTask, Reader, StoreDep, reads_task
+from airflow_outreach_provider.web.access import OfTask, Reader, SomeReader, StoreDep, reads_task
 from airflow_outreach_provider.web.schemas import Listed
 
 router = APIRouter(prefix="/api", tags=["look"])
@@ -49,36 +49,36 @@ def get_overview(_who: Reader, store: StoreDep) -> dict[str, Any]:
 
 @router.get("/runs")
 def get_runs(
-    _who: Reader,
+    who: SomeReader,
     store: StoreDep,
     campaign: params.Text = None,
     state: params.StateOfRun = None,
     cursor: params.Cursor = None,
 ) -> Listed[schemas.Run]:
     """Runs of lead syncs, newest first."""
-    return queries.runs(store, campaign, state, cursor)
+    return queries.runs(store, campaign, state, cursor, who.dags)
 
 
 @router.get("/runs/{run_id}")
 def get_run(
-    _who: Reader, store: StoreDep, run_id: params.RowId, cursor: params.Cursor = None
+    who: SomeReader, store: StoreDep, run_id: params.RowId, cursor: params.Cursor = None
 ) -> queries.RunDetail:
     """One run. ``cursor`` pages its ``attempts``."""
-    return queries.run(store, run_id, cursor)
+    return queries.run(store, run_id, cursor, who.dags)
 
 
 @router.get("/leads")
 def get_leads(
-    _who: Reader, store: StoreDep, wanted: params.Leads, cursor: params.Cursor = None
+    _who: SomeReader, store: StoreDep, wanted: params.Leads, cursor: params.Cursor = None
 ) -> Listed[schemas.LeadSchema]:
     """Leads, the latest recorded first."""
     return queries.leads(store, wanted, cursor)
 
 
 @router.get("/leads/{lead_id}")
-def get_lead(_who: Reader, store: StoreDep, lead_id: params.RowId) -> queries.LeadDetail:
+def get_lead(who: SomeReader, store: StoreDep, lead_id: params.RowId) -> queries.LeadDetail:
     """A lead with its history."""
-    return queries.lead(store, lead_id)
+    return queries.lead(store, lead_id, who.dags)
 
 
 @router.get("/events")
@@ -97,16 +97,16 @@ def get_event(_who: Reader, store: StoreDep, event_id: params.Short) -> queries.
 
 @router.get("/deliveries")
 def get_deliveries(
-    _who: Reader, store: StoreDep, wanted: params.Deliveries, cursor: params.Cursor = None
+    _who: SomeReader, store: StoreDep, wanted: params.Deliveries, cursor: params.Cursor = None
 ) -> Listed[schemas.DeliverySchema]:
     """Deliveries, the latest recorded first."""
     return queries.deliveries(store, wanted, cursor)
 
 
 @router.get("/deliveries/{delivery_id}")
-def get_delivery(_who: Reader, store: StoreDep, delivery_id: params.RowId) -> queries.DeliveryDetail:
+def get_delivery(who: SomeReader, store: StoreDep, delivery_id: params.RowId) -> queries.DeliveryDetail:
     """A delivery with every attempt."""
-    return queries.delivery(store, delivery_id)
+    return queries.delivery(store, delivery_id, who.dags)
 
 
 @router.get("/connections")

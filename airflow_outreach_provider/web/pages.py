@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import EventKind
-from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.actions import said
-from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, routes
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, routes, routes_of
 from airflow_outreach_provider.store.inbox import progress
 from airflow_outreach_provider.store.inbox.lists import EventFilter
 from airflow_outreach_provider.store.ledger import run_lists
 from airflow_outreach_provider.store.ledger.lists import LeadFilter
 from airflow_outreach_provider.store.overview import MOST, overview
 from airflow_outreach_provider.web import chart, connections, params, queries, schemas
-from airflow_outreach_provider.web.access import Editor, OfTask, Reader, StoreDep, reads_task
+from airflow_outreach_provider.web.access import Editor, OfTask, Reader, SomeReader, StoreDep, reads_task
 from airflow_outreach_provider.web.api import task_ref
 from airflow_outreach_provider.web.export import deliveries_csv, events_csv, leads_csv, suppressions_csv
 from airflow_outreach_provider.web.rendering import render
@@ -30,8 +29,10 @@ BUSY, QUIET = 4, 30
 
 
 @router.get("/")
-def overview_page(request: Request, who: Reader, store: StoreDep) -> HTMLResponse:
-    """A day by the hour, and what needs a person."""
+def overview_page(request: Request, who: SomeReader, store: StoreDep) -> Response:
+    """A day by the hour, and what needs a person; who may not see all of it is sent on to what they may."""
+    if who.dags is not None:
+        return RedirectResponse(f"{request.scope.get('root_path', '')}/leads", 303)
     found = overview(store)
     return render(
         request, "overview.html", who, live=BUSY if found.active else QUIET, at="overview", found=found, most=MOST,
@@ -47,20 +48,20 @@ def overview_page(request: Request, who: Reader, store: StoreDep) -> HTMLRespons
 
 @router.get("/leads")
 def leads_page(
-    request: Request, who: Reader, store: StoreDep, wanted: params.Leads, cursor: params.Cursor = None
+    request: Request, who: SomeReader, store: StoreDep, wanted: params.Leads, cursor: params.Cursor = None
 ) -> HTMLResponse:
     """Runs with their progress, and leads by filter."""
-    latest = [] if cursor else queries.runs(store, wanted.campaign, None, None).rows[:8]
+    latest = [] if cursor else queries.runs(store, wanted.campaign, None, None, who.dags).rows[:8]
     busy = any(run.state == RunState.RUNNING for run in latest)
     return render(
         request, "leads.html", who, live=(BUSY if busy else QUIET), at="leads",
-        filtered=wanted != LeadFilter(), listed=queries.leads(store, wanted, cursor), runs=latest, wanted=wanted, states=list(LeadState),
-        campaigns=run_lists.campaigns(store),
+        filtered=wanted != LeadFilter(dags=who.dags), listed=queries.leads(store, wanted, cursor), runs=latest, wanted=wanted, states=list(LeadState),
+        campaigns=run_lists.campaigns(store, who.dags),
     )  # fmt: skip
 
 
 @router.get("/leads.csv")
-def leads_export(_who: Reader, store: StoreDep, wanted: params.Leads) -> StreamingResponse:
+def leads_export(_who: SomeReader, store: StoreDep, wanted: params.Leads) -> StreamingResponse:
     """The filtered leads, personal data masked."""
     return _download(leads_csv(store, wanted, reveal=False), "leads.csv")
 
@@ -69,42 +70,46 @@ def leads_export(_who: Reader, store: StoreDep, wanted: params.Leads) -> Streami
 def leads_export_revealed(who: Editor, store: StoreDep, wanted: params.Leads) -> StreamingResponse:
     """The filtered leads with whole numbers; audited."""
     filters = {name: getattr(wanted, name) for name in ("campaign", "state", "reason", "run_id")}
-    subject = said(**filters, phone=mask_phone(wanted.phone) if wanted.phone else None)
+    subject = said(**filters, phone=actions.named_in_leads(store, wanted.phone) if wanted.phone else None)
     done = actions.note_export(store, "export leads revealed", subject, actor=who.name)
     return _download(leads_csv(store, wanted, reveal=True, done=done), "leads.csv")
 
 
 @router.get("/leads/{lead_id}")
-def lead_page(request: Request, who: Reader, store: StoreDep, lead_id: params.RowId) -> HTMLResponse:
+def lead_page(request: Request, who: SomeReader, store: StoreDep, lead_id: params.RowId) -> HTMLResponse:
     """One lead with its history."""
-    return render(request, "lead.html", who, live=QUIET, at="leads", found=queries.lead(store, lead_id))
+    return render(
+        request, "lead.html", who, live=QUIET, at="leads", found=queries.lead(store, lead_id, who.dags)
+    )
 
 
 @router.post("/leads/{lead_id}")
 def lead_revealed(request: Request, who: Editor, store: StoreDep, lead_id: params.RowId) -> HTMLResponse:
     """The same with its personal data; audited before it is read."""
     actions.note(store, "reveal lead", f"lead {lead_id}", actor=who.name)
-    return render(request, "lead.html", who, at="leads", found=queries.lead(store, lead_id, reveal=True))
+    return render(
+        request, "lead.html", who, at="leads", found=queries.lead(store, lead_id, None, reveal=True)
+    )
 
 
 @router.get("/runs")
 def runs_page(
-    request: Request, who: Reader, store: StoreDep, campaign: params.Text = None, state: params.StateOfRun = None,
+    request: Request, who: SomeReader, store: StoreDep, campaign: params.Text = None, state: params.StateOfRun = None,
     cursor: params.Cursor = None,
 ) -> HTMLResponse:  # fmt: skip
     """Every run."""
     return render(
-        request, "runs.html", who, live=QUIET, at="leads", listed=queries.runs(store, campaign, state, cursor),
-        states=list(RunState), campaigns=run_lists.campaigns(store), campaign=campaign, state=state,
+        request, "runs.html", who, live=QUIET, at="leads", listed=queries.runs(store, campaign, state, cursor, who.dags),
+        states=list(RunState), campaigns=run_lists.campaigns(store, who.dags), campaign=campaign, state=state,
     )  # fmt: skip
 
 
 @router.get("/runs/{run_id}")
 def run_page(
-    request: Request, who: Reader, store: StoreDep, run_id: params.RowId, cursor: params.Cursor = None
+    request: Request, who: SomeReader, store: StoreDep, run_id: params.RowId, cursor: params.Cursor = None
 ) -> HTMLResponse:
     """One run."""
-    found = queries.run(store, run_id, cursor)
+    found = queries.run(store, run_id, cursor, who.dags)
     live = BUSY if found.run.state == RunState.RUNNING else QUIET
     return render(request, "run.html", who, live=live, at="leads", found=found)
 
@@ -148,26 +153,32 @@ def event_revealed(request: Request, who: Editor, store: StoreDep, event_id: par
 
 @router.get("/deliveries")
 def deliveries_page(
-    request: Request, who: Reader, store: StoreDep, wanted: params.Deliveries, cursor: params.Cursor = None
+    request: Request,
+    who: SomeReader,
+    store: StoreDep,
+    wanted: params.Deliveries,
+    cursor: params.Cursor = None,
 ) -> HTMLResponse:
     """Deliveries by filter."""
     return render(
         request, "deliveries.html", who, live=0 if cursor else QUIET, at="deliveries", wanted=wanted,
         listed=queries.deliveries(store, wanted, cursor), states=list(DeliveryState), kinds=list(EventKind),
-        routes=routes(store), filtered=wanted != DeliveryFilter(),
+        routes=routes(store) if who.dags is None else routes_of(store, who.dags), filtered=wanted != DeliveryFilter(dags=who.dags),
     )  # fmt: skip
 
 
 @router.get("/deliveries.csv")
-def deliveries_export(_who: Reader, store: StoreDep, wanted: params.Deliveries) -> StreamingResponse:
+def deliveries_export(_who: SomeReader, store: StoreDep, wanted: params.Deliveries) -> StreamingResponse:
     """The filtered deliveries."""
     return _download(deliveries_csv(store, wanted), "deliveries.csv")
 
 
 @router.get("/deliveries/{delivery_id}")
-def delivery_page(request: Request, who: Reader, store: StoreDep, delivery_id: params.RowId) -> HTMLResponse:
+def delivery_page(
+    request: Request, who: SomeReader, store: StoreDep, delivery_id: params.RowId
+) -> HTMLResponse:
     """One delivery with its attempts."""
-    found = queries.delivery(store, delivery_id)
+    found = queries.delivery(store, delivery_id, who.dags)
     return render(request, "delivery.html", who, live=QUIET, at="deliveries", found=found)
 
 
@@ -177,7 +188,7 @@ def delivery_revealed(
 ) -> HTMLResponse:
     """The same with the endpoint's answers unmasked; audited before they are read."""
     actions.note(store, "reveal delivery", f"delivery {delivery_id}", actor=who.name)
-    found = queries.delivery(store, delivery_id, reveal=True)
+    found = queries.delivery(store, delivery_id, None, reveal=True)
     return render(request, "delivery.html", who, at="deliveries", found=found)
 
 
@@ -216,7 +227,7 @@ def suppressions_export_revealed(
     who: Editor, store: StoreDep, phone: params.Phone, campaign: params.Text = None
 ) -> StreamingResponse:
     """The filtered list with whole numbers; audited."""
-    subject = said(campaign=campaign, phone=mask_phone(phone) if phone else None)
+    subject = said(campaign=campaign, phone=actions.named_in_list(store, phone) if phone else None)
     done = actions.note_export(store, "export do-not-contact revealed", subject, actor=who.name)
     rows = suppressions_csv(store, phone=phone, campaign=campaign, reveal=True, done=done)
     return _download(rows, "do-not-contact.csv")

@@ -19,7 +19,7 @@ from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.inbox.lists import EventFilter
 from airflow_outreach_provider.store.ledger.lists import LeadFilter
-from airflow_outreach_provider.web.access import may_edit
+from airflow_outreach_provider.web.access import SomeReader, may_edit
 
 
 def blank_as_none(value: Any) -> Any:
@@ -70,14 +70,15 @@ Phone = Annotated[str | None, Depends(_typed_by_an_editor)]
 
 
 def lead_filter(
+    who: SomeReader,
     phone: Phone,
     campaign: Text = None,
     state: Annotated[LeadState | None, Blank] = None,
     reason: Text = None,
     run: Annotated[RowId | None, Blank, Query(description="a run of the ledger")] = None,
 ) -> LeadFilter:
-    """Leads by campaign, state, reason, number and run."""
-    return LeadFilter(campaign=campaign, state=state, reason=reason, phone=phone, run_id=run)
+    """Leads by campaign, state, reason, number and run; those that whoever asks may see."""
+    return LeadFilter(campaign=campaign, state=state, reason=reason, phone=phone, run_id=run, dags=who.dags)
 
 
 def event_filter(
@@ -91,6 +92,7 @@ def event_filter(
 
 
 def delivery_filter(
+    who: SomeReader,
     state: Annotated[DeliveryState | None, Blank] = None,
     route: Text = None,
     endpoint: Text = None,
@@ -98,7 +100,7 @@ def delivery_filter(
     event: Annotated[Short | None, Blank] = None,
     since: Moment = None,
 ) -> DeliveryFilter:
-    """Deliveries by state, route, endpoint, kind, event and time of recording."""
+    """Deliveries by state, route, endpoint, kind, event and time of recording; those that whoever asks may see."""
     return DeliveryFilter(
         states=(state,) if state else (),
         route=route,
@@ -106,6 +108,7 @@ def delivery_filter(
         kinds=(kind.value,) if kind else (),
         event_ids=(event,) if event else (),
         since=since,
+        dags=who.dags,
     )
 
 

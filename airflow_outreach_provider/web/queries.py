@@ -45,6 +45,8 @@ from airflow_outreach_provider.web.schemas import Listed
 from airflow_outreach_provider.web.task_instances import key_of, task_states
 
 ATTEMPTS_SHOWN = 1000
+Dags = frozenset[str] | None
+"""Of which DAGs somebody may see what there is; None for all."""
 
 
 class LeadDetail(BaseModel):
@@ -124,8 +126,8 @@ def leads(store: Store, wanted: LeadFilter, cursor: str | None) -> Listed[schema
     return _listed(page, (schemas.lead(each, tasks.get(each.run_id or 0)) for each in page.rows))
 
 
-def lead(store: Store, lead_id: int, *, reveal: bool = False) -> LeadDetail:
-    story = lead_story(store, lead_id, with_payload=reveal)
+def lead(store: Store, lead_id: int, dags: Dags, *, reveal: bool = False) -> LeadDetail:
+    story = lead_story(store, lead_id, with_payload=reveal, dags=dags)
     if story is None:
         raise HTTPException(404, f"there is no lead {lead_id}; it may have been purged")
     return LeadDetail(
@@ -139,8 +141,10 @@ def lead(store: Store, lead_id: int, *, reveal: bool = False) -> LeadDetail:
     )
 
 
-def runs(store: Store, campaign: str | None, state: Any, cursor: str | None) -> Listed[schemas.Run]:
-    page = run_lists.list_runs(store, campaign=campaign, state=state, cursor=cursor)
+def runs(
+    store: Store, campaign: str | None, state: Any, cursor: str | None, dags: Dags
+) -> Listed[schemas.Run]:
+    page = run_lists.list_runs(store, campaign=campaign, state=state, cursor=cursor, dags=dags)
     return _listed(page, with_next_try(map(schemas.run, page.rows)))
 
 
@@ -158,8 +162,8 @@ def with_next_try(rows: Iterable[schemas.Run]) -> list[schemas.Run]:
     return found
 
 
-def run(store: Store, run_id: int, cursor: str | None) -> RunDetail:
-    found = run_lists.find_run(store, run_id)
+def run(store: Store, run_id: int, cursor: str | None, dags: Dags) -> RunDetail:
+    found = run_lists.find_run(store, run_id, dags=dags)
     if found is None:
         raise HTTPException(404, f"there is no run {run_id}; it may have been purged")
     owner = Owner(found.dag_id, found.task_id, found.airflow_run_id, found.map_index)
@@ -234,11 +238,11 @@ def _completed(store: Store, rows: list[schemas.DeliverySchema]) -> list[schemas
     return rows
 
 
-def delivery(store: Store, delivery_id: int, *, reveal: bool = False) -> DeliveryDetail:
-    found = find_delivery(store, delivery_id)
+def delivery(store: Store, delivery_id: int, dags: Dags, *, reveal: bool = False) -> DeliveryDetail:
+    found = find_delivery(store, delivery_id, dags=dags)
     if found is None:
         raise HTTPException(404, f"there is no delivery {delivery_id}; it may have been purged")
-    told = attempts_of(store, delivery_id)
+    told = attempts_of(store, delivery_id, dags=dags)
     payload = made_by_dags(store, [delivery_id]).get(delivery_id)
     return DeliveryDetail(
         delivery=_completed(store, [_due(schemas.delivery(found, told[-1] if told else None), found)])[0],

@@ -24,6 +24,8 @@ NAV = (
     ("do-not-contact", "/do-not-contact", "Do not contact"),
     ("audit", "/audit", "Audit"),
 )
+# What somebody finds there who may see what belongs to some DAGs.
+NAV_OF_SOME = frozenset({"leads", "deliveries"})
 # State → how it is meant; the style sheet has a colour and a sign for each.
 TONES: Mapping[str, str] = {
     **dict.fromkeys(("accepted", "delivered", "succeeded", "handed", "success", "well", "resolved"), "good"),
@@ -101,6 +103,7 @@ def _environment() -> Environment:
     }  # fmt: skip
     environment.globals |= {
         "nav": NAV,
+        "of_some": NAV_OF_SOME,
         "tones": TONES,
         "meaning": MEANING,
         "capped": capped,

@@ -62,7 +62,8 @@ def test_both_ends_of_every_registered_block_are_refused(first: str, last: str, 
     assert any(source in str(reason) for reason in reasons)
 
 
-# IANA's two special-purpose registries, row by row: (block, its "Globally Reachable"). Of ::ffff:0:0/96 and
+# https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry, the CSV files of
+# 2026-07-18, row by row: (block, its "Globally Reachable"; N/A also where a terminated row has none). Of ::ffff:0:0/96 and
 # 64:ff9b::/96 the IPv4 address within decides; see below.
 IANA = """
 0.0.0.0/8 False

@@ -27,6 +27,7 @@ from airflow_outreach_provider.demo.events import (
     send_webhooks,
 )
 from airflow_outreach_provider.simulator.process import running_simulator
+from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
@@ -100,11 +101,8 @@ class World:
 
     def last_audit(self) -> tuple[str, str, int]:
         """Who did what to how many rows, last."""
-        with self.store.read() as connection:
-            row = connection.execute(
-                sa.text("SELECT actor, action, count FROM audit ORDER BY id DESC LIMIT 1")
-            ).one()
-        return tuple(row)  # type: ignore[return-value]
+        row = audit.entries(self.store, limit=1).rows[0]
+        return row.actor, row.action, row.count
 
 
 @pytest.fixture(scope="session")

@@ -155,7 +155,10 @@ def _fill_with(world: Any) -> dict[str, list[str]]:
             "INSERT INTO endpoints (conn_id, last_error, disabled_at, disabled_reason, disabled_by) VALUES (:bad, :bad, :now, :bad, :bad)",
             bad=bad, now=now,
         )  # fmt: skip
-        world.write("INSERT INTO audit (at, actor, action, subject, note) VALUES (:now, :bad, :bad, :bad, :bad)", bad=bad, now=now)  # fmt: skip
+        world.write(
+            "INSERT INTO audit (at, actor, action, subject, note) VALUES (:old, :bad, :bad, :bad, :bad)",
+            bad=bad, old=now - 366 * 86_400_000,
+        )  # fmt: skip # old enough to be removed again
         world.write(
             "INSERT INTO suppressions (campaign, phone, reason, source, added_at) VALUES (:bad, '+1416777' || (1000 + :n), :bad, :bad, :now)",
             bad=bad, n=n, now=now,

@@ -115,7 +115,7 @@ def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url:
                     "VALUES ('spring', 'o', 'succeeded', 1, 1, 1)")
         )  # fmt: skip
         connection.execute(sa.text("INSERT INTO inbox_pending (consumer, seq) VALUES ('crm', 1)"))
-    assert migrate.upgrade(store)
+    assert migrate.upgrade(store, actor="cli:ann")
     with store.read() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": migrate.VERSION_TABLE})
         assert compare_metadata(context, metadata) == []
@@ -124,5 +124,6 @@ def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url:
         assert not connection.execute(sa.text("SELECT replayed FROM inbox_pending")).scalar_one()
     assert not migrate.upgrade(store)
     (told,) = audit.entries(store).rows
+    assert (told.actor, told.action) == ("cli:ann", "upgrade")
     assert (told.action, told.subject) == ("upgrade", f"the store, from revision 0001 to {migrate.HEAD}")
     store.close()

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import scripted
 
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.store import suppressions
+from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.ledger import tables as t
 
 XSS = "<script>window.pwned=1</script><img src=x onerror=window.pwned=1>'\"{{7*7}}"
 PHONE = "+14165550123"
+ALIKE = (PHONE, "+14165990123")  # masked they are the same
 
 
 @pytest.fixture
@@ -87,3 +95,32 @@ def site(mounted: Mounted, store: Store, crm: None) -> Callable[..., Any]:
 def site_with_receiver(store: Store, crm: None) -> Callable[..., Any]:
     """The same, for tests that post to ``/in/``: the receiver keeps the store it was made with."""
     return Mounted(store).browser
+
+
+@pytest.fixture
+def filled(store: Store, lead: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """Of everything two, about people who are masked alike; a source and an endpoint that answer."""
+    at = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+    for n, phone in enumerate(ALIKE):
+        lead(phone, detail="", payload="{}")
+        made = ContactEvent(
+            f"evt_{n}", "varda", "varda", "call.ended", EventKind.CALL_ENDED, at, at, Contact(phone=phone)
+        )
+        inbox_append.append(store, [Incoming(made, made.to_json(), "[]")])
+    deliveries_fan_out.fan_out(store, "crm", consumers.read_new(store, "crm"), ["crm"])
+    suppressions.suppress(store, ALIKE, reason="unsubscribed", source="event")
+    with scripted(lambda _method, _path, _headers, _body: (204, b"", {})) as url:
+        for name, kind in (("crm", "outreach_endpoint"), ("varda", "outreach_source")):
+            extra = (
+                {"signature": "none", "allow_networks": ["127.0.0.0/8"]}
+                if name == "crm"
+                else {"platform": "varda"}
+            )
+            connection = {
+                "conn_type": kind,
+                "host": f"{url}/hook",
+                "password": "a-secret-of-length",
+                "extra": extra,
+            }
+            monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
+        yield store

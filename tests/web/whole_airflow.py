@@ -1,7 +1,8 @@
 """Run alone: Airflow's whole API server application with our plugin in it, and who gets what from each route.
 
-``python whole_airflow.py simple|teams|fab`` prints ``{person: {route: status}}`` as JSON in its last line. An auth manager
-is chosen once a process, so each has one of its own.
+``python whole_airflow.py simple|teams|fab`` prints ``{person: {route: [status, words]}}`` as JSON in its last line: which of
+the words that stand in what belongs to the DAGs ``mine`` and ``theirs``, and to nobody, were in the answer. An auth
+manager is chosen once a process, so each has one of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+# What stands in texts of everything that belongs to each DAG, and in nothing else.
+WORDS = {"mine": "word-of-mine", "theirs": "word-of-theirs", "nobody": "word-of-nobody"}
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 READS_TASKS = [
     ("can_read", "Task Instances"),
@@ -30,6 +33,7 @@ FAB_ROLES = {
     "every_dag": [*READS_TASKS, ("can_read", "DAGs")],
     "reads_connections": [("can_read", "Connections"), ("can_read", "DAG:mine"), *READS_TASKS],
     "edits_connections": [("can_edit", "Connections")],
+    "both_dags": [*READS_TASKS, ("can_read", "DAG:mine"), ("can_read", "DAG:theirs")],
     "no_right": [],
 }  # fmt: skip
 
@@ -53,6 +57,8 @@ def main(kind: str) -> None:
     from airflow.api_fastapi.app import create_app
 
     app = create_app(apps="core")
+    add_dags(teams=kind == "teams")
+    fill_store()
     people = fab_people(app) if kind == "fab" else simple_people(["red"] if kind == "teams" else [])
     print(json.dumps({name: table(app, user) for name, user in people.items()}))
 
@@ -85,23 +91,126 @@ def fab_people(app: Any) -> dict[str, Any]:
     return people | {"nobody": None}
 
 
-def table(app: Any, user: Any) -> dict[str, int]:
-    """Each of our routes, and the like of Airflow itself, with the status somebody gets."""
+def add_dags(*, teams: bool) -> None:
+    """Two DAGs that Airflow knows, and where there are teams: one of red, one of blue."""
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.team import Team
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        for name, team in (("mine", "red"), ("theirs", "blue")):
+            bundle = DagBundleModel(name=f"bundle-{name}")
+            if teams:
+                bundle.teams.append(Team(name=team))
+            session.add(bundle)
+            session.flush()
+            session.add(
+                DagModel(dag_id=name, bundle_name=f"bundle-{name}", fileloc=name, relative_fileloc=name)
+            )
+
+
+def fill_store() -> None:
+    """Run, lead, attempt, event and delivery 1 of mine, 2 of theirs, 3 of a DAG that is gone or of nobody."""
+    from datetime import UTC, datetime
+
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.store.deliveries import tables as d
+    from airflow_outreach_provider.store.inbox import tables as i
+    from airflow_outreach_provider.store.ledger import tables as t
+    from airflow_outreach_provider.store.suppressions_write import suppressions
+
+    store, at = open_store(), datetime.now(UTC)
+    with store.write() as connection:
+        for n, (dag, word) in enumerate(WORDS.items(), start=1):
+            task = {"dag_id": dag, "task_id": "t", "airflow_run_id": "r", "map_index": -1, "try_number": 1}
+            lead = {"phone": f"+1416555010{n}", "created_at": at, "updated_at": at}
+            event = {"event_id": str(n), "source": word, "kind": "replied"}
+            for statement in (
+                t.runs.insert().values(
+                    **task, campaign=word, owner=f"{dag}/t/r/-1", state="failed", source=word, error=word, started_at=at,
+                    heartbeat_at=at, lease_until=at, finished_at=at, counts={"held": n * 1111}, reasons={word: 1},
+                ),
+                t.leads.insert().values(**lead, campaign=word, state="held", reason=word, detail=word, run_id=n, payload=word),
+                t.attempts.insert().values(lead_id=n, run_id=n, at=at, outcome="unknown", detail=word),
+                i.inbox_events.insert().values(
+                    **event, platform="varda", type=word, origin="webhook", occurred_at=at, received_at=at, headers="[]", body=b"{}"
+                ),
+                d.deliveries.insert().values(
+                    **event, route=word, endpoint="crm", lane=dag, label=word, state="dead", last_error=word, created_at=at, updated_at=at
+                ),
+                d.delivery_attempts.insert().values(**task, delivery_id=n, at=at, verdict="refused", error=word, answer=word),
+                suppressions.insert().values(
+                    campaign=WORDS["nobody"], phone=lead["phone"], reason=WORDS["nobody"], source="x", added_at=at, spread=True
+                ),
+            ):  # fmt: skip
+                connection.execute(statement)
+        # What was theirs before it was mine: the latest touch says whose it is, and the others' stay theirs.
+        for kind, of in ((t.leads, "leads"), (d.deliveries, "deliveries")):
+            row = dict(connection.execute(kind.select().where(kind.c.id == 1)).mappings().one())
+            row |= {"id": 4} | ({"phone": "+14165550104"} if of == "leads" else {"event_id": "4"})
+            connection.execute(kind.insert().values(row))
+        of_theirs = {
+            "dag_id": "theirs",
+            "task_id": "t",
+            "airflow_run_id": "r",
+            "map_index": -1,
+            "try_number": 1,
+        }
+        word = WORDS["theirs"]
+        for task, said in ((of_theirs, word), (of_theirs | {"dag_id": "mine"}, WORDS["mine"])):
+            connection.execute(
+                d.delivery_attempts.insert().values(
+                    **task, delivery_id=4, at=at, verdict="refused", error=said
+                )
+            )
+        for run, said in ((2, word), (None, WORDS["nobody"]), (1, WORDS["mine"])):
+            connection.execute(
+                t.attempts.insert().values(lead_id=4, run_id=run, at=at, outcome="unknown", detail=said)
+            )
+        connection.execute(
+            t.consents.insert().values(lead_id=4, at=at, column="c", value=word, source=word, line=1)
+        )
+        # The same person in a campaign of theirs.
+        row = dict(connection.execute(t.leads.select().where(t.leads.c.id == 2)).mappings().one())
+        connection.execute(t.leads.insert().values(row | {"id": 5, "phone": "+14165550104"}))
+
+
+def table(app: Any, user: Any) -> dict[str, tuple[int, list[str]]]:
+    """Each of our routes, and the like of Airflow itself, with the status somebody gets, and whose words."""
     from fastapi.testclient import TestClient
 
     cookies = {"_token": app.state.auth_manager.generate_jwt(user)} if user is not None else {}
     browser = TestClient(app, cookies=cookies, raise_server_exceptions=False)
     action = {"X-Outreach-Action": "1"}
     tasks = [f"/api/v2/dags/{dag}/dagRuns/r/taskInstances/t" for dag in ("mine", "theirs")]
-    found = {f"GET {path}": browser.get(path).status_code for path in tasks}
+
+    def told(answer: Any) -> tuple[int, list[str]]:
+        return answer.status_code, sorted(whose for whose, word in WORDS.items() if word in answer.text)
+
+    found = {f"GET {path}": told(browser.get(path)) for path in tasks}
     for method, path in routes(app):
         url = f"/outreach{path}"
-        answer = browser.get(url) if method == "GET" else browser.post(url, json={}, headers=action)
-        found[f"{method} {path}"] = answer.status_code
+        if method == "GET":
+            found[f"{method} {path}"] = told(browser.get(url, follow_redirects=False))
+        else:
+            found[f"{method} {path}"] = told(browser.post(url, json={}, headers=action))
+    for path in ("runs", "leads", "deliveries"):
+        for row in (1, 2, 3, 4, 99):
+            for url in (f"/{path}/{row}", f"/api/{path}/{row}"):
+                found[f"GET {url} itself"] = told(browser.get(f"/outreach{url}"))
+    for query in (
+        "leads?run=2",
+        "deliveries?event=2",
+        "leads?campaign=word-of",
+        "runs?state=failed",
+        "leads?cursor=99",
+    ):
+        found[f"GET /api/{query} asked"] = told(browser.get(f"/outreach/api/{query}"))
     for dag in ("mine", "theirs", "~", ""):
         for page in ("/task", "/api/task"):
             query = {"dag_id": dag, "run_id": "r", "task_id": "t"}
-            found[f"GET {page} of {dag}"] = browser.get(f"/outreach{page}", params=query).status_code
+            found[f"GET {page} of {dag}"] = told(browser.get(f"/outreach{page}", params=query))
     return found
 
 

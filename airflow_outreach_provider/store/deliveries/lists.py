@@ -13,6 +13,7 @@ from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.paging import (
+    DEPTH,
     PAGE_SIZE,
     Condition,
     Page,
@@ -32,6 +33,7 @@ class DeliveryFilter:
     """Which deliveries are meant; what is left out does not restrict.
 
     :ivar since: recorded at or after; :ivar until: recorded before; timezone-aware.
+    :ivar dags: a task of one of these tried it last; what nobody tried yet is not among them.
     """
 
     ids: Collection[int] = ()
@@ -42,6 +44,7 @@ class DeliveryFilter:
     kinds: Collection[str] = ()
     since: datetime | None = None
     until: datetime | None = None
+    dags: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +109,13 @@ def every_delivery(store: Store, wanted: DeliveryFilter, *, chunk: int = 1000) -
     return every(lambda cursor: list_deliveries(store, wanted, cursor=cursor, limit=chunk))
 
 
-def find_delivery(store: Store, delivery_id: int) -> DeliveryRow | None:
-    """One delivery, or None."""
+def find_delivery(
+    store: Store, delivery_id: int, *, dags: frozenset[str] | None = None
+) -> DeliveryRow | None:
+    """One delivery, or None. :param dags: one that a task of these tried last."""
+    mine = [] if dags is None else [_tried_last_by(dags)(_C)]
     with store.read() as connection:
-        row = connection.execute(sa.select(*_ROW).where(_C.id == delivery_id)).first()
+        row = connection.execute(sa.select(*_ROW).where(_C.id == delivery_id, *mine)).first()
     return _delivery(*row) if row else None
 
 
@@ -120,9 +126,19 @@ def count(store: Store, wanted: DeliveryFilter) -> dict[str, int]:
         return {str(state): int(n) for state, n in connection.execute(query.group_by(_C.state))}
 
 
-def attempts_of(store: Store, delivery_id: int) -> list[AttemptRow]:
-    """Every attempt of one delivery, oldest first."""
+def _tried_last_by(dags: frozenset[str]) -> Condition:
+    def condition(c: Any) -> sa.ColumnElement[bool]:
+        last = sa.select(_A.dag_id).where(_A.delivery_id == c.id).order_by(_A.id.desc()).limit(1)
+        return last.scalar_subquery().in_(sorted(dags))
+
+    return condition
+
+
+def attempts_of(store: Store, delivery_id: int, *, dags: frozenset[str] | None = None) -> list[AttemptRow]:
+    """Every attempt of one delivery, oldest first. :param dags: by tasks of these alone."""
     query = sa.select(*_ATTEMPT).where(_A.delivery_id == delivery_id)
+    if dags is not None:
+        query = query.where(_A.dag_id.in_(sorted(dags)))
     with store.read() as connection:
         return [AttemptRow(*row) for row in connection.execute(query.order_by(_A.id))]
 
@@ -153,6 +169,15 @@ def made_by_dags(store: Store, ids: Sequence[int]) -> dict[int, str]:
     query = sa.select(_C.id, _C.payload).where(_C.id.in_(list(ids)), _C.payload.is_not(None))
     with store.read() as connection:
         return {row.id: row.payload for row in connection.execute(query)}
+
+
+def routes_of(store: Store, dags: frozenset[str]) -> list[str]:
+    """Routes that tasks of these DAGs tried lately, by name: what a filter can offer them."""
+    latest = sa.select(_A.delivery_id, _A.dag_id).order_by(_A.id.desc()).limit(DEPTH).subquery()
+    query = sa.select(_C.route).distinct().join(latest, latest.c.delivery_id == _C.id)
+    with store.read() as connection:
+        found = connection.execute(query.where(latest.c.dag_id.in_(sorted(dags))))
+        return sorted(str(name) for name in found.scalars())
 
 
 def routes(store: Store) -> list[str]:
@@ -227,6 +252,8 @@ def _conditions(wanted: DeliveryFilter) -> dict[str, Condition]:
         found["since"] = lambda c: c.created_at >= wanted.since
     if wanted.until is not None:
         found["until"] = lambda c: c.created_at < wanted.until
+    if wanted.dags is not None:
+        found["dags"] = _tried_last_by(wanted.dags)
     return found
 
 

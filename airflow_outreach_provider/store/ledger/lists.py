@@ -21,6 +21,7 @@ class LeadFilter:
     """Which leads are meant; what is left out does not restrict.
 
     :ivar phone: E.164. :ivar run_id: leads this run rejected, suppressed, deferred or left held.
+    :ivar dags: leads that a run of one of these touched last.
     """
 
     campaign: str | None = None
@@ -28,6 +29,7 @@ class LeadFilter:
     reason: str | None = None
     phone: str | None = None
     run_id: int | None = None
+    dags: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def _plan(
 ) -> tuple[Sequence[Sequence[sa.ColumnElement[bool]]], list[Condition]]:
     """What an index answers, and what is left to look through."""
     state, campaign, reason, run_id = wanted.state, wanted.campaign, wanted.reason, wanted.run_id
-    residual: list[Condition] = []
+    residual: list[Condition] = [] if wanted.dags is None else [_touched_last_by(wanted.dags)]
     if reason:
         residual.append(lambda c: c.reason == reason)
     by_state: Condition = lambda c: c.state == (state.value if state else "")  # noqa: E731
@@ -158,17 +160,30 @@ def _plan(
     return [[]], residual
 
 
-def lead_story(store: Store, lead_id: int, *, with_payload: bool = False) -> LeadStory | None:
-    """One lead with its history, oldest first; None where there is no such lead."""
+def _touched_last_by(dags: frozenset[str]) -> Condition:
+    return lambda c: sa.exists().where(runs.c.id == c.run_id, runs.c.dag_id.in_(sorted(dags)))
+
+
+def lead_story(
+    store: Store, lead_id: int, *, with_payload: bool = False, dags: frozenset[str] | None = None
+) -> LeadStory | None:
+    """One lead with its history, oldest first; None where there is no such lead.
+
+    :param dags: what these did to it alone, without what their runs did not write: evidence of consent, the list.
+    """
+    mine = [] if dags is None else [_touched_last_by(dags)(leads.c)]
     with store.read() as connection:
-        row = connection.execute(sa.select(*_COLUMNS, leads.c.payload).where(leads.c.id == lead_id)).first()
+        found = sa.select(*_COLUMNS, leads.c.payload).where(leads.c.id == lead_id, *mine)
+        row = connection.execute(found).first()
         if row is None:
             return None
         lead = LeadRow(*row[:-1])
         told = (
             sa.select(*attempts.c, *_RUN_COLUMNS)
             .outerjoin(runs, runs.c.id == attempts.c.run_id)
-            .where(attempts.c.lead_id == lead_id)
+            .where(
+                attempts.c.lead_id == lead_id, *([] if dags is None else [runs.c.dag_id.in_(sorted(dags))])
+            )
             .order_by(attempts.c.id.desc())
             .limit(200)
         )
@@ -178,12 +193,17 @@ def lead_story(store: Store, lead_id: int, *, with_payload: bool = False) -> Lea
             .where(consents.c.lead_id == lead_id)
             .order_by(consents.c.id)
         )
-        agreed = [LeadConsent(*each) for each in connection.execute(evidence)]
+        agreed = [LeadConsent(*each) for each in connection.execute(evidence)] if dags is None else []
         others: list[LeadRow] = []
         listed: dict[str, str] = {}
         if lead.phone:
-            same = sa.select(*_COLUMNS).where(leads.c.phone == lead.phone, leads.c.id != lead_id).limit(50)
+            same = (
+                sa.select(*_COLUMNS)
+                .where(leads.c.phone == lead.phone, leads.c.id != lead_id, *mine)
+                .limit(50)
+            )
             others = [LeadRow(*each) for each in connection.execute(same)]
+        if lead.phone and dags is None:
             addresses = sa.select(EMAIL + leads.c.email_hash).where(
                 leads.c.phone == lead.phone, leads.c.email_hash.is_not(None)
             )

@@ -64,11 +64,12 @@ def list_runs(
     *,
     campaign: str | None = None,
     state: RunState | None = None,
+    dags: frozenset[str] | None = None,
     cursor: str | None = None,
     limit: int = PAGE_SIZE,
 ) -> Page[RunRow]:
-    """Runs, newest first."""
-    residual: list[Condition] = []
+    """Runs, newest first. :param dags: of these alone."""
+    residual: list[Condition] = [] if dags is None else [lambda c: c.dag_id.in_(sorted(dags))]
     if campaign:
         residual.append(lambda c: c.campaign == campaign)
     if state:
@@ -78,10 +79,11 @@ def list_runs(
     return Page([_run(row) for row in page.rows], page.next, page.cut)
 
 
-def find_run(store: Store, run_id: int) -> RunRow | None:
-    """One run, or None."""
+def find_run(store: Store, run_id: int, *, dags: frozenset[str] | None = None) -> RunRow | None:
+    """One run, or None. :param dags: of one of these."""
+    mine = [] if dags is None else [runs.c.dag_id.in_(sorted(dags))]
     with store.read() as connection:
-        row = connection.execute(sa.select(*_COLUMNS).where(runs.c.id == run_id)).first()
+        row = connection.execute(sa.select(*_COLUMNS).where(runs.c.id == run_id, *mine)).first()
     return _run(row) if row else None
 
 
@@ -111,11 +113,14 @@ def tasks_of(store: Store, run_ids: Collection[int]) -> dict[int, RunTask]:
         return {row.id: RunTask(*row[1:]) for row in connection.execute(query)}
 
 
-def campaigns(store: Store, *, latest: int = 2000) -> list[str]:
-    """The campaigns of the latest runs, by name: what a filter can offer."""
-    some = sa.select(runs.c.campaign).order_by(runs.c.id.desc()).limit(latest).subquery()
+def campaigns(store: Store, dags: frozenset[str] | None = None, *, latest: int = 2000) -> list[str]:
+    """The campaigns of the latest runs, by name: what a filter can offer. :param dags: of those of these alone."""
+    some = sa.select(runs.c.campaign, runs.c.dag_id).order_by(runs.c.id.desc()).limit(latest).subquery()
+    query = sa.select(some.c.campaign).distinct()
+    if dags is not None:
+        query = query.where(some.c.dag_id.in_(sorted(dags)))
     with store.read() as connection:
-        return sorted({str(name) for name in connection.execute(sa.select(some).distinct()).scalars()})
+        return sorted({str(name) for name in connection.execute(query).scalars()})
 
 
 def running(store: Store) -> bool:

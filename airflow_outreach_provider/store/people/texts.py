@@ -17,7 +17,8 @@ _NO_TEXT = frozenset({
     "claim", "verdict", "fingerprint", "consumer", "kinds",
 })  # fmt: skip
 # A lead's number is its identity, an entry's the reason it is there.
-_KEYS = frozenset({("leads", "phone"), ("suppressions", "phone")})
+# Who acted by hand stays known: nobody forgets their own doings.
+_KEYS = frozenset({("leads", "phone"), ("suppressions", "phone"), ("audit", "actor"), ("audit", "action")})
 
 
 class TextPlace(NamedTuple):

@@ -24,6 +24,7 @@ InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 _TRIES = 3
 _ACCEPTED = LeadState.ACCEPTED.value
+_WAITING = frozenset({LeadState.PLANNED.value, LeadState.DEFERRED.value})
 _FAST = frozenset({_ACCEPTED, LeadState.REJECTED.value, LeadState.HELD.value})
 
 
@@ -270,7 +271,9 @@ def _memory(known: Known | None, draft: Draft) -> Memory | None:
         reason=known.reason,
         same=is_same(
             known.content_hash, draft.content_hash, draft.payload, texted=known.state == LeadState.ACCEPTED
-        ),
+        )
+        # Who waits does so where they are; of others it is no longer known.
+        and (known.state not in _WAITING or known.time_zone == draft.zone),
         accepted_at=datetime.fromtimestamp(accepted / 1000, UTC) if accepted is not None else None,
         same_as_texted=accepted is not None
         and known.texted_hash is not None
@@ -287,5 +290,5 @@ def _entry(item: _Item) -> Entry:
     return Entry(
         draft.campaign, draft.phone, item.row_hash, draft.content_hash, verdict.write, verdict.reason,
         draft.detail if verdict.reason == draft.reason else "", draft.payload if waiting else None,
-        draft.email_hash, item.row.number, not_before, item.known.rev if item.known is not None else -1,
+        draft.email_hash, item.row.number, not_before, draft.zone if waiting else None, item.known.rev if item.known is not None else -1,
     )  # fmt: skip

@@ -174,9 +174,13 @@ class LeadRules:
 
     def row_hash(self, values: Mapping[str, Any]) -> str:
         """Identifies a row's content under these rules."""
-        return blake2b(
-            repr(values).encode("utf-8", "surrogatepass"), digest_size=16, key=self.fingerprint
-        ).hexdigest()
+        found = self._hash.copy()
+        found.update(repr(values).encode("utf-8", "surrogatepass"))
+        return found.hexdigest()
+
+    @cached_property
+    def _hash(self) -> blake2b:
+        return blake2b(digest_size=16, key=self.fingerprint)
 
     def names_configuration(self, values: Mapping[str, Any]) -> bool:
         """Whether a row names the configuration it is for."""

@@ -76,15 +76,14 @@ class OutreachClient:
 
     async def __aenter__(self) -> Self:
         settings = self.settings
-        headers, tls = _headers(settings), _ssl_context(settings)
-        url = _http_url(settings.submit_url)
+        headers, url = _headers(settings), _http_url(settings.submit_url)
         self._proxy = settings.proxy
         if not self._proxy and url is not None and settings.trust_env:
             # Once: aiohttp would ask for it, in a thread, with every request.
             self._proxy = environment_proxy(url)
         self._transport = Transport(
             headers,
-            tls=tls,
+            tls=_ssl_context(settings) if _may_need_tls(settings, url, self._proxy) else True,
             # Sooner than the time limit of the whole: what did not connect was certainly not sent.
             connect_timeout=min(settings.connect_timeout, 0.8 * settings.timeout),
             keepalive=_KEEPALIVE_SECONDS,
@@ -156,6 +155,13 @@ def _headers(settings: ApiSettings) -> dict[str, str]:
                 "write the connection's password and extra headers anew, without line breaks",
             )
     return headers
+
+
+def _may_need_tls(settings: ApiSettings, url: URL | None, proxy: str | None) -> bool:
+    """Reading the system's trust store takes as long as some hundred leads; a file that is named is always read."""
+    if settings.cert or settings.verify is not True:
+        return True
+    return any(each.scheme != "http" for each in (url, _http_url(proxy or "")) if each is not None)
 
 
 def _ssl_context(settings: ApiSettings) -> ssl.SSLContext | bool:

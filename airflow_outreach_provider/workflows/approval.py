@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
@@ -62,7 +63,26 @@ class ApproveLeadsOperator(ApprovalOperator):
         if planned <= self.approve_above:
             self.log.info("%d people to text, up to %d need no approval", planned, self.approve_above)
             return None
+        self._check_question(context["ti"].id)
         return super().execute(context)
+
+    def _check_question(self, ti_id: UUID) -> None:
+        """A task that is cleared keeps the question it asked first: Airflow takes the new one, and shows the old.
+
+        :raises ConfigurationError: an answer would be to an earlier plan.
+        """
+        from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+        asked = {"ti_id": ti_id, "options": self.options, "subject": self.subject, "body": self.body}
+        more = {"defaults": self.defaults, "multiple": self.multiple, "params": self.serialized_params}
+        users = {"assigned_users": self.assigned_users or []}
+        shown = SUPERVISOR_COMMS.send(CreateHITLDetailPayload.model_validate(asked | more | users))
+        if [getattr(shown, "subject", ""), getattr(shown, "body", "")] != [self.subject, self.body]:
+            raise ConfigurationError(
+                "Airflow still shows the question of an earlier plan of this run, with another number of people",
+                "start a new run: it plans and asks anew",
+            )
 
 
 class SubmitApprovedLeadsOperator(SubmitLeadsOperator):
@@ -86,7 +106,7 @@ class SubmitApprovedLeadsOperator(SubmitLeadsOperator):
         if planned > allowed:
             raise ConfigurationError(
                 f"{planned} people would be texted now, and {allowed} are approved: more have come in since the plan",
-                f"clear the task {self.plan_task_id} to plan and approve again",
+                "start a new run: it plans and asks anew",
             )
         self.dry_run, self.max_people = wanted, allowed
         return super().execute(context)

@@ -12,6 +12,7 @@ from airflow_outreach_provider.core import retry_schedule
 from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
+from airflow_outreach_provider.core.workflows.said_rules import said_rules
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.workflows.build import build_dag
 from airflow_outreach_provider.workflows.files import find_workflow
@@ -36,6 +37,10 @@ def explain_workflow(name: str, path: str | PathLike[str], out: TextIO, *, as_js
     for key in ("schedule", "retries", "params", "tags"):
         value = described[key]
         print(f"  {key:<10}{', '.join(value) if isinstance(value, list) else value}", file=out)
+    if described["rules"]:
+        print("  rules", file=out)
+    for rule in said_rules(workflow.model):
+        print(f"    {rule.name:<24}{rule.value:<20}   {rule.means}", file=out)
     print("  tasks", file=out)
     for task in described["tasks"]:
         after = f"   after {', '.join(task['after'])}" if task["after"] else ""
@@ -55,6 +60,7 @@ def describe(workflow: Loaded[DagSettings], dag: DAG) -> dict[str, Any]:
         "retries": _retries(dag),
         "params": list(dag.params),
         "tags": sorted(dag.tags),
+        "rules": {rule.name: rule.value for rule in said_rules(workflow.model)},
         "tasks": [
             {
                 "task_id": task.task_id,

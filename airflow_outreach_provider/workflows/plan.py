@@ -14,6 +14,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError, OutreachEr
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.core.workflows.models import LeadSync
+from airflow_outreach_provider.core.workflows.said_rules import said_rules
 from airflow_outreach_provider.hooks.advice import advice_on
 from airflow_outreach_provider.workflows.files import find_workflow
 
@@ -65,9 +66,10 @@ def plan_workflow(
     except OutreachError as error:
         failure = error
     if as_json:
-        print(json.dumps(_as_data(workflow.name, run.tally, failure), indent=2, ensure_ascii=False), file=out)
+        data = _as_data(workflow, run.tally, failure)
+        print(json.dumps(data, indent=2, ensure_ascii=False), file=out)
     else:
-        print(_as_text(workflow.name, run.tally, failure), file=out)
+        print(_as_text(workflow, run.tally, failure), file=out)
     if failure is not None:
         raise failure
 
@@ -146,7 +148,8 @@ def _context(params: Mapping[str, Any], now: datetime) -> Any:
     }
 
 
-def _as_text(name: str, tally: Tally, failure: OutreachError | None) -> str:
+def _as_text(workflow: Loaded[DagSettings], tally: Tally, failure: OutreachError | None) -> str:
+    name = workflow.name
     people, left = tally.counts[RowState.PLANNED], tally.carried[RowState.PLANNED.value]
     first = f"{name}: {people:,} of {tally.read:,} rows would be texted"
     if left:
@@ -163,12 +166,13 @@ def _as_text(name: str, tally: Tally, failure: OutreachError | None) -> str:
             if of_state == state.value:
                 samples = "; ".join(tally.examples.get((of_state, reason), ()))
                 lines.append(f"    {reason:<28}{number:>7,}" + (f"   e.g. {samples}" if samples else ""))
-    return "\n".join([*lines, *tally.notes])
+    rules = ", ".join(f"{rule.name} {rule.value}" for rule in said_rules(workflow.model))
+    return "\n".join([*lines, *tally.notes, *([f"by its rules: {rules}"] if rules else [])])
 
 
-def _as_data(name: str, tally: Tally, failure: OutreachError | None) -> dict[str, Any]:
+def _as_data(workflow: Loaded[DagSettings], tally: Tally, failure: OutreachError | None) -> dict[str, Any]:
     return {
-        "workflow": name,
+        "workflow": workflow.name,
         "rows": tally.read,
         "people": 0 if failure else tally.to_text,
         "left_by_earlier_runs": tally.by_run(),
@@ -176,5 +180,6 @@ def _as_data(name: str, tally: Tally, failure: OutreachError | None) -> dict[str
         "reasons": tally.by_reason(),
         "samples": {f"{state}/{reason}": shown for (state, reason), shown in tally.examples.items()},
         "notes": tally.notes,
+        "rules": {rule.name: rule.value for rule in said_rules(workflow.model)},
         "would_fail": str(failure) if failure else None,
     }

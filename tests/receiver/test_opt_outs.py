@@ -199,6 +199,43 @@ def test_an_opt_out_counts_however_its_platform_writes_the_number(
     assert is_stopped(store, {"phone": line})
 
 
+def unsubscribes(number: str) -> list[tuple[str, dict[str, Any]]]:
+    """An unsubscribe that is an event of its own, on each platform, in the shapes that know a number."""
+    who = {"name": "Jane", "phone": number}
+    return [
+        ("tether", {"event": "unsubscribed", "timestamp": AT, "contact": {"phoneNumber": number}}),
+        ("tether", {"event": "contact.opted_out", "timestamp": AT, "contacts": {"phoneNumber": number}}),
+        ("supersend", {"type": "unsubscribe", "CampaignId": "c", "contact": {"id": "1", **who}}),
+        ("supersend", {"event": "unsubscribe", "timestamp": AT, "ContactId": "1", "details": {"contact": who}}),
+        ("varda", {"event": "contact.updated", "timestamp": AT, "data": {"id": 1, "status": "unsubscribed", **who}}),
+        ("autoreach", {"event": "Lead Unsubscribed", "timestamp": AT, "data": {"lead": who}}),
+    ]  # fmt: skip
+
+
+LEGACY = [
+    ("+5215512345678", "+525512345678"),  # Mexico's 1 before mobiles
+    ("+54 11 15 2345-6789", "+5491123456789"),  # Argentina's 15 in place of its 9
+    ("+4901711234567", "+491711234567"),  # a trunk zero after the country code
+    ("+22507123456", "+2250707123456"),  # Côte d'Ivoire before 2021
+    ("+551187654321", "+5511987654321"),  # Brazil's mobiles without their 9
+    ("+22997123456", "+2290197123456"),  # Benin before 2024
+    ("+841231234567", "+84831234567"),  # Viet Nam before 2018
+]
+
+
+@pytest.mark.parametrize("number", range(len(unsubscribes("")) + len(messages(""))))
+def test_unsubscribe_and_stop_of_each_platform_stop_the_line_in_every_writing(
+    client: Any, store: Store, number: int
+) -> None:
+    """The event bears a writing of former days; the lead comes in that of today, or in the old one."""
+    for written, line in LEGACY:
+        platform, body = [*unsubscribes(written), *messages("STOP")][number]
+        assert lead(store, {"phone": line}) == ("planned", "would_be_sent")
+        send(client, platform, json.loads(json.dumps(body).replace(OLD, written)))
+        assert is_stopped(store, {"phone": line})
+        assert lead(store, {"phone": written})[0] != "planned"
+
+
 def test_an_installation_may_have_stop_words_of_its_own(store: Store, serving: Any) -> None:
     """``[outreach] stop_words`` reaches the receiver with its sources."""
     from airflow_outreach_provider.core.stop_words import stop_words

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from airflow_outreach_provider.core.errors import ConfigurationError, TooManyRejected
 from airflow_outreach_provider.core.owner import Owner
@@ -125,6 +126,64 @@ def test_plan_names_the_runs_whose_leads_it_would_send(
     plan = json.loads(out.getvalue())
     assert (plan["people"], plan["left_by_earlier_runs"]) == (4, {"early monday": 3})
     assert plan["notes"] and plan["would_fail"] is None
+
+
+RULES = """
+      per_person: 1 per 7d
+      several_phones: first
+      unknown_ranges: allow
+      max_suppressed: 20%
+      min_rows: 50% of last run
+      changed_on: [title, city]
+      time_zone: zone
+      quiet_hours: "21:00-08:00"
+      resubmit: 90d
+      approve_above: 500
+      approval_timeout: 2h
+"""
+
+
+def test_explain_and_plan_show_the_rules_that_are_set(
+    simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
+) -> None:
+    """Every rule that differs from what all workflows do, as it is written and with a word on what it means."""
+    (tmp_path / "a.yaml").write_text("lead_syncs:\n  a:\n    leads: {csv: a.csv}\n    rules:" + RULES)
+    (tmp_path / "a.csv").write_text("phone,title,city,zone\n+14165550199,RN,Bonn,\n")
+    wanted = {
+        "quiet_hours": "21:00-08:00", "resubmit": "90d", "per_person": "1 per 7d", "changed_on": "title, city",
+        "time_zone": "zone", "several_phones": "first", "unknown_ranges": "allow", "max_suppressed": "20%",
+        "min_rows": "50% of last run", "approve_above": "500", "approval_timeout": "2h",
+    }  # fmt: skip
+    for show in (explain_workflow, plan_workflow):
+        out = io.StringIO()
+        show("a", tmp_path, out, as_json=True)
+        assert json.loads(out.getvalue())["rules"] == wanted
+        out = io.StringIO()
+        show("a", tmp_path, out)
+        told = " ".join(out.getvalue().split())
+        assert all(f"{name} {value}" in told for name, value in wanted.items())
+        assert "max_rejected" not in told
+    out = io.StringIO()
+    explain_workflow("a", tmp_path, out)
+    assert (
+        "per_person              1 per 7d               At most so many texts to a person in a span of time"
+        in out.getvalue()
+    )
+
+
+def test_every_rule_can_be_said() -> None:
+    """Also one that is written tomorrow: each has words of its own in the reference."""
+    from airflow_outreach_provider.core.workflows.models import LeadSync
+    from airflow_outreach_provider.core.workflows.said_rules import said_rules
+
+    rules = {
+        "default_region": "US", "line_types": "mobile", "on_unknown": "resend", "requests_per_second": 5, "consent": "c",
+        "max_rejected": 3, "concurrency": 4, "approve_above": 5, "approvers": "ada",
+    } | yaml.safe_load(RULES)  # fmt: skip
+    model = LeadSync.model_validate({"leads": {"csv": "a.csv"}, "rules": rules})
+    said = said_rules(model)
+    assert {rule.name for rule in said} == set(type(model.rules).model_fields)
+    assert all(len(rule.means) > 10 and not rule.means.endswith((".", ",", " ")) for rule in said), said
 
 
 def test_explain_shows_the_generated_tasks(tmp_path: Path) -> None:

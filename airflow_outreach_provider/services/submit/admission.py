@@ -52,7 +52,7 @@ class Admission:
                 ConfigurationError(
                     f"more people would be texted than the {self.options.max_people:,} that were counted; "
                     "the others wait, and nobody else is texted",
-                    "plan and approve again: clear the plan",
+                    "start a new run: it plans and asks anew",
                 )
             )
         return left

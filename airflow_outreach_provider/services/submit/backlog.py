@@ -35,7 +35,6 @@ class Backlog:
         self._in_thread, self._now = in_thread, now
         self._leads: list[PlannedLead] = []
         self._ids, self._lines = array("q"), array("q")
-        self._zones: dict[int, str] = {}  # which the ledger does not keep
 
     def __len__(self) -> int:
         return len(self._leads) + len(self._ids)
@@ -47,8 +46,6 @@ class Backlog:
         for lead in planned[kept:]:
             self._ids.append(lead.id)
             self._lines.append(lead.line)
-            if lead.zone is not None:
-                self._zones[lead.id] = lead.zone
 
     def count(self, state: RowState, reason: str) -> None:
         """They end here, each as this."""
@@ -73,10 +70,10 @@ class Backlog:
             yield [self._lead(found[lead_id], line) for lead_id, line in rows if lead_id in found]
 
     def _lead(self, found: Leftover, line: int) -> PlannedLead:
-        now, zone = self._now(), self._zones.pop(found.id, None)
-        gate = self.rules.gate_hours(found.phone, now, zone)
+        now = self._now()
+        gate = self.rules.gate_hours(found.phone, now, found.zone)
         # Closed by now: it is looked at before it is claimed.
         open_until = gate.open_until if gate.state is LeadState.PLANNED else now
         return PlannedLead(
-            found.id, found.payload.encode(), line, found.phone, open_until=open_until, zone=zone
+            found.id, found.payload.encode(), line, found.phone, open_until=open_until, zone=found.zone
         )

@@ -88,10 +88,14 @@ class Leftovers:
         full: dict[str, Gate] = {}
         if rules.per_person is not None:
             full = await self._in_thread(partial(self.ledger.full, [lead.phone for lead in found], now))
-        return [(lead, full.get(lead.phone) or rules.gate_hours(lead.phone, now)) for lead in found]
+        return [
+            (lead, full.get(lead.phone) or rules.gate_hours(lead.phone, now, lead.zone)) for lead in found
+        ]
 
     def _planned(self, lead: Leftover) -> PlannedLead:
-        return PlannedLead(lead.id, lead.payload.encode(), 0, lead.phone, carried=self._listed)
+        return PlannedLead(
+            lead.id, lead.payload.encode(), 0, lead.phone, carried=self._listed, zone=lead.zone
+        )
 
     def _count(self, lead: Leftover, gate: Gate) -> None:
         row = RowState(gate.state)

@@ -23,7 +23,9 @@ InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a function off the event loop and awaits it."""
 
 _TRIES = 3
-_FAST = frozenset({LeadState.ACCEPTED.value, LeadState.REJECTED.value, LeadState.HELD.value})
+_ACCEPTED = LeadState.ACCEPTED.value
+_WAITING = frozenset({LeadState.PLANNED.value, LeadState.DEFERRED.value})
+_FAST = frozenset({_ACCEPTED, LeadState.REJECTED.value, LeadState.HELD.value})
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class Stager:
         self._dry_run = dry_run
         self._resend = resend
         self._counted: list[tuple[RowState, str, str | None]] = []
+        self._unchanged = 0
         self._dry_seen = SeenHashes()
         self._now = now
 
@@ -75,10 +78,13 @@ class Stager:
         :return: what is to be sent, in the order of the rows.
         """
         self._counted.clear()
+        self._unchanged = 0
         planned = await self._stage(rows)
         self.tally.read += len(rows)
         for counted in self._counted:
             self.tally.add(*counted)
+        if self._unchanged:
+            self.tally.add(RowState.UNCHANGED, "texted_before", times=self._unchanged)
         return planned
 
     def _count(self, state: RowState, reason: str, example: str | None = None) -> None:
@@ -123,12 +129,11 @@ class Stager:
         # Rows without a number are nobody's duplicates: each of them is a bad row, whenever it is read.
         if known.content_hash is not None and not self.seen.add(known.id):
             self._count(RowState.DUPLICATE, "same_number", f"line {row.number}")
-        elif known.state == LeadState.REJECTED:
-            self._count(RowState.REJECTED, known.reason, f"line {row.number}")
-        elif known.state == LeadState.HELD:
-            self._count(RowState.HELD, known.reason, f"line {row.number}")
+        elif known.state == _ACCEPTED:
+            self._unchanged += 1
         else:
-            self._count(RowState.UNCHANGED, "texted_before")
+            state = RowState.REJECTED if known.state == LeadState.REJECTED else RowState.HELD
+            self._count(state, known.reason, f"line {row.number}")
 
     def _reject(self, row: Row, row_hash: str, error: LeadRejected) -> Entry:
         self._count(RowState.REJECTED, error.reason, f"line {row.number}")
@@ -266,7 +271,9 @@ def _memory(known: Known | None, draft: Draft) -> Memory | None:
         reason=known.reason,
         same=is_same(
             known.content_hash, draft.content_hash, draft.payload, texted=known.state == LeadState.ACCEPTED
-        ),
+        )
+        # Who waits does so where they are; of others it is no longer known.
+        and (known.state not in _WAITING or known.time_zone == draft.zone),
         accepted_at=datetime.fromtimestamp(accepted / 1000, UTC) if accepted is not None else None,
         same_as_texted=accepted is not None
         and known.texted_hash is not None
@@ -283,5 +290,5 @@ def _entry(item: _Item) -> Entry:
     return Entry(
         draft.campaign, draft.phone, item.row_hash, draft.content_hash, verdict.write, verdict.reason,
         draft.detail if verdict.reason == draft.reason else "", draft.payload if waiting else None,
-        draft.email_hash, item.row.number, not_before, item.known.rev if item.known is not None else -1,
+        draft.email_hash, item.row.number, not_before, draft.zone if waiting else None, item.known.rev if item.known is not None else -1,
     )  # fmt: skip

@@ -33,12 +33,12 @@ class Tally:
     left_by: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
-    def add(self, state: RowState, reason: str = "", example: str | None = None) -> None:
-        """Count one row."""
-        self.counts[state] += 1
+    def add(self, state: RowState, reason: str = "", example: str | None = None, *, times: int = 1) -> None:
+        """Count one row, or as many that ended alike."""
+        self.counts[state] += times
         if reason:
             key = (state.value, reason)
-            self.reasons[key] += 1
+            self.reasons[key] += times
             if example is not None:
                 shown = self.examples.setdefault(key, [])
                 if len(shown) < _EXAMPLES:

@@ -115,12 +115,8 @@ def keep_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut) -
 
 
 def _known_by_id(connection: sa.Connection, event: ContactEvent, external_id: str) -> list[str]:
-    events = inbox_events.c
-    query = sa.select(events.phone, events.email).where(
-        events.source == event.source, events.external_id == external_id
-    )
     found = set()
-    for phone, email in connection.execute(query.distinct()):
+    for phone, email in connection.execute(_said_of(event.source, external_id)):
         found |= {*([phone] if phone else []), *([_hashed(email)] if email else [])}
     if event.platform == OUTREACH:
         for phone, email_hash in connection.execute(_LEADS_BY_ID, {"id": external_id}):
@@ -129,6 +125,13 @@ def _known_by_id(connection: sa.Connection, event: ContactEvent, external_id: st
                 *([suppressions_write.EMAIL + email_hash] if email_hash else []),
             }
     return sorted(found)
+
+
+def _said_of(source: str, external_id: str) -> sa.Select[Any]:
+    """Numbers and addresses that the source's events bear beside this id; found by an index of ids."""
+    events = inbox_events.c
+    query = sa.select(events.phone, events.email)
+    return query.where(events.source == source, events.external_id == external_id).distinct()
 
 
 def _hashed(email: str) -> str:

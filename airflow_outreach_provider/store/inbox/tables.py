@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata
+from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata, where
 
 inbox_events = sa.Table(
     "inbox_events",
@@ -38,6 +38,8 @@ inbox_events = sa.Table(
     # The event list of the UI by time and by kind, and purging, which goes by time alone.
     sa.Index(None, "received_at"),
     sa.Index(None, "kind", "received_at"),
+    # Who a contact is that an opt-out names by the platform's id alone.
+    sa.Index("ix_inbox_events_external_id", "external_id", **where("external_id IS NOT NULL")),
     sqlite_autoincrement=True,
 )
 

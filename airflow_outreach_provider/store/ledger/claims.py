@@ -42,11 +42,15 @@ class Settlement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A lead that an earlier run left to be sent. :ivar run: whose: DAG and run, '' where nobody knows."""
+    """A lead that an earlier run left to be sent.
+
+    :ivar zone: the time zone that its row names. :ivar run: whose: DAG and run, '' where nobody knows.
+    """
 
     id: int
     phone: str
     payload: str
+    zone: str | None = None
     run: str = ""
 
 
@@ -58,13 +62,14 @@ _SUPPRESS_WAITING = sa.text(
     f"UPDATE leads SET {SUPPRESSED} WHERE state IN ('planned', 'deferred') AND campaign = :campaign AND {LISTED}"
 )
 _LEFTOVERS = sa.text(
-    "SELECT id, phone, payload FROM leads WHERE state = 'planned' AND campaign IN :campaigns AND id > :after "
+    "SELECT id, phone, payload, time_zone FROM leads WHERE state = 'planned' AND campaign IN :campaigns AND id > :after "
     "AND payload IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = leads.run_id "
     "AND runs.state = 'running' AND runs.id <> :run) AND id % :shards = :shard ORDER BY id LIMIT :limit"
 ).bindparams(sa.bindparam("campaigns", expanding=True))
 # The same as a look: what a run would find there, without a change.
 _WAITING = (
-    "SELECT leads.id, leads.phone, leads.payload, TRIM(COALESCE(r.dag_id, '') || ' ' || COALESCE(r.airflow_run_id, '')) "
+    "SELECT leads.id, leads.phone, leads.payload, leads.time_zone, "
+    "TRIM(COALESCE(r.dag_id, '') || ' ' || COALESCE(r.airflow_run_id, '')) "
     "FROM leads LEFT JOIN runs r ON r.id = leads.run_id WHERE leads.state = :state AND leads.campaign IN :campaigns "
     "AND leads.id > :after AND leads.payload IS NOT NULL AND (leads.state <> 'deferred' OR leads.not_before <= :now) "
     f"AND NOT (COALESCE(r.state, '') = 'running' AND r.id <> :run) AND NOT {LISTED} ORDER BY leads.id LIMIT :limit"
@@ -72,7 +77,9 @@ _WAITING = (
 _LOOK = sa.text(_WAITING).bindparams(sa.bindparam("campaigns", expanding=True))
 _CLOSE = sa.text(
     "UPDATE leads SET state = :state, reason = :reason, detail = :detail, not_before = CAST(:until AS bigint), "
-    "payload = CASE WHEN CAST(:until AS bigint) IS NULL THEN NULL ELSE payload END, updated_at = :now, rev = rev + 1 "
+    "payload = CASE WHEN CAST(:until AS bigint) IS NULL THEN NULL ELSE payload END, "
+    "time_zone = CASE WHEN CAST(:until AS bigint) IS NULL THEN NULL ELSE time_zone END, "
+    "updated_at = :now, rev = rev + 1 "
     "WHERE id = :id AND state = 'planned'"
 )
 
@@ -179,7 +186,7 @@ class Ledger(StagingLedger):
     def payloads(self, ids: Sequence[int]) -> dict[int, Leftover]:
         """What is still to be sent of these leads, by id."""
         query = (
-            f"SELECT id, phone, payload FROM leads WHERE payload IS NOT NULL "
+            f"SELECT id, phone, payload, time_zone FROM leads WHERE payload IS NOT NULL "
             f"AND id IN (SELECT v FROM {valueset(self.store.dialect, 'int')} AS r)"
         )
         with self.store.read() as connection:

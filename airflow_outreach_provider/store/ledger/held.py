@@ -20,7 +20,7 @@ Target = Literal[LeadState.ACCEPTED, LeadState.PLANNED]
 # State and payload as they must be: another hand, or a run, may have been quicker.
 _TO: dict[LeadState, sa.TextClause] = {
     LeadState.ACCEPTED: sa.text(
-        "UPDATE leads SET state = 'accepted', reason = 'resolved', detail = :detail, payload = NULL, "
+        "UPDATE leads SET state = 'accepted', reason = 'resolved', detail = :detail, payload = NULL, time_zone = NULL, "
         "accepted_at = COALESCE(sent_at, :now), updated_at = :now, rev = rev + 1 "
         "WHERE id = :id AND state = 'held'"
     ),
@@ -118,7 +118,12 @@ def apply(store: Store, findings: Sequence[Finding]) -> dict[LeadState, int]:
                 "state": finding.state, "reason": finding.reason, "detail": "", "updated_at": now, "rev": leads.c.rev + 1,
             }  # fmt: skip
             if finding.state is LeadState.ACCEPTED:
-                values |= {"payload": None, "accepted_at": leads.c.sent_at, "contact_id": finding.contact_id}
+                values |= {
+                    "payload": None,
+                    "time_zone": None,
+                    "accepted_at": leads.c.sent_at,
+                    "contact_id": finding.contact_id,
+                }
             still_held = (
                 leads.c.id == finding.id,
                 leads.c.state == LeadState.HELD,

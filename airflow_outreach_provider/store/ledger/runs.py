@@ -42,7 +42,7 @@ _UNPLAN = sa.text(
     "detail = CASE WHEN accepted_at IS NULL THEN 'its run ended before anybody of it was texted; planned again when a "
     "run lists it' ELSE '' END, row_hash = CASE WHEN accepted_at IS NULL THEN row_hash END, "
     "content_hash = CASE WHEN accepted_at IS NULL THEN content_hash ELSE COALESCE(texted_hash, '') END, "
-    "payload = NULL, not_before = NULL, updated_at = :now, rev = rev + 1 "
+    "payload = NULL, time_zone = NULL, not_before = NULL, updated_at = :now, rev = rev + 1 "
     "WHERE state IN ('planned', 'deferred') AND run_id = :run"
 )
 

@@ -39,13 +39,14 @@ class Known(NamedTuple):
     row_hash: str | None
     not_before: int | None = None
     texted_hash: str | None = None
+    time_zone: str | None = None
 
 
 class Entry(NamedTuple):
     """What staging writes for one row; a tuple in the order of its statement's columns.
 
     :param rev: the revision the decision was made on; -1 where the ledger knew nothing.
-    :param not_before: milliseconds since the epoch.
+    :param not_before: milliseconds since the epoch. :param time_zone: that its row names, for as long as it waits.
     """
 
     campaign: str
@@ -59,6 +60,7 @@ class Entry(NamedTuple):
     email_hash: str | None
     line: int | None
     not_before: int | None
+    time_zone: str | None = None
     rev: int = -1
 
 

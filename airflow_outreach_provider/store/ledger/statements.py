@@ -12,12 +12,12 @@ from airflow_outreach_provider.store import suppressions_write
 from airflow_outreach_provider.store.bulk import rowset, valueset
 from airflow_outreach_provider.store.ledger.texts import may_be_texted
 
-_KNOWN = "l.id, l.state, l.reason, l.content_hash, l.rev, l.accepted_at, l.run_id, l.row_hash, l.not_before, l.texted_hash"
+_KNOWN = "l.id, l.state, l.reason, l.content_hash, l.rev, l.accepted_at, l.run_id, l.row_hash, l.not_before, l.texted_hash, l.time_zone"
 
 ENTRY_COLUMNS = (
     ("campaign", "text"), ("phone", "text"), ("row_hash", "text"), ("content_hash", "text"), ("state", "text"),
     ("reason", "text"), ("detail", "text"), ("payload", "text"), ("email_hash", "text"), ("line", "int"),
-    ("not_before", "int"), ("rev", "int"),
+    ("not_before", "int"), ("time_zone", "text"), ("rev", "int"),
 )  # fmt: skip
 
 CONSENT_COLUMNS = (("lead_id", "int"), ("said_in", "text"), ("value", "text"), ("line", "int"))
@@ -39,7 +39,7 @@ LISTED = (
 )
 SUPPRESSED = (
     f"state = 'suppressed', reason = CASE WHEN {NUMBER_LISTED} THEN 'do_not_contact' ELSE '{OPTED_OUT_EMAIL}' END, "
-    "detail = '', payload = NULL, updated_at = :now, rev = rev + 1"
+    "detail = '', payload = NULL, time_zone = NULL, updated_at = :now, rev = rev + 1"
 )
 
 
@@ -160,6 +160,7 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
         settle=text(
             "UPDATE leads SET state = r.state, reason = r.reason, detail = r.detail, updated_at = :now, rev = rev + 1, "
             "payload = CASE WHEN r.state IN ('planned', 'held') THEN payload END, "
+            "time_zone = CASE WHEN r.state IN ('planned', 'held') THEN time_zone END, "
             "accepted_at = CASE WHEN r.state = 'accepted' THEN :now ELSE accepted_at END, "
             "contact_id = COALESCE(r.contact_id, leads.contact_id), "
             "conversation_id = COALESCE(r.conversation_id, leads.conversation_id), "

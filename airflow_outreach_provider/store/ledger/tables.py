@@ -83,6 +83,7 @@ leads = sa.Table(
         comment="counts changes; guards concurrent writers",
     ),
     sa.Column("not_before", UtcTime, comment="a deferred lead is not sent before"),
+    sa.Column("time_zone", sa.Text, comment="as its row names it; erased with the payload"),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("updated_at", UtcTime, nullable=False),
     sa.Column("sent_at", UtcTime, comment="the claim of the last attempt that may have reached the API"),

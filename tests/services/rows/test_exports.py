@@ -40,8 +40,10 @@ def refusal(row: dict[str, object], rules: LeadRules = RULES) -> LeadRejected:
 
 
 def test_each_export_has_its_outcome_here() -> None:
-    """No file of an export stands unread."""
-    assert {path.name for path in EXPORTS.iterdir()} == WANTED.keys()
+    """No file of an export stands unread, and each says where its header was seen."""
+    assert {path.name for path in EXPORTS.glob("*.csv")} == WANTED.keys()
+    told = (EXPORTS / "SOURCES.md").read_text()
+    assert all(f"`{name}`" in told for name in WANTED)
 
 
 @pytest.mark.parametrize("name", WANTED)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 
@@ -12,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from processes import at_once
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.get_provider_info import get_provider_info
@@ -55,24 +54,7 @@ def test_processes_that_start_at_once_all_find_it_ready(url: str, older: bool) -
     """Six processes open a store that is not there, or is older, at the same moment: one upgrades it, all go on."""
     if older:
         _older(url)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", _OPEN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(6)
-    ]  # fmt: skip
-    for each in processes:
-        assert each.stdout is not None
-        while (line := each.stdout.readline()) != "ready\n":
-            assert line, each.communicate()[1]
-    for each in processes:
-        assert each.stdin is not None
-        each.stdin.write("go\n")
-        each.stdin.flush()
-    for each in processes:
-        said, errors = each.communicate(timeout=120)
-        assert f"at {migrate.HEAD}" in said, errors
-        assert each.returncode == 0
+    assert at_once(_OPEN, map(str, range(6))) == [f"at {migrate.HEAD}\n"] * 6
     store = Store(url)
     told = [row.subject for row in audit.entries(store).rows]
     assert told == ([f"the store, from revision 0001 to {migrate.HEAD}"] if older else [])

@@ -130,13 +130,21 @@ _CONFIG: dict[str, Any] = {
         "description": "The outreach provider: ledger, inbox and deliveries.",
         "options": {
             "sql_alchemy_conn": {
-                "description": "The store. SQLite for one host (created and upgraded at first use); PostgreSQL for many "
-                "(run 'airflow outreach db upgrade').",
+                "description": "The store. SQLite for one host, PostgreSQL for many. Its tables are created and upgraded by "
+                "whoever comes first; see auto_upgrade.",
                 "version_added": "0.1.0",
                 "type": "string",
                 "sensitive": True,
                 "example": "postgresql://outreach:secret@db/outreach",
                 "default": "sqlite:///{AIRFLOW_HOME}/outreach.db",
+            },
+            "auto_upgrade": {
+                "description": "Whether the store's tables are created and upgraded at first use, one process at a time. Off: "
+                "an administrator runs 'airflow outreach db upgrade', e.g. because Airflow's own user may not create tables.",
+                "version_added": "0.1.0",
+                "type": "boolean",
+                "example": None,
+                "default": "True",
             },
             "lease_seconds": {
                 "description": "How long a run without heartbeat is believed to be alive.",

@@ -4,4 +4,4 @@ from pathlib import Path
 
 from airflow_outreach_provider.workflows import load_workflows
 
-load_workflows(Path(__file__).parent / "workflows")
+dags = load_workflows(Path(__file__).parent / "workflows")

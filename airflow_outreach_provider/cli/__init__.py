@@ -12,7 +12,16 @@ def get_commands() -> list[GroupCommand]:
     """What Airflow adds to its command line."""
     from airflow.cli.cli_config import ActionCommand, GroupCommand
 
-    from airflow_outreach_provider.cli import deliveries, events, leads, person, simulate, store, workflows
+    from airflow_outreach_provider.cli import (
+        deliveries,
+        doctor,
+        events,
+        leads,
+        person,
+        simulate,
+        store,
+        workflows,
+    )
 
     def group(name: str, text: str, commands: tuple[ActionCommand, ...]) -> GroupCommand:
         return GroupCommand(name=name, help=text, subcommands=commands)
@@ -23,6 +32,7 @@ def get_commands() -> list[GroupCommand]:
             help="Leads, contact events and deliveries of the outreach provider",
             subcommands=(
                 *workflows.COMMANDS,
+                doctor.DOCTOR,
                 group("leads", "Look at leads, settle held ones", leads.LEADS_COMMANDS),
                 group("person", "All about one person: show, export, forget", person.PERSON_COMMANDS),
                 group("suppressions", "The do-not-contact list", leads.SUPPRESSIONS_COMMANDS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -20,17 +21,44 @@ from airflow_outreach_provider.workflows.arguments import (
 
 @exit_with_advice
 def init(args: Namespace) -> None:
-    """Write a commented starter that passes lint; leaves alone what is there."""
-    from airflow_outreach_provider.workflows.scaffold import write_starter
+    """Write all DAGs and a commented starter that passes lint; leaves alone what is there."""
+    from airflow_outreach_provider.workflows.scaffold import passed_over, write_starter
 
     folder = Path(args.folder) if args.folder else _dags_folder()
-    for path, written in write_starter(folder):
+    for path, written in write_starter(folder, args.loader):
         print(f"{'wrote  ' if written else 'is there'} {path}")
-    print(
-        f"\nnext: airflow outreach lint {folder / 'workflows'}\n"
-        f"      airflow outreach simulate       # a stand-in that texts nobody\n"
-        f"      airflow outreach plan website_leads --path {folder / 'workflows'}"
-    )
+        if path.name == args.loader and not written and (warning := passed_over(path)):
+            print(f"warning: {warning}", file=sys.stderr)
+    print(_next_steps(folder))
+
+
+def _next_steps(folder: Path) -> str:
+    """What leads from the files to the first run that texts nobody, each line as it is to be typed."""
+    from airflow_outreach_provider.simulator.options import usual_connection
+
+    workflows = shlex.quote(str(folder / "workflows"))
+    move = ""
+    if not folder.resolve().is_relative_to(_dags_folder().resolve()):
+        move = _MOVE.format(folder=shlex.quote(str(folder)), dags=shlex.quote(str(_dags_folder())))
+    return _NEXT.format(workflows=workflows, connection=shlex.quote(usual_connection()), move=move)
+
+
+_NEXT = """
+next, with a stand-in for the outreach API that texts nobody:
+
+airflow outreach lint {workflows}
+airflow outreach simulate    # in another terminal; needs airflow-provider-outreach[demo]
+export AIRFLOW_CONN_OUTREACH_DEFAULT={connection}
+airflow outreach plan website_leads --path {workflows}
+{move}airflow dags test outreach_lead_sync__website_leads
+airflow outreach leads list
+
+then, with the real one: a connection outreach_default with its host and key (without the line above), and what is
+still missing:
+
+airflow outreach doctor
+"""
+_MOVE = "cp -R {folder}/. {dags}    # Airflow reads no other folder\n"
 
 
 @exit_with_advice

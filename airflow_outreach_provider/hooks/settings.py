@@ -20,6 +20,10 @@ from airflow_outreach_provider.store.migrate import check, upgrade
 _DAY = timedelta(days=1)
 # When a consumer looked is written down to the hour; and nothing is kept for longer than a century.
 _FEWEST_DAYS, _MOST_DAYS = 0.1, 36_500
+_FLAGS = {
+    **dict.fromkeys(("true", "t", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "f", "0", "no", "off"), False),
+}
 _stores: dict[str, Store] = {}
 _lock = threading.Lock()
 
@@ -33,7 +37,7 @@ def store_url() -> str:
 def open_store() -> Store:
     """The store of this installation, one a process.
 
-    On SQLite it is created and upgraded at first use; on PostgreSQL that is an administrator's step.
+    It is created and upgraded at first use, unless ``[outreach] auto_upgrade`` leaves that to an administrator.
 
     :raises StoreError: it cannot be reached, or its schema is not the one this version needs.
     """
@@ -42,12 +46,25 @@ def open_store() -> Store:
         store = _stores.get(url)
         if store is None:
             store = Store(url)
-            if store.dialect == "sqlite":
+            if auto_upgrade():
                 upgrade(store)
             else:
                 check(store)
             _stores[url] = store
         return store
+
+
+def auto_upgrade() -> bool:
+    """``[outreach] auto_upgrade``: whether whoever comes first creates and upgrades the store's tables.
+
+    :raises ConfigurationError: it is neither yes nor no.
+    """
+    said = conf.get("outreach", "auto_upgrade", fallback="").strip().lower() or "true"
+    if said not in _FLAGS:
+        raise ConfigurationError(
+            f"[outreach] auto_upgrade is {said[:40]!r}", "set it to True or False; True is the default"
+        )
+    return _FLAGS[said]
 
 
 def lease() -> timedelta:

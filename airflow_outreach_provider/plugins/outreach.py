@@ -28,11 +28,17 @@ _AWAY = b'{"error": "the outreach store is not ready; the API server\'s log says
 
 
 class LazyApp:
-    """An ASGI application that is built by its first request, and until that works answers 503."""
+    """An ASGI application that is built by its first request, and until that works answers 503.
 
-    def __init__(self, build: Callable[[], App]) -> None:
+    :param build: the application; raises while it cannot be.
+    :param meanwhile: what answers people who look at pages then.
+    """
+
+    def __init__(self, build: Callable[[], App], meanwhile: Callable[[], App] | None = None) -> None:
         self._build = build
+        self._build_meanwhile = meanwhile
         self._app: App | None = None
+        self._meanwhile: App | None = None
         self._lock = asyncio.Lock()
         self._not_before = 0.0
 
@@ -40,6 +46,8 @@ class LazyApp:
         app = self._app or await self._get()
         if app is not None:
             await app(scope, receive, send)
+        elif self._meanwhile is not None and _looks(scope):
+            await self._meanwhile(scope, receive, send)
         elif scope["type"] == "http":
             headers = [(b"content-type", b"application/json"), (b"retry-after", b"5")]
             await send({"type": "http.response.start", "status": 503, "headers": headers})
@@ -53,7 +61,14 @@ class LazyApp:
                 except Exception:
                     log.exception("The outreach application cannot be started; trying again in a while")
                     self._not_before = time.monotonic() + _TRY_AGAIN_SECONDS
+                    if self._meanwhile is None and self._build_meanwhile is not None:
+                        self._meanwhile = await asyncio.to_thread(self._build_meanwhile)
             return self._app
+
+
+def _looks(scope: Scope) -> bool:
+    """Whether it is a person with a browser, and no platform with an event."""
+    return scope["type"] == "http" and scope["method"] == "GET" and "/outreach/in/" not in scope["path"]
 
 
 def _build() -> App:
@@ -62,6 +77,14 @@ def _build() -> App:
     from airflow_outreach_provider.web.app import create_app
 
     return create_app(auth_manager=get_auth_manager())
+
+
+def _build_setup() -> App:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    from airflow_outreach_provider.web.setup import create_setup_app
+
+    return create_setup_app(get_auth_manager())
 
 
 def connection_test(app: App) -> App:
@@ -108,5 +131,5 @@ class OutreachPlugin(AirflowPlugin):
 
         return [ContinuousTimetable]
 
-    fastapi_apps = [{"app": LazyApp(_build), "url_prefix": "/outreach", "name": "Outreach"}]  # noqa: RUF012
+    fastapi_apps = [{"app": LazyApp(_build, _build_setup), "url_prefix": "/outreach", "name": "Outreach"}]  # noqa: RUF012
     fastapi_root_middlewares = [{"middleware": connection_test, "name": "Outreach connection test"}]  # noqa: RUF012

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from airflow_outreach_provider.simulator.server import Simulator
 
 
+CONFIGURATION_ID = "68d6d7de324658b8a1760d5e"
+"""The outreach configuration of a simulator that is given none."""
+
+
 def _port(text: str) -> int:
     if not (text.isdecimal() and int(text[:6]) <= 65_535):
         raise ArgumentTypeError(f"{text!r} is not a port: write a whole number from 0 to 65535")
@@ -94,12 +98,23 @@ def simulator_from(args: Namespace) -> Simulator:
 def connection_json(simulator: Simulator, url: str) -> str:
     """The Airflow connection (type ``outreach``) that leads to this simulator, as JSON."""
     account = simulator.account
-    extra = {
-        "configuration_id": next(iter(account.configurations)),
-        "contacts_email": account.email,
-        "contacts_password": account.password,
-    }
-    return json.dumps({"conn_type": "outreach", "host": url, "password": account.api_key, "extra": extra})
+    return _connection(
+        url, account.api_key, next(iter(account.configurations)), account.email, account.password
+    )
+
+
+def usual_connection() -> str:
+    """The same for a simulator that is started without arguments."""
+    usual = {flags[0].removeprefix("--"): keywords.get("default") for flags, keywords in ARGUMENTS}
+    url = f"http://{usual['host']}:{usual['port']}"
+    return _connection(
+        url, usual["api-key"], CONFIGURATION_ID, usual["contacts-email"], usual["contacts-password"]
+    )
+
+
+def _connection(url: str, api_key: Any, configuration_id: str, email: Any, password: Any) -> str:
+    extra = {"configuration_id": configuration_id, "contacts_email": email, "contacts_password": password}
+    return json.dumps({"conn_type": "outreach", "host": url, "password": api_key, "extra": extra})
 
 
 def _configuration(text: str) -> tuple[str, str]:

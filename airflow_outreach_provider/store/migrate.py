@@ -19,9 +19,14 @@ from airflow_outreach_provider.store.tables import metadata
 
 # Named apart, so that the store may share a database with other applications.
 VERSION_TABLE = "outreach_alembic_version"
-HEAD = "0009"
+HEAD = "0011"
 
+_NO_RIGHT = "42501"  # PostgreSQL's insufficient_privilege
 _ADVISORY_LOCK = 0x6F757472  # "outr": one upgrade at a time on PostgreSQL
+_MAY_NOT = (
+    "{store} needs revision {head}, and its user may not create or change tables there — grant it CREATE on the schema "
+    "and make it the owner of the tables, or run 'airflow outreach db upgrade' with a user who may"
+)
 
 
 def current_revision(store: Store) -> str | None:
@@ -38,7 +43,7 @@ def upgrade(store: Store, *, actor: str = "airflow-provider-outreach") -> bool:
 
     :param actor: who the audit names; by itself the first task of a new version does it.
     :return: whether anything was changed.
-    :raises StoreError: the database is newer than this package.
+    :raises StoreError: the database is newer than this package, or its user may not change tables.
     """
     if current_revision(store) == HEAD:
         return False
@@ -47,13 +52,9 @@ def upgrade(store: Store, *, actor: str = "airflow-provider-outreach") -> bool:
     before: list[str] = []
 
     def revisions(revision: tuple[str, ...] | str, context: MigrationContext) -> list[object]:
-        known = {script.revision for script in scripts.walk_revisions()}
         current = revision if isinstance(revision, str) else (revision[0] if revision else None)
-        if current and current not in known:
-            raise StoreError(
-                f"the outreach store is at revision {current}, which this version does not know — "
-                "upgrade airflow-provider-outreach on this host"
-            )
+        if current and not is_known(current):
+            raise _too_new(current)
         before.extend([current] if current else [])
         steps.extend(scripts._upgrade_revs("head", revision))  # type: ignore[arg-type]
         return steps
@@ -71,7 +72,12 @@ def upgrade(store: Store, *, actor: str = "airflow-provider-outreach") -> bool:
                 transaction_per_migration=False,
                 transactional_ddl=True,
             )
-            environment.run_migrations()
+            try:
+                environment.run_migrations()
+            except sa.exc.DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
+                    raise
+                raise StoreError(_MAY_NOT.format(store=store, head=HEAD)) from None
         if steps and before:  # a store that is made anew is nothing anybody changed
             subject = f"the store, from revision {before[0]} to {HEAD}"
             audit.record_with(connection, store.now(connection), actor, "upgrade", subject=subject)
@@ -83,11 +89,25 @@ def upgrade(store: Store, *, actor: str = "airflow-provider-outreach") -> bool:
 def check(store: Store) -> None:
     """Raise a StoreError with the remedy unless the schema is the one this version needs."""
     revision = current_revision(store)
+    if revision and not is_known(revision):
+        raise _too_new(revision)
     if revision != HEAD:
         raise StoreError(
             f"the outreach store is at revision {revision or 'none'}, this version needs {HEAD} — "
             "run 'airflow outreach db upgrade'"
         )
+
+
+def is_known(revision: str) -> bool:
+    """Whether this version knows the revision; a store at another one belongs to a newer version."""
+    return any(script.revision == revision for script in _scripts().walk_revisions())
+
+
+def _too_new(revision: str) -> StoreError:
+    return StoreError(
+        f"the outreach store is at revision {revision}, which this version does not know — "
+        "upgrade airflow-provider-outreach on this host"
+    )
 
 
 def _scripts() -> ScriptDirectory:

@@ -23,6 +23,7 @@ NAV = (
     ("connections", "/connections", "Sources & endpoints"),
     ("do-not-contact", "/do-not-contact", "Do not contact"),
     ("audit", "/audit", "Audit"),
+    ("setup", "/setup", "Setup"),
 )
 # What somebody finds there who may see what belongs to some DAGs.
 NAV_OF_SOME = frozenset({"leads", "deliveries"})

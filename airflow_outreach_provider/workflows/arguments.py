@@ -46,6 +46,14 @@ LINT_ARGUMENTS: tuple[Argument, ...] = (
 )
 INIT_ARGUMENTS: tuple[Argument, ...] = (
     (("folder",), {"nargs": "?", "type": str, "default": None, "help": "otherwise the DAGs folder"}),
+    (
+        ("--loader",),
+        {
+            "type": str,
+            "default": "outreach_workflows.py",
+            "help": "name of the file that loads the workflows (default: outreach_workflows.py)",
+        },
+    ),
 )
 PLAN_ARGUMENTS: tuple[Argument, ...] = (
     _NAME,

@@ -89,6 +89,16 @@ def migrated_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forke
     airflow.close()
 
 
+@pytest.fixture(scope="module")
+def own_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedAirflow]:
+    """The same for one module, which may change what it likes in it."""
+    airflow = ForkedAirflow(tmp_path_factory.mktemp("own"))
+    ended = airflow.run("db", "migrate")
+    assert ended.code == 0, ended.output
+    yield airflow
+    airflow.close()
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """``run("leads", "list", "--state", "held")``: what the command prints."""

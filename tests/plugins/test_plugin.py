@@ -71,12 +71,13 @@ def test_a_source_that_cannot_be_looked_up_is_not_said_to_be_unknown(
 
 
 def test_a_store_that_is_not_ready(mounted: Any, monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> None:
-    """With a PostgreSQL store nobody has upgraded the application answers 503, and works when it is ready."""
+    """Where upgrading is an administrator's step the application answers 503 before it, and works after."""
     from airflow_outreach_provider.plugins import outreach
     from airflow_outreach_provider.store.migrate import upgrade
 
     client = mounted
     monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", postgres_url)
+    monkeypatch.setenv("AIRFLOW__OUTREACH__AUTO_UPGRADE", "False")
     monkeypatch.setattr(outreach, "_TRY_AGAIN_SECONDS", 0.0)
     assert post(client, "tether_main", **{"X-Outreach-Token": TOKEN}).status_code == 503
     upgrade(Store(postgres_url))

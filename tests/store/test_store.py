@@ -305,7 +305,7 @@ def test_an_older_package_refuses_a_newer_store(store: Store) -> None:
         connection.execute(sa.text("UPDATE outreach_alembic_version SET version_num = '9999'"))
     with pytest.raises(StoreError, match="upgrade airflow-provider-outreach"):
         upgrade(store)
-    with pytest.raises(StoreError, match="db upgrade"):
+    with pytest.raises(StoreError, match="upgrade airflow-provider-outreach"):
         check(store)
     assert current_revision(store) == "9999"
 

@@ -10,8 +10,8 @@ A revision is history: it says what was changed then, and does not follow the ta
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 _DAYS = 365
 _REFUSED = "audit rows are only added: they are not changed, and not removed before they are 365 days old"

@@ -6,8 +6,8 @@ A revision is history: it says what was changed then, and does not follow the ta
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0011"
+down_revision = "0010"
 
 
 def upgrade() -> None:

@@ -1,0 +1,128 @@
+"""``[outreach] auto_upgrade``: the store's tables are there for whoever comes first, on either database."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from processes import at_once
+
+from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
+from airflow_outreach_provider.get_provider_info import get_provider_info
+from airflow_outreach_provider.hooks import settings
+from airflow_outreach_provider.store import audit, migrate
+from airflow_outreach_provider.store.engine import Store
+
+_OPEN = """\
+import sys
+from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.store.migrate import current_revision
+print("ready", flush=True)
+sys.stdin.readline()
+print("at", current_revision(open_store()), flush=True)
+"""
+
+
+@pytest.fixture
+def url(store_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty database, the one this installation names."""
+    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", store_url)
+    return store_url
+
+
+def _older(url: str) -> None:
+    """A store as the first version left it."""
+    store = Store(url)
+    with store.write() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": migrate.VERSION_TABLE})
+        with Operations.context(context):
+            migrate._scripts().get_revision("0001").module.upgrade()
+        connection.execute(
+            sa.text(f"CREATE TABLE {migrate.VERSION_TABLE} (version_num VARCHAR(32) PRIMARY KEY)")
+        )
+        connection.execute(sa.text(f"INSERT INTO {migrate.VERSION_TABLE} VALUES ('0001')"))
+    store.close()
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["new", "older"])
+def test_processes_that_start_at_once_all_find_it_ready(url: str, older: bool) -> None:
+    """Six processes open a store that is not there, or is older, at the same moment: one upgrades it, all go on."""
+    if older:
+        _older(url)
+    assert at_once(_OPEN, map(str, range(6))) == [f"at {migrate.HEAD}\n"] * 6
+    store = Store(url)
+    told = [row.subject for row in audit.entries(store).rows]
+    assert told == ([f"the store, from revision 0001 to {migrate.HEAD}"] if older else [])
+    store.close()
+
+
+def test_switched_off_it_is_an_administrators_step(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Off: nothing is made, and the command that makes it is named; whoever ran it is let in."""
+    monkeypatch.setenv("AIRFLOW__OUTREACH__AUTO_UPGRADE", "False")
+    with pytest.raises(StoreError, match="airflow outreach db upgrade"):
+        settings.open_store()
+    store = Store(url)
+    assert migrate.current_revision(store) is None
+    migrate.upgrade(store)
+    assert settings.open_store().url == store.url
+    store.close()
+
+
+@pytest.mark.parametrize("said", ["True", "False"])
+def test_a_newer_store_is_explained_and_left_alone(
+    url: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made by a newer version: which revision, and what to upgrade, whatever the option says."""
+    store = Store(url)
+    migrate.upgrade(store)
+    with store.write() as connection:
+        connection.execute(sa.text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9999'"))
+    monkeypatch.setenv("AIRFLOW__OUTREACH__AUTO_UPGRADE", said)
+    with pytest.raises(StoreError, match=r"9999.*upgrade airflow-provider-outreach on this host"):
+        settings.open_store()
+    assert migrate.current_revision(store) == "9999"
+    store.close()
+
+
+@pytest.fixture
+def guest(postgres_url: str, postgres_admin: sa.Engine) -> Iterator[str]:
+    """The URL of a schema for a user who may look into it and no more."""
+    name, url = f"guest_{uuid.uuid4().hex[:8]}", sa.make_url(postgres_url)
+    schema = str(url.query["options"]).rpartition("=")[2]
+    with postgres_admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD 'a long password'"))
+        connection.execute(sa.text(f"GRANT USAGE ON SCHEMA {schema} TO {name}"))
+    yield url.set(username=name, password="a long password").render_as_string(hide_password=False)
+    with postgres_admin.connect() as connection:
+        connection.execute(sa.text(f"REVOKE ALL ON SCHEMA {schema} FROM {name}"))
+        connection.execute(sa.text(f"DROP ROLE {name}"))
+
+
+def test_a_user_who_may_not_create_tables_is_told_who_may(
+    guest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not "permission denied for schema": what to grant, or what to run, and no password."""
+    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", guest)
+    with pytest.raises(StoreError, match=r"may not create.*grant it CREATE.*db upgrade") as raised:
+        settings.open_store()
+    assert "a long password" not in str(raised.value)
+
+
+def test_the_option_is_declared_and_strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On as Airflow lists it; any way to write yes and no; anything else is refused by name."""
+    declared = get_provider_info()["config"]["outreach"]["options"]["auto_upgrade"]
+    assert declared["default"] == "True"
+    assert declared["version_added"]
+    assert os.environ.get("AIRFLOW__OUTREACH__AUTO_UPGRADE") is None
+    assert settings.auto_upgrade()
+    for said, on in (("", True), ("yes", True), (" False ", False), ("0", False), ("off", False)):
+        monkeypatch.setenv("AIRFLOW__OUTREACH__AUTO_UPGRADE", said)
+        assert settings.auto_upgrade() is on
+    monkeypatch.setenv("AIRFLOW__OUTREACH__AUTO_UPGRADE", "maybe")
+    with pytest.raises(ConfigurationError, match=r"\[outreach\] auto_upgrade is 'maybe'"):
+        settings.auto_upgrade()

@@ -25,7 +25,14 @@ from airflow_outreach_provider.hooks.sources import find_source
 from airflow_outreach_provider.receiver import app as receiver
 from airflow_outreach_provider.services.events.ingest import Ingest
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.web import actions_connections, actions_events, actions_leads, api, pages
+from airflow_outreach_provider.web import (
+    actions_connections,
+    actions_events,
+    actions_leads,
+    api,
+    help_pages,
+    pages,
+)
 from airflow_outreach_provider.web.access import Reader
 from airflow_outreach_provider.web.middleware import Guard, own_path
 from airflow_outreach_provider.web.rendering import render
@@ -60,6 +67,7 @@ def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastA
     app.include_router(actions_events.router)
     app.include_router(actions_connections.router)
     app.include_router(pages.router)
+    app.include_router(help_pages.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 
     @app.get("/api/openapi.json", include_in_schema=False)

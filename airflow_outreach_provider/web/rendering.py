@@ -23,6 +23,7 @@ NAV = (
     ("connections", "/connections", "Sources & endpoints"),
     ("do-not-contact", "/do-not-contact", "Do not contact"),
     ("audit", "/audit", "Audit"),
+    ("help", "/help", "Help"),
 )
 # State → how it is meant; the style sheet has a colour and a sign for each.
 TONES: Mapping[str, str] = {

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-fast sets lint format bench clean
+.PHONY: help setup demo up test test-fast sets lint format bench docs clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,5 +48,9 @@ bench: setup  ## measure, each figure beside its baseline
 	@failed=; for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench || failed="$$failed $$bench"; done; \
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
+docs: setup  ## the documentation as a site, in site/
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
 clean:
-	rm -rf $(VENV) .airflow .sets
+	rm -rf $(VENV) .airflow .sets site dist

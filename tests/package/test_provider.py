@@ -31,6 +31,15 @@ def test_the_provider_info_is_valid() -> None:
     jsonschema.validate(INFO, schema)
 
 
+def test_its_logo_and_guides_are_there() -> None:
+    """What the description names is in the package, and open in Airflow under that address."""
+    (integration,) = INFO["integrations"]
+    package = ROOT / "airflow_outreach_provider"
+    assert integration["how-to-guide"]
+    assert [each for each in integration["how-to-guide"] if not (package / each.lstrip("/")).is_file()] == []
+    assert (package / "web" / integration["logo"].removeprefix("/outreach/")).is_file()
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -95,10 +95,7 @@ def command(words: list[str]) -> None:
 
 def elsewhere(program: str, rest: list[str]) -> None:
     """What such a program is told about us: commands of ours, and settings."""
-    if program == "gcloud" and "run" in rest:
-        at = rest.index("--")
-        airflow([rest[at - 1], *rest[at + 1 :]])
-    elif "airflow" in rest and "outreach" in rest:
+    if "airflow" in rest and "outreach" in rest:
         airflow(rest[rest.index("airflow", rest.index("exec")) + 1 :])
     for word in rest:
         if (found := re.match(r"(AIRFLOW_\w+)=(.*)", word)) is not None:
@@ -229,7 +226,8 @@ def text(block: Block) -> None:
         for line in block.text.splitlines()[1:]:
             if not line.startswith("--constraint "):
                 wanted = Requirement(line)
-                installed(f"{wanted.url or wanted}[{','.join(wanted.extras)}]")
+                where = f"/{WHEEL}" if str(wanted.specifier) == f"=={__version__}" else wanted.url
+                installed(f"{where or wanted}[{','.join(wanted.extras)}]")
     else:
         assert block.document.name == "tutorial.md"  # which tests/cli/test_tutorial.py compares
 

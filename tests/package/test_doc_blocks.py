@@ -16,12 +16,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
-from documents import ROOT, Block, blocks
+from documents import DOCUMENTS, ROOT, Block, blocks
 from packaging.requirements import Requirement
 
 from airflow_outreach_provider import __version__
@@ -51,6 +52,25 @@ def test_every_language_has_its_test() -> None:
 def test_every_block_is_true(block: Block) -> None:
     """Commands are commands, files are files of their kind, settings exist, and values fit them."""
     CHECKS[block.language](block)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_in_the_text_exists(document: Path) -> None:
+    """`airflow outreach …` in a sentence is a command or a group of them, with options that it has."""
+    from airflow_outreach_provider.cli import get_commands
+
+    text = re.sub(r"```.*?```", "", document.read_text("utf-8"), flags=re.DOTALL)
+    for named in re.findall(r"`airflow outreach\s([^`…]+)`", text):
+        items: Any = get_commands()[0].subcommands
+        found: Any = None
+        for word in named.split():
+            if word.startswith("--"):
+                assert word in {flag for each in found.args for flag in each.flags}, named
+            elif items and word not in NOT_YET:
+                there = [each for each in items if each.name in word.split("|")]
+                assert len(there) == len(word.split("|")), named
+                found = there[0]
+                items = getattr(found, "subcommands", ())
 
 
 # -- shell --------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-fast sets lint format bench clean
+.PHONY: help setup demo up test test-fast sets lint format bench docs screenshots dist coverage clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,5 +48,18 @@ bench: setup  ## measure, each figure beside its baseline
 	@failed=; for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench || failed="$$failed $$bench"; done; \
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
+docs: setup  ## the documentation as a site, in site/
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
+screenshots: setup  ## pictures of the pages, from the demo in a real Airflow, for README and documentation
+	$(BIN)/python .ci/screenshots.py
+
+dist: setup  ## wheel and source archive in dist/, tried in an empty environment
+	$(BIN)/python .ci/dist.py
+
+coverage: setup  ## the fast tests, and how much of the code they reach
+	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal --cov --cov-report=term:skip-covered
+
 clean:
-	rm -rf $(VENV) .airflow .sets
+	rm -rf $(VENV) .airflow .sets site dist

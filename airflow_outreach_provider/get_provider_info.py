@@ -7,6 +7,7 @@ from typing import Any
 from airflow_outreach_provider import __version__
 
 _NAME = "Outreach"
+_GUIDES = ("tutorial", "install", "cookbook", "leads", "deliveries", "operations")
 
 
 def _modules(*names: str) -> list[dict[str, Any]]:
@@ -206,7 +207,15 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Leads out once, contact events in and on, every retry visible.",
         "versions": [__version__],
         "integrations": [
-            {"integration-name": _NAME, "external-doc-url": "https://docs.tetherai.ca", "tags": ["service"]}
+            {
+                "integration-name": _NAME,
+                "external-doc-url": "https://docs.tetherai.ca",
+                "how-to-guide": [
+                    f"/docs/{name}.md" for name in _GUIDES
+                ],  # below the package; /outreach/help/… in Airflow
+                "logo": "/outreach/static/icon.svg",
+                "tags": ["service"],
+            }
         ],
         "operators": _modules("operators.outreach"),
         "sensors": _modules("sensors.outreach"),

@@ -27,6 +27,7 @@ from airflow_outreach_provider.web import (
     actions_events,
     actions_leads,
     api,
+    help_pages,
     pages,
     setup,
 )
@@ -60,6 +61,7 @@ def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastA
     app.include_router(actions_events.router)
     app.include_router(actions_connections.router)
     app.include_router(pages.router)
+    app.include_router(help_pages.router)
     app.include_router(setup.router)
     app.mount("/static", StaticFiles(directory=setup.STATIC), name="static")
 

@@ -24,6 +24,7 @@ NAV = (
     ("do-not-contact", "/do-not-contact", "Do not contact"),
     ("audit", "/audit", "Audit"),
     ("setup", "/setup", "Setup"),
+    ("help", "/help", "Help"),
 )
 # What somebody finds there who may see what belongs to some DAGs.
 NAV_OF_SOME = frozenset({"leads", "deliveries"})

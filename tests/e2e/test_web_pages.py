@@ -31,7 +31,7 @@ def test_opened_by_the_menu_every_page_shows_itself(world: Any, ada: Any) -> Non
     ada.on("response", lambda answer: problems.append(answer.url) if answer.status >= 400 else None)
     frame = outreach(world, ada)
     frame.get_by_role("heading", name="Overview").wait_for()
-    for name in ("Leads", "Events", "Deliveries", "Sources & endpoints", "Do not contact", "Audit"):
+    for name in ("Leads", "Events", "Deliveries", "Sources & endpoints", "Do not contact", "Audit", "Help"):
         frame.get_by_role("link", name=name, exact=True).first.click()
         frame.get_by_role("heading", name=name, level=1).wait_for()
     assert problems == []

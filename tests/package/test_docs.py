@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.platforms import platform_rows, platform_table
 
 DOCS = Path(__file__).parents[2] / "airflow_outreach_provider" / "docs"
@@ -20,3 +23,29 @@ def test_every_kind_of_the_table_exists() -> None:
     kinds = {kind.value for kind in EventKind}
     for row in platform_rows():
         assert set(str(row[2]).replace("`", "").split()) <= kinds | {"…"}, row
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_every_operational_event_says_what_to_do(kind: NoticeKind) -> None:
+    """Each has a row in docs/operations.md: what happened, and a remedy."""
+    page = (DOCS / "operations.md").read_text("utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{kind.value}` |")]
+    assert all(cell.strip() for cell in row.strip("|").split("|"))
+
+
+def test_every_card_of_the_overview_says_what_to_do() -> None:
+    """What the template can put below *Needs you* is in the page's table, in its words."""
+    template = (DOCS.parent / "web" / "templates" / "overview.html").read_text("utf-8")
+    cards = template.partition('class="cards"')[2].partition("</ul>")[0]
+    table = (
+        (DOCS / "operations.md").read_text("utf-8").partition("## On the Overview")[2].partition("\n## ")[0]
+    )
+    assert cards.count("<li ") == 5
+    for words in ("held leads", "dead deliveries", "unrecognised events", "*Run"):
+        assert words in table
+        assert words.strip("*") in cards
+    # "a source or endpoint is …": every health that is trouble.
+    code = (DOCS.parent / "web" / "connections.py").read_text("utf-8")
+    for health in ("off", "refusing", "broken", "failing", "resting", "disabled", "not read", "abandoned"):
+        assert f'"{health}"' in code
+        assert health in table

@@ -38,6 +38,7 @@ POSTGRES_URL = os.environ.get(
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before the items are told to the cores
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of the tests that start an Airflow, a file stays together on one core, and so do all that share one Airflow."""
     for item in items:

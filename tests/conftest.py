@@ -38,15 +38,6 @@ POSTGRES_URL = os.environ.get(
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # before the items are told to the cores
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the tests that start an Airflow, a file stays together on one core, and so do all that share one Airflow."""
-    for item in items:
-        if item.get_closest_marker("e2e"):
-            together = "world" if "world" in getattr(item, "fixturenames", ()) else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(together))
-
-
 def _postgres_missing() -> str | None:
     try:
         engine = sa.create_engine(POSTGRES_URL, connect_args={"connect_timeout": 3})

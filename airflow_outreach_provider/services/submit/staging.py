@@ -17,7 +17,7 @@ from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
 from airflow_outreach_provider.store.ledger.claims import Ledger
-from airflow_outreach_provider.store.ledger.staging import Consent, Entry, Key, Known
+from airflow_outreach_provider.store.ledger.staging import Consent, Entry, Key, Known, Remembered
 
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a function off the event loop and awaits it."""
@@ -124,7 +124,7 @@ class Stager:
             await self._in_thread(lambda: self.ledger.stage_without_phone(unique))
         return await self._settle_items(items, now) if items else []
 
-    def _count_remembered(self, row: Row, known: Known) -> None:
+    def _count_remembered(self, row: Row, known: Remembered) -> None:
         """The very same row was decided before: nothing is parsed again."""
         # Rows without a number are nobody's duplicates: each of them is a bad row, whenever it is read.
         if known.content_hash is not None and not self.seen.add(known.id):

@@ -19,12 +19,17 @@ from airflow_outreach_provider.cli.common import (
 )
 
 if TYPE_CHECKING:
+    import socket
+
     from airflow_outreach_provider.store.inbox.lists import EventFilter
 
 
 def receive(args: Namespace) -> None:
     """Serve the receiver alone until Ctrl-C or SIGTERM."""
+    import inspect
+
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
     from airflow_outreach_provider.receiver.protocol import limits
 
@@ -32,19 +37,48 @@ def receive(args: Namespace) -> None:
         from airflow_outreach_provider.hooks.settings import open_store
 
         open_store()  # a store that is not ready is said here, once, and not by every worker
-        print(f"Receiving on http://{args.host}:{args.port}/outreach/in/<connection id>", flush=True)
-        uvicorn.run(
+        config = uvicorn.Config(
             "airflow_outreach_provider.web.app:create_receiver",
             factory=True,
-            host=args.host,
-            port=args.port,
             workers=args.workers,
             access_log=False,  # URLs may hold tokens
             log_level="warning",
             **limits(),
         )
+        listening = _listen(args.host, args.port, config.backlog)
+        host, port = listening.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        print(f"Receiving on http://{shown}:{port}/outreach/in/<connection id>", flush=True)
+        server = uvicorn.Server(config)
+        if args.workers == 1:
+            server.run(sockets=[listening])
+            return
+        # Older versions are told what to run.
+        older = "target" in inspect.signature(Multiprocess).parameters
+        Multiprocess(config, **({"target": server.run} if older else {}), sockets=[listening]).run()
 
     with_advice(run, serves=True)
+
+
+def _listen(host: str, port: int, backlog: int) -> socket.socket:
+    """A socket on which whoever calls from now on is answered, at the latest when the application has started.
+
+    :raises ConfigurationError: it cannot be had.
+    """
+    import socket
+
+    from airflow_outreach_provider.core.errors import ConfigurationError
+
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.create_server((host, port), family=family, backlog=backlog)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the receiver cannot listen on {host}:{port}: {error.strerror}",
+            "choose another --host or --port",
+        ) from error
+    listening.set_inheritable(True)  # for --workers
+    return listening
 
 
 @exit_with_advice

@@ -14,11 +14,18 @@ from airflow.sdk.observability import stats
 
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.leads import PayloadFormat
+from airflow_outreach_provider.core.progress import settled, share_done, time_left
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
-from airflow_outreach_provider.operators.lead_source import LeadRows, SqlLeads, kept_private, open_source
+from airflow_outreach_provider.operators.lead_source import (
+    LeadRows,
+    SqlLeads,
+    check_leads,
+    kept_private,
+    open_source,
+)
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
 from airflow_outreach_provider.services.submit.columns import column_reader
@@ -154,6 +161,10 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self.on_outreach_event = checked_listeners(on_outreach_event)
         self._run: SubmitRun | None = None
         self.max_people: int | None = None
+        self.arguments().check_written(
+            self.template_fields
+        )  # a mistake shows in the DAG list, not in the first run
+        check_leads(leads)
 
     def execute(self, context: Context) -> dict[str, int]:
         """:return: rows by state; of a dry run, ``planned`` are all whom a run would text, what earlier runs left included."""
@@ -253,16 +264,17 @@ class ProgressLog:
         states = ", ".join(f"{state.value} {n:,}" for state in RowState if (n := tally.counts[state]))
         self._write(
             "%s rows read, %.0f rows/s, %d in flight%s: %s",
-            f"{tally.read:,}", tally.read / elapsed, run.flight.in_flight, self._left(elapsed), states or "nothing settled yet",
+            f"{tally.read:,}", tally.read / elapsed, run.flight.in_flight, self._left(run, elapsed), states or "nothing settled yet",
         )  # fmt: skip
         stats.gauge("outreach.leads.in_flight", run.flight.in_flight)
 
-    def _left(self, elapsed: float) -> str:
+    def _left(self, run: SubmitRun, elapsed: float) -> str:
+        """By what is done with: a list that is judged first is read long before it is sent."""
         fraction = self._source.fraction()
         if not fraction or fraction < 0.01:
             return ""
-        seconds = round(elapsed / fraction - elapsed)
-        return f", {fraction:.0%} read, about {timedelta(seconds=seconds)} left"
+        left = time_left(elapsed, share_done(fraction, settled(run.tally.by_state()), run.tally.read))
+        return f", {fraction:.0%} read" + (f", about {left} left" if left is not None else "")
 
 
 def _settle_held(hook: OutreachHook, options: SubmitOptions, log: Any) -> None:

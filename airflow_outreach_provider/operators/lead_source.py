@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, ClassVar, cast
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, OutreachUnavailable
 from airflow_outreach_provider.core.masking import HIDDEN, mask_text
 from airflow_outreach_provider.core.suggest import did_you_mean, said_kind
+from airflow_outreach_provider.operators.lead_kinds import no_rows
 from airflow_outreach_provider.services.rows.header import Reads, reads_all
 from airflow_outreach_provider.services.rows.open import open_rows, read_list
 from airflow_outreach_provider.services.rows.row import Row
@@ -23,12 +24,6 @@ from airflow_outreach_provider.services.submit.runner import RowSource
 from airflow_outreach_provider.store.ledger.runs import IN_LEDGER
 
 _BATCH = 1_000
-# By what it can be told that something is a frame or a table: of polars, of pyarrow, of pandas and those like it.
-_FRAMES = {
-    "to_dicts": "frame.to_dicts()",
-    "to_pylist": "table.to_pylist()",
-    "to_dict": 'frame.to_dict("records")',
-}
 _OUR_MISTAKES = frozenset(
     {"ProgrammingError", "NotSupportedError", "ArgumentError", "StatementError", "InvalidRequestError",
      "ResourceClosedError", "TypeError"}
@@ -142,20 +137,8 @@ def check_leads(leads: object) -> None:
 
 
 def _check_rows(leads: object) -> None:
-    if not hasattr(leads, "__fspath__") and (other := _no_rows(leads)) is not None:
+    if not hasattr(leads, "__fspath__") and (other := no_rows(leads)) is not None:
         raise ConfigurationError(f"leads is {said_kind(leads)}", other)
-
-
-def _no_rows(leads: object) -> str | None:
-    """What to give instead of something that holds no rows; None for what does. A frame holds columns."""
-    for method, rows in _FRAMES.items():
-        if hasattr(leads, method):
-            return f"give its rows: {rows}"
-    if isinstance(leads, Mapping):
-        return "put brackets around it: a list of dicts"
-    if isinstance(leads, Iterable) and not isinstance(leads, bytes | bytearray | memoryview):
-        return None
-    return "give a list of dicts, a path or URI of .csv or .jsonl files, or SqlLeads"
 
 
 def _read_text(text: str) -> str | LeadRows:

@@ -145,14 +145,11 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self.resubmit = resubmit
         self.changed_on = changed_on
         self.per_person = per_person
-        self.quiet_hours = quiet_hours
-        self.require_consent = require_consent
-        self.line_types = line_types
-        self.time_zone = time_zone
+        self.quiet_hours, self.time_zone = quiet_hours, time_zone
+        self.require_consent, self.line_types = require_consent, line_types
         self.several_phones, self.unknown_ranges = several_phones, unknown_ranges
         self.max_rejected, self.max_suppressed = max_rejected, max_suppressed
-        self.min_rows = min_rows
-        self.dry_run = dry_run
+        self.min_rows, self.dry_run = min_rows, dry_run
         self.max_rows, self.concurrency = max_rows, concurrency
         self.requests_per_second = requests_per_second
         self.patience = patience
@@ -161,9 +158,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self.on_outreach_event = checked_listeners(on_outreach_event)
         self._run: SubmitRun | None = None
         self.max_people: int | None = None
-        self.arguments().check_written(
-            self.template_fields
-        )  # a mistake shows in the DAG list, not in the first run
+        # A mistake shows in the DAG list, not in the first run.
+        self.arguments().check_written(self.template_fields)
         check_leads(leads)
 
     def execute(self, context: Context) -> dict[str, int]:

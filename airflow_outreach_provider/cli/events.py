@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 def receive(args: Namespace) -> None:
     """Serve the receiver alone until Ctrl-C or SIGTERM."""
     import inspect
+    import threading
 
     import uvicorn
     from uvicorn.supervisors import Multiprocess
@@ -45,23 +46,21 @@ def receive(args: Namespace) -> None:
             log_level="warning",
             **limits(),
         )
-        listening = _listen(args.host, args.port, config.backlog)
-        host, port = listening.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        print(f"Receiving on http://{shown}:{port}/outreach/in/<connection id>", flush=True)
+        bound = _bind(args.host, args.port)
+        threading.Thread(target=_say_when_listening, args=(bound.getsockname()[:2],), daemon=True).start()
         server = uvicorn.Server(config)
         if args.workers == 1:
-            server.run(sockets=[listening])
+            server.run(sockets=[bound])
             return
         # Older versions are told what to run.
         older = "target" in inspect.signature(Multiprocess).parameters
-        Multiprocess(config, **({"target": server.run} if older else {}), sockets=[listening]).run()
+        Multiprocess(config, **({"target": server.run} if older else {}), sockets=[bound]).run()
 
     with_advice(run, serves=True)
 
 
-def _listen(host: str, port: int, backlog: int) -> socket.socket:
-    """A socket on which whoever calls from now on is answered, at the latest when the application has started.
+def _bind(host: str, port: int) -> socket.socket:
+    """A socket that is the receiver's; whoever calls is refused until a process of it listens.
 
     :raises ConfigurationError: it cannot be had.
     """
@@ -70,15 +69,33 @@ def _listen(host: str, port: int, backlog: int) -> socket.socket:
     from airflow_outreach_provider.core.errors import ConfigurationError
 
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server((host, port), family=family, backlog=backlog)
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except OSError as error:
         raise ConfigurationError(
             f"the receiver cannot listen on {host}:{port}: {error.strerror}",
             "choose another --host or --port",
         ) from error
-    listening.set_inheritable(True)  # for --workers
-    return listening
+    bound.set_inheritable(True)  # for --workers
+    return bound
+
+
+def _say_when_listening(address: tuple[str, int]) -> None:
+    import socket
+    import time
+
+    while True:
+        try:
+            socket.create_connection(address, timeout=5).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            break
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    print(f"Receiving on http://{shown}:{port}/outreach/in/<connection id>", flush=True)
 
 
 @exit_with_advice

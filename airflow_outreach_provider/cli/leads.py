@@ -191,7 +191,7 @@ def suppressions_import(args: Namespace) -> None:
         print(f"  {text}")
     if len(bad) > 20:
         print(f"  … and {len(bad) - 20} more")
-    if not args.yes:
+    if people and not args.yes:
         print(f"they would be put on {_whose_list(args)}; add --yes to do it")
     if bad:
         raise SystemExit(1)

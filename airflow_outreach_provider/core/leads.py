@@ -26,6 +26,7 @@ from airflow_outreach_provider.core.phone_columns import (
     read_cells,
 )
 from airflow_outreach_provider.core.phones import STRICT, Phone, PhoneReading, parse_phone
+from airflow_outreach_provider.core.suggest import said_kind
 
 PayloadFormat = Literal["raw", "fixed"]
 SECTIONS = ("contacts", "applications", "conversations")
@@ -191,6 +192,11 @@ def check_format(mapping: Mapping[str, str] | None, payload_format: str) -> None
     """:raises ConfigurationError: the format does not exist, or cannot hold what the mapping fills."""
     if payload_format not in get_args(PayloadFormat):
         raise ConfigurationError(f"payload_format {payload_format!r} does not exist", "use 'raw' or 'fixed'")
+    if mapping is not None and not isinstance(mapping, Mapping):
+        raise ConfigurationError(
+            f"mapping is {said_kind(mapping)}",
+            'write fields and their columns, e.g. {"phoneNumber": "mobile"}',
+        )
     nested = [t for t in mapping or {} if t.startswith(("applications.", "conversations."))]
     if nested and payload_format == "raw":
         raise ConfigurationError(

@@ -96,6 +96,8 @@ class BatchOperator(RetryingForHours, BaseOperator):
         self.on_outreach_event = checked_listeners(on_outreach_event)
         self.retry_schedule = retry_schedule
         self.batch = _discreet(batch)
+        if isinstance(route, str) and "{{" not in route and "{%" not in route:
+            check_route(route)  # a mistake shows in the DAG list, not in the first run
         self.route = route
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
@@ -212,6 +214,8 @@ class DeliverEventsOperator(BatchOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_payload(payload)
+        if type(concurrency) is not int or concurrency < 1:
+            raise ConfigurationError(f"concurrency is {concurrency!r}", "use a whole number from 1 on")
         self.endpoint_conn_id = endpoint_conn_id
         self.payload = payload
         self.concurrency = concurrency

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO, ClassVar, cast
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, OutreachUnavailable
 from airflow_outreach_provider.core.masking import HIDDEN, mask_text
-from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.core.suggest import did_you_mean, said_kind
+from airflow_outreach_provider.operators.lead_kinds import no_rows
 from airflow_outreach_provider.services.rows.header import Reads, reads_all
 from airflow_outreach_provider.services.rows.open import open_rows, read_list
 from airflow_outreach_provider.services.rows.row import Row
@@ -121,12 +122,23 @@ def open_source(leads: object, reads: Reads = reads_all) -> RowSource:
         return FileSource(leads, reads)
     if hasattr(leads, "__fspath__") or type(leads).__name__ == "ObjectStoragePath":
         return FileSource(str(leads), reads)
-    if isinstance(leads, Iterable) and not isinstance(leads, bytes | Mapping):
-        return ListSource(cast("Iterable[Mapping[str, Any]]", leads))
-    raise ConfigurationError(
-        f"leads is {type(leads).__name__}",
-        "give a list of dicts, a path or URI of .csv or .jsonl files, or SqlLeads",
-    )
+    _check_rows(leads)
+    return ListSource(cast("Iterable[Mapping[str, Any]]", leads))
+
+
+def check_leads(leads: object) -> None:
+    """What is written in a DAG as ``leads``, as far as it is known when the DAG is parsed.
+
+    :raises ConfigurationError: it is of a kind that holds no rows.
+    """
+    later = callable(leads) or hasattr(leads, "resolve")  # Airflow's outputs of tasks have that, paths too
+    if not later and not isinstance(leads, str | SqlLeads | LeadRows | LeadText | None):
+        _check_rows(leads)
+
+
+def _check_rows(leads: object) -> None:
+    if not hasattr(leads, "__fspath__") and (other := no_rows(leads)) is not None:
+        raise ConfigurationError(f"leads is {said_kind(leads)}", other)
 
 
 def _read_text(text: str) -> str | LeadRows:

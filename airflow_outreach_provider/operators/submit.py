@@ -14,11 +14,18 @@ from airflow.sdk.observability import stats
 
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.leads import PayloadFormat
+from airflow_outreach_provider.core.progress import settled, share_done, time_left
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
-from airflow_outreach_provider.operators.lead_source import LeadRows, SqlLeads, kept_private, open_source
+from airflow_outreach_provider.operators.lead_source import (
+    LeadRows,
+    SqlLeads,
+    check_leads,
+    kept_private,
+    open_source,
+)
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
 from airflow_outreach_provider.services.submit.columns import column_reader
@@ -138,14 +145,11 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self.resubmit = resubmit
         self.changed_on = changed_on
         self.per_person = per_person
-        self.quiet_hours = quiet_hours
-        self.require_consent = require_consent
-        self.line_types = line_types
-        self.time_zone = time_zone
+        self.quiet_hours, self.time_zone = quiet_hours, time_zone
+        self.require_consent, self.line_types = require_consent, line_types
         self.several_phones, self.unknown_ranges = several_phones, unknown_ranges
         self.max_rejected, self.max_suppressed = max_rejected, max_suppressed
-        self.min_rows = min_rows
-        self.dry_run = dry_run
+        self.min_rows, self.dry_run = min_rows, dry_run
         self.max_rows, self.concurrency = max_rows, concurrency
         self.requests_per_second = requests_per_second
         self.patience = patience
@@ -154,6 +158,9 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self.on_outreach_event = checked_listeners(on_outreach_event)
         self._run: SubmitRun | None = None
         self.max_people: int | None = None
+        # A mistake shows in the DAG list, not in the first run.
+        self.arguments().check_written(self.template_fields)
+        check_leads(leads)
 
     def execute(self, context: Context) -> dict[str, int]:
         """:return: rows by state; of a dry run, ``planned`` are all whom a run would text, what earlier runs left included."""
@@ -253,16 +260,17 @@ class ProgressLog:
         states = ", ".join(f"{state.value} {n:,}" for state in RowState if (n := tally.counts[state]))
         self._write(
             "%s rows read, %.0f rows/s, %d in flight%s: %s",
-            f"{tally.read:,}", tally.read / elapsed, run.flight.in_flight, self._left(elapsed), states or "nothing settled yet",
+            f"{tally.read:,}", tally.read / elapsed, run.flight.in_flight, self._left(run, elapsed), states or "nothing settled yet",
         )  # fmt: skip
         stats.gauge("outreach.leads.in_flight", run.flight.in_flight)
 
-    def _left(self, elapsed: float) -> str:
+    def _left(self, run: SubmitRun, elapsed: float) -> str:
+        """By what is done with: a list that is judged first is read long before it is sent."""
         fraction = self._source.fraction()
         if not fraction or fraction < 0.01:
             return ""
-        seconds = round(elapsed / fraction - elapsed)
-        return f", {fraction:.0%} read, about {timedelta(seconds=seconds)} left"
+        left = time_left(elapsed, share_done(fraction, settled(run.tally.by_state()), run.tally.read))
+        return f", {fraction:.0%} read" + (f", about {left} left" if left is not None else "")
 
 
 def _settle_held(hook: OutreachHook, options: SubmitOptions, log: Any) -> None:

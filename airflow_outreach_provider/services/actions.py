@@ -84,6 +84,11 @@ def unsuppress(store: Store, phones: Iterable[str], *, actor: str, campaign: str
     return suppressions.remove(store, phones, actor=actor, campaign=campaign, note=note)
 
 
+def suppressed(store: Store, phones: Iterable[str], *, campaign: str = "") -> int:
+    """How many entries :func:`unsuppress` would take off the list."""
+    return suppressions.count(store, phones, campaign=campaign)
+
+
 def reparse(store: Store, sources: Callable[[str], SourceSettings | None], *, actor: str) -> int:
     """Read stored unrecognised events again with the parsers of this version; how many are recognised now."""
     return _counted(

@@ -32,7 +32,10 @@ NAV_OF_SOME = frozenset({"leads", "deliveries"})
 TONES: Mapping[str, str] = {
     **dict.fromkeys(("accepted", "delivered", "succeeded", "handed", "success", "well", "resolved"), "good"),
     **dict.fromkeys(("planned", "sending", "running", "pending", "new", "queued", "scheduled"), "busy"),
-    **dict.fromkeys(("held", "deferred", "up_for_retry", "failing", "retry", "not_sent", "unknown"), "warn"),
+    **dict.fromkeys(
+        ("held", "deferred", "up_for_retry", "failing", "retry", "not_sent", "unknown", "awaiting_input"),
+        "warn",
+    ),
     **dict.fromkeys(("rejected", "dead", "failed", "expired", "refused", "gone", "broken", "fault"), "bad"),
 }
 # A failed delivery is tried again; a failed run is not, or not by itself.
@@ -43,6 +46,7 @@ MEANING: Mapping[str, str] = {
     "held": "sent, outcome unknown; waits for reconcile or a person", "planned": "not sent yet; the next try does",
     "elsewhere": "another run is sending it", "sending": "in flight now", "superseded": "a later try took over",
     "expired": "no heartbeat: the worker died or hung", "dead": "tried as often as allowed; can be redelivered",
+    "awaiting_input": "waits for a person in Airflow",
     "ignored": "the endpoint does not subscribe to this kind", "handed": "given to a task that does not report back",
 }  # fmt: skip
 

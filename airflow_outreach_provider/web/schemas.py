@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text
+from airflow_outreach_provider.core.progress import settled, share_done, time_left
+from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store.audit import AuditRow
 from airflow_outreach_provider.store.deliveries.lists import AttemptRow, DeliveryRow
 from airflow_outreach_provider.store.inbox.lists import EventRow
@@ -104,6 +106,10 @@ class Run(BaseModel):
     seconds: float
     rows_read: int
     fraction: float | None = Field(description="how much of the source was read, 0 to 1, where known")
+    done: float | None = Field(
+        description="how much of it is read and sent or settled otherwise, 0 to 1, where known"
+    )
+    seconds_left: float | None = Field(description="about; while it runs, where that can be said")
     rows_per_second: float | None
     counts: dict[str, int]
     reasons: dict[str, int]
@@ -206,10 +212,13 @@ def run(row: RunRow) -> Run:
         try_number=row.try_number,
     )  # fmt: skip
     seconds = row.seconds
+    done = share_done(row.fraction, settled(row.counts), row.rows_read)
+    left = time_left(seconds, done) if row.state == RunState.RUNNING else None
     return Run(
         id=row.id, campaign=row.campaign, task=task, state=row.state, source=mask_text(row.source),
         dry_run=row.dry_run, started_at=row.started_at, finished_at=row.finished_at, seconds=seconds,
-        rows_read=row.rows_read, fraction=row.fraction, rows_per_second=row.rows_read / seconds if seconds >= 1 else None,
+        rows_read=row.rows_read, fraction=row.fraction, done=done,
+        seconds_left=left.total_seconds() if left is not None else None, rows_per_second=row.rows_read / seconds if seconds >= 1 else None,
         counts={str(name): int(n) for name, n in row.counts.items()}, reasons=_flat(row.reasons),
         error=mask_text(row.error, 1000) if row.error else None,
         next_try_at=row.retry_at,

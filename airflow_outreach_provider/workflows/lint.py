@@ -8,7 +8,7 @@ from typing import TextIO
 
 from airflow_outreach_provider.core.workflows.doubts import doubts_about
 from airflow_outreach_provider.core.workflows.loading import Workflows
-from airflow_outreach_provider.core.workflows.problems import render, tidy
+from airflow_outreach_provider.core.workflows.problems import dotted, render, tidy
 from airflow_outreach_provider.hooks.advice import advice_on
 from airflow_outreach_provider.workflows.files import load_files
 
@@ -65,7 +65,7 @@ def _as_json(loaded: Workflows) -> str:
     return json.dumps(
         {
             "files": len(loaded.sources),
-            "workflows": len(loaded.workflows),
+            "workflows": _clean(loaded),
             "problems": [problem.as_dict() for problem in loaded.problems],
             "warnings": [problem.as_dict() for problem in loaded.doubts],
         },
@@ -79,8 +79,17 @@ def _as_text(loaded: Workflows) -> str:
     shown += [render(problem, loaded.sources.get(problem.file, ""), "warning: ") for problem in loaded.doubts]
     found = f"{_count(len(loaded.problems), 'mistake')}" if loaded.problems else "no mistakes"
     found += f", {_count(len(loaded.doubts), 'warning')}" if loaded.doubts else ""
-    files, workflows = _count(len(loaded.sources), "file"), _count(len(loaded.workflows), "workflow")
+    files, workflows = _count(len(loaded.sources), "file"), _count(_clean(loaded), "workflow")
     return "\n\n".join([*shown, f"{files}, {workflows} without a mistake, {found}"])
+
+
+def _clean(loaded: Workflows) -> int:
+    """How many workflows have no mistake; those with one that only Airflow or the data show are loaded all the same."""
+    wrong = [each.path for each in loaded.problems]
+    names = [dotted((each.section, each.name)) for each in loaded.workflows]
+    return sum(
+        not any(path == name or path.startswith((f"{name}.", f"{name}[")) for path in wrong) for name in names
+    )
 
 
 def _count(number: int, noun: str) -> str:

@@ -91,7 +91,9 @@ def test_runs_show_progress_and_what_became_of_the_rows(world: Any, ada: Any) ->
         row = ada.locator("tr", has_text="live")
         assert "25 %" in row.inner_text()
         assert "about 30 s left" in row.inner_text()
-        world.write("UPDATE runs SET rows_read = 800, fraction = 0.5 WHERE owner = 'live'")
+        world.write(
+            "UPDATE runs SET rows_read = 800, fraction = 0.5, counts = '{\"accepted\": 800}' WHERE owner = 'live'"
+        )
         row.get_by_text("50 %").wait_for(timeout=15_000)
         assert ada.evaluate("window.sameDocument") is True
     finally:

@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.workflows.problems import Path, Problem
 from airflow_outreach_provider.core.workflows.yaml_source import Located, spot_within
 
 _MANY = 15
+REFERENCE = "airflow_outreach_provider/docs/reference.md"
 # Where people look for a key that is elsewhere.
 _ELSEWHERE: dict[str, str] = {
     "configuration_id": "under outreach:",
@@ -52,6 +53,13 @@ _ELSEWHERE: dict[str, str] = {
     "mapping": "as map:",
     "schedule_interval": "as schedule:",
     "default_args": "as keys of the workflow itself, e.g. retries:",
+}
+# Keys that are nowhere, or not in a lead sync.
+_ONLY_ROUTES = "only event routes choose by where: choose rows in the query of leads: sql:, or leave them out of the file"
+_NOWHERE: dict[str, str] = {
+    "outlets": "a workflow announces no assets: write the DAG in Python, SubmitLeadsOperator takes outlets",
+    "inlets": "a workflow names no inlets: write the DAG in Python",
+    **dict.fromkeys(("delimiter", "separator", "sep"), "the file itself shows it: leave the key out"),
 }
 
 
@@ -90,13 +98,20 @@ def _unknown_key(key: str, path: Path, located: Located, section: type[BaseModel
     known = list(section.model_fields) if section else []
     elsewhere = _ELSEWHERE.get(key, "")
     here = str(path[-2]) if len(path) > 1 else ""
-    if (elsewhere.startswith("under") and nearest(key, known)) or elsewhere in ("", f"under {here}:"):
-        hint = did_you_mean(
-            key, known, "the reference lists the keys there are" if len(known) > _MANY else None
-        )
+    if whole := _whole_hint(key, path):
+        hint = whole
+    elif (elsewhere.startswith("under") and nearest(key, known)) or elsewhere in ("", f"under {here}:"):
+        hint = did_you_mean(key, known, f"all keys: {REFERENCE}" if len(known) > _MANY else None)
     else:
         hint = f"it goes {elsewhere}"
     return Problem.at(located.spot(path, key=True), f"unknown key {key!r}", hint, path)
+
+
+def _whole_hint(key: str, path: Path) -> str:
+    if key != "where":
+        return _NOWHERE.get(key, "")
+    in_route = "event_routes" in path[:2]
+    return "it goes in the route itself, beside deliver:" if in_route else _ONLY_ROUTES
 
 
 def _missing(key: str, path: Path, located: Located, section: type[BaseModel] | None) -> Problem:

@@ -40,8 +40,19 @@ def text(value: object) -> str:
         if not value.strip():
             raise mistake("this is empty", "write something, or leave the key out")
         return value
-    hint = "put quotes around it" if isinstance(value, (int, float)) else ""
-    raise mistake(f"this must be text, not {kind_of(value)}", hint)
+    raise mistake(f"this must be text, not {kind_of(value)}", _instead(value))
+
+
+def _instead(value: object) -> str:
+    """What to write for something that is no text."""
+    if isinstance(value, (int, float)):
+        return "put quotes around it"
+    if not isinstance(value, list):
+        return ""
+    alone = value[0] if len(value) == 1 else None
+    return (
+        f"write {alone} without brackets" if isinstance(alone, str) else "write one of them, without brackets"
+    )
 
 
 def _column(value: object) -> str:
@@ -91,6 +102,16 @@ def _templated(value: object) -> str:
 TEMPLATE = "airflow-template"
 Templated = Annotated[str, *annotated(_templated, {**TEXT_SCHEMA, "format": TEMPLATE})]
 """Text in which Airflow's ``{{ var.value.x }}``, ``{{ params.x }}``, ``{{ ds }}`` … stand for values."""
+
+
+def _file_name(value: object) -> str:
+    if isinstance(value, list):
+        raise mistake("this must be one name, not a list", "* in a name takes every match, e.g. leads_*.csv")
+    return _templated(value)
+
+
+FileName = Annotated[str, *annotated(_file_name, {**TEXT_SCHEMA, "format": TEMPLATE})]
+"""The same for the path or URI of files."""
 
 
 def _plain(value: object) -> str:

@@ -151,7 +151,7 @@ def _read_file(file: str, text: str, result: Workflows, defaults_only: bool = Fa
         spot = located.spot((key,), key=True)
         if key not in known:
             moved = defaults_only and key in WorkflowFile.model_fields
-            hint = "workflows go into another file" if moved else did_you_mean(key, known)
+            hint = "workflows go into another file" if moved else _meant_key(key, known)
             result.problems.append(Problem.at(spot, f"unknown key {key!r}", hint, (key,)))
         elif not isinstance(value, dict):
             result.problems.append(
@@ -168,6 +168,12 @@ def _read_file(file: str, text: str, result: Workflows, defaults_only: bool = Fa
         )
     result.problems += _defaults_problems(located)
     return located
+
+
+def _meant_key(key: str, known: list[str]) -> str:
+    if key == "default_args":
+        return "write defaults:, below it lead_syncs: or event_routes:, below that the keys"
+    return did_you_mean(key, known)
 
 
 def _defaults_problems(located: Located) -> list[Problem]:

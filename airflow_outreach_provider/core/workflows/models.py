@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.workflows.fields import (
     Column,
     ConnectionId,
     Count,
+    FileName,
     Flag,
     PlainText,
     Positive,
@@ -152,10 +153,10 @@ class LeadSource(Section):
 
     one_of = ("csv", "jsonl", "sql")
 
-    csv: Templated | None = Field(
+    csv: FileName | None = Field(
         None, description="Path or URI of a CSV file, .gz allowed; * in the name takes every match."
     )
-    jsonl: Templated | None = Field(
+    jsonl: FileName | None = Field(
         None, description="Path or URI of a file with one JSON object a line, .gz allowed."
     )
     sql: SqlSection | None = Field(None, description="A query of a database.")
@@ -287,9 +288,7 @@ class EventOutreach(Outreach):
 
 def _suppress(value: object) -> bool:
     if value is not True:
-        raise mistake(
-            f"this must be true, not {kind_of(value)}", "write suppress: true, or choose another way"
-        )
+        raise mistake(f"this must be true, not {kind_of(value)}", "write suppress: true, or another way")
     return True
 
 

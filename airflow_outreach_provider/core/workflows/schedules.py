@@ -19,6 +19,27 @@ from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA, sp
 ONCE, CONTINUOUS = "@once", "@continuous"
 PRESETS = frozenset({"@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly", ONCE, CONTINUOUS})
 
+# What people write who mean no schedule at all.
+_NO_SCHEDULE = frozenset(
+    {
+        "none",
+        "null",
+        "nil",
+        "never",
+        "manual",
+        "manually",
+        "by hand",
+        "off",
+        "no",
+        "false",
+        "@none",
+        "@null",
+        "@never",
+        "@manual",
+    }
+)
+_LEAVE_OUT = "leave the key out"
+
 
 class ScheduleKind(StrEnum):
     """What a schedule is made of."""
@@ -64,6 +85,11 @@ def read_route_schedule(value: object) -> Schedule:
     """Read what stands under ``schedule`` of an event route: ``events``, or as everywhere."""
     if isinstance(value, str) and value.strip() == ScheduleKind.EVENTS:
         return EVENTS
+    if _means_none(value):
+        raise mistake(
+            f"{_shown(value)} is not a schedule",
+            f"{_LEAVE_OUT} for events, or leave it empty for runs by hand alone",
+        )
     try:
         return read_schedule(value)
     except PydanticCustomError:
@@ -78,6 +104,8 @@ def read_schedule(value: object) -> Schedule:
         return BY_HAND
     if isinstance(value, Mapping):
         return _asset_schedule(value)
+    if _means_none(value):
+        raise mistake(f"{_shown(value)} is not a schedule", f"{_LEAVE_OUT}: then it runs by hand alone")
     if not isinstance(value, str):
         raise mistake(
             f"this must be a schedule, not {kind_of(value)}", 'write e.g. "@daily", "*/15 * * * *" or 15m'
@@ -87,7 +115,7 @@ def read_schedule(value: object) -> Schedule:
         raise mistake("only an event route runs on events", 'write cron, a preset such as "@daily", or 15m')
     if read.startswith("@"):
         if read not in PRESETS:
-            raise mistake(f"{read!r} is not a preset", did_you_mean(read, PRESETS))
+            raise mistake(f"{read!r} is not a preset", did_you_mean(read, _meant(read)))
         return Schedule(ScheduleKind.CRON, cron=read)
     if read.lower().startswith("every "):
         return Schedule(ScheduleKind.SPAN, every=span(read[6:]))
@@ -98,7 +126,20 @@ def read_schedule(value: object) -> Schedule:
         return Schedule(ScheduleKind.SPAN, every=span(read))
     except PydanticCustomError:
         usual = 'write cron with five fields, a preset such as "@daily", or 15m'
-        raise mistake(f"{read!r} is not a schedule", did_you_mean(f"@{read}", PRESETS, usual)) from None
+        raise mistake(f"{read!r} is not a schedule", did_you_mean(f"@{read}", _meant(read), usual)) from None
+
+
+def _means_none(value: object) -> bool:
+    return value is False or (isinstance(value, str) and value.strip().lower() in _NO_SCHEDULE)
+
+
+def _shown(value: object) -> str:
+    return repr(value.strip()) if isinstance(value, str) else kind_of(value)
+
+
+def _meant(read: str) -> frozenset[str]:
+    """The presets to choose from for "did you mean": a run at once is offered to nobody who did not nearly write it."""
+    return PRESETS if "onc" in read.lower() else PRESETS - {ONCE}
 
 
 @lru_cache(maxsize=512)

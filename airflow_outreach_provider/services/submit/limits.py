@@ -52,7 +52,7 @@ class RejectLimit:
         return self.share is not None or self.count is not None
 
     def __str__(self) -> str:
-        return f"{self.share:.4g} of the rows" if self.share is not None else f"{self.count} rows"
+        return f"{self.share * 100:g}% of the rows" if self.share is not None else f"{self.count} rows"
 
     def exceeded(self, failed: int, read: int) -> bool:
         """Whether so many failed rows are too many."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from math import inf
@@ -100,6 +100,16 @@ class ConnectionDefaults(Protocol):
     def requests_per_second(self) -> float | None: ...
 
 
+@dataclass(frozen=True)
+class _Unknown:
+    """A connection that nobody has looked at yet."""
+
+    configuration_id: str | None = None
+    default_region: str | None = None
+    max_concurrency: int = 64
+    requests_per_second: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class SubmitArguments:
     """What a task, a workflow or an event's route asks for, as written; ``SubmitLeadsOperator`` explains each.
@@ -147,6 +157,19 @@ class SubmitArguments:
                     did_you_mean(name, known),
                 )
         return cls(**said)  # type: ignore[arg-type]
+
+    def check_written(self, templated: Collection[str]) -> None:
+        """Check what is known before a task runs: without templates, and without what other tasks will give.
+
+        :param templated: the arguments that may be templates.
+        :raises ConfigurationError: an argument cannot be; the message names it.
+        """
+        known = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name, value in list(known.items()):
+            template = name in templated and isinstance(value, str) and ("{{" in value or "{%" in value)
+            if template or hasattr(value, "resolve"):  # Airflow's outputs of tasks have that
+                del known[name]
+        SubmitArguments(**known).options(_Unknown(), conn_id="", lease=timedelta(minutes=5))
 
     def options(self, connection: ConnectionDefaults, *, conn_id: str, lease: timedelta) -> SubmitOptions:
         """The arguments, checked, with the connection's defaults.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -12,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 # Before anything imports Airflow: whatever it writes goes to a folder of this run's own.
-os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="outreach-airflow-")
+os.environ["AIRFLOW_HOME"] = _HOME = tempfile.mkdtemp(prefix="outreach-airflow-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 import pytest

@@ -334,7 +334,7 @@ def _discreet(value: Any) -> Any:
 def _task(ti: Any, operator: BaseOperator) -> TaskTry:
     retries, max_tries, try_number = operator.retries or 0, ti.max_tries, ti.try_number
     # Clear gives a task instance another full set of retries on top of the tries it has used.
-    first = max_tries - retries + 1
+    first = max(1, max_tries - retries + 1)
     delays = _delays(operator, retries)
     nth = max(0, min(try_number - first, len(delays) - 1))
     delay = timedelta(seconds=delays[nth]) if delays else operator.retry_delay
@@ -344,6 +344,7 @@ def _task(ti: Any, operator: BaseOperator) -> TaskTry:
         last_try=try_number > max_tries,
         cleared=try_number == first and try_number > 1,
         lease=lease(),
+        next_try=delay,
         plan_for=min(delay * 2, timedelta(days=2)) + _SLACK,
         delays=delays,
         keep=max(0, min(_KEEP, runs - 1)),

@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
+from airflow_outreach_provider.operators.given import given_by
 from airflow_outreach_provider.operators.lead_source import LeadRows, SqlLeads, kept_private, open_source
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
@@ -45,9 +46,13 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         file name; any object store Airflow knows), or ``SqlLeads``. Streamed, never all in memory. Templated.
     :param configuration_id: the platform's outreach configuration; the connection's where None; a row's own
         ``configurationId`` comes before both. Templated.
-    :param mapping: field of the lead → column of the row, or a ``{{ row.column | trim }}`` template. None
-        recognises the usual names of phone, first and last name and e-mail, and sends all other columns as
+    :param mapping: field of the lead → column of the row, a ``{{ row.column | trim }}`` template, or a value that is the
+        same for everybody: a number, a boolean, None, a list, an object, or a text in quotes of its own, ``"'sms'"``.
+        None recognises the usual names of phone, first and last name and e-mail, and sends all other columns as
         custom properties.
+    :param where: a condition on the row's columns, e.g. ``title == 'Nurse' and row['Last seen'] >= data_interval_start``;
+        rows that do not meet it are counted as *filtered*, and nothing else is made of them. It and ``mapping`` know the
+        run too: ``ds``, ``data_interval_start``, ``data_interval_end``, ``params.…``, ``var.value.…``.
     :param payload_format: ``raw`` (flat) or ``fixed`` (contacts, applications, conversations).
     :param campaign: what a phone number is unique within; the configuration id where None. Templated.
     :param default_region: where numbers without country code belong, e.g. ``US``; the connection's where None.
@@ -99,7 +104,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         *,
         leads: str | Iterable[Mapping[str, Any]] | SqlLeads | Any,
         configuration_id: str | None = None,
-        mapping: Mapping[str, str] | None = None,
+        mapping: Mapping[str, Any] | None = None,
+        where: str | None = None,
         payload_format: PayloadFormat = "raw",
         campaign: str | None = None,
         default_region: str | None = None,
@@ -130,7 +136,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         super().__init__(**kwargs)
         self.leads = LeadRows(leads) if isinstance(leads, list | tuple) else leads
         self.configuration_id = configuration_id
-        self.mapping = mapping
+        self.mapping, self.where = mapping, where
+        self.given: Mapping[str, object] | None = None
         self.payload_format = payload_format
         self.campaign = campaign
         self.default_region = default_region
@@ -158,12 +165,11 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """:return: rows by state; of a dry run, ``planned`` are all whom a run would text, what earlier runs left included."""
         hook = OutreachHook(self.outreach_conn_id)
+        self.given = given_by(context)
         self._run = run = start(
             self.arguments(),
             hook,
-            lambda: open_source(
-                self.leads, column_reader(self.mapping, self.require_consent, self.time_zone, self.changed_on)
-            ),
+            self._open,
             owner_of(context["ti"]),
             store=open_store(),
             lease=lease(),
@@ -180,6 +186,10 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         if run.options.dry_run:
             counts[RowState.PLANNED.value] = run.tally.to_text
         return counts
+
+    def _open(self) -> RowSource:
+        named = (self.require_consent, self.time_zone, self.changed_on)
+        return open_source(self.leads, column_reader(self.mapping, *named, where=self.where))
 
     def on_kill(self) -> None:
         """Claim nothing more and give the requests in flight a moment to be answered."""

@@ -91,7 +91,8 @@ def sentence(model: DagSettings) -> str:
         sql = model.leads.sql
         source = model.leads.csv or model.leads.jsonl or (f"a query on {sql.conn_id}" if sql else "")
         goal = model.outreach.configuration_id or "its configuration"
-        return f"leads of {source} → {goal} through {model.outreach.conn_id}"
+        where = f" where {model.where}" if model.where is not None else ""
+        return f"leads of {source}{where} → {goal} through {model.outreach.conn_id}"
     assert isinstance(model, EventRoute)
     what = ", ".join(model.kinds) if model.kinds else "events"
     chosen = [

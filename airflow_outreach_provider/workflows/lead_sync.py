@@ -51,6 +51,7 @@ def submit_arguments(model: LeadSync, file: str) -> dict[str, Any]:
     return {
         "leads": leads_of(model.leads, file),
         "mapping": dict(model.map) if model.map is not None else None,
+        "where": model.where,
         "outreach_conn_id": outreach.conn_id,
         "configuration_id": outreach.configuration_id,
         "payload_format": outreach.format,

@@ -8,8 +8,10 @@ from itertools import islice
 from typing import Any, cast
 
 from airflow_outreach_provider.core.errors import OutreachError
-from airflow_outreach_provider.core.expressions.compile import compile_value
+from airflow_outreach_provider.core.expressions.compile import compile_value, compile_where
+from airflow_outreach_provider.core.expressions.scope import ROW_CONDITION
 from airflow_outreach_provider.core.leads import build_mapper
+from airflow_outreach_provider.core.mapping import read_texts
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.loading import Loaded
@@ -44,7 +46,8 @@ def open_rows_of(model: LeadSync, file: str) -> Iterator[Any]:
     from airflow_outreach_provider.services.submit.columns import column_reader
     from airflow_outreach_provider.workflows.lead_sync import leads_of
 
-    reads = column_reader(model.map, model.rules.consent, model.rules.time_zone, model.rules.changed_on)
+    rules = model.rules
+    reads = column_reader(model.map, rules.consent, rules.time_zone, rules.changed_on, where=model.where)
     source: Any = open_source(leads_of(model.leads, file), reads)
     return iter(source.rows())
 
@@ -87,10 +90,12 @@ def _missing(workflow: Loaded[DagSettings], model: LeadSync, columns: list[str])
 
 def _named(model: LeadSync) -> Iterator[tuple[Path, str, str]]:
     """Where a column is named, the text that names it, the column."""
-    for target, source in (model.map or {}).items():
-        read = sorted(compile_value(source).columns) if "{{" in source else [source]
-        for column in read:
-            yield ("map", target), source, column
+    for text in read_texts(model.map or {}, ("map",)):
+        columns = sorted(compile_value(text.text).columns) if text.template else [text.text]
+        yield from ((text.path, text.text, column) for column in columns)
+    if model.where is not None:
+        for column in sorted(compile_where(model.where, ROW_CONDITION).columns):
+            yield ("where",), model.where, column
     for key in ("consent", "time_zone"):
         column = getattr(model.rules, key)
         if column is not None:

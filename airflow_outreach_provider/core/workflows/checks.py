@@ -4,12 +4,16 @@ mistake of a file is found in one pass, valid or not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value
-from airflow_outreach_provider.core.expressions.scope import EVENT
+from airflow_outreach_provider.core.expressions.scope import EVENT, ROW
+from airflow_outreach_provider.core.leads import OWN_TEXT, check_target
+from airflow_outreach_provider.core.mapping import SECTIONS, flat_mapping, read_texts
 from airflow_outreach_provider.core.suggest import did_you_mean, nearest
+from airflow_outreach_provider.core.workflows.fields import kind_of
 from airflow_outreach_provider.core.workflows.models import (
     NESTED_TARGETS,
     RETRY_KNOBS,
@@ -57,6 +61,7 @@ def check_lead_sync(data: Mapping[str, Any]) -> Iterator[Finding]:
     mapping, outreach = data.get("map"), _mapping(data, "outreach")
     if isinstance(mapping, dict):
         yield from _mapping_findings(mapping, outreach, ("map",))
+        yield from _row_values(mapping)
     yield from _knobs(data)
     rules = _mapping(data, "rules")
     for key in ("approvers", "approval_timeout"):
@@ -99,18 +104,23 @@ def check_event_route(data: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _knobs(data)
 
 
-def empty_values(data: object, path: Path = ()) -> Iterator[Finding]:
-    """Keys and list items with nothing behind them; only ``schedule`` and a param's default may be empty."""
+def empty_values(data: object, path: Path = (), said: Collection[Path] = ()) -> Iterator[Finding]:
+    """Keys and list items with nothing behind them; only ``schedule`` and a param's default may be empty.
+
+    :param said: where null is written; below ``map`` it is a value.
+    """
+    if data is None and "map" in path and path in said:
+        return
     if data is None:
         what = path[-1] if path and isinstance(path[-1], str) else "the workflow"
         yield path, True, f"{what} is empty", "write a value, or leave the key out"
     elif isinstance(data, dict):
         for key, value in data.items():
             if key not in {"schedule", "params"}:
-                yield from empty_values(value, (*path, key))
+                yield from empty_values(value, (*path, key), said)
     elif isinstance(data, list):
         for index, item in enumerate(data):
-            yield from empty_values(item, (*path, index))
+            yield from empty_values(item, (*path, index), said)
 
 
 CHECKS: dict[str, Callable[[Mapping[str, Any]], Iterator[Finding]]] = {
@@ -159,7 +169,9 @@ def _extension(data: Mapping[str, Any]) -> Iterator[Finding]:
 def _mapping_findings(
     mapping: Mapping[str, Any], outreach: Mapping[str, Any], path: Path
 ) -> Iterator[Finding]:
-    if not any(target in {"phoneNumber", "contacts.phoneNumber"} for target in mapping):
+    yield from _sections_of_map(mapping, path)
+    flat = flat_mapping(mapping)
+    if not any(target in {"phoneNumber", "contacts.phoneNumber"} for target in flat):
         close = [each for each in mapping if nearest(each, ["phonenumber"])]
         if close:
             yield (
@@ -172,13 +184,44 @@ def _mapping_findings(
             yield path, True, "map has no phoneNumber", "write phoneNumber: and the column that holds it"
     if outreach.get("format", "raw") != "fixed":
         for target in mapping:
-            if target.startswith(NESTED_TARGETS):
+            if f"{target}.".startswith(NESTED_TARGETS):
                 yield (
                     (*path, target),
                     True,
                     f"{target} needs the fixed format",
                     "write outreach: {format: fixed}",
                 )
+
+
+def _sections_of_map(mapping: Mapping[str, Any], path: Path) -> Iterator[Finding]:
+    """``applications: {jobTitle: title}``: what stands below a section are fields of it."""
+    for section in SECTIONS:
+        inner = mapping.get(section, {})
+        names = [f"{section}.{name}" for name in inner] if isinstance(inner, dict) else [section]
+        for target in names:
+            try:
+                check_target(target)
+            except ConfigurationError as error:
+                message = str(error).removesuffix(f" — {error.remedy}").removeprefix("mapping target ")
+                yield (*path, *target.split(".", 1)), True, message, error.remedy or ""
+
+
+def _row_values(mapping: Mapping[str, Any]) -> Iterator[Finding]:
+    """What stands within lists and objects; the field itself has looked at texts."""
+    for target, value in flat_mapping(mapping).items():
+        path: Path = ("map", target) if target in mapping else ("map", *target.split(".", 1))
+        if target.rpartition(".")[2] in OWN_TEXT and not isinstance(value, str):
+            yield path, False, f"{target} must be a column or a template, not {kind_of(value)}", ""
+        elif target not in mapping or not isinstance(value, str):
+            yield from _templates(value, path)
+
+
+def _templates(value: object, path: Path) -> Iterator[Finding]:
+    for text in read_texts(value):
+        try:
+            compile_value(text.text if text.template else "", ROW)
+        except ExpressionError as error:
+            yield (*path, *text.path), False, error.problem, error.remedy or ""
 
 
 def _payload(deliver: Mapping[str, Any]) -> Iterator[Finding]:

@@ -113,7 +113,7 @@ def _load_file(
             path: Path = (section, name)
             problems = _name_problems(path, located, seen)
             merged = _with_defaults(section, name, located, shared)
-            problems += _located(empty_values(data), path, merged)
+            problems += _located(empty_values(data, said=_nulls(located, path)), path, merged)
             if isinstance(data, dict):
                 problems += _located(CHECKS[section](merged.data), path, merged)
             checked, mistakes = _validate(model, merged, path)
@@ -182,7 +182,7 @@ def _defaults_problems(located: Located) -> list[Problem]:
             hint = did_you_mean(section, SECTION_MODELS)
             problems.append(Problem.at(located.spot(path, key=True), f"unknown key {section!r}", hint, path))
         else:
-            problems += _located(empty_values(data), path, located)
+            problems += _located(empty_values(data, said=_nulls(located, path)), path, located)
             problems += _located(_not_shared(data, model), path, located)
             problems += _validate(model, Located(data, located.keys, located.values), path, partial=True)[1]
     return problems
@@ -216,6 +216,11 @@ def _located(findings: Iterable[Finding], path: Path, located: Located) -> list[
         Problem.at(located.spot((*path, *below), key=on_key), message, hint, (*path, *below))
         for below, on_key, message, hint in findings
     ]
+
+
+def _nulls(located: Located, path: Path) -> set[Path]:
+    """Where null is written below a path, seen from there."""
+    return {each[len(path) :] for each in located.nulls if each[: len(path)] == path}
 
 
 def _validate(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import Field, PlainValidator
 
 from airflow_outreach_provider.core.events import EventKind
-from airflow_outreach_provider.core.leads import SECTIONS
+from airflow_outreach_provider.core.mapping import SECTIONS
 from airflow_outreach_provider.core.phones import LineType
 from airflow_outreach_provider.core.retry_schedule import MOST_PAUSES
-from airflow_outreach_provider.core.workflows.expression_fields import EventValue, RowValue, Target, Where
+from airflow_outreach_provider.core.workflows.expression_fields import (
+    EventValue,
+    RowValue,
+    RowWhere,
+    Target,
+    Where,
+)
 from airflow_outreach_provider.core.workflows.fields import (
     ONE_OR_MANY,
     Column,
@@ -31,6 +36,7 @@ from airflow_outreach_provider.core.workflows.fields import (
     kind_of,
     mistake,
 )
+from airflow_outreach_provider.core.workflows.lead_sources import LeadSource, SqlSection
 from airflow_outreach_provider.core.workflows.rule_fields import (
     FewestRows,
     Moment,
@@ -49,20 +55,9 @@ from airflow_outreach_provider.core.workflows.schedules import (
     RouteScheduleField,
     ScheduleField,
 )
+from airflow_outreach_provider.core.workflows.section import Section
 
-
-class Section(BaseModel):
-    """A mapping of the file: unknown keys are mistakes.
-
-    :cvar one_of: exactly one of these keys must be there.
-    :cvar as_written: sections that a workflow's own value replaces as a whole instead of merging with defaults.
-    :cvar instead_of: key → keys that say the same in another way: where a workflow has one, no default brings the other.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    one_of: ClassVar[tuple[str, ...]] = ()
-    as_written: ClassVar[frozenset[str]] = frozenset()
-    instead_of: ClassVar[Mapping[str, frozenset[str]]] = {}
+__all__ = ["LeadSource", "Section", "SqlSection"]
 
 
 def _params(value: object) -> dict[str, Any]:
@@ -136,29 +131,6 @@ class DagSettings(Section):
         description="Called once for each operational event: an endpoint rests, recovers or is disabled, deliveries "
         "are dead, leads held, a source refuses, events are not read.",
     )
-
-
-class SqlSection(Section):
-    """Rows of a query."""
-
-    conn_id: ConnectionId = Field(description="Airflow connection of the database.")
-    query: Templated = Field(
-        description="SELECT …; Airflow's templates allowed, e.g. {{ data_interval_start }}."
-    )
-
-
-class LeadSource(Section):
-    """Where the rows come from: exactly one of these."""
-
-    one_of = ("csv", "jsonl", "sql")
-
-    csv: Templated | None = Field(
-        None, description="Path or URI of a CSV file, .gz allowed; * in the name takes every match."
-    )
-    jsonl: Templated | None = Field(
-        None, description="Path or URI of a file with one JSON object a line, .gz allowed."
-    )
-    sql: SqlSection | None = Field(None, description="A query of a database.")
 
 
 class Outreach(Section):
@@ -255,10 +227,15 @@ class LeadSync(DagSettings):
 
     leads: LeadSource = Field(description="Where the rows come from.")
     outreach: Outreach = Field(default_factory=Outreach, description="Which campaign the leads go to.")
+    where: RowWhere | None = Field(
+        None,
+        description="Only rows whose columns meet this, e.g. title == 'Nurse'; the others are counted as filtered.",
+    )
     map: dict[Target, RowValue] | None = Field(
         None,
         min_length=1,
-        description='Field of the lead → column, or a template such as "{{ row.title | trim }}". '
+        description='Field of the lead → column, a template such as "{{ row.title | trim }}", or a value that is the same '
+        "for everybody: 42, true, null, a list, an object, or a text in quotes of its own, \"'sms'\". "
         "Without it the usual column names are recognised and all other columns become custom properties.",
     )
     rules: RulesSection = Field(

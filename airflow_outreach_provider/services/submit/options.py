@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from math import inf
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.leads import PayloadFormat
@@ -104,12 +104,15 @@ class ConnectionDefaults(Protocol):
 class SubmitArguments:
     """What a task, a workflow or an event's route asks for, as written; ``SubmitLeadsOperator`` explains each.
 
+    :param given: what the run gives to templates and conditions over rows, by name: ``ds``, ``params``, ``var``, ….
     :param max_people: text no more people than this: as many as somebody approved.
     :param stage_only: decide and write to the ledger, and leave the sending to other runs.
     """
 
     configuration_id: str | None = None
-    mapping: Mapping[str, str] | None = None
+    mapping: Mapping[str, Any] | None = None
+    where: str | None = None
+    given: Mapping[str, object] | None = None
     payload_format: PayloadFormat = "raw"
     campaign: str | None = None
     default_region: str | None = None
@@ -189,6 +192,8 @@ class SubmitArguments:
             configuration_id=self.configuration_id or connection.configuration_id,
             campaign=self.campaign,
             mapping=self.mapping,
+            where=self.where,
+            given=self.given,
             payload_format=self.payload_format,
             default_region=self.default_region or connection.default_region,
             require_consent=self.require_consent,

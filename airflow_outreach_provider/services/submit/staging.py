@@ -79,7 +79,7 @@ class Stager:
         """
         self._counted.clear()
         self._unchanged = 0
-        planned = await self._stage(rows)
+        planned = await self._stage(self._for_this_sync(rows))
         self.tally.read += len(rows)
         for counted in self._counted:
             self.tally.add(*counted)
@@ -87,10 +87,25 @@ class Stager:
             self.tally.add(RowState.UNCHANGED, "texted_before", times=self._unchanged)
         return planned
 
+    def _for_this_sync(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows that ``where`` takes; one that cannot be read is nobody's to turn away."""
+        takes = self.rules.reading.takes
+        if takes is None:
+            return rows
+        taken = []
+        for row in rows:
+            if row.error is not None or takes(row.values):
+                taken.append(row)
+            else:
+                self._count(RowState.FILTERED, "where", f"line {row.number}")
+        return taken
+
     def _count(self, state: RowState, reason: str, example: str | None = None) -> None:
         self._counted.append((state, reason, example))
 
     async def _stage(self, rows: Sequence[Row]) -> list[PlannedLead]:
+        if not rows:
+            return []
         hashes = [
             self.rules.row_hash(row.values if row.error is None else {"": (row.number, row.error)})
             for row in rows

@@ -98,6 +98,7 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     ui_color = "#dcebf7"
     operator_extra_links = (OutreachLink(),)
     stage_only = False
+    given: Mapping[str, object] | None = None
 
     def __init__(
         self,
@@ -137,13 +138,10 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         self.leads = LeadRows(leads) if isinstance(leads, list | tuple) else leads
         self.configuration_id = configuration_id
         self.mapping, self.where = mapping, where
-        self.given: Mapping[str, object] | None = None
         self.payload_format = payload_format
-        self.campaign = campaign
-        self.default_region = default_region
+        self.campaign, self.default_region = campaign, default_region
         self.on_unknown = on_unknown
-        self.resubmit = resubmit
-        self.changed_on = changed_on
+        self.resubmit, self.changed_on = resubmit, changed_on
         self.per_person = per_person
         self.quiet_hours = quiet_hours
         self.require_consent = require_consent
@@ -180,7 +178,8 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         try:
             run_to_the_end(run)
         finally:
-            self._report(run)
+            self.log.info("Rows by state:\n%s", run.tally.table())
+            _measure(run, {"dag_id": self.dag_id, "task_id": self.task_id})
             tell_listeners(self.on_outreach_event, {run.campaign}, context, self.log)
         counts = run.tally.by_state()
         if run.options.dry_run:
@@ -199,18 +198,6 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     def arguments(self) -> SubmitArguments:
         """What this task asks for, as written in the DAG and rendered by Airflow."""
         return SubmitArguments(**{each.name: getattr(self, each.name) for each in fields(SubmitArguments)})
-
-    def _report(self, run: SubmitRun) -> None:
-        tally = run.tally
-        self.log.info("Rows by state:\n%s", tally.table())
-        tags = {"dag_id": self.dag_id, "task_id": self.task_id}
-        for state in RowState:
-            if tally.counts[state]:
-                stats.incr(f"outreach.leads.{state.value}", tally.counts[state], tags=tags)
-        stats.gauge("outreach.leads.held_now", tally.counts[RowState.HELD], tags=tags)
-        stats.gauge("outreach.leads.in_flight", run.flight.in_flight, tags=tags)
-        stats.timing("outreach.leads.latency", run.pace.latency_ms, tags=tags)
-        stats.incr("outreach.leads.rate_waits", run.rate_waits, tags=tags)
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
         """Leads that came by XCom, or as a list written as text, are kept out of the rendered fields Airflow stores.
@@ -273,6 +260,17 @@ class ProgressLog:
             return ""
         seconds = round(elapsed / fraction - elapsed)
         return f", {fraction:.0%} read, about {timedelta(seconds=seconds)} left"
+
+
+def _measure(run: SubmitRun, tags: dict[str, str]) -> None:
+    tally = run.tally
+    for state in RowState:
+        if tally.counts[state]:
+            stats.incr(f"outreach.leads.{state.value}", tally.counts[state], tags=tags)
+    stats.gauge("outreach.leads.held_now", tally.counts[RowState.HELD], tags=tags)
+    stats.gauge("outreach.leads.in_flight", run.flight.in_flight, tags=tags)
+    stats.timing("outreach.leads.latency", run.pace.latency_ms, tags=tags)
+    stats.incr("outreach.leads.rate_waits", run.rate_waits, tags=tags)
 
 
 def _settle_held(hook: OutreachHook, options: SubmitOptions, log: Any) -> None:

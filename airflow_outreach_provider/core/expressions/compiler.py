@@ -83,34 +83,6 @@ class Compiler:
 
     # names -------------------------------------------------------------------------------------------
 
-    def _name(self, node: nodes.Name, _depth: int) -> Code:
-        field = self._top_field(node)
-        if node.name == self.scope.record:
-            raise Mistake(
-                f"{node.name} is the whole {node.name}", node.lineno, f"name a column, e.g. {node.name}.phone"
-            )
-        if field.fields:
-            names = ", ".join(f"{node.name}.{each}" for each in field.fields)
-            raise Mistake(f"{node.name} is not a value", node.lineno, f"name one of its fields: {names}")
-        return self._top(node, field)
-
-    def _top(self, node: nodes.Name, field: Field) -> Code:
-        """The value of a name at the top: of the record, or given by the run."""
-        name = node.name
-        if name in self.scope.given:
-            self.named.add(name)
-            if self.given is None:
-                return Code(lambda _record: None, field.type, label=name)
-            if self.given.get(name) is None:
-                remedy = (
-                    "one that assets or the API began may have none; take a param, or schedule it by time"
-                )
-                raise Mistake(f"this run has no {name}", node.lineno, remedy)
-            return _fixed(self.given[name], field.type, name)
-        if name not in self.scope.fields:
-            self.columns.add(name)
-        return _lookup(_identity, name, field, name)
-
     def _top_field(self, node: nodes.Name) -> Field:
         field = self.scope.fields.get(node.name)
         if field is not None:
@@ -136,7 +108,7 @@ class Compiler:
             if parent.name == self.scope.record:
                 self.columns.add(str(key))
                 return _lookup(_identity, key, Field(Type.ANY, open=True), f"{parent.name}.{key}")
-            above = self._top(parent, field)
+            above = _top(self, parent, field)
             if field.fields:
                 below = field.fields.get(str(key))
                 if below is None:
@@ -284,6 +256,34 @@ def _advice_for_name(name: str, scope: Scope) -> str:
     return did_you_mean(name, known)
 
 
+def _name(compiler: Compiler, node: nodes.Name, _depth: int) -> Code:
+    field = compiler._top_field(node)
+    if node.name == compiler.scope.record:
+        raise Mistake(
+            f"{node.name} is the whole {node.name}", node.lineno, f"name a column, e.g. {node.name}.phone"
+        )
+    if field.fields:
+        names = ", ".join(f"{node.name}.{each}" for each in field.fields)
+        raise Mistake(f"{node.name} is not a value", node.lineno, f"name one of its fields: {names}")
+    return _top(compiler, node, field)
+
+
+def _top(compiler: Compiler, node: nodes.Name, field: Field) -> Code:
+    """The value of a name at the top: of the record, or given by the run."""
+    name, given = node.name, compiler.given
+    if name in compiler.scope.given:
+        compiler.named.add(name)
+        if given is None:
+            return Code(lambda _record: None, field.type, label=name)
+        if given.get(name) is None:
+            remedy = "one that assets or the API began may have none; take a param, or schedule it by time"
+            raise Mistake(f"this run has no {name}", node.lineno, remedy)
+        return _fixed(given[name], field.type, name)
+    if name not in compiler.scope.fields:
+        compiler.columns.add(name)
+    return _lookup(_identity, name, field, name)
+
+
 def _const(_compiler: Compiler, node: nodes.Const, _depth: int) -> Code:
     value = node.value
     if isinstance(value, (int, float)) and abs(value) > 1e18:
@@ -311,7 +311,7 @@ def _call(_compiler: Compiler, node: nodes.Call, _depth: int) -> Code:
 
 
 _HANDLERS: dict[type[nodes.Expr], Callable[[Compiler, Any, int], Code]] = {
-    nodes.Name: Compiler._name,
+    nodes.Name: _name,
     nodes.Getattr: Compiler._getattr,
     nodes.Getitem: Compiler._getitem,
     nodes.Const: _const,

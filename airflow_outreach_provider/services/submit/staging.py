@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_outreach_provider.core.changes import is_outdated, is_same, version_of
 from airflow_outreach_provider.core.errors import LeadRejected
+from airflow_outreach_provider.core.expressions.compile import Condition
 from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.rules import Draft, Gate, LeadRules, Memory, RowDecision, decide
@@ -79,7 +80,10 @@ class Stager:
         """
         self._counted.clear()
         self._unchanged = 0
-        planned = await self._stage(self._for_this_sync(rows))
+        taken, others = _for_this_sync(rows, self.rules.reading.takes)
+        for row in others:
+            self._count(RowState.FILTERED, "where", f"line {row.number}")
+        planned = await self._stage(taken) if taken else []
         self.tally.read += len(rows)
         for counted in self._counted:
             self.tally.add(*counted)
@@ -87,25 +91,10 @@ class Stager:
             self.tally.add(RowState.UNCHANGED, "texted_before", times=self._unchanged)
         return planned
 
-    def _for_this_sync(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """The rows that ``where`` takes; one that cannot be read is nobody's to turn away."""
-        takes = self.rules.reading.takes
-        if takes is None:
-            return rows
-        taken = []
-        for row in rows:
-            if row.error is not None or takes(row.values):
-                taken.append(row)
-            else:
-                self._count(RowState.FILTERED, "where", f"line {row.number}")
-        return taken
-
     def _count(self, state: RowState, reason: str, example: str | None = None) -> None:
         self._counted.append((state, reason, example))
 
     async def _stage(self, rows: Sequence[Row]) -> list[PlannedLead]:
-        if not rows:
-            return []
         hashes = [
             self.rules.row_hash(row.values if row.error is None else {"": (row.number, row.error)})
             for row in rows
@@ -152,19 +141,7 @@ class Stager:
 
     def _reject(self, row: Row, row_hash: str, error: LeadRejected) -> Entry:
         self._count(RowState.REJECTED, error.reason, f"line {row.number}")
-        return Entry(
-            campaign=self.rules.campaign or self.rules.configuration_id or "",
-            phone=None,
-            row_hash=row_hash,
-            content_hash=None,
-            state=LeadState.REJECTED,
-            reason=error.reason,
-            detail=f"line {row.number}: {error.detail}",
-            payload=None,
-            email_hash=None,
-            line=row.number,
-            not_before=None,
-        )
+        return _bad_entry(self.rules, row, row_hash, error)
 
     async def _settle_items(self, items: list[_Item], now: datetime) -> list[PlannedLead]:
         items = self._without_repeats(items)
@@ -187,7 +164,7 @@ class Stager:
                     resend=self._resend,
                 )
                 if item.known is not None and item.known.id in self.seen:
-                    self._count(RowState.DUPLICATE, "same_number", self._example(item))
+                    self._count(RowState.DUPLICATE, "same_number", _example(item))
                 elif item.verdict.write is None or self._dry_run:
                     planned += self._place(item, item.known.id if item.known else 0)
                 else:
@@ -210,7 +187,7 @@ class Stager:
                 return planned
             if attempt == _TRIES:
                 for item in items:
-                    self._count(RowState.ELSEWHERE, "another_run_is_sending", self._example(item))
+                    self._count(RowState.ELSEWHERE, "another_run_is_sending", _example(item))
         return planned
 
     async def _update_hashes(self, items: Sequence[_Item]) -> None:
@@ -231,7 +208,7 @@ class Stager:
         first: dict[Key, _Item] = {}
         for item in items:
             if item.key in first or (self._dry_run and item.key in self._dry_seen):
-                self._count(RowState.DUPLICATE, "same_number", self._example(item))
+                self._count(RowState.DUPLICATE, "same_number", _example(item))
             else:
                 first[item.key] = item
         if self._dry_run:
@@ -250,12 +227,38 @@ class Stager:
             return [
                 PlannedLead(lead_id, body, line, draft.phone, open_until=draft.open_until, zone=draft.zone)
             ]
-        self._count(item.verdict.row, item.verdict.reason, self._example(item))
+        self._count(item.verdict.row, item.verdict.reason, _example(item))
         return []
 
-    @staticmethod
-    def _example(item: _Item) -> str:
-        return f"line {item.row.number} {mask_phone(item.draft.phone)}"
+
+def _example(item: _Item) -> str:
+    return f"line {item.row.number} {mask_phone(item.draft.phone)}"
+
+
+def _for_this_sync(rows: Sequence[Row], takes: Condition | None) -> tuple[Sequence[Row], Sequence[Row]]:
+    """The rows that ``where`` takes, and the others; one that cannot be read is nobody's to turn away."""
+    if takes is None:
+        return rows, ()
+    taken, others = [], []
+    for row in rows:
+        (taken if row.error is not None or takes(row.values) else others).append(row)
+    return taken, others
+
+
+def _bad_entry(rules: LeadRules, row: Row, row_hash: str, error: LeadRejected) -> Entry:
+    return Entry(
+        campaign=rules.campaign or rules.configuration_id or "",
+        phone=None,
+        row_hash=row_hash,
+        content_hash=None,
+        state=LeadState.REJECTED,
+        reason=error.reason,
+        detail=f"line {row.number}: {error.detail}",
+        payload=None,
+        email_hash=None,
+        line=row.number,
+        not_before=None,
+    )
 
 
 def _defer(items: Sequence[_Item], full: Mapping[str, Gate]) -> None:

@@ -112,6 +112,7 @@ class LeadRules:
         least this long ago.
     :param changed_on: columns whose values alone count as a change; None for all that is sent.
     :param per_person: how many texts a person may get, over all campaigns.
+    :param unique_email: whether of leads with one address one is texted.
     """
 
     configuration_id: str | None = None
@@ -129,6 +130,7 @@ class LeadRules:
     per_person: PerPerson | None = None
     time_zone: str | None = None
     phones: PhoneReading = STRICT
+    unique_email: bool = False
 
     def check(self) -> None:
         """:raises ConfigurationError: a rule cannot be kept as written."""

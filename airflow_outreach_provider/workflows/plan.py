@@ -113,7 +113,7 @@ def _rendered(arguments: dict[str, Any], context: Any, name: str) -> dict[str, A
 
     environment = SandboxedEnvironment(cache_size=0, undefined=StrictUndefined)
     templater = Templater()
-    templater.template_ext = ()
+    templater.template_ext = ()  # what a workflow says of files was read when it was built
     # The reason is ours to tell, once.
     log = logging.getLogger("airflow.sdk.definitions._internal.templater")
     before, log.disabled = log.disabled, True

@@ -10,6 +10,7 @@ from typing import Any
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value
 from airflow_outreach_provider.core.expressions.scope import EVENT, ROW
+from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, kind_of_file
 from airflow_outreach_provider.core.leads import OWN_TEXT, check_target
 from airflow_outreach_provider.core.mapping import SECTIONS, flat_mapping, read_texts
 from airflow_outreach_provider.core.suggest import did_you_mean, nearest
@@ -20,6 +21,7 @@ from airflow_outreach_provider.core.workflows.models import (
     Deliver,
     LeadSource,
     Section,
+    SqlSection,
 )
 from airflow_outreach_provider.core.workflows.problems import Path
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS
@@ -56,8 +58,8 @@ Finding = tuple[Path, bool, str, str]
 
 def check_lead_sync(data: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong between the keys of a lead sync."""
-    yield from _exactly_one(data, "leads", LeadSource)
-    yield from _extension(data)
+    for path, source in _sources(data):
+        yield from _source(path, source)
     mapping, outreach = data.get("map"), _mapping(data, "outreach")
     if isinstance(mapping, dict):
         yield from _mapping_findings(mapping, outreach, ("map",))
@@ -87,7 +89,7 @@ def _changed_on(rules: Mapping[str, Any]) -> Iterator[Finding]:
 
 def check_event_route(data: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong between the keys of an event route."""
-    yield from _exactly_one(data, "deliver", Deliver)
+    yield from _exactly_one(data.get("deliver"), ("deliver",), Deliver)
     deliver = _mapping(data, "deliver")
     yield from _payload(deliver)
     outreach = _mapping(deliver, "outreach")
@@ -134,36 +136,59 @@ def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _exactly_one(data: Mapping[str, Any], key: str, section: type[Section]) -> Iterator[Finding]:
-    value = data.get(key)
+def _exactly_one(value: object, path: Path, section: type[Section]) -> Iterator[Finding]:
     if not isinstance(value, dict):
         return
+    key = next(part for part in reversed(path) if isinstance(part, str))
     given = [each for each in section.one_of if each in value]
     if len(given) > 1:
-        yield (key, given[1]), True, f"{key} has {' and '.join(given)}, and can have one", "remove the other"
+        yield (
+            (*path, given[1]),
+            True,
+            f"{key} has {' and '.join(given)}, and can have one",
+            "remove the other",
+        )
     elif not given:
         unknown = [each for each in value if nearest(each, section.one_of)]
         if not unknown:  # a misspelt one is reported as such
-            yield (key,), True, f"{key} says nothing", f"write one of: {', '.join(section.one_of)}"
+            yield path, True, f"{key} says nothing", f"write one of: {', '.join(section.one_of)}"
 
 
-def _extension(data: Mapping[str, Any]) -> Iterator[Finding]:
-    leads = _mapping(data, "leads")
-    for key, other in (("csv", "jsonl"), ("jsonl", "csv")):
-        uri = leads.get(key)
-        if not isinstance(uri, str) or uri.rstrip().endswith("}}"):
-            continue
-        bare = uri.split("?")[0].removesuffix(".gz")
-        if bare.endswith(f".{other}"):
-            yield (
-                ("leads", key),
-                False,
-                f"this file is {other}, not {key}",
-                f"write {other}: instead of {key}:",
-            )
-        elif not bare.endswith(f".{key}"):
-            hint = "save it as CSV" if bare.endswith((".xlsx", ".xls")) else "name a file, not a folder"
-            yield ("leads", key), False, f"the name does not end in .{key} or .{key}.gz", hint
+def _sources(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    leads = data.get("leads")
+    if isinstance(leads, list):
+        yield from ((("leads", at), each) for at, each in enumerate(leads) if isinstance(each, dict))
+    elif isinstance(leads, dict):
+        yield ("leads",), leads
+
+
+_SAID_OF = {"delimiter": "csv", "encoding": "csv", "sheet": "xlsx"}
+
+
+def _source(path: Path, source: Mapping[str, Any]) -> Iterator[Finding]:
+    yield from _exactly_one(source, path, LeadSource)
+    yield from _exactly_one(source.get("sql"), (*path, "sql"), SqlSection)
+    for key, kind in _SAID_OF.items():
+        if key in source and kind not in source:
+            yield (*path, key), True, f"{key} has no effect without {kind}", "leave it out"
+    for kind, endings in FILE_ENDINGS.items():
+        paths = source.get(kind)
+        for at, uri in enumerate(paths if isinstance(paths, list) else [paths]):
+            where = (*path, kind, at) if isinstance(paths, list) else (*path, kind)
+            if isinstance(uri, str) and "$" not in uri and not uri.rstrip().endswith("}}"):
+                yield from _ending(where, kind, uri, endings)
+
+
+def _ending(where: Path, kind: str, uri: str, endings: tuple[str, ...]) -> Iterator[Finding]:
+    found = kind_of_file(uri)
+    if found == kind:
+        return
+    if found is not None:
+        yield where, False, f"this file is {found}, not {kind}", f"write {found}: instead of {kind}:"
+    else:
+        packed = f" or {endings[0]}.gz" if kind in TEXT_KINDS else ""
+        hint = "name a file, not a folder"
+        yield where, False, f"the name does not end in {endings[0]}{packed}", hint
 
 
 def _mapping_findings(
@@ -253,11 +278,25 @@ def _knobs(data: Mapping[str, Any]) -> Iterator[Finding]:
     if data.get("pool_slots") is not None and data.get("pool") is None:
         yield ("pool_slots",), True, "pool_slots has no effect without a pool", "write pool: and its name"
     yield from _one_at_a_time(data)
+    yield from _before_it(data)
+    for key, other in (
+        ("on_deadline", "deadline"),
+        ("email_on_failure", "email"),
+        ("email_on_retry", "email"),
+    ):
+        if data.get(key) is not None and data.get(other) is None:
+            yield (key,), True, f"{key} has no effect without {other}", f"write {other}: too"
     if isinstance(data.get("params"), dict):
         yield from _params(data["params"])
     start, end = data.get("start_date"), data.get("end_date")
     if isinstance(start, str) and isinstance(end, str) and end[:10] < start[:10]:
         yield ("end_date",), False, "end_date is before start_date", ""
+
+
+def _before_it(data: Mapping[str, Any]) -> Iterator[Finding]:
+    if data.get("depends_on") is not None and data.get("schedule") is not None:
+        hint = "leave schedule out: it runs when those it depends on have run"
+        yield ("schedule",), True, "schedule and depends_on both say when it runs", hint
 
 
 def _one_at_a_time(data: Mapping[str, Any]) -> Iterator[Finding]:

@@ -25,6 +25,12 @@ _ELSEWHERE: dict[str, str] = {
     "campaign": "under outreach:",
     "csv": "under leads:",
     "jsonl": "under leads:",
+    "json": "under leads:",
+    "parquet": "under leads:",
+    "xlsx": "under leads:",
+    "excel": "under leads:, as xlsx",
+    "delimiter": "under leads:",
+    "encoding": "under leads:",
     "sql": "under leads:",
     "query": "under leads: sql:",
     "default_region": "under rules:",
@@ -52,6 +58,13 @@ _ELSEWHERE: dict[str, str] = {
     "mapping": "as map:",
     "schedule_interval": "as schedule:",
     "default_args": "as keys of the workflow itself, e.g. retries:",
+    "sla": "as deadline:",
+    "dedupe": "as unique:",
+    "filter": "as where:",
+    "sort_by": "as order_by:",
+    "sort": "as order_by:",
+    "timetable": "under schedule:",
+    "cron": "as schedule:",
 }
 
 
@@ -65,7 +78,7 @@ def explain(
     """
     problems = []
     for each in error.errors(include_url=False):
-        path = base + tuple(part for part in each["loc"] if part != "[key]")
+        path = base + _written(each["loc"], located.data)
         on_key = each["loc"][-1:] == ("[key]",)
         section = _model_at(model, each["loc"])
         if each["type"] == "missing":
@@ -86,10 +99,25 @@ def explain(
     return problems
 
 
+def _written(loc: tuple[int | str, ...], data: Any) -> Path:
+    """Where it stands in the file: one item alone may stand without brackets, and has no position then."""
+    path: list[int | str] = []
+    for part in loc:
+        if part == "[key]" or (isinstance(part, int) and not isinstance(data, list)):
+            continue
+        path.append(part)
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            data = None
+    return tuple(path)
+
+
 def _unknown_key(key: str, path: Path, located: Located, section: type[BaseModel] | None) -> Problem:
-    known = list(section.model_fields) if section else []
+    known = [field.alias or name for name, field in section.model_fields.items()] if section else []
     elsewhere = _ELSEWHERE.get(key, "")
-    here = str(path[-2]) if len(path) > 1 else ""
+    above = [part for part in path[:-1] if isinstance(part, str)]
+    here = above[-1] if above else ""
     if (elsewhere.startswith("under") and nearest(key, known)) or elsewhere in ("", f"under {here}:"):
         hint = did_you_mean(
             key, known, "the reference lists the keys there are" if len(known) > _MANY else None
@@ -133,13 +161,21 @@ def _model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseMo
     for part in loc[:-1]:
         if current is None:
             return None
+        if isinstance(part, int):
+            continue
         field = current.model_fields.get(str(part))
         current = _section_of(field) if field is not None else None
     return current
 
 
 def _section_of(field: FieldInfo) -> type[BaseModel] | None:
-    for candidate in (field.annotation, *getattr(field.annotation, "__args__", ())):
-        if isinstance(candidate, type) and issubclass(candidate, Section):
+    candidates: list[Any] = [field.annotation]
+    for candidate in candidates:  # of list[Section] | None too
+        candidates += getattr(candidate, "__args__", ())
+        if (
+            isinstance(candidate, type)
+            and not hasattr(candidate, "__args__")
+            and issubclass(candidate, Section)
+        ):
             return candidate
     return None

@@ -90,8 +90,41 @@ def load_texts(sources: Mapping[str, str]) -> Workflows:
     for file, text in sorted(sources.items()):
         if not _is_defaults(file):
             _load_file(file, text, shared.get(_folder(file)), seen, result)
+    _check_order(result, {name for _, name in seen})
     result.problems = tidy(result.problems)
     return result
+
+
+def _check_order(result: Workflows, known: set[str]) -> None:
+    """Workflows that wait for one that is not there, or for each other: they would never run."""
+    after = {each.name: tuple(each.model.depends_on or ()) for each in result.workflows}
+    for workflow in list(result.workflows):
+        for at, name in enumerate(after[workflow.name]):
+            message, hint = "", ""
+            if name not in known:
+                message, hint = f"there is no workflow {name!r}", did_you_mean(name, known - {workflow.name})
+            elif _leads_to(name, workflow.name, after):
+                message, hint = (
+                    f"{workflow.name} and {name} wait for each other",
+                    "let one of them run by itself",
+                )
+            if message:
+                spot = workflow.spot("depends_on", at)
+                path = (workflow.section, workflow.name, "depends_on", at)
+                result.problems.append(Problem.at(spot, message, hint, path))
+                result.workflows = [each for each in result.workflows if each.file != workflow.file]
+
+
+def _leads_to(start: str, goal: str, after: Mapping[str, tuple[str, ...]]) -> bool:
+    seen, todo = set[str](), [start]
+    while todo:
+        name = todo.pop()
+        if name == goal:
+            return True
+        if name not in seen:
+            seen.add(name)
+            todo += after.get(name, ())
+    return False
 
 
 def _load_file(

@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.rules import Draft, Gate, LeadRules, Memory, RowDecision, decide
 from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.submit.addresses import SharedAddresses
 from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
 from airflow_outreach_provider.store.ledger.claims import Ledger
 from airflow_outreach_provider.store.ledger.staging import Consent, Entry, Key, Known
@@ -71,6 +72,7 @@ class Stager:
         self._counted: list[tuple[RowState, str, str | None]] = []
         self._unchanged = 0
         self._dry_seen = SeenHashes()
+        self._addresses = SharedAddresses()
         self._now = now
 
     async def stage(self, rows: Sequence[Row]) -> list[PlannedLead]:
@@ -153,6 +155,10 @@ class Stager:
             if self.rules.per_person is not None:
                 _defer(items, await self._in_thread(partial(self.ledger.full, [p for _, p in keys], now)))
             todo: list[_Item] = []
+            by_address = self.rules.unique_email
+            shared = (
+                await self._in_thread(partial(self.ledger.sharing, keys, emails)) if by_address else set()
+            )
             for index, item in enumerate(items):
                 item.known = known.get(index)
                 item.verdict = decide(
@@ -163,6 +169,10 @@ class Stager:
                     now,
                     resend=self._resend,
                 )
+                if by_address:
+                    item.verdict = self._addresses.judge(
+                        item.draft, item.verdict, item.known, shared=index in shared
+                    )
                 if item.known is not None and item.known.id in self.seen:
                     self._count(RowState.DUPLICATE, "same_number", _example(item))
                 elif item.verdict.write is None or self._dry_run:
@@ -239,7 +249,8 @@ def _for_this_sync(rows: Sequence[Row], takes: Condition | None) -> tuple[Sequen
     """The rows that ``where`` takes, and the others; one that cannot be read is nobody's to turn away."""
     if takes is None:
         return rows, ()
-    taken, others = [], []
+    taken: list[Row] = []
+    others: list[Row] = []
     for row in rows:
         (taken if row.error is not None or takes(row.values) else others).append(row)
     return taken, others

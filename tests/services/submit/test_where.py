@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_outreach_provider.core.errors import ConfigurationError, TooManyRejected
+from airflow_outreach_provider.core.row_order import read_order
 from airflow_outreach_provider.services.submit.limits import RejectLimit
 
 People = Callable[..., list[dict[str, object]]]
@@ -51,3 +52,12 @@ def test_a_column_that_no_row_has_is_a_mistake_of_the_sync(
     got = sqlite_api.send(people(10, title="Nurse"), where=where)
     assert isinstance(got.error, ConfigurationError) and said in str(got.error)
     assert sqlite_api.send(people(10, title="x"), where="gone is not defined").states == {"accepted": 10}
+
+
+def test_who_goes_first_is_who_a_limit_takes(api: Any, people: People) -> None:
+    """By number, not by text; the rest is another run's."""
+    rows = [{**row, "score": str(score)} for row, score in zip(people(5), (9, 100, 20, 3, 50), strict=True)]
+    order = read_order(["score desc"])
+    assert api.send(rows, order_by=order, max_rows=2).states == {"accepted": 2}
+    assert sorted(api.texts()) == [rows[1]["phone"], rows[4]["phone"]]
+    assert api.send(rows, order_by=order, owner="rest").states == {"accepted": 3, "unchanged": 2}

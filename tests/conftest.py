@@ -13,8 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 # Before anything imports Airflow: whatever it writes goes to a folder of this run's own.
-os.environ["AIRFLOW_HOME"] = _HOME = tempfile.mkdtemp(prefix="outreach-airflow-")
-atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="outreach-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 import pytest
@@ -27,6 +26,8 @@ from airflow_outreach_provider.simulator.process import RunningSimulator, runnin
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.store.tables import metadata
+
+atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 # How long one example takes says nothing on a busy machine.
 settings.register_profile("patient", deadline=None)

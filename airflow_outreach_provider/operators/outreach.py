@@ -6,11 +6,14 @@ from airflow_outreach_provider.operators.event_targets import (
     SuppressContactsOperator,
 )
 from airflow_outreach_provider.operators.events import DeliverEventsOperator, HandleEventsOperator
+from airflow_outreach_provider.operators.file_source import FileLeads
 from airflow_outreach_provider.operators.poll import PollContactsOperator
-from airflow_outreach_provider.operators.submit import SqlLeads, StageLeadsOperator, SubmitLeadsOperator
+from airflow_outreach_provider.operators.sql_source import SqlLeads
+from airflow_outreach_provider.operators.submit import StageLeadsOperator, SubmitLeadsOperator
 
 __all__ = [
     "DeliverEventsOperator",
+    "FileLeads",
     "HandleEventsOperator",
     "PollContactsOperator",
     "SqlLeads",

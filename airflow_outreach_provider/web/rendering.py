@@ -44,7 +44,7 @@ MEANING: Mapping[str, str] = {
     "duplicate": "an earlier row has the same number", "rejected": "a bad row, or the API refused this lead",
     "suppressed": "not to be contacted", "deferred": "quiet hours at the recipient's; a later run sends it",
     "held": "sent, outcome unknown; waits for reconcile or a person", "planned": "not sent yet; the next try does",
-    "elsewhere": "another run is sending it", "sending": "in flight now", "superseded": "a later try took over",
+    "filtered": "its where turns the row away", "elsewhere": "another run is sending it", "sending": "in flight now", "superseded": "a later try took over",
     "expired": "no heartbeat: the worker died or hung", "dead": "tried as often as allowed; can be redelivered",
     "awaiting_input": "waits for a person in Airflow",
     "ignored": "the endpoint does not subscribe to this kind", "handed": "given to a task that does not report back",

@@ -11,7 +11,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow_outreach_provider.core import retry_schedule
 from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.core.workflows.loading import Loaded
-from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
+from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSource, LeadSync
 from airflow_outreach_provider.core.workflows.said_rules import said_rules
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.workflows.build import build_dag
@@ -88,10 +88,10 @@ def _retries(dag: DAG) -> str:
 def sentence(model: DagSettings) -> str:
     """What a workflow does, in one line."""
     if isinstance(model, LeadSync):
-        sql = model.leads.sql
-        source = model.leads.csv or model.leads.jsonl or (f"a query on {sql.conn_id}" if sql else "")
+        source = ", ".join(_said_source(each) for each in model.leads)
         goal = model.outreach.configuration_id or "its configuration"
-        return f"leads of {source} → {goal} through {model.outreach.conn_id}"
+        where = f" where {model.where}" if model.where is not None else ""
+        return f"leads of {source}{where} → {goal} through {model.outreach.conn_id}"
     assert isinstance(model, EventRoute)
     what = ", ".join(model.kinds) if model.kinds else "events"
     chosen = [
@@ -100,6 +100,12 @@ def sentence(model: DagSettings) -> str:
         *([f"where {model.where}"] if model.where else []),
     ]
     return f"{' '.join(chosen)} → {_destination(model)}"
+
+
+def _said_source(source: LeadSource) -> str:
+    if source.sql is not None:
+        return f"a query on {source.sql.conn_id}"
+    return ", ".join(source.files[1]) if source.files is not None else ""
 
 
 def _destination(model: EventRoute) -> str:

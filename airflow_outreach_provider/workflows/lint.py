@@ -10,6 +10,7 @@ from airflow_outreach_provider.core.workflows.doubts import doubts_about
 from airflow_outreach_provider.core.workflows.loading import Workflows
 from airflow_outreach_provider.core.workflows.problems import dotted, render, tidy
 from airflow_outreach_provider.hooks.advice import advice_on
+from airflow_outreach_provider.workflows.beside import check_query_files
 from airflow_outreach_provider.workflows.files import load_files
 
 CLEAN, MISTAKES, UNUSABLE = 0, 1, 2
@@ -47,6 +48,7 @@ def lint(
 def _look(paths: Sequence[str], connections: bool, data: bool) -> Workflows:
     """Every mistake there is to find; what keeps from looking is raised."""
     loaded = load_files(paths)
+    loaded.problems += check_query_files(loaded.workflows)
     if connections:
         from airflow_outreach_provider.workflows.lint_connections import check_connections, check_functions
 

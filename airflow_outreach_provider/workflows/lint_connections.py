@@ -44,8 +44,10 @@ def references(model: DagSettings) -> Iterator[Reference]:
     """The connections a workflow names, its defaults included."""
     if isinstance(model, LeadSync):
         yield Reference(("outreach", "conn_id"), model.outreach.conn_id, "outreach")
-        if model.leads.sql is not None:
-            yield Reference(("leads", "sql", "conn_id"), model.leads.sql.conn_id, "")
+        for at, source in enumerate(model.leads):
+            if source.sql is not None:
+                path = ("leads", at) if len(model.leads) > 1 else ("leads",)
+                yield Reference((*path, "sql", "conn_id"), source.sql.conn_id, "")
     elif isinstance(model, EventRoute):
         if model.source is not None:
             yield Reference(("source",), model.source, "outreach_source")
@@ -67,6 +69,8 @@ def check_connections(
     problems = []
     for workflow in workflows:
         for reference in references(workflow.model):
+            if "{{" in reference.conn_id:
+                continue  # only Airflow knows what it will be
             wrong = _judge(reference, connections)
             if wrong is not None:
                 spot = workflow.spot(*reference.path)

@@ -26,6 +26,12 @@ _ELSEWHERE: dict[str, str] = {
     "campaign": "under outreach:",
     "csv": "under leads:",
     "jsonl": "under leads:",
+    "json": "under leads:",
+    "parquet": "under leads:",
+    "xlsx": "under leads:",
+    "excel": "under leads:, as xlsx",
+    "delimiter": "under leads:",
+    "encoding": "under leads:",
     "sql": "under leads:",
     "query": "under leads: sql:",
     "default_region": "under rules:",
@@ -53,11 +59,16 @@ _ELSEWHERE: dict[str, str] = {
     "mapping": "as map:",
     "schedule_interval": "as schedule:",
     "default_args": "as keys of the workflow itself, e.g. retries:",
+    "sla": "as deadline:",
+    "dedupe": "as unique:",
+    "filter": "as where:",
+    "sort_by": "as order_by:",
+    "sort": "as order_by:",
+    "timetable": "under schedule:",
+    "cron": "as schedule:",
 }
-# Keys that are nowhere, or not in a lead sync.
-_ONLY_ROUTES = "only event routes choose by where: choose rows in the query of leads: sql:, or leave them out of the file"
+# Keys that are nowhere.
 _NOWHERE: dict[str, str] = {
-    "outlets": "a workflow announces no assets: write the DAG in Python, SubmitLeadsOperator takes outlets",
     "inlets": "a workflow names no inlets: write the DAG in Python",
     **dict.fromkeys(("delimiter", "separator", "sep"), "the file itself shows it: leave the key out"),
 }
@@ -73,7 +84,7 @@ def explain(
     """
     problems = []
     for each in error.errors(include_url=False):
-        path = base + tuple(part for part in each["loc"] if part != "[key]")
+        path = base + _written(each["loc"], located.data)
         on_key = each["loc"][-1:] == ("[key]",)
         section = _model_at(model, each["loc"])
         if each["type"] == "missing":
@@ -94,24 +105,32 @@ def explain(
     return problems
 
 
+def _written(loc: tuple[int | str, ...], data: Any) -> Path:
+    """Where it stands in the file: one item alone may stand without brackets, and has no position then."""
+    path: list[int | str] = []
+    for part in loc:
+        if part == "[key]" or (isinstance(part, int) and not isinstance(data, list)):
+            continue
+        path.append(part)
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            data = None
+    return tuple(path)
+
+
 def _unknown_key(key: str, path: Path, located: Located, section: type[BaseModel] | None) -> Problem:
-    known = list(section.model_fields) if section else []
+    known = [field.alias or name for name, field in section.model_fields.items()] if section else []
     elsewhere = _ELSEWHERE.get(key, "")
-    here = str(path[-2]) if len(path) > 1 else ""
-    if whole := _whole_hint(key, path):
+    above = [part for part in path[:-1] if isinstance(part, str)]
+    here = above[-1] if above else ""
+    if whole := _NOWHERE.get(key, ""):
         hint = whole
     elif (elsewhere.startswith("under") and nearest(key, known)) or elsewhere in ("", f"under {here}:"):
         hint = did_you_mean(key, known, f"all keys: {REFERENCE}" if len(known) > _MANY else None)
     else:
         hint = f"it goes {elsewhere}"
     return Problem.at(located.spot(path, key=True), f"unknown key {key!r}", hint, path)
-
-
-def _whole_hint(key: str, path: Path) -> str:
-    if key != "where":
-        return _NOWHERE.get(key, "")
-    in_route = "event_routes" in path[:2]
-    return "it goes in the route itself, beside deliver:" if in_route else _ONLY_ROUTES
 
 
 def _missing(key: str, path: Path, located: Located, section: type[BaseModel] | None) -> Problem:
@@ -148,13 +167,21 @@ def _model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseMo
     for part in loc[:-1]:
         if current is None:
             return None
+        if isinstance(part, int):
+            continue
         field = current.model_fields.get(str(part))
         current = _section_of(field) if field is not None else None
     return current
 
 
 def _section_of(field: FieldInfo) -> type[BaseModel] | None:
-    for candidate in (field.annotation, *getattr(field.annotation, "__args__", ())):
-        if isinstance(candidate, type) and issubclass(candidate, Section):
+    candidates: list[Any] = [field.annotation]
+    for candidate in candidates:  # of list[Section] | None too
+        candidates += getattr(candidate, "__args__", ())
+        if (
+            isinstance(candidate, type)
+            and not hasattr(candidate, "__args__")
+            and issubclass(candidate, Section)
+        ):
             return candidate
     return None

@@ -91,7 +91,7 @@ Column = Annotated[str, *annotated(_column, TEXT_SCHEMA)]
 # Texts which Airflow renders at run time -----------------------------------------------------------------
 
 
-def _templated(value: object) -> str:
+def templated(value: object) -> str:
     read = text(value)
     problem = check_template(read)
     if problem is not None:
@@ -100,18 +100,8 @@ def _templated(value: object) -> str:
 
 
 TEMPLATE = "airflow-template"
-Templated = Annotated[str, *annotated(_templated, {**TEXT_SCHEMA, "format": TEMPLATE})]
+Templated = Annotated[str, *annotated(templated, {**TEXT_SCHEMA, "format": TEMPLATE})]
 """Text in which Airflow's ``{{ var.value.x }}``, ``{{ params.x }}``, ``{{ ds }}`` … stand for values."""
-
-
-def _file_name(value: object) -> str:
-    if isinstance(value, list):
-        raise mistake("this must be one name, not a list", "* in a name takes every match, e.g. leads_*.csv")
-    return _templated(value)
-
-
-FileName = Annotated[str, *annotated(_file_name, {**TEXT_SCHEMA, "format": TEMPLATE})]
-"""The same for the path or URI of files."""
 
 
 def _plain(value: object) -> str:
@@ -143,7 +133,16 @@ def _conn_id(value: object) -> str:
 ConnectionId = Annotated[str, *annotated(_conn_id, {**TEXT_SCHEMA, "pattern": r"^[A-Za-z0-9_.\-:/#()]+$"})]
 
 
-def _dotted(value: object) -> str:
+def _templated_conn_id(value: object) -> str:
+    return templated(value) if isinstance(value, str) and "{{" in value else _conn_id(value)
+
+
+TemplatedConnection = Annotated[
+    str, *annotated(_templated_conn_id, {**TEXT_SCHEMA, "pattern": r"^([A-Za-z0-9_.\-:/#()]+|.*\{\{.*)$"})
+]
+
+
+def dotted_path(value: object) -> str:
     read = _plain(value)
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", read):
         raise mistake(f"{read!r} is not the path of a function", "write package.module.function")
@@ -151,7 +150,7 @@ def _dotted(value: object) -> str:
 
 
 PythonPath = Annotated[
-    str, *annotated(_dotted, {**TEXT_SCHEMA, "pattern": r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"})
+    str, *annotated(dotted_path, {**TEXT_SCHEMA, "pattern": r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"})
 ]
 
 
@@ -226,3 +225,12 @@ def _flag(value: object) -> bool:
 
 
 Flag = Annotated[bool, *annotated(_flag, {"type": "boolean"})]
+
+
+def _dry_run(value: object) -> bool | str:
+    return templated(value) if isinstance(value, str) and "{{" in value else _flag(value)
+
+
+DryRun = Annotated[
+    bool | str, *annotated(_dry_run, {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": r"\{\{"}]})
+]

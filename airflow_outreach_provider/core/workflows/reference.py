@@ -83,9 +83,11 @@ def _table(model: type[models.Section], base: type[models.Section] | None, defin
         inherited = base is not None and name in base.model_fields
         if inherited and field.description == base.model_fields[name].description:  # type: ignore[union-attr]
             continue
-        schema = properties[name]
+        schema = properties[field.alias or name]
         shown = _default(field.is_required(), schema)
-        rows.append(f"| `{name}` | {_words(schema)} | {shown} | {_cell(field.description or '')} |")
+        rows.append(
+            f"| `{field.alias or name}` | {_words(schema)} | {shown} | {_cell(field.description or '')} |"
+        )
     return "| key | value | default | |\n| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
 
 

@@ -128,6 +128,13 @@ class StagingLedger:
             }
         return known, suppressed
 
+    def sharing(self, keys: Sequence[Key], email_hashes: Sequence[str | None]) -> set[int]:
+        """Whose address another lead of the campaign has that was texted or is to be, by position in ``keys``."""
+        people = rows_param((*key, email) for key, email in zip(keys, email_hashes, strict=True))
+        with self.store.read() as connection:
+            found = self.store.execute(connection, self._staging.sharing, {"rows": people})
+            return {row[0] for row in found}
+
     def full(self, phones: Sequence[str], now: datetime) -> dict[str, Gate]:
         """Who of these people has had as many texts as they may, and until when; nobody where there is no rule."""
         if self.per_person is None or not phones:

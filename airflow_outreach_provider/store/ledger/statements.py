@@ -50,6 +50,7 @@ class StagingStatements:
     by_row_hash: sa.TextClause
     by_phone: sa.TextClause
     suppressed: sa.TextClause
+    sharing: sa.TextClause
     stage: sa.TextClause
     stage_all: sa.TextClause
     staged: sa.TextClause
@@ -97,6 +98,11 @@ def staging_statements(dialect: str) -> StagingStatements:
             "AND s.campaign IN ('', r.campaign) "
             f"UNION ALL SELECT r.ord, s.reason FROM {people} AS r "
             "JOIN suppressions s ON s.phone = r.phone AND s.campaign IN ('', r.campaign)"
+        ),
+        sharing=text(
+            f"SELECT DISTINCT r.ord FROM {people} AS r JOIN leads l ON l.email_hash = r.email_hash "
+            "AND l.campaign = r.campaign AND l.phone <> r.phone WHERE l.accepted_at IS NOT NULL "
+            "OR l.state IN ('planned', 'sending', 'accepted', 'held', 'deferred')"
         ),
         stage=text(upsert + " RETURNING id, campaign, phone"),
         stage_all=text(upsert),

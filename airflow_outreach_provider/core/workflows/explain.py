@@ -66,11 +66,8 @@ _ELSEWHERE: dict[str, str] = {
     "sort": "as order_by:",
     "timetable": "under schedule:",
     "cron": "as schedule:",
-}
-# Keys that are nowhere.
-_NOWHERE: dict[str, str] = {
-    "inlets": "a workflow names no inlets: write the DAG in Python",
-    **dict.fromkeys(("delimiter", "separator", "sep"), "the file itself shows it: leave the key out"),
+    "separator": "as delimiter:",
+    "sep": "as delimiter:",
 }
 
 
@@ -124,8 +121,8 @@ def _unknown_key(key: str, path: Path, located: Located, section: type[BaseModel
     elsewhere = _ELSEWHERE.get(key, "")
     above = [part for part in path[:-1] if isinstance(part, str)]
     here = above[-1] if above else ""
-    if whole := _NOWHERE.get(key, ""):
-        hint = whole
+    if key == "where" and here == "deliver":
+        hint = "it goes in the route itself, beside deliver:"
     elif (elsewhere.startswith("under") and nearest(key, known)) or elsewhere in ("", f"under {here}:"):
         hint = did_you_mean(key, known, f"all keys: {REFERENCE}" if len(known) > _MANY else None)
     else:

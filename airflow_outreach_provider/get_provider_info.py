@@ -75,7 +75,12 @@ _SOURCE: dict[str, Any] = {
         "platform": {
             "label": "Platform",
             "description": "Whose events arrive at /outreach/in/<connection id>.",
-            "schema": {"type": "string", "enum": ["tether", "supersend", "varda", "autoreach"], "default": "supersend"},
+            "schema": {"type": "string", "enum": ["tether", "supersend", "varda", "autoreach", "custom"], "default": "supersend"},
+        },
+        "custom": {
+            "label": "Custom platform (JSON)",
+            "description": "Only for platform custom: how it signs and where its fields stand. See \"Other platforms\" in the help.",
+            "schema": {"type": ["object", "string", "null"]},
         },
         "tolerance_seconds": _number(
             "Tolerance (seconds)", "How far the signed time may be off.", default=300, minimum=1

@@ -27,6 +27,7 @@ from packaging.requirements import Requirement
 
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.platforms import PLATFORMS
+from airflow_outreach_provider.core.sources import source_settings
 from airflow_outreach_provider.core.workflows.loading import load_texts
 from airflow_outreach_provider.core.workflows.schema import workflow_schema
 from airflow_outreach_provider.get_provider_info import get_provider_info
@@ -267,7 +268,14 @@ def python(block: Block) -> None:
 
 
 def as_json(block: Block) -> None:
-    """On the page of a platform: an event that is understood."""
+    """On the page of a platform: an event that is understood; on that of the others: a connection that can be used."""
+    if block.document.stem == "custom":
+        fields = json.loads(block.text)
+        connection(fields)
+        assert source_settings(
+            "custom", password=fields["password"], extra=fields["extra"], url="https://x"
+        ).custom
+        return
     parsed = PLATFORMS[block.document.stem].parse(json.loads(block.text), "US")
     assert parsed is not None
     assert parsed.kind not in ("other", "unrecognised")

@@ -42,6 +42,12 @@ ROW = Scope(
     "row", {"row": Field(Type.ANY, open=True, help="the row: `row.phone`, `row['First name']`")}, "row"
 )
 
+BODY = Scope(
+    "body",
+    {"body": Field(Type.ANY, open=True, help="what the platform sent: `body.email`, `body.answers[0].text`")},
+    "body",
+)
+
 _TEXT = Field(Type.TEXT)
 
 EVENT = Scope(

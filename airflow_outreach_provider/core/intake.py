@@ -201,21 +201,21 @@ def read_event(
     """
     parsed = read_parsed(source, body)
     whole, place = sent or SentRequest(body)
-    part = str(place) if place else ""
+    part = [str(place)] if place else []
     dated, undated = _signed_content(source, whole, headers)
     delivery = _header(headers, source.facts.delivery_header) if source.facts.delivery_header else None
     fingerprint, window = None, 0
     if parsed.id is not None:
         identity = digest(source.name, "id", parsed.id)
     elif undated is not None:
-        identity = digest(source.name, "body", undated, *filter(None, [part]))
+        identity = digest(source.name, "body", undated, *part)
     elif delivery:
-        identity = digest(source.name, "delivery", delivery, body, *filter(None, [part]))
+        identity = digest(source.name, "delivery", delivery, body, *part)
     elif parsed.occurred_at is not None:
         identity = digest(source.name, "body", body)
     else:
         fingerprint, window = (
-            digest(source.name, "window", body, *filter(None, [part])),
+            digest(source.name, "window", body, *part),
             source.dedupe_window_seconds,
         )
         identity = digest(fingerprint, repr(received_at.timestamp()))
@@ -225,7 +225,7 @@ def read_event(
         headers=write_headers(headers.items() if header_pairs is None else header_pairs),
         fingerprint=fingerprint,
         window_seconds=window,
-        signed=None if dated is None else digest(source.name, "signed", dated, *filter(None, [part])),
+        signed=None if dated is None else digest(source.name, "signed", dated, *part),
         opt_out=read_opt_out(parsed, source.default_region),
     )
 

@@ -230,7 +230,11 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "name": "handle_events",
                 "class-name": "airflow_outreach_provider.operators.event_handler.handle_events",
-            }
+            },
+            {
+                "name": "outreach_events",
+                "class-name": "airflow_outreach_provider.operators.taken_events.outreach_events_task",
+            },
         ],
         "connection-types": [_OUTREACH, _SOURCE, _ENDPOINT],
         "cli": ["airflow_outreach_provider.cli.get_commands"],

@@ -19,6 +19,7 @@ from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
 from airflow_outreach_provider.operators.lead_source import LeadRows, SqlLeads, kept_private, open_source
+from airflow_outreach_provider.operators.lineage import SyncLineage
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
 from airflow_outreach_provider.services.submit.columns import column_reader
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 RECONCILE_AFTER = timedelta(minutes=15)
 
 
-class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
+class SubmitLeadsOperator(SyncLineage, RetryingDefaults, BaseOperator):
     """Submit leads to the outreach API, each person at most once a campaign.
 
     The ledger remembers who was submitted: a retry, a Clear, a backfill, another DAG with the same file send

@@ -6,11 +6,14 @@ from airflow_outreach_provider.operators.event_targets import (
     SuppressContactsOperator,
 )
 from airflow_outreach_provider.operators.events import DeliverEventsOperator, HandleEventsOperator
+from airflow_outreach_provider.operators.export import ExportOutcomesOperator
 from airflow_outreach_provider.operators.poll import PollContactsOperator
 from airflow_outreach_provider.operators.submit import SqlLeads, StageLeadsOperator, SubmitLeadsOperator
+from airflow_outreach_provider.operators.taken_events import take_events
 
 __all__ = [
     "DeliverEventsOperator",
+    "ExportOutcomesOperator",
     "HandleEventsOperator",
     "PollContactsOperator",
     "SqlLeads",
@@ -19,4 +22,5 @@ __all__ = [
     "SubmitLeadsOperator",
     "SuppressContactsOperator",
     "handle_events",
+    "take_events",
 ]

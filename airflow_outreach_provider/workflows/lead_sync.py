@@ -116,7 +116,11 @@ def leads_of(leads: LeadSource, file: str) -> Any:
     """
     if leads.sql is not None:
         return SqlLeads(leads.sql.conn_id, leads.sql.query)
-    uri = leads.csv or leads.jsonl or ""
+    return beside(leads.csv or leads.jsonl or "", file)
+
+
+def beside(uri: str, file: str) -> str:
+    """A path or URI as it is meant in a workflow file: a relative one starts in the file's folder."""
     if "://" in uri or os.path.isabs(uri) or uri.lstrip().startswith("{{"):
         return uri
     # Where a worker starts is nobody's knowledge; where the file that says so stands is.

@@ -36,7 +36,7 @@ from airflow_outreach_provider.web.diagrams import readable
 INFO = get_provider_info()
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 WHEEL = f"airflow_provider_outreach-{__version__}-py3-none-any.whl"
-WORKFLOW_KEYS = {"lead_syncs", "event_routes", "defaults"}
+WORKFLOW_KEYS = {"lead_syncs", "event_routes", "exports", "defaults"}
 # Programs of the places Airflow runs in: not here, so that only their words are looked at.
 ELSEWHERE = {"docker", "kubectl", "helm", "gcloud", "astro", "git"}
 # Comes with the branch beside; to be taken out where both are.

@@ -267,9 +267,11 @@ def test_parquet_files_read_back(filled: Store, run_task: Any, tmp_path: Path) -
     """With their types, by the library that wrote them."""
     parquet = pytest.importorskip("pyarrow.parquet")
     run_task(
-        ExportOutcomesOperator(task_id="export", path=f"file://{tmp_path}", format="parquet", data="leads")
+        ExportOutcomesOperator(
+            task_id="export", path=f"file://{tmp_path}/lake", format="parquet", data="leads"
+        )
     )
-    (file,) = tmp_path.iterdir()
+    (file,) = (tmp_path / "lake").iterdir()
     (row,) = parquet.read_table(file).to_pylist()
     assert (row["campaign"], row["accepted_at"], row["phone"]) == ("spring", AT, "+1416•••0001")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -63,3 +64,40 @@ def test_a_route_says_where_it_delivered() -> None:
         3,
     )
     assert said.run_facets["outreach_counts"].counts == {"delivered": 3, "dead": 1}
+
+
+def test_a_run_says_what_it_did(run_task: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """After Airflow ran it: a sync its file, campaign and rows; a route its deliveries."""
+    pytest.importorskip("airflow.providers.openlineage.extractors")
+    connection = {"conn_type": "outreach", "host": "https://app.example.com", "password": "user_key"}
+    monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(connection))
+    ended: list[Any] = []  # the listener is given the copy that Airflow ran
+
+    def note(context: Any, result: Any) -> None:
+        ended.append(context["ti"].task)
+
+    file = tmp_path / "leads.csv"
+    file.write_text("phone\n+12125550123\nnobody\n")
+    sync = SubmitLeadsOperator(
+        task_id="s",
+        leads=str(file),
+        configuration_id="spring",
+        dry_run=True,
+        max_rejected=None,
+        post_execute=note,
+    )
+    assert run_task(sync).state == "success"
+    said = ended[-1].get_openlineage_facets_on_complete(None)
+    assert [(each.namespace, each.name) for each in said.inputs] == [("file", str(file))]
+    assert [(each.namespace, each.name) for each in said.outputs] == [
+        ("outreach://outreach_default", "spring")
+    ]
+    assert said.run_facets["outreach_counts"].counts["rejected"] == 1
+    made = [{"type": "lead.won", "kind": "other", "contact": {"external_id": "1"}}]
+    route = HandleEventsOperator(
+        task_id="h", batch=made, route="r", python_callable=lambda event: None, post_execute=note
+    )
+    assert run_task(route).state == "success"
+    assert ended[-1].get_openlineage_facets_on_complete(None).run_facets["outreach_counts"].counts == {
+        "delivered": 1
+    }

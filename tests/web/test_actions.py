@@ -152,6 +152,8 @@ def test_send_a_test_event_in(site: Site, store: Store, monkeypatch: pytest.Monk
     (new, *_) = stored_events(store)
     assert (new.source, new.kind) == ("varda", "call_ended")
     assert last(store)[:2] == ("the OP", "test source")
+    assert "Send test event: varda" in editor.get("connections").text
+    assert "Send test event" not in site("VIEWER").get("connections").text
     asked = {"kind": "replied", "go": True}
     refused = site("VIEWER").post(
         "http://testserver/af/outreach/api/sources/varda/test", json=asked, headers={"X-Outreach-Action": "1"}

@@ -1,4 +1,4 @@
-"""``airflow outreach receive | sources | events list | events replay``. Imported on every call: nothing heavy."""
+"""``airflow outreach receive | sources | events …``. Imported on every call: nothing heavy."""
 
 from __future__ import annotations
 
@@ -236,6 +236,33 @@ def events_reparse(_args: Namespace) -> None:
     print(f"{count} events are recognised now")
 
 
+@exit_with_advice
+def events_send_test(args: Namespace) -> None:
+    """Make a signed event, give it to the receiver, and show the answer; exit code 1 unless it was stored."""
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    from airflow_outreach_provider.core.errors import ConfigurationError
+    from airflow_outreach_provider.core.events import EventKind
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.hooks.sources import get_source
+    from airflow_outreach_provider.receiver.trial import send_trial
+    from airflow_outreach_provider.services import actions
+    from airflow_outreach_provider.store.inbox.rows import check_kinds
+
+    (kind,) = check_kinds([args.kind])
+    source, store = get_source(args.source), open_store()
+    try:
+        body = Path(args.body).read_bytes() if args.body else None
+    except OSError as error:
+        raise ConfigurationError(f"{args.body} cannot be read ({error.strerror})", "give a file") from None
+    actions.note(store, "test source", f"{source.name}: {kind}", actor=actor())
+    status, said = send_trial(store, source, EventKind(kind), datetime.now(UTC), body=body)
+    print(f"{source.name} answered {said}")
+    if status >= 300:
+        raise SystemExit(1)
+
+
 def _filter(args: Namespace) -> EventFilter:
     from airflow_outreach_provider.store.inbox.lists import EventFilter
 
@@ -327,6 +354,25 @@ EVENTS_REPARSE = ActionCommand(
     func=events_reparse,
     args=(),
 )
+EVENTS_SEND_TEST = ActionCommand(
+    name="send-test",
+    help="Send a signed event about nobody through the receiver, to try a route without its platform",
+    func=events_send_test,
+    args=(
+        Arg(flags=("source",), help="The connection id of the source"),
+        Arg(flags=("--kind",), default="replied", help="What happened (default: replied)"),
+        Arg(
+            flags=("--body",), metavar="FILE", help="A request of the platform's own instead, signed as it is"
+        ),
+    ),
+)
 # ``airflow outreach receive`` and ``sources``; the others stand under ``airflow outreach events``.
 COMMANDS = (RECEIVE, SOURCES)
-EVENTS_COMMANDS = (EVENTS_LIST, EVENTS_REPLAY, EVENTS_CONSUMERS, EVENTS_REMOVE_CONSUMER, EVENTS_REPARSE)
+EVENTS_COMMANDS = (
+    EVENTS_LIST,
+    EVENTS_REPLAY,
+    EVENTS_CONSUMERS,
+    EVENTS_REMOVE_CONSUMER,
+    EVENTS_REPARSE,
+    EVENTS_SEND_TEST,
+)

@@ -86,6 +86,8 @@ def _secrets(connection: Any, extra: Mapping[str, Any]) -> Iterator[str]:
     password = connection.password or ""
     yield from (password, password.strip(), *password.split())
     yield from _named_secrets(extra)
+    with contextlib.suppress(TypeError, ValueError):  # as the form of a connection hands it over
+        yield from _named_secrets(json.loads(extra.get("custom") or "{}"))
     with contextlib.suppress(ConfigurationError):
         for name, value in read_headers(extra, "").items():
             if name.lower() not in _OPEN_HEADERS:

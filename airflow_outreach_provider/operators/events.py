@@ -25,6 +25,7 @@ from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import RetryingForHours
+from airflow_outreach_provider.operators.lineage import RouteLineage
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
@@ -63,7 +64,7 @@ class MadeEvents:
         return f"{len(self.events)} events made by the DAG (personal data, not shown)"
 
 
-class BatchOperator(RetryingForHours, BaseOperator):
+class BatchOperator(RouteLineage, RetryingForHours, BaseOperator):
     """What the operators on batches share: reading the batch, knowing the try, telling Airflow the result.
 
     :param batch: one batch of a ``ContactEventSensor``, or a list of events as mappings (``type`` needed;
@@ -119,12 +120,12 @@ class BatchOperator(RetryingForHours, BaseOperator):
 
     def _work(self, context: Context) -> tuple[Batch, TaskTry]:
         ti = context["ti"]
-        task = _task(ti, self)
+        task = task_try(ti, self)
         return read_batch(self.batch, check_route(self.route), task.owner, datetime.now(UTC)), task
 
     def _conclude(self, report: Report, batch: Batch) -> dict[str, int]:
         """Green only when nothing of this batch is left to this task; else the exception that says what is."""
-        states = report.states
+        self.states = states = report.states
         told = ", ".join(f"{n} {state}" for state, n in sorted(states.items())) or "nothing to deliver"
         self.log.info("Route %s: %s", self.route, told)
         if came := sum(report.meanwhile.values()):
@@ -331,7 +332,8 @@ def _discreet(value: Any) -> Any:
     return MadeEvents(value) if is_made and all(isinstance(each, Mapping) for each in value) else value
 
 
-def _task(ti: Any, operator: BaseOperator) -> TaskTry:
+def task_try(ti: Any, operator: BaseOperator) -> TaskTry:
+    """The try that is running, as work on deliveries has to know it."""
     retries, max_tries, try_number = operator.retries or 0, ti.max_tries, ti.try_number
     # Clear gives a task instance another full set of retries on top of the tries it has used.
     first = max(1, max_tries - retries + 1)

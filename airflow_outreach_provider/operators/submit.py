@@ -29,6 +29,7 @@ from airflow_outreach_provider.operators.lead_source import (
     open_source,
     private_leads,
 )
+from airflow_outreach_provider.operators.lineage import SyncLineage
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
 from airflow_outreach_provider.services.submit.columns import column_reader
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 RECONCILE_AFTER = timedelta(minutes=15)
 
 
-class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
+class SubmitLeadsOperator(SyncLineage, RetryingDefaults, BaseOperator):
     """Submit leads to the outreach API, each person at most once a campaign.
 
     The ledger remembers who was submitted: a retry, a Clear, a backfill, another DAG with the same file send

@@ -198,6 +198,7 @@ def connections_page(request: Request, who: Reader, store: StoreDep) -> HTMLResp
     return render(
         request, "connections.html", who, live=QUIET, at="connections", sources=connections.sources(store),
         targets=connections.targets(store, whole_url=who.may_edit),
+        kinds=[kind for kind in EventKind if kind is not EventKind.UNRECOGNISED],
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Problem, WorkflowErrors
+from airflow_outreach_provider.core.workflows.workflow_file import Export
 from airflow_outreach_provider.workflows.files import load_files
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def build_dag(workflow: Loaded[DagSettings], beside: Path | None = None, *, foll
     shown = os.path.relpath(Path(workflow.file).resolve(), beside) if beside else workflow.file
     from airflow_outreach_provider.workflows.dag_arguments import new_dag
     from airflow_outreach_provider.workflows.event_route import build_event_route
+    from airflow_outreach_provider.workflows.export import build_export
     from airflow_outreach_provider.workflows.lead_sync import build_lead_sync, lead_sync_params
 
     model = workflow.model
@@ -63,6 +65,10 @@ def build_dag(workflow: Loaded[DagSettings], beside: Path | None = None, *, foll
             build_lead_sync(model, workflow.file)
             _obey(dag, model.trigger_rule)
             _announce(dag, model.outlets or [], workflow.name if followed else None)
+        return dag
+    if isinstance(model, Export):
+        with _all_or_nothing(new_dag(workflow, "export", {}, shown)) as dag:
+            build_export(workflow.name, model, workflow.file)
         return dag
     assert isinstance(model, EventRoute)
     with _all_or_nothing(new_dag(workflow, "event route", {}, shown)) as dag:

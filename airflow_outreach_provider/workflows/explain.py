@@ -13,6 +13,7 @@ from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSource, LeadSync
 from airflow_outreach_provider.core.workflows.said_rules import said_rules
+from airflow_outreach_provider.core.workflows.workflow_file import Export
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.workflows.build import build_dag
 from airflow_outreach_provider.workflows.files import find_workflow
@@ -92,6 +93,14 @@ def sentence(model: DagSettings) -> str:
         goal = model.outreach.configuration_id or "its configuration"
         where = f" where {model.where}" if model.where is not None else ""
         return f"leads of {source}{where} → {goal} through {model.outreach.conn_id}"
+    if isinstance(model, Export):
+        to = model.to
+        place = (
+            f"tables of {to.sql.conn_id}"
+            if to.sql
+            else f"{'Parquet' if to.parquet else 'CSV'} in {to.parquet or to.csv}"
+        )
+        return f"changed {', '.join(model.data)}, people {model.personal} → {place}"
     assert isinstance(model, EventRoute)
     what = ", ".join(model.kinds) if model.kinds else "events"
     chosen = [

@@ -10,6 +10,7 @@ from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
+from airflow_outreach_provider.core.workflows.workflow_file import Export
 from airflow_outreach_provider.workflows.functions import import_function
 
 _OURS = ("outreach", "outreach_source", "outreach_endpoint")
@@ -48,6 +49,8 @@ def references(model: DagSettings) -> Iterator[Reference]:
             if source.sql is not None:
                 path = ("leads", at) if len(model.leads) > 1 else ("leads",)
                 yield Reference((*path, "sql", "conn_id"), source.sql.conn_id, "")
+    elif isinstance(model, Export) and model.to.sql is not None:
+        yield Reference(("to", "sql", "conn_id"), model.to.sql.conn_id, "")
     elif isinstance(model, EventRoute):
         if model.source is not None:
             yield Reference(("source",), model.source, "outreach_source")

@@ -56,7 +56,8 @@ def plan_workflow(
     workflow = find_workflow(name, path)
     if not isinstance(workflow.model, LeadSync):
         raise ConfigurationError(
-            f"{workflow.name} is an event route", "plan a lead sync; airflow outreach explain shows a route"
+            f"{workflow.name} is an {workflow.section.removesuffix('s').replace('_', ' ')}",
+            "plan a lead sync; airflow outreach explain shows any workflow",
         )
     from airflow_outreach_provider.services.submit.runner import run_to_the_end
 

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str | None]] = {
     "events consumers": ("", None),
     "events remove-consumer": ("crm --yes", "remove consumer"),
     "events reparse": ("", "reparse"),
+    "events send-test": ("varda --kind replied", "test source"),
     "deliveries list": ("", None),
     "deliveries attempts": ("1", None),
     "deliveries redeliver": ("--route crm --yes", "redeliver"),

@@ -27,6 +27,7 @@ from packaging.requirements import Requirement
 
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.platforms import PLATFORMS
+from airflow_outreach_provider.core.sources import source_settings
 from airflow_outreach_provider.core.workflows.loading import load_texts
 from airflow_outreach_provider.core.workflows.schema import workflow_schema
 from airflow_outreach_provider.get_provider_info import get_provider_info
@@ -35,7 +36,7 @@ from airflow_outreach_provider.web.diagrams import readable
 INFO = get_provider_info()
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 WHEEL = f"airflow_provider_outreach-{__version__}-py3-none-any.whl"
-WORKFLOW_KEYS = {"lead_syncs", "event_routes", "defaults"}
+WORKFLOW_KEYS = {"lead_syncs", "event_routes", "exports", "defaults"}
 # Programs of the places Airflow runs in: not here, so that only their words are looked at.
 ELSEWHERE = {"docker", "kubectl", "helm", "gcloud", "astro", "git"}
 HELM_VALUES = {"airflowVersion", "defaultAirflowRepository", "defaultAirflowTag", "secret", "config"}
@@ -263,7 +264,14 @@ def python(block: Block) -> None:
 
 
 def as_json(block: Block) -> None:
-    """On the page of a platform: an event that is understood."""
+    """On the page of a platform: an event that is understood; on that of the others: a connection that can be used."""
+    if block.document.stem == "custom":
+        fields = json.loads(block.text)
+        connection(fields)
+        assert source_settings(
+            "custom", password=fields["password"], extra=fields["extra"], url="https://x"
+        ).custom
+        return
     parsed = PLATFORMS[block.document.stem].parse(json.loads(block.text), "US")
     assert parsed is not None
     assert parsed.kind not in ("other", "unrecognised")

@@ -20,9 +20,9 @@ from airflow_outreach_provider.core.expressions.code import Code
 from airflow_outreach_provider.core.expressions.compiler import Compiler
 from airflow_outreach_provider.core.expressions.functions import Type, concatenate
 from airflow_outreach_provider.core.expressions.parser import Mistake
-from airflow_outreach_provider.core.expressions.scope import EVENT, ROW, Scope
+from airflow_outreach_provider.core.expressions.scope import BODY, EVENT, ROW, Scope
 
-__all__ = ["EVENT", "ROW", "ExpressionError", "Scope", "Value", "compile_value", "compile_where"]
+__all__ = ["BODY", "EVENT", "ROW", "ExpressionError", "Scope", "Value", "compile_value", "compile_where"]
 
 MAX_SOURCE = 2_000
 # One alternative for each first character, so matching is linear in the source.

@@ -63,6 +63,12 @@ ROW = Scope("row", _ROW_FIELDS, "row", given=frozenset(RUN_FIELDS))
 ROW_CONDITION = Scope("row", _ROW_FIELDS, "row", given=frozenset(RUN_FIELDS), bare=True)
 """Of ``where`` over rows: ``title == 'Nurse'``, as an event's fields are written."""
 
+BODY = Scope(
+    "body",
+    {"body": Field(Type.ANY, open=True, help="what the platform sent: `body.email`, `body.answers[0].text`")},
+    "body",
+)
+
 _TEXT = Field(Type.TEXT)
 
 EVENT = Scope(

@@ -25,6 +25,7 @@ from airflow_outreach_provider.core.workflows.models import (
 )
 from airflow_outreach_provider.core.workflows.problems import Path
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS
+from airflow_outreach_provider.core.workflows.workflow_file import ExportTarget
 
 RESERVED_PARAMS = frozenset({"leads", "limit", "dry_run"})
 """What the trigger form of a lead sync already asks."""
@@ -125,9 +126,16 @@ def empty_values(data: object, path: Path = (), said: Collection[Path] = ()) -> 
             yield from empty_values(item, (*path, index), said)
 
 
+def check_export(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is wrong between the keys of an export."""
+    yield from _exactly_one(data.get("to"), ("to",), ExportTarget)
+    yield from _knobs(data)
+
+
 CHECKS: dict[str, Callable[[Mapping[str, Any]], Iterator[Finding]]] = {
     "lead_syncs": check_lead_sync,
     "event_routes": check_event_route,
+    "exports": check_export,
 }
 
 

@@ -12,14 +12,9 @@ from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.checks import CHECKS, Finding, empty_values
 from airflow_outreach_provider.core.workflows.explain import explain
 from airflow_outreach_provider.core.workflows.fields import NAME, kind_of
-from airflow_outreach_provider.core.workflows.models import (
-    SECTION_MODELS,
-    DagSettings,
-    LeadSync,
-    Section,
-    WorkflowFile,
-)
+from airflow_outreach_provider.core.workflows.models import DagSettings, Section
 from airflow_outreach_provider.core.workflows.problems import Path, Problem, Spot, tidy
+from airflow_outreach_provider.core.workflows.workflow_file import SECTION_MODELS, WorkflowFile
 from airflow_outreach_provider.core.workflows.yaml_source import Located, read_yaml
 
 DEFAULTS_FILE = "_defaults.yaml"
@@ -44,11 +39,11 @@ class Loaded(Generic[T]):
 
     @property
     def section(self) -> str:
-        return "lead_syncs" if isinstance(self.model, LeadSync) else "event_routes"
+        return next(name for name, model in SECTION_MODELS.items() if isinstance(self.model, model))
 
     @property
     def dag_id(self) -> str:
-        """``outreach_lead_sync__<name>`` or ``outreach_event_route__<name>``."""
+        """``outreach_lead_sync__<name>``, ``outreach_event_route__<name>`` or ``outreach_export__<name>``."""
         return f"outreach_{self.section.removesuffix('s')}__{self.name}"
 
     def spot(self, *path: str | int, key: bool = False) -> Spot:

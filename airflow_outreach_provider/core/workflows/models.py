@@ -298,24 +298,4 @@ class EventRoute(DagSettings):
     )
 
 
-class Defaults(Section):
-    """Values shared by the workflows of the file, or, in `_defaults.yaml`, of the folder."""
-
-    lead_syncs: LeadSync | None = Field(None, description="For every lead sync.")
-    event_routes: EventRoute | None = Field(None, description="For every event route.")
-
-
-class WorkflowFile(Section):
-    """A workflow file."""
-
-    defaults: Defaults | None = Field(None, description="Values shared by the workflows of this file.")
-    lead_syncs: dict[str, LeadSync] = Field({}, description="Name → lead sync.")
-    event_routes: dict[str, EventRoute] = Field({}, description="Name → event route.")
-
-
-Workflow = LeadSync | EventRoute
-SECTION_MODELS: dict[str, type[LeadSync] | type[EventRoute]] = {
-    "lead_syncs": LeadSync,
-    "event_routes": EventRoute,
-}
 NESTED_TARGETS = tuple(f"{section}." for section in SECTIONS if section != "contacts")

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_outreach_provider.core.expressions.functions import FILTERS, TESTS, Filter
 from airflow_outreach_provider.core.expressions.scope import EVENT, Field
-from airflow_outreach_provider.core.workflows import models
+from airflow_outreach_provider.core.workflows import models, workflow_file
 from airflow_outreach_provider.core.workflows.fields import TEMPLATE
 from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA
 from airflow_outreach_provider.core.workflows.schema import workflow_schema
@@ -20,8 +20,8 @@ Every key a workflow file may have. This page is generated from the code that re
 (`python -m airflow_outreach_provider.workflows reference`). The same knowledge as a JSON Schema, for completion
 and hover texts in editors: `airflow outreach schema`.
 
-A file holds any number of `lead_syncs` and `event_routes` by name. Names are unique in a folder and become DAG
-ids: `outreach_lead_sync__<name>`, `outreach_event_route__<name>`.
+A file holds any number of `lead_syncs`, `event_routes` and `exports` by name. Names are unique in a folder and become
+DAG ids: `outreach_lead_sync__<name>`, `outreach_event_route__<name>`, `outreach_export__<name>`.
 
 YAML is read as version 1.2: only `true` and `false` are yes and no, so `default_region: NO` is Norway. Anchors
 and `<<` work; a key twice is a mistake. Put quotes around what begins with `*`, `@`, `%` or `{{`.
@@ -30,7 +30,7 @@ and `<<` work; a key twice is a mistake. Put quotes around what begins with `*`,
 _DEFAULTS = """\
 `defaults` may stand in the same file, or in `_defaults.yaml` for every file beside it; the file's own win, the
 workflow's own win over both. Mappings are merged key by key, lists and values are replaced. What makes a
-workflow the one it is (`leads`, `deliver`) cannot be a default.
+workflow the one it is (`leads`, `deliver`, `to`) cannot be a default.
 
 Values per environment: connection ids mean each environment's own connections, and the texts marked *template*
 below take Airflow's `{{ var.value.name }}`, `{{ params.name }}`, `{{ ds }}` and so on, rendered when the task
@@ -57,7 +57,10 @@ _SECTIONS: tuple[tuple[str, type[models.Section], type[models.Section] | None, s
     ("deliver:", models.Deliver, None, ""),
     ("deliver: outreach:", models.EventOutreach, None, "`rules` are those of a lead sync, without those that judge a whole list: approval, `max_rejected`, `max_suppressed`, `min_rows`; "
      "nor `consent`, `changed_on` and `concurrency`."),
-    ("Airflow's own knobs", models.DagSettings, None, "For lead syncs and event routes alike."),
+    ("exports: name:", workflow_file.Export, models.DagSettings, "What each data set holds: [Outcomes to the warehouse](events.md#outcomes-to-the-warehouse)."),
+    ("to:", workflow_file.ExportTarget, None, ""),
+    ("to: sql:", workflow_file.SqlTarget, None, ""),
+    ("Airflow's own knobs", models.DagSettings, None, "For all workflows alike."),
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from airflow_outreach_provider.web import (
     api,
     help_pages,
     pages,
+    person,
     setup,
 )
 from airflow_outreach_provider.web.access import Reader
@@ -61,6 +62,7 @@ def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastA
     app.include_router(actions_events.router)
     app.include_router(actions_connections.router)
     app.include_router(pages.router)
+    app.include_router(person.router)
     app.include_router(help_pages.router)
     app.include_router(setup.router)
     app.mount("/static", StaticFiles(directory=setup.STATIC), name="static")

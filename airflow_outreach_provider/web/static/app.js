@@ -127,6 +127,7 @@ async function act(element, fields) {
       if (error.status !== 409) throw error;
     }
   }
+  if (element.dataset.then) location.assign(element.dataset.then);
   // What was typed is done with; what was chosen, or typed since, stays.
   for (const field of element.elements ?? []) if (field.matches("input, textarea") && field.value === fields[field.name]) field.value = field.defaultValue;
   return true;
@@ -245,6 +246,15 @@ async function exportAll(button) {
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
+// By POST: a number in a URL would be in histories and logs.
+async function findPerson(form) {
+  const who = form.elements.who.value.trim();
+  if (!who) return;
+  const { path, says } = await (await post(form.dataset.find, { who })).json();
+  if (path) location.assign(form.dataset.base + path);
+  else toast(says, true);
+}
+
 async function reveal() {
   if (!(await confirmed("Show personal data?", "That you looked is written into the audit."))) return;
   show(await (await post(location.pathname)).text(), "0");
@@ -274,8 +284,9 @@ document.addEventListener("DOMContentLoaded", () => {
     else alone(at, () => act(at, {}));
   });
   document.addEventListener("submit", (event) => {
-    if (!event.target.dataset.action) return;
+    if (!event.target.dataset.action && !event.target.dataset.find) return;
     event.preventDefault();
+    if (event.target.dataset.find) return void alone(event.target.querySelector("button"), () => findPerson(event.target));
     alone(event.target.querySelector("button"), () => act(event.target, Object.fromEntries(new FormData(event.target))));
   });
   keepLive();

@@ -19,6 +19,7 @@ from airflow_outreach_provider.store.overview import MOST, overview
 from airflow_outreach_provider.web import chart, connections, params, queries, schemas, setup
 from airflow_outreach_provider.web.access import Editor, OfTask, Reader, SomeReader, StoreDep, reads_task
 from airflow_outreach_provider.web.api import task_ref
+from airflow_outreach_provider.web.attention import attention
 from airflow_outreach_provider.web.export import deliveries_csv, events_csv, leads_csv, suppressions_csv
 from airflow_outreach_provider.web.rendering import render
 
@@ -36,8 +37,7 @@ def overview_page(request: Request, who: SomeReader, store: StoreDep) -> Respons
     found = overview(store)
     return render(
         request, "overview.html", who, live=BUSY if found.active else QUIET, at="overview", found=found, most=MOST,
-        active=[schemas.run(run) for run in found.active], failing=queries.with_next_try(schemas.run(run) for run in found.failing),
-        troubled=connections.troubled(store), missing=setup.missing(),
+        active=[schemas.run(run) for run in found.active], needs=attention(store, found), missing=setup.missing(),
         charts=[
             ("Leads", "accepted", "rejected or held", chart.bars(found.lead_hours)),
             ("Events received", "received", "", chart.bars(found.event_hours)),

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text
+from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.store.audit import AuditRow
 from airflow_outreach_provider.store.deliveries.lists import AttemptRow, DeliveryRow
 from airflow_outreach_provider.store.inbox.lists import EventRow
@@ -104,6 +105,10 @@ class Run(BaseModel):
     seconds: float
     rows_read: int
     fraction: float | None = Field(description="how much of the source was read, 0 to 1, where known")
+    progress: float | None = Field(
+        description="how much of the source is read and settled, 0 to 1, where known"
+    )
+    settled: int = Field(description="rows read that need nothing more in this run")
     rows_per_second: float | None
     counts: dict[str, int]
     reasons: dict[str, int]
@@ -206,11 +211,16 @@ def run(row: RunRow) -> Run:
         try_number=row.try_number,
     )  # fmt: skip
     seconds = row.seconds
+    counts = {str(name): int(n) for name, n in row.counts.items()}
+    settled = min(row.rows_read, sum(counts.values()) - counts.get(RowState.PLANNED.value, 0))
+    progress = (
+        None if row.fraction is None else row.fraction * (settled / row.rows_read if row.rows_read else 0.0)
+    )
     return Run(
         id=row.id, campaign=row.campaign, task=task, state=row.state, source=mask_text(row.source),
         dry_run=row.dry_run, started_at=row.started_at, finished_at=row.finished_at, seconds=seconds,
         rows_read=row.rows_read, fraction=row.fraction, rows_per_second=row.rows_read / seconds if seconds >= 1 else None,
-        counts={str(name): int(n) for name, n in row.counts.items()}, reasons=_flat(row.reasons),
+        progress=progress, settled=settled, counts=counts, reasons=_flat(row.reasons),
         error=mask_text(row.error, 1000) if row.error else None,
         next_try_at=row.retry_at,
     )  # fmt: skip
@@ -266,7 +276,7 @@ _NEXT_TRY = {
     "pending": "the route's next run takes it",
     "failed": "its task's retry, or the route's next run",
     "held": "when the endpoint is enabled",
-    "dead": "none: redeliver it when the cause is mended",
+    "dead": "none: send it again when the cause is mended",
 }
 
 

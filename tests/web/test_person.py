@@ -87,7 +87,9 @@ def test_nobody_is_an_answer(site: Site, jane: int) -> None:
     editor = site("OP")
     for who in ("+14165550199", "nobody@example.com", "c_99", "#99"):
         assert found(editor, who) is None
-    answer = editor.post(url("/api/person/find"), json={"who": "+1 416 555 0123 0123 0123 0123"}, headers=ACTION)
+    answer = editor.post(
+        url("/api/person/find"), json={"who": "+1 416 555 0123 0123 0123 0123"}, headers=ACTION
+    )
     assert answer.status_code == 400
     assert "0123" not in answer.text
 

@@ -74,11 +74,13 @@ async function post(url, body) {
   throw Object.assign(new Error(said), { status: answer.status });
 }
 
-function confirmed(title, text) {
+// The button says what it does: the verb of whatever was clicked.
+function confirmed(title, text, verb) {
   const dialog = document.getElementById("confirm");
   const [yes, no] = [document.getElementById("confirm-yes"), document.getElementById("confirm-no")];
   document.getElementById("confirm-title").textContent = title;
   document.getElementById("confirm-text").textContent = text;
+  yes.textContent = verb;
   dialog.returnValue = "";
   yes.onclick = () => dialog.close("yes");
   no.onclick = () => dialog.close("");
@@ -118,7 +120,8 @@ async function act(element, fields) {
       toast(`Nothing to do: ${plan.says}`);
       return false;
     }
-    if (!(await confirmed(title, changed + plan.says))) return false;
+    const starter = element.matches("button") ? element : element.querySelector("button");
+    if (!(await confirmed(title, changed + plan.says, starter.textContent.trim()))) return false;
     try {
       const done = await (await post(action, { ...body, go: true, expect: plan.count, confirmed: plan.says })).json();
       toast(done.says);
@@ -239,7 +242,7 @@ function keepLive() {
 }
 
 async function exportAll(button) {
-  if (!(await confirmed("Export whole numbers?", "The file holds personal data. That you took it is written into the audit."))) return;
+  if (!(await confirmed("Export whole numbers?", "The file holds personal data. That you took it is written into the audit.", "Export"))) return;
   const url = URL.createObjectURL(await (await post(button.dataset.export)).blob());
   const link = Object.assign(document.createElement("a"), { href: url, download: button.dataset.name });
   link.click();
@@ -256,7 +259,7 @@ async function findPerson(form) {
 }
 
 async function reveal() {
-  if (!(await confirmed("Show personal data?", "That you looked is written into the audit."))) return;
+  if (!(await confirmed("Show personal data?", "That you looked is written into the audit.", "Show"))) return;
   show(await (await post(location.pathname)).text(), "0");
 }
 

@@ -69,10 +69,15 @@ def standing(
     return Standing(campaign, "not", None, why or state)  # fmt: skip
 
 
-def sentence(clauses: list[Standing], listed: dict[str, str]) -> str:
-    """All of it, the latest texted first. :param listed: campaign, "" for all → why, of the do-not-contact list."""
+def in_order(clauses: list[Standing]) -> list[Standing]:
+    """The latest texted first, then those who were not."""
     texted = sorted((each for each in clauses if each.at), key=_at, reverse=True)
-    said = [each.says() for each in (*texted, *(each for each in clauses if not each.at))]
+    return [*texted, *(each for each in clauses if not each.at)]
+
+
+def sentence(clauses: list[Standing], listed: dict[str, str]) -> str:
+    """All of it. :param listed: campaign, "" for all → why, of the do-not-contact list."""
+    said = [each.says() for each in in_order(clauses)]
     for campaign, why in sorted(listed.items()):
         where = f"of {campaign}" if campaign else "of every campaign"
         said.append(f"on the do-not-contact list {where} ({why.replace('_', ' ')})")

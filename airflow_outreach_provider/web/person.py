@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from airflow_outreach_provider.core.person import KnownPerson
-from airflow_outreach_provider.core.standing import Standing, sentence, standing
+from airflow_outreach_provider.core.standing import Standing, in_order, sentence, standing
 from airflow_outreach_provider.services import actions, people
 from airflow_outreach_provider.services.person_search import is_personal, search
 from airflow_outreach_provider.store import suppressions
@@ -153,7 +153,7 @@ def _detail(rows: PersonRows, anchor: Anchor, key: str, *, reveal: bool) -> Pers
         anchor=anchor, id=key,
         known_as=[*sorted(known.numbers), *sorted(known.emails)] if reveal else known.shown(),
         ids=[f"{source}: {external}" for source, external in sorted(known.ids)],
-        sentence=sentence(clauses, listed), clauses=[_clause(each) for each in clauses], listed=listed,
+        sentence=sentence(clauses, listed), clauses=[_clause(each) for each in in_order(clauses)], listed=listed,
         leads=[schemas.lead(each, reveal=reveal) for each in rows.leads],
         timeline=sorted(_timeline(rows, reveal=reveal), key=lambda each: each.at, reverse=True),
         cut=rows.cut, revealed=reveal,
@@ -204,7 +204,7 @@ def _timeline(rows: PersonRows, *, reveal: bool) -> Iterator[TimelineItem]:
     for row in rows.listed:
         entry = schemas.suppression(row, reveal=reveal)
         yield TimelineItem(
-            at=entry.added_at, what="list", state="do not contact", says=f"{entry.reason}, by {entry.source}",
+            at=entry.added_at, what="list", state="do not contact", says=f"{entry.phone}: {entry.reason}, by {entry.source}",
             detail="every campaign" if not entry.campaign else "", campaign=entry.campaign or None,
         )  # fmt: skip
 

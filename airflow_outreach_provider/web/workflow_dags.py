@@ -194,6 +194,6 @@ def _dag(model: Any, parts: WorkflowParts, runs: list[DagRunRow]) -> WorkflowDag
 
 def _schedule(model: Any) -> str:
     if model.asset_expression is not None:
-        return "when events come" if "contact-events" in str(model.asset_expression) else "when assets change"
+        return "when events come" if "contact_events" in str(model.asset_expression) else "when assets change"
     summary = str(model.timetable_summary or "")
     return "by hand" if summary in ("", "None", "NullTimetable", "Never, external triggers only") else summary

@@ -16,6 +16,7 @@ from airflow_outreach_provider.store.inbox import progress
 from airflow_outreach_provider.store.ledger import run_lists
 from airflow_outreach_provider.web import schemas
 from airflow_outreach_provider.web.access import Reader, StoreDep
+from airflow_outreach_provider.web.action_models import amount
 from airflow_outreach_provider.web.params import DagId
 from airflow_outreach_provider.web.rendering import render
 from airflow_outreach_provider.web.workflow_dags import WorkflowDag, broken_files, workflow_dags
@@ -165,26 +166,27 @@ def _lines(store: Store, dags: list[WorkflowDag]) -> list[WorkflowLine]:
 def _health(dag: WorkflowDag, line: WorkflowLine, *, stalled: bool, now: datetime) -> tuple[str, str]:
     """How it stands, and why where it does not stand well."""
     waits = [
-        *([f"{line.unread:,} events"] if line.unread else []),
-        *([f"{line.waiting:,} deliveries"] if line.waiting else []),
+        *([amount(line.unread, "event")] if line.unread else []),
+        *([amount(line.waiting, "delivery", "deliveries")] if line.waiting else []),
     ]
     work = " and ".join(waits)
+    wait = "waits" if line.unread + line.waiting == 1 else "wait"
     if work and dag.paused:
-        return "stuck", f"{work} wait, and it is paused"
+        return "stuck", f"{work} {wait}, and it is paused"
     if stalled:
         return (
             "stuck",
-            f"{work or 'events'} wait, and no run reads them: has it runs to spare, does the triggerer run?",
+            f"{work or 'events'} {wait}, and no run reads them: has it runs to spare, does the triggerer run?",
         )
     if work and not dag.active and not dag.rung:
         if dag.next_run_at is None:
-            return "stuck", f"{work} wait, and no run is scheduled"
+            return "stuck", f"{work} {wait}, and no run is scheduled"
         if now - dag.next_run_at > _LATE:
-            return "stuck", f"{work} wait, and its next run is late: does the scheduler run?"
+            return "stuck", f"{work} {wait}, and its next run is late: does the scheduler run?"
     if dag.paused:
         return "paused", ""
     if dag.runs and dag.runs[0].state == "failed":
         return "failing", "its last run failed"
     if line.held or line.failed:
         return "failing", f"{line.held:,} deliveries are held, {line.failed:,} failed"
-    return ("waiting", f"{work} wait for the next run") if work else ("healthy", "")
+    return ("waiting", f"{work} {wait} for the next run") if work else ("healthy", "")

@@ -119,6 +119,7 @@ def test_every_workflow_says_what_it_does(site: Site, store: Store, known: None)
     found = by_id(site("VIEWER"))
     sync, route = found["outreach_lead_sync__website_leads"], found["outreach_event_route__interested"]
     assert sync["says"] == ["s3://bucket/leads.csv → campaign 68d6"]
+    assert route["schedule"] == "when events come"
     assert route["says"] == ["interested, from supersend → crm"]
     assert found["by_hand"]["says"] == ["/data/a.csv → campaign spring", "replied → crm"]
     assert (found["by_hand"]["paused"], found["by_hand"]["health"], found["by_hand"]["schedule"]) == (True, "paused", "by hand")  # fmt: skip
@@ -139,7 +140,7 @@ def test_work_without_a_run_in_sight_is_red(site: Site, store: Store, known: Non
     event(store, 1, kind=EventKind.REPLIED)
     consumers.read_new(store, "replies", kinds=["replied"])
     stuck = by_id(site("VIEWER"))["by_hand"]
-    assert (stuck["health"], stuck["unread"], stuck["why"]) == ("stuck", 1, "1 events wait, and it is paused")
+    assert (stuck["health"], stuck["unread"], stuck["why"]) == ("stuck", 1, "1 event waits, and it is paused")
     assert stuck["unread_since"].startswith("2026-03-25T18:00")
     assert 'class="stuck"' in site("VIEWER").get(url("/workflows")).text
     overview = site("VIEWER").get(url("/")).text

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from airflow_outreach_provider.core.states import RowState
+
 _TOO_EARLY = 0.01
+_ON_THE_WAY = frozenset({RowState.PLANNED.value, RowState.SENDING.value})
 
 
 def share_done(fraction: float | None, settled: int, read: int) -> float | None:
@@ -27,4 +30,4 @@ def time_left(elapsed: float, done: float | None) -> timedelta | None:
 
 def settled(counts: Mapping[str, int]) -> int:
     """Rows that have got somewhere, of rows by state."""
-    return sum(counts.values())
+    return sum(count for state, count in counts.items() if state not in _ON_THE_WAY)

@@ -97,6 +97,7 @@ leads = sa.Table(
     sa.Index("ix_leads_row_hash", "row_hash"),
     sa.Index("ix_leads_email_hash", "email_hash", "campaign", **where("email_hash IS NOT NULL")),
     sa.Index("uq_leads_row_without_phone", "row_hash", unique=True, **where("phone IS NULL")),
+    sa.Index("ix_leads_contact_id", "contact_id", "id", **where("contact_id IS NOT NULL")),
     sa.Index("ix_leads_state", "state", "campaign", "id", **where("state <> 'accepted'")),
     sa.Index("ix_leads_run_id", "run_id", "id", **where("state NOT IN ('accepted', 'sending', 'planned')")),
 )

@@ -59,13 +59,37 @@ def sort_key(order: Iterable[RowOrder], values: Mapping[str, Any]) -> tuple[Any,
     """What a row is sorted by; of whatever values, any two can be compared."""
     key: list[Any] = []
     for column, falling in order:
-        kind, value = _comparable(values.get(column))
-        ranked = (kind, value)
-        key.append((kind == _EMPTY, _Falling(ranked) if falling else ranked))
+        ranked = comparable(values.get(column))
+        key.append((ranked.empty, _Falling(ranked) if falling else ranked))
     return tuple(key)
 
 
 _A_NUMBER, _A_TEXT, _EMPTY = 0, 1, 2
+
+
+class Comparable(NamedTuple):
+    """A value that can be compared with that of any other row. :param value: a Decimal of a number, else text."""
+
+    kind: int
+    value: Any
+
+    @property
+    def empty(self) -> bool:
+        return self.kind == _EMPTY
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.value}"
+
+    @classmethod
+    def read(cls, text: str) -> Comparable:
+        """What ``str`` wrote."""
+        kind, _, value = text.partition(":")
+        return cls(int(kind), Decimal(value) if int(kind) == _A_NUMBER else value)
+
+
+def comparable(value: Any) -> Comparable:
+    """Numbers, however they are written, then texts and times, then what is empty."""
+    return Comparable(*_comparable(value))
 
 
 def _comparable(value: Any) -> tuple[int, Any]:

@@ -69,6 +69,8 @@ class SubmitLeadsOperator(SyncLineage, RetryingDefaults, BaseOperator):
         sorted on disk where it is large. As they come where None.
     :param unique: ``"email"``: of leads of the campaign with one address one is texted, whatever their numbers; the
         others are duplicates (``same_address``). Looked at when a row is staged.
+    :param incremental: a column such as ``updated_at``: only rows are taken from where the last run of this DAG for the
+        campaign came to that ended well and read its whole source; older ones are *filtered* (``not_new``).
     :param payload_format: ``raw`` (flat) or ``fixed`` (contacts, applications, conversations).
     :param campaign: what a phone number is unique within; the configuration id where None. Templated.
     :param default_region: where numbers without country code belong, e.g. ``US``; the connection's where None.
@@ -126,6 +128,7 @@ class SubmitLeadsOperator(SyncLineage, RetryingDefaults, BaseOperator):
         where: str | None = None,
         order_by: str | Iterable[str] | None = None,
         unique: str | Iterable[str] | None = None,
+        incremental: str | None = None,
         payload_format: PayloadFormat = "raw",
         campaign: str | None = None,
         default_region: str | None = None,
@@ -157,7 +160,7 @@ class SubmitLeadsOperator(SyncLineage, RetryingDefaults, BaseOperator):
         self.leads = private_leads(leads)
         self.configuration_id = configuration_id
         self.mapping, self.where = mapping, where
-        self.order_by, self.unique = order_by, unique
+        self.order_by, self.unique, self.incremental = order_by, unique, incremental
         self.payload_format = payload_format
         self.campaign, self.default_region = campaign, default_region
         self.on_unknown = on_unknown
@@ -209,7 +212,7 @@ class SubmitLeadsOperator(SyncLineage, RetryingDefaults, BaseOperator):
 
     def _open(self) -> RowSource:
         ordered = [each.column for each in read_order(self.order_by)]
-        named = (self.require_consent, self.time_zone, self.changed_on, ordered)
+        named = (self.require_consent, self.time_zone, self.changed_on, ordered, self.incremental)
         return open_source(self.leads, column_reader(self.mapping, *named, where=self.where))
 
     def on_kill(self) -> None:

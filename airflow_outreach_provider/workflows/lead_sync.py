@@ -57,6 +57,7 @@ def submit_arguments(model: LeadSync, file: str) -> dict[str, Any]:
         "where": model.where,
         "order_by": model.order_by,
         "unique": model.unique,
+        "incremental": model.incremental,
         "outreach_conn_id": outreach.conn_id,
         "configuration_id": outreach.configuration_id,
         "payload_format": outreach.format,

@@ -49,7 +49,7 @@ def open_rows_of(model: LeadSync, file: str) -> Iterator[Any]:
 
     rules = model.rules
     ordered = [each.column for each in read_order(model.order_by)]
-    named = (rules.consent, rules.time_zone, rules.changed_on, ordered)
+    named = (rules.consent, rules.time_zone, rules.changed_on, ordered, model.incremental)
     reads = column_reader(model.map, *named, where=model.where)
     source: Any = open_source(leads_of(model.leads, file), reads)
     return iter(source.rows())
@@ -103,6 +103,8 @@ def _named(model: LeadSync) -> Iterator[tuple[Path, str, str]]:
     if model.where is not None:
         for column in sorted(compile_where(model.where, ROW_CONDITION).columns):
             yield ("where",), model.where, column
+    if model.incremental is not None:
+        yield ("incremental",), model.incremental, model.incremental
     for key in ("consent", "time_zone"):
         column = getattr(model.rules, key)
         if column is not None:

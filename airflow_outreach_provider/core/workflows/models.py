@@ -167,6 +167,11 @@ class LeadSync(DagSettings):
         description="email: of leads of the campaign with one address one is texted, whatever their numbers. A number is "
         "texted once anyway.",
     )
+    incremental: Column | None = Field(
+        None,
+        description="A column such as updated_at: only rows from where the last run came to that ended well and read its "
+        "whole source; the others are counted as filtered.",
+    )
     map: dict[Target, RowValue] | None = Field(
         None,
         min_length=1,

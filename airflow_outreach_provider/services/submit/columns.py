@@ -49,16 +49,23 @@ class _Looked:
 
 
 def checked(
-    rows: Iterator[Row], rules: LeadRules, *, min_rows: int | None = None, said: str = ""
+    rows: Iterator[Row],
+    rules: LeadRules,
+    *,
+    min_rows: int | None = None,
+    said: str = "",
+    incremental: str | None = None,
 ) -> Iterator[Row]:
     """The rows as they come, once as many were read as it takes to know that they can be meant.
 
     :param min_rows: so many rows at least, or none at all; no more than ``LOOK_AHEAD`` are waited for.
-    :param said: ``min_rows`` in words.
+    :param said: ``min_rows`` in words. :param incremental: a column that is named too.
     :raises ConfigurationError: no row has a column that the rules name, or any with a phone number.
     :raises TooManyRejected: there are fewer rows than ``min_rows``.
     """
     needs, looked = _needs(rules), _Looked()
+    if incremental is not None:
+        needs.append(_column_need("incremental", incremental))
     for row in rows:
         looked.rows.append(row)
         if row.error is None:

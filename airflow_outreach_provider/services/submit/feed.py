@@ -106,4 +106,4 @@ def checked_rows(rows: Iterator[Row], options: SubmitOptions, fewest: Fewest) ->
     """The source's rows; a generator, so that whatever has to be read for it is read where rows are read."""
     least = fewest.rows if fewest.rows is not None and fewest.rows <= LOOK_AHEAD else None
     rows = islice(ordered(rows, options.order_by), options.max_rows)
-    yield from checked(rows, options.rules, min_rows=least, said=fewest.said)
+    yield from checked(rows, options.rules, min_rows=least, said=fewest.said, incremental=options.incremental)

@@ -38,6 +38,7 @@ class SubmitOptions:
     :param shard: which share of the planned leads to send first, from 0; the others' are taken after that.
     :param shards: into how many shares the planned leads are divided among runs.
     :param order_by: which rows of the source come first; as they come where empty.
+    :param incremental: the column by which only rows are read from where the last run that ended well came to.
     """
 
     rules: LeadRules
@@ -57,6 +58,7 @@ class SubmitOptions:
     shard: int = 0
     shards: int = 1
     order_by: tuple[RowOrder, ...] = ()
+    incremental: str | None = None
 
     @property
     def fewest(self) -> RowMinimum:
@@ -127,6 +129,7 @@ class SubmitArguments:
     where: str | None = None
     order_by: str | Iterable[str] | None = None
     unique: str | Iterable[str] | None = None
+    incremental: str | None = None
     given: Mapping[str, object] | None = None
     payload_format: PayloadFormat = "raw"
     campaign: str | None = None
@@ -212,6 +215,7 @@ class SubmitArguments:
             shard=self.shard,
             shards=self.shards,
             order_by=read_order(self.order_by),
+            incremental=self.incremental,
         )
         options.check()
         return options

@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.addresses import SharedAddresses
 from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
+from airflow_outreach_provider.services.submit.watermark import Watermark
 from airflow_outreach_provider.store.ledger.claims import Ledger
 from airflow_outreach_provider.store.ledger.staging import Consent, Entry, Key, Known, Remembered
 
@@ -61,6 +62,7 @@ class Stager:
         dry_run: bool = False,
         resend: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        mark: Watermark | None = None,
     ) -> None:
         self.rules, self.ledger, self.tally = rules, ledger, tally
         self.seen = SeenIds()
@@ -73,7 +75,7 @@ class Stager:
         self._unchanged = 0
         self._dry_seen = SeenHashes()
         self._addresses = SharedAddresses()
-        self._now = now
+        self._now, self._mark = now, mark or Watermark()
 
     async def stage(self, rows: Sequence[Row]) -> list[PlannedLead]:
         """Decide on a chunk of rows and write the decisions; all of its rows are counted, or on an error none.
@@ -82,9 +84,9 @@ class Stager:
         """
         self._counted.clear()
         self._unchanged = 0
-        taken, others = _for_this_sync(rows, self.rules.reading.takes)
-        for row in others:
-            self._count(RowState.FILTERED, "where", f"line {row.number}")
+        taken, others = _for_this_sync(rows, self.rules.reading.takes, self._mark)
+        for row, reason in others:
+            self._count(RowState.FILTERED, reason, f"line {row.number}")
         planned = await self._stage(taken) if taken else []
         self.tally.read += len(rows)
         for counted in self._counted:
@@ -245,14 +247,23 @@ def _example(item: _Item) -> str:
     return f"line {item.row.number} {mask_phone(item.draft.phone)}"
 
 
-def _for_this_sync(rows: Sequence[Row], takes: Condition | None) -> tuple[Sequence[Row], Sequence[Row]]:
-    """The rows that ``where`` takes, and the others; one that cannot be read is nobody's to turn away."""
-    if takes is None:
+def _for_this_sync(
+    rows: Sequence[Row], takes: Condition | None, mark: Watermark
+) -> tuple[Sequence[Row], Sequence[tuple[Row, str]]]:
+    """The rows that this run is for, and the others with why; one that cannot be read is nobody's to turn away."""
+    if takes is None and mark.column is None:
         return rows, ()
     taken: list[Row] = []
-    others: list[Row] = []
+    others: list[tuple[Row, str]] = []
     for row in rows:
-        (taken if row.error is not None or takes(row.values) else others).append(row)
+        if row.error is not None:
+            taken.append(row)
+        elif not mark.takes(row):
+            others.append((row, "not_new"))
+        elif takes is not None and not takes(row.values):
+            others.append((row, "where"))
+        else:
+            taken.append(row)
     return taken, others
 
 

@@ -119,6 +119,16 @@ attempts = sa.Table(
     sa.Index("ix_attempts_run_id", "run_id", "id"),
 )
 
+watermarks = sa.Table(
+    "watermarks",
+    metadata,
+    sa.Column("dag_id", sa.Text, primary_key=True),
+    sa.Column("campaign", sa.Text, primary_key=True),
+    sa.Column("column", sa.Text, primary_key=True, comment="of the source, whose largest value this is"),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+)
+
 consents = sa.Table(
     "consents",
     metadata,

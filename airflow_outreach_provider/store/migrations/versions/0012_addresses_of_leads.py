@@ -18,3 +18,12 @@ def upgrade() -> None:
         sqlite_where=sa.text("email_hash IS NOT NULL"),
         postgresql_where=sa.text("email_hash IS NOT NULL"),
     )
+    op.create_table(
+        "watermarks",
+        sa.Column("dag_id", sa.Text(), nullable=False),
+        sa.Column("campaign", sa.Text(), nullable=False),
+        sa.Column("column", sa.Text(), nullable=False, comment="of the source, whose largest value this is"),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("dag_id", "campaign", "column"),
+    )

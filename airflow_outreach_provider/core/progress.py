@@ -8,7 +8,7 @@ from datetime import timedelta
 from airflow_outreach_provider.core.states import RowState
 
 _TOO_EARLY = 0.01
-_ON_THE_WAY = frozenset({RowState.PLANNED.value, RowState.SENDING.value})
+_ON_THE_WAY = frozenset({RowState.PLANNED.value, "sending"})
 
 
 def share_done(fraction: float | None, settled: int, read: int) -> float | None:

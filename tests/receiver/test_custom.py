@@ -37,6 +37,8 @@ def recipes() -> dict[str, SourceSettings]:
     page = (DOCS / "custom.md").read_text("utf-8")
     found = {}
     for block in blocks(DOCS / "custom.md"):
+        if block.language != "json":
+            continue
         above = "\n".join(page.splitlines()[: block.line])
         name = above.rpartition("\n## ")[2].splitlines()[0].split()[0].strip(":").lower()
         fields = json.loads(block.text)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
 from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple
@@ -179,3 +181,12 @@ def in_use(e164: str) -> bool:
         return phonenumbers.is_valid_number(phonenumbers.parse(e164))
     except phonenumbers.NumberParseException:
         return False
+
+
+def regions_of(numbers: Iterable[str]) -> list[str]:
+    """Where these numbers, E.164, belong; each region once, in their order."""
+    found: dict[str, None] = {}
+    for number in numbers:
+        with suppress(phonenumbers.NumberParseException):
+            found[phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""] = None
+    return [region for region in found if region]

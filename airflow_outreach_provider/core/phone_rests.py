@@ -35,7 +35,8 @@ def rest_after_number(text: str, whole: str) -> tuple[str, str] | None:
         runs = _RUN.findall(text, 0, mark.start())
         tail = _RUN.findall(text, mark.end())
         rest = "".join(tail)
-        if sum(map(len, runs)) < _COMPLETE_RUN or not whole.endswith(rest):
+        parted = " - " in mark[0]  # islands have numbers of four digits
+        if (sum(map(len, runs)) < _COMPLETE_RUN and not parted) or not whole.endswith(rest):
             continue
         head = whole[: -len(rest)]
         # The short way says nothing about numbers with a leading zero, and finds all others that are in use.
@@ -46,7 +47,7 @@ def rest_after_number(text: str, whole: str) -> tuple[str, str] | None:
             or len(rest) == 1
             or "/" in mark[0]
             or "(" in mark[0]
-            or " - " in mark[0]
+            or parted
             or (len(tail) == 1 and _YEAR.fullmatch(rest))
             or (_as_its_country_writes(head, runs) and not _as_its_country_writes(whole, runs + tail))
         ):

@@ -92,9 +92,8 @@ def suppressed(store: Store, phones: Iterable[str], *, campaign: str = "") -> in
 
 def reparse(store: Store, sources: Callable[[str], SourceSettings | None], *, actor: str) -> int:
     """Read stored unrecognised events again with the parsers of this version; how many are recognised now."""
-    return _counted(
-        store, actor, "reparse", "unrecognised events", 0, partial(read_unrecognised_again, store, sources)
-    )
+    read = partial(read_unrecognised_again, store, sources)
+    return _counted(store, actor, "reparse", "unrecognised events", 0, read)
 
 
 def replayable(store: Store, consumer: str, wanted: EventFilter) -> int:
@@ -160,29 +159,26 @@ def redeliver(store: Store, wanted: DeliveryFilter, *, actor: str, expected: int
 
 def send_to_route(store: Store, event: ContactEvent, route: str, *, actor: str) -> int:
     """Make a delivery of an event to a route that has none of it; how many."""
-    send = partial(fan_out.send, store, event, route)
-    return _counted(store, actor, "send to route", f"{event.id} to {route}", 1, send)
+    subject = f"{event.id} to {route}"
+    return _counted(store, actor, "send to route", subject, 1, partial(fan_out.send, store, event, route))
 
 
 def enable_endpoint(store: Store, conn_id: str, release: Release, *, actor: str) -> int:
     """Let deliveries to an endpoint go on; how many held ones are sent."""
-    waiting = held(store, conn_id)
-    return _counted(
-        store, actor, "enable endpoint", f"{conn_id} ({release.value})", waiting,
-        lambda: endpoints.enable(store, conn_id, release),
-    )  # fmt: skip
+    go, subject = partial(endpoints.enable, store, conn_id, release), f"{conn_id} ({release.value})"
+    return _counted(store, actor, "enable endpoint", subject, held(store, conn_id), go)
 
 
 def held(store: Store, conn_id: str) -> int:
     """Deliveries that wait for an endpoint to be enabled."""
-    counts = deliveries_lists.count(store, DeliveryFilter(endpoint=conn_id, states=[DeliveryState.HELD]))
-    return counts.get(DeliveryState.HELD.value, 0)
+    waiting = DeliveryFilter(endpoint=conn_id, states=[DeliveryState.HELD])
+    return deliveries_lists.count(store, waiting).get(DeliveryState.HELD.value, 0)
 
 
 def disable_endpoint(store: Store, conn_id: str, *, reason: str, actor: str) -> bool:
     """Stop deliveries to an endpoint; they are held. Whether it was enabled before."""
-    disable = partial(endpoints.disable, store, conn_id, reason=reason or _BY_HAND, by=actor)
-    return _switched(store, actor, "disable endpoint", conn_id, disable)
+    off = partial(endpoints.disable, store, conn_id, reason=reason or _BY_HAND, by=actor)
+    return _switched(store, actor, "disable endpoint", conn_id, off)
 
 
 def enable_source(store: Store, conn_id: str, *, actor: str) -> bool:

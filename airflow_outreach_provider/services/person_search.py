@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
-
-import phonenumbers
 
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.person import KnownPerson
+from airflow_outreach_provider.core.phone_lines import regions_of
 from airflow_outreach_provider.core.phone_listed import read_listed
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.people.look import (
@@ -73,7 +71,7 @@ def _readings(store: Store, text: str) -> list[str]:
             raise
         unknown = error
     found: list[str] = []
-    for region in _regions(numbers_lately(store)):
+    for region in regions_of(numbers_lately(store)):
         try:
             found += read_listed(text, region)
         except LeadRejected:
@@ -81,14 +79,6 @@ def _readings(store: Store, text: str) -> list[str]:
     if not found:
         raise unknown
     return list(dict.fromkeys(found))
-
-
-def _regions(numbers: list[str]) -> list[str]:
-    found: dict[str, None] = {}
-    for number in numbers:
-        with suppress(phonenumbers.NumberParseException):
-            found[phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""] = None
-    return [region for region in found if region]
 
 
 def _anchor(rows: PersonRows) -> PersonAnchor | None:

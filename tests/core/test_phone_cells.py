@@ -84,6 +84,7 @@ def test_words_beside_a_number_never_make_another_one(
 )  # fmt: skip
 @example(sample=(("LU", phonenumbers.parse("+35227123456")), 0), apart=" - ", digits="0")
 @example(sample=(("TK", phonenumbers.parse("+6907290")), 1), apart=" - ", digits="00")
+@example(sample=(("TK", phonenumbers.parse("+6907290")), 2), apart=" - ", digits="0")
 def test_digits_behind_a_separator_never_make_another_number(
     sample: tuple[tuple[str, phonenumbers.PhoneNumber], int], apart: str, digits: str
 ) -> None:

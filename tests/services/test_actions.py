@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.store import audit, suppressions
@@ -40,6 +41,12 @@ def store(sqlite_url: str, clock: Any) -> Iterator[Store]:
     store.close()
 
 
+AT = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+EVENT = ContactEvent(
+    "evt_1", "varda", "varda", "call.ended", EventKind.CALL_ENDED, AT, AT, Contact(phone=JANE)
+)
+
+
 @asynccontextmanager
 async def nobody() -> Any:
     yield None
@@ -66,6 +73,7 @@ CASES: dict[str, Callable[[Store], object]] = {
         store, "crm", EventFilter(source="varda"), actor="eve", expected=0
     ),
     "resolve": lambda store: actions.resolve(store, LeadFilter(), LeadState.ACCEPTED, actor="eve"),
+    "send_to_route": lambda store: actions.send_to_route(store, EVENT, "r", actor="eve"),
     "suppress": lambda store: actions.suppress(store, [JANE], actor="eve"),
     "unsuppress": lambda store: actions.unsuppress(store, [JANE], actor="eve"),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +13,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, SignatureError
 from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.request_form import HEADER_NAME, HEADER_VALUE, OUR_HEADERS
 from airflow_outreach_provider.core.signing import Scheme, check_secrets
 from airflow_outreach_provider.hooks.connection_fields import read_extra, read_flag
 from airflow_outreach_provider.hooks.settings import endpoint_disabled_after
@@ -24,17 +24,9 @@ from airflow_outreach_provider.net.webhook import (
     environment_proxy,
     parse_url,
 )
-from airflow_outreach_provider.services.deliveries.webhooks import Endpoint, send_test
+from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
+from airflow_outreach_provider.services.deliveries.sender import send_test
 
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 section 5.6.2
-_HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
-# Ours to set, or the connection's business; a value from a form would break the request or its signature.
-_OUR_HEADERS = frozenset(
-    {
-        "connection", "content-encoding", "content-length", "content-type", "host", "proxy-authorization",
-        "te", "trailer", "transfer-encoding", "upgrade", "webhook-id", "webhook-signature", "webhook-timestamp",
-    }
-)  # fmt: skip
 _TIMEOUTS = (0.1, 300.0)
 
 
@@ -143,11 +135,11 @@ def _headers(value: object) -> dict[str, str]:
         raise ConfigurationError("extra 'headers' is not an object", 'write {"X-Name": "value"}')
     headers = {str(name): str(each) for name, each in value.items()}
     for name, each in headers.items():
-        if name.lower() in _OUR_HEADERS:
+        if name.lower() in OUR_HEADERS:
             raise ConfigurationError(
                 f"extra 'headers' sets {name}", "leave it out: the delivery sets it itself"
             )
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(each):
+        if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(each):
             raise ConfigurationError(f"extra 'headers' holds {name[:40]!r}, which is no HTTP header")
     return headers
 

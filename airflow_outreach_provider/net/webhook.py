@@ -1,4 +1,4 @@
-"""One guarded POST to somebody else's URL.
+"""One guarded request to somebody else's URL.
 
 The URL's host is resolved here, every address it stands for is judged, and exactly the judged addresses
 are dialled: between the check and the connection there is no second look-up that could answer otherwise.
@@ -28,7 +28,7 @@ from airflow_outreach_provider.core.outcomes import Fault
 from airflow_outreach_provider.net.transport import (
     WIRE_ERRORS,
     ZLIB_ENCODINGS,
-    PreparedPost,
+    PreparedRequest,
     Response,
     Transport,
     encoding_of,
@@ -57,6 +57,8 @@ _DRAINED_BYTES = 65_536
 # Judged addresses are kept this long: a batch to one target needs one look-up, a moved host is found soon.
 _JUDGED_SECONDS = 10.0
 _MAX_DIALLED = 4
+_Message = tuple[bytes, Mapping[str, str], str, str]
+"""Body, headers of its own, method, and the path where it is not the target's."""
 
 
 class WebhookFailed(OutreachError):
@@ -72,7 +74,7 @@ class WebhookFailed(OutreachError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to POST, and what is allowed on the way.
+    """Where requests go, and what is allowed on the way.
 
     :ivar url: from :func:`parse_url`.
     :ivar headers: sent with every request.
@@ -127,7 +129,7 @@ def parse_url(text: str) -> URL:
 
 
 class WebhookClient:
-    """Connections for a batch of POSTs; use as an async context manager.
+    """Connections for a batch of requests; use as an async context manager.
 
     :param connections: how many may be open at once, over all endpoints.
     :param tls: instead of the system's trust store; for tests and private authorities.
@@ -136,7 +138,7 @@ class WebhookClient:
     def __init__(self, *, connections: int = 64, tls: ssl.SSLContext | None = None) -> None:
         self._connections, self._tls = connections, tls
         self._judged: dict[tuple[object, ...], tuple[float, list[str]]] = {}
-        self._prepared: dict[tuple[object, ...], PreparedPost] = {}
+        self._prepared: dict[tuple[object, ...], PreparedRequest] = {}
 
     async def __aenter__(self) -> WebhookClient:
         self._transport = Transport(
@@ -151,19 +153,31 @@ class WebhookClient:
     ) -> None:
         await self._transport.close()
 
-    async def post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> WebhookAnswer:
-        """POST ``body`` as it is.
+    async def send(
+        self,
+        target: Target,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        method: str = "POST",
+        url: URL | None = None,
+    ) -> WebhookAnswer:
+        """Send ``body`` as it is.
 
         :param headers: of this message; they win over the target's.
+        :param url: below the target's host, where it is not the target's own.
         :raises AddressForbidden: the host is, or resolves to, an address that must not be called.
-        :raises ConfigurationError: plain HTTP where it is not allowed.
+        :raises ConfigurationError: plain HTTP where it is not allowed, or a URL at another host than the target's.
         :raises WebhookFailed: everything else that is not an answer.
         """
         started = time.monotonic()
+        if url is not None and url.origin() != target.url.origin():
+            raise ConfigurationError("a request would leave its endpoint's host", "write a path, not a URL")
+        path = url.raw_path_qs if url is not None and url != target.url else ""
         try:
             with self._transport.within(target.timeout):
                 addresses = await self.judged(target)
-                return await self._post_to_any(target, addresses, body, headers, started)
+                return await self._send_to_any(target, addresses, (body, headers, method, path), started)
         except WIRE_ERRORS as error:
             raise WebhookFailed(words_of(error, target.timeout), fault_of(error)) from error
 
@@ -210,18 +224,13 @@ class WebhookClient:
             raise WebhookFailed(f"the host name {host} does not resolve", Fault.DNS)
         return addresses
 
-    async def _post_to_any(
-        self,
-        target: Target,
-        addresses: Sequence[str],
-        body: bytes,
-        headers: Mapping[str, str],
-        started: float,
+    async def _send_to_any(
+        self, target: Target, addresses: Sequence[str], message: _Message, started: float
     ) -> WebhookAnswer:
         """Dial the addresses in turn until one takes the connection; what follows happens once."""
         for address in addresses[:_MAX_DIALLED]:
             try:
-                async with self._request(target, address, body, headers) as response:
+                async with self._request(target, address, message) as response:
                     excerpt = await _read_excerpt(response)
                     return WebhookAnswer(
                         response.status,
@@ -238,8 +247,9 @@ class WebhookClient:
         ) from refused
 
     def _request(
-        self, target: Target, address: str, body: bytes, headers: Mapping[str, str]
+        self, target: Target, address: str, message: _Message
     ) -> AbstractAsyncContextManager[Response]:
+        body, headers, method, path = message
         key = (target.url, target.proxy, address, *target.headers.items(), *headers)
         prepared = self._prepared.get(key)
         if prepared is None:
@@ -251,7 +261,7 @@ class WebhookClient:
                 proxy=target.proxy,
                 own=headers,
             )
-        return prepared.post(body, headers)
+        return prepared.send(body, headers, method=method, path=path)
 
 
 async def _read_excerpt(response: Response) -> str:

@@ -21,6 +21,7 @@ from airflow_outreach_provider.core.errors import (
 )
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.core.request_form import JSON, POST, Payload, RequestForm
 from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
@@ -29,7 +30,6 @@ from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.callables import handle
-from airflow_outreach_provider.services.deliveries.payloads import CANONICAL, Payload, check_payload
 from airflow_outreach_provider.services.deliveries.serving import OVERLAP
 from airflow_outreach_provider.services.deliveries.webhooks import DEFAULT_CONCURRENCY, deliver
 
@@ -190,8 +190,15 @@ class DeliverEventsOperator(BatchOperator):
     and then everything goes out in order.
 
     :param endpoint_conn_id: a connection of type ``outreach_endpoint``.
-    :param payload: ``"canonical"`` (our JSON, the same for every platform), ``"received"`` (the raw body),
-        or a mapping whose texts may hold expressions such as ``{{ contact.email }}``.
+    :param payload: ``"canonical"`` (our JSON, the same for every platform), ``"received"`` (the raw body), ``"none"``
+        (no body: usual with DELETE), or a mapping or list whose texts may hold expressions such as
+        ``{{ contact.email }}``, however deep.
+    :param method: ``POST``, ``PUT``, ``PATCH`` or ``DELETE``.
+    :param path: below the endpoint's URL, e.g. ``"contacts/{{ contact.email }}"``. What an event brings is encoded and
+        stays in its place; an event that has nothing for it is refused.
+    :param query: name → template, after ``?``. :param headers: name → template, besides those of the connection.
+    :param omit_empty: leave out of the payload what is none or an empty text, list or mapping.
+    :param content_type: ``"json"``, or ``"form"`` for a payload that is a mapping.
     :param concurrency: contacts at a time.
     :param on_endpoint_disabled: called with ``{"conn_id", "route", "reason"}`` when these deliveries
         disabled the endpoint: after HTTP 410, or five days (``[outreach] endpoint_disabled_after_days``) without one
@@ -205,15 +212,21 @@ class DeliverEventsOperator(BatchOperator):
         self,
         *,
         endpoint_conn_id: str,
-        payload: Payload = CANONICAL,
+        payload: Payload | None = None,
+        method: str = POST,
+        path: str = "",
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, Any] | None = None,
+        omit_empty: bool = False,
+        content_type: str = JSON,
         concurrency: int = DEFAULT_CONCURRENCY,
         on_endpoint_disabled: Callable[[dict[str, str]], None] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_payload(payload)
         self.endpoint_conn_id = endpoint_conn_id
-        self.payload = payload
+        self.form = RequestForm(payload, method, path, query or {}, headers or {}, omit_empty, content_type)
+        self.form.check()  # a mistake shows in the DAG list, not in the first run
         self.concurrency = concurrency
         self.on_endpoint_disabled = on_endpoint_disabled
 
@@ -222,7 +235,7 @@ class DeliverEventsOperator(BatchOperator):
         endpoint = OutreachEndpointHook(self.endpoint_conn_id).endpoint()
         try:
             report = deliver(
-                open_store(), batch, endpoint, task, payload=self.payload, concurrency=self.concurrency
+                open_store(), batch, endpoint, task, form=self.form, concurrency=self.concurrency
             )
         except AddressForbidden as error:
             raise ConfigurationError(

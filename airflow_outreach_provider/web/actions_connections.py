@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Path
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.hooks.sources import OutreachSourceHook
 from airflow_outreach_provider.services import actions
-from airflow_outreach_provider.services.deliveries.webhooks import send_test
+from airflow_outreach_provider.services.deliveries.sender import send_test
 from airflow_outreach_provider.store.deliveries import endpoints
 from airflow_outreach_provider.store.deliveries.endpoints import Release
 from airflow_outreach_provider.store.engine import Store

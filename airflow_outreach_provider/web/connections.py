@@ -18,7 +18,7 @@ from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook, read
 from airflow_outreach_provider.hooks.listing import connection_names
 from airflow_outreach_provider.hooks.settings import consumer_abandoned_after
 from airflow_outreach_provider.hooks.sources import ListedSource, list_sources, source_url
-from airflow_outreach_provider.services.deliveries.webhooks import Endpoint
+from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.notices import not_read, not_read_words
 from airflow_outreach_provider.store.deliveries import endpoints, rests
 from airflow_outreach_provider.store.engine import Store

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow_outreach_provider.core.workflows.models import EventOutreach, EventRoute
+from airflow_outreach_provider.core.workflows.deliver import EventOutreach
+from airflow_outreach_provider.core.workflows.models import EventRoute
 from airflow_outreach_provider.operators.outreach import (
     DeliverEventsOperator,
     HandleEventsOperator,
@@ -47,8 +48,7 @@ def _target(model: EventRoute) -> tuple[str, Any, dict[str, Any]]:
     """Task id, operator and its arguments for the one way to deliver that the route names."""
     deliver = model.deliver
     if deliver.endpoint is not None:
-        arguments = {"endpoint_conn_id": deliver.endpoint, "payload": deliver.payload}
-        return "deliver", DeliverEventsOperator, arguments
+        return "deliver", DeliverEventsOperator, {"endpoint_conn_id": deliver.endpoint, **deliver.request()}
     if deliver.python is not None:
         return "call", HandleEventsOperator, {"python_callable": CallFunction(deliver.python)}
     if deliver.outreach is not None:

@@ -7,18 +7,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value
 from airflow_outreach_provider.core.expressions.scope import EVENT
+from airflow_outreach_provider.core.request_form import FORM, check_header
 from airflow_outreach_provider.core.suggest import did_you_mean, nearest
+from airflow_outreach_provider.core.workflows.deliver import REQUEST_KEYS, Deliver
 from airflow_outreach_provider.core.workflows.models import (
     NESTED_TARGETS,
     RETRY_KNOBS,
-    Deliver,
     LeadSource,
-    Section,
 )
 from airflow_outreach_provider.core.workflows.problems import Path
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS
+from airflow_outreach_provider.core.workflows.section import Section
 
 RESERVED_PARAMS = frozenset({"leads", "limit", "dry_run"})
 """What the trigger form of a lead sync already asks."""
@@ -84,7 +86,7 @@ def check_event_route(data: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong between the keys of an event route."""
     yield from _exactly_one(data, "deliver", Deliver)
     deliver = _mapping(data, "deliver")
-    yield from _payload(deliver)
+    yield from _request(deliver)
     outreach = _mapping(deliver, "outreach")
     mapping = outreach.get("map")
     if isinstance(mapping, dict):
@@ -181,16 +183,32 @@ def _mapping_findings(
                 )
 
 
-def _payload(deliver: Mapping[str, Any]) -> Iterator[Finding]:
-    if "payload" not in deliver:
-        return
-    if "endpoint" not in deliver:
-        yield ("deliver", "payload"), True, "payload has no effect without an endpoint", "write endpoint: too"
-    for path, text in _texts(deliver["payload"], ("deliver", "payload")):
+def _request(deliver: Mapping[str, Any]) -> Iterator[Finding]:
+    for key in REQUEST_KEYS:
+        if key in deliver and "endpoint" not in deliver:
+            yield ("deliver", key), True, f"{key} has no effect without an endpoint", "write endpoint: too"
+    for key in ("query", "headers", "payload"):
+        for path, text in _texts(deliver.get(key), ("deliver", key)):
+            try:
+                compile_value(text, EVENT)
+            except ExpressionError as error:
+                yield path, False, error.problem, error.remedy or ""
+    for name in _mapping(deliver, "headers"):
         try:
-            compile_value(text, EVENT)
-        except ExpressionError as error:
-            yield path, False, error.problem, error.remedy or ""
+            check_header(name)
+        except ConfigurationError as error:
+            yield ("deliver", "headers", name), True, str(error).split(" — ")[0], error.remedy or ""
+    payload = deliver.get("payload")
+    if deliver.get("omit_empty") is True and not isinstance(payload, dict | list):
+        yield (
+            ("deliver", "omit_empty"),
+            True,
+            "omit_empty has no effect without a payload of templates",
+            'write e.g. payload: {email: "{{ contact.email }}"}',
+        )
+    if deliver.get("content_type") == FORM and not isinstance(payload, dict):
+        hint = 'write e.g. payload: {email: "{{ contact.email }}"}'
+        yield ("deliver", "content_type"), False, "a form is made of names and values", hint
 
 
 def _texts(value: object, path: Path) -> Iterator[tuple[Path, str]]:

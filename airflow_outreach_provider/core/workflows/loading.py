@@ -16,10 +16,10 @@ from airflow_outreach_provider.core.workflows.models import (
     SECTION_MODELS,
     DagSettings,
     LeadSync,
-    Section,
     WorkflowFile,
 )
 from airflow_outreach_provider.core.workflows.problems import Path, Problem, Spot, tidy
+from airflow_outreach_provider.core.workflows.section import Section
 from airflow_outreach_provider.core.workflows.yaml_source import Located, read_yaml
 
 DEFAULTS_FILE = "_defaults.yaml"

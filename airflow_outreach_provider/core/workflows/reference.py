@@ -8,9 +8,12 @@ from typing import Any
 from airflow_outreach_provider.core.expressions.functions import FILTERS, TESTS, Filter
 from airflow_outreach_provider.core.expressions.scope import EVENT, Field
 from airflow_outreach_provider.core.workflows import models
+from airflow_outreach_provider.core.workflows.deliver import Deliver, EventOutreach
 from airflow_outreach_provider.core.workflows.fields import TEMPLATE
+from airflow_outreach_provider.core.workflows.outreach_sections import Outreach
 from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA
 from airflow_outreach_provider.core.workflows.schema import workflow_schema
+from airflow_outreach_provider.core.workflows.section import Section
 
 _MANY = 15
 _HEAD = """\
@@ -47,15 +50,15 @@ What cannot be computed is none: a missing field, a division by zero, text minus
 and a lead's field that is none is left out. One `{{ … }}` alone keeps its type, text around it makes text.
 """
 
-_SECTIONS: tuple[tuple[str, type[models.Section], type[models.Section] | None, str], ...] = (
+_SECTIONS: tuple[tuple[str, type[Section], type[Section] | None, str], ...] = (
     ("lead_syncs: name:", models.LeadSync, models.DagSettings, ""),
     ("leads:", models.LeadSource, None, ""),
     ("leads: sql:", models.SqlSection, None, ""),
-    ("outreach:", models.Outreach, None, ""),
+    ("outreach:", Outreach, None, ""),
     ("rules:", models.RulesSection, None, ""),
     ("event_routes: name:", models.EventRoute, models.DagSettings, ""),
-    ("deliver:", models.Deliver, None, ""),
-    ("deliver: outreach:", models.EventOutreach, None, "`rules` are those of a lead sync, without those that judge a whole list: approval, `max_rejected`, `max_suppressed`, `min_rows`; "
+    ("deliver:", Deliver, None, ""),
+    ("deliver: outreach:", EventOutreach, None, "`rules` are those of a lead sync, without those that judge a whole list: approval, `max_rejected`, `max_suppressed`, `min_rows`; "
      "nor `consent`, `changed_on` and `concurrency`."),
     ("Airflow's own knobs", models.DagSettings, None, "For lead syncs and event routes alike."),
 )  # fmt: skip
@@ -75,7 +78,7 @@ def reference_text() -> str:
     return "\n".join(parts)
 
 
-def _table(model: type[models.Section], base: type[models.Section] | None, definitions: Any) -> str:
+def _table(model: type[Section], base: type[Section] | None, definitions: Any) -> str:
     source = models.LeadSync if model is models.DagSettings else model
     properties = definitions[source.__name__]["properties"]
     rows = []

@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from airflow_outreach_provider.core.workflows import models
 from airflow_outreach_provider.core.workflows.fields import NAME
+from airflow_outreach_provider.core.workflows.section import Section
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
@@ -22,7 +23,7 @@ def workflow_schema() -> dict[str, Any]:
     schema = models.WorkflowFile.model_json_schema(schema_generator=_Generator)
     definitions = schema["$defs"]
     for name, section in vars(models).items():
-        if isinstance(section, type) and issubclass(section, models.Section) and section.one_of:
+        if isinstance(section, type) and issubclass(section, Section) and section.one_of:
             _exactly_one(definitions[name], section.one_of)
     _partial_defaults(definitions)
     for section in models.SECTION_MODELS:

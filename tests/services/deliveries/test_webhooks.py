@@ -22,14 +22,15 @@ from airflow_outreach_provider.core.errors import AddressForbidden, Configuratio
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.core.request_form import Payload, RequestForm
 from airflow_outreach_provider.core.signing import Scheme, verify
 from airflow_outreach_provider.net.webhook import Target, parse_url
 from airflow_outreach_provider.services.deliveries import fan_out as fan_out_service
 from airflow_outreach_provider.services.deliveries import lanes, webhooks
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out, is_ready
-from airflow_outreach_provider.services.deliveries.payloads import Payload
-from airflow_outreach_provider.services.deliveries.webhooks import Endpoint, send_test
+from airflow_outreach_provider.services.deliveries.sender import send_test
 from airflow_outreach_provider.services.events.doorbell import Doorbell
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
 from airflow_outreach_provider.store.deliveries import claims as deliveries_claims
@@ -131,7 +132,7 @@ def as_one(some: Sequence[Batch]) -> Batch:
 def run(
     store: Store, batch: Batch, endpoint: Endpoint, task: TaskTry, payload: Payload = "canonical"
 ) -> Report:
-    return webhooks.deliver(store, batch, endpoint, task, payload=payload)
+    return webhooks.deliver(store, batch, endpoint, task, form=RequestForm(payload))
 
 
 def test_an_event_is_delivered_signed_once(store: Store, receiver: Receiver, endpoint: Endpoint) -> None:

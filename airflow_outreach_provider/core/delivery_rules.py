@@ -57,8 +57,11 @@ _RULES = (
 )
 # What is to be deleted and is not there, is deleted: by an earlier try whose answer was lost, or by somebody else.
 _DELETED = (_StatusRule([404, 410], DeliveryVerdict.DELIVERED, "gone already"),)
-# Of an address that an event names, 410 tells of that record, not of the endpoint.
-_OF_RECORD = (_StatusRule([410], DeliveryVerdict.REFUSED, "what the event names is gone"),)
+# Of an address that an event names, 410 tells of that record, not of the endpoint; 300 says that there are several.
+_OF_RECORD = (
+    _StatusRule([300], DeliveryVerdict.REFUSED, "what the event names is there more than once"),
+    _StatusRule([410], DeliveryVerdict.REFUSED, "what the event names is gone"),
+)
 _ANYTHING_ELSE = _StatusRule((), DeliveryVerdict.RETRY, "the endpoint failed")
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urlencode
 
 from pydantic_core import to_json, to_jsonable_python
 
+from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
 from airflow_outreach_provider.core.expressions.compile import (
     ExpressionError,
@@ -23,7 +24,8 @@ from airflow_outreach_provider.core.expressions.compile import (
     compile_value,
 )
 from airflow_outreach_provider.core.expressions.functions import text_of
-from airflow_outreach_provider.core.expressions.scope import EVENT
+from airflow_outreach_provider.core.expressions.scope import REQUEST, RESPONSE, Scope
+from airflow_outreach_provider.core.json_reading import read_json
 
 Record = Mapping[str, object]
 Payload = str | Mapping[str, Any] | Sequence[Any]
@@ -48,6 +50,10 @@ OUR_HEADERS = frozenset(
 _SIGNED = frozenset({"stripe-signature", "x-hub-signature-256", "x-outreach-event", "x-webhook-signature"})
 # RFC 3986 section 3.3: what may stand in a path as it is; "%" begins what is encoded already.
 _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
+_SAVED = re.compile(r"\{\{.*\bsaved\b", re.DOTALL)
+MOST_SAVED = 1000
+"""Characters of a text that is kept of an answer; a longer one is no id."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DOTS = frozenset({".", ".."})
 
@@ -66,6 +72,8 @@ class RequestForm:
     :ivar headers: name → template, besides those of the endpoint.
     :ivar omit_empty: leave out of a payload's mapping whatever is none, an empty text, list or mapping.
     :ivar content_type: ``"json"``, or ``"form"`` for a payload that is a mapping.
+    :ivar save: name → template over ``response``, the answer's JSON; later events of the contact have it as ``saved``.
+    :ivar batch: several events in one request; the payload is then one event's part of it.
     """
 
     payload: Payload | None = None
@@ -75,6 +83,8 @@ class RequestForm:
     headers: Mapping[str, Any] = field(default_factory=dict, repr=False)
     omit_empty: bool = False
     content_type: str = JSON
+    save: Mapping[str, Any] = field(default_factory=dict)
+    batch: GroupForm | None = None
 
     @property
     def said_payload(self) -> Payload:
@@ -114,11 +124,16 @@ class CompiledForm:
                 )
         if form.content_type == FORM and not isinstance(payload, Mapping):
             raise ConfigurationError("a form is made of names and values", "write payload as a mapping")
+        if form.batch is not None:
+            _check_batch(form, form.batch)
         self.form = form
         self._payload = None if isinstance(payload, str) else compile_deep(payload)
         self._path = path_parts(form.path)
         self._query = {str(name): compile_deep(each) for name, each in form.query.items()}
         self._headers = {check_header(name): compile_deep(each) for name, each in form.headers.items()}
+        self._save = {check_saved(name): compile_deep(each, RESPONSE) for name, each in form.save.items()}
+        said = (form.path, form.query, form.headers, payload)
+        self.reads_saved = any(_SAVED.search(text) for each in said for text in texts_of(each))
 
     @property
     def templated(self) -> bool:
@@ -131,13 +146,16 @@ class CompiledForm:
 
     def body(self, record: Record) -> bytes:
         """The bytes of a templated payload: the same for the same event."""
-        assert self._payload is not None
-        made = self._payload(record)
-        if self.form.omit_empty:
-            made = _full(made)
+        made = self.item(record)
         if self.form.content_type == FORM:
             return urlencode(list(_fields(to_jsonable_python(made, inf_nan_mode="strings")))).encode()
         return to_json(made, inf_nan_mode="null")
+
+    def item(self, record: Record) -> Any:
+        """What a templated payload is for one event, before it is written."""
+        assert self._payload is not None
+        made = self._payload(record)
+        return _full(made) if self.form.omit_empty else made
 
     def path(self, record: Record) -> str:
         """Encoded, without a slash at its beginning. :raises EventUnfit: the event has nothing for it."""
@@ -148,28 +166,67 @@ class CompiledForm:
     def query(self, record: Record) -> list[tuple[str, str]]:
         """Names and values, not encoded yet."""
         made = {name: value(record) for name, value in self._query.items()}
-        return [(name, text) for name, text in _fields(to_jsonable_python(made)) if text or not self._omits]
+        fields = _fields(to_jsonable_python(made))
+        return [(name, text) for name, text in fields if text or not self.form.omit_empty]
 
     def headers(self, record: Record) -> dict[str, str]:
         """:raises EventUnfit: a value that no header can have."""
         return {name: text for name, value in self._headers.items() if (text := _header(name, value(record)))}
 
     @property
-    def _omits(self) -> bool:
-        return self.form.omit_empty
+    def saves(self) -> bool:
+        """Whether something of the answers is kept."""
+        return bool(self._save)
+
+    def saved(self, record: Record, answer: str) -> dict[str, object]:
+        """What is kept of an answer: texts, numbers and booleans that it has; nothing of one that is no JSON."""
+        try:
+            response = read_json(answer.encode())
+        except ValueError:
+            return {}
+        told = {**record, "response": response}
+        found = {name: value(told) for name, value in self._save.items()}
+        return {name: each for name, each in found.items() if _keepable(each)}
 
 
-def compile_deep(value: Any) -> Callable[[Record], Any]:
+def _check_batch(form: RequestForm, batch: GroupForm) -> None:
+    batch.check()
+    if not isinstance(form.said_payload, Mapping) or form.content_type != JSON:
+        raise ConfigurationError(
+            "a batch is made of payloads of its own events", "write payload as a mapping, as JSON"
+        )
+    if form.save:
+        raise ConfigurationError("what a batch answers cannot be saved", "leave out save or batch")
+    for key, value in (("path", form.path), ("query", form.query), ("headers", form.headers)):
+        if any("{{" in text for text in texts_of(value)):
+            raise ConfigurationError(
+                f"{key} is of one event, and a batch has several", f"leave {{{{ … }}}} out of {key}"
+            )
+
+
+def compile_deep(value: Any, scope: Scope = REQUEST) -> Callable[[Record], Any]:
     """A value with every text in it, however deep, as a template over the event."""
     if isinstance(value, str):
-        return compile_value(value, EVENT)
+        return compile_value(value, scope)
     if isinstance(value, Mapping):
-        items = [(str(key), compile_deep(each)) for key, each in value.items()]
+        items = [(str(key), compile_deep(each, scope)) for key, each in value.items()]
         return lambda event: {key: make(event) for key, make in items}
     if isinstance(value, list | tuple):
-        makers = [compile_deep(each) for each in value]
+        makers = [compile_deep(each, scope) for each in value]
         return lambda event: [make(event) for make in makers]
     return lambda _event: value
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Every text in a value, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from texts_of(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from texts_of(each)
 
 
 def path_parts(template: str) -> list[str | Value]:
@@ -177,7 +234,7 @@ def path_parts(template: str) -> list[str | Value]:
 
     :raises ExpressionError: with the place in ``template``.
     """
-    parts = list(compile_parts(template, EVENT)) if template else []
+    parts = list(compile_parts(template, REQUEST)) if template else []
     offset = 0
     for part in parts:
         if not isinstance(part, str):
@@ -232,6 +289,21 @@ def check_header(name: str) -> str:
     if name.lower() in OUR_HEADERS | _SIGNED:
         raise ConfigurationError(f"headers sets {name}", "leave it out: the delivery sets it itself")
     return name
+
+
+def check_saved(name: str) -> str:
+    """:raises ConfigurationError: it cannot stand behind ``saved.``"""
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"save holds {name[:40]!r}, which is no name", "use letters, digits and _, e.g. crm_id"
+        )
+    return name
+
+
+def _keepable(value: object) -> bool:
+    if isinstance(value, str):
+        return 0 < len(value) <= MOST_SAVED
+    return isinstance(value, bool | int | float) and abs(value) < 2**63
 
 
 def _header(name: str, value: object) -> str:

@@ -42,6 +42,7 @@ from airflow_outreach_provider.net.transport import (
 __all__ = [
     "DEFAULT_TIMEOUT_SECONDS",
     "EXCERPT_BYTES",
+    "WHOLE_BYTES",
     "Target",
     "WebhookAnswer",
     "WebhookClient",
@@ -52,8 +53,8 @@ __all__ = [
 
 EXCERPT_BYTES = 4096
 DEFAULT_TIMEOUT_SECONDS = 15.0
-# An answer up to this size is read to its end, so that the connection can be used again.
-_DRAINED_BYTES = 65_536
+WHOLE_BYTES = 65_536
+"""An answer up to this size is read to its end, so that the connection can be used again."""
 # Judged addresses are kept this long: a batch to one target needs one look-up, a moved host is found soon.
 _JUDGED_SECONDS = 10.0
 _MAX_DIALLED = 4
@@ -97,7 +98,7 @@ class WebhookAnswer:
     """What an endpoint said.
 
     :ivar retry_after: the header as received.
-    :ivar excerpt: the first 4 KB of the body, unpacked, as text without control characters.
+    :ivar excerpt: the first 4 KB of the body, or as much as was asked for, unpacked, as text without control characters.
     """
 
     status: int
@@ -161,10 +162,12 @@ class WebhookClient:
         *,
         method: str = "POST",
         url: URL | None = None,
+        keep: int = EXCERPT_BYTES,
     ) -> WebhookAnswer:
         """Send ``body`` as it is.
 
         :param headers: of this message; they win over the target's.
+        :param keep: so much of the answer's body, where more than its first 4 KB is needed.
         :param url: below the target's host, where it is not the target's own.
         :raises AddressForbidden: the host is, or resolves to, an address that must not be called.
         :raises ConfigurationError: plain HTTP where it is not allowed, or a URL at another host than the target's.
@@ -177,7 +180,9 @@ class WebhookClient:
         try:
             with self._transport.within(target.timeout):
                 addresses = await self.judged(target)
-                return await self._send_to_any(target, addresses, (body, headers, method, path), started)
+                return await self._send_to_any(
+                    target, addresses, (body, headers, method, path), started, keep
+                )
         except WIRE_ERRORS as error:
             raise WebhookFailed(words_of(error, target.timeout), fault_of(error)) from error
 
@@ -225,13 +230,13 @@ class WebhookClient:
         return addresses
 
     async def _send_to_any(
-        self, target: Target, addresses: Sequence[str], message: _Message, started: float
+        self, target: Target, addresses: Sequence[str], message: _Message, started: float, keep: int
     ) -> WebhookAnswer:
         """Dial the addresses in turn until one takes the connection; what follows happens once."""
         for address in addresses[:_MAX_DIALLED]:
             try:
                 async with self._request(target, address, message) as response:
-                    excerpt = await _read_excerpt(response)
+                    excerpt = await _read_excerpt(response, keep)
                     return WebhookAnswer(
                         response.status,
                         response.headers.get("Retry-After"),
@@ -264,13 +269,13 @@ class WebhookClient:
         return prepared.send(body, headers, method=method, path=path)
 
 
-async def _read_excerpt(response: Response) -> str:
+async def _read_excerpt(response: Response, most: int) -> str:
     """The first bytes of the answer's body; a short body is read to its end, a long one is cut off."""
-    content, _ = await read_at_most(response, _DRAINED_BYTES)
+    content, _ = await read_at_most(response, max(WHOLE_BYTES, most))
     encoding = encoding_of(response)
     if encoding != "identity" and encoding not in ZLIB_ENCODINGS:
         return f"({len(content)} bytes, packed with {encoding[:20]})"
-    kept = unpacked(response, content, EXCERPT_BYTES)
+    kept = unpacked(response, content, most)
     if kept is None:
         return "(not what its Content-Encoding says)"
     # PostgreSQL stores no NUL in a text; other control characters only spoil a terminal.

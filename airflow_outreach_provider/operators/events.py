@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.observability import stats
 
+from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.custom_events import made_event
 from airflow_outreach_provider.core.deliveries import check_route
 from airflow_outreach_provider.core.errors import (
@@ -189,7 +190,7 @@ class DeliverEventsOperator(BatchOperator):
     certificate, an outage for several contacts) kills none: the endpoint rests, one request asks at growing pauses,
     and then everything goes out in order.
 
-    :param endpoint_conn_id: a connection of type ``outreach_endpoint``.
+    :param endpoint_conn_id: a connection of type ``outreach_endpoint``, or of Airflow's type ``http``.
     :param payload: ``"canonical"`` (our JSON, the same for every platform), ``"received"`` (the raw body), ``"none"``
         (no body: usual with DELETE), or a mapping or list whose texts may hold expressions such as
         ``{{ contact.email }}``, however deep.
@@ -199,6 +200,11 @@ class DeliverEventsOperator(BatchOperator):
     :param query: name → template, after ``?``. :param headers: name → template, besides those of the connection.
     :param omit_empty: leave out of the payload what is none or an empty text, list or mapping.
     :param content_type: ``"json"``, or ``"form"`` for a payload that is a mapping.
+    :param save: name → template over ``response``, the answer's JSON (``{"crm_id": "{{ response.id }}"}``); requests for later
+        events of the contact to this endpoint have it as ``{{ saved.crm_id }}``.
+    :param batching: events of several contacts in one request: ``size``, ``items`` (the name of their list in the body),
+        ``body`` (what is beside it), ``results`` and ``ok`` (the answer's list, and the condition on ``result`` by which
+        each event is taken). The sensor's ``events_per_batch`` hands out as many together.
     :param concurrency: contacts at a time.
     :param on_endpoint_disabled: called with ``{"conn_id", "route", "reason"}`` when these deliveries
         disabled the endpoint: after HTTP 410, or five days (``[outreach] endpoint_disabled_after_days``) without one
@@ -219,13 +225,18 @@ class DeliverEventsOperator(BatchOperator):
         headers: Mapping[str, Any] | None = None,
         omit_empty: bool = False,
         content_type: str = JSON,
+        save: Mapping[str, Any] | None = None,
+        batching: Mapping[str, Any] | None = None,
         concurrency: int = DEFAULT_CONCURRENCY,
         on_endpoint_disabled: Callable[[dict[str, str]], None] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.endpoint_conn_id = endpoint_conn_id
-        self.form = RequestForm(payload, method, path, query or {}, headers or {}, omit_empty, content_type)
+        self.form = RequestForm(
+            payload, method, path, query or {}, headers or {}, omit_empty, content_type, save or {},
+            GroupForm(**batching) if batching else None,
+        )  # fmt: skip
         self.form.check()  # a mistake shows in the DAG list, not in the first run
         self.concurrency = concurrency
         self.on_endpoint_disabled = on_endpoint_disabled

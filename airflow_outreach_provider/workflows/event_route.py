@@ -14,7 +14,7 @@ from airflow_outreach_provider.operators.outreach import (
     SuppressContactsOperator,
 )
 from airflow_outreach_provider.sensors.outreach import ContactEventSensor
-from airflow_outreach_provider.workflows.functions import CallFunction, calling
+from airflow_outreach_provider.workflows.functions import CallFunction, NotifyEvent, calling
 
 _A_DAY = timedelta(days=1)
 
@@ -29,6 +29,7 @@ def build_event_route(name: str, model: EventRoute) -> None:
         kinds=model.kinds,
         where=model.where,
         max_events=model.max_events,
+        events_per_batch=model.deliver.batch.size if model.deliver.batch is not None else 1,
         poll_interval=model.poll_interval.total_seconds(),
         timeout=wait.total_seconds(),
         deferrable=True,
@@ -51,6 +52,9 @@ def _target(model: EventRoute) -> tuple[str, Any, dict[str, Any]]:
         return "deliver", DeliverEventsOperator, {"endpoint_conn_id": deliver.endpoint, **deliver.request()}
     if deliver.python is not None:
         return "call", HandleEventsOperator, {"python_callable": CallFunction(deliver.python)}
+    if deliver.notifier is not None:
+        tell = NotifyEvent(deliver.notifier.name, deliver.notifier.arguments or {})
+        return "notify", HandleEventsOperator, {"python_callable": tell}
     if deliver.outreach is not None:
         arguments = {"mapping": deliver.outreach.map, "lead_arguments": _arguments(deliver.outreach)}
         return "submit", SubmitEventLeadsOperator, arguments

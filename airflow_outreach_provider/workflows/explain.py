@@ -111,6 +111,8 @@ def _destination(model: EventRoute) -> str:
         return f"{'signed webhook' if plain else _address(deliver)} to {deliver.endpoint}"
     if deliver.python is not None:
         return f"{deliver.python}(event)"
+    if deliver.notifier is not None:
+        return f"told by {deliver.notifier.name.rpartition('.')[2]}"
     if deliver.outreach is not None:
         return f"lead for {deliver.outreach.configuration_id or 'its configuration'} through {deliver.outreach.conn_id}"
     return "do-not-contact list"

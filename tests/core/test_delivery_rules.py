@@ -38,6 +38,8 @@ def test_every_status_has_its_verdict(statuses: list[int], verdict: DeliveryVerd
         ("DELETE", True, 409, DeliveryVerdict.REFUSED),
         ("PATCH", True, 410, DeliveryVerdict.REFUSED),
         ("PATCH", True, 404, DeliveryVerdict.REFUSED),
+        ("PATCH", True, 300, DeliveryVerdict.REFUSED),
+        ("POST", False, 300, DeliveryVerdict.RETRY),
         ("PUT", False, 410, DeliveryVerdict.GONE),
         ("PATCH", True, 401, DeliveryVerdict.ENDPOINT),
         ("DELETE", True, 503, DeliveryVerdict.RETRY),

@@ -146,3 +146,44 @@ def test_a_query_repeats_lists_and_leaves_none_out() -> None:
     query = {"idProperty": "email", "tag": "{{ data.tags }}", "none": "{{ data.none }}", "n": 7}
     made = CompiledForm(RequestForm(query=query)).query(record(tags=["a&b", "c"]))
     assert made == [("idProperty", "email"), ("tag", "a&b"), ("tag", "c"), ("n", "7")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ('{"id": "7", "list": [{"id": 8}], "ok": true}', {"a": "7", "b": 8, "c": True, "d": "7/replied"}),
+        ('{"id": {"x": 1}, "list": []}', {"d": "/replied"}),
+        ('{"id": "%s"}' % ("x" * 1001), {}),
+        ("<html>", {}),
+        ("", {}),
+        ("[1]", {"d": "/replied"}),
+    ],
+)
+def test_what_is_kept_of_an_answer(answer: str, kept: dict[str, object]) -> None:
+    """Texts, numbers and booleans that are there; nothing of a page, of what is too long, or of what is no value."""
+    save = {"a": "{{ response.id }}", "b": "{{ response.list[0].id }}", "c": "{{ response.ok }}"}
+    save |= {"d": "{{ response.id }}/{{ kind }}"}
+    made = CompiledForm(RequestForm(save=save)).saved(record(), answer)
+    assert {name: value for name, value in made.items() if len(str(value)) < 1000} == kept
+
+
+@pytest.mark.parametrize(
+    ("form", "reads"),
+    [
+        (RequestForm({"a": ["{{ saved.id }}"]}), True),
+        (RequestForm(path="x/{{ saved.id }}"), True),
+        (RequestForm(headers={"X-Id": "{{ saved.id }}"}), True),
+        (RequestForm({"saved": "saved"}), False),
+        (RequestForm(save={"id": "{{ response.id }}"}), False),
+    ],
+)
+def test_what_is_saved_is_looked_up_where_it_is_asked_for(form: RequestForm, reads: bool) -> None:
+    """No other route pays for it."""
+    assert CompiledForm(form).reads_saved is reads
+
+
+@pytest.mark.parametrize("name", ["crm-id", "1st", "", "a b", "x" * 61])
+def test_a_saved_name_is_one_that_can_be_asked_for(name: str) -> None:
+    """As it stands behind ``saved.``"""
+    with pytest.raises(ConfigurationError, match="no name"):
+        RequestForm(save={name: "{{ response.id }}"}).check()

@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value
-from airflow_outreach_provider.core.expressions.scope import EVENT
-from airflow_outreach_provider.core.request_form import FORM, check_header
+from airflow_outreach_provider.core.expressions.scope import REQUEST, RESPONSE
+from airflow_outreach_provider.core.request_form import FORM, RequestForm, check_header, check_saved
 from airflow_outreach_provider.core.suggest import did_you_mean, nearest
 from airflow_outreach_provider.core.workflows.deliver import REQUEST_KEYS, Deliver
 from airflow_outreach_provider.core.workflows.models import (
@@ -187,18 +188,20 @@ def _request(deliver: Mapping[str, Any]) -> Iterator[Finding]:
     for key in REQUEST_KEYS:
         if key in deliver and "endpoint" not in deliver:
             yield ("deliver", key), True, f"{key} has no effect without an endpoint", "write endpoint: too"
-    for key in ("query", "headers", "payload"):
+    for key, scope in (("query", REQUEST), ("headers", REQUEST), ("payload", REQUEST), ("save", RESPONSE)):
         for path, text in _texts(deliver.get(key), ("deliver", key)):
             try:
-                compile_value(text, EVENT)
+                compile_value(text, scope)
             except ExpressionError as error:
                 yield path, False, error.problem, error.remedy or ""
-    for name in _mapping(deliver, "headers"):
-        try:
-            check_header(name)
-        except ConfigurationError as error:
-            yield ("deliver", "headers", name), True, str(error).split(" — ")[0], error.remedy or ""
+    for key, check in (("headers", check_header), ("save", check_saved)):
+        for name in _mapping(deliver, key):
+            try:
+                check(name)
+            except ConfigurationError as error:
+                yield ("deliver", key, name), True, str(error).split(" — ")[0], error.remedy or ""
     payload = deliver.get("payload")
+    yield from _batch(deliver)
     if deliver.get("omit_empty") is True and not isinstance(payload, dict | list):
         yield (
             ("deliver", "omit_empty"),
@@ -209,6 +212,19 @@ def _request(deliver: Mapping[str, Any]) -> Iterator[Finding]:
     if deliver.get("content_type") == FORM and not isinstance(payload, dict):
         hint = 'write e.g. payload: {email: "{{ contact.email }}"}'
         yield ("deliver", "content_type"), False, "a form is made of names and values", hint
+
+
+def _batch(deliver: Mapping[str, Any]) -> Iterator[Finding]:
+    batch = deliver.get("batch")
+    if not isinstance(batch, dict) or not isinstance(batch.get("size"), int) or batch["size"] < 1:
+        return
+    known = {key: deliver[key] for key in REQUEST_KEYS if deliver.get(key) is not None and key != "batch"}
+    try:
+        RequestForm(**known, batch=GroupForm(**batch)).check()
+    except (ExpressionError, TypeError, AttributeError):
+        return  # said in its place
+    except ConfigurationError as error:
+        yield ("deliver", "batch"), True, str(error).split(" — ")[0], error.remedy or ""
 
 
 def _texts(value: object, path: Path) -> Iterator[tuple[Path, str]]:

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator
 
+from airflow_outreach_provider.core.batch_form import RESULT
+from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_where
 from airflow_outreach_provider.core.request_form import CONTENT_TYPES, JSON, METHODS, PAYLOADS, POST
 from airflow_outreach_provider.core.workflows.expression_fields import (
     EventPath,
@@ -14,14 +16,19 @@ from airflow_outreach_provider.core.workflows.expression_fields import (
     Target,
 )
 from airflow_outreach_provider.core.workflows.fields import (
+    TEXT_SCHEMA,
     ConnectionId,
     Flag,
+    PlainText,
+    Positive,
     PythonPath,
     Shape,
+    annotated,
     choice,
     choose,
     kind_of,
     mistake,
+    text,
 )
 from airflow_outreach_provider.core.workflows.outreach_sections import Outreach, SendRules
 from airflow_outreach_provider.core.workflows.section import Section
@@ -72,13 +79,51 @@ Payload = Annotated[
 ]
 
 
+def _ok(value: object) -> str:
+    read = text(value)
+    try:
+        compile_where(read, RESULT)
+    except ExpressionError as error:
+        raise mistake(error.problem, error.remedy or "", error.offset) from None
+    return read
+
+
+class EventBatch(Section):
+    """Events of several contacts in one request; `payload` is one event's part of it."""
+
+    size: Positive = Field(description="At most so many events in a request, up to 1,000.")
+    items: PlainText | None = Field(
+        None, description="The name of their list in the body; without it the body is the list."
+    )
+    body: EventTexts | None = Field(None, description="What else is in the body, as it stands.")
+    results: PlainText | None = Field(
+        None,
+        description="The name of the answer's list, in the order of the items; without it the answer is that list.",
+    )
+    ok: Annotated[str, *annotated(_ok, TEXT_SCHEMA)] | None = Field(
+        None,
+        description="An event is taken when this is true of its `result`, e.g. result.success. Without it the answer's status is for all.",
+    )
+
+
+class EventNotifier(Section):
+    """An Airflow notifier, told of each event by itself."""
+
+    name: PythonPath = Field(description="Its class: package.module.Notifier.")
+    arguments: EventTexts | None = Field(
+        None,
+        description="Its arguments; where its own are templates, they have the event as {{ event.contact.email }}.",
+    )
+
+
 class Deliver(Section):
     """What becomes of a matching event: exactly one of these."""
 
-    one_of = ("endpoint", "outreach", "python", "suppress")
+    one_of = ("endpoint", "outreach", "python", "notifier", "suppress")
 
     endpoint: ConnectionId | None = Field(
-        None, description="A signed webhook: connection of type `outreach_endpoint`."
+        None,
+        description="A request to a connection of type `outreach_endpoint`, signed as it says, or of Airflow's type `http`.",
     )
     outreach: EventOutreach | None = Field(None, description="A lead of an outreach campaign.")
     method: Annotated[str, *choice(METHODS)] = Field(POST, description="Of the request to the endpoint.")
@@ -103,7 +148,19 @@ class Deliver(Section):
     content_type: Annotated[str, *choice(CONTENT_TYPES)] = Field(
         JSON, description="How the payload is written: as JSON, or as the fields of a form."
     )
+    save: EventTexts | None = Field(
+        None,
+        description="Kept of the answer, about the event's contact: name → template over `response`, the answer's JSON, e.g. "
+        '{crm_id: "{{ response.id }}"}. Requests for later events of the contact to this endpoint have it as {{ saved.crm_id }}.',
+    )
+    batch: EventBatch | None = Field(
+        None, description="Events of several contacts in one request, each judged by the answer."
+    )
     python: PythonPath | None = Field(None, description="A function: package.module.function(event).")
+    notifier: EventNotifier | None = Field(
+        None,
+        description="An Airflow notifier (Slack, Teams, e-mail, PagerDuty, …) with the event in its context.",
+    )
     suppress: Annotated[bool, PlainValidator(_suppress), Shape({"const": True})] | None = Field(
         None,
         description="true: the contact goes on the do-not-contact list. Without kinds and where: of opt-outs and bounces only.",
@@ -111,8 +168,20 @@ class Deliver(Section):
 
     def request(self) -> dict[str, Any]:
         """What it says of the request to an endpoint, under the names of :class:`RequestForm`."""
-        return {name: value for name in REQUEST_KEYS if (value := getattr(self, name)) is not None}
+        said = {name: value for name in REQUEST_KEYS if (value := getattr(self, name)) is not None}
+        batch = said.pop("batch", None)
+        return said if batch is None else {**said, "batching": batch.model_dump(exclude_none=True)}
 
 
-REQUEST_KEYS = ("method", "path", "query", "headers", "payload", "omit_empty", "content_type")
+REQUEST_KEYS = (
+    "method",
+    "path",
+    "query",
+    "headers",
+    "payload",
+    "omit_empty",
+    "content_type",
+    "save",
+    "batch",
+)
 """What has no meaning without an endpoint."""

@@ -103,9 +103,5 @@ def _texts(value: object) -> dict[str, Any]:
     return value
 
 
-EventTexts = Annotated[
-    dict[str, Any],
-    PlainValidator(_texts),
-    Shape({"type": "object", "minProperties": 1, "additionalProperties": {"type": ["string", "number", "boolean", "array"]}}),
-]  # fmt: skip
+EventTexts = Annotated[dict[str, Any], PlainValidator(_texts), Shape({"type": "object", "minProperties": 1})]
 """Names and what they are for an event; the templates are read by the checks, each in its place."""

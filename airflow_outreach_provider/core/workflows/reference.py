@@ -8,7 +8,7 @@ from typing import Any
 from airflow_outreach_provider.core.expressions.functions import FILTERS, TESTS, Filter
 from airflow_outreach_provider.core.expressions.scope import EVENT, Field
 from airflow_outreach_provider.core.workflows import models
-from airflow_outreach_provider.core.workflows.deliver import Deliver, EventOutreach
+from airflow_outreach_provider.core.workflows.deliver import Deliver, EventBatch, EventNotifier, EventOutreach
 from airflow_outreach_provider.core.workflows.fields import TEMPLATE
 from airflow_outreach_provider.core.workflows.outreach_sections import Outreach
 from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA
@@ -60,6 +60,8 @@ _SECTIONS: tuple[tuple[str, type[Section], type[Section] | None, str], ...] = (
     ("deliver:", Deliver, None, ""),
     ("deliver: outreach:", EventOutreach, None, "`rules` are those of a lead sync, without those that judge a whole list: approval, `max_rejected`, `max_suppressed`, `min_rows`; "
      "nor `consent`, `changed_on` and `concurrency`."),
+    ("deliver: batch:", EventBatch, None, ""),
+    ("deliver: notifier:", EventNotifier, None, ""),
     ("Airflow's own knobs", models.DagSettings, None, "For lead syncs and event routes alike."),
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.net.webhook import Target
+from airflow_outreach_provider.services.deliveries.tokens import Authorization
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Endpoint:
     :ivar secrets: newest first; all sign where the scheme allows it.
     :ivar kinds: the kinds of event it subscribes to; None for all.
     :ivar requests_per_second: over all tasks together; None for no limit.
+    :ivar authorization: how an access token is had, where it wants one.
     :ivar disabled_after: without one success for so long it is disabled; None for ``core.rests.DISABLE_AFTER``.
     """
 
@@ -27,3 +29,4 @@ class Endpoint:
     enabled: bool = True
     requests_per_second: float | None = None
     disabled_after: timedelta | None = None
+    authorization: Authorization | None = field(default=None, repr=False)

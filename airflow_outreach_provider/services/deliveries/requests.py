@@ -33,8 +33,8 @@ class EventRequest:
     of_record: bool = False
 
 
-MakeRequest = Callable[[ContactEvent], EventRequest]
-"""The same request on every try. :raises EventUnfit: this event cannot become one."""
+MakeRequest = Callable[[ContactEvent, Mapping[str, object]], EventRequest]
+"""Of an event, and what is saved of its contact. :raises EventUnfit: this event cannot become a request."""
 
 
 class RequestMaker:
@@ -45,7 +45,7 @@ class RequestMaker:
     """
 
     def __init__(self, store: Store, form: RequestForm, url: URL) -> None:
-        self._store, self._form, self._url = store, CompiledForm(form), url
+        self._store, self.form, self._url = store, CompiledForm(form), url
         twice = sorted(set(form.query) & set(url.query))
         if twice:
             raise ConfigurationError(
@@ -55,11 +55,11 @@ class RequestMaker:
     def of(self, event_ids: Sequence[str]) -> MakeRequest:
         """For these events of the batch: their raw bodies are read at once, where they are sent."""
         make_body = self._body_maker(event_ids)
-        form, compiled = self._form.form, self._form
+        form, compiled = self.form.form, self.form
 
-        def make(event: ContactEvent) -> EventRequest:
-            body = make_body(event)
-            record = event.to_dict()
+        def make(event: ContactEvent, saved: Mapping[str, object]) -> EventRequest:
+            record = {**event.to_dict(), "saved": saved}
+            body = compiled.body(record) if compiled.templated else make_body(event)
             headers = compiled.headers(record)
             if body or form.said_payload != NOTHING:
                 headers["Content-Type"] = compiled.content_type
@@ -68,12 +68,19 @@ class RequestMaker:
 
         return make
 
+    def joint(self, events: Sequence[ContactEvent]) -> EventRequest:
+        """One request for all of them, by a form that has a batch."""
+        compiled, form = self.form, self.form.form
+        assert form.batch is not None
+        items = [compiled.item({**each.to_dict(), "saved": {}}) for each in events]
+        body = to_json(form.batch.joined(items), inf_nan_mode="null")
+        headers = {**compiled.headers({}), "Content-Type": compiled.content_type}
+        url = self._below(compiled.path({}), compiled.query({}))
+        return EventRequest(url, body, headers, form.method)
+
     def _body_maker(self, event_ids: Sequence[str]) -> Callable[[ContactEvent], bytes]:
-        compiled = self._form
-        if compiled.templated:
-            return lambda event: compiled.body(event.to_dict())
-        payload = compiled.form.said_payload
-        if payload == NOTHING:
+        payload = self.form.form.said_payload
+        if self.form.templated or payload == NOTHING:
             return lambda _event: b""
         if payload == CANONICAL:
             return ContactEvent.to_json

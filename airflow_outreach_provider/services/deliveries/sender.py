@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
+from http import HTTPStatus
 
 from airflow_outreach_provider.core.deliveries import message_id
 from airflow_outreach_provider.core.delivery_rules import (
@@ -16,20 +18,29 @@ from airflow_outreach_provider.core.delivery_rules import (
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.request_form import CONTENT_TYPES, JSON, EventUnfit
 from airflow_outreach_provider.core.signing import Sign, signer
-from airflow_outreach_provider.net.webhook import WebhookAnswer, WebhookClient, WebhookFailed
+from airflow_outreach_provider.net.oauth2 import AccessToken, answer_without
+from airflow_outreach_provider.net.webhook import EXCERPT_BYTES, WebhookAnswer, WebhookClient, WebhookFailed
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.requests import EventRequest, MakeRequest
+from airflow_outreach_provider.services.deliveries.saved import SavedAnswers
+from airflow_outreach_provider.services.deliveries.tokens import Tokens, TokenUnavailable
 
 
 class Sender:
     """Requests of one task to one endpoint.
 
     :param route: part of the messages' ids.
+    :param saved: what the route keeps of answers.
     """
 
-    def __init__(self, client: WebhookClient, endpoint: Endpoint, route: str) -> None:
-        self.client, self.endpoint, self.route = client, endpoint, route
+    def __init__(
+        self, client: WebhookClient, endpoint: Endpoint, route: str, saved: SavedAnswers | None = None
+    ) -> None:
+        self.client, self.endpoint, self.route, self._saved = client, endpoint, route, saved
+        self._keep_bytes = saved.keep_bytes if saved is not None else EXCERPT_BYTES
+        authorization = endpoint.authorization
+        self._tokens = Tokens(client, authorization) if authorization is not None else None
 
     @cached_property
     def _sign(self) -> Sign:
@@ -38,15 +49,37 @@ class Sender:
 
     async def deliver(self, event: ContactEvent, make_request: MakeRequest) -> AttemptResult:
         """One event, judged; one that cannot become a request is refused without one."""
+        known = await self._saved.of(event) if self._saved is not None else {}
         try:
-            request = make_request(event)
+            request = make_request(event, known)
         except EventUnfit as error:
             return AttemptResult(DeliveryOutcome(DeliveryVerdict.REFUSED, str(error)))
-        return await self.send(request, event)
+        tried = await self.send(request, event)
+        if self._saved is not None and tried.status is not None and 200 <= tried.status < 300:
+            await self._saved.keep(event, tried.answer)
+        return replace(tried, answer=tried.answer[:EXCERPT_BYTES])
 
     async def send(self, request: EventRequest, event: ContactEvent) -> AttemptResult:
-        """One request; the signature is over exactly these bytes, at this moment."""
+        """One request, judged; one more with another token where the endpoint does not take the one it was shown."""
         now = datetime.now(UTC)
+        try:
+            if self._tokens is None:
+                return _judged(await self._once(request, event, now), request, now)
+            token = await self._tokens.current(now)
+            answer = await self._once(request, event, now, token)
+            if answer.status == HTTPStatus.UNAUTHORIZED:
+                token = await self._tokens.another_than(token, now)
+                answer = await self._once(request, event, now, token)
+            return _judged(replace(answer, excerpt=answer_without(answer, token)), request, now)
+        except TokenUnavailable as error:
+            return AttemptResult(error.outcome)
+        except WebhookFailed as error:
+            return AttemptResult(classify_failure(error.fault, str(error)))
+
+    async def _once(
+        self, request: EventRequest, event: ContactEvent, now: datetime, token: AccessToken | None = None
+    ) -> WebhookAnswer:
+        """One request; the signature is over exactly these bytes, at this moment."""
         identity = message_id(event.id, self.route)
         headers = {
             **request.headers,
@@ -54,13 +87,12 @@ class Sender:
             "X-Outreach-Event": event.kind.value,
             **self._sign(request.body, identity, now),
         }
-        try:
-            answer = await self.client.send(
-                self.endpoint.target, request.body, headers, method=request.method, url=request.url
-            )
-        except WebhookFailed as error:
-            return AttemptResult(classify_failure(error.fault, str(error)))
-        return _judged(answer, request, now)
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token.value}"
+        return await self.client.send(
+            self.endpoint.target, request.body, headers, method=request.method, url=request.url,
+            keep=self._keep_bytes,
+        )  # fmt: skip
 
 
 def _judged(answer: WebhookAnswer, request: EventRequest, now: datetime) -> AttemptResult:
@@ -91,4 +123,6 @@ def send_test(endpoint: Endpoint, now: datetime) -> tuple[bool, str]:
     tried = asyncio.run(run())
     if tried.outcome.verdict is DeliveryVerdict.DELIVERED:
         return True, f"HTTP {tried.status} in {tried.latency_ms} ms"
+    if endpoint.authorization is not None and tried.status is not None:
+        return False, f"an access token was had, and the endpoint itself says: {tried.outcome.reason}"
     return False, tried.outcome.reason

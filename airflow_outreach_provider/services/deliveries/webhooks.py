@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.request_form import RequestForm
@@ -17,11 +18,13 @@ from airflow_outreach_provider.core.rests import DISABLE_AFTER, warming_rate
 from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.net.webhook import WebhookClient
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.batching import Gathering
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.lanes import work
 from airflow_outreach_provider.services.deliveries.place import StopReason
 from airflow_outreach_provider.services.deliveries.recording import ensure_recorded
 from airflow_outreach_provider.services.deliveries.requests import MakeRequest, RequestMaker
+from airflow_outreach_provider.services.deliveries.saved import SavedAnswers
 from airflow_outreach_provider.services.deliveries.sender import Sender
 from airflow_outreach_provider.services.deliveries.serving import Server
 from airflow_outreach_provider.services.runtime.loop import run_in_loop_thread
@@ -67,6 +70,10 @@ def deliver(
     :raises ConfigurationError, AddressForbidden: the endpoint cannot be called at all; nothing is lost.
     :raises SignatureError: the secrets do not fit the signature scheme.
     """
+    if endpoint.authorization is not None and "authorization" in map(str.lower, form.headers):
+        raise ConfigurationError(
+            "headers sets Authorization, and the connection's access token does too", "keep one of the two"
+        )
     maker = RequestMaker(store, form, endpoint.target.url)
     unknown = ensure_recorded(store, batch, task)
     rests.lead_to(store, batch.route, endpoint.conn_id)
@@ -154,11 +161,18 @@ class _Delivering:
         self._left += len(mine)
 
     async def run(self, claimed: Claim, concurrency: int) -> Report:
+        group = self._maker.form.form.batch
+        if group is not None:  # as many contacts at a time as fit into a request
+            concurrency = max(concurrency, group.size)
         async with WebhookClient(connections=concurrency) as client:
-            sender = Sender(client, self.endpoint, self.batch.route)
+            saved = SavedAnswers(self.store, self.endpoint.conn_id, self._maker.form)
+            sender = Sender(client, self.endpoint, self.batch.route, saved)
+            gathering = Gathering(sender, self._maker, group, self._permission) if group is not None else None
 
             async def attempt(_delivery: Delivery, event: ContactEvent) -> AttemptResult:
                 self._left -= 1
+                if gathering is not None:
+                    return await gathering.deliver(event)
                 await self._permission()
                 make_request = self._makers.pop(event.id, None) or self._maker.of([event.id])
                 return await sender.deliver(event, make_request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -12,6 +13,7 @@ import pytest
 from servers import scripted
 
 from airflow_outreach_provider.core.addresses import parse_networks
+from airflow_outreach_provider.core.deliveries import lane_of
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.owner import Owner
@@ -21,7 +23,7 @@ from airflow_outreach_provider.net.webhook import Target, parse_url
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.webhooks import deliver
-from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import endpoints, lists, saved
 from airflow_outreach_provider.store.engine import Store
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -40,10 +42,11 @@ class Crm:
     def __init__(self) -> None:
         self.seen: list[Seen] = []
         self.status = 200
+        self.body = b"{}"
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
         self.seen.append(Seen(method, path, dict(headers), body))
-        return self.status, b"{}", {}
+        return self.status, self.body, {}
 
 
 @pytest.fixture
@@ -69,7 +72,10 @@ def events(*emails: str | None) -> list[ContactEvent]:
 
 
 def run(store: Store, endpoint: Endpoint, form: RequestForm, *emails: str | None) -> Report:
-    made = events(*emails)
+    return run_events(store, endpoint, form, *events(*emails))
+
+
+def run_events(store: Store, endpoint: Endpoint, form: RequestForm, *made: ContactEvent) -> Report:
     task = TaskTry(Owner("dag", "run", "deliver", 0, 1))
     return deliver(store, Batch("crm", [each.id for each in made], None, made), endpoint, task, form=form)
 
@@ -147,3 +153,55 @@ def test_what_the_connection_says_is_not_said_again(
     with pytest.raises(ConfigurationError, match="portal"):
         run(sqlite_store, endpoint, RequestForm(query={"portal": "2"}), "a@x.com")
     assert crm.seen == []
+
+
+CREATE = RequestForm(
+    {"email": "{{ contact.email }}"}, path="contacts", save={"crm_id": "{{ response.data.id }}"}
+)
+UPDATE = RequestForm(
+    {"kind": "{{ kind }}", "was": "{{ saved.crm_id }}"}, "PATCH", "contacts/{{ saved.crm_id }}"
+)
+
+
+def test_a_later_event_addresses_the_record_an_earlier_one_made(
+    sqlite_store: Store, crm: Crm, endpoint: Endpoint
+) -> None:
+    """What the answer said of the contact is kept, past the 4 KB that are shown, and found by another route; by no other
+    contact, and at no other endpoint."""
+    crm.body = b'{"more": "%b", "data": {"id": 77}}' % (b"x" * 20_000)
+    first, other = events("a@x.com", "b@x.com")
+    later = replace(first, id="evt_later")
+    assert run_events(sqlite_store, endpoint, CREATE, first).states == {"delivered": 1}
+    assert run_events(sqlite_store, endpoint, UPDATE, later, other).states == {"delivered": 1, "dead": 1}
+    assert [each.path for each in crm.seen] == ["/crm/v3/contacts?portal=1", "/crm/v3/contacts/77?portal=1"]
+    assert json.loads(crm.seen[1].body) == {"kind": "replied", "was": 77}
+    elsewhere = replace(endpoint, conn_id="another")
+    report = run_events(sqlite_store, elsewhere, UPDATE, replace(first, id="evt_elsewhere"))
+    assert report.states == {"dead": 1}
+    [sent] = lists.every_delivery(sqlite_store, lists.DeliveryFilter(event_ids=[first.id]))
+    [attempt] = lists.attempts_of(sqlite_store, sent.id)
+    assert len(attempt.answer) == 4096
+
+
+def test_the_events_of_one_batch_know_what_was_saved_before(
+    sqlite_store: Store, crm: Crm, endpoint: Endpoint
+) -> None:
+    """One task, one contact, two events: the second has what the answer to the first said."""
+    crm.body = b'{"data": {"id": "r-1"}}'
+    form = replace(CREATE, payload={"was": "{{ saved.crm_id }}"})
+    [first] = events("a@x.com")
+    run_events(sqlite_store, endpoint, form, first, replace(first, id="evt_2"))
+    assert [json.loads(each.body)["was"] for each in crm.seen] == [None, "r-1"]
+
+
+def test_an_answer_that_refuses_or_says_nothing_changes_nothing(
+    sqlite_store: Store, crm: Crm, endpoint: Endpoint
+) -> None:
+    """Neither a refusal nor an answer without the field replaces what is known."""
+    [first] = events("a@x.com")
+    for number, (status, body) in enumerate(
+        [(200, b'{"data": {"id": 1}}'), (422, b'{"data": {"id": 2}}'), (200, b"ok")]
+    ):
+        crm.status, crm.body = status, body
+        run_events(sqlite_store, endpoint, CREATE, replace(first, id=f"evt_{number}"))
+    assert saved.of_contact(sqlite_store, "crm_conn", lane_of(first)) == {"crm_id": 1}

@@ -26,7 +26,7 @@ up: setup  ## keep Airflow, its UI and the simulated API running
 
 test: setup lint  ## all tests: the fast ones on two cores, then those that start a real Airflow or a browser
 	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal
-	$(BIN)/python -m pytest -m e2e
+	$(BIN)/python -m pytest -m e2e -n 2 --dist loadfile
 
 test-fast: setup  ## the tests that start no Airflow and no browser
 	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal

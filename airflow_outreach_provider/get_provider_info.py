@@ -75,7 +75,12 @@ _SOURCE: dict[str, Any] = {
         "platform": {
             "label": "Platform",
             "description": "Whose events arrive at /outreach/in/<connection id>.",
-            "schema": {"type": "string", "enum": ["tether", "supersend", "varda", "autoreach"], "default": "supersend"},
+            "schema": {"type": "string", "enum": ["tether", "supersend", "varda", "autoreach", "custom"], "default": "supersend"},
+        },
+        "custom": {
+            "label": "Custom platform (JSON)",
+            "description": "Only for platform custom: how it signs and where its fields stand. See \"Other platforms\" in the help.",
+            "schema": {"type": ["object", "string", "null"]},
         },
         "tolerance_seconds": _number(
             "Tolerance (seconds)", "How far the signed time may be off.", default=300, minimum=1
@@ -232,7 +237,11 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "name": "handle_events",
                 "class-name": "airflow_outreach_provider.operators.event_handler.handle_events",
-            }
+            },
+            {
+                "name": "outreach_events",
+                "class-name": "airflow_outreach_provider.operators.taken_events.outreach_events_task",
+            },
         ],
         "connection-types": [_OUTREACH, _SOURCE, _ENDPOINT],
         "cli": ["airflow_outreach_provider.cli.get_commands"],

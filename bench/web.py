@@ -53,9 +53,9 @@ _FILL = (
     "n, n / 10000, 1, 1, :now - n * 80, :now - n * 80 FROM numbers",
     "INSERT INTO attempts (lead_id, run_id, at, outcome, status, latency_ms) "
     "SELECT n, n / 10000, :now - (:rows - n) * 80, 'accepted', 200, 40 FROM numbers",
-    "INSERT INTO inbox_events (event_id, seq, source, platform, type, kind, origin, occurred_at, received_at, headers, body) "
+    "INSERT INTO inbox_events (event_id, seq, source, platform, type, kind, origin, occurred_at, received_at, phone, email, headers, body) "
     "SELECT 'evt_' || n, n, 'source-' || (n % 4), 'varda', 'x', CASE WHEN n % 1000 = 0 THEN 'unrecognised' "
-    "WHEN n % 3 = 0 THEN 'replied' ELSE 'opened' END, 'webhook', :now, :now - (:rows - n) * 80, '[]', {body} FROM numbers",
+    "WHEN n % 3 = 0 THEN 'replied' ELSE 'opened' END, 'webhook', :now, :now - (:rows - n) * 80, '+1' || (4162000000 + n), 'Lead.' || n || '@example.com', '[]', {body} FROM numbers",
     "INSERT INTO deliveries (event_id, route, endpoint, lane, kind, state, created_at, updated_at) "
     "SELECT 'evt_' || n, 'route-' || (n % 5), 'endpoint-' || (n % 3), 'l' || n, 'replied', "
     "CASE WHEN n % 50 = 0 THEN 'dead' ELSE 'delivered' END, :now - (:rows - n) * 80, :now FROM numbers",
@@ -91,14 +91,14 @@ def pages(rows: int) -> dict[str, str]:
     }  # fmt: skip
     events = {
         "all": "", "of a source": "source=source-1", "of no source": "source=nowhere",
-        "unrecognised": "kind=unrecognised", "of a source and a kind": "source=source-1&kind=replied",
+        "of a campaign of none": "campaign=nowhere", "unrecognised": "kind=unrecognised", "of a source and a kind": "source=source-1&kind=replied",
         "of a source and a kind that never meet": "source=source-1&kind=unrecognised",
         "since a time": "since=2026-01-01T00:00", "before a time": "until=2000-01-01T00:00",
     }  # fmt: skip
     deliveries = {
         "all": "", "dead": "state=dead", "delivered": "state=delivered", "of a route": "route=route-2",
         "of no route": "route=nowhere", "to an endpoint": "endpoint=endpoint-1",
-        "dead ones to an endpoint": "state=dead&endpoint=endpoint-1", "of a kind": "kind=clicked",
+        "dead ones to an endpoint": "state=dead&endpoint=endpoint-1", "of a campaign of none": "campaign=nowhere", "of a kind": "kind=clicked",
         "of an event": f"event=evt_{rows // 2}", "since a time": "since=2026-01-01T00:00",
     }  # fmt: skip
     found = {
@@ -108,10 +108,14 @@ def pages(rows: int) -> dict[str, str]:
         "do not contact: of a campaign of none": "/do-not-contact?campaign=nowhere",
         "connections": "/connections",
         "do not contact": "/do-not-contact",
+        "workflows": "/workflows",
+        "campaigns": "/campaigns",
+        "one campaign": "/campaigns?campaign=campaign-3",
     }
     for path, filters in (("leads", leads), ("events", events), ("deliveries", deliveries)):
         found |= {f"{path}: {name}": f"/{path}?{query}" for name, query in filters.items()}
     found |= {
+        "one person": f"/person/lead/{rows // 2}", "one person by an event": f"/person/event/evt_{rows // 2}",
         "one lead": f"/leads/{rows // 2}", "one event": f"/events/evt_{rows // 2}", "one run": "/runs/5",
         "one delivery": f"/deliveries/{rows // 2}",
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -25,6 +26,8 @@ from airflow_outreach_provider.simulator.process import RunningSimulator, runnin
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.store.tables import metadata
+
+atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 # How long one example takes says nothing on a busy machine.
 settings.register_profile("patient", deadline=None)

@@ -1,4 +1,4 @@
-"""``airflow outreach receive | sources | events list | events replay``. Imported on every call: nothing heavy."""
+"""``airflow outreach receive | sources | events …``. Imported on every call: nothing heavy."""
 
 from __future__ import annotations
 
@@ -19,12 +19,18 @@ from airflow_outreach_provider.cli.common import (
 )
 
 if TYPE_CHECKING:
+    import socket
+
     from airflow_outreach_provider.store.inbox.lists import EventFilter
 
 
 def receive(args: Namespace) -> None:
     """Serve the receiver alone until Ctrl-C or SIGTERM."""
+    import inspect
+    import threading
+
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
     from airflow_outreach_provider.receiver.protocol import limits
 
@@ -32,19 +38,64 @@ def receive(args: Namespace) -> None:
         from airflow_outreach_provider.hooks.settings import open_store
 
         open_store()  # a store that is not ready is said here, once, and not by every worker
-        print(f"Receiving on http://{args.host}:{args.port}/outreach/in/<connection id>", flush=True)
-        uvicorn.run(
+        config = uvicorn.Config(
             "airflow_outreach_provider.web.app:create_receiver",
             factory=True,
-            host=args.host,
-            port=args.port,
             workers=args.workers,
             access_log=False,  # URLs may hold tokens
             log_level="warning",
             **limits(),
         )
+        bound = _bind(args.host, args.port)
+        threading.Thread(target=_say_when_listening, args=(bound.getsockname()[:2],), daemon=True).start()
+        server = uvicorn.Server(config)
+        if args.workers == 1:
+            server.run(sockets=[bound])
+            return
+        # Older versions are told what to run.
+        older = "target" in inspect.signature(Multiprocess).parameters
+        Multiprocess(config, **({"target": server.run} if older else {}), sockets=[bound]).run()
 
     with_advice(run, serves=True)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A socket that is the receiver's; whoever calls is refused until a process of it listens.
+
+    :raises ConfigurationError: it cannot be had.
+    """
+    import socket
+
+    from airflow_outreach_provider.core.errors import ConfigurationError
+
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the receiver cannot listen on {host}:{port}: {error.strerror}",
+            "choose another --host or --port",
+        ) from error
+    bound.set_inheritable(True)  # for --workers
+    return bound
+
+
+def _say_when_listening(address: tuple[str, int]) -> None:
+    import socket
+    import time
+
+    while True:
+        try:
+            socket.create_connection(address, timeout=5).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            break
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    print(f"Receiving on http://{shown}:{port}/outreach/in/<connection id>", flush=True)
 
 
 @exit_with_advice
@@ -185,6 +236,33 @@ def events_reparse(_args: Namespace) -> None:
     print(f"{count} events are recognised now")
 
 
+@exit_with_advice
+def events_send_test(args: Namespace) -> None:
+    """Make a signed event, give it to the receiver, and show the answer; exit code 1 unless it was stored."""
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    from airflow_outreach_provider.core.errors import ConfigurationError
+    from airflow_outreach_provider.core.events import EventKind
+    from airflow_outreach_provider.hooks.settings import open_store
+    from airflow_outreach_provider.hooks.sources import get_source
+    from airflow_outreach_provider.receiver.trial import send_trial
+    from airflow_outreach_provider.services import actions
+    from airflow_outreach_provider.store.inbox.rows import check_kinds
+
+    (kind,) = check_kinds([args.kind])
+    source, store = get_source(args.source), open_store()
+    try:
+        body = Path(args.body).read_bytes() if args.body else None
+    except OSError as error:
+        raise ConfigurationError(f"{args.body} cannot be read ({error.strerror})", "give a file") from None
+    actions.note(store, "test source", f"{source.name}: {kind}", actor=actor())
+    status, said = send_trial(store, source, EventKind(kind), datetime.now(UTC), body=body)
+    print(f"{source.name} answered {said}")
+    if status >= 300:
+        raise SystemExit(1)
+
+
 def _filter(args: Namespace) -> EventFilter:
     from airflow_outreach_provider.store.inbox.lists import EventFilter
 
@@ -276,6 +354,25 @@ EVENTS_REPARSE = ActionCommand(
     func=events_reparse,
     args=(),
 )
+EVENTS_SEND_TEST = ActionCommand(
+    name="send-test",
+    help="Send a signed event about nobody through the receiver, to try a route without its platform",
+    func=events_send_test,
+    args=(
+        Arg(flags=("source",), help="The connection id of the source"),
+        Arg(flags=("--kind",), default="replied", help="What happened (default: replied)"),
+        Arg(
+            flags=("--body",), metavar="FILE", help="A request of the platform's own instead, signed as it is"
+        ),
+    ),
+)
 # ``airflow outreach receive`` and ``sources``; the others stand under ``airflow outreach events``.
 COMMANDS = (RECEIVE, SOURCES)
-EVENTS_COMMANDS = (EVENTS_LIST, EVENTS_REPLAY, EVENTS_CONSUMERS, EVENTS_REMOVE_CONSUMER, EVENTS_REPARSE)
+EVENTS_COMMANDS = (
+    EVENTS_LIST,
+    EVENTS_REPLAY,
+    EVENTS_CONSUMERS,
+    EVENTS_REMOVE_CONSUMER,
+    EVENTS_REPARSE,
+    EVENTS_SEND_TEST,
+)

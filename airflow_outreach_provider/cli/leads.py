@@ -114,11 +114,14 @@ def suppressions_list(args: Namespace) -> None:
 
 @exit_with_advice
 def suppressions_add(args: Namespace) -> None:
-    """Put numbers, and addresses by their hash, on the do-not-contact list."""
+    """Put numbers, and addresses by their hash, on the do-not-contact list: counts first, and does it with --yes."""
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
 
     numbers = _named(args)
+    if not args.yes:
+        print(f"{len(set(numbers))} numbers would be put on {_whose_list(args)}; add --yes to do it")
+        return
     added = actions.suppress(
         open_store(), numbers, actor=actor(), reason=args.reason, campaign=args.campaign or ""
     )
@@ -127,13 +130,21 @@ def suppressions_add(args: Namespace) -> None:
 
 @exit_with_advice
 def suppressions_remove(args: Namespace) -> None:
-    """Take numbers and addresses off the do-not-contact list."""
+    """Take numbers and addresses off the do-not-contact list: counts first, and does it with --yes."""
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
 
     numbers = _named(args)
+    if not args.yes:
+        there = actions.suppressed(open_store(), numbers, campaign=args.campaign or "")
+        print(f"{there} entries would be taken off {_whose_list(args)}; add --yes to do it")
+        return
     removed = actions.unsuppress(open_store(), numbers, actor=actor(), campaign=args.campaign or "")
     print(f"{removed} numbers removed")
+
+
+def _whose_list(args: Namespace) -> str:
+    return f"the list of campaign {args.campaign}" if args.campaign else "the list of all campaigns"
 
 
 def _named(args: Namespace) -> list[str]:
@@ -150,7 +161,10 @@ def _named(args: Namespace) -> list[str]:
 
 @exit_with_advice
 def suppressions_import(args: Namespace) -> None:
-    """Put the people of a CSV or JSON Lines file on the do-not-contact list; bad rows are named, not taken."""
+    """Put the people of a CSV or JSON Lines file on the do-not-contact list: counts first, and does it with --yes.
+
+    Bad rows are named, not taken.
+    """
     from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
@@ -165,16 +179,21 @@ def suppressions_import(args: Namespace) -> None:
         people += listed
         if problem:
             bad.append(f"line {line}: {problem}")
-    added = actions.suppress(
-        open_store(), people, actor=actor(), reason=args.reason, campaign=args.campaign or ""
-    )
     addresses = sum(each.startswith(suppressions.EMAIL) for each in people)
     also = f" and {addresses} e-mail addresses" if addresses else ""
-    print(f"{len(people) - addresses} numbers{also} read, {added} added, {len(bad)} rows that hold no number")
+    read = f"{len(people) - addresses} numbers{also} read, "
+    if args.yes:
+        added = actions.suppress(
+            open_store(), people, actor=actor(), reason=args.reason, campaign=args.campaign or ""
+        )
+        read += f"{added} added, "
+    print(f"{read}{len(bad)} rows that hold no number")
     for text in bad[:20]:
         print(f"  {text}")
     if len(bad) > 20:
         print(f"  … and {len(bad) - 20} more")
+    if people and not args.yes:
+        print(f"they would be put on {_whose_list(args)}; add --yes to do it")
     if bad:
         raise SystemExit(1)
 
@@ -233,7 +252,14 @@ _LIMIT = Arg(
 )
 _YES = Arg(flags=("--yes",), action="store_true", help="Do it, not only count")
 _PHONES = Arg(flags=("phone",), nargs="+", help="Numbers, with country code or --region, or e-mail addresses")
+_FOR_CAMPAIGN = Arg(flags=("--campaign",), help="Only for this campaign (default: all)")
 _WHY = Arg(flags=("--reason",), default="manual", help="Why (default: manual)")
+
+_IMPORT_ARGS = (
+    Arg(flags=("file",), help="A .csv or .jsonl file"),
+    Arg(flags=("--column",), help="The column that holds the number (default: recognised)"),
+    _REGION, _WHY, _FOR_CAMPAIGN, _YES,
+)  # fmt: skip
 
 LEADS_COMMANDS = (
     ActionCommand(
@@ -271,13 +297,9 @@ LEADS_COMMANDS = (
     ),
     ActionCommand(
         name="import-suppressions",
-        help="Put the numbers of a file on the do-not-contact list",
+        help="The same as suppressions import",
         func=suppressions_import,
-        args=(
-            Arg(flags=("file",), help="A .csv or .jsonl file"),
-            Arg(flags=("--column",), help="The column that holds the number (default: recognised)"),
-            _REGION, _WHY, Arg(flags=("--campaign",), help="Only for this campaign (default: all)"),
-        ),
+        args=_IMPORT_ARGS,
     ),
     ActionCommand(name="forget", help="The same as person forget", func=person_forget, args=FORGET_ARGS),
 )  # fmt: skip
@@ -290,19 +312,25 @@ SUPPRESSIONS_COMMANDS = (
     ),
     ActionCommand(
         name="add",
-        help="Put numbers and addresses on the do-not-contact list",
+        help="Put numbers and addresses on the do-not-contact list; counts only, unless --yes",
         func=suppressions_add,
-        args=(
-            _PHONES,
-            _REGION,
-            _WHY,
-            Arg(flags=("--campaign",), help="Only for this campaign (default: all)"),
-        ),
+        args=(_PHONES, _REGION, _WHY, _FOR_CAMPAIGN, _YES),
     ),
     ActionCommand(
         name="remove",
-        help="Take numbers and addresses off the do-not-contact list",
+        help="Take numbers and addresses off the do-not-contact list; counts only, unless --yes",
         func=suppressions_remove,
-        args=(_PHONES, _REGION, Arg(flags=("--campaign",), help="Of this campaign's list (default: all's)")),
+        args=(
+            _PHONES,
+            _REGION,
+            Arg(flags=("--campaign",), help="Of this campaign's list (default: all's)"),
+            _YES,
+        ),
+    ),
+    ActionCommand(
+        name="import",
+        help="Put the numbers of a file on the do-not-contact list; counts only, unless --yes",
+        func=suppressions_import,
+        args=_IMPORT_ARGS,
     ),
 )

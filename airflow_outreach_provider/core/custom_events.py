@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import CONTACT_FIELDS, Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.json_reading import storable
 from airflow_outreach_provider.core.times import read_time
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -27,6 +28,7 @@ def made_event(value: Mapping[str, Any], *, unique: str, source: str, now: datet
     :param source: which DAG made it.
     :raises ConfigurationError: a value that cannot be an event, and what it lacks.
     """
+    value = storable(value)  # as the receiver does with what others send
     kind = str(value.get("kind", EventKind.OTHER.value))
     event_type = value.get("type", value.get("kind"))
     contact = value.get("contact") or {}

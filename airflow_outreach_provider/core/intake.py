@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
@@ -26,6 +27,7 @@ from airflow_outreach_provider.core.masking import HIDDEN
 from airflow_outreach_provider.core.opt_outs import OptOut, read_opt_out
 from airflow_outreach_provider.core.platforms import Parsed
 from airflow_outreach_provider.core.platforms.reading import text
+from airflow_outreach_provider.core.proofs import read_form
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.sources import LONGEST_TOLERANCE_SECONDS, SourceSettings
 
@@ -95,6 +97,9 @@ def authenticate(
             f"source {source.name} has no secret — put one into the connection's password, or set "
             "allow_unsigned in its extra"
         )
+    if facts.proof is not None:
+        facts.proof.check(body, headers, source.secrets, now, source.tolerance_seconds)
+        return
     if facts.scheme is not Scheme.NONE:
         signing.verify(
             facts.scheme,
@@ -116,6 +121,63 @@ def authenticate(
         raise SignatureError("the token is not the one in the connection's password")
 
 
+def read_events(
+    source: SourceSettings,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    received_at: datetime,
+    header_pairs: Iterable[tuple[str, str]] | None = None,
+) -> list[Incoming]:
+    """The events in a proven body: one, or as many as a custom source's request holds.
+
+    Of several each is kept with its own part of the body, and a form as the JSON object of its fields.
+
+    :raises ValueError: the body is not JSON, or no form where the source sends forms.
+    """
+    pairs = list(headers.items() if header_pairs is None else header_pairs)
+    custom = source.custom
+    if custom is None:
+        return [read_event(source, body, headers, received_at=received_at, header_pairs=pairs)]
+    value = read_json(_form_as_json(body) if custom.section.form else body)
+    items = custom.split(value)
+    if len(items) == 1 and items[0] is value and not custom.section.form:
+        return [read_event(source, body, headers, received_at=received_at, header_pairs=pairs)]
+    part = partial(read_event, source, headers=headers, received_at=received_at, header_pairs=pairs)
+    return [part(to_json(item), sent=SentRequest(body, place)) for place, item in enumerate(items)]
+
+
+def challenge(source: SourceSettings, body: bytes) -> str | None:
+    """What a proven body asks to be sent back, where it only asks whether the URL is ours."""
+    custom = source.custom
+    key = custom.section.handshake.body if custom is not None and custom.section.handshake else ""
+    if not key:
+        return None
+    try:
+        value = read_json(body)
+    except ValueError:
+        return None
+    return text(value.get(key)) if isinstance(value, dict) else None
+
+
+def _form_as_json(body: bytes) -> bytes:
+    fields: dict[str, list[str]] = {}
+    for name, value in read_form(body):
+        fields.setdefault(name, []).append(value)
+    return to_json({name: values[0] if len(values) == 1 else values for name, values in fields.items()})
+
+
+class SentRequest(NamedTuple):
+    """The request an event was part of.
+
+    :param body: all of it: what was signed.
+    :param place: of the event in it, counted from 0.
+    """
+
+    body: bytes
+    place: int = 0
+
+
 def read_event(
     source: SourceSettings,
     body: bytes,
@@ -123,35 +185,39 @@ def read_event(
     *,
     received_at: datetime,
     header_pairs: Iterable[tuple[str, str]] | None = None,
+    sent: SentRequest | None = None,
 ) -> Incoming:
     """The event in a proven body, with its id.
 
     :param header_pairs: the headers as they came, with repeated names; what is kept.
+    :param sent: the request, where the body is only a part of it.
 
-    Its id comes from what identifies it: the delivery id together with the body where the platform sends one,
-    else the body (which holds type and time) where it holds a time, else the body within a window of time. The
-    delivery id stands in a header that no signature covers: so one signature over a time is one event under any
-    id, and under a signature without a time the body alone counts.
+    Its id comes from what identifies it: the platform's own id, where it stands in what is proven; else the delivery
+    id together with the body where the platform sends one, else the body (which holds type and time) where it holds
+    a time, else the body within a window of time. The delivery id stands in a header that no signature covers: so one
+    signature over a time is one event under any id, and under a signature without a time what was signed alone counts.
 
     :raises ValueError: the body is not JSON.
     """
     parsed = read_parsed(source, body)
-    facts = source.facts
-    dated = (
-        signing.dated_content(facts.scheme, body, headers, header=facts.signature_header)
-        if source.signs
-        else None
-    )
-    delivery = _header(headers, facts.delivery_header) if facts.delivery_header else None
+    whole, place = sent or SentRequest(body)
+    part = [str(place)] if place else []
+    dated, undated = _signed_content(source, whole, headers)
+    delivery = _header(headers, source.facts.delivery_header) if source.facts.delivery_header else None
     fingerprint, window = None, 0
-    if source.signs and dated is None:
-        identity = digest(source.name, "body", body)
+    if parsed.id is not None:
+        identity = digest(source.name, "id", parsed.id)
+    elif undated is not None:
+        identity = digest(source.name, "body", undated, *part)
     elif delivery:
-        identity = digest(source.name, "delivery", delivery, body)
+        identity = digest(source.name, "delivery", delivery, body, *part)
     elif parsed.occurred_at is not None:
         identity = digest(source.name, "body", body)
     else:
-        fingerprint, window = digest(source.name, "window", body), source.dedupe_window_seconds
+        fingerprint, window = (
+            digest(source.name, "window", body, *part),
+            source.dedupe_window_seconds,
+        )
         identity = digest(fingerprint, repr(received_at.timestamp()))
     return Incoming(
         event=build(source, parsed, f"evt_{identity}", received_at),
@@ -159,9 +225,23 @@ def read_event(
         headers=write_headers(headers.items() if header_pairs is None else header_pairs),
         fingerprint=fingerprint,
         window_seconds=window,
-        signed=None if dated is None else digest(source.name, "signed", dated),
+        signed=None if dated is None else digest(source.name, "signed", dated, *part),
         opt_out=read_opt_out(parsed, source.default_region),
     )
+
+
+def _signed_content(
+    source: SourceSettings, body: bytes, headers: Mapping[str, str]
+) -> tuple[bytes | None, bytes | None]:
+    """What a signature covers: with a time among it, or without one; neither where nothing is signed."""
+    if not source.signs:
+        return None, None
+    facts = source.facts
+    if facts.proof is not None:
+        content = facts.proof.content(body, headers)
+        return (content, None) if facts.proof.dated else (None, content)
+    dated = signing.dated_content(facts.scheme, body, headers, header=facts.signature_header)
+    return (dated, None) if dated is not None else (None, body)
 
 
 def polled_event(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import from_json
@@ -35,7 +36,7 @@ def read_json(body: bytes) -> Any:
         if not escapes:  # the parser's messages name a place and never quote the body
             raise ValueError(f"the body is not JSON: {error}") from None
         value = _read_with_halves(body)
-    return _storable(value) if escapes else value
+    return storable(value) if escapes else value
 
 
 def _read_with_halves(body: bytes) -> Any:
@@ -70,13 +71,14 @@ def _check_depth(body: bytes) -> None:
             depth -= 1
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
+    """The value with U+FFFD for what no database takes, in every text and key of it: half surrogates and NULs."""
     match value:
         case str():
             return _UNSTORABLE.sub(_REPLACEMENT, value) if _UNSTORABLE.search(value) else value
-        case dict():
-            return {_storable(name): _storable(each) for name, each in value.items()}
-        case list():
-            return [_storable(each) for each in value]
+        case Mapping():
+            return {storable(name): storable(each) for name, each in value.items()}
+        case list() | tuple():
+            return [storable(each) for each in value]
         case _:
             return value

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json, to_json
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+from airflow_outreach_provider.core.mapping import NULL, SECTIONS, Getter, compile_mapped, flat_mapping
 from airflow_outreach_provider.core.phone_columns import (
     Column,
     PhoneCells,
@@ -26,11 +27,13 @@ from airflow_outreach_provider.core.phone_columns import (
     read_cells,
 )
 from airflow_outreach_provider.core.phones import STRICT, Phone, PhoneReading, parse_phone
+from airflow_outreach_provider.core.suggest import said_kind
 
 PayloadFormat = Literal["raw", "fixed"]
-SECTIONS = ("contacts", "applications", "conversations")
 CONFIGURATION_SPELLINGS = ("configurationId", "configuration_id", "CONFIGURATION_ID")
 _CONTACT_FIELDS = ("phoneNumber", "firstName", "lastName", "email")
+OWN_TEXT = frozenset({"phoneNumber", *CONFIGURATION_SPELLINGS})
+"""Who a lead is and where it goes is a text of the row, never a number or a list."""
 
 # Column names, letters and digits only, that stand for a field where no mapping says otherwise.
 _ALIASES: dict[str, str] = {
@@ -145,26 +148,24 @@ Mapper = Callable[[Mapping[str, Any]], dict[str, Any]]
 """From a row to values by target name (``phoneNumber``, ``applications.jobTitle``, …)."""
 
 
-def build_mapper(
-    mapping: Mapping[str, str] | None, compile_value: Callable[[str], Callable[[Mapping[str, Any]], object]]
-) -> Mapper:
+def build_mapper(mapping: Mapping[str, Any] | None, compile_value: Callable[[str], Getter]) -> Mapper:
     """How a row becomes a lead's fields.
 
-    :param mapping: target → column name, or a ``{{ row.column }}`` template. None takes every column: the usual
+    :param mapping: target → what it is made of, see :mod:`core.mapping`. None takes every column: the usual
         names of the four contact fields are recognised, all others are custom properties.
     :param compile_value: what compiles a template.
     :raises ConfigurationError: a target or a template cannot be.
     """
     if mapping is None:
         return _map_by_alias
-    getters: list[tuple[str, Callable[[Mapping[str, Any]], object]]] = []
-    for target, source in mapping.items():
+    getters: list[tuple[str, Getter]] = []
+    for target, source in flat_mapping(mapping).items():
         check_target(target)
-        if not isinstance(source, str):
+        if target.rpartition(".")[2] in OWN_TEXT and not isinstance(source, str):
             raise ConfigurationError(
                 f"mapping for {target!r} is {type(source).__name__}", "write a column name or a template"
             )
-        getters.append((target, compile_value(source) if "{{" in source else _column(source)))
+        getters.append((target, compile_mapped(source, compile_value)))
     if not any(target in ("phoneNumber", "contacts.phoneNumber") for target, _ in getters):
         raise ConfigurationError(
             "the mapping has no phoneNumber", "map phoneNumber to the column that holds it"
@@ -187,11 +188,16 @@ def check_target(target: str) -> None:
         )
 
 
-def check_format(mapping: Mapping[str, str] | None, payload_format: str) -> None:
+def check_format(mapping: Mapping[str, Any] | None, payload_format: str) -> None:
     """:raises ConfigurationError: the format does not exist, or cannot hold what the mapping fills."""
     if payload_format not in get_args(PayloadFormat):
         raise ConfigurationError(f"payload_format {payload_format!r} does not exist", "use 'raw' or 'fixed'")
-    nested = [t for t in mapping or {} if t.startswith(("applications.", "conversations."))]
+    if mapping is not None and not isinstance(mapping, Mapping):
+        raise ConfigurationError(
+            f"mapping is {said_kind(mapping)}",
+            'write fields and their columns, e.g. {"phoneNumber": "mobile"}',
+        )
+    nested = [t for t in flat_mapping(mapping or {}) if t.startswith(("applications.", "conversations."))]
     if nested and payload_format == "raw":
         raise ConfigurationError(
             f"mapping target {nested[0]!r} needs the fixed format", "set payload_format='fixed'"
@@ -337,13 +343,6 @@ def _layout(columns: tuple[str, ...]) -> _Layout:
     return found
 
 
-def _column(name: str) -> Callable[[Mapping[str, Any]], object]:
-    def get(row: Mapping[str, Any]) -> object:
-        return row.get(name)
-
-    return get
-
-
 def _one_id(found: str | None, value: Any) -> str | None:
     text = str(value).strip() if value is not None else ""
     if text and found and text != found:
@@ -375,7 +374,7 @@ def _json_value(key: str, value: Any, depth: int = 0) -> Any:
         return value.isoformat()
     if isinstance(value, Decimal | UUID):
         return str(value)
-    if value is None:
+    if value is None or value is NULL:
         return None
     if depth < 8 and isinstance(value, Mapping):
         return {str(k): _json_value(key, v, depth + 1) for k, v in value.items()}

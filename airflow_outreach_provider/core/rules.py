@@ -9,19 +9,10 @@ from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from airflow_outreach_provider.core.changes import columns_hash, values_hash
+from airflow_outreach_provider.core.changes import columns_hash
 from airflow_outreach_provider.core.emails import email_columns, hash_email
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
-from airflow_outreach_provider.core.expressions.compile import compile_value
-from airflow_outreach_provider.core.leads import (
-    Mapper,
-    PayloadFormat,
-    build_mapper,
-    check_format,
-    names_configuration,
-    names_phone,
-    read_lead,
-)
+from airflow_outreach_provider.core.leads import PayloadFormat, check_format, read_lead
 from airflow_outreach_provider.core.masking import printable
 from airflow_outreach_provider.core.per_person import PER_PERSON, PerPerson
 from airflow_outreach_provider.core.phones import (
@@ -39,6 +30,7 @@ from airflow_outreach_provider.core.quiet_hours import (
     zones_of,
     zones_of_region,
 )
+from airflow_outreach_provider.core.row_reading import RowReading
 from airflow_outreach_provider.core.states import LeadState, RowState
 
 _CONSENT_WORDS = frozenset(
@@ -108,7 +100,9 @@ class LeadRules:
 
     :param configuration_id: taken for rows that name none.
     :param campaign: what a phone number is unique within; the configuration id where None.
-    :param mapping: target field → column or ``{{ row.… }}`` template; None recognises the usual column names.
+    :param mapping: target field → what it is made of (:mod:`core.mapping`); None recognises the usual column names.
+    :param where: a condition on a row's columns; rows that do not meet it are not for this sync.
+    :param given: what the run gives to ``mapping`` and ``where``: ``ds``, ``params``, ``var``, …; None where none runs.
     :param require_consent: column that must hold yes.
     :param time_zone: column that says a row's time zone; None, or an empty cell, for the number's own.
     :param phones: how strictly numbers are read.
@@ -118,11 +112,14 @@ class LeadRules:
         least this long ago.
     :param changed_on: columns whose values alone count as a change; None for all that is sent.
     :param per_person: how many texts a person may get, over all campaigns.
+    :param unique_email: whether of leads with one address one is texted.
     """
 
     configuration_id: str | None = None
     campaign: str | None = None
-    mapping: Mapping[str, str] | None = None
+    mapping: Mapping[str, Any] | None = None
+    where: str | None = None
+    given: Mapping[str, object] | None = None
     payload_format: PayloadFormat = "raw"
     default_region: str | None = None
     require_consent: str | None = None
@@ -133,12 +130,13 @@ class LeadRules:
     per_person: PerPerson | None = None
     time_zone: str | None = None
     phones: PhoneReading = STRICT
+    unique_email: bool = False
 
     def check(self) -> None:
         """:raises ConfigurationError: a rule cannot be kept as written."""
         check_region(self.default_region)
         check_format(self.mapping, self.payload_format)
-        _ = self._mapper
+        _ = self.reading
         self.phones.check()
         if self.resubmit not in ("never", "changed") and not isinstance(self.resubmit, timedelta):
             raise ConfigurationError(
@@ -151,8 +149,9 @@ class LeadRules:
             )
 
     @cached_property
-    def _mapper(self) -> Mapper:
-        return build_mapper(self.mapping, compile_value)
+    def reading(self) -> RowReading:
+        """``mapping`` and ``where``, compiled."""
+        return RowReading(self.mapping, self.where, self.given)
 
     @cached_property
     def region(self) -> str | None:
@@ -168,6 +167,8 @@ class LeadRules:
         )  # fmt: skip
         if self.changed_on is not None:
             parts = (*parts, sorted(self.changed_on))
+        if self.reading.run_values is not None:
+            parts = (*parts, self.reading.run_values)
         if self.phones != STRICT or self.time_zone is not None:
             parts += (tuple(self.phones), self.time_zone)
         return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -182,14 +183,6 @@ class LeadRules:
     def _hash(self) -> blake2b:
         return blake2b(digest_size=16, key=self.fingerprint)
 
-    def names_configuration(self, values: Mapping[str, Any]) -> bool:
-        """Whether a row names the configuration it is for."""
-        return names_configuration(self._mapper(values))
-
-    def names_phone(self, values: Mapping[str, Any]) -> bool:
-        """Whether a row has a column that is known to hold a phone number."""
-        return names_phone(self._mapper(values))
-
     def draft(self, values: Mapping[str, Any], now: datetime) -> Draft:
         """Read a row.
 
@@ -197,7 +190,7 @@ class LeadRules:
         :raises LeadRejected: it is no lead.
         """
         lead = read_lead(
-            self._mapper(values),
+            self.reading.values(values),
             configuration_id=self.configuration_id,
             region=self.region,
             payload_format=self.payload_format,
@@ -210,9 +203,7 @@ class LeadRules:
         email = _email_of(lead.contact, values)
         return Draft(
             self.campaign or lead.configuration_id, phone, gate.state, gate.reason, gate.detail, payload,
-            values_hash(lead.configuration_id, lead.contact, lead.application, lead.conversation, region=self.region)
-            if self.changed_on is None
-            else self._changed_hash(values, phone),
+            self.reading.hash_of(lead, self.region) if self.changed_on is None else self._changed_hash(values, phone),
             hash_email(email) if email is not None else None, gate.not_before, gate.open_until,
             None if self.require_consent is None else printable(str(values.get(self.require_consent)))[:_LONGEST_CONSENT],
             zone,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.phones import check_region
 from airflow_outreach_provider.core.platforms import PLATFORMS, Platform
+from airflow_outreach_provider.core.platforms.custom import CUSTOM, CustomSource, custom_source
 from airflow_outreach_provider.core.signing import MIN_SECRET_LENGTH, Scheme
 from airflow_outreach_provider.core.stop_words import USUAL, StopWords
 from airflow_outreach_provider.core.suggest import did_you_mean
@@ -24,7 +27,7 @@ class SourceSettings:
     """One source of events.
 
     :param name: the Airflow connection id; the last part of the webhook's URL.
-    :param platform: ``tether``, ``supersend``, ``varda`` or ``autoreach``.
+    :param platform: ``tether``, ``supersend``, ``varda``, ``autoreach`` or ``custom``.
     :param secrets: signing secrets, each at least 16 characters, all of them valid (rotation); for a
         platform that cannot sign, the tokens expected in ``?token=`` or ``X-Outreach-Token``.
     :param tolerance_seconds: how old or new a signed time may be.
@@ -37,6 +40,7 @@ class SourceSettings:
     :param api_allow_http: ask for it over plain HTTP too, on other machines than this one.
     :param api_login: e-mail address for the log-in there (Tether).
     :param api_secret: password (Tether) or API key (SuperSend).
+    :param custom: of ``platform: custom``: how it proves itself, and where its fields stand.
     """
 
     name: str
@@ -51,20 +55,25 @@ class SourceSettings:
     api_allow_http: bool = False
     api_login: str | None = field(default=None, repr=False)
     api_secret: str | None = field(default=None, repr=False)
+    custom: CustomSource | None = field(default=None, repr=False)
 
     @property
     def facts(self) -> Platform:
-        """The platform's row in the table."""
-        return PLATFORMS[self.platform]
+        """The platform's row in the table, or what the connection itself says."""
+        return PLATFORMS[self.platform] if self.custom is None else self.custom.facts
 
     @property
     def signs(self) -> bool:
         """Whether a signature proves its events, and not a token that whoever captured one request has too."""
-        return bool(self.secrets) and self.facts.scheme is not Scheme.NONE
+        facts = self.facts
+        proof = facts.scheme is not Scheme.NONE if facts.proof is None else facts.proof.signs
+        return bool(self.secrets) and proof
 
     @property
     def proof(self) -> str:
         """How its events are authenticated, in words: for lists of sources."""
+        if self.secrets and self.facts.proof is not None:
+            return self.facts.proof.words
         if self.secrets:
             return "token" if self.facts.scheme is Scheme.NONE else f"signature ({self.facts.scheme})"
         return "none (allow_unsigned)" if self.allow_unsigned else "missing: refuses every event"
@@ -78,6 +87,7 @@ def source_settings(
     host: str | None = None,
     login: str | None = None,
     stop_words: StopWords = USUAL,
+    url: str = "",
 ) -> SourceSettings:
     """Check the fields of an ``outreach_source`` connection.
 
@@ -85,11 +95,12 @@ def source_settings(
     :param host: base URL of the API that is polled.
     :param stop_words: of the whole installation; the extra's ``stop_words`` change them for this source.
     :param login: e-mail address for the log-in there, unless the extra has ``contacts_email``.
+    :param url: what is pasted into the platform; part of what some sign.
     :raises ConfigurationError: a field has a value it cannot have; says which and what to write.
     """
     where = f"connection {name!r}"
     platform = str(extra.get("platform") or "").strip().lower()
-    if platform not in PLATFORMS:
+    if platform != CUSTOM and platform not in PLATFORMS:
         raise ConfigurationError(f"{where}: platform {platform!r} is not known", _known(platform))
     secrets = tuple((password or "").split())
     for place, secret in enumerate(secrets, start=1):
@@ -115,11 +126,13 @@ def source_settings(
         api_allow_http=_flag(where, extra, "allow_http"),
         api_login=_text(extra.get("contacts_email")) or _text(login),
         api_secret=_text(extra.get("contacts_password")) or _text(extra.get("api_key")),
+        custom=custom_source(where, _object(extra.get("custom")), url) if platform == CUSTOM else None,
     )
 
 
 def _known(platform: str) -> str:
-    known, hint = ", ".join(PLATFORMS), did_you_mean(platform, PLATFORMS, otherwise="")
+    names = [*PLATFORMS, CUSTOM]
+    known, hint = ", ".join(names), did_you_mean(platform, names, otherwise="")
     return f"{hint} Known are {known}" if hint else f"write one of {known} into the extra"
 
 
@@ -156,6 +169,14 @@ def _flag(where: str, extra: Mapping[str, Any], name: str) -> bool:
     if flag is None:
         raise ConfigurationError(f"{where}: {name} is {value!r}", "write true or false")
     return flag
+
+
+def _object(value: object) -> object:
+    """As the form of a connection hands an object over: as its text."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return json.loads(value)
+    return value
 
 
 def _text(value: object) -> str | None:

@@ -36,6 +36,8 @@ class RowState(StrEnum):
     """Sent, outcome unknown; never sent again by itself."""
     PLANNED = "planned"
     """Not sent yet; the next try does."""
+    FILTERED = "filtered"
+    """Not for this sync: its ``where`` turned the row away, and the ledger knows nothing of it."""
     ELSEWHERE = "elsewhere"
     """Another run is sending this lead right now."""
 

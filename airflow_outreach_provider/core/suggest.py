@@ -16,6 +16,23 @@ def nearest(word: str, known: Iterable[str], plain: Callable[[str], str] = str.l
     return words[close[0]] if close else None
 
 
+def said_kind(value: object) -> str:
+    """What a value is, for a message: ``a list``, ``pandas.DataFrame``."""
+    usual: dict[type, str] = {
+        list: "a list",
+        tuple: "a tuple",
+        dict: "a dict",
+        str: "a text",
+        set: "a set",
+        bytes: "bytes",
+    }
+    kind = type(value)
+    if value is None or kind in usual:
+        return usual.get(kind, "None")
+    module = kind.__module__.partition(".")[0]
+    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+
+
 def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """Advice on an unknown word: the nearest known one, else ``otherwise``, else all of them."""
     words = sorted(map(str, known))

@@ -132,10 +132,10 @@ def _look_at_settings() -> list[CheckResult]:
 
 def _look_at_airflow() -> list[CheckResult]:
     """Who of Airflow's own has given a sign of life, as Airflow's health page says it."""
-    from airflow.api.common.airflow_health import HEALTHY, get_airflow_health
+    from airflow.api.common.airflow_health import get_airflow_health
 
     health = get_airflow_health()
-    if health["metadatabase"]["status"] != HEALTHY:
+    if not _is_healthy(health["metadatabase"]["status"]):
         return [
             fail("airflow", "Airflow's database does not answer as it should",
                  "check [database] sql_alchemy_conn, and run 'airflow db migrate'")
@@ -147,14 +147,18 @@ def _look_at_airflow() -> list[CheckResult]:
     }
     found = []
     for name, why in needed.items():
-        state, seen = health[name]["status"], health[name][f"latest_{name}_heartbeat"]
+        seen = health[name][f"latest_{name}_heartbeat"]
         shown, command = name.replace("_", " "), name.replace("_", "-")
-        if state == HEALTHY:
+        if _is_healthy(health[name]["status"]):
             found.append(ok(shown, f"runs; last sign of life {seen[:19]} UTC"))
         else:
             when = f"no sign of life since {seen[:19]} UTC" if seen else "none was ever started"
             found.append(fail(shown, f"{when}: {why}", f"start it: airflow {command}"))
     return found
+
+
+def _is_healthy(status: object) -> bool:
+    return getattr(status, "value", status) == "healthy"  # an enum from Airflow 3.4 on
 
 
 def _look_at_plugin(mounted: bool) -> CheckResult:

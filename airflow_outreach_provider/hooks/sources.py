@@ -121,6 +121,7 @@ def read_source(connection: Any) -> SourceSettings:
         host=_base_url(connection),
         login=connection.login,
         stop_words=stop_words(),
+        url=source_url(connection.conn_id),
     )
 
 

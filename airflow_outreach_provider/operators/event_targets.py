@@ -64,6 +64,8 @@ class SubmitEventLeadsOperator(BatchOperator):
             event_value(source)  # a mistake shows in the DAG list, not in the first run
         self.mapping = mapping
         self.lead_arguments = dict(lead_arguments or {})
+        said = {name: each for name, each in self.lead_arguments.items() if name != "outreach_conn_id"}
+        SubmitArguments.of(said).check_written(tuple(said))
 
     def _do(self, context: Context) -> dict[str, int]:
         batch, task = self._work(context)

@@ -27,6 +27,7 @@ from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import RetryingForHours
+from airflow_outreach_provider.operators.lineage import RouteLineage
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
@@ -64,7 +65,7 @@ class MadeEvents:
         return f"{len(self.events)} events made by the DAG (personal data, not shown)"
 
 
-class BatchOperator(RetryingForHours, BaseOperator):
+class BatchOperator(RouteLineage, RetryingForHours, BaseOperator):
     """What the operators on batches share: reading the batch, knowing the try, telling Airflow the result.
 
     :param batch: one batch of a ``ContactEventSensor``, or a list of events as mappings (``type`` needed;
@@ -97,6 +98,8 @@ class BatchOperator(RetryingForHours, BaseOperator):
         self.on_outreach_event = checked_listeners(on_outreach_event)
         self.retry_schedule = retry_schedule
         self.batch = _discreet(batch)
+        if isinstance(route, str) and "{{" not in route and "{%" not in route:
+            check_route(route)  # a mistake shows in the DAG list, not in the first run
         self.route = route
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
@@ -118,12 +121,12 @@ class BatchOperator(RetryingForHours, BaseOperator):
 
     def _work(self, context: Context) -> tuple[Batch, TaskTry]:
         ti = context["ti"]
-        task = _task(ti, self)
+        task = task_try(ti, self)
         return read_batch(self.batch, check_route(self.route), task.owner, datetime.now(UTC)), task
 
     def _conclude(self, report: Report, batch: Batch) -> dict[str, int]:
         """Green only when nothing of this batch is left to this task; else the exception that says what is."""
-        states = report.states
+        self.states = states = report.states
         told = ", ".join(f"{n} {state}" for state, n in sorted(states.items())) or "nothing to deliver"
         self.log.info("Route %s: %s", self.route, told)
         if came := sum(report.meanwhile.values()):
@@ -232,6 +235,8 @@ class DeliverEventsOperator(BatchOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if type(concurrency) is not int or concurrency < 1:
+            raise ConfigurationError(f"concurrency is {concurrency!r}", "use a whole number from 1 on")
         self.endpoint_conn_id = endpoint_conn_id
         self.form = RequestForm(
             payload, method, path, query or {}, headers or {}, omit_empty, content_type, save or {},
@@ -351,10 +356,11 @@ def _discreet(value: Any) -> Any:
     return MadeEvents(value) if is_made and all(isinstance(each, Mapping) for each in value) else value
 
 
-def _task(ti: Any, operator: BaseOperator) -> TaskTry:
+def task_try(ti: Any, operator: BaseOperator) -> TaskTry:
+    """The try that is running, as work on deliveries has to know it."""
     retries, max_tries, try_number = operator.retries or 0, ti.max_tries, ti.try_number
     # Clear gives a task instance another full set of retries on top of the tries it has used.
-    first = max_tries - retries + 1
+    first = max(1, max_tries - retries + 1)
     delays = _delays(operator, retries)
     nth = max(0, min(try_number - first, len(delays) - 1))
     delay = timedelta(seconds=delays[nth]) if delays else operator.retry_delay
@@ -364,6 +370,7 @@ def _task(ti: Any, operator: BaseOperator) -> TaskTry:
         last_try=try_number > max_tries,
         cleared=try_number == first and try_number > 1,
         lease=lease(),
+        next_try=delay,
         plan_for=min(delay * 2, timedelta(days=2)) + _SLACK,
         delays=delays,
         keep=max(0, min(_KEEP, runs - 1)),

@@ -14,11 +14,22 @@ from airflow.sdk.observability import stats
 
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.leads import PayloadFormat
+from airflow_outreach_provider.core.progress import settled, share_done, time_left
+from airflow_outreach_provider.core.row_order import read_order
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
-from airflow_outreach_provider.operators.lead_source import LeadRows, SqlLeads, kept_private, open_source
+from airflow_outreach_provider.operators.given import given_by
+from airflow_outreach_provider.operators.lead_source import (
+    LeadRows,
+    SqlLeads,
+    check_leads,
+    kept_private,
+    open_source,
+    private_leads,
+)
+from airflow_outreach_provider.operators.lineage import SyncLineage
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
 from airflow_outreach_provider.services.submit.columns import column_reader
@@ -34,20 +45,32 @@ if TYPE_CHECKING:
 RECONCILE_AFTER = timedelta(minutes=15)
 
 
-class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
+class SubmitLeadsOperator(SyncLineage, RetryingDefaults, BaseOperator):
     """Submit leads to the outreach API, each person at most once a campaign.
 
     The ledger remembers who was submitted: a retry, a Clear, a backfill, another DAG with the same file send
     only what is left. Returns the rows by state; they add up to the rows read.
 
     :param leads: a None written in the DAG sends what is planned in the ledger (see ``StageLeadsOperator``), one that
-        a template or an upstream task yields is an error; else a list of dicts, a path or URI of ``.csv`` or ``.jsonl`` files (optionally ``.gz``; ``*`` in the
-        file name; any object store Airflow knows), or ``SqlLeads``. Streamed, never all in memory. Templated.
+        a template or an upstream task yields is an error; else a list of dicts, a table of Arrow, pandas or Polars, a
+        path or URI of ``.csv``, ``.jsonl``, ``.json``, ``.parquet`` or ``.xlsx`` files (text optionally ``.gz``; ``*`` in
+        the file name; any object store Airflow knows), ``FileLeads``, ``SqlLeads`` (whose query may be the name of a
+        ``.sql`` file), or a list of such sources. Streamed. Templated.
     :param configuration_id: the platform's outreach configuration; the connection's where None; a row's own
         ``configurationId`` comes before both. Templated.
-    :param mapping: field of the lead → column of the row, or a ``{{ row.column | trim }}`` template. None
-        recognises the usual names of phone, first and last name and e-mail, and sends all other columns as
+    :param mapping: field of the lead → column of the row, a ``{{ row.column | trim }}`` template, or a value that is the
+        same for everybody: a number, a boolean, None, a list, an object, or a text in quotes of its own, ``"'sms'"``.
+        None recognises the usual names of phone, first and last name and e-mail, and sends all other columns as
         custom properties.
+    :param where: a condition on the row's columns, e.g. ``title == 'Nurse' and row['Last seen'] >= data_interval_start``;
+        rows that do not meet it are counted as *filtered*, and nothing else is made of them. It and ``mapping`` know the
+        run too: ``ds``, ``data_interval_start``, ``data_interval_end``, ``params.…``, ``var.value.…``.
+    :param order_by: columns by which rows go out, e.g. ``["score desc", "created_at"]``; the source is read to its end first,
+        sorted on disk where it is large. As they come where None.
+    :param unique: ``"email"``: of leads of the campaign with one address one is texted, whatever their numbers; the
+        others are duplicates (``same_address``). Looked at when a row is staged.
+    :param incremental: a column such as ``updated_at``: only rows are taken from where the last run of this DAG for the
+        campaign came to that ended well and read its whole source; older ones are *filtered* (``not_new``).
     :param payload_format: ``raw`` (flat) or ``fixed`` (contacts, applications, conversations).
     :param campaign: what a phone number is unique within; the configuration id where None. Templated.
     :param default_region: where numbers without country code belong, e.g. ``US``; the connection's where None.
@@ -82,24 +105,30 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     :param patience: seconds without a good answer after which the rest is left to Airflow's retry.
     :param shard: with ``leads=None``, which share of the planned leads this mapped task sends first, from 0.
     :param shards: into how many shares they are divided; a task that is done helps the others.
-    :param outreach_conn_id: a connection of type ``outreach``.
+    :param outreach_conn_id: a connection of type ``outreach``. Templated.
     :param on_outreach_event: told once when leads of this campaign are held; see ``DeliverEventsOperator``.
     """
 
     template_fields: Sequence[str] = (
-        "leads", "configuration_id", "campaign", "default_region", "dry_run", "max_rows",
+        "leads", "outreach_conn_id", "configuration_id", "campaign", "default_region", "dry_run", "max_rows",
     )  # fmt: skip
+    template_ext = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"leads": "py"}
     ui_color = "#dcebf7"
     operator_extra_links = (OutreachLink(),)
     stage_only = False
+    given: Mapping[str, object] | None = None
 
     def __init__(
         self,
         *,
         leads: str | Iterable[Mapping[str, Any]] | SqlLeads | Any,
         configuration_id: str | None = None,
-        mapping: Mapping[str, str] | None = None,
+        mapping: Mapping[str, Any] | None = None,
+        where: str | None = None,
+        order_by: str | Iterable[str] | None = None,
+        unique: str | Iterable[str] | None = None,
+        incremental: str | None = None,
         payload_format: PayloadFormat = "raw",
         campaign: str | None = None,
         default_region: str | None = None,
@@ -128,42 +157,39 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.leads = LeadRows(leads) if isinstance(leads, list | tuple) else leads
+        self.leads = private_leads(leads)
         self.configuration_id = configuration_id
-        self.mapping = mapping
+        self.mapping, self.where = mapping, where
+        self.order_by, self.unique, self.incremental = order_by, unique, incremental
         self.payload_format = payload_format
-        self.campaign = campaign
-        self.default_region = default_region
+        self.campaign, self.default_region = campaign, default_region
         self.on_unknown = on_unknown
-        self.resubmit = resubmit
-        self.changed_on = changed_on
+        self.resubmit, self.changed_on = resubmit, changed_on
         self.per_person = per_person
-        self.quiet_hours = quiet_hours
-        self.require_consent = require_consent
-        self.line_types = line_types
-        self.time_zone = time_zone
+        self.quiet_hours, self.time_zone = quiet_hours, time_zone
+        self.require_consent, self.line_types = require_consent, line_types
         self.several_phones, self.unknown_ranges = several_phones, unknown_ranges
         self.max_rejected, self.max_suppressed = max_rejected, max_suppressed
-        self.min_rows = min_rows
-        self.dry_run = dry_run
-        self.max_rows, self.concurrency = max_rows, concurrency
-        self.requests_per_second = requests_per_second
+        self.min_rows, self.max_rows, self.dry_run = min_rows, max_rows, dry_run
+        self.concurrency, self.requests_per_second = concurrency, requests_per_second
         self.patience = patience
         self.shard, self.shards = shard, shards
         self.outreach_conn_id = outreach_conn_id
         self.on_outreach_event = checked_listeners(on_outreach_event)
         self._run: SubmitRun | None = None
         self.max_people: int | None = None
+        # A mistake shows in the DAG list, not in the first run.
+        self.arguments().check_written(self.template_fields)
+        check_leads(leads)
 
     def execute(self, context: Context) -> dict[str, int]:
         """:return: rows by state; of a dry run, ``planned`` are all whom a run would text, what earlier runs left included."""
         hook = OutreachHook(self.outreach_conn_id)
+        self.given = given_by(context)
         self._run = run = start(
             self.arguments(),
             hook,
-            lambda: open_source(
-                self.leads, column_reader(self.mapping, self.require_consent, self.time_zone, self.changed_on)
-            ),
+            self._open,
             owner_of(context["ti"]),
             store=open_store(),
             lease=lease(),
@@ -174,12 +200,20 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
         try:
             run_to_the_end(run)
         finally:
-            self._report(run)
+            self.log.info("Rows by state:\n%s", run.tally.table())
+            _measure(run, {"dag_id": self.dag_id, "task_id": self.task_id})
             tell_listeners(self.on_outreach_event, {run.campaign}, context, self.log)
         counts = run.tally.by_state()
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].extra.update(counts, dry_run=run.options.dry_run)
         if run.options.dry_run:
             counts[RowState.PLANNED.value] = run.tally.to_text
         return counts
+
+    def _open(self) -> RowSource:
+        ordered = [each.column for each in read_order(self.order_by)]
+        named = (self.require_consent, self.time_zone, self.changed_on, ordered, self.incremental)
+        return open_source(self.leads, column_reader(self.mapping, *named, where=self.where))
 
     def on_kill(self) -> None:
         """Claim nothing more and give the requests in flight a moment to be answered."""
@@ -189,18 +223,6 @@ class SubmitLeadsOperator(RetryingDefaults, BaseOperator):
     def arguments(self) -> SubmitArguments:
         """What this task asks for, as written in the DAG and rendered by Airflow."""
         return SubmitArguments(**{each.name: getattr(self, each.name) for each in fields(SubmitArguments)})
-
-    def _report(self, run: SubmitRun) -> None:
-        tally = run.tally
-        self.log.info("Rows by state:\n%s", tally.table())
-        tags = {"dag_id": self.dag_id, "task_id": self.task_id}
-        for state in RowState:
-            if tally.counts[state]:
-                stats.incr(f"outreach.leads.{state.value}", tally.counts[state], tags=tags)
-        stats.gauge("outreach.leads.held_now", tally.counts[RowState.HELD], tags=tags)
-        stats.gauge("outreach.leads.in_flight", run.flight.in_flight, tags=tags)
-        stats.timing("outreach.leads.latency", run.pace.latency_ms, tags=tags)
-        stats.incr("outreach.leads.rate_waits", run.rate_waits, tags=tags)
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
         """Leads that came by XCom, or as a list written as text, are kept out of the rendered fields Airflow stores.
@@ -253,16 +275,28 @@ class ProgressLog:
         states = ", ".join(f"{state.value} {n:,}" for state in RowState if (n := tally.counts[state]))
         self._write(
             "%s rows read, %.0f rows/s, %d in flight%s: %s",
-            f"{tally.read:,}", tally.read / elapsed, run.flight.in_flight, self._left(elapsed), states or "nothing settled yet",
+            f"{tally.read:,}", tally.read / elapsed, run.flight.in_flight, self._left(run, elapsed), states or "nothing settled yet",
         )  # fmt: skip
         stats.gauge("outreach.leads.in_flight", run.flight.in_flight)
 
-    def _left(self, elapsed: float) -> str:
+    def _left(self, run: SubmitRun, elapsed: float) -> str:
+        """By what is done with: a list that is judged first is read long before it is sent."""
         fraction = self._source.fraction()
         if not fraction or fraction < 0.01:
             return ""
-        seconds = round(elapsed / fraction - elapsed)
-        return f", {fraction:.0%} read, about {timedelta(seconds=seconds)} left"
+        left = time_left(elapsed, share_done(fraction, settled(run.tally.by_state()), run.tally.read))
+        return f", {fraction:.0%} read" + (f", about {left} left" if left is not None else "")
+
+
+def _measure(run: SubmitRun, tags: dict[str, str]) -> None:
+    tally = run.tally
+    for state in RowState:
+        if tally.counts[state]:
+            stats.incr(f"outreach.leads.{state.value}", tally.counts[state], tags=tags)
+    stats.gauge("outreach.leads.held_now", tally.counts[RowState.HELD], tags=tags)
+    stats.gauge("outreach.leads.in_flight", run.flight.in_flight, tags=tags)
+    stats.timing("outreach.leads.latency", run.pace.latency_ms, tags=tags)
+    stats.incr("outreach.leads.rate_waits", run.rate_waits, tags=tags)
 
 
 def _settle_held(hook: OutreachHook, options: SubmitOptions, log: Any) -> None:

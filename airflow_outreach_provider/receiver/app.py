@@ -31,7 +31,7 @@ def receiver_route(
     endpoint = InboxEndpoint(
         SourceLookup(sources), ingest, SourceStates(store), max_body_bytes=max_body_bytes
     )
-    return Route(path, endpoint, methods=["POST"])
+    return Route(path, endpoint, methods=["POST", "GET"])
 
 
 def create_app(
@@ -60,7 +60,7 @@ def create_app(
     )
     route = receiver_route(sources, ingest, store, max_body_bytes=max_body_bytes)
     app.router.routes.append(route)
-    app.router.routes.append(Route(f"{PREFIX}/in/{{source:path}}", route.endpoint, methods=["POST"]))
+    app.router.routes.append(Route(f"{PREFIX}/in/{{source:path}}", route.endpoint, methods=["POST", "GET"]))
 
     @app.get("/health")
     async def health() -> JSONResponse:

@@ -8,6 +8,7 @@ answer    when
 400       authentic and not JSON; or a body shorter than it said
 401       not authentic
 404       no such source
+405       another method; a GET is answered where a custom source's platform greets with one
 408       the body did not arrive in time
 413       longer than ``max_body_bytes``
 415       not sent as JSON, or compressed
@@ -34,9 +35,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError, StoreError
 from airflow_outreach_provider.core.sources import SourceSettings
+from airflow_outreach_provider.receiver.handshake import read_challenge
 from airflow_outreach_provider.receiver.lookup import LookupFailed, SourceLookup, TooManyLookups
 from airflow_outreach_provider.receiver.source_state import SourceStates
-from airflow_outreach_provider.services.events.ingest import Ingest, NotJson
+from airflow_outreach_provider.services.events.ingest import Challenge, Ingest, NotJson
 from airflow_outreach_provider.store.inbox.append import AppendResult
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ _OF_A_SOURCE = frozenset(
     }
 )  # fmt: skip
 _TYPES_TAKEN = ("application/json", "text/json")
+_FORM = "application/x-www-form-urlencoded"
 
 
 class Refused(Exception):
@@ -102,7 +105,10 @@ class InboxEndpoint:
         name = scope["path_params"]["source"].removesuffix("/")
         self._at_once += 1
         try:
-            stored = await self._take(name, scope, receive)
+            if scope["method"] != "POST":
+                await self._greet(name, scope, send)
+                return
+            source, stored = await self._take(name, scope, receive)
         except _Gone:
             return
         except Refused as refusal:
@@ -113,12 +119,37 @@ class InboxEndpoint:
             return
         finally:
             self._at_once -= 1
+        if isinstance(stored, Challenge):
+            await _send(send, HTTPStatus.OK, {"challenge": stored.text})
+            return
         status = HTTPStatus.OK if stored.duplicate else HTTPStatus.ACCEPTED
+        section = source.custom.section if source.custom is not None else None
+        if section is not None and section.answer is not None:
+            await _send_text(send, status, section.answer, section.answer_type)
+            return
         await _send(
             send, status, {"status": "duplicate" if stored.duplicate else "accepted", "id": stored.event_id}
         )
 
-    async def _take(self, name: str, scope: Scope, receive: Receive) -> AppendResult:
+    async def _greet(self, name: str, scope: Scope, send: Send) -> None:
+        """A GET: the platform asks whether the URL is ours, where the source says that it does."""
+        try:
+            source = None if "/" in name or scope["method"] != "GET" else await self._lookup.find(name)
+        except (ConfigurationError, LookupFailed, TooManyLookups) as error:
+            raise _refusal(error) from error
+        handshake = source.custom.section.handshake if source and source.custom is not None else None
+        if handshake is None or not handshake.query:
+            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "send events with POST")
+        query: bytes = scope.get("query_string", b"")
+        scope["query_string"] = b"..."  # holds the token: no access log gets to see it
+        challenge = read_challenge(handshake, query)
+        if challenge is None:
+            raise Refused(HTTPStatus.UNAUTHORIZED, "not authentic")
+        await _send_text(send, HTTPStatus.OK, challenge, "text/plain")
+
+    async def _take(
+        self, name: str, scope: Scope, receive: Receive
+    ) -> tuple[SourceSettings, AppendResult | Challenge]:
         if self._at_once > _MAX_AT_ONCE:
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many requests at once")
         pairs = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in scope["headers"]]
@@ -132,10 +163,10 @@ class InboxEndpoint:
                 raise Refused(
                     HTTPStatus.SERVICE_UNAVAILABLE, "this source is switched off", _OFF_RETRY_SECONDS
                 )
-            _check_type(headers)
+            _check_type(headers, form=source.custom is not None and source.custom.section.form)
             body = await self._read_body(headers, receive)
             try:
-                return await self._ingest.take(source, body, headers, token=token, header_pairs=pairs)
+                return source, await self._ingest.take(source, body, headers, token=token, header_pairs=pairs)
             finally:
                 self._held_bytes -= len(body)
         except (
@@ -225,10 +256,16 @@ def _refusal(error: Exception) -> Refused:
             return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "not stored; send it again later")
 
 
-def _check_type(headers: Mapping[str, str]) -> None:
-    """JSON it must be; without a type the body itself decides. JSON is UTF-8, whatever a charset says."""
+def _check_type(headers: Mapping[str, str], *, form: bool = False) -> None:
+    """JSON it must be; without a type the body itself decides. JSON is UTF-8, whatever a charset says.
+
+    :param form: the source sends forms instead.
+    """
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind and kind not in _TYPES_TAKEN and not kind.endswith("+json"):
+    if form:
+        if kind not in {"", _FORM}:
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send a form as {_FORM}")
+    elif kind and kind not in _TYPES_TAKEN and not kind.endswith("+json"):
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send JSON as application/json")
     if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body uncompressed")
@@ -274,8 +311,23 @@ async def _drain(scope: Scope, receive: Receive) -> None:
 async def _send(
     send: Send, status: HTTPStatus, answer: Mapping[str, Any], retry_after: int = _RETRY_SECONDS
 ) -> None:
-    body = to_json(answer)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await _send_bytes(send, status, to_json(answer), "application/json", retry_after)
+
+
+async def _send_text(send: Send, status: HTTPStatus, text: str, kind: str) -> None:
+    await _send_bytes(send, status, text.encode(), f"{kind}; charset=utf-8")
+
+
+async def _send_bytes(
+    send: Send, status: HTTPStatus, body: bytes, kind: str, retry_after: int = _RETRY_SECONDS
+) -> None:
+    headers = [
+        (b"content-type", kind.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers.append((b"allow", b"POST"))
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         headers.append((b"retry-after", str(retry_after).encode()))
     if status in {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT}:

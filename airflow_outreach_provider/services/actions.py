@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.core.states import LeadState
@@ -19,7 +20,7 @@ from airflow_outreach_provider.services.events.ingest import read_unrecognised_a
 from airflow_outreach_provider.services.submit.reconcile import ContactSearch, Reconciled
 from airflow_outreach_provider.services.submit.reconcile import reconcile as look_up_held
 from airflow_outreach_provider.store import audit, housekeeping, suppressions
-from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import endpoints, fan_out
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.deliveries.endpoints import Release
@@ -84,6 +85,11 @@ def unsuppress(store: Store, phones: Iterable[str], *, actor: str, campaign: str
     return suppressions.remove(store, phones, actor=actor, campaign=campaign, note=note)
 
 
+def suppressed(store: Store, phones: Iterable[str], *, campaign: str = "") -> int:
+    """How many entries :func:`unsuppress` would take off the list."""
+    return suppressions.count(store, phones, campaign=campaign)
+
+
 def reparse(store: Store, sources: Callable[[str], SourceSettings | None], *, actor: str) -> int:
     """Read stored unrecognised events again with the parsers of this version; how many are recognised now."""
     return _counted(
@@ -99,7 +105,7 @@ def replayable(store: Store, consumer: str, wanted: EventFilter) -> int:
 def replay(store: Store, consumer: str, wanted: EventFilter, *, actor: str, expected: int) -> int:
     """Let the consumer read events again; how many. :param expected: what :func:`replayable` said."""
     kinds = ", ".join(sorted(wanted.kinds)) if wanted.kinds else None
-    which = said(source=wanted.source, kind=kinds, since=wanted.since, until=wanted.until)
+    which = said(kind=kinds, **_fields(replace(wanted, kinds=None, event_ids=None)))
     if wanted.event_ids is not None:
         which = _some(sorted(wanted.event_ids))
     work = partial(consumers.replay, store, consumer, **_fields(wanted))
@@ -145,11 +151,17 @@ def redeliver(store: Store, wanted: DeliveryFilter, *, actor: str, expected: int
     """
     subject = _some([str(each) for each in wanted.ids]) if wanted.ids else said(
         state=", ".join(wanted.states), route=wanted.route, endpoint=wanted.endpoint, kind=", ".join(wanted.kinds),
-        event=_some(list(wanted.event_ids)), since=wanted.since, until=wanted.until,
+        event=_some(list(wanted.event_ids)), since=wanted.since, until=wanted.until, campaign=wanted.campaign,
     )  # fmt: skip
     return _counted(
         store, actor, "redeliver", subject, expected, lambda: deliveries_redeliver.redeliver(store, wanted)
     )
+
+
+def send_to_route(store: Store, event: ContactEvent, route: str, *, actor: str) -> int:
+    """Make a delivery of an event to a route that has none of it; how many."""
+    send = partial(fan_out.send, store, event, route)
+    return _counted(store, actor, "send to route", f"{event.id} to {route}", 1, send)
 
 
 def enable_endpoint(store: Store, conn_id: str, release: Release, *, actor: str) -> int:

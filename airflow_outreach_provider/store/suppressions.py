@@ -112,6 +112,15 @@ def remove(store: Store, phones: Iterable[str], *, actor: str, campaign: str = "
     return total
 
 
+def count(store: Store, phones: Iterable[str], *, campaign: str = "") -> int:
+    """How many entries :func:`remove` would take off the list."""
+    found: set[int] = set()
+    for group in _groups(phones):
+        with store.read() as connection:
+            found |= suppressions_write.entries_of(connection, group, campaign)
+    return len(found)
+
+
 def entries(
     store: Store,
     *,

@@ -102,10 +102,15 @@ def insert(
 
 def remove(connection: sa.Connection, listed: Collection[str], campaign: str) -> int:
     """Take numbers off the list, in whatever writing they are on it; how many entries that were."""
+    return _delete(connection, entries_of(connection, listed, campaign))
+
+
+def entries_of(connection: sa.Connection, listed: Collection[str], campaign: str) -> set[int]:
+    """The ids of the entries that name these, in whatever writing."""
     query = sa.select(sa.func.coalesce(_C.row_of, _C.id)).where(
         _C.phone.in_(_all_writings(listed)), _C.campaign == campaign
     )
-    return _delete(connection, set(connection.execute(query).scalars()))
+    return set(connection.execute(query).scalars())
 
 
 def stops_of(connection: sa.Connection, listed: Collection[str]) -> dict[str, str]:

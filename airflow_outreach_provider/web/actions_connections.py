@@ -8,7 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.hooks.sources import OutreachSourceHook
+from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.trial_events import PHONE
+from airflow_outreach_provider.hooks.sources import OutreachSourceHook, get_source
+from airflow_outreach_provider.receiver.trial import send_trial
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.deliveries.sender import send_test
 from airflow_outreach_provider.store.deliveries import endpoints
@@ -133,6 +136,29 @@ def check_source(
     actions.note(store, "check source", connection_id, actor=who.name)
     _ok, said = OutreachSourceHook(connection_id).test_connection()
     return ActionResult(says=said, count=1, done=True)
+
+
+class SendTest(ActionRequest):
+    """``kind``: what the event says that happened."""
+
+    kind: EventKind = EventKind.REPLIED
+
+
+@router.post("/sources/{connection_id:path}/test")
+def test_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: SendTest) -> ActionResult:
+    """Give a signed event about nobody to the receiver."""
+    _source_is_known(store, connection_id)
+    source = get_source(connection_id)
+    plan = ActionResult(
+        says=f"A signed event of kind {asked.kind.value}, about nobody ({PHONE}), goes through the receiver of "
+        f"{connection_id}. Every route that asks for it takes it as a real one.",
+        count=1,
+    )
+    if not asked.agreed(plan):
+        return plan
+    actions.note(store, "test source", f"{connection_id}: {asked.kind.value}", actor=who.name)
+    _status, said = send_trial(store, source, asked.kind, datetime.now(UTC))
+    return ActionResult(says=f"{connection_id} answered {said}.", count=1, done=True)
 
 
 def _endpoint_is_known(store: Store, name: str) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, HTTPException
 from pydantic import Field
 
-from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.deliveries import DeliveryState, label_of
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.services import actions
-from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, list_deliveries
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.inbox.lists import EventFilter
 from airflow_outreach_provider.web.access import Editor, StoreDep, editor
 from airflow_outreach_provider.web.action_models import (
@@ -37,6 +41,8 @@ class Redeliver(ActionRequest):
     kind: Annotated[EventKind | None, Blank] = None
     event: Words = None
     since: When = None
+    until: When = None
+    campaign: Words = None
     all: bool = False
 
 
@@ -49,13 +55,46 @@ class Replay(ActionRequest):
     kind: Annotated[EventKind | None, Blank] = None
     since: When = None
     until: When = None
+    campaign: Words = None
+
+
+class SendToRoute(ActionRequest):
+    """An event for a route that has not taken it."""
+
+    event_id: Short
+    route: Annotated[Line, Field(min_length=1)]
+
+
+@router.post("/send-to-route")
+def send_to_route(who: Editor, store: StoreDep, asked: SendToRoute) -> ActionResult:
+    """Give an event to a route whatever its kinds and its where say; the route's next run sends it."""
+    stored = inbox_lists.show(store, asked.event_id)
+    if stored is None:
+        raise HTTPException(404, f"there is no event {asked.event_id}; it may have been purged")
+    known = {route for reader in consumers.readers_of(store, stored.event.seq) for route in reader.routes}
+    if asked.route not in known:
+        raise ConfigurationError(f"there is no route {asked.route!r}", did_you_mean(asked.route, known))
+    there = bool(list_deliveries(store, DeliveryFilter(event_ids=(asked.event_id,), route=asked.route)).rows)
+    plan = ActionResult(
+        says=f"{asked.route} has this event: send its delivery again instead."
+        if there
+        else f"{label_of(stored.event)} will be sent by the next run of {asked.route}, whatever it usually reads.",
+        count=0 if there else 1,
+    )
+    if not asked.agreed(plan) or there:
+        return plan
+    done = actions.send_to_route(store, stored.event, asked.route, actor=who.name)
+    return ActionResult(
+        says=f"{amount(done, 'delivery', 'deliveries')} waits for {asked.route}.", count=done, done=True
+    )
 
 
 @router.post("/redeliver")
 def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> ActionResult:
     """Make deliveries pending again; the next run of their route takes them."""
     filters = {
-        name: getattr(asked, name) for name in ("state", "route", "endpoint", "kind", "event", "since")
+        name: getattr(asked, name)
+        for name in ("state", "route", "endpoint", "kind", "event", "since", "until", "campaign")
     }
     one_way_to_choose(asked.ids, filters, asked.all)
     wanted = DeliveryFilter(
@@ -66,6 +105,8 @@ def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> ActionResult:
         states=[asked.state] if asked.state else ([] if asked.ids else [DeliveryState.DEAD]),
         kinds=[asked.kind.value] if asked.kind else [],
         since=asked.since,
+        until=asked.until,
+        campaign=asked.campaign,
     )
     counts = actions.redeliverable(store, wanted)
     count = sum(counts.values())
@@ -88,7 +129,7 @@ def replay(who: Editor, store: StoreDep, asked: Replay) -> ActionResult:
     """Let one consumer read events again."""
     wanted = EventFilter(
         source=asked.source, kinds=[asked.kind.value] if asked.kind else None, since=asked.since,
-        until=asked.until, event_ids=asked.event_ids,
+        until=asked.until, event_ids=asked.event_ids, campaign=asked.campaign,
     )  # fmt: skip
     count = actions.replayable(store, asked.consumer, wanted)
     plan = ActionResult(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated
 
+from airflow.exceptions import AirflowNotFoundException
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
@@ -12,8 +14,11 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.phone_listed import read_listed
 from airflow_outreach_provider.core.phones import WRITTEN_DOWN, parse_phone
 from airflow_outreach_provider.core.states import LeadState
+from airflow_outreach_provider.hooks.outreach import OutreachHook
+from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.store import suppressions
+from airflow_outreach_provider.store.ledger.held import connections_of_held
 from airflow_outreach_provider.store.ledger.lists import LeadFilter, lead_story
 from airflow_outreach_provider.web.access import Editor, StoreDep, editor
 from airflow_outreach_provider.web.action_models import (
@@ -25,6 +30,10 @@ from airflow_outreach_provider.web.action_models import (
     one_way_to_choose,
 )
 from airflow_outreach_provider.web.params import Blank, Line, RowId
+
+# As the command's: a request that the platform had can show up late.
+RECONCILE_AFTER = timedelta(minutes=15)
+_AT_ONCE = 100
 
 router = APIRouter(prefix="/api/actions", tags=["act"], dependencies=[Depends(editor)])
 
@@ -39,6 +48,12 @@ class Resolve(ActionRequest):
     run: Annotated[RowId | None, Blank] = None
     phone: Words = None
     all: bool = False
+
+
+class ReconcileNow(ActionRequest):
+    """Held leads of a campaign, or of all."""
+
+    campaign: Words = None
 
 
 class Suppress(ActionRequest):
@@ -76,6 +91,38 @@ def resolve(who: Editor, store: StoreDep, asked: Resolve) -> ActionResult:
         return plan
     done = actions.resolve(store, wanted, to, actor=who.name)
     return ActionResult(says=f"{amount(done, 'lead')} resolved as {to.value}.", count=done, done=True)
+
+
+@router.post("/reconcile")
+def reconcile(who: Editor, store: StoreDep, asked: ReconcileNow) -> ActionResult:
+    """Ask the platform's contact list what became of held leads, at most 100 of each connection."""
+    found = connections_of_held(store, asked.campaign)
+    asks = {conn_id: _contacts(conn_id) for conn_id in found}
+    count = sum(n for conn_id, n in found.items() if asks[conn_id] is not None)
+    blind = sorted(conn_id for conn_id, contacts in asks.items() if contacts is None)
+    more = (
+        f" {', '.join(blind)}: no log-in for the contact list (contacts_email, contacts_password)."
+        if blind
+        else ""
+    )
+    says = f"The contact list is asked what became of {amount(count, 'held lead')}; nobody is texted.{more}"
+    plan = ActionResult(says=says, count=count)
+    if not asked.agreed(plan):
+        return plan
+    done = [
+        actions.reconcile(
+            store, contacts, actor=who.name, conn_id=conn_id, delay=RECONCILE_AFTER, campaign=asked.campaign, limit=_AT_ONCE
+        )
+        for conn_id, contacts in asks.items()
+        if contacts is not None
+    ]  # fmt: skip
+    accepted, planned, waiting = (
+        sum(getattr(each, name) for each in done) for name in ("accepted", "planned", "waiting")
+    )
+    return ActionResult(
+        says=f"{accepted:,} were texted, {planned:,} will be sent again, {waiting:,} are still held.",
+        count=accepted + planned, done=True,
+    )  # fmt: skip
 
 
 @router.post("/suppress")
@@ -121,6 +168,14 @@ def unsuppress(who: Editor, store: StoreDep, asked: Unsuppress) -> ActionResult:
         for row in rows
     )
     return ActionResult(says=f"{amount(gone, 'entry', 'entries')} removed.", count=gone, done=True)
+
+
+def _contacts(conn_id: str) -> TetherContacts | None:
+    """The contact list of a connection; None where it has none, or is gone."""
+    try:
+        return OutreachHook(conn_id).contacts()
+    except AirflowNotFoundException:
+        return None
 
 
 def _would_send(found: actions.HeldCount) -> ActionResult:

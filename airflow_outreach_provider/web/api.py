@@ -16,6 +16,7 @@ from airflow_outreach_provider.store.overview import overview
 from airflow_outreach_provider.store.suppressions import SuppressionRow
 from airflow_outreach_provider.web import connections, params, queries, schemas
 from airflow_outreach_provider.web.access import OfTask, Reader, SomeReader, StoreDep, reads_task
+from airflow_outreach_provider.web.attention import attention
 from airflow_outreach_provider.web.schemas import Listed
 
 router = APIRouter(prefix="/api", tags=["look"])
@@ -40,9 +41,8 @@ def get_overview(_who: Reader, store: StoreDep) -> dict[str, Any]:
     for name in ("lead_hours", "event_hours", "delivery_hours"):
         said[name] = [asdict(hour) for hour in said[name]]
     said |= {
-        "troubled": connections.troubled(store),
         "active": [schemas.run(run) for run in found.active],
-        "failing": queries.with_next_try(schemas.run(run) for run in found.failing),
+        **dict(attention(store, found)),
     }
     return said
 

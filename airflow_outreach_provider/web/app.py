@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.staticfiles import StaticFiles
@@ -27,13 +27,17 @@ from airflow_outreach_provider.web import (
     actions_events,
     actions_leads,
     api,
+    campaigns,
     help_pages,
     pages,
+    person,
     setup,
+    workflows,
 )
 from airflow_outreach_provider.web.access import Reader
 from airflow_outreach_provider.web.errors import bad_request, http_error, outreach_error
 from airflow_outreach_provider.web.middleware import Guard
+from airflow_outreach_provider.web.params import known_parameters
 
 
 def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastAPI:
@@ -50,6 +54,7 @@ def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastA
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        dependencies=[Depends(known_parameters)],
     )
     app.state.auth_manager = auth_manager
     app.state.store = store
@@ -61,6 +66,9 @@ def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastA
     app.include_router(actions_events.router)
     app.include_router(actions_connections.router)
     app.include_router(pages.router)
+    app.include_router(person.router)
+    app.include_router(workflows.router)
+    app.include_router(campaigns.router)
     app.include_router(help_pages.router)
     app.include_router(setup.router)
     app.mount("/static", StaticFiles(directory=setup.STATIC), name="static")

@@ -46,7 +46,7 @@ class Trouble(BaseModel):
 
 
 class SourceHealth(BaseModel):
-    """A way in. ``url`` is what to paste into the platform, without a token. ``health``: new, well, refusing,
+    """A way in. ``url`` is what to paste into the platform, without a token. ``health``: new, healthy, refusing,
     off, broken."""
 
     name: str
@@ -73,7 +73,7 @@ class SourceHealth(BaseModel):
 
 
 class EndpointHealth(BaseModel):
-    """An endpoint deliveries go to. ``health``: new, well, failing, resting, disabled, broken."""
+    """An endpoint deliveries go to. ``health``: new, healthy, failing, resting, disabled, broken."""
 
     name: str
     url: str | None = Field(description="whole for people with edit rights, who may see tokens in it")
@@ -271,7 +271,7 @@ def _source_health(source: ListedSource, status: SourceStatus, last_event_at: da
         return "off"
     if status.is_refusing(last_event_at):
         return "refusing"
-    return "well" if last_event_at else "new"
+    return "healthy" if last_event_at else "new"
 
 
 def _health(status: endpoints.EndpointStatus, endpoint: Endpoint | None) -> str:
@@ -283,7 +283,7 @@ def _health(status: endpoints.EndpointStatus, endpoint: Endpoint | None) -> str:
         return "resting"
     if status.failing_since:
         return "failing"
-    return "well" if status.last_success_at else "new"
+    return "healthy" if status.last_success_at else "new"
 
 
 def _host_of(url: str) -> str:

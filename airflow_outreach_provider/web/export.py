@@ -69,7 +69,7 @@ def _csv(
     place = 0
     try:
         for place, row in enumerate(rows, start=1):
-            writer.writerow([_cell(name, getattr(row, name)) for name in names])
+            writer.writerow([cell(name, getattr(row, name)) for name in names])
             if place % _AT_ONCE == 0:
                 yield text.getvalue().encode()
                 text.seek(0)
@@ -80,7 +80,8 @@ def _csv(
             done(place)
 
 
-def _cell(name: str, value: Any) -> str:
+def cell(name: str, value: Any) -> str:
+    """A value as no spreadsheet runs it."""
     if value is None:
         return ""
     text = value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -21,7 +21,7 @@ IMAGES = FOLDER / "images"
 # Every page of the folder, in the order in which they are read; mkdocs.yml has the same.
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Start", ("index", "tutorial", "install", "cookbook")),
-    ("Platforms", ("tether", "supersend", "varda", "autoreach")),
+    ("Platforms", ("tether", "supersend", "varda", "autoreach", "custom")),
     ("Use", ("leads", "events", "deliveries", "pages", "reference", "settings")),
     ("Run", ("operations", "scale", "deployment", "security", "migration")),
     ("Build", ("architecture",)),

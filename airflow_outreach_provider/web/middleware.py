@@ -23,7 +23,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 ACTION_HEADER = "X-Outreach-Action"
 MAX_BODY_BYTES = 1024 * 1024
 _SAFE = frozenset({"GET", "HEAD"})
-_PHONE = re.compile(rb"((?:^|&)phone=)[^&]*")
+_PHONE = re.compile(rb"((?:^|&)(?:phone|who)=)[^&]*")
 # No inline script or style anywhere; frames only in Airflow's own pages.
 HEADERS = {
     "Content-Security-Policy": (
@@ -101,7 +101,7 @@ def own_path(scope: Scope) -> str:
 def _out_of_the_log(scope: Scope) -> Scope:
     """The request for us; what Airflow's access log gets to see has no phone number in its query."""
     query: bytes = scope.get("query_string", b"")
-    if b"phone" not in query:
+    if b"phone" not in query and b"who" not in query:
         return scope
     ours = dict(scope)
     scope["query_string"] = _PHONE.sub(rb"\1...", query)

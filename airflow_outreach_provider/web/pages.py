@@ -11,14 +11,25 @@ from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.actions import said
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, routes, routes_of
+from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import progress
 from airflow_outreach_provider.store.inbox.lists import EventFilter
 from airflow_outreach_provider.store.ledger import run_lists
+from airflow_outreach_provider.store.ledger.held import connections_of_held
 from airflow_outreach_provider.store.ledger.lists import LeadFilter
 from airflow_outreach_provider.store.overview import MOST, overview
 from airflow_outreach_provider.web import chart, connections, params, queries, schemas, setup
-from airflow_outreach_provider.web.access import Editor, OfTask, Reader, SomeReader, StoreDep, reads_task
+from airflow_outreach_provider.web.access import (
+    Editor,
+    OfTask,
+    Person,
+    Reader,
+    SomeReader,
+    StoreDep,
+    reads_task,
+)
 from airflow_outreach_provider.web.api import task_ref
+from airflow_outreach_provider.web.attention import attention
 from airflow_outreach_provider.web.export import deliveries_csv, events_csv, leads_csv, suppressions_csv
 from airflow_outreach_provider.web.rendering import render
 
@@ -36,8 +47,7 @@ def overview_page(request: Request, who: SomeReader, store: StoreDep) -> Respons
     found = overview(store)
     return render(
         request, "overview.html", who, live=BUSY if found.active else QUIET, at="overview", found=found, most=MOST,
-        active=[schemas.run(run) for run in found.active], failing=queries.with_next_try(schemas.run(run) for run in found.failing),
-        troubled=connections.troubled(store), missing=setup.missing(),
+        active=[schemas.run(run) for run in found.active], needs=attention(store, found), missing=setup.missing(),
         charts=[
             ("Leads", "accepted", "rejected or held", chart.bars(found.lead_hours)),
             ("Events received", "received", "", chart.bars(found.event_hours)),
@@ -56,8 +66,13 @@ def leads_page(
     return render(
         request, "leads.html", who, live=(BUSY if busy else QUIET), at="leads",
         filtered=wanted != LeadFilter(dags=who.dags), listed=queries.leads(store, wanted, cursor), runs=latest, wanted=wanted, states=list(LeadState),
-        campaigns=run_lists.campaigns(store, who.dags),
+        campaigns=run_lists.campaigns(store, who.dags), asks=_asks(store, who, wanted.state, wanted.campaign),
     )  # fmt: skip
+
+
+def _asks(store: Store, who: Person, state: str | None, campaign: str | None) -> bool:
+    """Whether a contact list can be asked what became of what is held."""
+    return who.may_edit and state == LeadState.HELD and bool(connections_of_held(store, campaign))
 
 
 @router.get("/leads.csv")
@@ -78,18 +93,18 @@ def leads_export_revealed(who: Editor, store: StoreDep, wanted: params.Leads) ->
 @router.get("/leads/{lead_id}")
 def lead_page(request: Request, who: SomeReader, store: StoreDep, lead_id: params.RowId) -> HTMLResponse:
     """One lead with its history."""
-    return render(
-        request, "lead.html", who, live=QUIET, at="leads", found=queries.lead(store, lead_id, who.dags)
-    )
+    found = queries.lead(store, lead_id, who.dags)
+    asks = _asks(store, who, found.lead.state, found.lead.campaign)
+    return render(request, "lead.html", who, live=QUIET, at="leads", found=found, asks=asks)
 
 
 @router.post("/leads/{lead_id}")
 def lead_revealed(request: Request, who: Editor, store: StoreDep, lead_id: params.RowId) -> HTMLResponse:
     """The same with its personal data; audited before it is read."""
     actions.note(store, "reveal lead", f"lead {lead_id}", actor=who.name)
-    return render(
-        request, "lead.html", who, at="leads", found=queries.lead(store, lead_id, None, reveal=True)
-    )
+    found = queries.lead(store, lead_id, None, reveal=True)
+    asks = _asks(store, who, found.lead.state, found.lead.campaign)
+    return render(request, "lead.html", who, at="leads", found=found, asks=asks)
 
 
 @router.get("/runs")
@@ -198,6 +213,7 @@ def connections_page(request: Request, who: Reader, store: StoreDep) -> HTMLResp
     return render(
         request, "connections.html", who, live=QUIET, at="connections", sources=connections.sources(store),
         targets=connections.targets(store, whole_url=who.may_edit),
+        kinds=[kind for kind in EventKind if kind is not EventKind.UNRECOGNISED],
     )  # fmt: skip
 
 

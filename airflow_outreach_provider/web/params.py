@@ -8,18 +8,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, HTTPException, Query
+from fastapi import Depends, HTTPException, Query, Request
+from fastapi.dependencies.utils import get_flat_dependant
+from fastapi.routing import APIRoute
 from pydantic import BeforeValidator, Field
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.phones import WRITTEN_DOWN, parse_phone
 from airflow_outreach_provider.core.states import LeadState, RunState
+from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.inbox.lists import EventFilter
 from airflow_outreach_provider.store.ledger.lists import LeadFilter
 from airflow_outreach_provider.web.access import SomeReader, may_edit
+from airflow_outreach_provider.web.middleware import own_path
 
 
 def blank_as_none(value: Any) -> Any:
@@ -49,7 +54,27 @@ Cursor = Annotated[Short | None, Blank, Query(description="`next` of the page be
 StateOfRun = Annotated[RunState | None, Blank]
 
 
+def known_parameters(request: Request) -> None:
+    """A mistyped filter must not be one that filters nothing.
+
+    :raises HTTPException: 422, the route takes no such query parameter.
+    """
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return
+    known = {each.alias for each in get_flat_dependant(route.dependant).query_params}
+    for name in request.query_params:
+        if name not in known:
+            near = did_you_mean(name, known) if known else "this takes none"
+            raise HTTPException(422, f"{name[:60]!r} is no parameter of this page — {near}")
+
+
+# No number of anybody's: what was typed could not be read, so nothing is to be found by it.
+_NO_NUMBER = "+0"
+
+
 def _typed_by_an_editor(
+    request: Request,
     may_edit: Annotated[bool, Depends(may_edit)],
     phone: Annotated[Short | None, Blank, Query(description="with country code; takes edit rights")] = None,
 ) -> str | None:
@@ -57,13 +82,20 @@ def _typed_by_an_editor(
 
     Masked numbers could be guessed digit by digit with this filter, so it is for those who may see them.
 
-    :raises LeadRejected: it cannot be read.
+    :raises LeadRejected: it cannot be read. A page says so beside the field instead, and finds nothing.
     """
     if not phone:
         return None
     if not may_edit:
         raise HTTPException(403, "looking for a number takes edit rights on connections")
-    return parse_phone(phone, how=WRITTEN_DOWN).e164
+    try:
+        return parse_phone(phone, how=WRITTEN_DOWN).e164
+    except LeadRejected as error:
+        path = own_path(request.scope)
+        if request.method != "GET" or path.startswith("/api/") or path.endswith(".csv"):
+            raise
+        request.state.problems = {"phone": str(error.detail or error)}
+        return _NO_NUMBER
 
 
 Phone = Annotated[str | None, Depends(_typed_by_an_editor)]
@@ -86,9 +118,12 @@ def event_filter(
     kind: Annotated[EventKind | None, Blank] = None,
     since: Moment = None,
     until: Moment = None,
+    campaign: Annotated[Text, Query(description="the platform's")] = None,
 ) -> EventFilter:
-    """Events by source, kind and time of reception."""
-    return EventFilter(source=source, kinds=(kind.value,) if kind else None, since=since, until=until)
+    """Events by source, kind, campaign and time of reception."""
+    return EventFilter(
+        source=source, kinds=(kind.value,) if kind else None, since=since, until=until, campaign=campaign
+    )
 
 
 def delivery_filter(
@@ -99,8 +134,10 @@ def delivery_filter(
     kind: Annotated[EventKind | None, Blank] = None,
     event: Annotated[Short | None, Blank] = None,
     since: Moment = None,
+    until: Moment = None,
+    campaign: Annotated[Text, Query(description="the platform's")] = None,
 ) -> DeliveryFilter:
-    """Deliveries by state, route, endpoint, kind, event and time of recording; those that whoever asks may see."""
+    """Deliveries by state, route, endpoint, kind, event, campaign and time; those that whoever asks may see."""
     return DeliveryFilter(
         states=(state,) if state else (),
         route=route,
@@ -108,7 +145,9 @@ def delivery_filter(
         kinds=(kind.value,) if kind else (),
         event_ids=(event,) if event else (),
         since=since,
+        until=until,
         dags=who.dags,
+        campaign=campaign,
     )
 
 

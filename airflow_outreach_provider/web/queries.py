@@ -40,7 +40,7 @@ from airflow_outreach_provider.store.ledger.lists import (
 )
 from airflow_outreach_provider.store.paging import Page
 from airflow_outreach_provider.store.suppressions import SuppressionRow
-from airflow_outreach_provider.web import redaction, schemas
+from airflow_outreach_provider.web import event_routes, redaction, schemas
 from airflow_outreach_provider.web.schemas import Listed
 from airflow_outreach_provider.web.task_instances import key_of, task_states
 
@@ -78,6 +78,7 @@ class EventDetail(BaseModel):
     body: str
     body_bytes: int
     deliveries: list[schemas.DeliverySchema]
+    routes: list[event_routes.EventRouteLine] = Field(default=[], description="what each route made of it")
     revealed: bool = False
 
 
@@ -196,12 +197,16 @@ def event(store: Store, event_id: str, *, reveal: bool = False) -> EventDetail:
         kind=found.kind.value, origin=stored.origin, occurred_at=found.occurred_at, received_at=found.received_at,
         campaign_id=found.campaign_id, email=found.contact.email, phone=found.contact.phone,
     )  # fmt: skip
+    sent = deliveries(store, DeliveryFilter(event_ids=(event_id,)), None).rows
     return EventDetail(
         event=schemas.event(row, reveal=reveal),
         headers=redaction.headers(json.loads(stored.headers or "[]"), reveal=reveal),
         body=redaction.raw(stored.body) if reveal else redaction.masked(stored.body),
         body_bytes=len(stored.body),
-        deliveries=deliveries(store, DeliveryFilter(event_ids=(event_id,)), None).rows,
+        deliveries=sent,
+        routes=event_routes.routes_of_event(
+            store, found, {each.route: each.id for each in sent}, reveal=reveal
+        ),
         revealed=reveal,
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_outreach_provider.core.masking import HIDDEN, mask_text, printable
@@ -50,6 +50,19 @@ def masked(body: bytes) -> str:
         return printable(json.dumps(_hidden(value, shown=False), indent=2, ensure_ascii=False)[:_MOST])
     except (ValueError, RecursionError):
         return f"({len(body):,} bytes that are no JSON; hidden)" if body else ""
+
+
+def saw(values: Mapping[str, Any], *, reveal: bool) -> dict[str, str]:
+    """What a condition looked at, by dotted name; nothing that may be about the person unasked."""
+    if reveal:
+        return {
+            name: printable(json.dumps(value, ensure_ascii=False, default=str)[:500])
+            for name, value in values.items()
+        }
+    return {
+        name: json.dumps(_hidden(value, shown=name.rpartition(".")[2].lower() in _SHOWN | {"source"}), ensure_ascii=False, default=str)[:500]
+        for name, value in values.items()
+    }  # fmt: skip
 
 
 def headers(pairs: Iterable[tuple[str, str]], *, reveal: bool) -> list[tuple[str, str]]:

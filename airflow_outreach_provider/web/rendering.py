@@ -16,8 +16,10 @@ from airflow_outreach_provider.web.access import Person
 from airflow_outreach_provider.web.schemas import TaskRef
 
 NAV = (
+    ("workflows", "/workflows", "Workflows"),
     ("overview", "", "Overview"),
     ("leads", "/leads", "Leads"),
+    ("campaigns", "/campaigns", "Campaigns"),
     ("events", "/events", "Events"),
     ("deliveries", "/deliveries", "Deliveries"),
     ("connections", "/connections", "Sources & endpoints"),
@@ -30,19 +32,43 @@ NAV = (
 NAV_OF_SOME = frozenset({"leads", "deliveries"})
 # State → how it is meant; the style sheet has a colour and a sign for each.
 TONES: Mapping[str, str] = {
-    **dict.fromkeys(("accepted", "delivered", "succeeded", "handed", "success", "well", "resolved"), "good"),
-    **dict.fromkeys(("planned", "sending", "running", "pending", "new", "queued", "scheduled"), "busy"),
-    **dict.fromkeys(("held", "deferred", "up_for_retry", "failing", "retry", "not_sent", "unknown"), "warn"),
-    **dict.fromkeys(("rejected", "dead", "failed", "expired", "refused", "gone", "broken", "fault"), "bad"),
+    **dict.fromkeys(
+        ("accepted", "delivered", "succeeded", "handed", "success", "healthy", "resolved", "texted", "taken"),
+        "good",
+    ),
+    **dict.fromkeys(
+        ("planned", "sending", "running", "pending", "new", "queued", "scheduled", "waiting", "not read yet"),
+        "busy",
+    ),
+    **dict.fromkeys(
+        (
+            "held",
+            "deferred",
+            "up_for_retry",
+            "failing",
+            "retry",
+            "not_sent",
+            "unknown",
+            "awaiting_input",
+            "where was false",
+            "paused",
+        ),
+        "warn",
+    ),
+    **dict.fromkeys(
+        ("rejected", "dead", "failed", "expired", "refused", "gone", "broken", "fault", "stuck"), "bad"
+    ),
 }
-# A failed delivery is tried again; a failed run is not, or not by itself.
+# A failed delivery is tried again; a failed run is not, or not by itself. So pages say of deliveries:
+DELIVERY_WORDS: Mapping[str, str] = {"failed": "retrying", "dead": "failed"}
 MEANING: Mapping[str, str] = {
     "accepted": "the API took the lead", "unchanged": "texted before, nobody is texted twice",
     "duplicate": "an earlier row has the same number", "rejected": "a bad row, or the API refused this lead",
     "suppressed": "not to be contacted", "deferred": "quiet hours at the recipient's; a later run sends it",
     "held": "sent, outcome unknown; waits for reconcile or a person", "planned": "not sent yet; the next try does",
-    "elsewhere": "another run is sending it", "sending": "in flight now", "superseded": "a later try took over",
-    "expired": "no heartbeat: the worker died or hung", "dead": "tried as often as allowed; can be redelivered",
+    "filtered": "its where turns the row away", "elsewhere": "another run is sending it", "sending": "in flight now", "superseded": "a later try took over",
+    "expired": "no heartbeat: the worker died or hung", "dead": "tried as often as allowed; can be sent again",
+    "awaiting_input": "waits for a person in Airflow",
     "ignored": "the endpoint does not subscribe to this kind", "handed": "given to a task that does not report back",
 }  # fmt: skip
 
@@ -108,6 +134,7 @@ def _environment() -> Environment:
         "of_some": NAV_OF_SOME,
         "tones": TONES,
         "meaning": MEANING,
+        "delivery_words": DELIVERY_WORDS,
         "capped": capped,
         "version": __version__,
     }
@@ -135,6 +162,7 @@ def render(
         live=live,
         asked=asked,
         with_query=with_query,
+        problems=getattr(request.state, "problems", {}),
         **context,
     )
     return HTMLResponse(page, status)

@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text
+from airflow_outreach_provider.core.progress import settled, share_done, time_left
+from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store.audit import AuditRow
 from airflow_outreach_provider.store.deliveries.lists import AttemptRow, DeliveryRow
 from airflow_outreach_provider.store.inbox.lists import EventRow
@@ -104,6 +106,11 @@ class Run(BaseModel):
     seconds: float
     rows_read: int
     fraction: float | None = Field(description="how much of the source was read, 0 to 1, where known")
+    done: float | None = Field(
+        description="how much of it is read and sent or settled otherwise, 0 to 1, where known"
+    )
+    settled: int = Field(description="rows read that need nothing more in this run")
+    seconds_left: float | None = Field(description="about; while it runs, where that can be said")
     rows_per_second: float | None
     counts: dict[str, int]
     reasons: dict[str, int]
@@ -206,11 +213,16 @@ def run(row: RunRow) -> Run:
         try_number=row.try_number,
     )  # fmt: skip
     seconds = row.seconds
+    counts = {str(name): int(n) for name, n in row.counts.items()}
+    over = settled(counts)
+    done = share_done(row.fraction, over, row.rows_read)
+    left = time_left(seconds, done) if row.state == RunState.RUNNING else None
     return Run(
         id=row.id, campaign=row.campaign, task=task, state=row.state, source=mask_text(row.source),
         dry_run=row.dry_run, started_at=row.started_at, finished_at=row.finished_at, seconds=seconds,
-        rows_read=row.rows_read, fraction=row.fraction, rows_per_second=row.rows_read / seconds if seconds >= 1 else None,
-        counts={str(name): int(n) for name, n in row.counts.items()}, reasons=_flat(row.reasons),
+        rows_read=row.rows_read, fraction=row.fraction, done=done, settled=min(row.rows_read, over),
+        seconds_left=left.total_seconds() if left is not None else None, rows_per_second=row.rows_read / seconds if seconds >= 1 else None,
+        counts=counts, reasons=_flat(row.reasons),
         error=mask_text(row.error, 1000) if row.error else None,
         next_try_at=row.retry_at,
     )  # fmt: skip
@@ -266,7 +278,7 @@ _NEXT_TRY = {
     "pending": "the route's next run takes it",
     "failed": "its task's retry, or the route's next run",
     "held": "when the endpoint is enabled",
-    "dead": "none: redeliver it when the cause is mended",
+    "dead": "none: send it again when the cause is mended",
 }
 
 

@@ -75,7 +75,7 @@ class ApproveLeadsOperator(ApprovalOperator):
         from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
         asked = {"ti_id": ti_id, "options": self.options, "subject": self.subject, "body": self.body}
-        more = {"defaults": self.defaults, "multiple": self.multiple, "params": self.serialized_params}
+        more = {"defaults": self.defaults, "multiple": self.multiple, "params": {}}
         users = {"assigned_users": self.assigned_users or []}
         shown = SUPERVISOR_COMMS.send(CreateHITLDetailPayload.model_validate(asked | more | users))
         if [getattr(shown, "subject", ""), getattr(shown, "body", "")] != [self.subject, self.body]:

@@ -13,6 +13,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Problem, WorkflowErrors
+from airflow_outreach_provider.core.workflows.workflow_file import Export
 from airflow_outreach_provider.workflows.files import load_files
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ def build_dags(path: str | PathLike[str]) -> dict[str, DAG]:
     loaded = load_files([path])
     beside = Path(path).resolve().parent
     dags: dict[str, DAG] = {}
+    followed = {name for each in loaded.workflows for name in each.model.depends_on or ()}
     for each in loaded.workflows:
         if each.model.enabled:
             try:
-                dags[each.dag_id] = build_dag(each, beside)
+                dags[each.dag_id] = build_dag(each, beside, followed=each.name in followed)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this workflow's and nobody else's
                 loaded.problems.append(_not_built(each, error))
     if loaded.problems:
@@ -45,25 +47,56 @@ def _not_built(workflow: Loaded[DagSettings], error: Exception) -> Problem:
     )
 
 
-def build_dag(workflow: Loaded[DagSettings], beside: Path | None = None) -> DAG:
+def build_dag(workflow: Loaded[DagSettings], beside: Path | None = None, *, followed: bool = False) -> DAG:
     """The DAG of one workflow; importing the operators waits until there is one to build.
 
+    :param followed: whether another workflow depends on it.
     :param beside: the folder from which the DAG's page tells its file: the same for every version of a bundle.
     """
     shown = os.path.relpath(Path(workflow.file).resolve(), beside) if beside else workflow.file
     from airflow_outreach_provider.workflows.dag_arguments import new_dag
     from airflow_outreach_provider.workflows.event_route import build_event_route
+    from airflow_outreach_provider.workflows.export import build_export
     from airflow_outreach_provider.workflows.lead_sync import build_lead_sync, lead_sync_params
 
     model = workflow.model
     if isinstance(model, LeadSync):
         with _all_or_nothing(new_dag(workflow, "lead sync", lead_sync_params(model), shown)) as dag:
             build_lead_sync(model, workflow.file)
+            _obey(dag, model.trigger_rule)
+            _announce(dag, model.outlets or [], workflow.name if followed else None)
+        return dag
+    if isinstance(model, Export):
+        with _all_or_nothing(new_dag(workflow, "export", {}, shown)) as dag:
+            build_export(workflow.name, model, workflow.file)
         return dag
     assert isinstance(model, EventRoute)
     with _all_or_nothing(new_dag(workflow, "event route", {}, shown)) as dag:
         build_event_route(workflow.name, model)
+        _obey(dag, model.trigger_rule)
+        _announce(dag, [], workflow.name if followed else None)
     return dag
+
+
+def _obey(dag: DAG, trigger_rule: str | None) -> None:
+    if trigger_rule is not None:
+        from airflow.sdk import TriggerRule
+
+        dag.topological_sort()[0].trigger_rule = TriggerRule(trigger_rule)
+
+
+def _announce(dag: DAG, outlets: list[str], name: str | None) -> None:
+    """What has news when the last task went well. :param name: of the workflow, where another depends on it."""
+    from airflow.sdk import Asset
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+    from airflow_outreach_provider.workflows.dag_arguments import after_workflow
+
+    assets = [*map(Asset, outlets), *([after_workflow(name)] if name is not None else [])]
+    if assets:
+        last = dag.topological_sort()[-1]
+        said = last.partial_kwargs if isinstance(last, MappedOperator) else last.__dict__
+        said["outlets"] = [*(said.get("outlets") or ()), *assets]
 
 
 @contextmanager

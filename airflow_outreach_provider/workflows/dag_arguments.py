@@ -10,10 +10,11 @@ from airflow.sdk import DAG, Asset, AssetAny, CronTriggerTimetable, Param
 from airflow.sdk.definitions.param import ParamsDict
 
 from airflow_outreach_provider.assets import contact_events
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS, ONCE, Schedule, ScheduleKind
-from airflow_outreach_provider.workflows.functions import calling
+from airflow_outreach_provider.workflows.functions import calling, import_function
 
 # Named by Airflow as they are here, and left to Airflow where the workflow does not say.
 _DAG_KNOBS = (
@@ -37,6 +38,7 @@ _TASK_KNOBS = (
     "priority_weight",
     "queue",
     "executor",
+    "executor_config",
     "depends_on_past",
 )
 # A run that waits for its retry must not keep others waiting; what begins by a ring may go on beside it.
@@ -56,16 +58,19 @@ def new_dag(workflow: Loaded[DagSettings], kind: str, params: Mapping[str, Param
     defaults = {name: getattr(model, name) for name in _TASK_KNOBS if getattr(model, name) is not None}
     if model.on_retry_callback:
         defaults["on_retry_callback"] = [calling(path) for path in model.on_retry_callback]
+    defaults |= _emails(model, defaults)
     knobs = {name: getattr(model, name) for name in _DAG_KNOBS if getattr(model, name) is not None}
     if isinstance(model, EventRoute) or model.schedule.cron == CONTINUOUS:
         knobs.setdefault("start_date", _START)
-    by_events = model.schedule.kind is ScheduleKind.EVENTS
+    if model.deadline is not None:
+        from airflow_outreach_provider.workflows.deadlines import deadline_of
+
+        knobs["deadline"] = deadline_of(model.deadline, model.on_deadline)
+    by_events = model.schedule.kind is ScheduleKind.EVENTS and not model.depends_on
     return DAG(
         workflow.dag_id,
         description=model.description or _first_comment(workflow) or f"Outreach {kind} {workflow.name}",
-        schedule=_events_of(workflow.name, model)
-        if by_events
-        else schedule_of(model.schedule, model.timezone),
+        schedule=_schedule(workflow.name, model, by_events),
         catchup=model.catchup,
         max_active_runs=model.max_active_runs or (_RUNS_OF_EVENTS if by_events else 1),
         tags=["outreach", kind, *model.tags],
@@ -76,6 +81,42 @@ def new_dag(workflow: Loaded[DagSettings], kind: str, params: Mapping[str, Param
         doc_md=_page(workflow, file),
         **knobs,
     )
+
+
+def after_workflow(name: str) -> Asset:
+    """What has news when a workflow has run well."""
+    return Asset(f"outreach_workflow_{name}", uri=f"outreach-workflow://{name}")
+
+
+def _schedule(name: str, model: DagSettings, by_events: bool) -> Any:
+    if model.depends_on:
+        return [after_workflow(each) for each in model.depends_on]
+    return _events_of(name, model) if by_events else schedule_of(model.schedule, model.timezone)
+
+
+def _emails(model: DagSettings, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Whom a task writes to, by Airflow's notifier; its own e-mail arguments are leaving it.
+
+    :raises ConfigurationError: Airflow's SMTP provider is not installed.
+    """
+    if not model.email:
+        return {}
+    try:
+        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+    except ImportError:
+        raise ConfigurationError(
+            "email needs Airflow's SMTP provider, which is not installed",
+            "pip install apache-airflow-providers-smtp where DAGs are parsed and run",
+        ) from None
+    told: dict[str, Any] = {}
+    if model.email_on_failure is not False:
+        told["on_failure_callback"] = [SmtpNotifier(to=list(model.email))]
+    if model.email_on_retry:
+        told["on_retry_callback"] = [
+            *defaults.get("on_retry_callback", ()),
+            SmtpNotifier(to=list(model.email)),
+        ]
+    return told
 
 
 def params_of(model: DagSettings, params: Mapping[str, Param]) -> ParamsDict:
@@ -93,9 +134,12 @@ def schedule_of(schedule: Schedule, timezone: str | None) -> Any:
                 from airflow_outreach_provider.workflows.timetables import ContinuousTimetable
 
                 return ContinuousTimetable()
-            if timezone is None or schedule.cron == ONCE:
+            zone = schedule.zone or timezone
+            if zone is None or schedule.cron == ONCE:
                 return schedule.cron
-            return CronTriggerTimetable(schedule.cron, timezone=timezone)
+            return CronTriggerTimetable(schedule.cron, timezone=zone)
+        case ScheduleKind.TIMETABLE:
+            return import_function(schedule.timetable)(**schedule.arguments)
         case ScheduleKind.SPAN:
             return schedule.every
         case ScheduleKind.EVENTS:
@@ -124,7 +168,8 @@ def _param(spec: Any) -> Param:
 def _page(workflow: Loaded[DagSettings], file: str) -> str:
     """The DAG's page: its own lines of YAML, and where they stand."""
     line = workflow.located.keys[(workflow.section, workflow.name)].line
-    return f"From `{file}`, line {line}:\n\n```yaml\n{workflow.text}```\n"
+    own = f"{workflow.model.doc_md.rstrip()}\n\n" if workflow.model.doc_md else ""
+    return f"{own}From `{file}`, line {line}:\n\n```yaml\n{workflow.text}```\n"
 
 
 def _first_comment(workflow: Loaded[DagSettings]) -> str:

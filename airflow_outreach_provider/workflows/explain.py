@@ -13,8 +13,9 @@ from airflow_outreach_provider.core.request_form import POST
 from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.core.workflows.deliver import Deliver
 from airflow_outreach_provider.core.workflows.loading import Loaded
-from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
+from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSource, LeadSync
 from airflow_outreach_provider.core.workflows.said_rules import said_rules
+from airflow_outreach_provider.core.workflows.workflow_file import Export
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.workflows.build import build_dag
 from airflow_outreach_provider.workflows.files import find_workflow
@@ -90,10 +91,18 @@ def _retries(dag: DAG) -> str:
 def sentence(model: DagSettings) -> str:
     """What a workflow does, in one line."""
     if isinstance(model, LeadSync):
-        sql = model.leads.sql
-        source = model.leads.csv or model.leads.jsonl or (f"a query on {sql.conn_id}" if sql else "")
+        source = ", ".join(_said_source(each) for each in model.leads)
         goal = model.outreach.configuration_id or "its configuration"
-        return f"leads of {source} → {goal} through {model.outreach.conn_id}"
+        where = f" where {model.where}" if model.where is not None else ""
+        return f"leads of {source}{where} → {goal} through {model.outreach.conn_id}"
+    if isinstance(model, Export):
+        to = model.to
+        place = (
+            f"tables of {to.sql.conn_id}"
+            if to.sql
+            else f"{'Parquet' if to.parquet else 'CSV'} in {to.parquet or to.csv}"
+        )
+        return f"changed {', '.join(model.data)}, people {model.personal} → {place}"
     assert isinstance(model, EventRoute)
     what = ", ".join(model.kinds) if model.kinds else "events"
     chosen = [
@@ -102,6 +111,12 @@ def sentence(model: DagSettings) -> str:
         *([f"where {model.where}"] if model.where else []),
     ]
     return f"{' '.join(chosen)} → {_destination(model)}"
+
+
+def _said_source(source: LeadSource) -> str:
+    if source.sql is not None:
+        return f"a query on {source.sql.conn_id}"
+    return ", ".join(source.files[1]) if source.files is not None else ""
 
 
 def _destination(model: EventRoute) -> str:

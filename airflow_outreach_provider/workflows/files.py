@@ -15,6 +15,9 @@ from airflow_outreach_provider.core.workflows.problems import Problem, WorkflowE
 _ENDINGS = (".yaml", ".yml")
 
 
+_PYTHON = "a DAG in Python is no workflow: start it with dry_run for the same"
+
+
 def load_files(paths: Iterable[str | PathLike[str]]) -> Workflows:
     """Read the workflow files under some paths; folders are searched, hidden ones left out.
 
@@ -69,8 +72,10 @@ def find_workflow(name: str, path: str | PathLike[str]) -> Loaded[DagSettings]:
     if loaded.problems:
         raise WorkflowErrors(loaded.problems, loaded.sources)
     if not loaded.workflows:
-        raise ConfigurationError(f"there is no workflow under {path}", "name a file or folder with --path")
+        raise ConfigurationError(
+            f"there is no workflow under {path}", f"name a file or folder with --path; {_PYTHON}"
+        )
     raise ConfigurationError(
         f"there is no workflow {name!r} under {path}",
-        did_you_mean(name, [each.name for each in loaded.workflows]),
+        f"{did_you_mean(name, [each.name for each in loaded.workflows])}; {_PYTHON}",
     )

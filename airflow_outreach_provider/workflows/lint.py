@@ -8,8 +8,9 @@ from typing import TextIO
 
 from airflow_outreach_provider.core.workflows.doubts import doubts_about
 from airflow_outreach_provider.core.workflows.loading import Workflows
-from airflow_outreach_provider.core.workflows.problems import render, tidy
+from airflow_outreach_provider.core.workflows.problems import dotted, render, tidy
 from airflow_outreach_provider.hooks.advice import advice_on
+from airflow_outreach_provider.workflows.beside import check_query_files
 from airflow_outreach_provider.workflows.files import load_files
 
 CLEAN, MISTAKES, UNUSABLE = 0, 1, 2
@@ -47,6 +48,7 @@ def lint(
 def _look(paths: Sequence[str], connections: bool, data: bool) -> Workflows:
     """Every mistake there is to find; what keeps from looking is raised."""
     loaded = load_files(paths)
+    loaded.problems += check_query_files(loaded.workflows)
     if connections:
         from airflow_outreach_provider.workflows.lint_connections import check_connections, check_functions
 
@@ -65,7 +67,7 @@ def _as_json(loaded: Workflows) -> str:
     return json.dumps(
         {
             "files": len(loaded.sources),
-            "workflows": len(loaded.workflows),
+            "workflows": _clean(loaded),
             "problems": [problem.as_dict() for problem in loaded.problems],
             "warnings": [problem.as_dict() for problem in loaded.doubts],
         },
@@ -79,8 +81,17 @@ def _as_text(loaded: Workflows) -> str:
     shown += [render(problem, loaded.sources.get(problem.file, ""), "warning: ") for problem in loaded.doubts]
     found = f"{_count(len(loaded.problems), 'mistake')}" if loaded.problems else "no mistakes"
     found += f", {_count(len(loaded.doubts), 'warning')}" if loaded.doubts else ""
-    files, workflows = _count(len(loaded.sources), "file"), _count(len(loaded.workflows), "workflow")
+    files, workflows = _count(len(loaded.sources), "file"), _count(_clean(loaded), "workflow")
     return "\n\n".join([*shown, f"{files}, {workflows} without a mistake, {found}"])
+
+
+def _clean(loaded: Workflows) -> int:
+    """How many workflows have no mistake; those with one that only Airflow or the data show are loaded all the same."""
+    wrong = [each.path for each in loaded.problems]
+    names = [dotted((each.section, each.name)) for each in loaded.workflows]
+    return sum(
+        not any(path == name or path.startswith((f"{name}.", f"{name}[")) for path in wrong) for name in names
+    )
 
 
 def _count(number: int, noun: str) -> str:

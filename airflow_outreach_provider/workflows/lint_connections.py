@@ -10,6 +10,7 @@ from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
+from airflow_outreach_provider.core.workflows.workflow_file import Export
 from airflow_outreach_provider.workflows.functions import import_function
 
 _OURS = ("outreach", "outreach_source", "outreach_endpoint")
@@ -46,8 +47,12 @@ def references(model: DagSettings) -> Iterator[Reference]:
     """The connections a workflow names, its defaults included."""
     if isinstance(model, LeadSync):
         yield Reference(("outreach", "conn_id"), model.outreach.conn_id, "outreach")
-        if model.leads.sql is not None:
-            yield Reference(("leads", "sql", "conn_id"), model.leads.sql.conn_id, "")
+        for at, source in enumerate(model.leads):
+            if source.sql is not None:
+                path = ("leads", at) if len(model.leads) > 1 else ("leads",)
+                yield Reference((*path, "sql", "conn_id"), source.sql.conn_id, "")
+    elif isinstance(model, Export) and model.to.sql is not None:
+        yield Reference(("to", "sql", "conn_id"), model.to.sql.conn_id, "")
     elif isinstance(model, EventRoute):
         if model.source is not None:
             yield Reference(("source",), model.source, "outreach_source")
@@ -69,6 +74,8 @@ def check_connections(
     problems = []
     for workflow in workflows:
         for reference in references(workflow.model):
+            if "{{" in reference.conn_id:
+                continue  # only Airflow knows what it will be
             wrong = _judge(reference, connections)
             if wrong is not None:
                 spot = workflow.spot(*reference.path)

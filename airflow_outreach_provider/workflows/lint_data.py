@@ -8,9 +8,12 @@ from itertools import islice
 from typing import Any, cast
 
 from airflow_outreach_provider.core.errors import OutreachError
-from airflow_outreach_provider.core.expressions.compile import compile_value
+from airflow_outreach_provider.core.expressions.compile import compile_value, compile_where
+from airflow_outreach_provider.core.expressions.scope import ROW_CONDITION
 from airflow_outreach_provider.core.leads import build_mapper
+from airflow_outreach_provider.core.mapping import read_texts
 from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.core.row_order import read_order
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, LeadSync
@@ -44,13 +47,18 @@ def open_rows_of(model: LeadSync, file: str) -> Iterator[Any]:
     from airflow_outreach_provider.services.submit.columns import column_reader
     from airflow_outreach_provider.workflows.lead_sync import leads_of
 
-    reads = column_reader(model.map, model.rules.consent, model.rules.time_zone, model.rules.changed_on)
+    rules = model.rules
+    ordered = [each.column for each in read_order(model.order_by)]
+    named = (rules.consent, rules.time_zone, rules.changed_on, ordered, model.incremental)
+    reads = column_reader(model.map, *named, where=model.where)
     source: Any = open_source(leads_of(model.leads, file), reads)
     return iter(source.rows())
 
 
 def _check(workflow: Loaded[DagSettings], model: LeadSync, opener: Opener) -> list[Problem]:
-    where: Path = ("leads", next(key for key in model.leads.one_of if getattr(model.leads, key) is not None))
+    where: Path = ("leads",)
+    if len(model.leads) == 1:
+        where = ("leads", "sql" if model.leads[0].files is None else model.leads[0].files[0])
     try:
         rows = cast("Any", opener(model, workflow.file))
         with closing(rows):
@@ -87,10 +95,16 @@ def _missing(workflow: Loaded[DagSettings], model: LeadSync, columns: list[str])
 
 def _named(model: LeadSync) -> Iterator[tuple[Path, str, str]]:
     """Where a column is named, the text that names it, the column."""
-    for target, source in (model.map or {}).items():
-        read = sorted(compile_value(source).columns) if "{{" in source else [source]
-        for column in read:
-            yield ("map", target), source, column
+    for text in read_texts(model.map or {}, ("map",)):
+        columns = sorted(compile_value(text.text).columns) if text.template else [text.text]
+        yield from ((text.path, text.text, column) for column in columns)
+    for at, order in enumerate(read_order(model.order_by)):
+        yield ("order_by", at), order.column, order.column
+    if model.where is not None:
+        for column in sorted(compile_where(model.where, ROW_CONDITION).columns):
+            yield ("where",), model.where, column
+    if model.incremental is not None:
+        yield ("incremental",), model.incremental, model.incremental
     for key in ("consent", "time_zone"):
         column = getattr(model.rules, key)
         if column is not None:
@@ -100,9 +114,9 @@ def _named(model: LeadSync) -> Iterator[tuple[Path, str, str]]:
 
 
 def _is_template(model: LeadSync) -> bool:
-    query = model.leads.sql.query if model.leads.sql is not None else None
-    source = model.leads.csv or model.leads.jsonl or query or ""
-    return "{{" in source or "{%" in source
+    said = [text for each in model.leads for text in (each.files[1] if each.files is not None else ())]
+    said += [each.sql.query or each.sql.file or "" for each in model.leads if each.sql is not None]
+    return any("{{" in text or "{%" in text for text in said)
 
 
 def _full(workflow: Loaded[DagSettings], path: Path) -> Path:

@@ -29,6 +29,7 @@ WORDS: Mapping[RowState, str] = {
     RowState.PLANNED: "new",
     RowState.UNCHANGED: "already texted",
     RowState.SUPPRESSED: "suppressed",
+    RowState.FILTERED: "not for it",
     RowState.REJECTED: "invalid",
     RowState.DEFERRED: "deferred",
     RowState.HELD: "held",
@@ -55,7 +56,8 @@ def plan_workflow(
     workflow = find_workflow(name, path)
     if not isinstance(workflow.model, LeadSync):
         raise ConfigurationError(
-            f"{workflow.name} is an event route", "plan a lead sync; airflow outreach explain shows a route"
+            f"{workflow.name} is an {workflow.section.removesuffix('s').replace('_', ' ')}",
+            "plan a lead sync; airflow outreach explain shows any workflow",
         )
     from airflow_outreach_provider.services.submit.runner import run_to_the_end
 
@@ -79,6 +81,7 @@ def dry_run(workflow: Loaded[DagSettings], limit: int | None) -> SubmitRun:
     from airflow_outreach_provider.core.owner import Owner
     from airflow_outreach_provider.hooks.outreach import OutreachHook
     from airflow_outreach_provider.hooks.settings import lease, open_store
+    from airflow_outreach_provider.operators.given import given_by
     from airflow_outreach_provider.operators.lead_source import open_source
     from airflow_outreach_provider.services.submit.options import SubmitArguments
     from airflow_outreach_provider.services.submit.runner import start
@@ -90,7 +93,8 @@ def dry_run(workflow: Loaded[DagSettings], limit: int | None) -> SubmitRun:
     now = datetime.now(UTC)
     params = params_of(model, lead_sync_params(model)).dump()
     asked = submit_arguments(model, workflow.file) | {"dry_run": True, "max_rows": limit}
-    asked = _rendered(asked, _context({**params, "dry_run": True, "limit": limit}, now), workflow.name)
+    context = _context({**params, "dry_run": True, "limit": limit}, now)
+    asked = _rendered(asked, context, workflow.name) | {"given": given_by(context)}
     leads, hook = asked.pop("leads"), OutreachHook(asked.pop("outreach_conn_id"))
     owner = Owner(workflow.dag_id, "plan", f"cli__{now.isoformat(timespec='seconds')}")
     return start(
@@ -110,7 +114,7 @@ def _rendered(arguments: dict[str, Any], context: Any, name: str) -> dict[str, A
 
     environment = SandboxedEnvironment(cache_size=0, undefined=StrictUndefined)
     templater = Templater()
-    templater.template_ext = ()
+    templater.template_ext = ()  # what a workflow says of files was read when it was built
     # The reason is ours to tell, once.
     log = logging.getLogger("airflow.sdk.definitions._internal.templater")
     before, log.disabled = log.disabled, True
@@ -157,6 +161,7 @@ def _as_text(workflow: Loaded[DagSettings], tally: Tally, failure: OutreachError
     if failure is not None:
         first = f"{name}: nobody would be texted, for the run would fail"
     lines = [f"{first}; nothing was sent", ""]
+    where = workflow.model.where if isinstance(workflow.model, LeadSync) else None
     lines += [f"  left by {run}: {number:,}" for run, number in tally.by_run().items()]
     for state, word in WORDS.items():
         if not tally.counts[state] and state is not RowState.PLANNED:
@@ -167,13 +172,15 @@ def _as_text(workflow: Loaded[DagSettings], tally: Tally, failure: OutreachError
                 samples = "; ".join(tally.examples.get((of_state, reason), ()))
                 lines.append(f"    {reason:<28}{number:>7,}" + (f"   e.g. {samples}" if samples else ""))
     rules = ", ".join(f"{rule.name} {rule.value}" for rule in said_rules(workflow.model))
-    return "\n".join([*lines, *tally.notes, *([f"by its rules: {rules}"] if rules else [])])
+    lines += [*tally.notes, *([f"rows where {where}"] if where else [])]
+    return "\n".join([*lines, *([f"by its rules: {rules}"] if rules else [])])
 
 
 def _as_data(workflow: Loaded[DagSettings], tally: Tally, failure: OutreachError | None) -> dict[str, Any]:
     return {
         "workflow": workflow.name,
         "rows": tally.read,
+        "where": workflow.model.where if isinstance(workflow.model, LeadSync) else None,
         "people": 0 if failure else tally.to_text,
         "left_by_earlier_runs": tally.by_run(),
         "states": {word.replace(" ", "_"): tally.counts[state] for state, word in WORDS.items()},

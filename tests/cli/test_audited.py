@@ -26,19 +26,21 @@ COMMANDS: dict[str, tuple[str, str | None]] = {
     "leads list": ("", None),
     "leads resolve": ("--as accepted --yes", "resolve as accepted"),
     "leads reconcile": ("--conn-id outreach_default", "reconcile"),
-    "leads import-suppressions": ("FILE", "suppress"),
+    "leads import-suppressions": ("FILE --yes", "suppress"),
     "leads forget": (f"{JANE} --yes", "forget"),
     "person show": (JANE, None),
     "person export": (JANE, "export person"),
     "person forget": (f"{JANE} --yes", "forget"),
     "suppressions list": ("", None),
-    "suppressions add": (JANE, "suppress"),
-    "suppressions remove": (JOHN, "unsuppress"),
+    "suppressions add": (f"{JANE} --yes", "suppress"),
+    "suppressions remove": (f"{JOHN} --yes", "unsuppress"),
+    "suppressions import": ("FILE --yes", "suppress"),
     "events list": ("", None),
     "events replay": ("crm --source varda --yes", "replay"),
     "events consumers": ("", None),
     "events remove-consumer": ("crm --yes", "remove consumer"),
     "events reparse": ("", "reparse"),
+    "events send-test": ("varda --kind replied", "test source"),
     "deliveries list": ("", None),
     "deliveries attempts": ("1", None),
     "deliveries redeliver": ("--route crm --yes", "redeliver"),
@@ -54,7 +56,7 @@ COMMANDS: dict[str, tuple[str, str | None]] = {
     "purge": ("--older-than 30 --yes", "purge"),
 }
 # Nothing of the store: files, and servers that run until they are stopped.
-OUTSIDE = {"init", "lint", "schema", "plan", "explain", "receive", "simulate"}
+OUTSIDE = {"init", "lint", "schema", "plan", "explain", "receive", "simulate", "doctor"}
 
 
 @pytest.fixture

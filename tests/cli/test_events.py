@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -152,6 +153,24 @@ def test_receive_serves_until_told_to_stop(airflow_db: None, store: Store) -> No
         process.terminate()
         process.wait(30)
     assert len(stored_events(store)) == 1
+
+
+def test_receiving_is_said_when_it_listens_and_not_before(airflow_db: None, store: Store) -> None:
+    """A port that is somebody's: one line that says so, exit code 1, and never *Receiving on*."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code = (
+            "import argparse\nfrom airflow_outreach_provider.cli.events import receive\n"
+            f"receive(argparse.Namespace(host='127.0.0.1', port={port}, workers=1))"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120,
+            env={**os.environ, "AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN": store.url.render_as_string(hide_password=False)},
+        )  # fmt: skip
+    assert ran.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in ran.stderr
+    assert "Receiving on" not in ran.stdout
+    assert "Traceback" not in ran.stderr
 
 
 def _post(port: int, path: str) -> int:

@@ -65,33 +65,45 @@ def test_the_do_not_contact_list_is_imported_added_and_removed(
     """A file's numbers go on the list, bad rows are named; single numbers are added and removed."""
     path = tmp_path / "stop.csv"
     path.write_text("Telefon\n(416) 555-0190\n+1 416 555 0191\nnobody\n")
+    imported = (
+        "suppressions",
+        "import",
+        str(path),
+        "--region",
+        "CA",
+        "--column",
+        "Telefon",
+        "--reason",
+        "asked",
+    )
     with pytest.raises(SystemExit):
-        run(
-            "leads",
-            "import-suppressions",
-            str(path),
-            "--region",
-            "CA",
-            "--column",
-            "Telefon",
-            "--reason",
-            "asked",
-        )
+        run(*imported)
+    assert suppressions.entries(store).rows == []
+    with pytest.raises(SystemExit):
+        run(*imported, "--yes")
     assert {row.phone for row in suppressions.entries(store).rows} == {"+14165550190", "+14165550191"}
-    assert "1 numbers added" in run("suppressions", "add", "+14165550192", "--campaign", "spring")
+    added = ("suppressions", "add", "+14165550192", "--campaign", "spring")
+    assert "1 numbers would be put on the list of campaign spring; add --yes" in run(*added)
+    assert len(suppressions.entries(store).rows) == 2
+    assert "1 numbers added" in run(*added, "--yes")
     listed = json.loads(run("suppressions", "list", "-o", "json"))
     assert {row["campaign"] for row in listed} == {"all", "spring"}
-    assert "1 numbers removed" in run("suppressions", "remove", "+14165550190")
+    removed = ("suppressions", "remove", "+14165550190", "+14165550199")
+    assert "1 entries would be taken off the list of all campaigns; add --yes" in run(*removed)
+    assert len(suppressions.entries(store).rows) == 3
+    assert "1 numbers removed" in run(*removed, "--yes")
     assert len(suppressions.entries(store).rows) == 2
 
 
 def test_addresses_are_listed_by_hand_too(store: Store, run: Callable[..., str]) -> None:
     """In any writing, kept as a hash; the address itself is nowhere."""
-    assert "1 numbers added, 1 were" in run("suppressions", "add", "Jane@Example.com", " jane@example.COM ")
+    assert "1 numbers added, 1 were" in run(
+        "suppressions", "add", "Jane@Example.com", " jane@example.COM ", "--yes"
+    )
     [row] = suppressions.entries(store).rows
     assert row.phone.startswith("email:")
     assert "jane" not in f"{row} {audit.entries(store).rows}".lower()
-    assert "1 numbers removed" in run("suppressions", "remove", "<JANE@example.com>")
+    assert "1 numbers removed" in run("suppressions", "remove", "<JANE@example.com>", "--yes")
     assert suppressions.entries(store).rows == []
 
 
@@ -138,9 +150,9 @@ def test_the_list_is_imported_generously_and_by_address(
         "phone,e-mail\n0171 1234567 neu,\n0171 1234568 / 0172 7654321,\n+5215512345678,\n,Jane@Example.com\n",
         "utf-8",
     )
-    said = run("leads", "import-suppressions", str(path), "--region", "DE")
+    said = run("leads", "import-suppressions", str(path), "--region", "DE", "--yes")
     assert "4 numbers and 1 e-mail addresses read, 5 added, 0 rows" in said
     listed = run("suppressions", "list", "-o", "json")
     assert "hashed" in listed
     assert "jane" not in listed.lower()
-    assert "1 numbers removed" in run("suppressions", "remove", "+525512345678")
+    assert "1 numbers removed" in run("suppressions", "remove", "+525512345678", "--yes")

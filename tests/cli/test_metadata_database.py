@@ -76,6 +76,7 @@ def airflow(migrated_airflow: Any) -> Any:
         "modules/exiting.py": "import sys; sys.exit('not today')",
         "modules/unparsable.py": "def function(:",
     }
+    (home / "binary.bin").write_bytes(bytes(range(128, 256)) * 8)
     for name, content in files.items():
         path = home / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -240,6 +241,28 @@ def test_a_plan_that_cannot_be_made_says_why_in_one_line(airflow: Any, name: str
         ("simulate --journal none_such/journal --port 0", "none_such"),
         ("simulate --fault nonsense --port 0", "nonsense"),
         ("receive --port 99999", "port"),
+        ("init --loader no/such.py", "the loader cannot be called"),
+        ("init workflows/good.yaml", "good.yaml"),
+        ("lint mistakes/folder.csv/x", "the file is empty"),
+        ("lint binary.bin", "is not UTF-8"),
+        ("plan a --path binary.bin", "is not UTF-8"),
+        ("explain a --path binary.bin", "is not UTF-8"),
+        ("plan a", "dags does not exist"),
+        ("suppressions import none_such.csv", "is not a file"),
+        ("suppressions import mistakes/folder.csv", "is not a file"),
+        ("suppressions import binary.bin", "does not tell its format"),
+        ("suppressions import mistakes/binary.csv", "rows that hold no number"),
+        ("suppressions add 12 --yes", "that is no phone number"),
+        ("suppressions remove 12 --yes", "that is no phone number"),
+        ("suppressions list --phone 12", "that is no phone number"),
+        ("person show", "nobody is named"),
+        ("person export 12", "that is no phone number"),
+        ("person export +14165550123 --file airflow.cfg", "is there already"),
+        ("person export +14165550123 --file none/such.json", "cannot be made"),
+        ("person forget 12", "that is no phone number"),
+        ("doctor --no-such", "--no-such"),
+        ("simulate --journal mistakes/folder.csv --port 0", "folder.csv"),
+        ("receive --host no.such.host.invalid --port 0", "cannot listen on no.such.host.invalid"),
     ],
 )  # fmt: skip
 def test_no_mistake_ends_in_a_traceback(airflow: Any, command: str, words: str) -> None:

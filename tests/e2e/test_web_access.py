@@ -17,6 +17,8 @@ def every_page(world: Any) -> list[str]:
     tab = f"task?dag_id=spring&task_id=submit_leads&run_id={world.run_ids['spring'].replace('+', '%2B')}"
     return [
         "", "leads", "runs", "events", "deliveries", "connections", "do-not-contact", "audit", tab, "nowhere",
+        "workflows", "workflows/outreach_event_fanout", "campaigns", "campaigns?campaign=spring",
+        f"person/lead/{world.scalar('SELECT min(id) FROM leads')}",
         f"leads/{world.scalar('SELECT min(id) FROM leads')}", f"runs/{world.scalar('SELECT min(id) FROM runs')}",
         f"events/{event}", f"deliveries/{world.scalar('SELECT min(id) FROM deliveries WHERE last_status = 400')}",
     ]  # fmt: skip

@@ -20,7 +20,7 @@ def do_it(page: Any, says: str) -> str:
     dialog.wait_for()
     assert says in dialog.inner_text(), dialog.inner_text()
     page.evaluate("document.getElementById('toast').replaceChildren()")
-    dialog.get_by_role("button", name="Do it").click()
+    dialog.locator("#confirm-yes").click()
     toast = page.locator("#toast p").last
     toast.wait_for()
     return str(toast.inner_text())
@@ -96,7 +96,10 @@ def test_redeliver_one_and_what_is_filtered(world: Any, ada: Any) -> None:
     """A dead delivery is pending again, alone or with all that are filtered, and offered no more."""
     row = put(world, "dead")
     state = "SELECT state FROM deliveries WHERE id = :id"
-    for path, button in ((f"deliveries/{row}", "Redeliver"), ("deliveries?state=dead", "Redeliver filtered")):
+    for path, button in (
+        (f"deliveries/{row}", "Send again"),
+        ("deliveries?state=dead", "Send filtered again"),
+    ):
         put(world, "dead")
         ada.goto(f"{world.url}/{path}")
         ada.get_by_role("button", name=button).click()
@@ -201,7 +204,7 @@ def test_what_is_filtered_is_exported(world: Any, ada: Any) -> None:
     ada.goto(f"{world.url}/leads?state=held&campaign=spring")
     with ada.expect_download() as download:
         ada.get_by_role("button", name="Export CSV with numbers").click()
-        ada.get_by_role("dialog").get_by_role("button", name="Do it").click()
+        ada.get_by_role("dialog").locator("#confirm-yes").click()
     found = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
     assert sorted(row["phone"] for row in found) == ["+14165551301", "+14165551401", "+14165551501"]
     assert world.last_audit() == ("ada", "export leads revealed", 3)

@@ -153,7 +153,7 @@ def test_a_choice_made_while_the_page_is_renewed_is_the_one_that_is_done(
     late: list[Any] = []
     ada.route("**/connections", lambda route: late.append(route))
     panel.get_by_role("button", name="Send test").click()
-    ada.get_by_role("dialog").get_by_role("button", name="Do it").click()
+    ada.get_by_role("dialog").locator("#confirm-yes").click()
     ada.locator("#toast p").wait_for()
     while not late:
         ada.wait_for_timeout(50)
@@ -171,7 +171,7 @@ def test_a_choice_made_while_the_page_is_renewed_is_the_one_that_is_done(
     # Whatever becomes of the page behind the dialog.
     ada.evaluate("document.querySelector('select[name=release]').value = 'all'")
     ada.evaluate("refresh(true)")
-    dialog.get_by_role("button", name="Do it").click()
+    dialog.locator("#confirm-yes").click()
     panel.get_by_role("button", name="Disable").wait_for()
     assert [body["release"] for body in bodies] == [choice, choice]
     assert world.scalar("SELECT state FROM deliveries WHERE id = :id", id=row) == becomes
@@ -211,7 +211,7 @@ def test_every_form_asks_for_what_was_seen_after_a_refresh(world: Any, ada: Any)
         said = dialog.locator("#confirm-text").inner_text()
         if name in ("campaign", "consumer"):
             assert chosen in said
-        dialog.get_by_role("button", name="Do it").click()
+        dialog.locator("#confirm-yes").click()
         ada.locator("#toast p").wait_for()
         assert bodies[1] == bodies[0] | {"go": True, "expect": bodies[1]["expect"], "confirmed": said}
         disable(world, ENDPOINT)
@@ -229,11 +229,11 @@ def test_what_changed_behind_the_dialog_is_asked_again(world: Any, ada: Any) -> 
     expect(dialog).to_contain_text("Held deliveries (0): none is sent")
     row = world.scalar(rows)
     world.write("UPDATE deliveries SET state = 'held' WHERE id = :id", id=row)
-    dialog.get_by_role("button", name="Do it").click()
+    dialog.locator("#confirm-yes").click()
     expect(dialog).to_contain_text("This has changed meanwhile.")
     expect(dialog).to_contain_text("Held deliveries (1): none is sent, they are dead")
     assert world.scalar("SELECT state FROM deliveries WHERE id = :id", id=row) == "held"
-    dialog.get_by_role("button", name="Do it").click()
+    dialog.locator("#confirm-yes").click()
     ada.get_by_role("button", name=f"Disable: {ENDPOINT}").wait_for()
     assert world.scalar("SELECT state FROM deliveries WHERE id = :id", id=row) == "dead"
 

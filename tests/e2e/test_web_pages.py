@@ -31,7 +31,17 @@ def test_opened_by_the_menu_every_page_shows_itself(world: Any, ada: Any) -> Non
     ada.on("response", lambda answer: problems.append(answer.url) if answer.status >= 400 else None)
     frame = outreach(world, ada)
     frame.get_by_role("heading", name="Overview").wait_for()
-    for name in ("Leads", "Events", "Deliveries", "Sources & endpoints", "Do not contact", "Audit", "Help"):
+    for name in (
+        "Workflows",
+        "Leads",
+        "Campaigns",
+        "Events",
+        "Deliveries",
+        "Sources & endpoints",
+        "Do not contact",
+        "Audit",
+        "Help",
+    ):
         frame.get_by_role("link", name=name, exact=True).first.click()
         frame.get_by_role("heading", name=name, level=1).wait_for()
     assert problems == []
@@ -41,9 +51,9 @@ def test_the_overview_shows_the_day_and_what_needs_a_person(world: Any, ada: Any
     """States, charts and what waits are those of the store, and lead to it."""
     ada.goto(f"{world.url}/")
     said = text(ada)
-    for words in ("3 held leads", "1 dead deliver", "never_right is refusing", "1 unrecognised event"):
+    for words in ("3 held leads", "1 failed deliver", "never_right is refusing", "1 unrecognised event"):
         assert words in said, words
-    assert re.search(r"Run #\d+ failed", said)
+    assert re.search(r"Run #\d+ is up for retry", said)
     charts = ada.locator("figure svg").all()
     labels = [chart.get_attribute("aria-label") for chart in charts]
     assert len(labels) == 3
@@ -78,6 +88,34 @@ def test_leads_by_filter_and_one_leads_history(world: Any, ada: Any) -> None:
     assert "4165551112" not in re.sub(r"[^\d]", "", " ".join(re.findall(r"phone=\S*", log)))
 
 
+def test_a_number_in_the_header_opens_the_person(world: Any, ada: Any) -> None:
+    """From any page, in any writing, without a country: one time line; the number is in no URL and no log."""
+    ada.goto(f"{world.url}/audit")
+    ada.get_by_label("Find a person").fill("(416) 555-1113")
+    ada.get_by_role("button", name="Find", exact=True).click()
+    ada.get_by_role("heading", name="Time line").wait_for()
+    assert "/person/lead/" in ada.url
+    said = text(ada)
+    assert "+1416•••1113" in said
+    assert re.search(r"texted [\d:]+ in spring", said)
+    ada.get_by_label("Find a person").fill("nobody@example.com")
+    ada.keyboard.press("Enter")
+    ada.get_by_text("Nobody is known by that").wait_for()
+    log = (world.airflow.home / "components" / "api-server.log").read_text()
+    assert "5551113" not in re.sub(r"[^\d\n]", "", log)
+
+
+def test_workflows_say_how_they_stand(world: Any, ada: Any) -> None:
+    """The paused route whose delivery waits is red and says so; its runs are those of Airflow."""
+    ada.goto(f"{world.url}/workflows")
+    row = ada.locator("tr", has_text="outreach_event_fanout")
+    assert "stuck" in row.inner_text()
+    assert "it is paused" in row.inner_text()
+    assert "spring" in ada.locator("tr", has_text="spring").first.inner_text()
+    row.get_by_role("link").first.click()
+    ada.get_by_role("heading", name="Runs").wait_for()
+
+
 def test_runs_show_progress_and_what_became_of_the_rows(world: Any, ada: Any) -> None:
     """A run at work shows how far it is, renewed without loading the page anew."""
     world.write(
@@ -91,7 +129,9 @@ def test_runs_show_progress_and_what_became_of_the_rows(world: Any, ada: Any) ->
         row = ada.locator("tr", has_text="live")
         assert "25 %" in row.inner_text()
         assert "about 30 s left" in row.inner_text()
-        world.write("UPDATE runs SET rows_read = 800, fraction = 0.5 WHERE owner = 'live'")
+        world.write(
+            "UPDATE runs SET rows_read = 800, fraction = 0.5, counts = '{\"accepted\": 800}' WHERE owner = 'live'"
+        )
         row.get_by_text("50 %").wait_for(timeout=15_000)
         assert ada.evaluate("window.sameDocument") is True
     finally:
@@ -113,7 +153,7 @@ def test_events_by_filter_with_the_raw_body_on_demand(world: Any, ada: Any) -> N
     assert "Example Person" not in said
     assert "outreach_event_fanout" in said
     ada.get_by_role("button", name="Show personal data").click()
-    ada.get_by_role("dialog").get_by_role("button", name="Do it").click()
+    ada.get_by_role("dialog").locator("#confirm-yes").click()
     ada.get_by_text("personal data shown").wait_for()
     assert "Example Person" in text(ada)
     assert world.last_audit()[:2] == ("ada", "reveal event")
@@ -135,7 +175,7 @@ def test_deliveries_show_tries_answers_and_the_next_try(world: Any, ada: Any) ->
     said = text(ada)
     assert "400" in said
     assert re.search(r"\d+\sms", said)
-    assert "redeliver it when the cause is mended" in said
+    assert "send it again when the cause is mended" in said
     assert "outreach_event_fanout.deliver" in said
     ada.get_by_text("Answer", exact=True).click()
     assert "bytes that are no JSON; hidden" in text(ada)
@@ -211,7 +251,7 @@ def test_sources_and_endpoints_say_what_to_paste_and_how_they_are(world: Any, ad
     assert "X-Varda-Signature" in said
     assert "refusing" in said
     endpoint = ada.locator("li", has_text="outreach_endpoint_default").inner_text()
-    assert "failing" in endpoint or "well" in endpoint
+    assert "failing" in endpoint or "healthy" in endpoint
     assert "standard-webhooks" in endpoint
 
 

@@ -7,6 +7,7 @@ import gzip
 import http.client
 import json
 import socket
+import ssl
 import time
 import zlib
 from collections.abc import Iterator
@@ -420,6 +421,27 @@ def test_a_connection_that_cannot_work_is_told_before_the_first_lead(settings: d
     """Broken headers and missing certificate files are configuration faults, with the remedy."""
     with pytest.raises(ConfigurationError, match="connection"):
         post_to("http://127.0.0.1:9", **settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "settings", "reads"),
+    [("http://127.0.0.1:9", {}, False), ("https://127.0.0.1:9", {}, True), ("http://127.0.0.1:9", {"verify": False}, True),
+     ("http://127.0.0.1:9", {"proxy": "https://127.0.0.1:9"}, True), ("http://127.0.0.1:9", {"proxy": "http://127.0.0.1:9"}, False)],
+)  # fmt: skip
+def test_the_trust_store_is_read_where_a_certificate_may_have_to_be_judged(
+    monkeypatch: pytest.MonkeyPatch, url: str, settings: dict[str, Any], reads: bool
+) -> None:
+    """Of plain HTTP none ever is: a sync with nobody to text took a tenth of its time for it."""
+    made = []
+    make = ssl.create_default_context
+    monkeypatch.setattr(ssl, "create_default_context", lambda **given: made.append(given) or make(**given))
+
+    async def enter() -> None:
+        async with OutreachClient(ApiSettings(url, "k", trust_env=False, **settings)):
+            pass
+
+    loop.run(enter())
+    assert bool(made) is reads
 
 
 def test_a_key_pasted_with_a_line_break_works() -> None:

@@ -235,6 +235,15 @@ def test_events_of_a_dags_own_making_are_delivered_under_a_stable_id(store: Stor
     assert len({body["id"] for body in server.bodies}) == 4
 
 
+def test_half_a_surrogate_in_a_made_event_is_replaced(store: Store, server: Server) -> None:
+    """What an emoji cut in two becomes, and a NUL: delivered as U+FFFD, as the receiver stores them, and not retried in vain."""
+    cut = {"type": "lead.won", "contact": {"name": "Jo \ud83d"}, "data": {"\udc00": ["a\x00b", ("\ud83d",)]}}
+    assert deliver([cut]).execute(context()) == {"delivered": 1}
+    [body] = server.bodies
+    assert body["contact"]["name"] == "Jo �"
+    assert body["data"] == {"�": ["a�b", ["�"]]}
+
+
 def test_events_of_a_dags_own_making_stay_out_of_airflows_database(
     server: Server, run_task: Callable[..., Any]
 ) -> None:
@@ -464,7 +473,7 @@ def test_the_sensor_finds_the_routes_of_the_tasks_behind_it() -> None:
     assert alone._reading().routes == ()
 
 
-@pytest.mark.parametrize("form", ["template", "mapped", "kwargs", "name"])
+@pytest.mark.parametrize("form", ["template", "mapped", "kwargs"])
 def test_a_route_that_the_sensor_cannot_know_is_refused(
     store: Store, run_task: Callable[..., Any], form: str
 ) -> None:
@@ -478,18 +487,29 @@ def test_a_route_that_the_sensor_cannot_know_is_refused(
             DeliverEventsOperator.partial(**given, route="crm_{{ dag.dag_id }}").expand(batch=batches)
         elif form == "mapped":
             DeliverEventsOperator.partial(**given).expand(batch=batches, route=["a", "b"])
-        elif form == "kwargs":
+        else:
             DeliverEventsOperator.partial(**given).expand_kwargs(
                 batches.map(lambda b: {"batch": b, "route": "r"})
             )
-        else:
-            DeliverEventsOperator(**given, batch=batches, route="no such / name")
     ran = run_task(events)
     assert ran.state == "failed", "at once: no retry mends it"
     assert isinstance(ran.error, ConfigurationError)
     assert deliveries_lists.count(store, DeliveryFilter()) == {}
     events.routes = ["a", "b"]
     assert run_task(events).state == "success"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [({"route": "no such / name"}, "has no usable name"), ({"concurrency": 0}, "concurrency is 0"),
+     ({"concurrency": True}, "concurrency is True")],
+)  # fmt: skip
+def test_what_is_wrong_as_written_is_an_import_error(arguments: dict[str, Any], words: str) -> None:
+    """A mistake that can be seen in the DAG waits for no run."""
+    with pytest.raises(ConfigurationError, match=words):
+        DeliverEventsOperator(
+            **{"task_id": "d", "endpoint_conn_id": "crm", "route": "r", "batch": [], **arguments}
+        )
 
 
 def register(dag: DAG) -> None:

@@ -328,13 +328,20 @@ def test_a_pattern_takes_every_file_that_matches(
     assert ran.xcom["accepted"] == 12, ran.error
 
 
+class Frame:
+    """What a frame of pandas shows of itself: its columns, and a way to its rows."""
+
+    def __iter__(self) -> Any:
+        return iter(["phone"])
+
+    def to_dict(self, orient: str) -> list[dict[str, str]]:
+        return [{"phone": "+14165550123"}]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"leads": "/nowhere/leads.csv"}, "does not exist"),
-        ({"leads": "/tmp/nothing-*.csv"}, "no file matches"),
         ({"leads": 7}, "leads is int"),
-        ({"leads": "leads.xlsx"}, "leads.xlsx"),
         ({"default_region": "USA"}, "default_region 'USA'"),
         ({"quiet_hours": "9pm"}, "quiet_hours '9pm'"),
         ({"line_types": ["mobil"]}, "mobil"),
@@ -342,7 +349,6 @@ def test_a_pattern_takes_every_file_that_matches(
         ({"on_unknown": "retry"}, "on_unknown 'retry'"),
         ({"resubmit": "always"}, "resubmit 'always'"),
         ({"max_rejected": "5 percent"}, "max_rejected '5 percent'"),
-        ({"mapping": {"firstName": "first_name"}}, "no phoneNumber"),
         ({"mapping": {"phoneNumber": "{{ row.phone | trimm }}"}}, "trim"),
         ({"concurrency": 0.5}, "concurrency"),
         ({"concurrency": 0}, "concurrency is 0"),
@@ -358,13 +364,55 @@ def test_a_pattern_takes_every_file_that_matches(
         ({"resubmit": timedelta(0)}, "no span of time"),
         ({"resubmit": timedelta(days=-1)}, "no span of time"),
         ({"changed_on": []}, "changed_on is []"),
-        ({"resubmit": "changed", "changed_on": "first_nam"}, "did you mean 'first_name'"),
         ({"patience": None}, "patience is None"),
         ({"quiet_hours": 5}, "quiet_hours 5"),
         ({"max_rows": [3]}, "max_rows is [3]"),
+        ({"leads": {"phone": "+14165550123"}}, "leads is a dict — put brackets around it"),
+        ({"leads": b"+14165550123"}, "leads is bytes"),
+        ({"leads": Frame()}, 'operators.test_submit.Frame — give its rows: frame.to_dict("records")'),
+        ({"mapping": {"firstName": "first_name"}}, "no phoneNumber"),
+        ({"mapping": ["phone"]}, "mapping is a list — write fields and their columns"),
+        ({"shard": 2, "shards": 2}, "shard 2 of 2"),
+    ],
+)
+def test_what_is_wrong_as_written_fails_when_the_dag_is_parsed(arguments: dict[str, Any], words: str) -> None:
+    """A mistake that can be seen in the DAG is an import error, and waits for no run."""
+    with pytest.raises(ConfigurationError) as raised:
+        operator(**arguments)
+    assert words.rpartition("test_submit.")[2] in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {
+            "default_region": "{{ params.region }}",
+            "dry_run": "{% if x %}{% endif %}",
+            "max_rows": "{{ params.rows }}",
+        },
+        {"campaign": "{{ ds }}", "configuration_id": "{{ var.value.id }}", "leads": "{{ params.leads }}"},
+        {"leads": Path("leads.csv")},
+        {"leads": ({"phone": "1"} for _ in range(1))},
+    ],
+)
+def test_what_is_known_only_later_is_no_mistake(arguments: dict[str, Any]) -> None:
+    """Templates, paths and whatever else gives rows when the task runs."""
+    operator(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"leads": "/nowhere/leads.csv"}, "does not exist"),
+        ({"leads": "/tmp/nothing-*.csv"}, "no file matches"),
+        ({"leads": "leads.xlsx"}, "leads.xlsx"),
+        ({"resubmit": "changed", "changed_on": "first_nam"}, "did you mean 'first_name'"),
         ({"leads": "/tmp"}, "/tmp is a folder"),
         ({"leads": lambda context, jinja_env: None}, "leads came out as None"),
         ({"outreach_conn_id": "no_such_connection"}, "no_such_connection"),
+        ({"leads": lambda context, jinja_env: Frame()}, 'Frame — give its rows: frame.to_dict("records")'),
+        ({"default_region": "{{ 'USA' }}"}, "default_region 'USA'"),
+        ({"max_rows": "{{ 'three' }}"}, "max_rows is 'three'"),
     ],
 )
 def test_what_cannot_be_done_fails_at_once_and_says_why(
@@ -552,11 +600,6 @@ def test_a_sync_is_staged_once_and_sent_by_several_tasks(
     assert (sim.report()["texts"], sim.report()["texted_twice_count"]) == (12, 0)
 
 
-def test_a_shard_that_does_not_exist(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:
-    """Shards are counted from 0."""
-    assert "shard 2 of 2" in str(run_task(operator(leads=None, shard=2, shards=2)).error)
-
-
 def test_a_time_out_waits_for_answers_and_sends_nothing_twice(
     sim: RunningSimulator, run_task: Callable[..., Any]
 ) -> None:
@@ -651,7 +694,7 @@ def test_progress_at_a_human_pace() -> None:
         tally = Tally(read=1500)
         flight = SimpleNamespace(in_flight=64)
 
-    Run.tally.add(RowState.ACCEPTED)
+    Run.tally.counts[RowState.ACCEPTED] = 1500
     now, lines = [0.0], []
     progress = ProgressLog(
         Source(), lambda text, *values: lines.append((now[0], text % values)), lambda: now[0]
@@ -661,8 +704,28 @@ def test_progress_at_a_human_pace() -> None:
         progress(Run())  # type: ignore[arg-type]
     assert lines[0] == (
         3.0,
-        "1,500 rows read, 500 rows/s, 64 in flight, 25% read, about 0:00:09 left: accepted 1",
+        "1,500 rows read, 500 rows/s, 64 in flight, 25% read, about 0:00:09 left: accepted 1,500",
     )
     gaps = [after - before for (before, _), (after, _) in itertools.pairwise(lines)]
     assert gaps == sorted(gaps)
     assert gaps[-1] == 30
+
+
+def test_the_time_left_is_that_of_sending() -> None:
+    """A list that is judged first is read in seconds and sent in minutes: while all of it waits, no time is told."""
+    from airflow_outreach_provider.core.states import RowState
+    from airflow_outreach_provider.operators.submit import ProgressLog
+    from airflow_outreach_provider.services.submit.tally import Tally
+
+    run: Any = SimpleNamespace(tally=Tally(read=10_000), flight=SimpleNamespace(in_flight=64))
+    now, lines = [0.0], []
+    source: Any = SimpleNamespace(fraction=lambda: 1.0)
+    progress = ProgressLog(source, lambda text, *values: lines.append(text % values), lambda: now[0])
+    now[0] = 10.0
+    progress(run)
+    assert "100% read:" in lines[-1]
+    assert "left" not in lines[-1]
+    run.tally.counts[RowState.ACCEPTED] = 1_000
+    now[0] = 100.0
+    progress(run)
+    assert "100% read, about 0:15:00 left" in lines[-1]

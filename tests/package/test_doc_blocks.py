@@ -27,6 +27,7 @@ from packaging.requirements import Requirement
 
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.platforms import PLATFORMS
+from airflow_outreach_provider.core.sources import source_settings
 from airflow_outreach_provider.core.workflows.loading import load_texts
 from airflow_outreach_provider.core.workflows.schema import workflow_schema
 from airflow_outreach_provider.get_provider_info import get_provider_info
@@ -35,11 +36,9 @@ from airflow_outreach_provider.web.diagrams import readable
 INFO = get_provider_info()
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 WHEEL = f"airflow_provider_outreach-{__version__}-py3-none-any.whl"
-WORKFLOW_KEYS = {"lead_syncs", "event_routes", "defaults"}
+WORKFLOW_KEYS = {"lead_syncs", "event_routes", "exports", "defaults"}
 # Programs of the places Airflow runs in: not here, so that only their words are looked at.
 ELSEWHERE = {"docker", "kubectl", "helm", "gcloud", "astro", "git"}
-# Comes with the branch beside; to be taken out where both are.
-NOT_YET = {"doctor"}
 HELM_VALUES = {"airflowVersion", "defaultAirflowRepository", "defaultAirflowTag", "secret", "config"}
 
 
@@ -66,7 +65,7 @@ def test_every_command_in_the_text_exists(document: Path) -> None:
         for word in named.split():
             if word.startswith("--"):
                 assert word in {flag for each in found.args for flag in each.flags}, named
-            elif items and word not in NOT_YET:
+            elif items:
                 there = [each for each in items if each.name in word.split("|")]
                 assert len(there) == len(word.split("|")), named
                 found = there[0]
@@ -134,8 +133,6 @@ def parser() -> Any:
 
 def airflow(arguments: list[str]) -> None:
     """Airflow takes these arguments."""
-    if arguments[:1] == ["outreach"] and NOT_YET.intersection(arguments[1:2]):
-        return
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -267,7 +264,14 @@ def python(block: Block) -> None:
 
 
 def as_json(block: Block) -> None:
-    """On the page of a platform: an event that is understood."""
+    """On the page of a platform: an event that is understood; on that of the others: a connection that can be used."""
+    if block.document.stem == "custom":
+        fields = json.loads(block.text)
+        connection(fields)
+        assert source_settings(
+            "custom", password=fields["password"], extra=fields["extra"], url="https://x"
+        ).custom
+        return
     parsed = PLATFORMS[block.document.stem].parse(json.loads(block.text), "US")
     assert parsed is not None
     assert parsed.kind not in ("other", "unrecognised")

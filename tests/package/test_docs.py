@@ -34,14 +34,22 @@ def test_every_operational_event_says_what_to_do(kind: NoticeKind) -> None:
 
 
 def test_every_card_of_the_overview_says_what_to_do() -> None:
-    """What the template can put below *Needs you* is in the page's table, in its words."""
+    """What the template can put below *Needs attention* is in the page's table, in its words."""
     template = (DOCS.parent / "web" / "templates" / "overview.html").read_text("utf-8")
     cards = template.partition('class="cards"')[2].partition("</ul>")[0]
     table = (
         (DOCS / "operations.md").read_text("utf-8").partition("## On the Overview")[2].partition("\n## ")[0]
     )
-    assert cards.count("<li ") == 5
-    for words in ("held leads", "dead deliveries", "unrecognised events", "*Run"):
+    assert cards.count("<li ") == 8
+    for words in (
+        "Approval",
+        "is broken",
+        "is stuck",
+        "held leads",
+        "failed deliveries",
+        "unrecognised events",
+        "*Run",
+    ):
         assert words in table
         assert words.strip("*") in cards
     # "a source or endpoint is …": every health that is trouble.

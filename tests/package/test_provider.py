@@ -132,8 +132,6 @@ def test_the_page_of_commands_names_only_commands_that_exist() -> None:
         name = full.removeprefix("airflow outreach").strip()
         words = name.split()
         group = words[0] if len(words) == 2 else group
-        if name == "doctor":  # comes with the branch beside; to be taken out where both are
-            continue
         assert name in known or f"{group} {name}" in known or not name, full
         found.add(name if name in known else f"{group} {name}")
     assert known - found - {"leads forget"} == set()  # the old name of "person forget"

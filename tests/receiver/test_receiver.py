@@ -406,7 +406,13 @@ def test_strangers_neither_fill_the_log_nor_keep_a_source_out(
         async def send(message: Any) -> None:
             sent.append(message)
 
-        scope = {"type": "http", "path_params": {"source": name}, "headers": [], "query_string": b""}
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path_params": {"source": name},
+            "headers": [],
+            "query_string": b"",
+        }
         await route.endpoint(scope, receive, send)
         return int(sent[0]["status"])
 

@@ -29,7 +29,7 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import upgrade
 
 _RULES = {"campaign", "mapping", "payload_format", "default_region", "require_consent", "line_types", "quiet_hours", "resubmit", "changed_on", "per_person",
-          "configuration_id", "time_zone", "phones"}  # fmt: skip
+          "configuration_id", "time_zone", "phones", "where", "given", "unique_email"}  # fmt: skip
 _CLIENT = {"timeout", "api_key", "base_url"}
 
 

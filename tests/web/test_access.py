@@ -28,7 +28,7 @@ SOME = {
     },
 }
 # What belongs to a DAG. "/" sends on to it.
-OF_A_DAG = ("/runs", "/leads", "/deliveries")
+OF_A_DAG = ("/runs", "/leads", "/deliveries", "/person/lead")
 ACTS = {"simple": {"op", "admin"}, "teams": {"admin"}, "fab": {"edits_connections", "op", "admin"}}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from servers import scripted
+from stored import stored_events
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
@@ -132,6 +133,33 @@ def test_send_a_test_event(site: Site, store: Store, endpoint: list[dict[str, st
     assert len(endpoint) == 1
     assert "X-Hub-Signature-256" in endpoint[0]
     assert last(store)[:2] == ("the OP", "test endpoint")
+
+
+def test_send_a_test_event_in(site: Site, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One signed event goes through the receiver; who may only look cannot, and it is written down."""
+    connection = {
+        "conn_type": "outreach_source",
+        "password": "a-secret-of-length",
+        "extra": {"platform": "varda"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_VARDA", json.dumps(connection))
+    editor = site("OP")
+    before = len(stored_events(store))
+    assert not act(editor, "sources/varda/test", kind="call_ended")["done"]
+    assert len(stored_events(store)) == before
+    said = act(editor, "sources/varda/test", kind="call_ended", go=True)["says"]
+    assert "202: stored as evt_" in said
+    (new, *_) = stored_events(store)
+    assert (new.source, new.kind) == ("varda", "call_ended")
+    assert last(store)[:2] == ("the OP", "test source")
+    assert "Send test event: varda" in editor.get("connections").text
+    assert "Send test event" not in site("VIEWER").get("connections").text
+    asked = {"kind": "replied", "go": True}
+    refused = site("VIEWER").post(
+        "http://testserver/af/outreach/api/sources/varda/test", json=asked, headers={"X-Outreach-Action": "1"}
+    )
+    assert refused.status_code == 403
+    assert len(stored_events(store)) == before + 1
 
 
 def test_the_json_api_is_documented(site: Site) -> None:

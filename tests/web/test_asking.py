@@ -122,7 +122,7 @@ def test_only_a_filter_brings_the_button_for_what_is_filtered(site: Site, store:
     editor = site("OP")
     for path in ("deliveries?cursor=5", "deliveries?x=1", "events?cursor=9-9"):
         assert "filtered" not in editor.get(f"{BASE}/{path}").text, path
-    assert "Redeliver filtered" in editor.get(f"{BASE}/deliveries?route=crm").text
+    assert "Send filtered failed ones again" in editor.get(f"{BASE}/deliveries?route=crm").text
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_one_forgery_is_no_alarm(
             editor.post(f"{BASE}/in/{name}", json={"event": "x"}, headers={"X-Outreach-Token": token})
         time.sleep(WRITE_EVERY_SECONDS + 0.5)
         found = {each["name"]: each for each in editor.get(f"{BASE}/api/connections").json()["sources"]}
-        assert (found["well"]["health"], found["well"]["refused"]) == ("well", 1)
+        assert (found["well"]["health"], found["well"]["refused"]) == ("healthy", 1)
         assert (found["wrong"]["health"], found["wrong"]["refused_status"]) == ("refusing", 401)
         assert "wrong</b> is refusing" in editor.get(f"{BASE}/").text
 

@@ -27,6 +27,7 @@ ACTS: dict[str, tuple[dict[str, Any], str]] = {
     "/api/sources/{connection_id:path}/enable": ({}, "enable source"),
     "/api/sources/{connection_id:path}/disable": ({}, "disable source"),
     "/api/sources/{connection_id:path}/check": ({}, "check source"),
+    "/api/sources/{connection_id:path}/test": ({"kind": "replied"}, "test source"),
     "/leads.csv": ({}, "export leads revealed"),
     "/leads/{lead_id}": ({}, "reveal lead"),
     "/events/{event_id}": ({}, "reveal event"),

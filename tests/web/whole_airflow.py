@@ -195,7 +195,7 @@ def table(app: Any, user: Any) -> dict[str, tuple[int, list[str]]]:
             found[f"{method} {path}"] = told(browser.get(url, follow_redirects=False))
         else:
             found[f"{method} {path}"] = told(browser.post(url, json={}, headers=action))
-    for path in ("runs", "leads", "deliveries"):
+    for path in ("runs", "leads", "deliveries", "person/lead"):
         for row in (1, 2, 3, 4, 99):
             for url in (f"/{path}/{row}", f"/api/{path}/{row}"):
                 found[f"GET {url} itself"] = told(browser.get(f"/outreach{url}"))

@@ -78,7 +78,9 @@ class Dags:
             if session.get(DagBundleModel, "workflow-tests") is None:
                 session.add(DagBundleModel(name="workflow-tests"))
         sync_bag_to_db(self.bag, "workflow-tests", None)
-        run = self[dag_id].test(run_conf=conf or None)
+        dag = self[dag_id]
+        dag.deadline = None  # it is in the database now, where alone Airflow reads it: test() looks in the DAG it is given
+        run = dag.test(run_conf=conf or None)
         with create_session() as session:
             from airflow.models.taskinstance import TaskInstance
 

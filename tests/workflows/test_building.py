@@ -55,6 +55,43 @@ def test_airflows_knobs_pass_through_under_their_own_names(load_dags: Callable[.
     assert dag.on_failure_callback[0]("/a/b") == "b"
 
 
+EXPORTS = """\
+exports:
+  lake: {schedule: "@hourly", to: {csv: out}, data: leads}
+  warehouse:
+    personal: whole
+    retries: 5
+    to: {sql: {conn_id: warehouse, table_prefix: a.b_}}
+"""
+
+
+def test_an_export_is_one_task(load_dags: Callable[..., Any], tmp_path: Path) -> None:
+    """Its folder starts beside the file, its mark has its name, and explain and lint know it."""
+    from airflow_outreach_provider.core.workflows.loading import load_texts
+    from airflow_outreach_provider.workflows.explain import sentence
+    from airflow_outreach_provider.workflows.lint_connections import references
+
+    dags = load_dags(**{"a.yaml": EXPORTS})
+    assert dags.import_errors == {}
+    lake = dags["outreach_export__lake"].get_task("export")
+    assert (lake.data, lake.format, lake.export, lake.personal) == (["leads"], "csv", "lake", "masked")
+    assert Path(lake.path).is_absolute()
+    assert Path(lake.path).name == "out"
+    assert dags["outreach_export__lake"].tags >= {"outreach", "export"}
+    warehouse = dags["outreach_export__warehouse"].get_task("export")
+    assert (warehouse.path, warehouse.sql_conn_id, warehouse.table_prefix) == (None, "warehouse", "a.b_")
+    assert (warehouse.data, warehouse.retries) == (["leads", "events", "deliveries", "outcomes"], 5)
+    first, second = load_texts({"a.yaml": EXPORTS}).workflows
+    assert sentence(first.model) == "changed leads, people masked → CSV in out"
+    assert (
+        sentence(second.model)
+        == "changed leads, events, deliveries, outcomes, people whole → tables of warehouse"
+    )
+    assert [(each.path, each.conn_id) for each in references(second.model)] == [
+        (("to", "sql", "conn_id"), "warehouse")
+    ]
+
+
 def test_the_page_of_a_dag_is_its_yaml(load_dags: Callable[..., Any]) -> None:
     """In the UI one reads what one wrote, and where it stands."""
     dag = load_dags(**{"a.yaml": KNOBS})["outreach_lead_sync__full"]

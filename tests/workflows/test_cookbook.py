@@ -66,6 +66,7 @@ def test_every_recipe_is_good(name: str) -> None:
         ("shared_settings.yaml", "toronto", {"first_name": None, "firstName": "Ada"}),
         ("shared_settings.yaml", "montreal", {"firstName": "Ada"}),
         ("approval.yaml", "winter_campaign", {"firstName": "Ada"}),
+        ("some_rows.yaml", "analysts", {"fullName": "Ada LOVELACE", "score": 42, "tags": ["web", "analyst"]}),
     ],
 )
 def test_lead_syncs_text_who_they_should(

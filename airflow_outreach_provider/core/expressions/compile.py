@@ -20,10 +20,10 @@ from airflow_outreach_provider.core.expressions.code import Code
 from airflow_outreach_provider.core.expressions.compiler import Compiler
 from airflow_outreach_provider.core.expressions.functions import Type, concatenate
 from airflow_outreach_provider.core.expressions.parser import Mistake
-from airflow_outreach_provider.core.expressions.scope import EVENT, ROW, Scope
+from airflow_outreach_provider.core.expressions.scope import BODY, EVENT, ROW, Scope
 
 __all__ = [
-    "EVENT", "ROW", "ExpressionError", "Scope", "Value", "compile_parts", "compile_value", "compile_where",
+    "BODY", "EVENT", "ROW", "ExpressionError", "Scope", "Value", "compile_parts", "compile_value", "compile_where",
 ]  # fmt: skip
 
 MAX_SOURCE = 2_000
@@ -53,13 +53,14 @@ class Value:
 
     One ``{{ … }}`` alone keeps its type; text around it makes text, where a missing part is empty.
 
-    :ivar columns: the row's columns it reads.
+    :ivar columns: the row's columns it reads. :ivar named: what of the run it reads, e.g. ``ds``.
     """
 
-    __slots__ = ("_run", "columns", "source")
+    __slots__ = ("_run", "columns", "named", "source")
 
-    def __init__(self, source: str, run: Callable[[Mapping[str, object]], object], columns: frozenset[str]):
-        self.source, self._run, self.columns = source, run, columns
+    def __init__(self, source: str, run: Callable[[Mapping[str, object]], object], compiler: Compiler):
+        self.source, self._run = source, run
+        self.columns, self.named = frozenset(compiler.columns), frozenset(compiler.named)
 
     def __call__(self, record: Mapping[str, object]) -> object:
         return self._run(record)
@@ -68,48 +69,74 @@ class Value:
         return f"Value({self.source!r})"
 
 
-@lru_cache(maxsize=1024)
-def compile_where(source: str, scope: Scope = EVENT) -> Callable[[Mapping[str, object]], bool]:
+class Condition(Value):
+    """A compiled ``where``: whether one event or row passes."""
+
+    __slots__ = ()
+
+    def __call__(self, record: Mapping[str, object]) -> bool:
+        return bool(self._run(record))
+
+
+def compile_where(source: str, scope: Scope = EVENT, given: Mapping[str, object] | None = None) -> Condition:
     """A condition on an event, e.g. ``kind == 'replied' and contact.email is defined``.
 
     The result takes an event as a mapping: ``kind, type, source, platform, id, campaign_id, occurred_at,
-    received_at, contact`` (a mapping) and ``data`` (a mapping, raw); it never raises.
+    received_at, contact`` (a mapping) and ``data`` (a mapping, raw); it never raises. Over rows
+    (:data:`ROW_CONDITION`) a name is a column.
 
+    :param given: what the run gives, by name; None where there is no run yet.
     :raises ExpressionError: with the position; unknown fields, types that never match, and conditions that
         are always true are errors.
     """
+    return _where(source, scope) if given is None else _read_where(source, scope, given)
+
+
+@lru_cache(maxsize=1024)
+def _where(source: str, scope: Scope) -> Condition:
+    return _read_where(source, scope, None)
+
+
+def _read_where(source: str, scope: Scope, given: Mapping[str, object] | None) -> Condition:
     if source.lstrip().startswith("{{"):
         offset = source.index("{{")
         raise ExpressionError(
             "a condition is an expression already", source, offset, "leave out the {{ and }} around it"
         )
-    code = _compile(source, source, 0, scope, Compiler(scope))
+    compiler = Compiler(scope, given)
+    code = _compile(source, source, 0, compiler)
     if code.type not in (Type.BOOL, Type.ANY) and code.always:
         raise ExpressionError(
-            f"this is {code.type}, not a yes or no, so every event would match",
+            f"this is {code.type}, not a yes or no, so every {scope.name} would match",
             source,
             len(source) - len(source.lstrip()),
-            "compare it, e.g. kind == 'replied'",
+            "compare it, e.g. title == 'Nurse'" if scope.bare else "compare it, e.g. kind == 'replied'",
         )
-    run = code.run
-    return lambda record: bool(run(record))
+    return Condition(source, code.run, compiler)
+
+
+def compile_value(template: str, scope: Scope = ROW, given: Mapping[str, object] | None = None) -> Value:
+    """A template such as ``{{ row.title | trim }}`` as a function of one row: ``value(row)``, not ``{"row": row}``.
+
+    :param scope: :data:`ROW` (names: ``row`` and what the run gives) or :data:`EVENT` (the event's fields).
+    :param given: what the run gives, by name; None where there is no run yet.
+    :raises ExpressionError: with the position in ``template``.
+    """
+    return _value(template, scope) if given is None else _read_value(template, scope, given)
 
 
 @lru_cache(maxsize=4096)
-def compile_value(template: str, scope: Scope = ROW) -> Value:
-    """A template such as ``{{ row.title | trim }}`` as a function of one row: ``value(row)``, not ``{"row": row}``.
+def _value(template: str, scope: Scope) -> Value:
+    return _read_value(template, scope, None)
 
-    :param scope: :data:`ROW` (names: ``row``) or :data:`EVENT` (the event's fields).
-    :raises ExpressionError: with the position in ``template``.
-    """
-    compiler = Compiler(scope)
-    parts = [code for code, _ in _parts(template, scope, compiler)]
+
+def _read_value(template: str, scope: Scope, given: Mapping[str, object] | None) -> Value:
+    compiler = Compiler(scope, given)
+    parts = [code for code, _ in _parts(template, compiler)]
     if len(parts) == 1:
-        return Value(template, parts[0].run, frozenset(compiler.columns))
+        return Value(template, parts[0].run, compiler)
     runs = tuple(part.run for part in parts)
-    return Value(
-        template, lambda record: concatenate([run(record) for run in runs]), frozenset(compiler.columns)
-    )
+    return Value(template, lambda record: concatenate([run(record) for run in runs]), compiler)
 
 
 @lru_cache(maxsize=1024)
@@ -121,12 +148,12 @@ def compile_parts(template: str, scope: Scope = ROW) -> tuple[str | Value, ...]:
     """
     compiler = Compiler(scope)
     return tuple(
-        Value(source, code.run, frozenset(compiler.columns)) if source else str(code.constant)
-        for code, source in _parts(template, scope, compiler)
+        Value(source, code.run, compiler) if source else str(code.constant)
+        for code, source in _parts(template, compiler)
     )
 
 
-def _parts(template: str, scope: Scope, compiler: Compiler) -> list[tuple[Code, str]]:
+def _parts(template: str, compiler: Compiler) -> list[tuple[Code, str]]:
     """Each piece with its source; that of a text that stands is empty."""
     if len(template) > MAX_SOURCE:
         raise ExpressionError(
@@ -136,7 +163,7 @@ def _parts(template: str, scope: Scope, compiler: Compiler) -> list[tuple[Code, 
     end = 0
     for match in _PLACEHOLDER.finditer(template):
         _literal(template, end, match.start(), parts)
-        code = _compile(match.group(1), template, match.start(1), scope, compiler)
+        code = _compile(match.group(1), template, match.start(1), compiler)
         parts.append((code, match.group()))
         end = match.end()
     _literal(template, end, len(template), parts)
@@ -157,7 +184,7 @@ def _literal(template: str, start: int, end: int, parts: list[tuple[Code, str]])
         parts.append((Code(lambda _record: text, Type.TEXT, always=True, constant=text), ""))
 
 
-def _compile(expression: str, source: str, start: int, scope: Scope, compiler: Compiler) -> Code:
+def _compile(expression: str, source: str, start: int, compiler: Compiler) -> Code:
     if len(expression) > MAX_SOURCE:
         raise ExpressionError(
             f"the expression has {len(expression)} characters, {MAX_SOURCE} at most", source, start

@@ -48,11 +48,16 @@ _REFUSED: dict[type[nodes.Expr], str] = {
 
 
 class Compiler:
-    """Compiles expressions over one scope; ``columns`` gathers the record's columns they read."""
+    """Compiles expressions over one scope.
 
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
+    :param given: what the run gives; None where there is no run yet: then these names are none.
+    :ivar columns: the record's columns they read. :ivar named: what of the run they read.
+    """
+
+    def __init__(self, scope: Scope, given: Mapping[str, object] | None = None) -> None:
+        self.scope, self.given = scope, given
         self.columns: set[str] = set()
+        self.named: set[str] = set()
         self._nodes = 0
 
     def compile(self, source: str) -> Code:
@@ -78,21 +83,12 @@ class Compiler:
 
     # names -------------------------------------------------------------------------------------------
 
-    def _name(self, node: nodes.Name, _depth: int) -> Code:
-        field = self._top_field(node)
-        if node.name == self.scope.record:
-            raise Mistake(
-                f"{node.name} is the whole {node.name}", node.lineno, f"name a column, e.g. {node.name}.phone"
-            )
-        if field.fields:
-            names = ", ".join(f"{node.name}.{each}" for each in field.fields)
-            raise Mistake(f"{node.name} is not a value", node.lineno, f"name one of its fields: {names}")
-        return _lookup(_identity, node.name, field, node.name)
-
     def _top_field(self, node: nodes.Name) -> Field:
         field = self.scope.fields.get(node.name)
         if field is not None:
             return field
+        if self.scope.bare:
+            return Field(Type.ANY, open=True)
         raise Mistake(f"unknown name {node.name!r}", node.lineno, _advice_for_name(node.name, self.scope))
 
     def _getattr(self, node: nodes.Getattr, depth: int) -> Code:
@@ -112,20 +108,22 @@ class Compiler:
             if parent.name == self.scope.record:
                 self.columns.add(str(key))
                 return _lookup(_identity, key, Field(Type.ANY, open=True), f"{parent.name}.{key}")
-            above = _lookup(_identity, parent.name, field, parent.name)
+            above = _top(self, parent, field)
             if field.fields:
                 below = field.fields.get(str(key))
                 if below is None:
                     after = offset + 1  # behind the dot or the bracket
-                    raise Mistake(
-                        f"{parent.name} has no field {key!r}", after, did_you_mean(str(key), field.fields)
+                    variable = f"an Airflow variable is written {parent.name}.value.{key}"
+                    hint = did_you_mean(
+                        str(key), field.fields, variable if parent.name in self.scope.given else None
                     )
-                return _lookup(above.run, key, below, f"{parent.name}.{key}")
+                    raise Mistake(f"{parent.name} has no field {key!r}", after, hint)
+                return _under(above, key, below, f"{parent.name}.{key}")
         else:
             above = self._node(parent, depth)
         if above.type not in (Type.ANY, Type.LIST):
             raise Mistake(f"{above.label} is {above.type} and has nothing below it", offset)
-        return _lookup(above.run, key, Field(Type.ANY, open=True), f"{above.label}.{key}")
+        return _under(above, key, Field(Type.ANY, open=True), f"{above.label}.{key}")
 
     # values ------------------------------------------------------------------------------------------
 
@@ -258,6 +256,34 @@ def _advice_for_name(name: str, scope: Scope) -> str:
     return did_you_mean(name, known)
 
 
+def _name(compiler: Compiler, node: nodes.Name, _depth: int) -> Code:
+    field = compiler._top_field(node)
+    if node.name == compiler.scope.record:
+        raise Mistake(
+            f"{node.name} is the whole {node.name}", node.lineno, f"name a column, e.g. {node.name}.phone"
+        )
+    if field.fields:
+        names = ", ".join(f"{node.name}.{each}" for each in field.fields)
+        raise Mistake(f"{node.name} is not a value", node.lineno, f"name one of its fields: {names}")
+    return _top(compiler, node, field)
+
+
+def _top(compiler: Compiler, node: nodes.Name, field: Field) -> Code:
+    """The value of a name at the top: of the record, or given by the run."""
+    name, given = node.name, compiler.given
+    if name in compiler.scope.given:
+        compiler.named.add(name)
+        if given is None:
+            return Code(lambda _record: None, field.type, label=name)
+        if given.get(name) is None:
+            remedy = "one that assets or the API began may have none; take a param, or schedule it by time"
+            raise Mistake(f"this run has no {name}", node.lineno, remedy)
+        return _fixed(given[name], field.type, name)
+    if name not in compiler.scope.fields:
+        compiler.columns.add(name)
+    return _lookup(_identity, name, field, name)
+
+
 def _const(_compiler: Compiler, node: nodes.Const, _depth: int) -> Code:
     value = node.value
     if isinstance(value, (int, float)) and abs(value) > 1e18:
@@ -285,7 +311,7 @@ def _call(_compiler: Compiler, node: nodes.Call, _depth: int) -> Code:
 
 
 _HANDLERS: dict[type[nodes.Expr], Callable[[Compiler, Any, int], Code]] = {
-    nodes.Name: Compiler._name,
+    nodes.Name: _name,
     nodes.Getattr: Compiler._getattr,
     nodes.Getitem: Compiler._getitem,
     nodes.Const: _const,
@@ -309,15 +335,29 @@ def _identity(record: Any) -> Any:
     return record
 
 
-def _lookup(parent: Callable[[Any], Any], key: str | int, field: Field, label: str) -> Code:
-    def run(record: Any) -> Any:
-        above = parent(record)
-        if isinstance(above, Mapping):
-            return above.get(key)
-        if isinstance(key, int) and isinstance(above, (list, tuple)) and -len(above) <= key < len(above):
-            return above[key]
-        return None
+def _fixed(value: object, type_: Type, label: str) -> Code:
+    """What is the same for every record."""
+    return Code(lambda _record: value, type_, constant=value, label=label)
 
+
+def _under(above: Code, key: str | int, field: Field, label: str) -> Code:
+    """What stands below: looked up once where all records have the same."""
+    if above.constant is UNKNOWN:
+        return _lookup(above.run, key, field, label)
+    return _fixed(_below_in(above.constant, key), field.type, label)
+
+
+def _below_in(above: Any, key: str | int) -> Any:
+    if isinstance(above, Mapping):
+        return above.get(key)
+    if isinstance(key, int) and isinstance(above, (list, tuple)) and -len(above) <= key < len(above):
+        return above[key]
+    return None
+
+
+def _lookup(parent: Callable[[Any], Any], key: str | int, field: Field, label: str) -> Code:
     if parent is _identity:
         return Code(lambda record: record.get(key), field.type, field.always, field.choices, label=label)
-    return Code(run, field.type, field.always, field.choices, label=label)
+    return Code(
+        lambda record: _below_in(parent(record), key), field.type, field.always, field.choices, label=label
+    )

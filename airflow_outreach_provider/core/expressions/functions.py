@@ -180,6 +180,26 @@ def _item(index: int) -> Callable[[object], object]:
     return lambda value: value[index] if isinstance(value, (str, list, tuple)) and value else None
 
 
+def _selectattr(value: object, attr: object, test: object, wanted: object) -> list[object] | None:
+    """Jinja's, with the one test that pays: the elements whose ``attr`` (keys with dots) equals ``wanted``."""
+    if (
+        not isinstance(value, (list, tuple))
+        or not isinstance(attr, str)
+        or test not in ("equalto", "eq", "==")
+    ):
+        return None
+    keys = attr.split(".")
+    return [each for each in value if _equal(_down(each, keys), wanted)]
+
+
+def _down(value: object, keys: Sequence[str]) -> object:
+    for key in keys:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
 def _trim(text: str, characters: object = None) -> str:
     return text.strip(characters if isinstance(characters, str) else None)
 
@@ -215,6 +235,14 @@ FILTERS: dict[str, Filter] = {
     "join": Filter(_join, Type.TEXT, _LISTS, ("d",), help="a list as one text"),
     "first": Filter(_item(0), Type.ANY, _MANY, help="the first element"),
     "last": Filter(_item(-1), Type.ANY, _MANY, help="the last element"),
+    "selectattr": Filter(
+        _selectattr,
+        Type.LIST,
+        _LISTS,
+        ("attr", "test", "value"),
+        3,
+        "the elements whose key `attr` has that value: `selectattr('type', 'equalto', 'email')`",
+    ),
     "length": Filter(_length, Type.NUMBER, _MANY, help="how many characters or elements"),
     "count": Filter(_length, Type.NUMBER, _MANY, help="the same as `length`"),
 }

@@ -31,15 +31,42 @@ class Scope:
     """The names at the top of an expression.
 
     :param record: the name that stands for the whole record, if there is one (``row``).
+    :param given: the names whose values come with the run, the same for every record.
+    :param bare: whether any other name is a column of the record.
     """
 
     name: str
     fields: Mapping[str, Field]
     record: str | None = None
+    given: frozenset[str] = frozenset()
+    bare: bool = False
 
 
-ROW = Scope(
-    "row", {"row": Field(Type.ANY, open=True, help="the row: `row.phone`, `row['First name']`")}, "row"
+_OPEN = Field(Type.ANY, open=True)
+RUN_FIELDS = {
+    "ds": Field(Type.TEXT, help="the day the run is for, e.g. 2026-01-31"),
+    "data_interval_start": Field(Type.TIME, help="the beginning of the run's data interval"),
+    "data_interval_end": Field(Type.TIME, help="its end"),
+    "params": Field(Type.ANY, open=True, help="the run's params: `params.region`"),
+    "var": Field(
+        Type.ANY, fields={"value": _OPEN, "json": _OPEN}, help="Airflow's variables: `var.value.name`"
+    ),
+}
+"""What a run knows, under the names that Airflow's templates have for it."""
+
+_ROW_FIELDS = {
+    "row": Field(Type.ANY, open=True, help="the row: `row.phone`, `row['First name']`"),
+    **RUN_FIELDS,
+}
+ROW = Scope("row", _ROW_FIELDS, "row", given=frozenset(RUN_FIELDS))
+"""Of a template in ``map``: a column is written ``row.title``."""
+ROW_CONDITION = Scope("row", _ROW_FIELDS, "row", given=frozenset(RUN_FIELDS), bare=True)
+"""Of ``where`` over rows: ``title == 'Nurse'``, as an event's fields are written."""
+
+BODY = Scope(
+    "body",
+    {"body": Field(Type.ANY, open=True, help="what the platform sent: `body.email`, `body.answers[0].text`")},
+    "body",
 )
 
 _TEXT = Field(Type.TEXT)

@@ -12,6 +12,7 @@ from typing import Any
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.events import Contact, EventKind
 from airflow_outreach_provider.core.phones import WRITTEN_DOWN, parse_phone
+from airflow_outreach_provider.core.proofs import Proof
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.times import read_time
 
@@ -95,6 +96,7 @@ class Parsed:
     :param person: what the platform says of the contact, as it came.
     :param said: what the person wrote, where the event is a message of theirs; several readings of one message.
     :param stopped: that message is nothing but a stop word.
+    :param id: the platform's own id of the event, where it stands in what is proven.
     """
 
     type: str
@@ -106,6 +108,7 @@ class Parsed:
     person: Mapping[str, Any] = field(default_factory=dict)
     said: tuple[str, ...] = ()
     stopped: bool = False
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ class Platform:
     :param scheme: how it signs; ``Scheme.NONE`` where it cannot, and a token takes the signature's place.
     :param signature_header: where that differs from the scheme's usual header.
     :param delivery_header: the header with an id that is the same in every retry of one delivery.
+    :param proof: in place of the scheme, where a source proves itself in a way of its own.
     :param parse: (body as a JSON object, region of numbers without country code) → what it says, or None
         when it is no event of this platform.
     """
@@ -139,6 +143,7 @@ class Platform:
     signature_header: str | None = None
     delivery_header: str | None = None
     how_to_connect: str = ""
+    proof: Proof | None = None
 
 
 def kinds_of(rows: Sequence[KindRow]) -> dict[str, EventKind]:

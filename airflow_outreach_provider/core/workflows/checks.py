@@ -4,24 +4,30 @@ mistake of a file is found in one pass, valid or not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value
-from airflow_outreach_provider.core.expressions.scope import REQUEST, RESPONSE
+from airflow_outreach_provider.core.expressions.scope import REQUEST, RESPONSE, ROW
+from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, kind_of_file
+from airflow_outreach_provider.core.leads import OWN_TEXT, check_target
+from airflow_outreach_provider.core.mapping import SECTIONS, flat_mapping, read_texts
 from airflow_outreach_provider.core.request_form import FORM, RequestForm, check_header, check_saved
 from airflow_outreach_provider.core.suggest import did_you_mean, nearest
 from airflow_outreach_provider.core.workflows.deliver import REQUEST_KEYS, Deliver
+from airflow_outreach_provider.core.workflows.fields import kind_of
 from airflow_outreach_provider.core.workflows.models import (
     NESTED_TARGETS,
     RETRY_KNOBS,
     LeadSource,
+    SqlSection,
 )
 from airflow_outreach_provider.core.workflows.problems import Path
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS
 from airflow_outreach_provider.core.workflows.section import Section
+from airflow_outreach_provider.core.workflows.workflow_file import ExportTarget
 
 RESERVED_PARAMS = frozenset({"leads", "limit", "dry_run"})
 """What the trigger form of a lead sync already asks."""
@@ -55,11 +61,12 @@ Finding = tuple[Path, bool, str, str]
 
 def check_lead_sync(data: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong between the keys of a lead sync."""
-    yield from _exactly_one(data, "leads", LeadSource)
-    yield from _extension(data)
+    for path, source in _sources(data):
+        yield from _source(path, source)
     mapping, outreach = data.get("map"), _mapping(data, "outreach")
     if isinstance(mapping, dict):
         yield from _mapping_findings(mapping, outreach, ("map",))
+        yield from _row_values(mapping)
     yield from _knobs(data)
     rules = _mapping(data, "rules")
     for key in ("approvers", "approval_timeout"):
@@ -85,7 +92,7 @@ def _changed_on(rules: Mapping[str, Any]) -> Iterator[Finding]:
 
 def check_event_route(data: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong between the keys of an event route."""
-    yield from _exactly_one(data, "deliver", Deliver)
+    yield from _exactly_one(data.get("deliver"), ("deliver",), Deliver)
     deliver = _mapping(data, "deliver")
     yield from _request(deliver)
     outreach = _mapping(deliver, "outreach")
@@ -102,23 +109,35 @@ def check_event_route(data: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _knobs(data)
 
 
-def empty_values(data: object, path: Path = ()) -> Iterator[Finding]:
-    """Keys and list items with nothing behind them; only ``schedule`` and a param's default may be empty."""
+def empty_values(data: object, path: Path = (), said: Collection[Path] = ()) -> Iterator[Finding]:
+    """Keys and list items with nothing behind them; only ``schedule`` and a param's default may be empty.
+
+    :param said: where null is written; below ``map`` it is a value.
+    """
+    if data is None and "map" in path and path in said:
+        return
     if data is None:
         what = path[-1] if path and isinstance(path[-1], str) else "the workflow"
         yield path, True, f"{what} is empty", "write a value, or leave the key out"
     elif isinstance(data, dict):
         for key, value in data.items():
             if key not in {"schedule", "params"}:
-                yield from empty_values(value, (*path, key))
+                yield from empty_values(value, (*path, key), said)
     elif isinstance(data, list):
         for index, item in enumerate(data):
-            yield from empty_values(item, (*path, index))
+            yield from empty_values(item, (*path, index), said)
+
+
+def check_export(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is wrong between the keys of an export."""
+    yield from _exactly_one(data.get("to"), ("to",), ExportTarget)
+    yield from _knobs(data)
 
 
 CHECKS: dict[str, Callable[[Mapping[str, Any]], Iterator[Finding]]] = {
     "lead_syncs": check_lead_sync,
     "event_routes": check_event_route,
+    "exports": check_export,
 }
 
 
@@ -127,42 +146,67 @@ def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _exactly_one(data: Mapping[str, Any], key: str, section: type[Section]) -> Iterator[Finding]:
-    value = data.get(key)
+def _exactly_one(value: object, path: Path, section: type[Section]) -> Iterator[Finding]:
     if not isinstance(value, dict):
         return
+    key = next(part for part in reversed(path) if isinstance(part, str))
     given = [each for each in section.one_of if each in value]
     if len(given) > 1:
-        yield (key, given[1]), True, f"{key} has {' and '.join(given)}, and can have one", "remove the other"
+        yield (
+            (*path, given[1]),
+            True,
+            f"{key} has {' and '.join(given)}, and can have one",
+            "remove the other",
+        )
     elif not given:
         unknown = [each for each in value if nearest(each, section.one_of)]
         if not unknown:  # a misspelt one is reported as such
-            yield (key,), True, f"{key} says nothing", f"write one of: {', '.join(section.one_of)}"
+            yield path, True, f"{key} says nothing", f"write one of: {', '.join(section.one_of)}"
 
 
-def _extension(data: Mapping[str, Any]) -> Iterator[Finding]:
-    leads = _mapping(data, "leads")
-    for key, other in (("csv", "jsonl"), ("jsonl", "csv")):
-        uri = leads.get(key)
-        if not isinstance(uri, str) or uri.rstrip().endswith("}}"):
-            continue
-        bare = uri.split("?")[0].removesuffix(".gz")
-        if bare.endswith(f".{other}"):
-            yield (
-                ("leads", key),
-                False,
-                f"this file is {other}, not {key}",
-                f"write {other}: instead of {key}:",
-            )
-        elif not bare.endswith(f".{key}"):
-            hint = "save it as CSV" if bare.endswith((".xlsx", ".xls")) else "name a file, not a folder"
-            yield ("leads", key), False, f"the name does not end in .{key} or .{key}.gz", hint
+def _sources(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    leads = data.get("leads")
+    if isinstance(leads, list):
+        yield from ((("leads", at), each) for at, each in enumerate(leads) if isinstance(each, dict))
+    elif isinstance(leads, dict):
+        yield ("leads",), leads
+
+
+_SAID_OF = {"delimiter": "csv", "encoding": "csv", "sheet": "xlsx"}
+
+
+def _source(path: Path, source: Mapping[str, Any]) -> Iterator[Finding]:
+    yield from _exactly_one(source, path, LeadSource)
+    yield from _exactly_one(source.get("sql"), (*path, "sql"), SqlSection)
+    for key, kind in _SAID_OF.items():
+        if key in source and kind not in source:
+            yield (*path, key), True, f"{key} has no effect without {kind}", "leave it out"
+    for kind, endings in FILE_ENDINGS.items():
+        paths = source.get(kind)
+        for at, uri in enumerate(paths if isinstance(paths, list) else [paths]):
+            where = (*path, kind, at) if isinstance(paths, list) else (*path, kind)
+            if isinstance(uri, str) and "$" not in uri and not uri.rstrip().endswith("}}"):
+                yield from _ending(where, kind, uri, endings)
+
+
+def _ending(where: Path, kind: str, uri: str, endings: tuple[str, ...]) -> Iterator[Finding]:
+    found = kind_of_file(uri)
+    if found == kind:
+        return
+    if found is not None:
+        yield where, False, f"this file is {found}, not {kind}", f"write {found}: instead of {kind}:"
+    else:
+        packed = f" or {endings[0]}.gz" if kind in TEXT_KINDS else ""
+        hint = "name a file, not a folder"
+        yield where, False, f"the name does not end in {endings[0]}{packed}", hint
 
 
 def _mapping_findings(
     mapping: Mapping[str, Any], outreach: Mapping[str, Any], path: Path
 ) -> Iterator[Finding]:
-    if not any(target in {"phoneNumber", "contacts.phoneNumber"} for target in mapping):
+    yield from _sections_of_map(mapping, path)
+    flat = flat_mapping(mapping)
+    if not any(target in {"phoneNumber", "contacts.phoneNumber"} for target in flat):
         close = [each for each in mapping if nearest(each, ["phonenumber"])]
         if close:
             yield (
@@ -175,13 +219,44 @@ def _mapping_findings(
             yield path, True, "map has no phoneNumber", "write phoneNumber: and the column that holds it"
     if outreach.get("format", "raw") != "fixed":
         for target in mapping:
-            if target.startswith(NESTED_TARGETS):
+            if f"{target}.".startswith(NESTED_TARGETS):
                 yield (
                     (*path, target),
                     True,
                     f"{target} needs the fixed format",
                     "write outreach: {format: fixed}",
                 )
+
+
+def _sections_of_map(mapping: Mapping[str, Any], path: Path) -> Iterator[Finding]:
+    """``applications: {jobTitle: title}``: what stands below a section are fields of it."""
+    for section in SECTIONS:
+        inner = mapping.get(section, {})
+        names = [f"{section}.{name}" for name in inner] if isinstance(inner, dict) else [section]
+        for target in names:
+            try:
+                check_target(target)
+            except ConfigurationError as error:
+                message = str(error).removesuffix(f" — {error.remedy}").removeprefix("mapping target ")
+                yield (*path, *target.split(".", 1)), True, message, error.remedy or ""
+
+
+def _row_values(mapping: Mapping[str, Any]) -> Iterator[Finding]:
+    """What stands within lists and objects; the field itself has looked at texts."""
+    for target, value in flat_mapping(mapping).items():
+        path: Path = ("map", target) if target in mapping else ("map", *target.split(".", 1))
+        if target.rpartition(".")[2] in OWN_TEXT and not isinstance(value, str):
+            yield path, False, f"{target} must be a column or a template, not {kind_of(value)}", ""
+        elif target not in mapping or not isinstance(value, str):
+            yield from _templates(value, path)
+
+
+def _templates(value: object, path: Path) -> Iterator[Finding]:
+    for text in read_texts(value):
+        try:
+            compile_value(text.text if text.template else "", ROW)
+        except ExpressionError as error:
+            yield (*path, *text.path), False, error.problem, error.remedy or ""
 
 
 def _request(deliver: Mapping[str, Any]) -> Iterator[Finding]:
@@ -244,11 +319,25 @@ def _knobs(data: Mapping[str, Any]) -> Iterator[Finding]:
     if data.get("pool_slots") is not None and data.get("pool") is None:
         yield ("pool_slots",), True, "pool_slots has no effect without a pool", "write pool: and its name"
     yield from _one_at_a_time(data)
+    yield from _before_it(data)
+    for key, other in (
+        ("on_deadline", "deadline"),
+        ("email_on_failure", "email"),
+        ("email_on_retry", "email"),
+    ):
+        if data.get(key) is not None and data.get(other) is None:
+            yield (key,), True, f"{key} has no effect without {other}", f"write {other}: too"
     if isinstance(data.get("params"), dict):
         yield from _params(data["params"])
     start, end = data.get("start_date"), data.get("end_date")
     if isinstance(start, str) and isinstance(end, str) and end[:10] < start[:10]:
         yield ("end_date",), False, "end_date is before start_date", ""
+
+
+def _before_it(data: Mapping[str, Any]) -> Iterator[Finding]:
+    if data.get("depends_on") is not None and data.get("schedule") is not None:
+        hint = "leave schedule out: it runs when those it depends on have run"
+        yield ("schedule",), True, "schedule and depends_on both say when it runs", hint
 
 
 def _one_at_a_time(data: Mapping[str, Any]) -> Iterator[Finding]:

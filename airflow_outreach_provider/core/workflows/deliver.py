@@ -54,9 +54,7 @@ class EventOutreach(Outreach):
 
 def _suppress(value: object) -> bool:
     if value is not True:
-        raise mistake(
-            f"this must be true, not {kind_of(value)}", "write suppress: true, or choose another way"
-        )
+        raise mistake(f"this must be true, not {kind_of(value)}", "write suppress: true, or another way")
     return True
 
 

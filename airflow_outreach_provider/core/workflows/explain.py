@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.workflows.section import Section
 from airflow_outreach_provider.core.workflows.yaml_source import Located, spot_within
 
 _MANY = 15
+REFERENCE = "airflow_outreach_provider/docs/reference.md"
 # Where people look for a key that is elsewhere.
 _ELSEWHERE: dict[str, str] = {
     "configuration_id": "under outreach:",
@@ -25,6 +26,12 @@ _ELSEWHERE: dict[str, str] = {
     "campaign": "under outreach:",
     "csv": "under leads:",
     "jsonl": "under leads:",
+    "json": "under leads:",
+    "parquet": "under leads:",
+    "xlsx": "under leads:",
+    "excel": "under leads:, as xlsx",
+    "delimiter": "under leads:",
+    "encoding": "under leads:",
     "sql": "under leads:",
     "query": "under leads: sql:",
     "default_region": "under rules:",
@@ -52,6 +59,15 @@ _ELSEWHERE: dict[str, str] = {
     "mapping": "as map:",
     "schedule_interval": "as schedule:",
     "default_args": "as keys of the workflow itself, e.g. retries:",
+    "sla": "as deadline:",
+    "dedupe": "as unique:",
+    "filter": "as where:",
+    "sort_by": "as order_by:",
+    "sort": "as order_by:",
+    "timetable": "under schedule:",
+    "cron": "as schedule:",
+    "separator": "as delimiter:",
+    "sep": "as delimiter:",
 }
 
 
@@ -65,7 +81,7 @@ def explain(
     """
     problems = []
     for each in error.errors(include_url=False):
-        path = base + tuple(part for part in each["loc"] if part != "[key]")
+        path = base + _written(each["loc"], located.data)
         on_key = each["loc"][-1:] == ("[key]",)
         section = _model_at(model, each["loc"])
         if each["type"] == "missing":
@@ -86,14 +102,29 @@ def explain(
     return problems
 
 
+def _written(loc: tuple[int | str, ...], data: Any) -> Path:
+    """Where it stands in the file: one item alone may stand without brackets, and has no position then."""
+    path: list[int | str] = []
+    for part in loc:
+        if part == "[key]" or (isinstance(part, int) and not isinstance(data, list)):
+            continue
+        path.append(part)
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            data = None
+    return tuple(path)
+
+
 def _unknown_key(key: str, path: Path, located: Located, section: type[BaseModel] | None) -> Problem:
-    known = list(section.model_fields) if section else []
+    known = [field.alias or name for name, field in section.model_fields.items()] if section else []
     elsewhere = _ELSEWHERE.get(key, "")
-    here = str(path[-2]) if len(path) > 1 else ""
-    if (elsewhere.startswith("under") and nearest(key, known)) or elsewhere in ("", f"under {here}:"):
-        hint = did_you_mean(
-            key, known, "the reference lists the keys there are" if len(known) > _MANY else None
-        )
+    above = [part for part in path[:-1] if isinstance(part, str)]
+    here = above[-1] if above else ""
+    if key == "where" and here == "deliver":
+        hint = "it goes in the route itself, beside deliver:"
+    elif (elsewhere.startswith("under") and nearest(key, known)) or elsewhere in ("", f"under {here}:"):
+        hint = did_you_mean(key, known, f"all keys: {REFERENCE}" if len(known) > _MANY else None)
     else:
         hint = f"it goes {elsewhere}"
     return Problem.at(located.spot(path, key=True), f"unknown key {key!r}", hint, path)
@@ -133,13 +164,21 @@ def _model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseMo
     for part in loc[:-1]:
         if current is None:
             return None
+        if isinstance(part, int):
+            continue
         field = current.model_fields.get(str(part))
         current = _section_of(field) if field is not None else None
     return current
 
 
 def _section_of(field: FieldInfo) -> type[BaseModel] | None:
-    for candidate in (field.annotation, *getattr(field.annotation, "__args__", ())):
-        if isinstance(candidate, type) and issubclass(candidate, Section):
+    candidates: list[Any] = [field.annotation]
+    for candidate in candidates:  # of list[Section] | None too
+        candidates += getattr(candidate, "__args__", ())
+        if (
+            isinstance(candidate, type)
+            and not hasattr(candidate, "__args__")
+            and issubclass(candidate, Section)
+        ):
             return candidate
     return None

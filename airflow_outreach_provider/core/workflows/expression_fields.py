@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import PlainValidator
@@ -10,8 +11,9 @@ from pydantic_core import PydanticCustomError
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value, compile_where
-from airflow_outreach_provider.core.expressions.scope import EVENT, ROW
+from airflow_outreach_provider.core.expressions.scope import EVENT, ROW, ROW_CONDITION, Scope
 from airflow_outreach_provider.core.leads import check_target
+from airflow_outreach_provider.core.mapping import SECTIONS
 from airflow_outreach_provider.core.request_form import path_parts
 from airflow_outreach_provider.core.workflows.fields import (
     TEXT_SCHEMA,
@@ -27,19 +29,24 @@ def _expression_mistake(error: ExpressionError) -> PydanticCustomError:
     return mistake(error.problem, error.remedy or "", error.offset)
 
 
-def _where(value: object) -> str:
-    read = text(value)
-    try:
-        compile_where(read)
-    except ExpressionError as error:
-        raise _expression_mistake(error) from None
-    return read
+def _condition(scope: Scope) -> Callable[[object], str]:
+    def read_condition(value: object) -> str:
+        read = text(value)
+        try:
+            compile_where(read, scope)
+        except ExpressionError as error:
+            raise _expression_mistake(error) from None
+        return read
+
+    return read_condition
 
 
-Where = Annotated[str, *annotated(_where, TEXT_SCHEMA)]
+Where = Annotated[str, *annotated(_condition(EVENT), TEXT_SCHEMA)]
+RowWhere = Annotated[str, *annotated(_condition(ROW_CONDITION), TEXT_SCHEMA)]
+"""A condition on a row's columns."""
 
 
-def _map_value(scope: Any) -> Callable[[object], str]:
+def _map_value(scope: Scope) -> Callable[[object], str]:
     def read_value(value: object) -> str:
         read = text(value)
         if not any(opening in read for opening in ("{{", "}}", "{%", "{#")):
@@ -64,8 +71,20 @@ def _event_value(value: object) -> str:
     return read
 
 
-RowValue = Annotated[str, *annotated(_map_value(ROW), TEXT_SCHEMA)]
-"""A column's name, or a template over ``row``."""
+_row_text = _map_value(ROW)
+
+
+def _row_value(value: object) -> object:
+    """What stands within a list or an object the checks look at, each where it stands."""
+    if isinstance(value, str):
+        return _row_text(value)
+    if isinstance(value, float) and not isfinite(value):
+        raise mistake("this is no number that can be sent", "write a number, or put quotes around a text")
+    return value
+
+
+RowValue = Annotated[Any, *annotated(_row_value, {})]
+"""A column's name, a template over ``row``, or a value that is the same for everybody, whatever stands in it."""
 EventValue = Annotated[str, *annotated(_event_value, TEXT_SCHEMA)]
 """One of the event's fields, or a template over them."""
 
@@ -73,7 +92,8 @@ EventValue = Annotated[str, *annotated(_event_value, TEXT_SCHEMA)]
 def _target(value: object) -> str:
     read = text(value)
     try:
-        check_target(read)
+        if read not in SECTIONS:  # whether fields stand below it, the checks know
+            check_target(read)
     except ConfigurationError as error:
         message = str(error).removesuffix(f" — {error.remedy}").removeprefix("mapping target ")
         raise mistake(message, error.remedy or "") from None

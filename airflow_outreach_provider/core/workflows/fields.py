@@ -40,8 +40,19 @@ def text(value: object) -> str:
         if not value.strip():
             raise mistake("this is empty", "write something, or leave the key out")
         return value
-    hint = "put quotes around it" if isinstance(value, (int, float)) else ""
-    raise mistake(f"this must be text, not {kind_of(value)}", hint)
+    raise mistake(f"this must be text, not {kind_of(value)}", _instead(value))
+
+
+def _instead(value: object) -> str:
+    """What to write for something that is no text."""
+    if isinstance(value, (int, float)):
+        return "put quotes around it"
+    if not isinstance(value, list):
+        return ""
+    alone = value[0] if len(value) == 1 else None
+    return (
+        f"write {alone} without brackets" if isinstance(alone, str) else "write one of them, without brackets"
+    )
 
 
 def _column(value: object) -> str:
@@ -80,7 +91,7 @@ Column = Annotated[str, *annotated(_column, TEXT_SCHEMA)]
 # Texts which Airflow renders at run time -----------------------------------------------------------------
 
 
-def _templated(value: object) -> str:
+def templated(value: object) -> str:
     read = text(value)
     problem = check_template(read)
     if problem is not None:
@@ -89,7 +100,7 @@ def _templated(value: object) -> str:
 
 
 TEMPLATE = "airflow-template"
-Templated = Annotated[str, *annotated(_templated, {**TEXT_SCHEMA, "format": TEMPLATE})]
+Templated = Annotated[str, *annotated(templated, {**TEXT_SCHEMA, "format": TEMPLATE})]
 """Text in which Airflow's ``{{ var.value.x }}``, ``{{ params.x }}``, ``{{ ds }}`` … stand for values."""
 
 
@@ -122,7 +133,16 @@ def _conn_id(value: object) -> str:
 ConnectionId = Annotated[str, *annotated(_conn_id, {**TEXT_SCHEMA, "pattern": r"^[A-Za-z0-9_.\-:/#()]+$"})]
 
 
-def _dotted(value: object) -> str:
+def _templated_conn_id(value: object) -> str:
+    return templated(value) if isinstance(value, str) and "{{" in value else _conn_id(value)
+
+
+TemplatedConnection = Annotated[
+    str, *annotated(_templated_conn_id, {**TEXT_SCHEMA, "pattern": r"^([A-Za-z0-9_.\-:/#()]+|.*\{\{.*)$"})
+]
+
+
+def dotted_path(value: object) -> str:
     read = _plain(value)
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", read):
         raise mistake(f"{read!r} is not the path of a function", "write package.module.function")
@@ -130,7 +150,7 @@ def _dotted(value: object) -> str:
 
 
 PythonPath = Annotated[
-    str, *annotated(_dotted, {**TEXT_SCHEMA, "pattern": r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"})
+    str, *annotated(dotted_path, {**TEXT_SCHEMA, "pattern": r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"})
 ]
 
 
@@ -205,3 +225,12 @@ def _flag(value: object) -> bool:
 
 
 Flag = Annotated[bool, *annotated(_flag, {"type": "boolean"})]
+
+
+def _dry_run(value: object) -> bool | str:
+    return templated(value) if isinstance(value, str) and "{{" in value else _flag(value)
+
+
+DryRun = Annotated[
+    bool | str, *annotated(_dry_run, {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": r"\{\{"}]})
+]

@@ -12,14 +12,10 @@ from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.checks import CHECKS, Finding, empty_values
 from airflow_outreach_provider.core.workflows.explain import explain
 from airflow_outreach_provider.core.workflows.fields import NAME, kind_of
-from airflow_outreach_provider.core.workflows.models import (
-    SECTION_MODELS,
-    DagSettings,
-    LeadSync,
-    WorkflowFile,
-)
+from airflow_outreach_provider.core.workflows.models import DagSettings
 from airflow_outreach_provider.core.workflows.problems import Path, Problem, Spot, tidy
 from airflow_outreach_provider.core.workflows.section import Section
+from airflow_outreach_provider.core.workflows.workflow_file import SECTION_MODELS, WorkflowFile
 from airflow_outreach_provider.core.workflows.yaml_source import Located, read_yaml
 
 DEFAULTS_FILE = "_defaults.yaml"
@@ -44,11 +40,11 @@ class Loaded(Generic[T]):
 
     @property
     def section(self) -> str:
-        return "lead_syncs" if isinstance(self.model, LeadSync) else "event_routes"
+        return next(name for name, model in SECTION_MODELS.items() if isinstance(self.model, model))
 
     @property
     def dag_id(self) -> str:
-        """``outreach_lead_sync__<name>`` or ``outreach_event_route__<name>``."""
+        """``outreach_lead_sync__<name>``, ``outreach_event_route__<name>`` or ``outreach_export__<name>``."""
         return f"outreach_{self.section.removesuffix('s')}__{self.name}"
 
     def spot(self, *path: str | int, key: bool = False) -> Spot:
@@ -90,8 +86,41 @@ def load_texts(sources: Mapping[str, str]) -> Workflows:
     for file, text in sorted(sources.items()):
         if not _is_defaults(file):
             _load_file(file, text, shared.get(_folder(file)), seen, result)
+    _check_order(result, {name for _, name in seen})
     result.problems = tidy(result.problems)
     return result
+
+
+def _check_order(result: Workflows, known: set[str]) -> None:
+    """Workflows that wait for one that is not there, or for each other: they would never run."""
+    after = {each.name: tuple(each.model.depends_on or ()) for each in result.workflows}
+    for workflow in list(result.workflows):
+        for at, name in enumerate(after[workflow.name]):
+            message, hint = "", ""
+            if name not in known:
+                message, hint = f"there is no workflow {name!r}", did_you_mean(name, known - {workflow.name})
+            elif _leads_to(name, workflow.name, after):
+                message, hint = (
+                    f"{workflow.name} and {name} wait for each other",
+                    "let one of them run by itself",
+                )
+            if message:
+                spot = workflow.spot("depends_on", at)
+                path = (workflow.section, workflow.name, "depends_on", at)
+                result.problems.append(Problem.at(spot, message, hint, path))
+                result.workflows = [each for each in result.workflows if each.file != workflow.file]
+
+
+def _leads_to(start: str, goal: str, after: Mapping[str, tuple[str, ...]]) -> bool:
+    seen, todo = set[str](), [start]
+    while todo:
+        name = todo.pop()
+        if name == goal:
+            return True
+        if name not in seen:
+            seen.add(name)
+            todo += after.get(name, ())
+    return False
 
 
 def _load_file(
@@ -113,7 +142,7 @@ def _load_file(
             path: Path = (section, name)
             problems = _name_problems(path, located, seen)
             merged = _with_defaults(section, name, located, shared)
-            problems += _located(empty_values(data), path, merged)
+            problems += _located(empty_values(data, said=_nulls(located, path)), path, merged)
             if isinstance(data, dict):
                 problems += _located(CHECKS[section](merged.data), path, merged)
             checked, mistakes = _validate(model, merged, path)
@@ -151,7 +180,7 @@ def _read_file(file: str, text: str, result: Workflows, defaults_only: bool = Fa
         spot = located.spot((key,), key=True)
         if key not in known:
             moved = defaults_only and key in WorkflowFile.model_fields
-            hint = "workflows go into another file" if moved else did_you_mean(key, known)
+            hint = "workflows go into another file" if moved else _meant_key(key, known)
             result.problems.append(Problem.at(spot, f"unknown key {key!r}", hint, (key,)))
         elif not isinstance(value, dict):
             result.problems.append(
@@ -170,6 +199,12 @@ def _read_file(file: str, text: str, result: Workflows, defaults_only: bool = Fa
     return located
 
 
+def _meant_key(key: str, known: list[str]) -> str:
+    if key == "default_args":
+        return "write defaults:, below it lead_syncs: or event_routes:, below that the keys"
+    return did_you_mean(key, known)
+
+
 def _defaults_problems(located: Located) -> list[Problem]:
     defaults = located.data.get("defaults")
     if not isinstance(defaults, dict):
@@ -182,7 +217,7 @@ def _defaults_problems(located: Located) -> list[Problem]:
             hint = did_you_mean(section, SECTION_MODELS)
             problems.append(Problem.at(located.spot(path, key=True), f"unknown key {section!r}", hint, path))
         else:
-            problems += _located(empty_values(data), path, located)
+            problems += _located(empty_values(data, said=_nulls(located, path)), path, located)
             problems += _located(_not_shared(data, model), path, located)
             problems += _validate(model, Located(data, located.keys, located.values), path, partial=True)[1]
     return problems
@@ -216,6 +251,11 @@ def _located(findings: Iterable[Finding], path: Path, located: Located) -> list[
         Problem.at(located.spot((*path, *below), key=on_key), message, hint, (*path, *below))
         for below, on_key, message, hint in findings
     ]
+
+
+def _nulls(located: Located, path: Path) -> set[Path]:
+    """Where null is written below a path, seen from there."""
+    return {each[len(path) :] for each in located.nulls if each[: len(path)] == path}
 
 
 def _validate(

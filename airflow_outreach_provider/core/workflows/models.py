@@ -3,143 +3,41 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, PlainValidator
+from pydantic import Field
 
 from airflow_outreach_provider.core.events import EventKind
-from airflow_outreach_provider.core.leads import SECTIONS
+from airflow_outreach_provider.core.mapping import SECTIONS
 from airflow_outreach_provider.core.retry_schedule import MOST_PAUSES
+from airflow_outreach_provider.core.workflows.dag_settings import DagSettings
 from airflow_outreach_provider.core.workflows.deliver import Deliver
-from airflow_outreach_provider.core.workflows.expression_fields import RowValue, Target, Where
+from airflow_outreach_provider.core.workflows.expression_fields import RowValue, RowWhere, Target, Where
 from airflow_outreach_provider.core.workflows.fields import (
     ONE_OR_MANY,
     Column,
     ConnectionId,
     Count,
-    Flag,
+    DryRun,
     PlainText,
     Positive,
-    PythonPath,
-    Shape,
-    Templated,
-    Text,
     choice,
-    kind_of,
-    mistake,
 )
+from airflow_outreach_provider.core.workflows.lead_sources import LeadSource, SourceField, SqlSection
 from airflow_outreach_provider.core.workflows.outreach_sections import Outreach, SendRules
 from airflow_outreach_provider.core.workflows.rule_fields import (
     FewestRows,
-    Moment,
     Pause,
     ShareOrCount,
     Span,
-    Zone,
 )
 from airflow_outreach_provider.core.workflows.schedules import (
-    BY_HAND,
     EVENTS,
     RouteScheduleField,
-    ScheduleField,
 )
 from airflow_outreach_provider.core.workflows.section import Section
 
-
-def _params(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise mistake(f"this must be a mapping, not {kind_of(value)}", "write name: default value")
-    return value
-
-
-Params = Annotated[dict[str, Any], PlainValidator(_params), Shape({"type": "object"})]
-
-
-class DagSettings(Section):
-    """What Airflow itself offers, under Airflow's own names."""
-
-    description: Text | None = Field(None, description="One line, shown in the list of DAGs.")
-    schedule: ScheduleField = Field(
-        BY_HAND,
-        description='When it runs: cron ("*/15 * * * *"), a preset ("@daily"), a span (15m), '
-        "{assets: [uri, …]} or {any_asset: [uri, …]}; nothing: only by hand. Quote what begins with * or @.",
-    )
-    start_date: Moment | None = Field(
-        None, description="No run before this, e.g. 2026-01-31; without a zone UTC."
-    )
-    end_date: Moment | None = Field(None, description="No run after this.")
-    timezone: Zone | None = Field(
-        None, description="The zone cron is read in, e.g. Europe/Berlin; UTC otherwise."
-    )
-    catchup: Flag = Field(False, description="Also run for the times missed since start_date.")
-    enabled: Flag = Field(True, description="false: read and checked, but no DAG is made of it.")
-    max_active_runs: Positive | None = Field(
-        None,
-        description="How many runs at once: 1 unless set, 16 for an event route with `schedule: events`.",
-    )
-    max_active_tasks: Positive | None = Field(None, description="How many of its tasks at once.")
-    dagrun_timeout: Span | None = Field(None, description="A run that takes longer fails, e.g. 2h.")
-    is_paused_upon_creation: Flag | None = Field(
-        None, description="Whether it starts paused; Airflow's setting otherwise."
-    )
-    dag_display_name: Text | None = Field(None, description="The name the UI shows instead of the id.")
-    tags: Annotated[list[PlainText], *ONE_OR_MANY] = Field([], description="In the UI, besides `outreach`.")
-    owner: PlainText | None = Field(None, description="Who answers for it.")
-    owner_links: dict[str, Text] | None = Field(None, description="Owner → link (https: or mailto:).")
-    params: Params = Field(
-        {},
-        description="Fields of the trigger form: name: default, or name: {default, type, title, description, …} as in Airflow's Param.",
-    )
-    retries: Count | None = Field(
-        None, description="How often a task is retried; 3 unless set here or in Airflow."
-    )
-    retry_delay: Span | None = Field(None, description="How long to wait before the first retry, e.g. 5m.")
-    retry_exponential_backoff: Flag | None = Field(None, description="Wait longer before each further retry.")
-    max_retry_delay: Span | None = Field(None, description="The longest wait before a retry.")
-    execution_timeout: Span | None = Field(None, description="A task that takes longer fails, e.g. 1h.")
-    pool: PlainText | None = Field(None, description="Airflow pool of the tasks.")
-    pool_slots: Positive | None = Field(None, description="Slots a task takes of its pool.")
-    priority_weight: Positive | None = Field(None, description="Tasks with more come first.")
-    queue: PlainText | None = Field(None, description="Queue of the workers.")
-    executor: PlainText | None = Field(None, description="Executor, where there are several.")
-    depends_on_past: Flag | None = Field(None, description="A task runs only after its last run went well.")
-    on_failure_callback: Annotated[list[PythonPath], *ONE_OR_MANY] | None = Field(
-        None, description="Called when a run fails: package.module.function."
-    )
-    on_success_callback: Annotated[list[PythonPath], *ONE_OR_MANY] | None = Field(
-        None, description="Called when a run goes well."
-    )
-    on_retry_callback: Annotated[list[PythonPath], *ONE_OR_MANY] | None = Field(
-        None, description="Called when a task is retried."
-    )
-    notify: Annotated[list[PythonPath], *ONE_OR_MANY] | None = Field(
-        None,
-        description="Called once for each operational event: an endpoint rests, recovers or is disabled, deliveries "
-        "are dead, leads held, a source refuses, events are not read.",
-    )
-
-
-class SqlSection(Section):
-    """Rows of a query."""
-
-    conn_id: ConnectionId = Field(description="Airflow connection of the database.")
-    query: Templated = Field(
-        description="SELECT …; Airflow's templates allowed, e.g. {{ data_interval_start }}."
-    )
-
-
-class LeadSource(Section):
-    """Where the rows come from: exactly one of these."""
-
-    one_of = ("csv", "jsonl", "sql")
-
-    csv: Templated | None = Field(
-        None, description="Path or URI of a CSV file, .gz allowed; * in the name takes every match."
-    )
-    jsonl: Templated | None = Field(
-        None, description="Path or URI of a file with one JSON object a line, .gz allowed."
-    )
-    sql: SqlSection | None = Field(None, description="A query of a database.")
+__all__ = ["DagSettings", "LeadSource", "Section", "SqlSection"]
 
 
 class RulesSection(SendRules):
@@ -192,18 +90,48 @@ class LeadSync(DagSettings):
 
     as_written = frozenset({"leads", "map"})
 
-    leads: LeadSource = Field(description="Where the rows come from.")
+    leads: SourceField = Field(description="Where the rows come from.")
     outreach: Outreach = Field(default_factory=Outreach, description="Which campaign the leads go to.")
+    where: RowWhere | None = Field(
+        None,
+        description="Only rows whose columns meet this, e.g. title == 'Nurse'; the others are counted as filtered.",
+    )
+    order_by: Annotated[list[Column], *ONE_OR_MANY] | None = Field(
+        None,
+        description="Columns by which rows go out, e.g. [score desc, created_at]; as they come otherwise. Also says which "
+        "rows a `limit` takes.",
+    )
+    unique: Annotated[list[Annotated[str, *choice(["email", "phone"])]], *ONE_OR_MANY] | None = Field(
+        None,
+        description="email: of leads of the campaign with one address one is texted, whatever their numbers. A number is "
+        "texted once anyway.",
+    )
+    incremental: Column | None = Field(
+        None,
+        description="A column such as updated_at: only rows from where the last run came to that ended well and read its "
+        "whole source; the others are counted as filtered.",
+    )
     map: dict[Target, RowValue] | None = Field(
         None,
         min_length=1,
-        description='Field of the lead → column, or a template such as "{{ row.title | trim }}". '
+        description='Field of the lead → column, a template such as "{{ row.title | trim }}", or a value that is the same '
+        "for everybody: 42, true, null, a list, an object, or a text in quotes of its own, \"'sms'\". "
         "Without it the usual column names are recognised and all other columns become custom properties.",
     )
     rules: RulesSection = Field(
         default_factory=RulesSection, description="Whom to text, when, and what to do with doubts."
     )
-    dry_run: Flag = Field(False, description="Do everything but send.")
+    outlets: Annotated[list[PlainText], *ONE_OR_MANY] | None = Field(
+        None,
+        description="Assets that have news when a run went well: names or URIs. The event's extra holds the rows by state.",
+    )
+    dry_run: DryRun = Field(
+        False,
+        description='Do everything but send: true, false, or a template such as "{{ var.value.dry_run }}".',
+    )
+    limit: Positive | None = Field(
+        None, description="Read no more rows than this, unless the trigger form says otherwise."
+    )
 
 
 RETRY_KNOBS = ("retries", "retry_delay", "retry_exponential_backoff", "max_retry_delay")
@@ -249,24 +177,4 @@ class EventRoute(DagSettings):
     )
 
 
-class Defaults(Section):
-    """Values shared by the workflows of the file, or, in `_defaults.yaml`, of the folder."""
-
-    lead_syncs: LeadSync | None = Field(None, description="For every lead sync.")
-    event_routes: EventRoute | None = Field(None, description="For every event route.")
-
-
-class WorkflowFile(Section):
-    """A workflow file."""
-
-    defaults: Defaults | None = Field(None, description="Values shared by the workflows of this file.")
-    lead_syncs: dict[str, LeadSync] = Field({}, description="Name → lead sync.")
-    event_routes: dict[str, EventRoute] = Field({}, description="Name → event route.")
-
-
-Workflow = LeadSync | EventRoute
-SECTION_MODELS: dict[str, type[LeadSync] | type[EventRoute]] = {
-    "lead_syncs": LeadSync,
-    "event_routes": EventRoute,
-}
 NESTED_TARGETS = tuple(f"{section}." for section in SECTIONS if section != "contacts")

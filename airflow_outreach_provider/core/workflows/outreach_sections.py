@@ -7,7 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from airflow_outreach_provider.core.phones import LineType
-from airflow_outreach_provider.core.workflows.fields import ONE_OR_MANY, ConnectionId, Rate, Templated, choice
+from airflow_outreach_provider.core.workflows.fields import (
+    ONE_OR_MANY,
+    Rate,
+    Templated,
+    TemplatedConnection,
+    choice,
+)
 from airflow_outreach_provider.core.workflows.rule_fields import (
     PerPersonRule,
     QuietSpan,
@@ -20,7 +26,9 @@ from airflow_outreach_provider.core.workflows.section import Section
 class Outreach(Section):
     """Which campaign the leads go to."""
 
-    conn_id: ConnectionId = Field("outreach_default", description="Airflow connection of type `outreach`.")
+    conn_id: TemplatedConnection = Field(
+        "outreach_default", description="Airflow connection of type `outreach`; templates allowed."
+    )
     configuration_id: Templated | None = Field(
         None, description="The outreach configuration; the connection's own otherwise."
     )

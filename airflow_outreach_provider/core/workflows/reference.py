@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_outreach_provider.core.expressions.functions import FILTERS, TESTS, Filter
 from airflow_outreach_provider.core.expressions.scope import EVENT, Field
-from airflow_outreach_provider.core.workflows import models
+from airflow_outreach_provider.core.workflows import models, workflow_file
 from airflow_outreach_provider.core.workflows.deliver import Deliver, EventBatch, EventNotifier, EventOutreach
 from airflow_outreach_provider.core.workflows.fields import TEMPLATE
 from airflow_outreach_provider.core.workflows.outreach_sections import Outreach
@@ -23,8 +23,8 @@ Every key a workflow file may have. This page is generated from the code that re
 (`python -m airflow_outreach_provider.workflows reference`). The same knowledge as a JSON Schema, for completion
 and hover texts in editors: `airflow outreach schema`.
 
-A file holds any number of `lead_syncs` and `event_routes` by name. Names are unique in a folder and become DAG
-ids: `outreach_lead_sync__<name>`, `outreach_event_route__<name>`.
+A file holds any number of `lead_syncs`, `event_routes` and `exports` by name. Names are unique in a folder and become
+DAG ids: `outreach_lead_sync__<name>`, `outreach_event_route__<name>`, `outreach_export__<name>`.
 
 YAML is read as version 1.2: only `true` and `false` are yes and no, so `default_region: NO` is Norway. Anchors
 and `<<` work; a key twice is a mistake. Put quotes around what begins with `*`, `@`, `%` or `{{`.
@@ -33,7 +33,7 @@ and `<<` work; a key twice is a mistake. Put quotes around what begins with `*`,
 _DEFAULTS = """\
 `defaults` may stand in the same file, or in `_defaults.yaml` for every file beside it; the file's own win, the
 workflow's own win over both. Mappings are merged key by key, lists and values are replaced. What makes a
-workflow the one it is (`leads`, `deliver`) cannot be a default.
+workflow the one it is (`leads`, `deliver`, `to`) cannot be a default.
 
 Values per environment: connection ids mean each environment's own connections, and the texts marked *template*
 below take Airflow's `{{ var.value.name }}`, `{{ params.name }}`, `{{ ds }}` and so on, rendered when the task
@@ -62,7 +62,10 @@ _SECTIONS: tuple[tuple[str, type[Section], type[Section] | None, str], ...] = (
      "nor `consent`, `changed_on` and `concurrency`."),
     ("deliver: batch:", EventBatch, None, ""),
     ("deliver: notifier:", EventNotifier, None, ""),
-    ("Airflow's own knobs", models.DagSettings, None, "For lead syncs and event routes alike."),
+    ("exports: name:", workflow_file.Export, models.DagSettings, "What each data set holds: [Outcomes to the warehouse](events.md#outcomes-to-the-warehouse)."),
+    ("to:", workflow_file.ExportTarget, None, ""),
+    ("to: sql:", workflow_file.SqlTarget, None, ""),
+    ("Airflow's own knobs", models.DagSettings, None, "For all workflows alike."),
 )  # fmt: skip
 
 
@@ -88,9 +91,11 @@ def _table(model: type[Section], base: type[Section] | None, definitions: Any) -
         inherited = base is not None and name in base.model_fields
         if inherited and field.description == base.model_fields[name].description:  # type: ignore[union-attr]
             continue
-        schema = properties[name]
+        schema = properties[field.alias or name]
         shown = _default(field.is_required(), schema)
-        rows.append(f"| `{name}` | {_words(schema)} | {shown} | {_cell(field.description or '')} |")
+        rows.append(
+            f"| `{field.alias or name}` | {_words(schema)} | {shown} | {_cell(field.description or '')} |"
+        )
     return "| key | value | default | |\n| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
 
 

@@ -45,7 +45,7 @@ def _region(value: object) -> str:
 Region = Annotated[str, *annotated(_region, {"type": "string", "pattern": "^[A-Za-z]{2}$"})]
 
 
-def _zone(value: object) -> str:
+def read_zone(value: object) -> str:
     read = text(value)
     try:
         ZoneInfo(read)
@@ -55,7 +55,7 @@ def _zone(value: object) -> str:
     return read
 
 
-Zone = Annotated[str, *annotated(_zone, TEXT_SCHEMA)]
+Zone = Annotated[str, *annotated(read_zone, TEXT_SCHEMA)]
 
 
 SPAN_SCHEMA = {
@@ -179,10 +179,20 @@ FewestRows = Annotated[
 ]
 
 
+_read_quiet_hours = _parsed(QuietHours.parse, "quiet_hours")
+
+
+def _quiet_hours(value: object) -> str:
+    if isinstance(value, dict):
+        first, last = (value.get(key, "…") for key in ("from", "to"))
+        raise mistake("this must be text, not a mapping", f'write quiet_hours: "{first}-{last}"')
+    return _read_quiet_hours(value)
+
+
 QuietSpan = Annotated[
     str,
     *annotated(
-        _parsed(QuietHours.parse, "quiet_hours"),
+        _quiet_hours,
         {"type": "string", "pattern": r"^\s*\d{1,2}:\d{2}\s*-\s*\d{1,2}:\d{2}\s*$"},
     ),
 ]

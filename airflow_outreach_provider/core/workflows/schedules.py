@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -12,12 +12,33 @@ from typing import Annotated, Any
 from pydantic_core import PydanticCustomError
 
 from airflow_outreach_provider.core.suggest import did_you_mean
-from airflow_outreach_provider.core.workflows.fields import annotated, kind_of, mistake, text
-from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA, span
+from airflow_outreach_provider.core.workflows.fields import annotated, dotted_path, kind_of, mistake, text
+from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA, read_zone, span
 
 # Airflow's cron presets, airflow/utils/dates.py, and the two words that are no cron.
 ONCE, CONTINUOUS = "@once", "@continuous"
 PRESETS = frozenset({"@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly", ONCE, CONTINUOUS})
+
+# What people write who mean no schedule at all.
+_NO_SCHEDULE = frozenset(
+    {
+        "none",
+        "null",
+        "nil",
+        "never",
+        "manual",
+        "manually",
+        "by hand",
+        "off",
+        "no",
+        "false",
+        "@none",
+        "@null",
+        "@never",
+        "@manual",
+    }
+)
+_LEAVE_OUT = "leave the key out"
 
 
 class ScheduleKind(StrEnum):
@@ -29,23 +50,32 @@ class ScheduleKind(StrEnum):
     EVENTS = "events"
     ALL_ASSETS = "all assets"
     ANY_ASSET = "any asset"
+    TIMETABLE = "timetable"
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A read schedule; which of the values counts says ``kind``."""
+    """A read schedule; which of the values counts says ``kind``.
+
+    :param zone: that cron is read in; the workflow's own where None. :param timetable: dotted path of a class.
+    """
 
     kind: ScheduleKind
     cron: str = ""
     every: timedelta = timedelta()
     assets: tuple[str, ...] = ()
+    zone: str | None = None
+    timetable: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         match self.kind:
             case ScheduleKind.BY_HAND:
                 return "by hand"
             case ScheduleKind.CRON:
-                return self.cron
+                return f"{self.cron} ({self.zone})" if self.zone else self.cron
+            case ScheduleKind.TIMETABLE:
+                return f"by {self.timetable}"
             case ScheduleKind.EVENTS:
                 return "events: when there is something to deliver"
             case ScheduleKind.SPAN:
@@ -64,6 +94,11 @@ def read_route_schedule(value: object) -> Schedule:
     """Read what stands under ``schedule`` of an event route: ``events``, or as everywhere."""
     if isinstance(value, str) and value.strip() == ScheduleKind.EVENTS:
         return EVENTS
+    if _means_none(value):
+        raise mistake(
+            f"{_shown(value)} is not a schedule",
+            f"{_LEAVE_OUT} for events, or leave it empty for runs by hand alone",
+        )
     try:
         return read_schedule(value)
     except PydanticCustomError:
@@ -77,7 +112,9 @@ def read_schedule(value: object) -> Schedule:
     if value is None:
         return BY_HAND
     if isinstance(value, Mapping):
-        return _asset_schedule(value)
+        return _mapped_schedule(value)
+    if _means_none(value):
+        raise mistake(f"{_shown(value)} is not a schedule", f"{_LEAVE_OUT}: then it runs by hand alone")
     if not isinstance(value, str):
         raise mistake(
             f"this must be a schedule, not {kind_of(value)}", 'write e.g. "@daily", "*/15 * * * *" or 15m'
@@ -87,7 +124,7 @@ def read_schedule(value: object) -> Schedule:
         raise mistake("only an event route runs on events", 'write cron, a preset such as "@daily", or 15m')
     if read.startswith("@"):
         if read not in PRESETS:
-            raise mistake(f"{read!r} is not a preset", did_you_mean(read, PRESETS))
+            raise mistake(f"{read!r} is not a preset", did_you_mean(read, _meant(read)))
         return Schedule(ScheduleKind.CRON, cron=read)
     if read.lower().startswith("every "):
         return Schedule(ScheduleKind.SPAN, every=span(read[6:]))
@@ -98,7 +135,20 @@ def read_schedule(value: object) -> Schedule:
         return Schedule(ScheduleKind.SPAN, every=span(read))
     except PydanticCustomError:
         usual = 'write cron with five fields, a preset such as "@daily", or 15m'
-        raise mistake(f"{read!r} is not a schedule", did_you_mean(f"@{read}", PRESETS, usual)) from None
+        raise mistake(f"{read!r} is not a schedule", did_you_mean(f"@{read}", _meant(read), usual)) from None
+
+
+def _means_none(value: object) -> bool:
+    return value is False or (isinstance(value, str) and value.strip().lower() in _NO_SCHEDULE)
+
+
+def _shown(value: object) -> str:
+    return repr(value.strip()) if isinstance(value, str) else kind_of(value)
+
+
+def _meant(read: str) -> frozenset[str]:
+    """The presets to choose from for "did you mean": a run at once is offered to nobody who did not nearly write it."""
+    return PRESETS if "onc" in read.lower() else PRESETS - {ONCE}
 
 
 @lru_cache(maxsize=512)
@@ -142,9 +192,38 @@ _RANGES = {
 
 def _offset_of_field(cron: str, position: int) -> int:
     offset = 0
-    for field in cron.split()[:position]:
-        offset = cron.index(field, offset) + len(field)
+    for before in cron.split()[:position]:
+        offset = cron.index(before, offset) + len(before)
     return cron.index(cron.split()[position], offset)
+
+
+def _mapped_schedule(value: Mapping[Any, Any]) -> Schedule:
+    if "cron" in value:
+        return _zoned_cron(value)
+    if "timetable" in value:
+        return _timetable(value)
+    return _asset_schedule(value)
+
+
+def _zoned_cron(value: Mapping[Any, Any]) -> Schedule:
+    for key in value:
+        if key not in ("cron", "timezone"):
+            raise mistake(f"a schedule with cron has no {key!r}", "write {cron: …, timezone: …}")
+    read = read_schedule(value["cron"])
+    if read.kind is not ScheduleKind.CRON:
+        raise mistake(f"{value['cron']!r} is no cron", 'write five fields, e.g. "0 9 * * 1-5"')
+    return replace(read, zone=read_zone(value["timezone"])) if "timezone" in value else read
+
+
+def _timetable(value: Mapping[Any, Any]) -> Schedule:
+    arguments = value.get("arguments", {})
+    for key in value:
+        if key not in ("timetable", "arguments"):
+            raise mistake(f"a timetable has no {key!r} here", "write {timetable: …, arguments: {…}}")
+    if not isinstance(arguments, dict):
+        raise mistake(f"arguments must be a mapping, not {kind_of(arguments)}", "write name: value")
+    path = dotted_path(value["timetable"])
+    return Schedule(ScheduleKind.TIMETABLE, timetable=path, arguments=arguments)
 
 
 def _asset_schedule(value: Mapping[Any, Any]) -> Schedule:
@@ -181,6 +260,18 @@ _SCHEDULE_SHAPES: list[dict[str, Any]] = [
         }
         for key in ("assets", "any_asset")
     ),
+    {
+        "type": "object",
+        "properties": {"cron": {"type": "string"}, "timezone": {"type": "string"}},
+        "required": ["cron"],
+        "additionalProperties": False,
+    },
+    {
+        "type": "object",
+        "properties": {"timetable": {"type": "string"}, "arguments": {"type": "object"}},
+        "required": ["timetable"],
+        "additionalProperties": False,
+    },
 ]
 ScheduleField = Annotated[Schedule, *annotated(read_schedule, {"anyOf": _SCHEDULE_SHAPES})]
 RouteScheduleField = Annotated[

@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from airflow_outreach_provider.core.workflows import models
+from airflow_outreach_provider.core.workflows import models, workflow_file
 from airflow_outreach_provider.core.workflows.fields import NAME
 from airflow_outreach_provider.core.workflows.section import Section
+from airflow_outreach_provider.core.workflows.workflow_file import SECTION_MODELS
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
@@ -20,16 +21,16 @@ def workflow_schema() -> dict[str, Any]:
     It refuses what is wrong in structure. What needs reading (cron, expressions, keys that need each other)
     lint says.
     """
-    schema = models.WorkflowFile.model_json_schema(schema_generator=_Generator)
+    schema = workflow_file.WorkflowFile.model_json_schema(schema_generator=_Generator)
     definitions = schema["$defs"]
-    for name, section in vars(models).items():
+    for name, section in (vars(models) | vars(workflow_file)).items():
         if isinstance(section, type) and issubclass(section, Section) and section.one_of:
             _exactly_one(definitions[name], section.one_of)
     _partial_defaults(definitions)
-    for section in models.SECTION_MODELS:
+    for section in SECTION_MODELS:
         schema["properties"][section]["propertyNames"] = {"pattern": f"^{NAME.pattern}$"}
         schema["properties"][section]["minProperties"] = 1
-    schema["anyOf"] = [{"required": [section]} for section in (*models.SECTION_MODELS, "defaults")]
+    schema["anyOf"] = [{"required": [section]} for section in (*SECTION_MODELS, "defaults")]
     return {"$schema": SCHEMA_ID, **schema, "title": "Outreach workflows"}
 
 
@@ -73,11 +74,11 @@ def _exactly_one(definition: dict[str, Any], keys: tuple[str, ...]) -> None:
 
 def _partial_defaults(definitions: dict[str, Any]) -> None:
     """Defaults lack what makes a workflow the one it is."""
-    for name in ("LeadSync", "EventRoute"):
+    for name in (model.__name__ for model in SECTION_MODELS.values()):
         partial = deepcopy(definitions[name])
         for key in partial.pop("required", ()):
             del partial["properties"][key]
         definitions[f"{name}Defaults"] = partial
-    for key, name in (("lead_syncs", "LeadSync"), ("event_routes", "EventRoute")):
+    for key, model in SECTION_MODELS.items():
         place = definitions["Defaults"]["properties"][key]
-        place["$ref"] = f"#/$defs/{name}Defaults"
+        place["$ref"] = f"#/$defs/{model.__name__}Defaults"

@@ -1,4 +1,4 @@
-"""What every mapping of a workflow file has in common."""
+"""What every mapping of a workflow file is: its keys are known, and what is read is never changed."""
 
 from __future__ import annotations
 

@@ -30,11 +30,15 @@ _TAGS = {"!", "tag:yaml.org,2002:str"}
 
 @dataclass
 class Located:
-    """A file's data, with the spots of its keys and values by path."""
+    """A file's data, with the spots of its keys and values by path.
+
+    :ivar nulls: where null is written, rather than nothing.
+    """
 
     data: Any = None
     keys: dict[Path, Spot] = field(default_factory=dict)
     values: dict[Path, Spot] = field(default_factory=dict)
+    nulls: set[Path] = field(default_factory=set)
 
     def spot(self, path: Path, key: bool = False) -> Spot:
         """The spot of a value (or of its key), or of the nearest thing above it that is there."""
@@ -54,6 +58,7 @@ class _Node:
     kind: str  # scalar, map or list
     spot: Spot
     value: Any = None  # a scalar's value, or the (key, node) / node items
+    written: bool = True
 
 
 class _Refused(Exception):
@@ -123,7 +128,8 @@ class _Reader:
             self.problems.append(Problem.at(spot, f"the tag {event.tag} is not allowed here", "leave it out"))
         if isinstance(event, yaml.ScalarEvent):
             plain = not event.style and event.tag is None
-            node = _Node("scalar", spot, _scalar(event.value) if plain else event.value)
+            value = _scalar(event.value) if plain else event.value
+            node = _Node("scalar", spot, value, written=event.value != "")
         else:
             node = _Node("map" if isinstance(event, yaml.MappingStartEvent) else "list", spot)
         if event.anchor:
@@ -211,6 +217,8 @@ def _unfold(node: _Node, path: Path, located: Located, count: list[int]) -> Any:
         )
     located.values[path] = node.spot
     if node.kind == "scalar":
+        if node.value is None and node.written:
+            located.nulls.add(path)
         return node.value
     if len(path) > _MAX_DEPTH:
         raise _Refused(

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import assert_never
 
@@ -20,11 +20,11 @@ from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.parking import let_go
 from airflow_outreach_provider.services.deliveries.place import Place
 from airflow_outreach_provider.services.deliveries.settling import Settler, renewed
 from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
-from airflow_outreach_provider.store.deliveries import plans
 from airflow_outreach_provider.store.deliveries.attempts import Attempt, Delivery
 from airflow_outreach_provider.store.deliveries.claims import Claim
 from airflow_outreach_provider.store.deliveries.rests import Leave
@@ -134,10 +134,11 @@ class LaneRunner:
         self.error: Exception | None = None
         self.event_ids: list[str] = []
         self.freed: set[str] = set()
-        self._open: dict[int, int] = {}
+        self.open_tries: dict[int, int] = {}
         self._failed_in_a_row = self._asked_in_vain = 0
         self._down = ""
         self._waits: list[float | None] = []
+        self.wished: dict[int, float | None] = {}
         self.settler = Settler(store, task, group, self._settled)
 
     async def run(self, mine: Sequence[Delivery], events: dict[str, ContactEvent], concurrency: int) -> None:
@@ -147,7 +148,7 @@ class LaneRunner:
         # Contacts that failed before go last: they must not keep others from their first try.
         lanes = deque(sorted(by_lane.values(), key=lambda lane: lane[0].tries))
         self.event_ids += [each.event_id for each in mine]
-        self._open |= {each.id: each.tries for each in mine}
+        self.open_tries |= {each.id: each.tries for each in mine}
         self.freed = set()
         flusher = asyncio.create_task(self.settler.now_and_then())
         workers = [
@@ -225,9 +226,9 @@ class LaneRunner:
         outcome = tried.outcome
         self.report.attempts[state.value] += 1
         if state is DeliveryState.FAILED:
-            self._open[delivery.id] = delivery.tries + (outcome.verdict is DeliveryVerdict.RETRY)
+            self.open_tries[delivery.id] = delivery.tries + (outcome.verdict is DeliveryVerdict.RETRY)
         else:
-            self._open.pop(delivery.id, None)
+            self.open_tries.pop(delivery.id, None)
         if outcome.verdict is DeliveryVerdict.DELIVERED:
             self._failed_in_a_row, self._down = 0, ""
             return
@@ -241,6 +242,7 @@ class LaneRunner:
             return
         self._failed_in_a_row += 1
         self._waits.append(outcome.retry_after)
+        self.wished[delivery.id] = outcome.retry_after
         # On the last try of a task nobody takes over from, every delivery gets its chance.
         final = self.task.last_try and self.batch.plan is None
         if self.place is not None and _is_down(tried, self._failed_in_a_row):
@@ -250,7 +252,7 @@ class LaneRunner:
     @property
     def is_through(self) -> bool:
         """All of the batch that there was to do is done."""
-        return any(self.report.attempts.values()) and not (self.stopped or self.error or self._open)
+        return any(self.report.attempts.values()) and not (self.stopped or self.error or self.open_tries)
 
     def conclude(self) -> None:
         """Is the place at fault, it rests and nothing is used up; else what has used up its tries is dead."""
@@ -267,37 +269,15 @@ class LaneRunner:
         self.report.attempts[DeliveryState.FAILED.value] -= len(failed)
         self.report.attempts[DeliveryState.DEAD.value] += len(failed)
         for each in failed:
-            self._open.pop(each, None)
+            self.open_tries.pop(each, None)
 
     def _wait_for(self, rest: str, until: datetime) -> None:
         self.report.rest = rest
         self._waits.append(max(0.0, (until - datetime.now(UTC)).total_seconds()))
 
     def let_go(self) -> None:
-        """End the claims: keep what is open for this task's retry, or let it wait for its time in nobody's hands.
-
-        After a fault of the whole batch that would start one failing run after another, so then it is kept.
-        """
-        store, task, plan = self.store, self.task, self.batch.plan
-        if plan is None or self.error is not None or not self._open:
-            kept = True
-        else:
-            tried = any(self.report.attempts.values())
-            kept = (
-                tried and not task.last_try and plans.waiting_runs(store, self.batch.route, plan) < task.keep
-            )
-        if kept:
-            plan_for = task.plan_for + timedelta(seconds=self.retry_after or 0.0)
-            own = None if plan is None else self.batch.event_ids
-            deliveries_attempts.release(store, task.owner, plan_for, batch=own)
-            self.report.left = len(self._open)
-            return
-        due = {each: task.wait(tries) for each, tries in self._open.items() if tries and not self.report.rest}
-        deliveries_attempts.release(store, task.owner, None, due)
-        if task.last_try:
-            self.report.left = len(self._open)
-        else:
-            self.report.parked = len(self._open)
+        """End the claims."""
+        let_go(self)
 
     @property
     def retry_after(self) -> float | None:

@@ -20,6 +20,7 @@ from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, comes_in, reading_of, take_in
 from airflow_outreach_provider.services.deliveries.lanes import LaneRunner, load_events
+from airflow_outreach_provider.services.deliveries.parking import time_of
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
 from airflow_outreach_provider.store.deliveries import serving
 from airflow_outreach_provider.store.deliveries.attempts import Attempt, Delivery
@@ -159,13 +160,13 @@ class _Runner(LaneRunner):
 
     def takes(self, mine: Sequence[Delivery]) -> None:
         """These are to be attempted."""
-        self._open |= {each.id: each.tries for each in mine}
+        self.open_tries |= {each.id: each.tries for each in mine}
 
     def _settled(self, attempts: Sequence[Attempt]) -> None:
         super()._settled(attempts)
         over = [each for each in attempts if each.delivery_id not in self.report.exhausted]
         due = {
-            each.delivery_id: self.task.wait(self._open.pop(each.delivery_id, 1))
+            each.delivery_id: time_of(self, each.delivery_id, self.open_tries.pop(each.delivery_id, 1))
             if each.verdict is DeliveryVerdict.RETRY and each.state is DeliveryState.FAILED
             else None
             for each in over
@@ -174,7 +175,7 @@ class _Runner(LaneRunner):
 
     def let_go(self) -> None:
         """What it did not come to is with nobody."""
-        deliveries_attempts.hand_on(self.store, dict.fromkeys([*self._open, *self.report.exhausted]))
+        deliveries_attempts.hand_on(self.store, dict.fromkeys([*self.open_tries, *self.report.exhausted]))
 
     def report_to(self, shift: LaneRunner) -> None:
         """Add what was done to the report of the task."""

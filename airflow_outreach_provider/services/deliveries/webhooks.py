@@ -156,9 +156,10 @@ class _Delivering:
 
     def prepare(self, mine: Sequence[Delivery]) -> None:
         """What is claimed is made ready to be sent: its raw bodies are read at once."""
-        make_request = self._maker.of([each.event_id for each in mine])
-        self._makers |= {each.event_id: make_request for each in mine}
         self._left += len(mine)
+        if self._maker.form.form.batch is None:  # else it is made into a request with others
+            make_request = self._maker.of([each.event_id for each in mine])
+            self._makers |= {each.event_id: make_request for each in mine}
 
     async def run(self, claimed: Claim, concurrency: int) -> Report:
         group = self._maker.form.form.batch

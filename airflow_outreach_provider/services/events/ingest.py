@@ -41,6 +41,13 @@ class NotJson(OutreachError):
     """An authentic body that is not JSON."""
 
 
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """An authentic body that only asks whether the URL is ours. :ivar text: what is to be sent back."""
+
+    text: str
+
+
 @dataclass(slots=True)
 class _Waiter:
     incoming: Incoming
@@ -72,8 +79,10 @@ class Ingest:
         *,
         token: str | None = None,
         header_pairs: Iterable[tuple[str, str]] | None = None,
-    ) -> AppendResult:
+    ) -> AppendResult | Challenge:
         """Prove, read and store one request; returns after the commit.
+
+        Of a request with several events: what became of the first that was new, else of the first.
 
         :raises SignatureError: not authentic; nothing was parsed or stored.
         :raises NotJson: authentic and not JSON; nothing was stored.
@@ -81,11 +90,16 @@ class Ingest:
         """
         now = self._clock()
         intake.authenticate(source, body, headers, token=token, now=now)
+        if (asked := intake.challenge(source, body)) is not None:
+            return Challenge(asked)
         try:
-            incoming = intake.read_event(source, body, headers, received_at=now, header_pairs=header_pairs)
+            events = intake.read_events(source, body, headers, received_at=now, header_pairs=header_pairs)
         except ValueError as error:
             raise NotJson(str(error)) from None
-        return await self.append(incoming)
+        if len(events) == 1:
+            return await self.append(events[0])
+        stored = await asyncio.gather(*map(self.append, events))
+        return next((each for each in stored if not each.duplicate), stored[0])
 
     async def append(self, incoming: Incoming) -> AppendResult:
         """Store one proven event; returns after the commit."""

@@ -43,16 +43,24 @@ _LINE_ENDS = ("\n", "\r")
 _BLANK = " \t|;,\r\n"
 
 
-def read_csv(stream: BinaryIO, *, name: str, reads: Reads = reads_all) -> Iterator[Row]:
+def read_csv(
+    stream: BinaryIO,
+    *,
+    name: str,
+    reads: Reads = reads_all,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+) -> Iterator[Row]:
     """The rows of a CSV file, with the header's names as keys and every value a ``str``, as written.
 
     :param stream: bytes, read forwards only; gzip and encodings are recognised.
     :param name: path or URI, for messages.
     :param reads: of which columns anything is made; the others may have one name.
+    :param delimiter: what separates values; found out where None. :param encoding: the same of the bytes.
     :raises ConfigurationError: on the first ``next()`` for a header that cannot be used or a file that is no
         text; later for a damaged gzip, after the good rows.
     """
-    return _CsvFile(line_blocks(stream, name=name), name, reads).rows()
+    return _CsvFile(line_blocks(stream, name=name, encoding=encoding), name, reads, delimiter).rows()
 
 
 class _Runaway(Exception):
@@ -65,8 +73,11 @@ class _CsvFile:
     It always reaches back to the start of the record in hand, so that reading can resume at the line after it.
     """
 
-    def __init__(self, blocks: Iterator[TextBlock], name: str, reads: Reads) -> None:
+    def __init__(
+        self, blocks: Iterator[TextBlock], name: str, reads: Reads, delimiter: str | None = None
+    ) -> None:
         self._blocks, self._name, self._reads = blocks, label(name), reads
+        self._delimiter = delimiter
         self._window: list[str] = []
         self._first = 1  # line number of _window[0]
         self._faults: dict[int, RowFault] = {}  # by line number, of lines at or after _start
@@ -167,7 +178,7 @@ class _CsvFile:
         if line is None:
             return None
         where = f"line {self._start} of {self._name}"
-        dialect = sniff(line, separator)
+        dialect = sniff(line, self._delimiter or separator)
         reader = self._reader(dialect)
         try:
             values = next(reader)

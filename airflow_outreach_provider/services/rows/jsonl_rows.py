@@ -48,7 +48,7 @@ def read_jsonl(stream: BinaryIO, *, name: str) -> Iterator[Row]:
             elif text:
                 if first:
                     _refuse_document(text, name)
-                yield _row(number, text)
+                yield json_row(number, text)
             first = first and not text
 
 
@@ -56,27 +56,30 @@ def _refuse_document(text: str, name: str) -> None:
     if text.startswith("[") or text == "{":
         raise ConfigurationError(
             f"{label(name)} is one JSON document, not JSON Lines",
-            "write one object a line (jq -c '.[]'), without brackets around or commas between them",
+            "name it .json where it is one array of objects, or write one object a line, without brackets around",
         )
 
 
-def _row(number: int, text: str) -> Row:
+def json_row(number: int, text: str, *, unit: str = "line") -> Row:
+    """The row that is written as one JSON object. :param unit: what ``number`` counts."""
     if text.count("{") + text.count("[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
-        return faulty(number, RowFault.TOO_DEEP)
+        return faulty(number, RowFault.TOO_DEEP, unit=unit)
     try:
         values, end = _DECODER.raw_decode(text)
     except _NotJson as error:
-        return faulty(number, error.fault, error.text)
+        return faulty(number, error.fault, error.text, unit=unit)
     except json.JSONDecodeError as error:
-        return faulty(number, RowFault.NOT_JSON, f"not valid JSON at character {error.pos + 1}: {error.msg}")
+        said = f"not valid JSON at character {error.pos + 1}: {error.msg}"
+        return faulty(number, RowFault.NOT_JSON, said, unit=unit)
     except ValueError:  # Python's own limit on the digits of an integer
-        return faulty(number, RowFault.NOT_JSON, "a number has thousands of digits")
+        return faulty(number, RowFault.NOT_JSON, "a number has thousands of digits", unit=unit)
     if end != len(text):
-        return faulty(number, RowFault.NOT_JSON, f"more text after the object, at character {end + 1}")
+        said = f"more text after the object, at character {end + 1}"
+        return faulty(number, RowFault.NOT_JSON, said, unit=unit)
     if type(values) is not dict:
-        return faulty(number, RowFault.NOT_OBJECT)
+        return faulty(number, RowFault.NOT_OBJECT, unit=unit)
     fault = unsound(values) if "\\u" in text else None  # raw NULs and bad bytes were caught in the line
-    return faulty(number, fault) if fault else Row(number, values)
+    return faulty(number, fault, unit=unit) if fault else Row(number, values)
 
 
 def _depth(text: str) -> int:

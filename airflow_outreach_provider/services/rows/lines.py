@@ -40,9 +40,13 @@ _MARKS: tuple[tuple[bytes, str], ...] = (
 _FOREIGN: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
     (re.compile(magic), what, remedy)
     for magic, what, remedy in (
-        (rb"PK\x03\x04", "an Excel workbook or a ZIP archive", "save the sheet as CSV UTF-8, or unpack it"),
-        (rb"\xd0\xcf\x11\xe0", "an old Excel workbook", "save the sheet as CSV UTF-8"),
-        (rb"PAR1\x15", "a Parquet file", "convert it to JSON Lines, or read it through SqlLeads"),
+        (
+            rb"PK\x03\x04",
+            "an Excel workbook or a ZIP archive",
+            "name a workbook .xlsx, and unpack an archive",
+        ),
+        (rb"\xd0\xcf\x11\xe0", "an old Excel workbook", "name it .xls, or save the sheet as CSV UTF-8"),
+        (rb"PAR1\x15", "a Parquet file", "name it .parquet"),
         (rb"%PDF-", "a PDF", "ask for the data as CSV"),
         (rb"\x28\xb5\x2f\xfd", "compressed with zstd", "compress it with gzip or not at all"),
         (rb"\xfd7zXZ\x00", "compressed with xz", "compress it with gzip or not at all"),
@@ -73,15 +77,36 @@ def label(name: str) -> str:
     return name.partition("?")[0].rstrip("/").rpartition("/")[2] or "input"
 
 
-def line_blocks(stream: BinaryIO, *, name: str) -> Iterator[TextBlock]:
+def text_chunks(stream: BinaryIO, *, name: str) -> Iterator[str]:
+    """A text file as it comes, in pieces that end anywhere: for formats whose records are no lines.
+
+    :raises ConfigurationError: the bytes are no text, or their gzip is damaged or cut off.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        source, encoding, data = _opened(stream, name)
+        while data:
+            yield decoder.decode(_utf8(encoding, data))
+            data = source.read(CHUNK)
+        yield decoder.decode(_utf8(encoding, b""), final=True)
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{label(name)} holds bytes that are no text", "save it as UTF-8") from None
+    except _GZIP_ERRORS as error:
+        raise ConfigurationError(
+            f"{label(name)} is cut off or damaged (gzip, {type(error).__name__})", "upload the file again"
+        ) from error
+
+
+def line_blocks(stream: BinaryIO, *, name: str, encoding: str | None = None) -> Iterator[TextBlock]:
     """The lines of a text file, some at a time.
 
+    :param encoding: what the bytes are said to be; found out where None.
     :raises ConfigurationError: the bytes are no text file, or their gzip is damaged or cut off. The lines
         before the damage have been yielded by then; a line cut in half has not.
     """
     count = 0
     try:
-        for block in _blocks(stream, name):
+        for block in _blocks(stream, name, encoding):
             count += len(block.lines)
             yield block
     except _GZIP_ERRORS as error:
@@ -91,8 +116,10 @@ def line_blocks(stream: BinaryIO, *, name: str) -> Iterator[TextBlock]:
         ) from error
 
 
-def _blocks(stream: BinaryIO, name: str) -> Iterator[TextBlock]:
+def _blocks(stream: BinaryIO, name: str, said: str | None) -> Iterator[TextBlock]:
     source, encoding, data = _opened(stream, name)
+    if said is not None and encoding is None and codecs.lookup(said).name not in ("utf-8", "utf-8-sig"):
+        encoding = codecs.getincrementaldecoder(said)("surrogateescape")  # a bad byte spoils its line alone
     carry, overlong, more = b"", False, True
     while more:
         more = bool(data)

@@ -7,46 +7,76 @@ source. What CSV, JSON Lines and bytes may look like, and what was decided where
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from math import isnan
 from types import NoneType
 from typing import BinaryIO
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, kind_of_file
+from airflow_outreach_provider.services.rows.columnar import read_parquet, read_workbook
 from airflow_outreach_provider.services.rows.csv_rows import read_csv
 from airflow_outreach_provider.services.rows.header import Reads, reads_all
+from airflow_outreach_provider.services.rows.json_rows import read_json
 from airflow_outreach_provider.services.rows.jsonl_rows import read_jsonl
 from airflow_outreach_provider.services.rows.lines import label
 from airflow_outreach_provider.services.rows.row import Row, RowFault, faulty, unsound
 
 __all__ = ["Row", "RowFault", "open_rows", "read_csv", "read_jsonl", "read_list"]
 
-_READERS: Mapping[str, Callable[..., Iterator[Row]]] = {
-    ".csv": read_csv,
-    ".jsonl": read_jsonl,
-    ".ndjson": read_jsonl,
-}
 _TEXT = frozenset({str})
 _FLAT = frozenset({str, float, bool, NoneType})
 
 
-def open_rows(stream: BinaryIO, *, name: str, reads: Reads = reads_all) -> Iterator[Row]:
-    """The rows of a file whose format is told by its name: ``.csv``, ``.jsonl`` or ``.ndjson``, also ``.gz``.
+@dataclass(frozen=True)
+class FileFormat:
+    """What is said of a file, where it is not to be found out.
 
-    :param stream: bytes, read forwards only; the caller closes it.
+    :param delimiter: of a CSV file. :param encoding: the same. :param sheet: of a workbook.
+    """
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+
+
+FOUND_OUT = FileFormat()
+
+
+def open_rows(
+    stream: BinaryIO, *, name: str, reads: Reads = reads_all, form: FileFormat = FOUND_OUT
+) -> Iterator[Row]:
+    """The rows of a file whose format is told by its name: CSV, JSON Lines or a JSON array, also ``.gz``; Parquet; a workbook.
+
+    :param stream: bytes, read forwards only, save of Parquet and workbooks; the caller closes it.
     :param name: path or URI.
     :param reads: of which columns anything is made; of a CSV file the others may have one name.
     :raises ConfigurationError: at once for another ending; while iterating as the readers say.
     """
-    ending = label(name).lower().removesuffix(".gz")
-    for known, reader in _READERS.items():
-        if ending.endswith(known):
-            return reader(stream, name=name, reads=reads) if reader is read_csv else reader(stream, name=name)
+    match kind_of_file(label(name)):
+        case "csv":
+            return read_csv(stream, name=name, reads=reads, delimiter=form.delimiter, encoding=form.encoding)
+        case "jsonl":
+            return read_jsonl(stream, name=name)
+        case "json":
+            return read_json(stream, name=name)
+        case "parquet":
+            return read_list(read_parquet(stream, name=name, reads=reads))
+        case "xlsx":
+            return checked_rows(read_workbook(stream, name=name, reads=reads, sheet=form.sheet))
     raise ConfigurationError(
         f"{label(name)!r} does not tell its format",
-        f"name it with one of the endings {', '.join(_READERS)}, each with or without .gz",
+        f"name it with one of the endings {', '.join(each for ends in FILE_ENDINGS.values() for each in ends)}; "
+        "text may be packed: .csv.gz",
     )
+
+
+def checked_rows(rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows under their own numbers, looked at as those of a list are."""
+    for row in rows:
+        yield _read_item(row.number, row.values, unit="line")
 
 
 def read_list(rows: Iterable[Mapping[str, object]]) -> Iterator[Row]:
@@ -62,9 +92,9 @@ def read_list(rows: Iterable[Mapping[str, object]]) -> Iterator[Row]:
         yield row
 
 
-def _read_item(number: int, item: object) -> Row:
+def _read_item(number: int, item: object, *, unit: str = "row") -> Row:
     if not (isinstance(item, Mapping) and _has_text_keys(item)):
-        return faulty(number, RowFault.NOT_OBJECT, unit="row")
+        return faulty(number, RowFault.NOT_OBJECT, unit=unit)
     values = {
         key: None if isinstance(value, float) and isnan(value) else value for key, value in item.items()
     }
@@ -72,7 +102,7 @@ def _read_item(number: int, item: object) -> Row:
     if not flat:
         values = {key: value.value if isinstance(value, Enum) else value for key, value in values.items()}
     if fault := unsound(values):
-        return faulty(number, fault, unit="row")
+        return faulty(number, fault, unit=unit)
     if not flat:
         for value in values.values():
             _ = (repr(value), str(value))  # here, so that it raises nowhere else

@@ -9,10 +9,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from airflow_outreach_provider.core.emails import email_columns
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.expressions.compile import compile_value
+from airflow_outreach_provider.core.expressions.compile import compile_value, compile_where
+from airflow_outreach_provider.core.expressions.scope import ROW_CONDITION
+from airflow_outreach_provider.core.mapping import read_texts
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.suggest import nearest
 from airflow_outreach_provider.services.rows.header import reads_all
@@ -24,7 +27,8 @@ LOOK_AHEAD = 10_000
 
 _MOST_NAMES = 1_000
 # Who writes so has thought of rows that lack the column.
-_OPTIONAL = re.compile(r"\bdefault\s*\(|\bis\s+(not\s+)?(defined|none)\b|\bor\b")
+_OPTIONAL_IN_WHERE = re.compile(r"\bdefault\s*\(|\bis\s+(not\s+)?(defined|none)\b")
+_OPTIONAL = re.compile(_OPTIONAL_IN_WHERE.pattern + r"|\bor\b")
 
 Values = Mapping[str, object]
 
@@ -45,16 +49,23 @@ class _Looked:
 
 
 def checked(
-    rows: Iterator[Row], rules: LeadRules, *, min_rows: int | None = None, said: str = ""
+    rows: Iterator[Row],
+    rules: LeadRules,
+    *,
+    min_rows: int | None = None,
+    said: str = "",
+    incremental: str | None = None,
 ) -> Iterator[Row]:
     """The rows as they come, once as many were read as it takes to know that they can be meant.
 
     :param min_rows: so many rows at least, or none at all; no more than ``LOOK_AHEAD`` are waited for.
-    :param said: ``min_rows`` in words.
+    :param said: ``min_rows`` in words. :param incremental: a column that is named too.
     :raises ConfigurationError: no row has a column that the rules name, or any with a phone number.
     :raises TooManyRejected: there are fewer rows than ``min_rows``.
     """
     needs, looked = _needs(rules), _Looked()
+    if incremental is not None:
+        needs.append(_column_need("incremental", incremental))
     for row in rows:
         looked.rows.append(row)
         if row.error is None:
@@ -71,40 +82,45 @@ def checked(
 
 
 def column_reader(
-    mapping: Mapping[str, str] | None, *others: str | Iterable[str] | None
+    mapping: Mapping[str, Any] | None, *others: str | Iterable[str] | None, where: str | None = None
 ) -> Callable[[str], bool]:
     """Whether anything is made of a column: where nothing is mapped all are sent, else those that are named.
 
     Addresses count too: opt-outs are known by them.
 
-    :param others: further columns that are named, e.g. that of the consent.
+    :param others: further columns that are named, e.g. that of the consent. :param where: names columns too.
     """
     if mapping is None:
         return reads_all
     named = {name for each in others for name in ([each] if isinstance(each, str) else each or ())}
-    for source in mapping.values():
-        named |= compile_value(source).columns if "{{" in source else {source}
+    for text in read_texts(mapping):
+        named |= compile_value(text.text).columns if text.template else {text.text}
+    if where is not None:
+        named |= compile_where(where, ROW_CONDITION).columns
     return lambda column: column in named or bool(email_columns((column,)))
 
 
 def _needs(rules: LeadRules) -> list[_Need]:
     needs = []
     if not rules.configuration_id:
-        needs.append(_Need(rules.names_configuration, _no_configuration))
+        needs.append(_Need(rules.reading.names_configuration, _no_configuration))
     for use, column in _columns(rules):
         needs.append(_column_need(use, column))
     if rules.mapping is None:
-        needs.append(_Need(rules.names_phone, _no_phone))
+        needs.append(_Need(rules.reading.names_phone, _no_phone))
     return needs
 
 
 def _columns(rules: LeadRules) -> Iterator[tuple[str, str]]:
     """What names a column, and the column."""
-    for target, source in (rules.mapping or {}).items():
-        if "{{" not in source:
-            yield f"mapping[{target!r}]", source
-        elif not _OPTIONAL.search(source):
-            yield from ((f"mapping[{target!r}]", column) for column in sorted(compile_value(source).columns))
+    for text in read_texts(rules.mapping or {}):
+        use = "mapping" + "".join(f"[{part!r}]" for part in text.path)
+        if not text.template:
+            yield use, text.text
+        elif not _OPTIONAL.search(text.text):
+            yield from ((use, column) for column in sorted(compile_value(text.text).columns))
+    if rules.reading.takes is not None and not _OPTIONAL_IN_WHERE.search(rules.where or ""):
+        yield from (("where", column) for column in sorted(rules.reading.takes.columns))
     if rules.require_consent is not None:
         yield "require_consent", rules.require_consent
     yield from (("changed_on", column) for column in sorted(rules.changed_on or ()))
@@ -116,9 +132,10 @@ def _column_need(use: str, column: str) -> _Need:
     def missing(count: int, names: Iterable[str]) -> ConfigurationError:
         known = list(names)
         near = nearest(column, known, _plain)
-        optional = (
-            f"; a column that some exports lack: {{{{ row.{column} | default('') }}}}" if "map" in use else ""
-        )
+        optional = ""
+        if "map" in use:
+            optional = f"; a column that some exports lack: {{{{ row.{column} | default('') }}}}"
+            optional += f"; the same text for everybody: \"'{column}'\""
         return ConfigurationError(
             f"no row has the column {column!r} that {use} names (looked at {count:,} rows)",
             (f"did you mean {near!r}? " if near else "") + f"The columns are {_listed(known)}{optional}",

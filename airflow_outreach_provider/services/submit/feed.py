@@ -9,6 +9,7 @@ from itertools import islice
 from airflow_outreach_provider.core.flight import Flight, PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.states import RowState
+from airflow_outreach_provider.services.rows.ordered import ordered
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.runtime.prefetch import Prefetch
 from airflow_outreach_provider.services.submit.columns import LOOK_AHEAD, checked
@@ -104,4 +105,5 @@ class Feed:
 def checked_rows(rows: Iterator[Row], options: SubmitOptions, fewest: Fewest) -> Iterator[Row]:
     """The source's rows; a generator, so that whatever has to be read for it is read where rows are read."""
     least = fewest.rows if fewest.rows is not None and fewest.rows <= LOOK_AHEAD else None
-    yield from checked(islice(rows, options.max_rows), options.rules, min_rows=least, said=fewest.said)
+    rows = islice(ordered(rows, options.order_by), options.max_rows)
+    yield from checked(rows, options.rules, min_rows=least, said=fewest.said, incremental=options.incremental)

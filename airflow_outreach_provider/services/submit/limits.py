@@ -52,7 +52,7 @@ class RejectLimit:
         return self.share is not None or self.count is not None
 
     def __str__(self) -> str:
-        return f"{self.share:.4g} of the rows" if self.share is not None else f"{self.count} rows"
+        return f"{self.share * 100:g}% of the rows" if self.share is not None else f"{self.count} rows"
 
     def exceeded(self, failed: int, read: int) -> bool:
         """Whether so many failed rows are too many."""
@@ -69,19 +69,19 @@ class RejectLimit:
         """
         counts = tally.by_state()
         rejected, held = counts[RowState.REJECTED], counts[RowState.HELD]
-        if self.exceeded(rejected, tally.read):
+        if self.exceeded(rejected, tally.considered):
             others = "all other rows are done" if sent else NOBODY
             raise TooManyRejected(
-                f"{rejected:,} of {tally.read:,} rows were rejected, more than max_rejected allows "
+                f"{rejected:,} of {tally.considered:,} rows were rejected, more than max_rejected allows "
                 f"({self}): {_most_frequent(tally)}; {others}. Look at the reasons above, "
                 "mend the source and run again: accepted leads are never texted twice",
                 counts,
             )
         if not sent:
             return
-        if held and self.exceeded(rejected + held, tally.read):
+        if held and self.exceeded(rejected + held, tally.considered):
             raise OutcomeUnknown(
-                f"{held:,} of {tally.read:,} leads were sent with unknown outcome and are held ({_most_frequent(tally)}); "
+                f"{held:,} of {tally.considered:,} leads were sent with unknown outcome and are held ({_most_frequent(tally)}); "
                 "they are not sent again by themselves: settle them with 'airflow outreach leads resolve'"
             )
 
@@ -97,7 +97,7 @@ def check_rows(read: int, least: int | None, said: str) -> None:
 def note_nobody(tally: Tally) -> None:
     """Say so where ``line_types`` lets nobody through: it may be meant, and hardly ever is."""
     said = f"line_types let none of the rows through: {_LINE_TYPES}"
-    if tally.read and tally.reasons[_BY_LINE_TYPE] == tally.read and said not in tally.notes:
+    if tally.considered and tally.reasons[_BY_LINE_TYPE] == tally.considered and said not in tally.notes:
         tally.notes.append(said)
 
 
@@ -107,13 +107,13 @@ def check_suppressed(limit: RejectLimit, tally: Tally, *, sent: bool = True) -> 
     :param sent: as of :meth:`RejectLimit.check`. :raises TooManyRejected: they are too many.
     """
     suppressed = tally.counts[RowState.SUPPRESSED]
-    if not limit.exceeded(suppressed, tally.read):
+    if not limit.exceeded(suppressed, tally.considered):
         return
     others = "all other rows are done" if sent else NOBODY
     advice = "look at the reasons above, and correct the rule or the source"
     advice += f"; {_LINE_TYPES}" if tally.reasons[_BY_LINE_TYPE] else ""
     raise TooManyRejected(
-        f"{suppressed:,} of {tally.read:,} rows were suppressed, more than max_suppressed allows ({limit}): "
+        f"{suppressed:,} of {tally.considered:,} rows were suppressed, more than max_suppressed allows ({limit}): "
         f"{_most_frequent(tally, RowState.SUPPRESSED)}; {others}: {advice}",
         tally.by_state(),
     )

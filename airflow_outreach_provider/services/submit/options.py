@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from math import inf
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.leads import PayloadFormat
@@ -14,6 +14,7 @@ from airflow_outreach_provider.core.per_person import PerPerson
 from airflow_outreach_provider.core.phones import LineType, PhoneReading
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.row_minimum import RowMinimum
+from airflow_outreach_provider.core.row_order import RowOrder, read_order
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.services.submit.limits import RejectLimit
@@ -36,6 +37,8 @@ class SubmitOptions:
     :param stage_only: decide and write to the ledger, and leave the sending to other runs.
     :param shard: which share of the planned leads to send first, from 0; the others' are taken after that.
     :param shards: into how many shares the planned leads are divided among runs.
+    :param order_by: which rows of the source come first; as they come where empty.
+    :param incremental: the column by which only rows are read from where the last run that ended well came to.
     """
 
     rules: LeadRules
@@ -54,6 +57,8 @@ class SubmitOptions:
     stage_only: bool = False
     shard: int = 0
     shards: int = 1
+    order_by: tuple[RowOrder, ...] = ()
+    incremental: str | None = None
 
     @property
     def fewest(self) -> RowMinimum:
@@ -100,16 +105,32 @@ class ConnectionDefaults(Protocol):
     def requests_per_second(self) -> float | None: ...
 
 
+@dataclass(frozen=True)
+class _Unknown:
+    """A connection that nobody has looked at yet."""
+
+    configuration_id: str | None = None
+    default_region: str | None = None
+    max_concurrency: int = 64
+    requests_per_second: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class SubmitArguments:
     """What a task, a workflow or an event's route asks for, as written; ``SubmitLeadsOperator`` explains each.
 
+    :param given: what the run gives to templates and conditions over rows, by name: ``ds``, ``params``, ``var``, ….
     :param max_people: text no more people than this: as many as somebody approved.
     :param stage_only: decide and write to the ledger, and leave the sending to other runs.
     """
 
     configuration_id: str | None = None
-    mapping: Mapping[str, str] | None = None
+    mapping: Mapping[str, Any] | None = None
+    where: str | None = None
+    order_by: str | Iterable[str] | None = None
+    unique: str | Iterable[str] | None = None
+    incremental: str | None = None
+    given: Mapping[str, object] | None = None
     payload_format: PayloadFormat = "raw"
     campaign: str | None = None
     default_region: str | None = None
@@ -148,6 +169,19 @@ class SubmitArguments:
                 )
         return cls(**said)  # type: ignore[arg-type]
 
+    def check_written(self, templated: Collection[str]) -> None:
+        """Check what is known before a task runs: without templates, and without what other tasks will give.
+
+        :param templated: the arguments that may be templates.
+        :raises ConfigurationError: an argument cannot be; the message names it.
+        """
+        known = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name, value in list(known.items()):
+            template = name in templated and isinstance(value, str) and ("{{" in value or "{%" in value)
+            if template or hasattr(value, "resolve"):  # Airflow's outputs of tasks have that
+                del known[name]
+        SubmitArguments(**known).options(_Unknown(), conn_id="", lease=timedelta(minutes=5))
+
     def options(self, connection: ConnectionDefaults, *, conn_id: str, lease: timedelta) -> SubmitOptions:
         """The arguments, checked, with the connection's defaults.
 
@@ -180,6 +214,8 @@ class SubmitArguments:
             stage_only=self.stage_only,
             shard=self.shard,
             shards=self.shards,
+            order_by=read_order(self.order_by),
+            incremental=self.incremental,
         )
         options.check()
         return options
@@ -189,6 +225,8 @@ class SubmitArguments:
             configuration_id=self.configuration_id or connection.configuration_id,
             campaign=self.campaign,
             mapping=self.mapping,
+            where=self.where,
+            given=self.given,
             payload_format=self.payload_format,
             default_region=self.default_region or connection.default_region,
             require_consent=self.require_consent,
@@ -199,6 +237,7 @@ class SubmitArguments:
             per_person=None if self.per_person is None else PerPerson.parse(self.per_person),
             time_zone=self.time_zone,
             phones=PhoneReading(self.several_phones, self.unknown_ranges),
+            unique_email="email" in _unique(self.unique),
         )
 
 
@@ -211,6 +250,14 @@ def _columns(names: Iterable[str] | None) -> frozenset[str] | None:
             f"changed_on is {names!r}", 'name columns of the source, e.g. ["status"], or leave it out for all'
         )
     return frozenset(listed)
+
+
+def _unique(names: str | Iterable[str] | None) -> frozenset[str]:
+    """What a person is known by; by their number always."""
+    listed = frozenset([names] if isinstance(names, str) else names or ())
+    for name in sorted(listed - {"email", "phone"}):
+        raise ConfigurationError(f"unique names {name!r}", 'write "email"; the number is unique anyway')
+    return listed
 
 
 def _line_types(names: Iterable[str] | None) -> frozenset[LineType] | None:

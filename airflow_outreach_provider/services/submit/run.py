@@ -37,6 +37,7 @@ from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.senders import Client, Senders
 from airflow_outreach_provider.services.submit.staging import Stager
 from airflow_outreach_provider.services.submit.tally import Tally
+from airflow_outreach_provider.services.submit.watermark import find_mark, keep_mark
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
 from airflow_outreach_provider.store.ledger.claims import Ledger
@@ -114,6 +115,7 @@ class SubmitRun:
             try:
                 await self._work()
                 self._judge_batch()
+                await self._in_thread(partial(keep_mark, self))
             except BaseException as caught:
                 error = caught
                 self._count_unsent()
@@ -134,8 +136,9 @@ class SubmitRun:
         ahead, resend = listed and reads_ahead(options, self.fewest), options.on_unknown == "resend"
         self.run_id = await in_thread(partial(_begin, self, ahead))
         ledger = Ledger(self.store, self.run_id, options.rules.per_person)
+        self.mark = await in_thread(partial(find_mark, self.store, self.owner.dag_id, self.campaign, options))
         stager = Stager(
-            options.rules, ledger, self.tally, in_thread=in_thread, dry_run=options.dry_run, resend=resend, now=self._now
+            options.rules, ledger, self.tally, in_thread=in_thread, dry_run=options.dry_run, resend=resend, now=self._now, mark=self.mark
         )  # fmt: skip
         leftovers = Leftovers(
             ledger, stager, self.tally, options, self._halt, listed=listed, in_thread=in_thread, now=self._now

@@ -10,14 +10,17 @@ from typing import Any
 
 from airflow_outreach_provider.core.changes import is_outdated, is_same, version_of
 from airflow_outreach_provider.core.errors import LeadRejected
+from airflow_outreach_provider.core.expressions.compile import Condition
 from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.rules import Draft, Gate, LeadRules, Memory, RowDecision, decide
 from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.submit.addresses import SharedAddresses
 from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
+from airflow_outreach_provider.services.submit.watermark import Watermark
 from airflow_outreach_provider.store.ledger.claims import Ledger
-from airflow_outreach_provider.store.ledger.staging import Consent, Entry, Key, Known
+from airflow_outreach_provider.store.ledger.staging import Consent, Entry, Key, Known, Remembered
 
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a function off the event loop and awaits it."""
@@ -59,6 +62,7 @@ class Stager:
         dry_run: bool = False,
         resend: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        mark: Watermark | None = None,
     ) -> None:
         self.rules, self.ledger, self.tally = rules, ledger, tally
         self.seen = SeenIds()
@@ -70,7 +74,8 @@ class Stager:
         self._counted: list[tuple[RowState, str, str | None]] = []
         self._unchanged = 0
         self._dry_seen = SeenHashes()
-        self._now = now
+        self._addresses = SharedAddresses()
+        self._now, self._mark = now, mark or Watermark()
 
     async def stage(self, rows: Sequence[Row]) -> list[PlannedLead]:
         """Decide on a chunk of rows and write the decisions; all of its rows are counted, or on an error none.
@@ -79,7 +84,10 @@ class Stager:
         """
         self._counted.clear()
         self._unchanged = 0
-        planned = await self._stage(rows)
+        taken, others = _for_this_sync(rows, self.rules.reading.takes, self._mark)
+        for row, reason in others:
+            self._count(RowState.FILTERED, reason, f"line {row.number}")
+        planned = await self._stage(taken) if taken else []
         self.tally.read += len(rows)
         for counted in self._counted:
             self.tally.add(*counted)
@@ -124,7 +132,7 @@ class Stager:
             await self._in_thread(lambda: self.ledger.stage_without_phone(unique))
         return await self._settle_items(items, now) if items else []
 
-    def _count_remembered(self, row: Row, known: Known) -> None:
+    def _count_remembered(self, row: Row, known: Remembered) -> None:
         """The very same row was decided before: nothing is parsed again."""
         # Rows without a number are nobody's duplicates: each of them is a bad row, whenever it is read.
         if known.content_hash is not None and not self.seen.add(known.id):
@@ -137,19 +145,7 @@ class Stager:
 
     def _reject(self, row: Row, row_hash: str, error: LeadRejected) -> Entry:
         self._count(RowState.REJECTED, error.reason, f"line {row.number}")
-        return Entry(
-            campaign=self.rules.campaign or self.rules.configuration_id or "",
-            phone=None,
-            row_hash=row_hash,
-            content_hash=None,
-            state=LeadState.REJECTED,
-            reason=error.reason,
-            detail=f"line {row.number}: {error.detail}",
-            payload=None,
-            email_hash=None,
-            line=row.number,
-            not_before=None,
-        )
+        return _bad_entry(self.rules, row, row_hash, error)
 
     async def _settle_items(self, items: list[_Item], now: datetime) -> list[PlannedLead]:
         items = self._without_repeats(items)
@@ -161,6 +157,10 @@ class Stager:
             if self.rules.per_person is not None:
                 _defer(items, await self._in_thread(partial(self.ledger.full, [p for _, p in keys], now)))
             todo: list[_Item] = []
+            by_address = self.rules.unique_email
+            shared = (
+                await self._in_thread(partial(self.ledger.sharing, keys, emails)) if by_address else set()
+            )
             for index, item in enumerate(items):
                 item.known = known.get(index)
                 item.verdict = decide(
@@ -171,8 +171,12 @@ class Stager:
                     now,
                     resend=self._resend,
                 )
+                if by_address:
+                    item.verdict = self._addresses.judge(
+                        item.draft, item.verdict, item.known, shared=index in shared
+                    )
                 if item.known is not None and item.known.id in self.seen:
-                    self._count(RowState.DUPLICATE, "same_number", self._example(item))
+                    self._count(RowState.DUPLICATE, "same_number", _example(item))
                 elif item.verdict.write is None or self._dry_run:
                     planned += self._place(item, item.known.id if item.known else 0)
                 else:
@@ -195,7 +199,7 @@ class Stager:
                 return planned
             if attempt == _TRIES:
                 for item in items:
-                    self._count(RowState.ELSEWHERE, "another_run_is_sending", self._example(item))
+                    self._count(RowState.ELSEWHERE, "another_run_is_sending", _example(item))
         return planned
 
     async def _update_hashes(self, items: Sequence[_Item]) -> None:
@@ -216,7 +220,7 @@ class Stager:
         first: dict[Key, _Item] = {}
         for item in items:
             if item.key in first or (self._dry_run and item.key in self._dry_seen):
-                self._count(RowState.DUPLICATE, "same_number", self._example(item))
+                self._count(RowState.DUPLICATE, "same_number", _example(item))
             else:
                 first[item.key] = item
         if self._dry_run:
@@ -235,12 +239,48 @@ class Stager:
             return [
                 PlannedLead(lead_id, body, line, draft.phone, open_until=draft.open_until, zone=draft.zone)
             ]
-        self._count(item.verdict.row, item.verdict.reason, self._example(item))
+        self._count(item.verdict.row, item.verdict.reason, _example(item))
         return []
 
-    @staticmethod
-    def _example(item: _Item) -> str:
-        return f"line {item.row.number} {mask_phone(item.draft.phone)}"
+
+def _example(item: _Item) -> str:
+    return f"line {item.row.number} {mask_phone(item.draft.phone)}"
+
+
+def _for_this_sync(
+    rows: Sequence[Row], takes: Condition | None, mark: Watermark
+) -> tuple[Sequence[Row], Sequence[tuple[Row, str]]]:
+    """The rows that this run is for, and the others with why; one that cannot be read is nobody's to turn away."""
+    if takes is None and mark.column is None:
+        return rows, ()
+    taken: list[Row] = []
+    others: list[tuple[Row, str]] = []
+    for row in rows:
+        if row.error is not None:
+            taken.append(row)
+        elif not mark.takes(row):
+            others.append((row, "not_new"))
+        elif takes is not None and not takes(row.values):
+            others.append((row, "where"))
+        else:
+            taken.append(row)
+    return taken, others
+
+
+def _bad_entry(rules: LeadRules, row: Row, row_hash: str, error: LeadRejected) -> Entry:
+    return Entry(
+        campaign=rules.campaign or rules.configuration_id or "",
+        phone=None,
+        row_hash=row_hash,
+        content_hash=None,
+        state=LeadState.REJECTED,
+        reason=error.reason,
+        detail=f"line {row.number}: {error.detail}",
+        payload=None,
+        email_hash=None,
+        line=row.number,
+        not_before=None,
+    )
 
 
 def _defer(items: Sequence[_Item], full: Mapping[str, Gate]) -> None:

@@ -56,6 +56,11 @@ class Tally:
         return {state.value: self.counts[state] for state in RowState}
 
     @property
+    def considered(self) -> int:
+        """Rows that are for this sync: all that were read but those which ``where`` turned away."""
+        return self.read - self.counts[RowState.FILTERED]
+
+    @property
     def to_text(self) -> int:
         """People still to be texted, whoever listed them: in a dry run, all that a run would text."""
         return self.counts[RowState.PLANNED] + self.carried[RowState.PLANNED.value]

@@ -105,6 +105,21 @@ def _restart(
     )
 
 
+def send(store: Store, event: ContactEvent, route: str) -> int:
+    """Make a delivery of an event to a route, whatever its consumer reads; 0 where there is one."""
+
+    def work(connection: sa.Connection) -> int:
+        there = sa.select(deliveries.c.id).where(
+            deliveries.c.event_id == event.id, deliveries.c.route == route
+        )
+        if connection.execute(there).first() is not None:
+            return 0
+        record(connection, [new_delivery(event, route)], store.now(connection))
+        return 1
+
+    return store.retrying(work)
+
+
 def bodies(store: Store, event_ids: Sequence[str]) -> dict[str, bytes]:
     """The raw bodies of events, as received."""
     with store.read() as connection:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.paging import (
     DEPTH,
     PAGE_SIZE,
@@ -34,6 +35,7 @@ class DeliveryFilter:
 
     :ivar since: recorded at or after; :ivar until: recorded before; timezone-aware.
     :ivar dags: a task of one of these tried it last; what nobody tried yet is not among them.
+    :ivar campaign: the platform's, as its event has it.
     """
 
     ids: Collection[int] = ()
@@ -45,6 +47,7 @@ class DeliveryFilter:
     since: datetime | None = None
     until: datetime | None = None
     dags: frozenset[str] | None = None
+    campaign: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,20 @@ def counts_by_state(store: Store, states: tuple[DeliveryState, ...], most: int =
         }
 
 
+def states_of_routes(store: Store, routes: Sequence[str], most: int = 1000) -> dict[str, dict[str, int]]:
+    """What of each of these routes is not delivered, by state, counted no further than ``most`` + 1."""
+    states = (DeliveryState.PENDING, DeliveryState.FAILED, DeliveryState.HELD, DeliveryState.DEAD)
+    found: dict[str, dict[str, int]] = {}
+    with store.read() as connection:
+        for state in states:
+            there = distinct(connection, _C.route, _is(state), 1000)
+            for route in routes:
+                if there is None or route in there:
+                    query = sa.select(_C.id).where(*_is(state), _C.route == route)
+                    found.setdefault(route, {})[state.value] = capped_count(connection, query, most)
+    return found
+
+
 def attempted_between(store: Store, bounds: list[datetime]) -> list[tuple[int, int]]:
     """(attempts, failed ones) between each two neighbours of ``bounds``; busy hours are estimated."""
     failed = sa.text("delivery_attempts.verdict <> 'delivered'")
@@ -254,6 +271,10 @@ def _conditions(wanted: DeliveryFilter) -> dict[str, Condition]:
         found["until"] = lambda c: c.created_at < wanted.until
     if wanted.dags is not None:
         found["dags"] = _tried_last_by(wanted.dags)
+    if wanted.campaign is not None:
+        found["campaign"] = lambda c: sa.exists().where(
+            inbox_events.c.event_id == c.event_id, inbox_events.c.campaign_id == wanted.campaign
+        )
     return found
 
 

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.core.route_verdict import EventReader
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.filters import conditions_of, note_filter
@@ -218,6 +219,23 @@ def reads(store: Store, consumer: str) -> Reads | None:
     )
 
 
+def readers_of(store: Store, seq: int | None) -> list[EventReader]:
+    """Every consumer as it stands to the event of this place in the reading order, by name. :param seq: None: it has none yet."""
+    held = sa.select(inbox_pending.c.consumer).where(inbox_pending.c.seq == seq)
+    with store.read() as connection:
+        pending = set(connection.execute(held).scalars()) if seq is not None else set()
+        rows = connection.execute(sa.select(inbox_consumers).order_by(inbox_consumers.c.consumer)).all()
+    return [
+        EventReader(
+            row.consumer, tuple(row.routes.split()) or (row.consumer,),
+            row.reads_where is not None and row.kinds is not None, row.source,
+            tuple((row.kinds or "").split()) or None, row.reads_where or None,
+            seq is None or seq > row.position or row.consumer in pending,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
 def pass_by(store: Store, consumer: str, position: int, reached: int) -> None:
     """Nothing from ``position`` up to ``reached`` is for this consumer: it need not be looked at again."""
     if reached > position:
@@ -293,6 +311,7 @@ def replay(
     source: str | None = None,
     kinds: Collection[str] | None = None,
     event_ids: Collection[str] | None = None,
+    campaign: str | None = None,
     dry_run: bool = False,
 ) -> int:
     """Let a consumer read events again, and those its filter once turned away for the first time.
@@ -300,16 +319,18 @@ def replay(
     Its next reads bring them, filtered by what those reads ask for. What the consumer has not reached yet
     comes by itself and is not counted.
 
-    :param since: received at or after; :param until: received before; timezone-aware.
+    :param since: received at or after; :param until: received before; timezone-aware. :param campaign: the platform's.
     :param dry_run: only count.
     :return: how many events.
     :raises ConfigurationError: there is no such consumer, or nothing says which events.
     """
-    if since is None and until is None and source is None and kinds is None and event_ids is None:
+    if all(each is None for each in (since, until, source, kinds, event_ids, campaign)):
         raise ConfigurationError("nothing says which events to replay", "give a time, a source, kinds or ids")
     conditions = matching(source=source, kinds=kinds, since=since, until=until)
     if event_ids is not None:
         conditions.append(inbox_events.c.event_id.in_(list(event_ids)))
+    if campaign is not None:
+        conditions.append(inbox_events.c.campaign_id == campaign)
     number_events(store)
     position = _existing(store, consumer)
     chosen = sa.select(inbox_events.c.seq).where(inbox_events.c.seq <= position, *conditions)

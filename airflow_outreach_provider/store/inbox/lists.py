@@ -89,7 +89,7 @@ _C = inbox_events.c
 class EventFilter:
     """Which events are meant; what is left out does not restrict.
 
-    :ivar since: received at or after; :ivar until: received before; timezone-aware.
+    :ivar since: received at or after; :ivar until: received before; timezone-aware. :ivar campaign: the platform's.
     """
 
     source: str | None = None
@@ -97,6 +97,7 @@ class EventFilter:
     since: datetime | None = None
     until: datetime | None = None
     event_ids: Collection[str] | None = None
+    campaign: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,8 @@ def list_events(
         branches = [[_C.kind == kind, *times] for kind in kinds]
     elif source is not None:
         branches, residual = [[_C.source == source, *times]], []
+    if wanted.campaign is not None:
+        residual = [*residual, lambda c: c.campaign_id == wanted.campaign]
     with store.read() as connection:
         page = _SCAN.page(connection, branches=branches, residual=residual, cursor=cursor, limit=limit)
     return page.of(EventRow)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -68,6 +69,23 @@ def _behind(connection: sa.Connection, consumer: str) -> int:
         .subquery()
     )
     return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+
+
+def oldest_unread(store: Store, names: Iterable[str]) -> dict[str, datetime]:
+    """When the oldest event came that each of these consumers has not done with; those without one are left out."""
+    c, pending = inbox_consumers.c, inbox_pending.c
+    at = inbox_events.c.received_at
+    found: dict[str, datetime] = {}
+    with store.read() as connection:
+        for name in names:
+            held = sa.select(at).join(inbox_pending, pending.seq == inbox_events.c.seq)
+            held = held.where(pending.consumer == name).order_by(pending.seq).limit(1)
+            new = sa.select(at).join(inbox_consumers, sa.and_(inbox_events.c.seq > c.position, can_read()))
+            new = new.where(c.consumer == name).order_by(inbox_events.c.seq).limit(1)
+            oldest = [moment for query in (held, new) if (moment := connection.execute(query).scalar())]
+            if oldest:
+                found[name] = min(oldest)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,9 @@ inbox_events = sa.Table(
     sa.Index(None, "kind", "received_at"),
     # Who a contact is that an opt-out names by the platform's id alone.
     sa.Index("ix_inbox_events_external_id", "external_id", **where("external_id IS NOT NULL")),
+    # What came of a person, on their page.
+    sa.Index("ix_inbox_events_phone", "phone", "row_id", **where("phone IS NOT NULL")),
+    sa.Index("ix_inbox_events_email", sa.text("lower(email)"), "row_id"),
     sqlite_autoincrement=True,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -62,6 +62,18 @@ def sendable(store: Store, ids: Collection[int]) -> int:
     query = sa.select(sa.func.count()).where(leads.c.id.in_(list(ids)), leads.c.payload.is_not(None))
     with store.read() as connection:
         return int(connection.execute(query).scalar_one())
+
+
+def connections_of_held(store: Store, campaign: str | None = None, most: int = 1000) -> dict[str, int]:
+    """The connections that held leads were sent through, and how many of the first ``most`` went through each."""
+    held: list[Any] = [leads.c.state == sa.literal_column("'held'"), sa.text("leads.state <> 'accepted'")]
+    if campaign is not None:
+        held.append(leads.c.campaign == campaign)
+    some = sa.select(leads.c.run_id).where(*held).limit(most).subquery()
+    query = sa.select(runs.c.conn_id, sa.func.count()).join(some, some.c.run_id == runs.c.id)
+    with store.read() as connection:
+        found = connection.execute(query.where(runs.c.conn_id != "").group_by(runs.c.conn_id))
+        return {str(conn_id): int(n) for conn_id, n in found}
 
 
 @dataclass(frozen=True, slots=True)

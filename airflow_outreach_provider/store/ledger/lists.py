@@ -136,7 +136,7 @@ def _plan(
 ) -> tuple[Sequence[Sequence[sa.ColumnElement[bool]]], list[Condition]]:
     """What an index answers, and what is left to look through."""
     state, campaign, reason, run_id = wanted.state, wanted.campaign, wanted.reason, wanted.run_id
-    residual: list[Condition] = [] if wanted.dags is None else [_touched_last_by(wanted.dags)]
+    residual: list[Condition] = [] if wanted.dags is None else [touched_last_by(wanted.dags)]
     if reason:
         residual.append(lambda c: c.reason == reason)
     by_state: Condition = lambda c: c.state == (state.value if state else "")  # noqa: E731
@@ -160,7 +160,8 @@ def _plan(
     return [[]], residual
 
 
-def _touched_last_by(dags: frozenset[str]) -> Condition:
+def touched_last_by(dags: frozenset[str]) -> Condition:
+    """A lead that a run of one of these DAGs touched last."""
     return lambda c: sa.exists().where(runs.c.id == c.run_id, runs.c.dag_id.in_(sorted(dags)))
 
 
@@ -171,7 +172,7 @@ def lead_story(
 
     :param dags: what these did to it alone, without what their runs did not write: evidence of consent, the list.
     """
-    mine = [] if dags is None else [_touched_last_by(dags)(leads.c)]
+    mine = [] if dags is None else [touched_last_by(dags)(leads.c)]
     with store.read() as connection:
         found = sa.select(*_COLUMNS, leads.c.payload).where(leads.c.id == lead_id, *mine)
         row = connection.execute(found).first()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import zip_longest
 from typing import Any, NamedTuple, TypeVar
@@ -24,6 +24,15 @@ from airflow_outreach_provider.store.schema import to_ms
 T = TypeVar("T")
 Key = tuple[str, str]
 """(campaign, phone)."""
+
+
+class Remembered(NamedTuple):
+    """What the ledger knows of a lead when the very same row is read again."""
+
+    id: int
+    state: str
+    reason: str
+    content_hash: str | None
 
 
 class Known(NamedTuple):
@@ -89,13 +98,15 @@ class StagingLedger:
         self.per_person = per_person
         self._staging = staging_statements(store.dialect)
 
-    def find_by_row_hash(self, hashes: Sequence[str]) -> dict[int, Known]:
+    def find_by_row_hash(self, hashes: Sequence[str]) -> dict[int, Remembered]:
         """Leads that were last staged from exactly these rows, by position in ``hashes``."""
+        param = {"values": values_param(hashes)}
         with self.store.read() as connection:
-            result = self.store.execute(
-                connection, self._staging.by_row_hash, {"values": values_param(hashes)}
-            )
-            return {row[0]: Known._make(row[1:]) for row in result}
+            found: Iterable[Any] = self.store.execute(connection, self._staging.by_row_hash, param)
+            if self.store.dialect == "sqlite":
+                [[rows]] = found
+                found = json.loads(rows)
+            return {row[0]: Remembered._make(row[1:]) for row in found}
 
     def find(
         self, keys: Sequence[Key], email_hashes: Sequence[str | None] = ()
@@ -116,6 +127,13 @@ class StagingLedger:
                 row[0]: row[1] for row in self.store.execute(connection, self._staging.suppressed, people)
             }
         return known, suppressed
+
+    def sharing(self, keys: Sequence[Key], email_hashes: Sequence[str | None]) -> set[int]:
+        """Whose address another lead of the campaign has that was texted or is to be, by position in ``keys``."""
+        people = rows_param((*key, email) for key, email in zip(keys, email_hashes, strict=True))
+        with self.store.read() as connection:
+            found = self.store.execute(connection, self._staging.sharing, {"rows": people})
+            return {row[0] for row in found}
 
     def full(self, phones: Sequence[str], now: datetime) -> dict[str, Gate]:
         """Who of these people has had as many texts as they may, and until when; nobody where there is no rule."""

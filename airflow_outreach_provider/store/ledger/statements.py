@@ -50,6 +50,7 @@ class StagingStatements:
     by_row_hash: sa.TextClause
     by_phone: sa.TextClause
     suppressed: sa.TextClause
+    sharing: sa.TextClause
     stage: sa.TextClause
     stage_all: sa.TextClause
     staged: sa.TextClause
@@ -84,9 +85,7 @@ def staging_statements(dialect: str) -> StagingStatements:
         "WHERE leads.rev = excluded.rev - 1 AND leads.state <> 'sending'"
     )
     return StagingStatements(
-        by_row_hash=text(
-            f"SELECT r.ord, {_KNOWN} FROM {valueset(dialect, 'text')} AS r JOIN leads l ON l.row_hash = r.v"
-        ),
+        by_row_hash=text(_by_row_hash(dialect)),
         by_phone=text(
             f"SELECT r.ord, {_KNOWN} FROM {keys} AS r JOIN leads l ON l.campaign = r.campaign AND l.phone = r.phone"
         ),
@@ -99,6 +98,11 @@ def staging_statements(dialect: str) -> StagingStatements:
             "AND s.campaign IN ('', r.campaign) "
             f"UNION ALL SELECT r.ord, s.reason FROM {people} AS r "
             "JOIN suppressions s ON s.phone = r.phone AND s.campaign IN ('', r.campaign)"
+        ),
+        sharing=text(
+            f"SELECT DISTINCT r.ord FROM {people} AS r JOIN leads l ON l.email_hash = r.email_hash "
+            "AND l.campaign = r.campaign AND l.phone <> r.phone WHERE l.accepted_at IS NOT NULL "
+            "OR l.state IN ('planned', 'sending', 'accepted', 'held', 'deferred')"
         ),
         stage=text(upsert + " RETURNING id, campaign, phone"),
         stage_all=text(upsert),
@@ -120,6 +124,13 @@ def staging_statements(dialect: str) -> StagingStatements:
             f"FROM {hashes} AS r WHERE leads.id = r.id AND leads.rev = r.rev"
         ),
     )  # fmt: skip
+
+
+def _by_row_hash(dialect: str) -> str:
+    """On SQLite one value with all rows in it: it takes Python's global lock once and not for each row."""
+    columns = "r.ord, l.id, l.state, l.reason, l.content_hash"
+    picked = f"json_group_array(json_array({columns}))" if dialect == "sqlite" else columns
+    return f"SELECT {picked} FROM {valueset(dialect, 'text')} AS r JOIN leads l ON l.row_hash = r.v"
 
 
 def _insert_of(entries: str) -> tuple[str, str]:

@@ -95,7 +95,9 @@ leads = sa.Table(
     # what only some states need is indexed for those states.
     sa.UniqueConstraint("phone", "campaign"),
     sa.Index("ix_leads_row_hash", "row_hash"),
+    sa.Index("ix_leads_email_hash", "email_hash", "campaign", **where("email_hash IS NOT NULL")),
     sa.Index("uq_leads_row_without_phone", "row_hash", unique=True, **where("phone IS NULL")),
+    sa.Index("ix_leads_contact_id", "contact_id", "id", **where("contact_id IS NOT NULL")),
     sa.Index("ix_leads_state", "state", "campaign", "id", **where("state <> 'accepted'")),
     sa.Index("ix_leads_run_id", "run_id", "id", **where("state NOT IN ('accepted', 'sending', 'planned')")),
 )
@@ -115,6 +117,16 @@ attempts = sa.Table(
     sa.Column("detail", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_attempts_lead_id", "lead_id", "id"),
     sa.Index("ix_attempts_run_id", "run_id", "id"),
+)
+
+watermarks = sa.Table(
+    "watermarks",
+    metadata,
+    sa.Column("dag_id", sa.Text, primary_key=True),
+    sa.Column("campaign", sa.Text, primary_key=True),
+    sa.Column("column", sa.Text, primary_key=True, comment="of the source, whose largest value this is"),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
 )
 
 consents = sa.Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,7 +77,7 @@ def find_person(store: Store, person: KnownPerson) -> Found:
         store, delivery_attempts.c.delivery_id, [row["id"] for row in found.deliveries]
     )
     found.saved = _by(store, saved_answers.c.lane, sorted({row["lane"] for row in found.deliveries}))
-    found.listed = _listed(store, person)
+    found.listed = listed(store, person)
     found.audit = _audit(store, found)
     found.named = list(_named(store, found))
     return found
@@ -93,12 +93,18 @@ def _leads_of(person: KnownPerson) -> sa.ColumnElement[bool]:
 
 def _follow_leads(store: Store, person: KnownPerson) -> None:
     for row in _rows(store, leads, _leads_of(person)):
-        if row["phone"]:
-            person.numbers.add(row["phone"])
-        if row["contact_id"]:
-            person.lead_contacts.add(row["contact_id"])
-        if row["email_hash"] and _lines_of(store, email_hash=row["email_hash"]) <= MOST_LINES:
-            person.email_hashes.add(row["email_hash"])
+        learn_lead(store, person, row)
+
+
+def learn_lead(store: Store, person: KnownPerson, row: Mapping[str, Any]) -> None:
+    """What a lead of the person's tells of them. :param row: its phone, contact_id and email_hash."""
+    if row["phone"]:
+        person.numbers.add(row["phone"])
+    if row["contact_id"]:
+        person.lead_contacts.add(row["contact_id"])
+    known = row["email_hash"]
+    if known and known not in person.email_hashes and _lines_of(store, email_hash=known) <= MOST_LINES:
+        person.email_hashes.add(known)
 
 
 def _follow_events(store: Store, person: KnownPerson) -> set[int]:
@@ -109,7 +115,7 @@ def _follow_events(store: Store, person: KnownPerson) -> set[int]:
         seen = Seen(row.source, row.platform, contact, row.headers, bytes(row.body))
         if judge.link(seen) is Link.ABOUT:
             about.add(row.row_id)
-            _learn(store, person, seen)
+            learn(store, person, seen)
     return about
 
 
@@ -125,11 +131,12 @@ def _follow_made(store: Store, person: KnownPerson) -> set[int]:
         seen = Seen(event.source, event.platform, event.contact, "", row.payload.encode())
         if judge.link(seen) is Link.ABOUT:
             about.add(row.id)
-            _learn(store, person, seen)
+            learn(store, person, seen)
     return about
 
 
-def _learn(store: Store, person: KnownPerson, seen: Seen) -> None:
+def learn(store: Store, person: KnownPerson, seen: Seen) -> None:
+    """What an event about the person tells of them."""
     contact = seen.contact
     full = contact.name or " ".join(filter(None, (contact.first_name, contact.last_name)))
     if full:
@@ -161,11 +168,13 @@ def _lines_of(store: Store, *, email_hash: str, email: str | None = None) -> int
 
 
 def _lines(store: Store, phone: sa.Column[Any], *where: sa.ColumnElement[bool]) -> int:
+    """How many numbers go with it, counted no further than matters."""
+    some = sa.select(phone).where(*where, phone.is_not(None)).distinct().limit(MOST_LINES + 1).subquery()
     with store.read() as connection:
-        return int(connection.execute(sa.select(sa.func.count(phone.distinct())).where(*where)).scalar_one())
+        return int(connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
 
 
-def _listed(store: Store, person: KnownPerson) -> list[Row]:
+def listed(store: Store, person: KnownPerson) -> list[Row]:
     """Entries of the do-not-contact list, each once, in the writing that people see."""
     found = _by(store, suppressions.c.phone, [EMAIL + each for each in sorted(person.email_hashes)])
     seen = {row["id"] for row in found}

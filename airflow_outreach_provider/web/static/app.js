@@ -74,11 +74,13 @@ async function post(url, body) {
   throw Object.assign(new Error(said), { status: answer.status });
 }
 
-function confirmed(title, text) {
+// The button says what it does: the verb of whatever was clicked.
+function confirmed(title, text, verb) {
   const dialog = document.getElementById("confirm");
   const [yes, no] = [document.getElementById("confirm-yes"), document.getElementById("confirm-no")];
   document.getElementById("confirm-title").textContent = title;
   document.getElementById("confirm-text").textContent = text;
+  yes.textContent = verb;
   dialog.returnValue = "";
   yes.onclick = () => dialog.close("yes");
   no.onclick = () => dialog.close("");
@@ -118,7 +120,8 @@ async function act(element, fields) {
       toast(`Nothing to do: ${plan.says}`);
       return false;
     }
-    if (!(await confirmed(title, changed + plan.says))) return false;
+    const starter = element.matches("button") ? element : element.querySelector("button");
+    if (!(await confirmed(title, changed + plan.says, starter.textContent.trim()))) return false;
     try {
       const done = await (await post(action, { ...body, go: true, expect: plan.count, confirmed: plan.says })).json();
       toast(done.says);
@@ -127,6 +130,7 @@ async function act(element, fields) {
       if (error.status !== 409) throw error;
     }
   }
+  if (element.dataset.then) location.assign(element.dataset.then);
   // What was typed is done with; what was chosen, or typed since, stays.
   for (const field of element.elements ?? []) if (field.matches("input, textarea") && field.value === fields[field.name]) field.value = field.defaultValue;
   return true;
@@ -238,15 +242,24 @@ function keepLive() {
 }
 
 async function exportAll(button) {
-  if (!(await confirmed("Export whole numbers?", "The file holds personal data. That you took it is written into the audit."))) return;
+  if (!(await confirmed("Export whole numbers?", "The file holds personal data. That you took it is written into the audit.", "Export"))) return;
   const url = URL.createObjectURL(await (await post(button.dataset.export)).blob());
   const link = Object.assign(document.createElement("a"), { href: url, download: button.dataset.name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
+// By POST: a number in a URL would be in histories and logs.
+async function findPerson(form) {
+  const who = form.elements.who.value.trim();
+  if (!who) return;
+  const { path, says } = await (await post(form.dataset.find, { who })).json();
+  if (path) location.assign(form.dataset.base + path);
+  else toast(says, true);
+}
+
 async function reveal() {
-  if (!(await confirmed("Show personal data?", "That you looked is written into the audit."))) return;
+  if (!(await confirmed("Show personal data?", "That you looked is written into the audit.", "Show"))) return;
   show(await (await post(location.pathname)).text(), "0");
 }
 
@@ -274,8 +287,9 @@ document.addEventListener("DOMContentLoaded", () => {
     else alone(at, () => act(at, {}));
   });
   document.addEventListener("submit", (event) => {
-    if (!event.target.dataset.action) return;
+    if (!event.target.dataset.action && !event.target.dataset.find) return;
     event.preventDefault();
+    if (event.target.dataset.find) return void alone(event.target.querySelector("button"), () => findPerson(event.target));
     alone(event.target.querySelector("button"), () => act(event.target, Object.fromEntries(new FormData(event.target))));
   });
   keepLive();

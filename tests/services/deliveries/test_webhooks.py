@@ -942,6 +942,40 @@ def test_the_runs_that_wait_for_retries_are_few_however_many_contacts_fail(
     assert len(rows) == 8 - waiting
 
 
+def test_a_first_failure_does_not_wait_for_the_late_retry_of_a_task_that_was_killed(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Kills use up tries of the task, whose next pause is ten minutes: what has failed once waits five seconds."""
+    arrive(store, "a", "b", "a")
+    delays, late = (5.0, 30.0, 120.0, 600.0), timedelta(minutes=10)
+    receiver.script = lambda body: (500 if body["contact"]["external_id"] == "a" else 200, {})
+    batch = as_one(handed_out(store))
+    report = run(store, batch, endpoint, task(try_number=4, delays=delays, next_try=late))
+    assert (report.left, report.parked) == (0, 2)
+    assert counts(store) == {"delivered": 1, "failed": 1, "pending": 1}
+    assert handed_out(store, "run2") == [], "not before its time"
+    later(store)
+    receiver.script = lambda _: (200, {})
+    (again,) = handed_out(store, "run2")
+    assert again.event_ids == ["evt_1", "evt_3"]
+    report = run(store, again, endpoint, task("t2", delays=delays, next_try=timedelta(seconds=5)))
+    assert report.states == {"delivered": 2}
+
+
+def test_what_failed_as_often_as_its_task_stays_with_it(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Its retry is the task's, seen in Airflow; what it is asked to wait for counts in the store as well."""
+    delays = (5.0, 30.0, 120.0)
+    arrive(store, "a")
+    receiver.script = lambda _: (500, {})
+    (batch,) = handed_out(store)
+    for number, pause in enumerate(delays, 1):
+        given = task(try_number=number, delays=delays, next_try=timedelta(seconds=pause))
+        report = run(store, batch, endpoint, given)
+        assert (report.left, report.parked) == (1, 0)
+
+
 def test_a_task_goes_on_with_what_its_contacts_have_next(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

@@ -46,7 +46,7 @@ def test_the_name_tells_the_format_and_the_bytes_whether_it_is_packed(
 
 
 @pytest.mark.parametrize(
-    "name", ["leads.xlsx", "leads.gz", "leads", "csv", "s3://key:secret@bucket/leads.txt"]
+    "name", ["leads.xml", "leads.xlsx.gz", "leads.gz", "leads", "csv", "s3://key:secret@bucket/leads.txt"]
 )
 def test_other_endings_are_refused_at_once(name: str) -> None:
     """A name that does not tell the format is refused before a byte is read, without the URI's credentials."""

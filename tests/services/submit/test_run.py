@@ -521,7 +521,7 @@ def test_a_run_texts_no_more_people_than_were_approved(
     """Whoever comes in between counting and sending waits for another approval; the bound is kept lead by lead."""
     api.send(people(left), stage_only=True, owner="earlier")
     got = api.send(people(listed, 100), max_people=most)
-    assert isinstance(got.error, ConfigurationError) and "approve" in str(got.error)
+    assert isinstance(got.error, ConfigurationError) and "start a new run" in str(got.error)
     assert len(api.texts()) == most
     api.nobody_twice()
     assert api.send(people(listed, 100), max_people=listed + left, attempt=2).error is None

@@ -6,8 +6,8 @@ A revision is history: it says what was changed then, and does not follow the ta
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0015"
+down_revision = "0014"
 
 
 def upgrade() -> None:

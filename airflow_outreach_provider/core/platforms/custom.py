@@ -1,0 +1,339 @@
+"""``platform: custom``: a source whose connection says how it signs and where its fields stand.
+
+Where a field stands is an expression of :mod:`core.expressions` over one event's body, e.g.
+``{{ body.payload.email }}``. A request may hold several events: the elements of a list, or of the list at ``events``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.events import CONTACT_FIELDS, Contact, EventKind
+from airflow_outreach_provider.core.expressions.compile import BODY, ExpressionError, Value, compile_value
+from airflow_outreach_provider.core.platforms import reading
+from airflow_outreach_provider.core.platforms.reading import Parsed, Platform
+from airflow_outreach_provider.core.proofs import (
+    Algorithm,
+    BasicProof,
+    Encoding,
+    HmacProof,
+    Proof,
+    TokenProof,
+    unknown_parts,
+)
+from airflow_outreach_provider.core.signing import Scheme
+from airflow_outreach_provider.core.suggest import did_you_mean
+
+CUSTOM = "custom"
+MAX_EVENTS = 1_000
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
+_MIN_TOKEN = 8
+_WRITTEN = frozenset({EventKind.REPLIED, EventKind.MESSAGE_CREATED})
+
+
+def _header_name(name: str) -> str:
+    if name and not _HEADER.fullmatch(name):
+        raise ValueError("this is no name of a header")
+    return name
+
+
+def _expression(template: str) -> str:
+    try:
+        compile_value(template, BODY)
+    except ExpressionError as error:
+        raise ValueError(str(error)) from None
+    return template
+
+
+_Header = Annotated[str, AfterValidator(_header_name)]
+_Expression = Annotated[str, AfterValidator(_expression)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class VerifySection(_Section):
+    """How a request proves itself. With a ``scheme`` of the table only ``header`` may differ."""
+
+    scheme: Literal["hmac", "standard-webhooks", "github", "stripe", "autoreach", "token", "basic"]
+    header: _Header = ""
+    algorithm: Algorithm = "sha256"
+    encoding: Encoding = "hex"
+    prefix: str = Field("", max_length=50)
+    signed: str = Field("{body}", max_length=200)
+    timestamp_header: _Header = ""
+    id_header: _Header = ""
+    url: str = Field("", max_length=2_000)
+    user: str = Field("", max_length=200)
+
+    @model_validator(mode="after")
+    def _fits(self) -> VerifySection:
+        if self.scheme == "basic" and (not self.user or ":" in self.user):
+            raise ValueError("scheme basic needs 'user', a name without a colon")
+        if self.scheme != "hmac":
+            return self
+        if not self.header:
+            raise ValueError("scheme hmac needs 'header', the one that holds the signature")
+        if unknown := unknown_parts(self.signed):
+            raise ValueError(
+                f"signed: {{{unknown[0]}}} is unknown — write of {{body}}, {{timestamp}}, {{id}}, {{method}}, {{url}}, {{form}}"
+            )
+        if "{body}" not in self.signed and "{form}" not in self.signed:
+            raise ValueError("signed holds neither {body} nor {form}, so anybody could change the event")
+        for part, name in (("{timestamp}", "timestamp_header"), ("{id}", "id_header")):
+            if part in self.signed and not getattr(self, name):
+                raise ValueError(f"signed holds {part}, so '{name}' has to say which header it is in")
+        return self
+
+
+class HandshakeSection(_Section):
+    """How the platform asks whether the URL is ours: by a query, or by a key of a (proven) body.
+
+    :param query: the parameter of a GET whose value is sent back, e.g. ``hub.challenge``.
+    :param token_query: the parameter that holds ``token``, e.g. ``hub.verify_token``.
+    :param body: the key of a POST's body whose text is sent back, e.g. ``challenge``.
+    """
+
+    query: str = Field("", max_length=100)
+    token_query: str = Field("", max_length=100)
+    token: str = Field("", repr=False, max_length=500)
+    body: str = Field("", max_length=100)
+
+    @model_validator(mode="after")
+    def _fits(self) -> HandshakeSection:
+        if not (self.query or self.body):
+            raise ValueError("write 'query' (a GET with a challenge) or 'body' (a key of a POST)")
+        if self.query and (not self.token_query or len(self.token) < _MIN_TOKEN):
+            raise ValueError(
+                f"a handshake by query needs 'token_query' and a 'token' of at least {_MIN_TOKEN} characters"
+            )
+        return self
+
+
+class ContactSection(_Section):
+    """Where the person's fields stand; what is left out is looked for under its usual names in ``person``."""
+
+    name: _Expression = ""
+    first_name: _Expression = ""
+    last_name: _Expression = ""
+    email: _Expression = ""
+    phone: _Expression = ""
+    external_id: _Expression = ""
+
+
+class CustomSection(_Section):
+    """The ``custom`` of a connection's extra."""
+
+    verify: VerifySection | None = None
+    form: bool = False
+    events: str = Field("", max_length=200)
+    id: _Expression = ""
+    type: _Expression
+    time: _Expression = ""
+    campaign: _Expression = ""
+    message: _Expression = ""
+    person: _Expression = ""
+    contact: ContactSection = ContactSection()
+    types: Mapping[str, EventKind] = {}
+    delivery_header: _Header = ""
+    handshake: HandshakeSection | None = None
+    answer: str | None = Field(None, max_length=1_000)
+    answer_type: Literal["text/plain", "text/xml", "application/json"] = "text/plain"
+    how_to_connect: str = Field("", max_length=300)
+
+    @field_validator("events")
+    @classmethod
+    def _is_path(cls, path: str) -> str:
+        if path and not _PATH.fullmatch(path):
+            raise ValueError("write the keys down to the list with dots between them, e.g. entry.changes")
+        return path
+
+    @field_validator("type")
+    @classmethod
+    def _is_said(cls, template: str) -> str:
+        if not template.strip():
+            raise ValueError("say where the type stands, e.g. '{{ body.event }}', or write one yourself")
+        return template
+
+    @field_validator("types", mode="before")
+    @classmethod
+    def _are_kinds(cls, types: Any) -> Any:
+        known = [kind.value for kind in EventKind if kind is not EventKind.UNRECOGNISED]
+        for type_, kind in types.items() if isinstance(types, Mapping) else ():
+            if kind not in known:
+                raise ValueError(f"{type_}: there is no kind {kind!r} — {did_you_mean(str(kind), known)}")
+        return types
+
+
+@dataclass(frozen=True, slots=True)
+class CustomSource:
+    """A custom source, compiled.
+
+    :param facts: what the inbox has to know, as of any platform.
+    """
+
+    section: CustomSection
+    facts: Platform
+
+    def split(self, value: Any) -> list[Any]:
+        """The events of one body: elements of lists on the way; the body itself where there are none, or too many."""
+        found = [value]
+        for key in self.section.events.split(".") if self.section.events else ():
+            found = [each.get(key) for each in _flat(found) if isinstance(each, dict)]
+            if len(found) > MAX_EVENTS:
+                return [value]
+        found = [each for each in _flat(found) if each is not None]
+        return found if 0 < len(found) <= MAX_EVENTS else [value]
+
+
+def _flat(values: list[Any]) -> list[Any]:
+    return [each for value in values for each in (value if isinstance(value, list) else [value])]
+
+
+def custom_source(where: str, value: Any, url: str = "") -> CustomSource:
+    """The custom source that a connection's extra describes.
+
+    :param where: for messages, e.g. ``connection 'hubspot'``.
+    :param url: as it is pasted into the platform, for signatures that cover it.
+    :raises ConfigurationError: which part is wrong, and what to write.
+    """
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(
+            f"{where}: platform custom needs 'custom' in the extra, a JSON object",
+            'write at least {"type": "{{ body.event }}", "verify": {"scheme": "token", "header": "X-Token"}}',
+        )
+    try:
+        section = CustomSection.model_validate(value)
+    except ValidationError as error:
+        raise _problem(where, error) from None
+    proof, scheme = _proof(section.verify, url)
+    if proof is not None and isinstance(proof, HmacProof) and "{form}" in proof.signed and not section.form:
+        raise ConfigurationError(f"{where}: custom.verify.signed holds {{form}}", "set custom.form to true")
+    if proof is not None and isinstance(proof, HmacProof) and "{url}" in proof.signed and not proof.url:
+        raise ConfigurationError(
+            f"{where}: custom.verify.signed holds {{url}}", "write it into custom.verify.url"
+        )
+    facts = Platform(
+        name=CUSTOM,
+        scheme=scheme,
+        rows=(),
+        parse=_BodyReader(section),
+        signature_header=section.verify.header or None if section.verify else None,
+        delivery_header=section.delivery_header or None,
+        how_to_connect=section.how_to_connect or "the platform, where its webhooks are set up",
+        proof=proof,
+    )
+    return CustomSource(section, facts)
+
+
+def _proof(verify: VerifySection | None, url: str) -> tuple[Proof | None, Scheme]:
+    if verify is None:
+        return None, Scheme.NONE
+    match verify.scheme:
+        case "hmac":
+            made = HmacProof(
+                verify.header, verify.algorithm, verify.encoding, verify.prefix, verify.signed,
+                verify.timestamp_header, verify.id_header, verify.url or url,
+            )  # fmt: skip
+            return made, Scheme.NONE
+        case "token":
+            return (TokenProof(verify.header, verify.prefix) if verify.header else None), Scheme.NONE
+        case "basic":
+            return BasicProof(verify.user), Scheme.NONE
+        case _:
+            return None, Scheme(verify.scheme)
+
+
+def _problem(where: str, error: ValidationError) -> ConfigurationError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = ".".join(["custom", *map(str, first["loc"])])
+    said = str(first["msg"]).removeprefix("Value error, ")
+    match first["type"]:
+        case "missing":
+            return ConfigurationError(
+                f"{where}: {path} is missing", "e.g. '{{ body.event }}'" if path.endswith("type") else None
+            )
+        case "extra_forbidden":
+            parts = [part for part in first["loc"] if isinstance(part, str)]
+            known = _keys(parts[:-1])
+            return ConfigurationError(f"{where}: {path} is unknown", did_you_mean(parts[-1], known))
+        case _:
+            return ConfigurationError(f"{where}: {path}: {said}")
+
+
+def _keys(path: list[str]) -> list[str]:
+    sections: dict[str, type[BaseModel]] = {
+        "verify": VerifySection, "handshake": HandshakeSection, "contact": ContactSection,
+    }  # fmt: skip
+    return list((sections.get(path[-1], CustomSection) if path else CustomSection).model_fields)
+
+
+class _BodyReader:
+    """The parser of one custom source: a body, as a JSON object, to what it says."""
+
+    def __init__(self, section: CustomSection) -> None:
+        self._kinds = {reading.normalise(type_): kind for type_, kind in section.types.items()}
+        self._fields: dict[str, Value] = {
+            name: compile_value(template, BODY)
+            for name in ("id", "type", "time", "campaign", "message", "person")
+            if (template := getattr(section, name))
+        }
+        self._contact: dict[str, Value] = {
+            name: compile_value(template, BODY)
+            for name in CONTACT_FIELDS
+            if (template := getattr(section.contact, name))
+        }
+
+    def __call__(self, body: Mapping[str, Any], region: str | None) -> Parsed | None:
+        type_ = reading.text(self._said("type", body), reading.MAX_TYPE)
+        if type_ is None:
+            return None
+        kind = reading.kind_of(self._kinds, type_)
+        record = reading.mapping(self._said("person", body))
+        written = {name: found for name, read in self._contact.items() if (found := read(body)) is not None}
+        person = {**record, **written}
+        message = self._said("message", body)
+        said = (
+            (message,)
+            if isinstance(message, str) and message.strip() and kind in _WRITTEN
+            else reading.message(kind, type_, body, record)
+        )
+        return Parsed(
+            type=type_,
+            kind=kind,
+            occurred_at=reading.when(self._said("time", body)),
+            contact=self._person(record, written, region),
+            campaign_id=reading.text(self._said("campaign", body)),
+            data=body,
+            person=person,
+            said=said,
+            id=reading.text(self._said("id", body)),
+        )
+
+    def _said(self, name: str, body: Mapping[str, Any]) -> Any:
+        read = self._fields.get(name)
+        return None if read is None else read(body)
+
+    def _person(self, record: Mapping[str, Any], written: Mapping[str, Any], region: str | None) -> Contact:
+        usual = reading.contact(record, region)
+        named = reading.contact({_ALIAS[name]: value for name, value in written.items()}, region)
+        return Contact(**{name: getattr(named, name) or getattr(usual, name) for name in CONTACT_FIELDS})
+
+
+_ALIAS = {name: "id" if name == "external_id" else name for name in CONTACT_FIELDS}

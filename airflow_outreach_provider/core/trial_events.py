@@ -1,0 +1,186 @@
+"""An event as a source's platform would send it, about nobody: for trying a route without the platform."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic_core import to_json
+
+from airflow_outreach_provider.core import signing
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.events import EventKind, write_time
+from airflow_outreach_provider.core.platforms.custom import CustomSource
+from airflow_outreach_provider.core.signing import Scheme
+from airflow_outreach_provider.core.sources import SourceSettings
+
+# A number that telephone companies give to nobody, and an address of a domain that is nobody's.
+PHONE, EMAIL, NAME = "+12125550123", "trial@example.com", "Trial event"
+TEXT = "This is a trial."
+# One key after another below ``body``, or one element of a list that has a key of some value.
+_STEP = r"\.\w+|\['[^']*'\]|\[\d+\]"
+_PATH = re.compile(rf"\bbody((?:{_STEP})+)")
+_SELECTED = re.compile(
+    rf"\(\s*body((?:{_STEP})+)\s*\|\s*selectattr\(\s*'([^']*)'\s*,\s*'[^']*'\s*,\s*'([^']*)'\s*\)\s*"
+    r"\|\s*first\s*\)\.(\w+)"
+)
+_KEY = re.compile(r"\.(\w+)|\['([^']*)'\]|\[(\d+)\]")
+_MOST_ELEMENTS = 20
+
+
+def trial_event(source: SourceSettings, kind: EventKind, now: datetime, unique: str) -> bytes:
+    """The body of a request that is one event of this kind.
+
+    :param unique: a text that no event before had.
+    :raises ConfigurationError: no event of this kind can be made for this source.
+    """
+    custom = source.custom
+    item = (
+        _platform_body(source, kind, now, unique)
+        if custom is None
+        else _custom_body(custom, kind, now, unique)
+    )
+    try:
+        parsed = source.facts.parse(item, source.default_region)
+    except Exception:  # noqa: BLE001 - as the receiver takes a parser's fault
+        parsed = None
+    if kind is EventKind.UNRECOGNISED or parsed is None or parsed.kind is not kind:
+        found = f"what could be made is {parsed.kind.value!r}" if parsed else "nothing could be made"
+        raise ConfigurationError(
+            f"source {source.name!r}: no event of kind {kind.value!r} can be made ({found})",
+            "name another kind, or give a request of the platform's own: --body FILE",
+        )
+    if custom is None:
+        return to_json(item)
+    if custom.section.form:
+        return urlencode({name: str(value) for name, value in item.items()}).encode()
+    whole: dict[str, Any] = item
+    for key in reversed(custom.section.events.split(".") if custom.section.events else []):
+        whole = {key: [whole]}
+    return to_json(whole)
+
+
+def trial_headers(source: SourceSettings, body: bytes, now: datetime, unique: str) -> dict[str, str]:
+    """The headers that make the source take ``body``, signed with the newest of its secrets.
+
+    :raises SignatureError: its secret can only verify, as a public key can.
+    """
+    facts = source.facts
+    form = source.custom is not None and source.custom.section.form
+    headers = {"content-type": "application/x-www-form-urlencoded" if form else "application/json"}
+    if facts.delivery_header:
+        headers[facts.delivery_header] = unique
+    if not source.secrets:
+        return headers
+    if facts.proof is not None:
+        return headers | facts.proof.headers(body, source.secrets[0], unique, now)
+    if facts.scheme is Scheme.NONE:
+        return headers | {"x-outreach-token": source.secrets[0]}
+    signed = signing.sign(facts.scheme, body, source.secrets[:1], message_id=unique, now=now)
+    usual = signing.SIGNATURE_HEADER[facts.scheme]
+    return headers | {
+        facts.signature_header or usual if name == usual else name: value for name, value in signed.items()
+    }
+
+
+def _platform_body(source: SourceSettings, kind: EventKind, now: datetime, unique: str) -> dict[str, Any]:
+    type_ = next((row.types[0] for row in source.facts.rows if row.kind is kind), kind.value)
+    person = {"id": unique, "name": NAME, "email": EMAIL, "phone": PHONE}
+    at, inbound = write_time(now), kind is EventKind.REPLIED
+    match source.platform:
+        case "supersend":
+            answer = {EventKind.INTERESTED: "interested", EventKind.NOT_INTERESTED: "not_interested"}
+            more = {
+                "interest": answer.get(kind, "later"),
+                "appointment": kind is not EventKind.APPOINTMENT_CANCELLED,
+            }
+            return {"type": type_, "timestamp": at, "contact": {**person, **more}}
+        case "varda":
+            way = (
+                {}
+                if kind is EventKind.MESSAGE_CREATED
+                else {"direction": "inbound" if inbound else "outbound"}
+            )
+            data = {"id": unique, **way, "outcome_type": "follow_up", "contact": person}
+            return {"event": type_, "timestamp": at, "data": data}
+        case "autoreach":
+            return {"event": type_, "timestamp": at, "data": {"message_id": unique, "lead": person}}
+        case _:
+            return {"event": type_, "id": unique, "timestamp": at, "contact": person}
+
+
+def _custom_body(custom: CustomSource, kind: EventKind, now: datetime, unique: str) -> dict[str, Any]:
+    section = custom.section
+    type_ = next((type_ for type_, each in section.types.items() if each is kind), kind.value)
+    first, _, last = NAME.partition(" ")
+    person = {
+        "first_name": first,
+        "last_name": last,
+        "name": NAME,
+        "email": EMAIL,
+        "phone": PHONE,
+        "external_id": unique,
+    }
+    body: dict[str, Any] = {}
+    _place(body, section.type, type_)
+    _place(body, section.time, write_time(now))
+    for name, value in person.items():
+        _place(body, getattr(section.contact, name), value)
+    _place(body, section.person, {"name": NAME, "email": EMAIL, "phone": PHONE})
+    _place(body, section.message, TEXT)
+    _place(body, section.id, unique)
+    _place(body, section.campaign, "trial")
+    return body
+
+
+def _place(body: dict[str, Any], template: str, value: object) -> None:
+    """Put ``value`` wherever the template looks and nothing stands yet."""
+    for path, key, wanted, attribute in _SELECTED.findall(template):
+        element: dict[str, Any] = {}
+        _set(element, key.split("."), wanted)
+        _set(element, [attribute], value)
+        listed = _get(body, _keys(path))
+        if listed is None:
+            _set(body, _keys(path), [element])
+        elif isinstance(listed, list):
+            listed.append(element)
+    for path in _PATH.findall(_SELECTED.sub("", template)):
+        _set(body, _keys(path), value)
+
+
+def _keys(path: str) -> list[str | int]:
+    return [int(number) if number else name or quoted for name, quoted, number in _KEY.findall(path)]
+
+
+def _get(value: Any, keys: list[str | int]) -> Any:
+    for key in keys:
+        if isinstance(value, Mapping):
+            value = value.get(key)
+        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+            value = value[key]
+        else:
+            return None
+    return value
+
+
+def _set(place: Any, keys: list[Any], value: object) -> None:
+    for key, after in zip(keys, [*keys[1:], None], strict=True):
+        if isinstance(key, int) != isinstance(place, list) or (
+            isinstance(key, int) and key >= _MOST_ELEMENTS
+        ):
+            return
+        if isinstance(key, int):
+            place.extend({} for _ in range(key + 1 - len(place)))
+        if after is None:
+            if isinstance(key, int) or key not in place:
+                place[key] = value
+            return
+        below = (
+            place[key]
+            if isinstance(key, int)
+            else place.setdefault(key, [] if isinstance(after, int) else {})
+        )
+        place = below

@@ -1,0 +1,164 @@
+"""Outcomes to the warehouse: files of a folder, or tables of a database."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from airflow.sdk import BaseHook, BaseOperator
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.exports import COLUMNS, ColumnKind, DataSet, Personal
+from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.operators.defaults import RetryingDefaults
+from airflow_outreach_provider.services.export_files import FORMATS, file_sink
+from airflow_outreach_provider.services.exports import OpenSink, RowSink, export
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+_TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
+_SQL_TYPES = {ColumnKind.TEXT: "TEXT", ColumnKind.WHOLE_NUMBER: "BIGINT", ColumnKind.TIME: "TIMESTAMP"}
+
+
+class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
+    """Write what changed since the last time: leads by state and reason, events, deliveries, and what came of campaigns.
+
+    Each change once: how far an export has come is kept in the store and moved when the rows are written. What changed
+    within the last minute waits for the next run. ``outcomes`` has a row for each campaign, source and day: how many
+    leads were accepted, and how many of these replied, were interested, booked, opted out; a later row of the same day
+    replaces the earlier.
+
+    :param data: of ``leads``, ``events``, ``deliveries``, ``outcomes``.
+    :param path: a folder, local or an ``s3://`` or other URI, for files ``<data>-<from where>.<format>``.
+    :param format: ``csv`` or ``parquet``; the latter needs the extra ``parquet``.
+    :param sql_conn_id: instead of a path, a connection of a database: rows are added to tables, which are made
+        where there are none.
+    :param table_prefix: before the name of the data set, e.g. ``analytics.outreach_``.
+    :param personal: ``masked``: numbers and addresses masked and names left out; ``whole``: as they are.
+    :param export: under which name is kept how far it has come; the DAG's and the task's id otherwise. Another name
+        begins at the beginning.
+    :return: rows by data set.
+    """
+
+    template_fields: Sequence[str] = ("path", "sql_conn_id", "table_prefix", "export")
+    ui_color = "#e8e4f3"
+
+    def __init__(
+        self,
+        *,
+        data: Collection[str] = ("leads", "events", "deliveries", "outcomes"),
+        path: str | None = None,
+        format: str = "csv",
+        sql_conn_id: str | None = None,
+        table_prefix: str = "outreach_",
+        personal: str = "masked",
+        export: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for each in [data] if isinstance(data, str) else data:
+            _one_of("data", each, list(DataSet))
+        _one_of("format", format, list(FORMATS))
+        _one_of("personal", personal, list(Personal))
+        if (path is None) == (sql_conn_id is None):
+            raise ConfigurationError(
+                "an export goes to files or to tables", "give path or sql_conn_id, one of them"
+            )
+        self.data = [data] if isinstance(data, str) else list(data)
+        self.path = path
+        self.format = format
+        self.sql_conn_id = sql_conn_id
+        self.table_prefix = table_prefix
+        self.personal = personal
+        self.export = export
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Rows by data set."""
+        store = open_store()
+        name = self.export or f"{self.dag_id}.{self.task_id}"
+        open_sink = self._tables() if self.sql_conn_id is not None else self._files()
+        counts = {}
+        for data in map(DataSet, self.data):
+            counts[data.value] = export(store, name, data, open_sink, personal=Personal(self.personal))
+            self.log.info("Export %s: %d rows of %s", name, counts[data.value], data.value)
+        return counts
+
+    def _files(self) -> OpenSink:
+        folder, ending = str(self.path).rstrip("/"), self.format
+
+        @contextmanager
+        def opened(data: DataSet, part: str) -> Iterator[RowSink]:
+            with _written(f"{folder}/{part}.{ending}") as stream, file_sink(ending, data, stream) as sink:
+                yield sink
+
+        return opened
+
+    def _tables(self) -> OpenSink:
+        hook = BaseHook.get_hook(self.sql_conn_id)
+        if not hasattr(hook, "insert_rows"):
+            raise ConfigurationError(
+                f"connection {self.sql_conn_id!r} is no database", "name one that takes SQL"
+            )
+
+        def opened(data: DataSet, _part: str) -> AbstractContextManager[RowSink]:
+            return _table_sink(hook, f"{self.table_prefix}{data}", data)
+
+        return opened
+
+
+class TableSink:
+    """Rows added to one table."""
+
+    def __init__(self, hook: Any, table: str, data: DataSet) -> None:
+        self.hook, self.table, self.columns = hook, table, COLUMNS[data]
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.hook.insert_rows(
+            table=self.table,
+            rows=[tuple(row.values()) for row in rows],
+            target_fields=list(self.columns),
+            commit_every=1000,
+        )
+
+
+@contextmanager
+def _table_sink(hook: Any, table: str, data: DataSet) -> Iterator[RowSink]:
+    if not _TABLE.fullmatch(table):
+        raise ConfigurationError(
+            f"{table[:60]!r} cannot be the name of a table", "use letters, digits, _ and a dot"
+        )
+    columns = ", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in COLUMNS[data].items())
+    hook.run(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+    yield TableSink(hook, table, data)
+
+
+@contextmanager
+def _written(uri: str) -> Iterator[BinaryIO]:
+    """A file that is there only once it is whole; on object stores that is what closing does."""
+    local = uri.removeprefix("file://")
+    if "://" in local:
+        from airflow.sdk import ObjectStoragePath
+
+        with ObjectStoragePath(uri).open("wb") as stream:
+            yield stream
+        return
+    path = Path(local)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    begun = path.with_name(f".{path.name}.part")
+    try:
+        with begun.open("wb") as stream:
+            yield stream
+        os.replace(begun, path)
+    finally:
+        begun.unlink(missing_ok=True)
+
+
+def _one_of(what: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ConfigurationError(f"{what} is {str(value)[:40]!r}", did_you_mean(str(value), known))

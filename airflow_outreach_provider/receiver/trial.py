@@ -1,0 +1,80 @@
+"""One request through the receiver without a network: what comes back, and what is stored, is as of any other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.sources import SourceSettings
+from airflow_outreach_provider.core.trial_events import trial_event, trial_headers
+from airflow_outreach_provider.receiver.app import receiver_route
+from airflow_outreach_provider.services.events.ingest import Ingest
+from airflow_outreach_provider.store.engine import Store
+
+
+def send_trial(
+    store: Store, source: SourceSettings, kind: EventKind, now: datetime, *, body: bytes | None = None
+) -> tuple[int, str]:
+    """Make a signed event of this kind and give it to the receiver.
+
+    :param body: a request of the platform's own, to be signed as it is; ``kind`` is not looked at then.
+    :return: the status, and in words what became of it.
+    :raises ConfigurationError: no such event can be made.
+    :raises SignatureError: it cannot be signed.
+    """
+    unique = uuid4().hex
+    if body is None:
+        body = trial_event(source, kind, now, unique)
+    if not source.secrets and not source.allow_unsigned:
+        raise ConfigurationError(
+            f"source {source.name!r} has no secret, so every event is refused",
+            "put one into the connection's password",
+        )
+    status, answer = asyncio.run(_knock(store, source, body, trial_headers(source, body, now, unique)))
+    return status, _words(status, answer)
+
+
+async def _knock(
+    store: Store, source: SourceSettings, body: bytes, headers: Mapping[str, str]
+) -> tuple[int, bytes]:
+    ingest = Ingest(store)
+    route = receiver_route({source.name: source}, ingest, store)
+    said: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path_params": {"source": source.name},
+        "query_string": b"",
+        "headers": [
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+        ],
+    }
+    try:
+        await route.endpoint(scope, receive, send)
+    finally:
+        await asyncio.to_thread(ingest.close)
+    return int(said[0]["status"]), b"".join(each.get("body", b"") for each in said[1:])
+
+
+def _words(status: int, answer: bytes) -> str:
+    try:
+        said = json.loads(answer)
+    except ValueError:
+        said = {}
+    if status in (200, 202):
+        event = said.get("id")
+        return f"{status}: stored{f' as {event}' if event else ''}; every route that asks for it takes it as a real one"
+    return f"{status}: {said.get('error', 'refused')}"

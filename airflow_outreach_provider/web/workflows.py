@@ -1,0 +1,192 @@
+"""*Workflows*: every sync and route, in YAML and in Python, with its schedule, its runs and what waits for it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, Field
+
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.services.notices import not_read
+from airflow_outreach_provider.store.deliveries.lists import states_of_routes
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import progress
+from airflow_outreach_provider.store.ledger import run_lists
+from airflow_outreach_provider.web import schemas
+from airflow_outreach_provider.web.access import Reader, StoreDep
+from airflow_outreach_provider.web.action_models import amount
+from airflow_outreach_provider.web.params import DagId
+from airflow_outreach_provider.web.rendering import render
+from airflow_outreach_provider.web.workflow_dags import WorkflowDag, broken_files, workflow_dags
+
+router = APIRouter()
+QUIET = 30
+_OPEN = (DeliveryState.PENDING.value, DeliveryState.FAILED.value)
+# A run by the clock that is so much too late is not in sight.
+_LATE = timedelta(minutes=15)
+
+
+class WorkflowRun(BaseModel):
+    """A run of the DAG, as Airflow has it."""
+
+    run_id: str
+    state: str
+    run_after: datetime
+    start_date: datetime | None
+    end_date: datetime | None
+
+
+class WorkflowLine(BaseModel):
+    """A DAG of ours. ``health``: healthy, waiting, failing, stuck (work waits and no run is in sight), paused."""
+
+    dag_id: str
+    says: list[str] = Field(description="what it does, a line a task")
+    description: str
+    file: str = Field(description="the workflow file it stands in; empty for Python")
+    line: int
+    schedule: str
+    paused: bool
+    health: str
+    why: str
+    last_run_at: datetime | None
+    next_run_at: datetime | None
+    runs: list[WorkflowRun] = Field(description="the latest first")
+    consumers: list[str]
+    routes: list[str]
+    unread: int = Field(description="events that wait, counted up to 10,000; its where left aside")
+    unread_since: datetime | None
+    waiting: int = Field(description="deliveries that wait for their next try")
+    held: int
+    failed: int = Field(description="deliveries that are tried no more")
+
+
+class BrokenWorkflow(BaseModel):
+    """A file that Airflow cannot import."""
+
+    file: str
+    message: str
+    at: datetime | None
+
+
+class WorkflowList(BaseModel):
+    """All of them, what is stuck first."""
+
+    workflows: list[WorkflowLine]
+    broken: list[BrokenWorkflow]
+
+
+class WorkflowDetail(BaseModel):
+    """One of them, with its lines of YAML and its latest runs of the ledger."""
+
+    workflow: WorkflowLine
+    yaml: str
+    ledger_runs: list[schemas.Run]
+
+
+_ORDER = {"stuck": 0, "failing": 1, "waiting": 2, "paused": 3, "healthy": 4}
+
+
+@router.get("/api/workflows", tags=["look"])
+def get_workflows(_who: Reader, store: StoreDep) -> WorkflowList:
+    """Every sync and route with what waits for it, and the files that are broken."""
+    lines = _lines(store, workflow_dags())
+    broken = [BrokenWorkflow(file=each.file, message=each.message, at=each.at) for each in broken_files()]
+    return WorkflowList(workflows=sorted(lines, key=lambda each: (_ORDER[each.health], each.dag_id)), broken=broken)  # fmt: skip
+
+
+@router.get("/api/workflows/{dag_id}", tags=["look"])
+def get_workflow(_who: Reader, store: StoreDep, dag_id: DagId) -> WorkflowDetail:
+    """One workflow: what it is, its YAML, its runs."""
+    found = workflow_dags(dag_id)
+    if not found:
+        raise HTTPException(404, f"there is no workflow {dag_id}; is its DAG gone?")
+    latest = (
+        run_lists.list_runs(store, dags=frozenset({dag_id}), limit=20).rows if found[0].parts.syncs else []
+    )
+    return WorkflowDetail(
+        workflow=_lines(store, found)[0], yaml=found[0].parts.yaml, ledger_runs=[schemas.run(each) for each in latest]
+    )  # fmt: skip
+
+
+@router.get("/workflows", include_in_schema=False)
+def workflows_page(request: Request, who: Reader, store: StoreDep) -> HTMLResponse:
+    """A line a workflow."""
+    return render(
+        request, "workflows.html", who, live=QUIET, at="workflows", listed=get_workflows(who, store)
+    )
+
+
+@router.get("/workflows/{dag_id}", include_in_schema=False)
+def workflow_page(request: Request, who: Reader, store: StoreDep, dag_id: DagId) -> HTMLResponse:
+    """One workflow."""
+    found = get_workflow(who, store, dag_id)
+    return render(request, "workflow.html", who, live=QUIET, at="workflows", found=found)
+
+
+def stuck(store: Store) -> list[WorkflowLine]:
+    """Workflows for which work waits and no run is in sight."""
+    return [each for each in _lines(store, workflow_dags()) if each.health == "stuck"]
+
+
+def _lines(store: Store, dags: list[WorkflowDag]) -> list[WorkflowLine]:
+    now = store.now()
+    reading = {each.name: each for each in progress.consumers(store)}
+    unread = [name for name, each in reading.items() if each.behind or each.pending]
+    since = progress.oldest_unread(store, unread)
+    stalled = {each.consumer for each in not_read(store)}
+    deliveries = states_of_routes(
+        store, sorted({part.route for dag in dags for part in dag.parts.routes if part.route})
+    )
+    found = []
+    for dag in dags:
+        consumers = list(dict.fromkeys(part.consumer for part in dag.parts.routes if part.consumer))
+        routes = list(dict.fromkeys(part.route for part in dag.parts.routes if part.route))
+        of_routes = [deliveries.get(route, {}) for route in routes]
+        known = [reading[name] for name in consumers if name in reading]
+        line = WorkflowLine(
+            dag_id=dag.dag_id, says=dag.parts.says(), description=dag.description, file=dag.parts.file,
+            line=dag.parts.line, schedule=dag.schedule, paused=dag.paused, health="healthy", why="",
+            last_run_at=dag.runs[0].start_date or dag.runs[0].run_after if dag.runs else None,
+            next_run_at=None if dag.paused else dag.next_run_at,
+            runs=[WorkflowRun(run_id=each.run_id, state=each.state, run_after=each.run_after, start_date=each.start_date, end_date=each.end_date) for each in dag.runs],
+            consumers=consumers, routes=routes,
+            unread=sum(each.behind + each.pending for each in known),
+            unread_since=min((since[name] for name in consumers if name in since), default=None),
+            waiting=sum(states.get(name, 0) for states in of_routes for name in _OPEN),
+            held=sum(states.get(DeliveryState.HELD.value, 0) for states in of_routes),
+            failed=sum(states.get(DeliveryState.DEAD.value, 0) for states in of_routes),
+        )  # fmt: skip
+        line.health, line.why = _health(dag, line, stalled=bool(stalled & set(consumers)), now=now)
+        found.append(line)
+    return found
+
+
+def _health(dag: WorkflowDag, line: WorkflowLine, *, stalled: bool, now: datetime) -> tuple[str, str]:
+    """How it stands, and why where it does not stand well."""
+    waits = [
+        *([amount(line.unread, "event")] if line.unread else []),
+        *([amount(line.waiting, "delivery", "deliveries")] if line.waiting else []),
+    ]
+    work = " and ".join(waits)
+    wait = "waits" if line.unread + line.waiting == 1 else "wait"
+    if work and dag.paused:
+        return "stuck", f"{work} {wait}, and it is paused"
+    if stalled:
+        return (
+            "stuck",
+            f"{work or 'events'} {wait}, and no run reads them: has it runs to spare, does the triggerer run?",
+        )
+    if work and not dag.active and not dag.rung:
+        if dag.next_run_at is None:
+            return "stuck", f"{work} {wait}, and no run is scheduled"
+        if now - dag.next_run_at > _LATE:
+            return "stuck", f"{work} {wait}, and its next run is late: does the scheduler run?"
+    if dag.paused:
+        return "paused", ""
+    if dag.runs and dag.runs[0].state == "failed":
+        return "failing", "its last run failed"
+    if line.held or line.failed:
+        return "failing", f"{line.held:,} deliveries are held, {line.failed:,} failed"
+    return ("waiting", f"{work} {wait} for the next run") if work else ("healthy", "")

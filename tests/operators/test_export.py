@@ -1,0 +1,315 @@
+"""Outcomes to a warehouse: each change once, whole or masked, and again when a run died before it was noted."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.exports import COLUMNS, DataSet, Mark, Personal
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.operators.outreach import ExportOutcomesOperator
+from airflow_outreach_provider.services.exports import export
+from airflow_outreach_provider.store import export_marks
+from airflow_outreach_provider.store import exports as store_exports
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.ledger.tables import leads, runs
+
+AT = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+
+
+def put_lead(store: Store, number: int, *, state: str = "accepted", at: datetime = AT) -> None:
+    with store.write() as connection:
+        run = connection.execute(sa.select(runs.c.id)).scalar()
+        if run is None:
+            values = {
+                "campaign": "spring",
+                "owner": "o",
+                "state": "succeeded",
+                "source": "leads.csv",
+                "dag_id": "sync",
+            }
+            times = {"started_at": at, "heartbeat_at": at, "lease_until": at}
+            run = connection.execute(
+                runs.insert().values(**values, **times).returning(runs.c.id)
+            ).scalar_one()
+        row = {"campaign": "spring", "phone": f"+1416555{number:04}", "state": state, "run_id": run}
+        accepted = at if state == "accepted" else None
+        connection.execute(
+            leads.insert().values(
+                **row, created_at=at, updated_at=at, sent_at=at, accepted_at=accepted, contact_id=f"c{number}"
+            )
+        )
+
+
+def change(store: Store, number: int, at: datetime) -> None:
+    with store.write() as connection:
+        mine = leads.c.phone == f"+1416555{number:04}"
+        connection.execute(leads.update().where(mine).values(state="held", updated_at=at))
+
+
+def put_event(store: Store, event_id: str, kind: EventKind, contact: Contact, at: datetime) -> None:
+    event = ContactEvent(event_id, "src", "varda", "x", kind, at, at, contact)
+    inbox_append.append(store, [Incoming(event, event.to_json(), "[]")])
+
+
+class Kept:
+    """A sink in memory. :ivar parts: what was written, by the part's name."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, list[dict[str, Any]]] = {}
+        self.part = ""
+
+    def __call__(self, _data: DataSet, part: str) -> Kept:
+        self.part, self.parts[part] = part, []
+        return self
+
+    def __enter__(self) -> Kept:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def write(self, rows: Any) -> None:
+        self.parts[self.part] += rows
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [row for rows in self.parts.values() for row in rows]
+
+
+@pytest.mark.parametrize("data", DataSet)
+def test_a_change_is_written_once(store: Store, data: DataSet) -> None:
+    """On both databases: what is new, then nothing, then what changed; the columns are those that are promised."""
+    put_lead(store, 1)
+    put_lead(store, 2, state="rejected")
+    put_event(
+        store, "evt_1", EventKind.REPLIED, Contact(name="Jane", phone="+14165550001", email="jane@x.ca"), AT
+    )
+    sink = Kept()
+    first = export(store, "lake", data, sink)
+    assert all(list(row) == list(COLUMNS[data]) for row in sink.rows)
+    assert export(store, "lake", data, sink) == 0
+    later = AT + timedelta(days=1)
+    change(store, 1, later)
+    put_event(store, "evt_2", EventKind.UNSUBSCRIBED, Contact(external_id="c1"), later)
+    expected = {
+        DataSet.LEADS: (2, 1),
+        DataSet.EVENTS: (1, 1),
+        DataSet.DELIVERIES: (0, 0),
+        DataSet.OUTCOMES: (1, 1),
+    }
+    assert (first, export(store, "lake", data, sink)) == expected[data]
+    assert export(store, "lake", data, sink) == 0
+    assert export(store, "another", data, Kept()) == (
+        2 if data in (DataSet.LEADS, DataSet.EVENTS) else expected[data][0]
+    )
+
+
+def test_outcomes_join_what_was_sent_with_what_came_back(store: Store) -> None:
+    """By number or by the platform's id, only what came after the lead was taken, each person once."""
+    for number in range(1, 5):
+        put_lead(store, number)
+    hour = timedelta(hours=1)
+    put_event(store, "evt_0", EventKind.REPLIED, Contact(phone="+14165550004"), AT - hour)
+    for n, (kind, contact) in enumerate(
+        [
+            (EventKind.REPLIED, Contact(phone="+14165550001")),
+            (EventKind.REPLIED, Contact(phone="+14165550001")),
+            (EventKind.REPLIED, Contact(external_id="c2")),
+            (EventKind.INTERESTED, Contact(phone="+14165550001")),
+            (EventKind.APPOINTMENT_BOOKED, Contact(external_id="c1")),
+            (EventKind.UNSUBSCRIBED, Contact(phone="+14165550003", external_id="c3")),
+        ],
+        1,
+    ):
+        put_event(store, f"evt_{n}", kind, contact, AT + hour)
+    sink = Kept()
+    assert export(store, "lake", DataSet.OUTCOMES, sink) == 1
+    (row,) = sink.rows
+    assert row.pop("changed_at") == AT + hour
+    assert row == {
+        "campaign": "spring", "source": "leads.csv", "day": "2026-03-25", "accepted": 4, "replied": 2,
+        "interested": 1, "booked": 1, "opted_out": 1,
+    }  # fmt: skip
+
+
+def test_what_changes_just_now_waits(store: Store) -> None:
+    """A transaction of another host may still be open: its rows would be passed over for good."""
+    put_lead(store, 1, at=store.now())
+    sink = Kept()
+    assert export(store, "lake", DataSet.LEADS, sink) == 0
+    assert export(store, "lake", DataSet.LEADS, sink, settled=timedelta(0)) == 1
+
+
+def test_people_are_masked_unless_they_are_wanted_whole(sqlite_store: Store) -> None:
+    """Numbers and addresses masked, names left out."""
+    put_event(
+        sqlite_store,
+        "evt_1",
+        EventKind.REPLIED,
+        Contact("Jane Doe", "Jane", "Doe", "jane@x.ca", "+14165550001"),
+        AT,
+    )
+    masked, whole = Kept(), Kept()
+    export(sqlite_store, "a", DataSet.EVENTS, masked)
+    export(sqlite_store, "b", DataSet.EVENTS, whole, personal=Personal.WHOLE)
+    shown = {name: masked.rows[0][name] for name in ("name", "first_name", "last_name", "email", "phone")}
+    assert shown == {
+        "name": None,
+        "first_name": None,
+        "last_name": None,
+        "email": "j•••@x.ca",
+        "phone": "+1416•••0001",
+    }
+    assert whole.rows[0]["phone"] == "+14165550001"
+    assert whole.rows[0]["name"] == "Jane Doe"
+
+
+def test_who_dies_before_the_mark_moves_writes_the_same_part_again(sqlite_store: Store) -> None:
+    """Under the same name, so that a file is written over; and of two at once the slower one fails."""
+    put_lead(sqlite_store, 1)
+
+    class Dies(Kept):
+        def write(self, rows: Any) -> None:
+            super().write(rows)
+            raise OSError("no space left")
+
+    dead, sink = Dies(), Kept()
+    with pytest.raises(OSError, match="no space"):
+        export(sqlite_store, "lake", DataSet.LEADS, dead)
+    assert export_marks.find(sqlite_store, "lake", "leads") == Mark()
+    assert export(sqlite_store, "lake", DataSet.LEADS, sink) == 1
+    assert sink.parts == dead.parts
+
+    class Slow(Kept):
+        def write(self, rows: Any) -> None:
+            assert export(sqlite_store, "slow", DataSet.LEADS, Kept()) == 1
+
+    with pytest.raises(OutreachUnavailable, match="meanwhile"):
+        export(sqlite_store, "slow", DataSet.LEADS, Slow())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=25), st.integers(1, 3))
+def test_the_last_row_of_each_lead_is_how_it_is(
+    sqlite_store: Store, steps: list[tuple[int, int]], chunk: int
+) -> None:
+    """The law: whatever changes between runs, the rows written, the later over the earlier, are the table."""
+    with sqlite_store.write() as connection:
+        connection.execute(leads.delete())
+        connection.execute(export_marks.export_marks.delete())
+    known: set[int] = set()
+    written: dict[int, Any] = {}
+    now = AT
+    for number, wait in [*steps, (0, 0)]:
+        now += timedelta(milliseconds=wait)
+        mark = export_marks.find(sqlite_store, "law", "leads")
+        for rows, after in store_exports.changes(sqlite_store, DataSet.LEADS, mark, chunk=chunk):
+            written |= {row["id"]: (row["state"], row["updated_at"]) for row in rows}
+            assert export_marks.move(sqlite_store, "law", "leads", mark, after)
+            mark = after
+        now += timedelta(milliseconds=1)  # what is within a minute of now is not read at all
+        if number in known:
+            change(sqlite_store, number, now)
+        elif number:
+            put_lead(sqlite_store, number, at=now)
+            known.add(number)
+    mark = export_marks.find(sqlite_store, "law", "leads")
+    for rows, _ in store_exports.changes(sqlite_store, DataSet.LEADS, mark, chunk=chunk):
+        written |= {row["id"]: (row["state"], row["updated_at"]) for row in rows}
+    with sqlite_store.read() as connection:
+        table = connection.execute(sa.select(leads.c.id, leads.c.state, leads.c.updated_at)).all()
+    assert written == {row.id: (row.state, row.updated_at) for row in table}
+
+
+@pytest.fixture
+def filled(run_task: Any) -> Store:
+    """The store of this Airflow, with a lead and an event."""
+    made = open_store()
+    put_lead(made, 1)
+    put_event(made, "evt_1", EventKind.REPLIED, Contact(name="Jané", phone="+14165550001"), AT)
+    return made
+
+
+def test_files_of_a_folder(filled: Store, run_task: Any, tmp_path: Path) -> None:
+    """A part a run and data set that has something, complete or not there; the counts are the task's result."""
+    operator = ExportOutcomesOperator(task_id="export", path=str(tmp_path / "lake"), personal="whole")
+    ran = run_task(operator)
+    assert (ran.state, ran.xcom) == ("success", {"leads": 1, "events": 1, "deliveries": 0, "outcomes": 1})
+    names = sorted(path.name for path in (tmp_path / "lake").iterdir())
+    assert names == [f"{data}-0000000000000-0.csv" for data in ("events", "leads", "outcomes")]
+    with (tmp_path / "lake" / names[0]).open(encoding="utf-8", newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["name"], row["phone"], row["occurred_at"]) == (
+        "Jané",
+        "+14165550001",
+        "2026-03-25T18:00:00.000+00:00",
+    )
+    again = ExportOutcomesOperator(task_id="export", path=str(tmp_path / "lake"), personal="whole")
+    assert set(run_task(again, run_id="manual__2").xcom.values()) == {0}
+    assert sorted(path.name for path in (tmp_path / "lake").iterdir()) == names
+
+
+def test_parquet_files_read_back(filled: Store, run_task: Any, tmp_path: Path) -> None:
+    """With their types, by the library that wrote them."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    run_task(
+        ExportOutcomesOperator(
+            task_id="export", path=f"file://{tmp_path}/lake", format="parquet", data="leads"
+        )
+    )
+    (file,) = (tmp_path / "lake").iterdir()
+    (row,) = parquet.read_table(file).to_pylist()
+    assert (row["campaign"], row["accepted_at"], row["phone"]) == ("spring", AT, "+1416•••0001")
+
+
+def test_tables_of_a_database(
+    filled: Store, run_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made where there are none, rows added."""
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+
+    def run(run_id: str) -> Any:
+        operator = ExportOutcomesOperator(
+            task_id="export", sql_conn_id="warehouse", data=["leads", "outcomes"]
+        )
+        return run_task(operator, run_id=run_id)
+
+    assert run("1").state == "success"
+    change(filled, 1, AT + timedelta(hours=1))
+    assert run("2").xcom == {"leads": 1, "outcomes": 1}
+    with sqlite3.connect(tmp_path / "warehouse.db") as database:
+        states = database.execute("SELECT id, state FROM outreach_leads ORDER BY updated_at").fetchall()
+        assert [state for _, state in states] == ["accepted", "held"]
+        assert database.execute("SELECT count(*) FROM outreach_outcomes").fetchone() == (2,)
+
+
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
+    "no place": ({}, "give path or sql_conn_id"),
+    "two places": ({"path": "x", "sql_conn_id": "y"}, "give path or sql_conn_id"),
+    "a data set": ({"path": "x", "data": ["lead"]}, "did you mean 'leads'"),
+    "a format": ({"path": "x", "format": "parket"}, "did you mean 'parquet'"),
+    "a mask": ({"path": "x", "personal": "hole"}, "did you mean 'whole'"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_shows_when_the_dag_is_read(case: str) -> None:
+    """Not in the first run."""
+    arguments, said = MISTAKES[case]
+    with pytest.raises(ConfigurationError, match=said):
+        ExportOutcomesOperator(task_id="export", **arguments)

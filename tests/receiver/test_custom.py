@@ -1,0 +1,426 @@
+"""``platform: custom``: the recipes of the page, with the payloads the vendors document, through the real receiver."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from documents import DOCS, blocks
+from hypothesis import given
+from hypothesis import strategies as st
+from stored import stored_events
+
+from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError
+from airflow_outreach_provider.core.intake import read_events
+from airflow_outreach_provider.core.proofs import HmacProof
+from airflow_outreach_provider.core.signing import Scheme, sign
+from airflow_outreach_provider.core.sources import SourceSettings, source_settings
+from airflow_outreach_provider.receiver import create_app
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.suppressions import every_entry
+
+BASE = "https://airflow.example.com/outreach/in/"
+FORM = "application/x-www-form-urlencoded"
+NOW = datetime.now(UTC)
+
+
+def recipes() -> dict[str, SourceSettings]:
+    """Each connection of the page, under the name of its section."""
+    page = (DOCS / "custom.md").read_text("utf-8")
+    found = {}
+    for block in blocks(DOCS / "custom.md"):
+        above = "\n".join(page.splitlines()[: block.line])
+        name = above.rpartition("\n## ")[2].splitlines()[0].split()[0].strip(":").lower()
+        fields = json.loads(block.text)
+        found[name] = source_settings(
+            name, password=fields["password"], extra=fields["extra"], url=BASE + name
+        )
+    return found
+
+
+RECIPES = recipes()
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a platform sends, signed here as its documentation says and by none of our code where that says how.
+
+    :param events: (type, kind, email, phone, external id) of each.
+    """
+
+    body: bytes
+    sign: Callable[[bytes, str, datetime], dict[str, str]]
+    events: list[tuple[str, str, str | None, str | None, str | None]]
+    other: bytes
+    kind: str = "application/json"
+
+
+def keyed(secret: str, content: bytes, algorithm: str = "sha256") -> str:
+    return base64.b64encode(hmac.new(secret.encode(), content, algorithm).digest()).decode()
+
+
+def hubspot(body: bytes, secret: str, at: datetime) -> dict[str, str]:
+    stamp = str(int(at.timestamp() * 1000))
+    content = b"POST" + (BASE + "hubspot").encode() + body + stamp.encode()
+    return {"X-HubSpot-Signature-v3": keyed(secret, content), "X-HubSpot-Request-Timestamp": stamp}
+
+
+def calendly(body: bytes, secret: str, at: datetime) -> dict[str, str]:
+    stamp = str(int(at.timestamp()))
+    signature = hmac.new(secret.encode(), f"{stamp}.".encode() + body, "sha256").hexdigest()
+    return {"Calendly-Webhook-Signature": f"t={stamp},v1={signature}"}
+
+
+def typeform(body: bytes, secret: str, _at: datetime) -> dict[str, str]:
+    return {"Typeform-Signature": "sha256=" + keyed(secret, body)}
+
+
+def facebook(body: bytes, secret: str, _at: datetime) -> dict[str, str]:
+    return {"X-Hub-Signature-256": "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}
+
+
+def twilio(body: bytes, secret: str, _at: datetime) -> dict[str, str]:
+    from urllib.parse import parse_qs
+
+    fields = {name: values[0] for name, values in parse_qs(body.decode(), keep_blank_values=True).items()}
+    content = BASE + "twilio" + "".join(name + fields[name] for name in sorted(fields))
+    return {"X-Twilio-Signature": keyed(secret, content.encode(), "sha1")}
+
+
+def dumped(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def hubspot_event(event: int, type_: str, contact: int) -> dict[str, Any]:
+    return {
+        "eventId": event, "subscriptionId": 234567, "portalId": 12345678, "appId": 987654,
+        "occurredAt": 1774463400000 + event, "subscriptionType": type_, "attemptNumber": 0,
+        "objectId": contact, "changeFlag": "CREATED", "changeSource": "CRM_UI",
+    }  # fmt: skip
+
+
+def calendly_event(event: str, invitee: str) -> bytes:
+    return dumped({
+        "event": event,
+        "created_at": "2026-03-25T18:30:00.000000Z",
+        "created_by": "https://api.calendly.com/users/AAAA",
+        "payload": {
+            "uri": f"https://api.calendly.com/scheduled_events/EEEE/invitees/{invitee}",
+            "email": "ada@example.com", "name": "Ada Lovelace", "first_name": None, "last_name": None,
+            "status": "active", "text_reminder_number": "+1 212-555-0123", "timezone": "America/New_York",
+            "questions_and_answers": [], "rescheduled": False,
+            "scheduled_event": {
+                "uri": "https://api.calendly.com/scheduled_events/EEEE", "name": "Intro",
+                "event_type": "https://api.calendly.com/event_types/TTTT", "start_time": "2026-03-30T14:00:00Z",
+            },
+        },
+    })  # fmt: skip
+
+
+def typeform_event(event: str) -> bytes:
+    def answer(ref: str, type_: str, key: str, value: str) -> dict[str, Any]:
+        return {"type": type_, key: value, "field": {"id": "x", "type": type_, "ref": ref}}
+
+    return dumped({
+        "event_id": event,
+        "event_type": "form_response",
+        "form_response": {
+            "form_id": "lT4Z3j", "token": "a3a12ec67a1365927098a606107fac15", "submitted_at": "2026-03-25T18:17:02Z",
+            "landed_at": "2026-03-25T18:07:02Z", "hidden": {"user_id": "abc123456"},
+            "definition": {"id": "lT4Z3j", "title": "Webhooks example", "fields": []},
+            "answers": [
+                answer("about", "text", "text", "It is cold."),
+                answer("mail", "email", "email", "ada@example.com"),
+                answer("first_name", "text", "text", "Ada"),
+                answer("tel", "phone_number", "phone_number", "+12125550123"),
+            ],
+        },
+    })  # fmt: skip
+
+
+def facebook_change(lead: int) -> dict[str, Any]:
+    ids = {"form_id": "444", "page_id": "555", "ad_id": "666", "adgroup_id": "777"}
+    return {"field": "leadgen", "value": {"leadgen_id": str(lead), "created_time": 1774463400, **ids}}
+
+
+def facebook_event(*leads: int) -> bytes:
+    entries = [{"id": "555", "time": 1774463401, "changes": [facebook_change(lead)]} for lead in leads]
+    return dumped({"object": "page", "entry": entries})
+
+
+def twilio_event(sid: str, text: str) -> bytes:
+    fields = {"ToCountry": "US", "MessageSid": sid, "SmsStatus": "received", "Body": text, "FromCity": "",
+              "To": "+12125550100", "From": "+12125550123", "NumMedia": "0", "ApiVersion": "2010-04-01"}  # fmt: skip
+    return urlencode(fields).encode()
+
+
+ADA = ("ada@example.com", "+12125550123")
+CASES = {
+    "hubspot": Case(
+        dumped([hubspot_event(1, "contact.creation", 7), hubspot_event(2, "contact.propertyChange", 8)]),
+        hubspot,
+        [("contact.creation", "contact_created", None, None, "7"), ("contact.propertyChange", "contact_updated", None, None, "8")],
+        dumped([hubspot_event(3, "contact.creation", 9)]),
+    ),
+    "calendly": Case(
+        calendly_event("invitee.created", "I1"), calendly,
+        [("invitee.created", "appointment_booked", *ADA, None)], calendly_event("invitee.canceled", "I1"),
+    ),
+    "typeform": Case(
+        typeform_event("LtWXD3crgy"), typeform,
+        [("form_response", "lead_created", *ADA, "a3a12ec67a1365927098a606107fac15")], typeform_event("other"),
+    ),
+    "facebook": Case(
+        facebook_event(11, 12), facebook,
+        [("leadgen", "lead_created", None, None, "11"), ("leadgen", "lead_created", None, None, "12")], facebook_event(13),
+    ),
+    "twilio": Case(
+        twilio_event("SM1", "Yes & more +1"), twilio, [("message.received", "replied", None, "+12125550123", None)],
+        twilio_event("SM2", "no"), FORM,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def receiver(sqlite_store: Store, serving: Callable[..., Any]) -> Iterator[Any]:
+    """A receiver with every recipe."""
+    with serving(create_app(RECIPES, sqlite_store)) as client:
+        yield client
+
+
+def send(receiver: Any, name: str, body: bytes, headers: dict[str, str], kind: str) -> int:
+    sent = {key.replace("-", "_"): value for key, value in headers.items()}
+    return int(receiver.send(f"/outreach/in/{name}", body, Content_Type=kind, **sent)[0])
+
+
+def test_every_recipe_of_the_page_is_tried() -> None:
+    """A recipe without a documented payload is a guess."""
+    assert CASES.keys() == RECIPES.keys()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_recipe_takes_what_its_platform_documents(name: str, receiver: Any, sqlite_store: Store) -> None:
+    """Every event of the request, read; a retry signed anew, and a replay, are the same events."""
+    case, secret = CASES[name], RECIPES[name].secrets[0]
+    first = case.sign(case.body, secret, NOW)
+    assert send(receiver, name, case.body, first, case.kind) == 202
+    assert send(receiver, name, case.body, first, case.kind) == 200
+    again = case.sign(case.body, secret, NOW + timedelta(seconds=20))
+    assert send(receiver, name, case.body, {**again, "X-Delivery-Id": "invented"}, case.kind) == 200
+    read = [
+        (each.type, each.kind.value, each.contact.email, each.contact.phone, each.contact.external_id)
+        for each in stored_events(sqlite_store)
+    ]
+    assert sorted(read) == sorted(case.events)
+    assert send(receiver, name, case.other, case.sign(case.other, secret, NOW), case.kind) == 202
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_forged_is_stored(name: str, receiver: Any, sqlite_store: Store) -> None:
+    """Another body, another secret, no signature, and an old one where a time is signed."""
+    case, secret = CASES[name], RECIPES[name].secrets[0]
+    good = case.sign(case.body, secret, NOW)
+    assert send(receiver, name, case.other, good, case.kind) == 401
+    assert send(receiver, name, case.body, case.sign(case.body, secret + "x", NOW), case.kind) == 401
+    assert send(receiver, name, case.body, {}, case.kind) == 401
+    old = case.sign(case.body, secret, NOW - timedelta(hours=1))
+    if old != good:
+        assert send(receiver, name, case.body, old, case.kind) == 401
+    assert stored_events(sqlite_store) == []
+
+
+def test_a_field_moved_within_a_form_is_no_other_event(receiver: Any, sqlite_store: Store) -> None:
+    """Twilio's signature has nothing between names and values: what is signed is the event, not how it is cut."""
+    source = RECIPES["twilio"]
+    without_id = {**json.loads(json.dumps(extra_of("twilio"))), "id": ""}
+    plain = source_settings(
+        "twilio", password=source.secrets[0], extra={"platform": "custom", "custom": without_id}, url="u"
+    )
+    events = [
+        read_events(plain, body, {}, received_at=NOW)[0].event.id
+        for body in (b"Ab=c&From=x", b"A=bc&From=x", b"A=bd&From=x")
+    ]
+    assert events[0] == events[1] != events[2]
+
+
+def extra_of(name: str) -> dict[str, Any]:
+    custom = RECIPES[name].custom
+    assert custom is not None
+    return custom.section.model_dump(mode="json", exclude_unset=True)
+
+
+def test_a_stop_word_by_twilio_is_heard(receiver: Any, sqlite_store: Store) -> None:
+    """STOP in a form opts out at once, and the answer is TwiML."""
+    body = twilio_event("SM3", "Stop!")
+    headers = twilio(body, RECIPES["twilio"].secrets[0], NOW)
+    sent = {key.replace("-", "_"): value for key, value in headers.items()}
+    status, _, answered = receiver.send("/outreach/in/twilio", body, Content_Type=FORM, **sent)
+    assert (status, answered["content-type"]) == (202, "text/xml; charset=utf-8")
+    (event,) = stored_events(sqlite_store)
+    assert event.kind == "unsubscribed"
+    assert [each.phone for each in every_entry(sqlite_store)] == ["+12125550123"]
+
+
+HANDSHAKES = {
+    "the right token": (
+        "hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=a-verify-token-of-yours",
+        200,
+    ),
+    "another token": (
+        "hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=a-verify-token-of-mine",
+        401,
+    ),
+    "no token": ("hub.challenge=1158201444", 401),
+    "no challenge": ("hub.verify_token=a-verify-token-of-yours", 401),
+    "a page for a browser": ("hub.challenge=%3Cb%3E%0D%0A&hub.verify_token=a-verify-token-of-yours", 401),
+}
+
+
+@pytest.mark.parametrize("case", HANDSHAKES)
+def test_the_handshake_sends_back_what_was_asked(case: str, receiver: Any) -> None:
+    """Only to who knows the token, as text that no browser runs; and nothing else is answered to a GET."""
+    query, expected = HANDSHAKES[case]
+    answer = receiver.raw(
+        f"GET /outreach/in/facebook?{query} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode()
+    )
+    assert int(answer[9:12]) == expected
+    if expected == 200:
+        assert answer.endswith(b"\r\n\r\n1158201444")
+        assert b"content-type: text/plain" in answer and b"nosniff" in answer
+    assert receiver.send("/outreach/in/typeform", method="GET")[0] == 405
+    assert receiver.send("/outreach/in/nobody", method="GET")[0] == 405
+
+
+def test_a_challenge_in_a_proven_body_is_sent_back_and_not_stored(
+    sqlite_store: Store, serving: Callable[..., Any]
+) -> None:
+    """As chat platforms ask; unproven, it is refused."""
+    custom = {"type": "{{ body.type }}", "handshake": {"body": "challenge"}, "verify": {"scheme": "github"}}
+    source = source_settings("chat", password="s" * 20, extra={"platform": "custom", "custom": custom})
+    body = dumped({"type": "url_verification", "challenge": "3eZbrw1a"})
+    signed = sign(Scheme.GITHUB, body, ["s" * 20], message_id="m", now=NOW)["X-Hub-Signature-256"]
+    with serving(create_app({"chat": source}, sqlite_store)) as client:
+        assert client.send("/outreach/in/chat", body, X_Hub_Signature_256=signed)[:2] == (
+            200,
+            {"challenge": "3eZbrw1a"},
+        )
+        assert client.send("/outreach/in/chat", body)[0] == 401
+    assert stored_events(sqlite_store) == []
+
+
+TOKENS = {
+    "a header": ({"scheme": "token", "header": "X-Api-Key"}, {"X-Api-Key": "s" * 20}, {"X-Api-Key": "s" * 19}),
+    "a bearer": ({"scheme": "token", "header": "Authorization", "prefix": "Bearer "}, {"Authorization": "Bearer " + "s" * 20}, {"Authorization": "s" * 20}),
+    "basic": ({"scheme": "basic", "user": "us"}, {"Authorization": "Basic " + base64.b64encode(b"us:" + b"s" * 20).decode()}, {"Authorization": "Basic " + base64.b64encode(b"me:" + b"s" * 20).decode()}),
+    "ours": ({"scheme": "token"}, {"X-Outreach-Token": "s" * 20}, {"X-Outreach-Token": "s" * 21}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TOKENS)
+def test_a_token_opens_and_another_does_not(
+    case: str, sqlite_store: Store, serving: Callable[..., Any]
+) -> None:
+    """In a header of the platform's own, behind a prefix, or as a password."""
+    verify, good, bad = TOKENS[case]
+    custom = {"type": "{{ body.event }}", "person": "{{ body.lead }}", "verify": verify}
+    source = source_settings(
+        "s", password="s" * 20, extra={"platform": "custom", "custom": json.dumps(custom)}
+    )
+    body = dumped({"event": "replied", "lead": {"firstName": "Ada", "phone": "+12125550123"}})
+    with serving(create_app({"s": source}, sqlite_store)) as client:
+        assert send(client, "s", body, bad, "application/json") == 401
+        assert send(client, "s", body, {}, "application/json") == 401
+        assert send(client, "s", body, good, "application/json") == 202
+        assert send(client, "s", body, good, "application/json") == 200
+        assert send(client, "s", body, good, FORM) == 415
+    (event,) = stored_events(sqlite_store)
+    assert (event.kind, event.contact.first_name, event.contact.phone) == ("replied", "Ada", "+12125550123")
+    assert event.data["lead"]["firstName"] == "Ada"
+
+
+MISTAKES = {
+    "no object": ("x", "needs 'custom' in the extra"),
+    "no type": ({}, "custom.type is missing"),
+    "an unknown key": ({"type": "x", "contat": {}}, "custom.contat is unknown — did you mean 'contact'?"),
+    "an unknown field": ({"type": "x", "contact": {"fone": "y"}}, "custom.contact.fone is unknown — did you mean 'phone'?"),
+    "a wrong expression": ({"type": "{{ row.x }}"}, "custom.type: unknown name 'row'"),
+    "an unknown kind": ({"type": "x", "types": {"r": "replyed"}}, "did you mean 'replied'?"),
+    "a hash without a header": ({"type": "x", "verify": {"scheme": "hmac"}}, "needs 'header'"),
+    "a body that is not signed": ({"type": "x", "verify": {"scheme": "hmac", "header": "X", "signed": "{timestamp}"}}, "neither {body} nor {form}"),
+    "a time from nowhere": ({"type": "x", "verify": {"scheme": "hmac", "header": "X", "signed": "{body}{timestamp}"}}, "timestamp_header"),
+    "an unknown part": ({"type": "x", "verify": {"scheme": "hmac", "header": "X", "signed": "{bdy}{body}"}}, "{bdy} is unknown"),
+    "a form that is none": ({"type": "x", "verify": {"scheme": "hmac", "header": "X", "signed": "{form}"}}, "set custom.form to true"),
+    "an unknown scheme": ({"type": "x", "verify": {"scheme": "rot13"}}, "custom.verify.scheme"),
+    "basic without a user": ({"type": "x", "verify": {"scheme": "basic"}}, "needs 'user'"),
+    "a handshake for anybody": ({"type": "x", "handshake": {"query": "c"}}, "needs 'token_query' and a 'token'"),
+    "no path": ({"type": "x", "events": "a..b"}, "dots between them"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_named(case: str) -> None:
+    """What, where, and what to write."""
+    custom, expected = MISTAKES[case]
+    with pytest.raises(ConfigurationError) as caught:
+        source_settings("crm", password="s" * 20, extra={"platform": "custom", "custom": custom})
+    assert str(caught.value).startswith("connection 'crm': ")
+    assert expected in str(caught.value)
+
+
+PROOFS = st.builds(
+    HmacProof,
+    st.just("X-Sig"),
+    st.sampled_from(["sha256", "sha1", "sha512"]),
+    st.sampled_from(["hex", "base64"]),
+    st.sampled_from(["", "sha256=", "v1:"]),
+    st.sampled_from(
+        ["{body}", "{timestamp}.{body}", "{id}{method}{url}{body}{timestamp}", "v0:{timestamp}:{body}"]
+    ),
+    st.just("X-Time"),
+    st.just("X-Id"),
+    st.just("https://u"),
+)
+
+
+@given(PROOFS, st.binary(max_size=50), st.binary(max_size=50), st.text("ab", min_size=16, max_size=20))
+def test_what_was_signed_is_taken_and_nothing_else(
+    proof: HmacProof, body: bytes, other: bytes, secret: str
+) -> None:
+    """The law of a proof: its own headers prove the body, with any of the secrets, and no other body, nor secret."""
+    headers = proof.headers(body, secret, "m1", NOW)
+    proof.check(body, headers, ["c" * 16, secret], NOW, 300)
+    if other != body:
+        with pytest.raises(SignatureError):
+            proof.check(other, headers, [secret], NOW, 300)
+    with pytest.raises(SignatureError):
+        proof.check(body, headers, [secret + "c"], NOW, 300)
+    if proof.dated:
+        with pytest.raises(SignatureError):
+            proof.check(body, headers, [secret], NOW + timedelta(seconds=302), 300)
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.sampled_from(["entry", "changes", "x"]), inner, max_size=3)
+        ),
+        max_leaves=30,
+    )
+)
+def test_every_body_is_kept(value: Any) -> None:
+    """Whatever a proven body holds, at least one event comes of it, each stored as JSON that reads again."""
+    events = read_events(RECIPES["facebook"], dumped(value), {}, received_at=NOW)
+    assert events
+    for each in events:
+        json.loads(each.body)
+    assert len({each.event.id for each in events}) >= 1

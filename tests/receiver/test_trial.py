@@ -1,0 +1,107 @@
+"""A trial event of each platform and recipe: signed, through the real receiver, read as what it says it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from documents import DOCS
+from stored import stored_events
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.platforms import PLATFORMS, platform_rows
+from airflow_outreach_provider.core.sources import SourceSettings, source_settings
+from airflow_outreach_provider.core.trial_events import PHONE
+from airflow_outreach_provider.receiver.trial import send_trial
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import sources
+
+NOW = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+SECRET = "a-secret-of-this-platform"
+
+
+def recipes() -> dict[str, SourceSettings]:
+    import json
+
+    from documents import blocks
+
+    made = [json.loads(block.text) for block in blocks(DOCS / "custom.md") if block.language == "json"]
+    return {
+        f"custom{number}": source_settings(
+            f"custom{number}",
+            password=fields["password"],
+            extra=fields["extra"],
+            url="https://airflow.example.com/x",
+        )
+        for number, fields in enumerate(made)
+    }
+
+
+PLATFORM_CASES = sorted({(row.platform, row.kind) for row in platform_rows() if row.kind != "…"})
+RECIPE_CASES = [
+    (source, kind)
+    for source in recipes().values()
+    for kind in sorted(set(source.custom.section.types.values() if source.custom else ()))
+]
+
+
+@pytest.mark.parametrize(("platform", "kind"), PLATFORM_CASES)
+def test_every_kind_of_a_platform_can_be_tried(platform: str, kind: str, sqlite_store: Store) -> None:
+    """It arrives as that kind, about nobody; a second one is another event."""
+    source = SourceSettings("s", platform, (SECRET,))
+    now = datetime.now(UTC)
+    assert send_trial(sqlite_store, source, EventKind(kind), now)[0] == 202
+    assert send_trial(sqlite_store, source, EventKind(kind), now)[0] == 202
+    assert [(each.kind.value, each.contact.phone) for each in stored_events(sqlite_store)] == [
+        (kind, PHONE)
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"), RECIPE_CASES, ids=lambda value: str(getattr(value, "name", value))
+)
+def test_every_kind_of_a_recipe_can_be_tried(
+    source: SourceSettings, kind: EventKind, sqlite_store: Store
+) -> None:
+    """From where its fields stand a body is made that its own expressions read."""
+    status, said = send_trial(sqlite_store, source, kind, datetime.now(UTC))
+    assert status == 202, said
+    (event,) = stored_events(sqlite_store)
+    assert event.kind is kind
+    assert source.custom is not None
+    for name in ("phone", "email", "first_name", "external_id"):
+        if getattr(source.custom.section.contact, name):
+            assert getattr(event.contact, name), name
+
+
+def test_what_cannot_be_made_says_so(sqlite_store: Store) -> None:
+    """A kind that a source never sends, one without a secret; a source that is off answers as it answers anybody."""
+    twilio = next(each for each in recipes().values() if each.custom and each.custom.section.form)
+    with pytest.raises(ConfigurationError, match=r"no event of kind 'opened'.*--body FILE"):
+        send_trial(sqlite_store, twilio, EventKind.OPENED, NOW)
+    with pytest.raises(ConfigurationError, match="no event of kind 'unrecognised'"):
+        send_trial(sqlite_store, twilio, EventKind.UNRECOGNISED, NOW)
+    with pytest.raises(ConfigurationError, match="has no secret"):
+        send_trial(sqlite_store, SourceSettings("s", "varda"), EventKind.REPLIED, NOW)
+    source = SourceSettings("s", "tether", (SECRET,))
+    sources.disable(sqlite_store, "s", reason="", by="eve")
+    assert send_trial(sqlite_store, source, EventKind.REPLIED, NOW) == (
+        503,
+        "503: this source is switched off",
+    )
+    assert stored_events(sqlite_store) == []
+
+
+def test_a_body_of_the_platforms_own_is_signed_as_it_is(sqlite_store: Store) -> None:
+    """As documented by the platform, or taken from the page of an event."""
+    body = b'{"event": "call.ended", "timestamp": "2026-03-25T18:30:00Z", "data": {"contact": {"id": 4}}}'
+    source = SourceSettings("s", "varda", (SECRET,))
+    assert send_trial(sqlite_store, source, EventKind.REPLIED, datetime.now(UTC), body=body)[0] == 202
+    (event,) = stored_events(sqlite_store)
+    assert (event.kind, event.contact.external_id) == (EventKind.CALL_ENDED, "4")
+
+
+def test_every_platform_is_tried() -> None:
+    """None was left out."""
+    assert {platform for platform, _ in PLATFORM_CASES} == set(PLATFORMS)

@@ -1,0 +1,198 @@
+"""Parquet files, workbooks, JSON arrays and tables in memory: each row once, by the libraries that know them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import io
+import json
+import sys
+import tracemalloc
+from decimal import Decimal
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.services.rows.columnar import batch_rows, read_parquet
+from airflow_outreach_provider.services.rows.open import FileFormat, open_rows
+from airflow_outreach_provider.services.rows.row import Row
+
+PEOPLE = [{"phone": "+12125550123", "name": "Ada"}, {"phone": "+14165550199", "name": "Grace"}]
+
+
+def parquet_of(table: pa.Table, **options: Any) -> io.BytesIO:
+    stream = io.BytesIO()
+    parquet.write_table(table, stream, **options)
+    stream.seek(0)
+    return stream
+
+
+def workbook_of(*rows: list[Any], title: str = "Leads", before: str | None = None) -> io.BytesIO:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    if before is not None:
+        sheet.title, sheet.sheet_state = before, "hidden"
+        sheet.append(["nothing"])
+        sheet = book.create_sheet(title)
+    sheet.title = title
+    for row in rows:
+        sheet.append(row)
+    stream = io.BytesIO()
+    book.save(stream)
+    stream.seek(0)
+    return stream
+
+
+def test_a_parquet_file_is_read_with_its_types_as_text_or_values() -> None:
+    """Decimals, times, lists and objects come out as what a lead can hold; a missing value is none."""
+    moment = dt.datetime(2026, 1, 31, 9, tzinfo=dt.UTC)
+    table = pa.table({
+        "phone": ["+12125550123", None], "score": [1.5, float("nan")], "paid": [Decimal("9.90"), None],
+        "at": [moment, None], "tags": [["a", "b"], []], "of": [{"city": "Bonn"}, None], "pic": [b"\x00\xff", None],
+    })  # fmt: skip
+    first, second = open_rows(parquet_of(table), name="s3://bucket/leads.parquet")
+    assert first.values["phone"] == "+12125550123" and first.values["paid"] == Decimal("9.90")
+    assert first.values["at"] == moment and first.values["tags"] == ["a", "b"]
+    assert first.values["of"] == {"city": "Bonn"} and first.values["pic"] is None
+    assert (second.number, second.error) == (2, None)
+    assert {key: value for key, value in second.values.items() if value} == {}
+
+
+def test_only_columns_of_which_something_is_made_are_read() -> None:
+    """Of a wide file the rest is never decoded."""
+    table = pa.table({"phone": ["+1"], "wide": ["x" * 1000]})
+    assert list(read_parquet(parquet_of(table), name="a.parquet", reads=lambda name: name == "phone")) == [
+        {"phone": "+1"}
+    ]
+
+
+def test_a_large_parquet_file_needs_no_more_memory_than_a_batch() -> None:
+    """Rows are made batch by batch."""
+    table = pa.table({"phone": [f"+1416{n:07}" for n in range(300_000)]})
+    stream = parquet_of(table, row_group_size=10_000)
+    tracemalloc.start()
+    count = sum(1 for _ in open_rows(stream, name="a.parquet"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 300_000 and peak < 20_000_000
+
+
+@pytest.mark.parametrize(("name", "data"), [("a.parquet", b"PAR1 and no more"), ("a.parquet", b""), ("a.xlsx", b"PK\x03\x04junk"),
+                                            ("a.xlsx", b"no workbook"), ("a.xlsx", b"")])  # fmt: skip
+def test_what_is_damaged_is_said_to_be(name: str, data: bytes) -> None:
+    """A library's own error never reaches a person."""
+    with pytest.raises(ConfigurationError, match=name):
+        list(open_rows(io.BytesIO(data), name=name))
+
+
+def test_a_workbook_is_read_by_its_first_line() -> None:
+    """Numbers have no point that nobody wrote, empty lines are skipped, lines keep their numbers."""
+    when = dt.datetime(2026, 1, 31, 9)
+    rows = list(open_rows(
+        workbook_of(["phone", "name", "score", "at", None], [12125550123, "Ada", 1.5, when, None], [None] * 4,
+                    ["+14165550199", "Grace", True, None]), name="leads.xlsx"))  # fmt: skip
+    assert [row.number for row in rows] == [2, 4]
+    assert rows[0].values == {"phone": 12125550123, "name": "Ada", "score": 1.5, "at": when}
+    assert rows[1].values["phone"] == "+14165550199" and rows[1].values["score"] is True
+
+
+def test_a_sheet_is_the_first_that_is_shown_or_the_one_that_is_named() -> None:
+    """A hidden one is not what a person sees; a wrong name says which there are."""
+    book = workbook_of(["phone"], ["+1"], before="Old").getvalue()
+    assert [row.values for row in open_rows(io.BytesIO(book), name="a.xlsx")] == [{"phone": "+1"}]
+    assert list(open_rows(io.BytesIO(book), name="a.xlsx", form=FileFormat(sheet="Old"))) == []
+    with pytest.raises(ConfigurationError, match=r"no sheet 'Lads'.*Old, Leads"):
+        list(open_rows(io.BytesIO(book), name="a.xlsx", form=FileFormat(sheet="Lads")))
+
+
+def test_a_missing_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named are the extra and the place."""
+    for module in ("pyarrow.parquet", "python_calamine"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for name, extra in (("a.parquet", "parquet"), ("a.xlsx", "xlsx")):
+        with pytest.raises(
+            ConfigurationError, match=rf"pip install \"airflow-provider-outreach\[{extra}\]\""
+        ):
+            list(open_rows(io.BytesIO(b"x"), name=name))
+
+
+def test_two_columns_of_one_name_are_a_mistake_where_one_is_read() -> None:
+    """A row could hold only one of them."""
+    batch = pa.RecordBatch.from_arrays([pa.array(["+1"]), pa.array(["+2"])], names=["phone", "phone"])
+    with pytest.raises(ConfigurationError, match="two columns named 'phone'"):
+        list(batch_rows([batch], "the table"))
+
+
+# JSON arrays ----------------------------------------------------------------------------------------------
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3), max_leaves=5
+)  # fmt: skip
+
+
+class _Drops(io.BytesIO):
+    """A pipe that gives a few bytes at a time."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(size or 7, 7) if size and size > 0 else 7)
+
+
+def _rows(text: str, name: str = "leads.json") -> list[Row]:
+    return list(open_rows(_Drops(text.encode("utf-8", "surrogatepass")), name=name))
+
+
+@given(
+    st.lists(st.dictionaries(st.text(max_size=5), _VALUES, max_size=4), max_size=5),
+    st.sampled_from([None, 2]),
+)
+@settings(max_examples=60, deadline=None)
+def test_an_array_is_its_objects_however_it_is_written(
+    people: list[dict[str, Any]], indent: int | None
+) -> None:
+    """Whatever a row holds and wherever a piece of the file ends: each element is one row, in order."""
+    rows = _rows(json.dumps(people, indent=indent))
+    assert len(rows) == len(people) and [row.number for row in rows] == [*range(1, len(people) + 1)]
+    for row, person in zip(rows, people, strict=True):
+        assert row.values == person or row.error == "row_nul"
+
+
+def test_a_bad_element_is_a_row_of_its_own() -> None:
+    """What is no object, or says a key twice, does not end the reading."""
+    rows = _rows('[{"phone": "+1"}, 5, {"a": 1, "a": 2}, {"b": NaN}, {"phone": "+2"}]')
+    assert [row.error for row in rows] == [None, "row_not_object", "row_duplicate_key", "row_not_json", None]
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ('{"phone": "+1"}\n{"phone": "+2"}', "no JSON array.*jsonl"), ('[{"phone": "+1"}', "no valid JSON after row 1"),
+    ('[{"phone": "+1"} {"phone": "+2"}]', "after row 1"), ("", "no JSON array"), ('[{"phone": +1}]', "after row 0"),
+])  # fmt: skip
+def test_what_is_no_array_says_where_it_ends(text: str, said: str) -> None:
+    """After the good rows, not in place of them."""
+    with pytest.raises(ConfigurationError, match=said):
+        _rows(text)
+
+
+def test_an_array_may_be_packed_and_needs_little_memory() -> None:
+    """300,000 people, gzipped, are never held together."""
+    packed = gzip.compress(json.dumps([{"phone": f"+1416{n:07}"} for n in range(300_000)]).encode())
+    tracemalloc.start()
+    count = sum(1 for _ in open_rows(io.BytesIO(packed), name="a.json.gz"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 300_000 and peak < 20_000_000
+
+
+def test_what_is_said_of_a_csv_file_counts() -> None:
+    """A separator that the header does not show, and an encoding that cannot be told from bytes."""
+    text = "phone;name\n+1;Zoë ß\n".encode("cp1250")
+    [row] = open_rows(io.BytesIO(text), name="a.csv", form=FileFormat(encoding="cp1250"))
+    assert row.values == {"phone": "+1", "name": "Zoë ß"}
+    [row] = open_rows(io.BytesIO(b"phone:name,x\n+1:Ada,y\n"), name="a.csv", form=FileFormat(delimiter=":"))
+    assert row.values == {"phone": "+1", "name,x": "Ada,y"}

@@ -1,0 +1,189 @@
+"""*Workflows*: what each DAG of ours does, what waits for it, and red where no run is in sight; from Airflow's own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.core.workflow_parts import parts_of
+from airflow_outreach_provider.store.deliveries import fan_out
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.inbox import consumers
+from airflow_outreach_provider.store.inbox.filters import note_filter
+
+ACTION = {"X-Outreach-Action": "1"}
+AT = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+YAML = """
+lead_syncs:
+  website_leads:
+    leads: {csv: "s3://bucket/leads.csv"}
+    outreach: {configuration_id: 68d6}
+    schedule: "@daily"
+event_routes:
+  interested:
+    kinds: [interested]
+    source: supersend
+    where: contact.email is defined and data.score > 10
+    deliver: {endpoint: crm}
+"""
+Site = Callable[..., Any]
+
+
+def url(path: str) -> str:
+    return f"http://testserver/af/outreach{path}"
+
+
+def python_dag() -> Any:
+    from airflow.sdk import DAG
+
+    from airflow_outreach_provider.operators.outreach import DeliverEventsOperator, SubmitLeadsOperator
+    from airflow_outreach_provider.sensors.outreach import ContactEventSensor
+
+    with DAG("by_hand", schedule=None, start_date=AT) as dag:
+        SubmitLeadsOperator(task_id="submit", leads="/data/a.csv", campaign="spring")
+        batches = ContactEventSensor(task_id="wait", consumer="replies", kinds=["replied"]).output
+        DeliverEventsOperator.partial(task_id="deliver", route="replies_to_crm", endpoint_conn_id="crm").expand(batch=batches)  # fmt: skip
+    return dag
+
+
+@pytest.fixture
+def known(airflow_db: None, tmp_path: Path) -> Iterator[None]:
+    """The workflows of a YAML file and one in Python, as the DAG processor leaves them in Airflow's database."""
+    from airflow.models.dag import DagModel
+    from airflow.models.dag_version import DagVersion
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.dagrun import DagRun
+    from airflow.models.errors import ParseImportError
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+    from airflow.utils.session import create_session
+
+    from airflow_outreach_provider.workflows.build import build_dags
+
+    (tmp_path / "workflows").mkdir()
+    (tmp_path / "workflows" / "all.yaml").write_text(YAML)
+    dags = [*build_dags(tmp_path / "workflows").values(), python_dag()]
+    with create_session() as session:
+        session.merge(DagBundleModel(name="looks"))
+        session.flush()
+        for dag in dags:
+            paused = dag.dag_id == "by_hand"
+            events = {"asset": {"name": "contact_events/interested"}} if "route" in dag.dag_id else None
+            session.merge(
+                DagModel(
+                    dag_id=dag.dag_id, bundle_name="looks", fileloc="x.py", relative_fileloc="x.py", is_paused=paused, is_stale=False,
+                    asset_expression=events, timetable_summary="0 0 * * *" if "sync" in dag.dag_id else "None",
+                    next_dagrun_create_after=datetime.now(UTC) + timedelta(hours=1) if "sync" in dag.dag_id else None,
+                )
+            )  # fmt: skip
+            session.flush()
+            SerializedDagModel.write_dag(
+                LazyDeserializedDAG.from_dag(dag), bundle_name="looks", session=session
+            )
+        session.add(ParseImportError(filename="workflows/bad.yaml", bundle_name="looks", timestamp=AT, stacktrace="bad.yaml:3:5: unknown key 'shedule', did you mean 'schedule'?"))  # fmt: skip
+        session.add(ParseImportError(filename="theirs.py", bundle_name="looks", timestamp=AT, stacktrace="No module named 'nothing_of_ours'"))  # fmt: skip
+    yield
+    ids = [dag.dag_id for dag in dags]
+    with create_session() as session:
+        session.execute(sa.delete(ParseImportError).where(ParseImportError.bundle_name == "looks"))
+        session.execute(sa.delete(DagRun).where(DagRun.dag_id.in_(ids)))
+        session.execute(sa.delete(SerializedDagModel).where(SerializedDagModel.dag_id.in_(ids)))
+        session.execute(sa.delete(DagVersion).where(DagVersion.dag_id.in_(ids)))
+        session.execute(sa.delete(DagModel).where(DagModel.dag_id.in_(ids)))
+        session.execute(sa.delete(DagBundleModel).where(DagBundleModel.name == "looks"))
+
+
+def event(store: Store, n: int, **values: Any) -> str:
+    given = {"source": "supersend", "kind": EventKind.INTERESTED, "contact": Contact(phone=f"+1416555010{n}", email="a@example.com")} | values  # fmt: skip
+    made = ContactEvent(f"evt_{n}", given["source"], "supersend", "x", given["kind"], AT, AT, given["contact"], None, {})  # fmt: skip
+    inbox_append.append(store, [Incoming(made, b'{"score": 3}', "[]")])
+    return made.id
+
+
+def by_id(browser: Any) -> dict[str, Any]:
+    answer = browser.get(url("/api/workflows"))
+    assert answer.status_code == 200, answer.text
+    return {each["dag_id"]: each for each in answer.json()["workflows"]}
+
+
+def test_every_workflow_says_what_it_does(site: Site, store: Store, known: None) -> None:
+    """YAML and Python alike, in words, with schedule and pause; its YAML opens; a broken file shows its place."""
+    found = by_id(site("VIEWER"))
+    sync, route = found["outreach_lead_sync__website_leads"], found["outreach_event_route__interested"]
+    assert sync["says"] == ["s3://bucket/leads.csv → campaign 68d6"]
+    assert route["schedule"] == "when events come"
+    assert route["says"] == ["interested, from supersend → crm"]
+    assert found["by_hand"]["says"] == ["/data/a.csv → campaign spring", "replied → crm"]
+    assert (found["by_hand"]["paused"], found["by_hand"]["health"], found["by_hand"]["schedule"]) == (True, "paused", "by hand")  # fmt: skip
+    assert (sync["health"], sync["file"].endswith("all.yaml"), sync["line"]) == ("healthy", True, 3)
+    page = site("VIEWER").get(url("/workflows")).text
+    assert "bad.yaml:3:5: unknown key" in page
+    assert "nothing_of_ours" not in page
+    detail = site("VIEWER").get(url("/workflows/outreach_event_route__interested")).text
+    assert "where: contact.email is defined" in detail
+    assert site("VIEWER").get(url("/workflows/nothing")).status_code == 404
+
+
+def test_work_without_a_run_in_sight_is_red(site: Site, store: Store, known: None) -> None:
+    """Unread events of a paused DAG make it stuck, said first and on the Overview; with their count and age."""
+    consumers.register(store, "replies", "beginning")
+    note_filter(store, "replies", None, ["replied"])
+    consumers.note_routes(store, "replies", ["replies_to_crm"], None)
+    event(store, 1, kind=EventKind.REPLIED)
+    consumers.read_new(store, "replies", kinds=["replied"])
+    stuck = by_id(site("VIEWER"))["by_hand"]
+    assert (stuck["health"], stuck["unread"], stuck["why"]) == ("stuck", 1, "1 event waits, and it is paused")
+    assert stuck["unread_since"].startswith("2026-03-25T18:00")
+    assert 'class="stuck"' in site("VIEWER").get(url("/workflows")).text
+    overview = site("VIEWER").get(url("/")).text
+    assert "is stuck" in overview
+    assert "workflows/bad.yaml" in overview
+
+
+def test_each_route_says_what_it_made_of_an_event(site: Site, store: Store, known: None) -> None:
+    """Taken, other kind, where was false with what it saw, paused: and it can be sent to a route all the same."""
+    for name, routes, source, kinds, where in (
+        ("taker", ["taker"], None, None, None), ("interested", ["interested"], "supersend", ["interested"], "contact.email is defined and data.score > 10"),
+        ("clicks", ["clicks"], None, ["clicked"], None), ("others", ["others"], "varda", None, None), ("replies", ["replies_to_crm"], None, ["interested"], None),
+    ):  # fmt: skip
+        consumers.register(store, name, "beginning")
+        note_filter(store, name, source, kinds)
+        consumers.note_routes(store, name, routes, where)
+    event_id = event(store, 1)
+    fan_out.fan_out(store, "taker", consumers.read_new(store, "taker"), ["taker"])
+    consumers.read_new(store, "interested", kinds=["interested"], where=lambda _: False)
+    said = site("VIEWER").get(url(f"/api/events/{event_id}")).json()["routes"]
+    verdicts = {each["route"]: each["verdict"] for each in said}
+    assert verdicts == {
+        "taker": "taken", "interested": "where was false", "clicks": "other kind", "others": "other source", "replies_to_crm": "paused",
+    }  # fmt: skip
+    saw = next(each for each in said if each["route"] == "interested")["saw"]
+    assert saw == {"contact.email": '"•••"', "data.score": '"•••"'}
+    revealed = site("OP").post(url(f"/events/{event_id}"), headers=ACTION).text
+    assert "<code>data.score</code> was 3" in revealed
+    body = {"event_id": event_id, "route": "interested"}
+    editor = site("OP")
+    plan = editor.post(url("/api/actions/send-to-route"), json=body, headers=ACTION).json()
+    assert plan["count"] == 1
+    assert "0101" not in plan["says"].replace("•••0101", "")
+    assert editor.post(url("/api/actions/send-to-route"), json=body | {"go": True}, headers=ACTION).json()[
+        "done"
+    ]
+    assert editor.post(url("/api/actions/send-to-route"), json=body, headers=ACTION).json()["count"] == 0
+    assert editor.post(url("/api/actions/send-to-route"), json=body | {"route": "intrested"}, headers=ACTION).status_code == 400  # fmt: skip
+    verdicts = {each["route"]: each["verdict"] for each in editor.get(url(f"/api/events/{event_id}")).json()["routes"]}  # fmt: skip
+    assert verdicts["interested"] == "taken"
+
+
+def test_what_is_nothing_of_ours_is_no_workflow() -> None:
+    """Odd serialised forms and DAGs of others have no parts, and raise nothing."""
+    for data in ({}, {"dag": None}, {"dag": {"tasks": [{"__var": {"task_type": "BashOperator"}}, 3, None]}}, {"dag": {"tasks": "x"}}):  # fmt: skip
+        assert parts_of(data) is None

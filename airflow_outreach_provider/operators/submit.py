@@ -158,12 +158,11 @@ class SubmitLeadsOperator(SyncLineage, RetryingDefaults, BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.leads = private_leads(leads)
-        self.configuration_id = configuration_id
+        self.configuration_id, self.payload_format = configuration_id, payload_format
         self.mapping, self.where = mapping, where
         self.order_by, self.unique, self.incremental = order_by, unique, incremental
-        self.payload_format = payload_format
         self.campaign, self.default_region = campaign, default_region
-        self.on_unknown = on_unknown
+        self.on_unknown, self.patience = on_unknown, patience
         self.resubmit, self.changed_on = resubmit, changed_on
         self.per_person = per_person
         self.quiet_hours, self.time_zone = quiet_hours, time_zone
@@ -172,7 +171,6 @@ class SubmitLeadsOperator(SyncLineage, RetryingDefaults, BaseOperator):
         self.max_rejected, self.max_suppressed = max_rejected, max_suppressed
         self.min_rows, self.max_rows, self.dry_run = min_rows, max_rows, dry_run
         self.concurrency, self.requests_per_second = concurrency, requests_per_second
-        self.patience = patience
         self.shard, self.shards = shard, shards
         self.outreach_conn_id = outreach_conn_id
         self.on_outreach_event = checked_listeners(on_outreach_event)

@@ -334,6 +334,7 @@ def test_an_export_is_whole_json_and_audited(store: Store) -> None:
         each["body"].get("message") for each in document["events"] if isinstance(each["body"], dict)
     ]
     assert [len(each["attempts"]) for each in document["deliveries"]] == [1] * 7 + [0]
+    assert [each["value"] for each in document["saved_answers"]] == [f"contact of {MAIL}"]
     assert document["do_not_contact"][0]["phone"] == JANE
     assert document["audit"][0]["action"] == "suppress"
     assert {each["table"] for each in document["named_in"]} == {
@@ -345,7 +346,7 @@ def test_an_export_is_whole_json_and_audited(store: Store) -> None:
     assert JOHN not in json.dumps(document)
     row = audit.entries(store).rows[0]
     assert (row.actor, row.action, row.note) == ("eve", "export person", "done")
-    assert row.count == 2 + 8 + 8 + 1 + 1 + 4
+    assert row.count == 2 + 8 + 8 + 1 + 1 + 1 + 4
     assert JANE not in row.subject
 
 

@@ -194,7 +194,7 @@ def event(
 
 
 def arrive(store: Store, *events: ContactEvent) -> None:
-    inbox_append.append(store, [Incoming(each, each.to_json(), "[]") for each in events])
+    inbox_append.append(store, [Incoming(each, as_json(each.data), "[]") for each in events])
 
 
 def run(load_dags: Callable[..., Any], recipe: str, *routes: str) -> list[dict[tuple[str, int], str]]:

@@ -27,8 +27,9 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.signing import Scheme, signer
 from airflow_outreach_provider.net.webhook import Target, parse_url
 from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
+from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
-from airflow_outreach_provider.services.deliveries.webhooks import Endpoint, deliver
+from airflow_outreach_provider.services.deliveries.webhooks import deliver
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
 ROUTE = "crm"

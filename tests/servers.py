@@ -171,7 +171,7 @@ def scripted(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[str]
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET
+        do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
         def log_message(self, *_: object) -> None:
             pass

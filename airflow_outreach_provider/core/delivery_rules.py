@@ -55,6 +55,13 @@ _RULES = (
     _StatusRule(range(400, 500), DeliveryVerdict.REFUSED, "the endpoint refuses this request"),
     _StatusRule([502, 503, 504], DeliveryVerdict.RETRY, "unavailable", heeds_retry_after=True),
 )
+# What is to be deleted and is not there, is deleted: by an earlier try whose answer was lost, or by somebody else.
+_DELETED = (_StatusRule([404, 410], DeliveryVerdict.DELIVERED, "gone already"),)
+# Of an address that an event names, 410 tells of that record, not of the endpoint; 300 says that there are several.
+_OF_RECORD = (
+    _StatusRule([300], DeliveryVerdict.REFUSED, "what the event names is there more than once"),
+    _StatusRule([410], DeliveryVerdict.REFUSED, "what the event names is gone"),
+)
 _ANYTHING_ELSE = _StatusRule((), DeliveryVerdict.RETRY, "the endpoint failed")
 
 
@@ -74,14 +81,18 @@ class DeliveryOutcome:
 DELIVERED = DeliveryOutcome(DeliveryVerdict.DELIVERED)
 
 
-def classify_delivery(status: int, retry_after: str | None, now: datetime) -> DeliveryOutcome:
+def classify_delivery(
+    status: int, retry_after: str | None, now: datetime, *, method: str = "POST", of_record: bool = False
+) -> DeliveryOutcome:
     """The outcome of an HTTP answer.
 
     :param status: as received; anything from 100 to 999.
     :param retry_after: the ``Retry-After`` header, heeded for 429, 502, 503 and 504.
     :param now: timezone-aware.
+    :param of_record: the address was that of one event's record, not the endpoint's own.
     """
-    rule = next((rule for rule in _RULES if status in rule.statuses), _ANYTHING_ELSE)
+    first = (_DELETED if method == "DELETE" else ()) + (_OF_RECORD if of_record else ())
+    rule = next((rule for rule in (*first, *_RULES) if status in rule.statuses), _ANYTHING_ELSE)
     if rule.verdict is DeliveryVerdict.DELIVERED:
         return DELIVERED
     wait = parse_retry_after(retry_after, now) if rule.heeds_retry_after else None

@@ -78,8 +78,19 @@ def hide_secrets(connection: Any, extra: Mapping[str, Any]) -> None:
     secrets, not the values of headers, and no password inside a URL.
     """
     for secret in dict.fromkeys(_secrets(connection, extra)):
-        for mask in _masks():
-            mask(secret)
+        hide_secret(secret)
+
+
+def hide_secret(secret: str) -> None:
+    """Tell Airflow's masks a secret that no connection holds, such as an access token."""
+    for mask in _masks():
+        mask(secret)
+
+
+def hide_headers(headers: Mapping[str, str]) -> None:
+    """The same of headers that stand elsewhere than in ``headers``."""
+    for secret in _header_secrets(headers):
+        hide_secret(secret)
 
 
 def _secrets(connection: Any, extra: Mapping[str, Any]) -> Iterator[str]:
@@ -89,10 +100,7 @@ def _secrets(connection: Any, extra: Mapping[str, Any]) -> Iterator[str]:
     with contextlib.suppress(TypeError, ValueError):  # as the form of a connection hands it over
         yield from _named_secrets(json.loads(extra.get("custom") or "{}"))
     with contextlib.suppress(ConfigurationError):
-        for name, value in read_headers(extra, "").items():
-            if name.lower() not in _OPEN_HEADERS:
-                yield value
-                yield value.rpartition(" ")[2]  # without "Bearer"
+        yield from _header_secrets(read_headers(extra, ""))
     for url in (connection.host or "", *_texts(extra)):
         with contextlib.suppress(ValueError):
             parts = urlsplit(url.strip()) if "://" in url else None
@@ -101,6 +109,13 @@ def _secrets(connection: Any, extra: Mapping[str, Any]) -> Iterator[str]:
             if parts is not None:
                 yield from (value for _, value in parse_qsl(parts.query))
                 yield from (part for part in parts.path.split("/") if _TOKEN.fullmatch(part))
+
+
+def _header_secrets(headers: Mapping[str, str]) -> Iterator[str]:
+    for name, value in headers.items():
+        if name.lower() not in _OPEN_HEADERS:
+            yield value
+            yield value.rpartition(" ")[2]  # without "Bearer"
 
 
 def _named_secrets(value: Any) -> Iterator[str]:
@@ -133,13 +148,18 @@ def _masks() -> Iterator[Callable[[str], None]]:
 
 def read_headers(extra: Mapping[str, Any], where: str) -> dict[str, str]:
     """:raises ConfigurationError: they are no object."""
-    headers = extra.get("headers") or {}
-    if isinstance(headers, str):  # as the form of a connection hands it over
+    return read_texts(extra, "headers", where, '{"X-Name": "value"}')
+
+
+def read_texts(extra: Mapping[str, Any], name: str, where: str, example: str) -> dict[str, str]:
+    """An object of texts. :raises ConfigurationError: it is no object."""
+    found = extra.get(name) or {}
+    if isinstance(found, str):  # as the form of a connection hands it over
         with contextlib.suppress(ValueError):
-            headers = json.loads(headers)
-    if not isinstance(headers, Mapping):
-        raise ConfigurationError(f"{where}: extra 'headers' is not an object", 'write {"X-Name": "value"}')
-    return {str(name): str(value) for name, value in headers.items()}
+            found = json.loads(found)
+    if not isinstance(found, Mapping):
+        raise ConfigurationError(f"{where}: extra {name!r} is not an object", f"write {example}")
+    return {str(key): str(value) for key, value in found.items()}
 
 
 def read_text(extra: Mapping[str, Any], name: str) -> str | None:

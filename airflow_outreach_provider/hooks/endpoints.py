@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +13,11 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, SignatureError
 from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.request_form import HEADER_NAME, HEADER_VALUE, OUR_HEADERS
 from airflow_outreach_provider.core.signing import Scheme, check_secrets
+from airflow_outreach_provider.hooks import http_endpoint
 from airflow_outreach_provider.hooks.connection_fields import read_extra, read_flag
+from airflow_outreach_provider.hooks.endpoint_oauth2 import read_authorization
 from airflow_outreach_provider.hooks.settings import endpoint_disabled_after
 from airflow_outreach_provider.hooks.tested import as_known
 from airflow_outreach_provider.net.webhook import (
@@ -24,17 +26,9 @@ from airflow_outreach_provider.net.webhook import (
     environment_proxy,
     parse_url,
 )
-from airflow_outreach_provider.services.deliveries.webhooks import Endpoint, send_test
+from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
+from airflow_outreach_provider.services.deliveries.sender import send_test
 
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 section 5.6.2
-_HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
-# Ours to set, or the connection's business; a value from a form would break the request or its signature.
-_OUR_HEADERS = frozenset(
-    {
-        "connection", "content-encoding", "content-length", "content-type", "host", "proxy-authorization",
-        "te", "trailer", "transfer-encoding", "upgrade", "webhook-id", "webhook-signature", "webhook-timestamp",
-    }
-)  # fmt: skip
 _TIMEOUTS = (0.1, 300.0)
 
 
@@ -42,7 +36,7 @@ class OutreachEndpointHook(BaseHook):
     """An endpoint that wants contact events.
 
     :param endpoint_conn_id: a connection of type ``outreach_endpoint``: the full URL as host, signing secrets
-        as password, separated by spaces, newest first.
+        as password, separated by spaces, newest first; or one of Airflow's type ``http``, which signs nothing.
     """
 
     conn_name_attr = "endpoint_conn_id"
@@ -77,6 +71,10 @@ class OutreachEndpointHook(BaseHook):
         return as_known(answer, self.endpoint_conn_id)
 
 
+ENDPOINT_TYPES = (OutreachEndpointHook.conn_type, http_endpoint.CONN_TYPE)
+"""Types of connection that deliveries can go to."""
+
+
 def read_endpoint(connection: Any) -> Endpoint:
     """The endpoint that an Airflow connection describes.
 
@@ -85,9 +83,11 @@ def read_endpoint(connection: Any) -> Endpoint:
     where = f"connection {connection.conn_id!r}"
     extra = read_extra(connection)
     disabled_after = endpoint_disabled_after()  # of all endpoints: its mistake is no connection's
+    is_http = connection.conn_type == http_endpoint.CONN_TYPE
     try:
-        url = parse_url(_url(connection))
-        secrets = tuple((connection.password or "").split())
+        extra = http_endpoint.http_extra(connection, extra) if is_http else extra
+        url = parse_url(http_endpoint.http_url(connection) if is_http else _url(connection))
+        secrets = () if is_http else tuple((connection.password or "").split())
         scheme = _scheme(extra.get("signature"), secrets)
         check_secrets(scheme, secrets)
         target = Target(
@@ -107,6 +107,7 @@ def read_endpoint(connection: Any) -> Endpoint:
             enabled=read_flag(extra, "enabled", default=True),
             requests_per_second=_number(extra, "requests_per_second", None, 0.01, 10_000.0),
             disabled_after=disabled_after,
+            authorization=read_authorization(extra, target),
         )
     except (ConfigurationError, SignatureError) as error:
         raise ConfigurationError(f"{where}: {error}") from error
@@ -143,11 +144,11 @@ def _headers(value: object) -> dict[str, str]:
         raise ConfigurationError("extra 'headers' is not an object", 'write {"X-Name": "value"}')
     headers = {str(name): str(each) for name, each in value.items()}
     for name, each in headers.items():
-        if name.lower() in _OUR_HEADERS:
+        if name.lower() in OUR_HEADERS:
             raise ConfigurationError(
                 f"extra 'headers' sets {name}", "leave it out: the delivery sets it itself"
             )
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(each):
+        if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(each):
             raise ConfigurationError(f"extra 'headers' holds {name[:40]!r}, which is no HTTP header")
     return headers
 

@@ -1,4 +1,4 @@
-"""A POST of bytes over aiohttp's connections, without the machinery a session sets up for each request.
+"""A request with a body of bytes over aiohttp's connections, without the machinery a session sets up for each request.
 
 A session builds a URL, headers, a cookie jar's view, a writer with a task of its own and a response each time:
 half of what a lead costs. Here the request's head is written out once, and what remains is aiohttp's own
@@ -28,7 +28,7 @@ _ANSWER_OPTIONS: dict[str, Any] = {"read_until_eof": True, "auto_decompress": Fa
 
 
 class RequestTemplate:
-    """What many POSTs to one URL have in common; there is no proxy on the way.
+    """What many requests to one origin have in common; there is no proxy on the way.
 
     Making one raises anything where this version of aiohttp has other insides.
 
@@ -53,18 +53,20 @@ class RequestTemplate:
             server_hostname=server_hostname,
         )  # fmt: skip
         sent = [(name, value) for name, value in self._request.headers.items() if name != "Content-Length"]
-        lines = [f"POST {url.raw_path_qs} HTTP/1.1", *[f"{name}: {value}" for name, value in sent]]
-        self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
+        self._line = f"POST {url.raw_path_qs} HTTP/1.1\r\n".encode()
+        lines = [*[f"{name}: {value}" for name, value in sent], "Content-Length: "]
+        self._head = "\r\n".join(lines).encode()
         # What would not fit when a request is under way is told now.
         inspect.signature(self._connector.connect).bind(self._request, traces=[], timeout=timeout)
         inspect.signature(ResponseHandler.set_response_params).bind(None, **_ANSWER_OPTIONS)
 
-    def post(self, body: bytes, headers: bytes = b"") -> Exchange:
+    def send(self, body: bytes, headers: bytes = b"", line: bytes = b"") -> Exchange:
         """One request; enter it to send.
 
         :param headers: of this request alone: whole lines, each ended by CRLF.
+        :param line: its method and address, ended by CRLF; a POST to the template's URL otherwise.
         """
-        return Exchange(self, body, headers)
+        return Exchange(self, body, headers, line)
 
     async def connect(self) -> aiohttp.connector.Connection:
         """A connection on which nothing waits to be read: what came before the request is no answer to it.
@@ -84,8 +86,8 @@ class RequestTemplate:
             self._request.connection_key, OSError("the other side answers before it is asked")
         )
 
-    def wire(self, body: bytes, headers: bytes) -> bytes:
-        return b"%b%d\r\n%b\r\n%b" % (self._head, len(body), headers, body)
+    def wire(self, body: bytes, headers: bytes, line: bytes) -> bytes:
+        return b"%b%b%d\r\n%b\r\n%b" % (line or self._line, self._head, len(body), headers, body)
 
     def invalid(self, error: HttpProcessingError) -> aiohttp.ClientResponseError:
         return aiohttp.ClientResponseError(
@@ -100,10 +102,10 @@ class Exchange:
     :ivar content: the body as a stream.
     """
 
-    __slots__ = ("_body", "_connection", "_own_headers", "_template", "content", "headers", "status")
+    __slots__ = ("_body", "_connection", "_line", "_own_headers", "_template", "content", "headers", "status")
 
-    def __init__(self, template: RequestTemplate, body: bytes, headers: bytes) -> None:
-        self._template, self._body, self._own_headers = template, body, headers
+    def __init__(self, template: RequestTemplate, body: bytes, headers: bytes, line: bytes) -> None:
+        self._template, self._body, self._own_headers, self._line = template, body, headers, line
 
     async def __aenter__(self) -> Self:
         connection = self._connection = await self._template.connect()
@@ -112,7 +114,7 @@ class Exchange:
             if protocol is None or transport is None:
                 raise aiohttp.ClientConnectionResetError("the connection is gone")
             protocol.set_response_params(**_ANSWER_OPTIONS)
-            transport.write(self._template.wire(self._body, self._own_headers))
+            transport.write(self._template.wire(self._body, self._own_headers, self._line))
             await self._head(protocol)
         except BaseException:
             connection.close()

@@ -19,7 +19,7 @@ from airflow_outreach_provider.core.masking import printable
 from airflow_outreach_provider.core.outcomes import Fault, SubmitAnswer, classify_answer, classify_fault
 from airflow_outreach_provider.net.transport import (
     WIRE_ERRORS,
-    PreparedPost,
+    PreparedRequest,
     Response,
     Transport,
     environment_proxy,
@@ -88,7 +88,7 @@ class OutreachClient:
             connect_timeout=min(settings.connect_timeout, 0.8 * settings.timeout),
             keepalive=_KEEPALIVE_SECONDS,
         )
-        self._prepared: PreparedPost | None = None
+        self._prepared: PreparedRequest | None = None
         # A user in the URL would want an Authorization header of its own.
         if url is not None and not url.user and (not self._proxy or _http_url(self._proxy)):
             self._prepared = self._transport.prepare(url, proxy=self._proxy)
@@ -113,7 +113,7 @@ class OutreachClient:
         response: Response | None = None
         try:
             with self._transport.within(self.settings.timeout):
-                async with self._prepared.post(body) as response:
+                async with self._prepared.send(body) as response:
                     content, _ = await read_at_most(response, _BODY_LIMIT)
                     content = unpacked(response, content, _BODY_LIMIT) or b""
         except WIRE_ERRORS as error:

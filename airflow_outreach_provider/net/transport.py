@@ -93,8 +93,8 @@ class Transport:
         server_hostname: str | None = None,
         proxy: str | None = None,
         own: Iterable[str] = (),
-    ) -> PreparedPost:
-        """What many POSTs have in common.
+    ) -> PreparedRequest:
+        """What many requests have in common.
 
         :param headers: of all of them; they win over the transport's.
         :param host: the Host header, where the URL holds an address instead.
@@ -114,7 +114,7 @@ class Transport:
         if plain and proxy is None:
             template = self._template(url, all_headers, server_hostname)
         options = {"allow_redirects": False, "proxy": proxy, "server_hostname": server_hostname}
-        return PreparedPost(self.session, url, all_headers, options, template)
+        return PreparedRequest(self.session, url, all_headers, options, template)
 
     def _template(
         self, url: URL, headers: Mapping[str, str], server_hostname: str | None
@@ -125,8 +125,8 @@ class Transport:
             return None
 
 
-class PreparedPost:
-    """POSTs that differ only in their body and in headers of their own."""
+class PreparedRequest:
+    """Requests to one origin that differ in their body, their address there, and headers of their own."""
 
     def __init__(
         self,
@@ -139,19 +139,25 @@ class PreparedPost:
         self._session, self._url, self._headers, self._options = session, url, headers, options
         self._template = template
 
-    def post(
-        self, body: bytes, own: Mapping[str, str] | None = None
+    def send(
+        self, body: bytes, own: Mapping[str, str] | None = None, *, method: str = "POST", path: str = ""
     ) -> AbstractAsyncContextManager[Response]:
-        """One request; enter it to send. What ``own`` says of a header wins."""
+        """One request; enter it to send. What ``own`` says of a header wins.
+
+        :param path: with its query, encoded, where it is not that of the prepared URL.
+        """
         # What a header must not hold is not for us to know: aiohttp's session refuses it.
         if self._template is not None and (own is None or "".join(own.values()).isprintable()):
             lines = "".join([f"{name}: {value}\r\n" for name, value in own.items()]).encode() if own else b""
-            return self._template.post(body, lines)
+            other = method != "POST" or path
+            line = f"{method} {path or self._url.raw_path_qs} HTTP/1.1\r\n".encode() if other else b""
+            return self._template.send(body, lines, line)
         headers = self._headers
         if own:
             headers = headers.copy()
             headers.update(own)
-        return self._session.post(self._url, data=body, headers=headers, **self._options)
+        url = URL(f"{self._url.origin()}{path}", encoded=True) if path else self._url
+        return self._session.request(method, url, data=body, headers=headers, **self._options)
 
 
 # Order matters: the first class that fits names the fault. What is raised before a connection stands is

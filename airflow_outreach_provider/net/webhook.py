@@ -1,4 +1,4 @@
-"""One guarded POST to somebody else's URL.
+"""One guarded request to somebody else's URL.
 
 The URL's host is resolved here, every address it stands for is judged, and exactly the judged addresses
 are dialled: between the check and the connection there is no second look-up that could answer otherwise.
@@ -28,7 +28,7 @@ from airflow_outreach_provider.core.outcomes import Fault
 from airflow_outreach_provider.net.transport import (
     WIRE_ERRORS,
     ZLIB_ENCODINGS,
-    PreparedPost,
+    PreparedRequest,
     Response,
     Transport,
     encoding_of,
@@ -42,6 +42,7 @@ from airflow_outreach_provider.net.transport import (
 __all__ = [
     "DEFAULT_TIMEOUT_SECONDS",
     "EXCERPT_BYTES",
+    "WHOLE_BYTES",
     "Target",
     "WebhookAnswer",
     "WebhookClient",
@@ -52,11 +53,13 @@ __all__ = [
 
 EXCERPT_BYTES = 4096
 DEFAULT_TIMEOUT_SECONDS = 15.0
-# An answer up to this size is read to its end, so that the connection can be used again.
-_DRAINED_BYTES = 65_536
+WHOLE_BYTES = 65_536
+"""An answer up to this size is read to its end, so that the connection can be used again."""
 # Judged addresses are kept this long: a batch to one target needs one look-up, a moved host is found soon.
 _JUDGED_SECONDS = 10.0
 _MAX_DIALLED = 4
+_Message = tuple[bytes, Mapping[str, str], str, str]
+"""Body, headers of its own, method, and the path where it is not the target's."""
 
 
 class WebhookFailed(OutreachError):
@@ -72,7 +75,7 @@ class WebhookFailed(OutreachError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to POST, and what is allowed on the way.
+    """Where requests go, and what is allowed on the way.
 
     :ivar url: from :func:`parse_url`.
     :ivar headers: sent with every request.
@@ -95,7 +98,7 @@ class WebhookAnswer:
     """What an endpoint said.
 
     :ivar retry_after: the header as received.
-    :ivar excerpt: the first 4 KB of the body, unpacked, as text without control characters.
+    :ivar excerpt: the first 4 KB of the body, or as much as was asked for, unpacked, as text without control characters.
     """
 
     status: int
@@ -127,7 +130,7 @@ def parse_url(text: str) -> URL:
 
 
 class WebhookClient:
-    """Connections for a batch of POSTs; use as an async context manager.
+    """Connections for a batch of requests; use as an async context manager.
 
     :param connections: how many may be open at once, over all endpoints.
     :param tls: instead of the system's trust store; for tests and private authorities.
@@ -136,7 +139,7 @@ class WebhookClient:
     def __init__(self, *, connections: int = 64, tls: ssl.SSLContext | None = None) -> None:
         self._connections, self._tls = connections, tls
         self._judged: dict[tuple[object, ...], tuple[float, list[str]]] = {}
-        self._prepared: dict[tuple[object, ...], PreparedPost] = {}
+        self._prepared: dict[tuple[object, ...], PreparedRequest] = {}
 
     async def __aenter__(self) -> WebhookClient:
         self._transport = Transport(
@@ -151,19 +154,35 @@ class WebhookClient:
     ) -> None:
         await self._transport.close()
 
-    async def post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> WebhookAnswer:
-        """POST ``body`` as it is.
+    async def send(
+        self,
+        target: Target,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        method: str = "POST",
+        url: URL | None = None,
+        keep: int = EXCERPT_BYTES,
+    ) -> WebhookAnswer:
+        """Send ``body`` as it is.
 
         :param headers: of this message; they win over the target's.
+        :param keep: so much of the answer's body, where more than its first 4 KB is needed.
+        :param url: below the target's host, where it is not the target's own.
         :raises AddressForbidden: the host is, or resolves to, an address that must not be called.
-        :raises ConfigurationError: plain HTTP where it is not allowed.
+        :raises ConfigurationError: plain HTTP where it is not allowed, or a URL at another host than the target's.
         :raises WebhookFailed: everything else that is not an answer.
         """
         started = time.monotonic()
+        if url is not None and url.origin() != target.url.origin():
+            raise ConfigurationError("a request would leave its endpoint's host", "write a path, not a URL")
+        path = url.raw_path_qs if url is not None and url != target.url else ""
         try:
             with self._transport.within(target.timeout):
                 addresses = await self.judged(target)
-                return await self._post_to_any(target, addresses, body, headers, started)
+                return await self._send_to_any(
+                    target, addresses, (body, headers, method, path), started, keep
+                )
         except WIRE_ERRORS as error:
             raise WebhookFailed(words_of(error, target.timeout), fault_of(error)) from error
 
@@ -210,19 +229,14 @@ class WebhookClient:
             raise WebhookFailed(f"the host name {host} does not resolve", Fault.DNS)
         return addresses
 
-    async def _post_to_any(
-        self,
-        target: Target,
-        addresses: Sequence[str],
-        body: bytes,
-        headers: Mapping[str, str],
-        started: float,
+    async def _send_to_any(
+        self, target: Target, addresses: Sequence[str], message: _Message, started: float, keep: int
     ) -> WebhookAnswer:
         """Dial the addresses in turn until one takes the connection; what follows happens once."""
         for address in addresses[:_MAX_DIALLED]:
             try:
-                async with self._request(target, address, body, headers) as response:
-                    excerpt = await _read_excerpt(response)
+                async with self._request(target, address, message) as response:
+                    excerpt = await _read_excerpt(response, keep)
                     return WebhookAnswer(
                         response.status,
                         response.headers.get("Retry-After"),
@@ -238,8 +252,9 @@ class WebhookClient:
         ) from refused
 
     def _request(
-        self, target: Target, address: str, body: bytes, headers: Mapping[str, str]
+        self, target: Target, address: str, message: _Message
     ) -> AbstractAsyncContextManager[Response]:
+        body, headers, method, path = message
         key = (target.url, target.proxy, address, *target.headers.items(), *headers)
         prepared = self._prepared.get(key)
         if prepared is None:
@@ -251,16 +266,16 @@ class WebhookClient:
                 proxy=target.proxy,
                 own=headers,
             )
-        return prepared.post(body, headers)
+        return prepared.send(body, headers, method=method, path=path)
 
 
-async def _read_excerpt(response: Response) -> str:
+async def _read_excerpt(response: Response, most: int) -> str:
     """The first bytes of the answer's body; a short body is read to its end, a long one is cut off."""
-    content, _ = await read_at_most(response, _DRAINED_BYTES)
+    content, _ = await read_at_most(response, max(WHOLE_BYTES, most))
     encoding = encoding_of(response)
     if encoding != "identity" and encoding not in ZLIB_ENCODINGS:
         return f"({len(content)} bytes, packed with {encoding[:20]})"
-    kept = unpacked(response, content, EXCERPT_BYTES)
+    kept = unpacked(response, content, most)
     if kept is None:
         return "(not what its Content-Encoding says)"
     # PostgreSQL stores no NUL in a text; other control characters only spoil a terminal.

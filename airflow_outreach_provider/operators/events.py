@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.observability import stats
 
+from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.custom_events import made_event
 from airflow_outreach_provider.core.deliveries import check_route
 from airflow_outreach_provider.core.errors import (
@@ -21,6 +22,7 @@ from airflow_outreach_provider.core.errors import (
 )
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.core.request_form import JSON, POST, Payload, RequestForm
 from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
@@ -30,7 +32,6 @@ from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.callables import handle
-from airflow_outreach_provider.services.deliveries.payloads import CANONICAL, Payload, check_payload
 from airflow_outreach_provider.services.deliveries.serving import OVERLAP
 from airflow_outreach_provider.services.deliveries.webhooks import DEFAULT_CONCURRENCY, deliver
 
@@ -192,9 +193,21 @@ class DeliverEventsOperator(BatchOperator):
     certificate, an outage for several contacts) kills none: the endpoint rests, one request asks at growing pauses,
     and then everything goes out in order.
 
-    :param endpoint_conn_id: a connection of type ``outreach_endpoint``.
-    :param payload: ``"canonical"`` (our JSON, the same for every platform), ``"received"`` (the raw body),
-        or a mapping whose texts may hold expressions such as ``{{ contact.email }}``.
+    :param endpoint_conn_id: a connection of type ``outreach_endpoint``, or of Airflow's type ``http``.
+    :param payload: ``"canonical"`` (our JSON, the same for every platform), ``"received"`` (the raw body), ``"none"``
+        (no body: usual with DELETE), or a mapping or list whose texts may hold expressions such as
+        ``{{ contact.email }}``, however deep.
+    :param method: ``POST``, ``PUT``, ``PATCH`` or ``DELETE``.
+    :param path: below the endpoint's URL, e.g. ``"contacts/{{ contact.email }}"``. What an event brings is encoded and
+        stays in its place; an event that has nothing for it is refused.
+    :param query: name → template, after ``?``. :param headers: name → template, besides those of the connection.
+    :param omit_empty: leave out of the payload what is none or an empty text, list or mapping.
+    :param content_type: ``"json"``, or ``"form"`` for a payload that is a mapping.
+    :param save: name → template over ``response``, the answer's JSON (``{"crm_id": "{{ response.id }}"}``); requests for later
+        events of the contact to this endpoint have it as ``{{ saved.crm_id }}``.
+    :param batching: events of several contacts in one request: ``size``, ``items`` (the name of their list in the body),
+        ``body`` (what is beside it), ``results`` and ``ok`` (the answer's list, and the condition on ``result`` by which
+        each event is taken). The sensor's ``events_per_batch`` hands out as many together.
     :param concurrency: contacts at a time.
     :param on_endpoint_disabled: called with ``{"conn_id", "route", "reason"}`` when these deliveries
         disabled the endpoint: after HTTP 410, or five days (``[outreach] endpoint_disabled_after_days``) without one
@@ -208,17 +221,28 @@ class DeliverEventsOperator(BatchOperator):
         self,
         *,
         endpoint_conn_id: str,
-        payload: Payload = CANONICAL,
+        payload: Payload | None = None,
+        method: str = POST,
+        path: str = "",
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, Any] | None = None,
+        omit_empty: bool = False,
+        content_type: str = JSON,
+        save: Mapping[str, Any] | None = None,
+        batching: Mapping[str, Any] | None = None,
         concurrency: int = DEFAULT_CONCURRENCY,
         on_endpoint_disabled: Callable[[dict[str, str]], None] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_payload(payload)
         if type(concurrency) is not int or concurrency < 1:
             raise ConfigurationError(f"concurrency is {concurrency!r}", "use a whole number from 1 on")
         self.endpoint_conn_id = endpoint_conn_id
-        self.payload = payload
+        self.form = RequestForm(
+            payload, method, path, query or {}, headers or {}, omit_empty, content_type, save or {},
+            GroupForm(**batching) if batching else None,
+        )  # fmt: skip
+        self.form.check()  # a mistake shows in the DAG list, not in the first run
         self.concurrency = concurrency
         self.on_endpoint_disabled = on_endpoint_disabled
 
@@ -227,7 +251,7 @@ class DeliverEventsOperator(BatchOperator):
         endpoint = OutreachEndpointHook(self.endpoint_conn_id).endpoint()
         try:
             report = deliver(
-                open_store(), batch, endpoint, task, payload=self.payload, concurrency=self.concurrency
+                open_store(), batch, endpoint, task, form=self.form, concurrency=self.concurrency
             )
         except AddressForbidden as error:
             raise ConfigurationError(

@@ -70,6 +70,7 @@ class ContactEventSensor(BaseSensorOperator):
         poll_interval: float = 5.0,
         wait: bool | None = None,
         routes: Sequence[str] | None = None,
+        events_per_batch: int = 1,
         # Airflow's own default is none; a sensor must outlive a store that is away for a moment.
         retries: int = 3,
         retry_delay: timedelta | float = timedelta(seconds=30),
@@ -102,6 +103,7 @@ class ContactEventSensor(BaseSensorOperator):
         self.poll_interval = poll_interval
         self.wait = wait
         self.routes = routes
+        self.events_per_batch = max(1, events_per_batch)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """The batches; an empty list when everything this task instance handed out before is done."""
@@ -175,6 +177,7 @@ class ContactEventSensor(BaseSensorOperator):
             kinds=kind_names(self.kinds),
             where=self.where,
             max_events=self.max_events,
+            per_batch=self.events_per_batch,
         )
 
     def _downstream_routes(self) -> list[str]:

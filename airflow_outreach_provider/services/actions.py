@@ -347,11 +347,7 @@ def forget(
 
 
 def purge(
-    store: Store,
-    before: datetime,
-    *,
-    actor: str,
-    abandoned_after: timedelta = housekeeping.ABANDONED_AFTER,
+    store: Store, before: datetime, *, actor: str, abandoned_after: timedelta = housekeeping.ABANDONED_AFTER
 ) -> dict[str, int]:
     """Remove what is settled and older than a time; who was texted and the do-not-contact list stay known.
 

@@ -18,7 +18,7 @@ from airflow_outreach_provider.store.people.find import Found, find_person
 from airflow_outreach_provider.store.people.texts import TextPlace
 
 _AROUND = 80
-_JSON = ("body", "headers", "payload")
+_JSON = ("body", "headers", "payload", "value")
 _OURS = ("row_hash", "content_hash", "rev", "plan", "plan_until", "claim", "claim_until", "spread", "row_of")
 
 
@@ -43,6 +43,7 @@ def summary(found: Found) -> list[dict[str, Any]]:
         ("events, with their bodies", found.events, _counted(row["kind"] for row in found.events)),
         ("deliveries", found.deliveries, _counted(row["state"] for row in found.deliveries)),
         ("attempts of deliveries", found.delivery_attempts, _counted(row["verdict"] for row in found.delivery_attempts)),
+        ("saved of endpoints' answers", found.saved, _counted(row["name"] for row in found.saved)),
         ("entries of the do-not-contact list", found.listed, _counted(row["reason"] for row in found.listed)),
         ("audit rows", found.audit, _counted(row["action"] for row in found.audit)),
         ("texts of others that name them", found.named, _counted(place.table.name for place in found.named)),
@@ -81,6 +82,7 @@ def _document(found: Found) -> dict[str, Any]:
         ],
         "events": [_plain(row) for row in found.events],
         "deliveries": [{**_plain(row), "attempts": sent.get(row["id"], [])} for row in found.deliveries],
+        "saved_answers": [_plain(row) for row in found.saved],
         "do_not_contact": [_plain(row) for row in found.listed],
         "audit": [_plain(row) for row in found.audit],
         "named_in": [_named(place, texts) for place in found.named],

@@ -13,7 +13,7 @@ from airflow_outreach_provider.core.trial_events import PHONE
 from airflow_outreach_provider.hooks.sources import OutreachSourceHook, get_source
 from airflow_outreach_provider.receiver.trial import send_trial
 from airflow_outreach_provider.services import actions
-from airflow_outreach_provider.services.deliveries.webhooks import send_test
+from airflow_outreach_provider.services.deliveries.sender import send_test
 from airflow_outreach_provider.store.deliveries import endpoints
 from airflow_outreach_provider.store.deliveries.endpoints import Release
 from airflow_outreach_provider.store.engine import Store

@@ -14,11 +14,11 @@ from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
 from airflow_outreach_provider.core.masking import mask_text
-from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook, read_endpoint
+from airflow_outreach_provider.hooks.endpoints import ENDPOINT_TYPES, OutreachEndpointHook, read_endpoint
 from airflow_outreach_provider.hooks.listing import connection_names
 from airflow_outreach_provider.hooks.settings import consumer_abandoned_after
 from airflow_outreach_provider.hooks.sources import ListedSource, list_sources, source_url
-from airflow_outreach_provider.services.deliveries.webhooks import Endpoint
+from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.notices import not_read, not_read_words
 from airflow_outreach_provider.store.deliveries import endpoints, rests
 from airflow_outreach_provider.store.engine import Store
@@ -223,7 +223,7 @@ def get_endpoint(name: str) -> Endpoint:
     :raises ConfigurationError: there is none, or one of its fields cannot be used.
     """
     connection = _connection(name)
-    if connection is None or connection.conn_type != OutreachEndpointHook.conn_type:
+    if connection is None or connection.conn_type not in ENDPOINT_TYPES:
         raise ConfigurationError(
             f"there is no endpoint {name!r}", "create a connection of type outreach_endpoint with this id"
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow_outreach_provider.core.workflows.models import EventOutreach, EventRoute
+from airflow_outreach_provider.core.workflows.deliver import EventOutreach
+from airflow_outreach_provider.core.workflows.models import EventRoute
 from airflow_outreach_provider.operators.outreach import (
     DeliverEventsOperator,
     HandleEventsOperator,
@@ -13,7 +14,7 @@ from airflow_outreach_provider.operators.outreach import (
     SuppressContactsOperator,
 )
 from airflow_outreach_provider.sensors.outreach import ContactEventSensor
-from airflow_outreach_provider.workflows.functions import CallFunction, calling
+from airflow_outreach_provider.workflows.functions import CallFunction, NotifyEvent, calling
 
 _A_DAY = timedelta(days=1)
 
@@ -28,6 +29,7 @@ def build_event_route(name: str, model: EventRoute) -> None:
         kinds=model.kinds,
         where=model.where,
         max_events=model.max_events,
+        events_per_batch=model.deliver.batch.size if model.deliver.batch is not None else 1,
         poll_interval=model.poll_interval.total_seconds(),
         timeout=wait.total_seconds(),
         deferrable=True,
@@ -47,10 +49,12 @@ def _target(model: EventRoute) -> tuple[str, Any, dict[str, Any]]:
     """Task id, operator and its arguments for the one way to deliver that the route names."""
     deliver = model.deliver
     if deliver.endpoint is not None:
-        arguments = {"endpoint_conn_id": deliver.endpoint, "payload": deliver.payload}
-        return "deliver", DeliverEventsOperator, arguments
+        return "deliver", DeliverEventsOperator, {"endpoint_conn_id": deliver.endpoint, **deliver.request()}
     if deliver.python is not None:
         return "call", HandleEventsOperator, {"python_callable": CallFunction(deliver.python)}
+    if deliver.notifier is not None:
+        tell = NotifyEvent(deliver.notifier.name, deliver.notifier.arguments or {})
+        return "notify", HandleEventsOperator, {"python_callable": tell}
     if deliver.outreach is not None:
         arguments = {"mapping": deliver.outreach.map, "lead_arguments": _arguments(deliver.outreach)}
         return "submit", SubmitEventLeadsOperator, arguments

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from airflow_outreach_provider.core import retry_schedule
+from airflow_outreach_provider.core.request_form import POST
 from airflow_outreach_provider.core.times import span_words
+from airflow_outreach_provider.core.workflows.deliver import Deliver
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSource, LeadSync
 from airflow_outreach_provider.core.workflows.said_rules import said_rules
@@ -120,9 +122,16 @@ def _said_source(source: LeadSource) -> str:
 def _destination(model: EventRoute) -> str:
     deliver = model.deliver
     if deliver.endpoint is not None:
-        return f"signed webhook to {deliver.endpoint}"
+        plain = deliver.method == POST and not deliver.path
+        return f"{'signed webhook' if plain else _address(deliver)} to {deliver.endpoint}"
     if deliver.python is not None:
         return f"{deliver.python}(event)"
+    if deliver.notifier is not None:
+        return f"told by {deliver.notifier.name.rpartition('.')[2]}"
     if deliver.outreach is not None:
         return f"lead for {deliver.outreach.configuration_id or 'its configuration'} through {deliver.outreach.conn_id}"
     return "do-not-contact list"
+
+
+def _address(deliver: Deliver) -> str:
+    return f"{deliver.method} /{deliver.path.lstrip('/')}" if deliver.path else deliver.method

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from importlib import import_module
 from typing import Any
 
@@ -40,6 +41,32 @@ class CallFunction:
 
     def __call__(self, event: ContactEvent) -> Any:
         return import_function(self.path)(event)
+
+
+class NotifyEvent:
+    """``deliver: {notifier: …}``: the class is imported, and a notifier made, for each event.
+
+    What a notifier raises is the event's failure, which is tried again like any other.
+    """
+
+    def __init__(self, path: str, arguments: Mapping[str, Any]) -> None:
+        self.path, self.arguments = path, dict(arguments)
+
+    def __call__(self, event: ContactEvent) -> None:
+        from airflow.sdk import BaseNotifier, get_current_context
+
+        made = import_function(self.path)
+        if not (isinstance(made, type) and issubclass(made, BaseNotifier)):
+            raise ConfigurationError(
+                f"{self.path} is no notifier", "name a class that Airflow calls a notifier"
+            )
+        try:
+            notifier = made(**deepcopy(self.arguments))  # rendering changes them in place
+        except TypeError as error:
+            raise ConfigurationError(
+                f"{self.path} does not take these arguments: {error}", "see its documentation"
+            ) from error
+        notifier({**get_current_context(), "event": event.to_dict()})
 
 
 def calling(path: str) -> Callable[[Any], Any]:

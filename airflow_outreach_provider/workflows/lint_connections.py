@@ -22,11 +22,13 @@ class Reference:
 
     :param path: where, below the workflow.
     :param conn_type: the type it must have; empty where any will do.
+    :param or_type: another that will do as well.
     """
 
     path: Path
     conn_id: str
     conn_type: str
+    or_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def references(model: DagSettings) -> Iterator[Reference]:
         if model.source is not None:
             yield Reference(("source",), model.source, "outreach_source")
         if model.deliver.endpoint is not None:
-            yield Reference(("deliver", "endpoint"), model.deliver.endpoint, "outreach_endpoint")
+            yield Reference(("deliver", "endpoint"), model.deliver.endpoint, "outreach_endpoint", "http")
         if model.deliver.outreach is not None:
             conn_id = model.deliver.outreach.conn_id
             yield Reference(("deliver", "outreach", "conn_id"), conn_id, "outreach")
@@ -101,6 +103,8 @@ def _functions(model: DagSettings) -> Iterator[tuple[Path, str]]:
             yield (key, index), function
     if isinstance(model, EventRoute) and model.deliver.python is not None:
         yield ("deliver", "python"), model.deliver.python
+    if isinstance(model, EventRoute) and model.deliver.notifier is not None:
+        yield ("deliver", "notifier", "name"), model.deliver.notifier.name
 
 
 def _judge(reference: Reference, connections: Connections) -> tuple[str, str] | None:
@@ -109,10 +113,10 @@ def _judge(reference: Reference, connections: Connections) -> tuple[str, str] | 
         add = f"add it: airflow connections add {reference.conn_id} --conn-type {reference.conn_type or '…'}"
         hint = did_you_mean(reference.conn_id, connections.known(), add)
         return f"there is no connection {reference.conn_id!r}", hint
-    right = found == reference.conn_type if reference.conn_type else found not in _OURS
-    if right:
+    types = [each for each in (reference.conn_type, reference.or_type) if each]
+    if found in types or (not types and found not in _OURS):
         return None
-    needed = f"type {reference.conn_type}" if reference.conn_type else "a database"
+    needed = f"type {' or '.join(types)}" if types else "a database"
     return f"the connection {reference.conn_id!r} is of type {found or 'none'}", f"this must be {needed}"
 
 

@@ -30,6 +30,28 @@ def test_every_status_has_its_verdict(statuses: list[int], verdict: DeliveryVerd
     assert {classify_delivery(status, None, NOW).verdict for status in statuses} == {verdict}
 
 
+@pytest.mark.parametrize(
+    ("method", "of_record", "status", "verdict"),
+    [
+        ("DELETE", True, 404, DeliveryVerdict.DELIVERED),
+        ("DELETE", True, 410, DeliveryVerdict.DELIVERED),
+        ("DELETE", True, 409, DeliveryVerdict.REFUSED),
+        ("PATCH", True, 410, DeliveryVerdict.REFUSED),
+        ("PATCH", True, 404, DeliveryVerdict.REFUSED),
+        ("PATCH", True, 300, DeliveryVerdict.REFUSED),
+        ("POST", False, 300, DeliveryVerdict.RETRY),
+        ("PUT", False, 410, DeliveryVerdict.GONE),
+        ("PATCH", True, 401, DeliveryVerdict.ENDPOINT),
+        ("DELETE", True, 503, DeliveryVerdict.RETRY),
+    ],
+)
+def test_what_an_answer_means_depends_on_what_was_asked(
+    method: str, of_record: bool, status: int, verdict: DeliveryVerdict
+) -> None:
+    """What is to be deleted and is gone is deleted; 410 of one event's record disables no endpoint."""
+    assert classify_delivery(status, None, NOW, method=method, of_record=of_record).verdict is verdict
+
+
 @given(status=st.integers(0, 1000), header=st.none() | st.just("7"))
 def test_only_2xx_is_success_and_only_four_statuses_choose_the_delay(status: int, header: str | None) -> None:
     """No other status counts as delivered, and Retry-After is heeded for 429, 502, 503 and 504 alone."""

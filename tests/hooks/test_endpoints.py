@@ -124,3 +124,70 @@ def test_a_missing_connection_is_a_configuration_error() -> None:
     """What to create is said."""
     with pytest.raises(ConfigurationError, match="no connection 'nowhere'"):
         OutreachEndpointHook("nowhere").endpoint()
+
+
+def http(host: str = "api.example.com", **fields: Any) -> Connection:
+    extra = json.dumps(fields.pop("extra", {}))
+    return Connection(conn_id="crm", conn_type="http", host=host, extra=extra, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({}, "http://api.example.com"),
+        ({"schema": "https"}, "https://api.example.com"),
+        ({"schema": "https", "port": 8443}, "https://api.example.com:8443"),
+        ({"host": "https://api.example.com/v1", "port": 8443}, "https://api.example.com:8443/v1"),
+        ({"host": "https://api.example.com/v1"}, "https://api.example.com/v1"),
+    ],
+)
+def test_an_http_connection_means_what_it_means_to_airflow(fields: dict[str, Any], url: str) -> None:
+    """Its URL is the one Airflow's own hook calls."""
+    from airflow.providers.http.hooks.http import HttpHook
+
+    connection = http(**fields)
+    assert str(read_endpoint(connection).target.url).rstrip("/") == url
+    if "/v1" not in url or "port" not in fields:  # HttpHook writes a port behind the path
+        hook = HttpHook()
+        hook._set_base_url(connection)
+        assert hook.base_url == url
+
+
+def test_an_http_connections_login_and_headers_are_sent() -> None:
+    """Basic authentication as HttpHook has it, names of the extra as headers, none of it shown; our settings are none."""
+    from airflow.sdk._shared.secrets_masker import redact
+
+    extra = {
+        "X-Api-Version": "7-of-headers",
+        "Content-Type": "application/json",
+        "timeout": 3,
+        "allow_networks": "10.0.0.0/8",
+    }
+    endpoint = read_endpoint(http(schema="https", login="ada", password="pass:word", extra=extra))
+    assert endpoint.target.headers == {
+        "X-Api-Version": "7-of-headers", "Authorization": "Basic YWRhOnBhc3M6d29yZA==",
+    }  # fmt: skip
+    assert (endpoint.scheme, endpoint.secrets, endpoint.target.timeout) == (Scheme.NONE, (), 3.0)
+    assert (
+        "YWRhOnBhc3M6d29yZA" not in f"{endpoint!r} {redact('it said YWRhOnBhc3M6d29yZA== and 7-of-headers')}"
+    )
+    assert not endpoint.target.allow_http and len(endpoint.target.allow_networks) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"password": "p"}, "a password and no login"),
+        ({"login": "a", "extra": {"authorization": "Bearer x"}}, "say the same"),
+        ({"extra": {"verify": False}}, "'verify' is not for endpoints"),
+        ({"extra": {"proxies": {"https": "http://p:1"}}}, "'proxies' is not for endpoints"),
+        ({"extra": {"srv_lookup": True}}, "'srv_lookup' is not for endpoints"),
+        ({"extra": {"Host": "evil.example"}}, "sets Host"),
+        ({"extra": {"X-A": "b\r\nX-B: c"}}, "no HTTP header"),
+    ],
+)
+def test_an_http_connection_that_asks_for_more_is_refused(fields: dict[str, Any], words: str) -> None:
+    """What deliveries do not do is said, and not passed over."""
+    with pytest.raises(ConfigurationError, match=r"connection 'crm'") as raised:
+        read_endpoint(http(**fields))
+    assert words in str(raised.value)

@@ -57,7 +57,7 @@ async def deliver(behave: Behaviour, times: int = 1, **options: Any) -> list[Web
     async with RawServer(behave) as server, WebhookClient() as client:
         url = parse_url(f"http://127.0.0.1:{server.port}/hook")
         target = Target(url, timeout=1.0, allow_networks=LOOPBACK, **options)
-        return [await client.post(target, b"{}", {"webhook-id": f"m{n}"}) for n in range(times)]
+        return [await client.send(target, b"{}", {"webhook-id": f"m{n}"}) for n in range(times)]
 
 
 def both(behave: Behaviour, times: int = 1) -> list[tuple[str, str]]:
@@ -216,7 +216,7 @@ def test_the_raw_line_is_taken_where_it_can_be_built(monkeypatch: pytest.MonkeyP
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a session sent it")
 
-    monkeypatch.setattr(aiohttp.ClientSession, "post", refuse)
+    monkeypatch.setattr(aiohttp.ClientSession, "request", refuse)
     assert both(answering(GOOD)) == [(SubmitOutcome.ACCEPTED, f"200 {OK.decode()}")]
 
 
@@ -236,13 +236,13 @@ def test_other_insides_of_aiohttp_cost_speed_alone(monkeypatch: pytest.MonkeyPat
     else:
         monkeypatch.delattr(aiohttp, "ClientRequest")
     sent = []
-    post = aiohttp.ClientSession.post
+    request = aiohttp.ClientSession.request
 
     def noting(session: aiohttp.ClientSession, *given: Any, **options: Any) -> Any:
         sent.append(given)
-        return post(session, *given, **options)
+        return request(session, *given, **options)
 
-    monkeypatch.setattr(aiohttp.ClientSession, "post", noting)
+    monkeypatch.setattr(aiohttp.ClientSession, "request", noting)
     assert both(answering(GOOD), 2) == [(SubmitOutcome.ACCEPTED, f"200 {OK.decode()}")] * 2
     assert len(sent) == 4
 
@@ -267,7 +267,7 @@ def test_both_ways_send_the_same_request(monkeypatch: pytest.MonkeyPatch) -> Non
                 async with WebhookClient() as webhooks:
                     url = parse_url(f"http://127.0.0.1:{port}/a?b=c")
                     target = Target(url, {"X-Key": "k"}, 1.0, LOOPBACK)
-                    await webhooks.post(target, b"[]", {"webhook-id": "m", "Content-Type": "text/plain"})
+                    await webhooks.send(target, b"[]", {"webhook-id": "m", "Content-Type": "text/plain"})
 
     asyncio.run(run())
     assert heads[:2] == heads[2:]

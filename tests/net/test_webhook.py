@@ -25,6 +25,7 @@ from servers import (
     reset,
     serving,
 )
+from yarl import URL
 
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError
@@ -52,7 +53,7 @@ def post_to(handler: Handler, *, timeout: float = 5.0, path: str = "/hook") -> W
             target = Target(
                 parse_url(f"http://127.0.0.1:{port}{path}"), timeout=timeout, allow_networks=LOOPBACK
             )
-            return await client.post(target, b'{"a": 1}', {"content-type": "application/json"})
+            return await client.send(target, b'{"a": 1}', {"content-type": "application/json"})
 
     return asyncio.run(run())
 
@@ -88,7 +89,7 @@ def test_a_header_cannot_bring_another_one_along(place: str, value: str) -> None
         async with serving(handler) as port, WebhookClient() as client:
             url, bad = parse_url(f"http://127.0.0.1:{port}/"), {"X-Id": value}
             target = Target(url, headers=bad if place == "target" else {}, allow_networks=LOOPBACK)
-            await client.post(target, b"{}", bad if place == "message" else {})
+            await client.send(target, b"{}", bad if place == "message" else {})
 
     with pytest.raises(WebhookFailed):
         asyncio.run(run())
@@ -110,7 +111,7 @@ def test_the_messages_headers_are_its_own() -> None:
             url = parse_url(f"http://127.0.0.1:{port}/")
             target = Target(url, headers={"X-Key": "k", "user-agent": "mine"}, allow_networks=LOOPBACK)
             for n in range(2):
-                await client.post(target, b"{}", {"webhook-id": f"m{n}"})
+                await client.send(target, b"{}", {"webhook-id": f"m{n}"})
 
     asyncio.run(run())
     for n, lines in enumerate(seen):
@@ -118,6 +119,42 @@ def test_the_messages_headers_are_its_own() -> None:
         assert len(names) == len(set(names))
         assert {b"webhook-id: m%d" % n, b"x-key: k", b"user-agent: mine", b"content-length: 2"} <= set(lines)
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize("through", ["the raw line", "a session"])
+def test_any_method_goes_to_any_address_of_the_host(through: str) -> None:
+    """Method, path and query are the request's own, over one prepared connection; what is encoded stays so."""
+    seen: list[str] = []
+
+    async def handler(reader: Reader, writer: Writer) -> None:
+        while True:
+            seen.append((await read_request(reader)).line)
+            writer.write(OK)
+
+    async def run() -> None:
+        # A header that sets the framing takes the way through aiohttp's session.
+        own = {"Expect": ""} if through == "a session" else {}
+        async with serving(handler) as port, WebhookClient() as client:
+            target = Target(parse_url(f"http://127.0.0.1:{port}/a?k=1"), headers=own, allow_networks=LOOPBACK)
+            for method, path in (("PATCH", "/a/x%2Fy%40z?k=1&q=%26"), ("DELETE", "/b"), ("PUT", "/a?k=1")):
+                url = URL(f"http://127.0.0.1:{port}{path}", encoded=True)
+                await client.send(target, b"{}", {}, method=method, url=url)
+
+    asyncio.run(run())
+    assert seen == ["PATCH /a/x%2Fy%40z?k=1&q=%26 HTTP/1.1", "DELETE /b HTTP/1.1", "PUT /a?k=1 HTTP/1.1"]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.2/a", "https://127.0.0.1/a", "http://127.0.0.1:1/a"])
+def test_a_request_does_not_leave_its_endpoints_host(url: str) -> None:
+    """Another host, scheme or port than the endpoint's is refused before anything is dialled."""
+
+    async def run() -> None:
+        async with WebhookClient() as client:
+            target = Target(parse_url("http://127.0.0.1/"), allow_networks=LOOPBACK)
+            await client.send(target, b"", {}, url=URL(url))
+
+    with pytest.raises(ConfigurationError, match="leave its endpoint's host"):
+        asyncio.run(run())
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
@@ -189,7 +226,7 @@ def test_nobody_there_is_a_failure() -> None:
 
         async def run() -> None:
             async with WebhookClient() as client:
-                await client.post(
+                await client.send(
                     Target(parse_url(f"http://127.0.0.1:{port}/"), allow_networks=LOOPBACK), b"", {}
                 )
 
@@ -257,7 +294,7 @@ def test_every_spelling_of_an_internal_host_is_refused(host: str) -> None:
 
     async def run() -> None:
         async with serving(handler) as port, WebhookClient() as client:
-            await client.post(Target(parse_url(f"http://{host}:{port}/"), allow_http=True), b"", {})
+            await client.send(Target(parse_url(f"http://{host}:{port}/"), allow_http=True), b"", {})
 
     with pytest.raises((AddressForbidden, ConfigurationError, WebhookFailed)) as raised:
         asyncio.run(run())
@@ -285,7 +322,7 @@ def test_the_address_that_was_judged_is_the_one_that_is_dialled(monkeypatch: pyt
     async def run() -> int:
         async with serving(handler) as port, WebhookClient() as client:
             allowed = parse_networks("127.0.0.1/32")
-            await client.post(
+            await client.send(
                 Target(parse_url(f"http://re.bind.example:{port}/"), allow_networks=allowed), b"", {}
             )
             return port
@@ -307,7 +344,7 @@ def test_the_next_address_is_dialled_when_one_refuses(monkeypatch: pytest.Monkey
     async def run() -> WebhookAnswer:
         async with serving(handler) as port, WebhookClient() as client:
             target = Target(parse_url(f"http://two.example:{port}/"), allow_networks=LOOPBACK)
-            return await client.post(target, b"", {})
+            return await client.send(target, b"", {})
 
     assert asyncio.run(run()).status == 200
     assert len(seen) == 1
@@ -375,9 +412,9 @@ def test_one_hanging_endpoint_does_not_hold_up_others() -> None:
             def target(port: int) -> Target:
                 return Target(parse_url(f"http://127.0.0.1:{port}/"), timeout=1, allow_networks=LOOPBACK)
 
-            hanging = [asyncio.create_task(client.post(target(bad), b"", {})) for _ in range(20)]
+            hanging = [asyncio.create_task(client.send(target(bad), b"", {})) for _ in range(20)]
             started = time.monotonic()
-            assert (await client.post(target(good), b"", {})).status == 200
+            assert (await client.send(target(good), b"", {})).status == 200
             took = time.monotonic() - started
             results = await asyncio.gather(*hanging, return_exceptions=True)
             assert all(isinstance(result, WebhookFailed) for result in results)
@@ -423,7 +460,7 @@ def test_tls_is_checked_against_the_name_while_the_address_is_pinned(
         ):
             proxy = f"http://127.0.0.1:{proxy_port}" if through_proxy else None
             url = parse_url(f"https://{host}:{port}/hook")
-            return await client.post(Target(url, allow_networks=LOOPBACK, proxy=proxy), b"{}", {})
+            return await client.send(Target(url, allow_networks=LOOPBACK, proxy=proxy), b"{}", {})
 
     assert asyncio.run(run("crm.example.com")).status == 200
     assert [line.split(b":")[0] for line in lines] == ([b"CONNECT 127.0.0.1"] if through_proxy else [])
@@ -437,7 +474,7 @@ def test_a_proxy_does_not_open_internal_addresses() -> None:
 
     async def run() -> None:
         async with serving(connect_proxy(asked)) as port, WebhookClient() as client:
-            await client.post(
+            await client.send(
                 Target(parse_url("https://10.0.0.1/"), proxy=f"http://127.0.0.1:{port}"), b"", {}
             )
 

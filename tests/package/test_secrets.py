@@ -21,7 +21,7 @@ from airflow_outreach_provider.hooks.connection_fields import read_extra
 from airflow_outreach_provider.hooks.outreach import OutreachConnection
 from airflow_outreach_provider.net.outreach import ApiSettings
 from airflow_outreach_provider.net.webhook import Target
-from airflow_outreach_provider.services.deliveries.webhooks import Endpoint
+from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 
 ROOMS = ("core", "net", "services", "hooks", "receiver", "store", "simulator", "demo")
 SECRETIVE = re.compile(

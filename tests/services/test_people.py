@@ -17,6 +17,7 @@ from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.services import actions, people
 from airflow_outreach_provider.store import audit, engine, suppressions
 from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
+from airflow_outreach_provider.store.deliveries import saved as deliveries_saved
 from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
@@ -174,6 +175,7 @@ def fill(store: Store) -> None:
         },
     )
     made(store, {"email": MAIL}, {})
+    deliveries_saved.keep(store, "crm", "x", {"crm_id": f"contact of {MAIL}"})
     actions.suppress(store, [JANE], actor="eve", reason="called, (416) 555-0123")  # fmt: skip
 
 
@@ -312,7 +314,7 @@ def test_a_person_is_shown_in_counts_and_masked(store: Store) -> None:
     counts = {name: row["count"] for name, row in rows.items() if row["count"]}
     assert counts == {
         "numbers and addresses": 2, "ids at platforms": 4, "leads": 2, "attempts": 2, "events, with their bodies": 8,
-        "deliveries": 8, "attempts of deliveries": 7, "entries of the do-not-contact list": 1, "audit rows": 1,
+        "deliveries": 8, "attempts of deliveries": 7, "saved of endpoints' answers": 1, "entries of the do-not-contact list": 1, "audit rows": 1,
         "texts of others that name them": 4,
     }  # fmt: skip
     assert rows["numbers and addresses"]["of which"] == "+1416•••0123, j•••@example.com"
@@ -332,6 +334,7 @@ def test_an_export_is_whole_json_and_audited(store: Store) -> None:
         each["body"].get("message") for each in document["events"] if isinstance(each["body"], dict)
     ]
     assert [len(each["attempts"]) for each in document["deliveries"]] == [1] * 7 + [0]
+    assert [each["value"] for each in document["saved_answers"]] == [f"contact of {MAIL}"]
     assert document["do_not_contact"][0]["phone"] == JANE
     assert document["audit"][0]["action"] == "suppress"
     assert {each["table"] for each in document["named_in"]} == {
@@ -343,7 +346,7 @@ def test_an_export_is_whole_json_and_audited(store: Store) -> None:
     assert JOHN not in json.dumps(document)
     row = audit.entries(store).rows[0]
     assert (row.actor, row.action, row.note) == ("eve", "export person", "done")
-    assert row.count == 2 + 8 + 8 + 1 + 1 + 4
+    assert row.count == 2 + 8 + 8 + 1 + 1 + 1 + 4
     assert JANE not in row.subject
 
 

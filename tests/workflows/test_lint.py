@@ -199,7 +199,7 @@ _CONNECTIONS = Connections(
                     4,
                     25,
                     "the connection 'warehouse' is of type postgres",
-                    "this must be type outreach_endpoint",
+                    "this must be type outreach_endpoint or http",
                 ),
             ],
         ),

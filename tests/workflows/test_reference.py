@@ -6,6 +6,8 @@ from pathlib import Path
 
 import airflow_outreach_provider
 from airflow_outreach_provider.core.workflows import models
+from airflow_outreach_provider.core.workflows.deliver import Deliver
+from airflow_outreach_provider.core.workflows.outreach_sections import Outreach
 from airflow_outreach_provider.core.workflows.reference import reference_text
 
 DOCS = Path(airflow_outreach_provider.__file__).parent / "docs"
@@ -19,6 +21,6 @@ def test_the_reference_is_up_to_date() -> None:
 def test_the_reference_names_every_key() -> None:
     """No key of any section is missing."""
     text = reference_text()
-    for section in (models.LeadSync, models.EventRoute, models.RulesSection, models.Outreach, models.Deliver):
+    for section in (models.LeadSync, models.EventRoute, models.RulesSection, Outreach, Deliver):
         for name in section.model_fields:
             assert f"`{name}`" in text, name

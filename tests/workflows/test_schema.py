@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from airflow_outreach_provider.core.workflows.models import Section
 from airflow_outreach_provider.core.workflows.schema import workflow_schema
+from airflow_outreach_provider.core.workflows.section import Section
 from airflow_outreach_provider.core.workflows.yaml_source import read_yaml
 
 CORPUS = sorted((Path(__file__).parent / "broken").glob("*.yaml"))
@@ -33,10 +33,23 @@ LINT_ONLY = {
     "params_unknown_key",
     "pool_slots_alone",
     "route_continuous_runs",
+    "route_batch_ok",
+    "route_batch_path",
+    "route_form_canonical",
+    "route_headers_ours",
     "route_kinds_and_where",
+    "route_method_without_endpoint",
+    "route_omit_empty_alone",
+    "route_path_dots",
+    "route_path_field",
+    "route_path_query",
+    "route_path_url",
     "route_payload_alone",
     "route_payload_template",
+    "route_query_field",
     "route_retry_schedule_and_retries",
+    "route_save_field",
+    "route_save_name",
     "rules_approvers_alone",
     "rules_max_rejected_over_100",
     "rules_quiet_hours_25",

@@ -22,7 +22,9 @@ from airflow_outreach_provider.core.expressions.functions import Type, concatena
 from airflow_outreach_provider.core.expressions.parser import Mistake
 from airflow_outreach_provider.core.expressions.scope import BODY, EVENT, ROW, Scope
 
-__all__ = ["BODY", "EVENT", "ROW", "ExpressionError", "Scope", "Value", "compile_value", "compile_where"]
+__all__ = [
+    "BODY", "EVENT", "ROW", "ExpressionError", "Scope", "Value", "compile_parts", "compile_value", "compile_where",
+]  # fmt: skip
 
 MAX_SOURCE = 2_000
 # One alternative for each first character, so matching is linear in the source.
@@ -129,25 +131,46 @@ def _value(template: str, scope: Scope) -> Value:
 
 
 def _read_value(template: str, scope: Scope, given: Mapping[str, object] | None) -> Value:
-    if len(template) > MAX_SOURCE:
-        raise ExpressionError(
-            f"the template has {len(template)} characters, {MAX_SOURCE} at most", template, 0
-        )
     compiler = Compiler(scope, given)
-    parts: list[Code] = []
-    end = 0
-    for match in _PLACEHOLDER.finditer(template):
-        _literal(template, end, match.start(), parts)
-        parts.append(_compile(match.group(1), template, match.start(1), compiler))
-        end = match.end()
-    _literal(template, end, len(template), parts)
+    parts = [code for code, _ in _parts(template, compiler)]
     if len(parts) == 1:
         return Value(template, parts[0].run, compiler)
     runs = tuple(part.run for part in parts)
     return Value(template, lambda record: concatenate([run(record) for run in runs]), compiler)
 
 
-def _literal(template: str, start: int, end: int, parts: list[Code]) -> None:
+@lru_cache(maxsize=1024)
+def compile_parts(template: str, scope: Scope = ROW) -> tuple[str | Value, ...]:
+    """The pieces of a template, for whoever writes what stands and what is put in differently, as URLs do.
+
+    :return: texts as they stand, and a value for each ``{{ … }}``, whose source has its braces.
+    :raises ExpressionError: as :func:`compile_value`.
+    """
+    compiler = Compiler(scope)
+    return tuple(
+        Value(source, code.run, compiler) if source else str(code.constant)
+        for code, source in _parts(template, compiler)
+    )
+
+
+def _parts(template: str, compiler: Compiler) -> list[tuple[Code, str]]:
+    """Each piece with its source; that of a text that stands is empty."""
+    if len(template) > MAX_SOURCE:
+        raise ExpressionError(
+            f"the template has {len(template)} characters, {MAX_SOURCE} at most", template, 0
+        )
+    parts: list[tuple[Code, str]] = []
+    end = 0
+    for match in _PLACEHOLDER.finditer(template):
+        _literal(template, end, match.start(), parts)
+        code = _compile(match.group(1), template, match.start(1), compiler)
+        parts.append((code, match.group()))
+        end = match.end()
+    _literal(template, end, len(template), parts)
+    return parts
+
+
+def _literal(template: str, start: int, end: int, parts: list[tuple[Code, str]]) -> None:
     text = template[start:end]
     for opening, problem, remedy in (
         ("{{", "this {{ is never closed", "end it with }}"),
@@ -158,7 +181,7 @@ def _literal(template: str, start: int, end: int, parts: list[Code]) -> None:
         if opening in text:
             raise ExpressionError(problem, template, start + text.index(opening), remedy)
     if text or (not parts and end == len(template)):
-        parts.append(Code(lambda _record: text, Type.TEXT, always=True, constant=text))
+        parts.append((Code(lambda _record: text, Type.TEXT, always=True, constant=text), ""))
 
 
 def _compile(expression: str, source: str, start: int, compiler: Compiler) -> Code:

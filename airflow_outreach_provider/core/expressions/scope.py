@@ -95,3 +95,14 @@ EVENT = Scope(
         "data": Field(Type.ANY, open=True, help="the raw event: `data.score`, `data['outcome_type']`"),
     },
 )
+
+SAVED = Field(
+    Type.ANY, open=True, help="what `save:` kept of earlier answers about the contact: `saved.crm_id`"
+)
+REQUEST = Scope("event", {**EVENT.fields, "saved": SAVED})
+"""Of the request to an endpoint."""
+RESPONSE = Scope(
+    "answer",
+    {**REQUEST.fields, "response": Field(Type.ANY, open=True, help="the answer's JSON: `response.id`")},
+)
+"""Of what is kept of its answer."""

@@ -7,24 +7,26 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value
-from airflow_outreach_provider.core.expressions.scope import EVENT, ROW
+from airflow_outreach_provider.core.expressions.scope import REQUEST, RESPONSE, ROW
 from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, kind_of_file
 from airflow_outreach_provider.core.leads import OWN_TEXT, check_target
 from airflow_outreach_provider.core.mapping import SECTIONS, flat_mapping, read_texts
+from airflow_outreach_provider.core.request_form import FORM, RequestForm, check_header, check_saved
 from airflow_outreach_provider.core.suggest import did_you_mean, nearest
+from airflow_outreach_provider.core.workflows.deliver import REQUEST_KEYS, Deliver
 from airflow_outreach_provider.core.workflows.fields import kind_of
 from airflow_outreach_provider.core.workflows.models import (
     NESTED_TARGETS,
     RETRY_KNOBS,
-    Deliver,
     LeadSource,
-    Section,
     SqlSection,
 )
 from airflow_outreach_provider.core.workflows.problems import Path
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS
+from airflow_outreach_provider.core.workflows.section import Section
 from airflow_outreach_provider.core.workflows.workflow_file import ExportTarget
 
 RESERVED_PARAMS = frozenset({"leads", "limit", "dry_run"})
@@ -92,7 +94,7 @@ def check_event_route(data: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong between the keys of an event route."""
     yield from _exactly_one(data.get("deliver"), ("deliver",), Deliver)
     deliver = _mapping(data, "deliver")
-    yield from _payload(deliver)
+    yield from _request(deliver)
     outreach = _mapping(deliver, "outreach")
     mapping = outreach.get("map")
     if isinstance(mapping, dict):
@@ -257,16 +259,47 @@ def _templates(value: object, path: Path) -> Iterator[Finding]:
             yield (*path, *text.path), False, error.problem, error.remedy or ""
 
 
-def _payload(deliver: Mapping[str, Any]) -> Iterator[Finding]:
-    if "payload" not in deliver:
+def _request(deliver: Mapping[str, Any]) -> Iterator[Finding]:
+    for key in REQUEST_KEYS:
+        if key in deliver and "endpoint" not in deliver:
+            yield ("deliver", key), True, f"{key} has no effect without an endpoint", "write endpoint: too"
+    for key, scope in (("query", REQUEST), ("headers", REQUEST), ("payload", REQUEST), ("save", RESPONSE)):
+        for path, text in _texts(deliver.get(key), ("deliver", key)):
+            try:
+                compile_value(text, scope)
+            except ExpressionError as error:
+                yield path, False, error.problem, error.remedy or ""
+    for key, check in (("headers", check_header), ("save", check_saved)):
+        for name in _mapping(deliver, key):
+            try:
+                check(name)
+            except ConfigurationError as error:
+                yield ("deliver", key, name), True, str(error).split(" — ")[0], error.remedy or ""
+    payload = deliver.get("payload")
+    yield from _batch(deliver)
+    if deliver.get("omit_empty") is True and not isinstance(payload, dict | list):
+        yield (
+            ("deliver", "omit_empty"),
+            True,
+            "omit_empty has no effect without a payload of templates",
+            'write e.g. payload: {email: "{{ contact.email }}"}',
+        )
+    if deliver.get("content_type") == FORM and not isinstance(payload, dict):
+        hint = 'write e.g. payload: {email: "{{ contact.email }}"}'
+        yield ("deliver", "content_type"), False, "a form is made of names and values", hint
+
+
+def _batch(deliver: Mapping[str, Any]) -> Iterator[Finding]:
+    batch = deliver.get("batch")
+    if not isinstance(batch, dict) or not isinstance(batch.get("size"), int) or batch["size"] < 1:
         return
-    if "endpoint" not in deliver:
-        yield ("deliver", "payload"), True, "payload has no effect without an endpoint", "write endpoint: too"
-    for path, text in _texts(deliver["payload"], ("deliver", "payload")):
-        try:
-            compile_value(text, EVENT)
-        except ExpressionError as error:
-            yield path, False, error.problem, error.remedy or ""
+    known = {key: deliver[key] for key in REQUEST_KEYS if deliver.get(key) is not None and key != "batch"}
+    try:
+        RequestForm(**known, batch=GroupForm(**batch)).check()
+    except (ExpressionError, TypeError, AttributeError):
+        return  # said in its place
+    except ConfigurationError as error:
+        yield ("deliver", "batch"), True, str(error).split(" — ")[0], error.remedy or ""
 
 
 def _texts(value: object, path: Path) -> Iterator[tuple[Path, str]]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from airflow_outreach_provider.core.phones import LineType, tells_mobile
 from airflow_outreach_provider.core.workflows.loading import Loaded
-from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync, SendRules
+from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
+from airflow_outreach_provider.core.workflows.outreach_sections import SendRules
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
 
 

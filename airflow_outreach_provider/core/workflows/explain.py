@@ -11,8 +11,8 @@ from pydantic.fields import FieldInfo
 
 from airflow_outreach_provider.core.suggest import did_you_mean, nearest
 from airflow_outreach_provider.core.workflows.fields import MISTAKE, kind_of
-from airflow_outreach_provider.core.workflows.models import Section
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
+from airflow_outreach_provider.core.workflows.section import Section
 from airflow_outreach_provider.core.workflows.yaml_source import Located, spot_within
 
 _MANY = 15

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Annotated, Any
 
+from pydantic import PlainValidator
 from pydantic_core import PydanticCustomError
 
 from airflow_outreach_provider.core.errors import ConfigurationError
@@ -13,7 +14,15 @@ from airflow_outreach_provider.core.expressions.compile import ExpressionError, 
 from airflow_outreach_provider.core.expressions.scope import EVENT, ROW, ROW_CONDITION, Scope
 from airflow_outreach_provider.core.leads import check_target
 from airflow_outreach_provider.core.mapping import SECTIONS
-from airflow_outreach_provider.core.workflows.fields import TEXT_SCHEMA, annotated, mistake, text
+from airflow_outreach_provider.core.request_form import path_parts
+from airflow_outreach_provider.core.workflows.fields import (
+    TEXT_SCHEMA,
+    Shape,
+    annotated,
+    kind_of,
+    mistake,
+    text,
+)
 
 
 def _expression_mistake(error: ExpressionError) -> PydanticCustomError:
@@ -93,3 +102,26 @@ def _target(value: object) -> str:
 
 Target = Annotated[str, *annotated(_target, TEXT_SCHEMA)]
 """A field of the lead: ``phoneNumber``, a custom name, ``applications.jobTitle``, …"""
+
+
+def _path(value: object) -> str:
+    read = text(value)
+    try:
+        path_parts(read)
+    except ExpressionError as error:
+        raise _expression_mistake(error) from None
+    return read
+
+
+EventPath = Annotated[str, *annotated(_path, TEXT_SCHEMA)]
+"""What follows an endpoint's URL: text and templates over the event."""
+
+
+def _texts(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise mistake(f"this must be a mapping, not {kind_of(value)}", "write name: value")
+    return value
+
+
+EventTexts = Annotated[dict[str, Any], PlainValidator(_texts), Shape({"type": "object", "minProperties": 1})]
+"""Names and what they are for an event; the templates are read by the checks, each in its place."""

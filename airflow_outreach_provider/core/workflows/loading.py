@@ -12,8 +12,9 @@ from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.checks import CHECKS, Finding, empty_values
 from airflow_outreach_provider.core.workflows.explain import explain
 from airflow_outreach_provider.core.workflows.fields import NAME, kind_of
-from airflow_outreach_provider.core.workflows.models import DagSettings, Section
+from airflow_outreach_provider.core.workflows.models import DagSettings
 from airflow_outreach_provider.core.workflows.problems import Path, Problem, Spot, tidy
+from airflow_outreach_provider.core.workflows.section import Section
 from airflow_outreach_provider.core.workflows.workflow_file import SECTION_MODELS, WorkflowFile
 from airflow_outreach_provider.core.workflows.yaml_source import Located, read_yaml
 

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, PlainValidator
+from pydantic import Field
 
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.mapping import SECTIONS
-from airflow_outreach_provider.core.phones import LineType
 from airflow_outreach_provider.core.retry_schedule import MOST_PAUSES
 from airflow_outreach_provider.core.workflows.dag_settings import DagSettings
-from airflow_outreach_provider.core.workflows.expression_fields import (
-    EventValue,
-    RowValue,
-    RowWhere,
-    Target,
-    Where,
-)
+from airflow_outreach_provider.core.workflows.deliver import Deliver
+from airflow_outreach_provider.core.workflows.expression_fields import RowValue, RowWhere, Target, Where
 from airflow_outreach_provider.core.workflows.fields import (
     ONE_OR_MANY,
     Column,
@@ -27,24 +21,13 @@ from airflow_outreach_provider.core.workflows.fields import (
     DryRun,
     PlainText,
     Positive,
-    PythonPath,
-    Rate,
-    Shape,
-    Templated,
-    TemplatedConnection,
     choice,
-    choose,
-    kind_of,
-    mistake,
 )
 from airflow_outreach_provider.core.workflows.lead_sources import LeadSource, SourceField, SqlSection
+from airflow_outreach_provider.core.workflows.outreach_sections import Outreach, SendRules
 from airflow_outreach_provider.core.workflows.rule_fields import (
     FewestRows,
     Pause,
-    PerPersonRule,
-    QuietSpan,
-    Region,
-    ResubmitRule,
     ShareOrCount,
     Span,
 )
@@ -55,50 +38,6 @@ from airflow_outreach_provider.core.workflows.schedules import (
 from airflow_outreach_provider.core.workflows.section import Section
 
 __all__ = ["DagSettings", "LeadSource", "Section", "SqlSection"]
-
-
-class Outreach(Section):
-    """Which campaign the leads go to."""
-
-    conn_id: TemplatedConnection = Field(
-        "outreach_default", description="Airflow connection of type `outreach`; templates allowed."
-    )
-    configuration_id: Templated | None = Field(
-        None, description="The outreach configuration; the connection's own otherwise."
-    )
-    format: Annotated[str, *choice(["raw", "fixed"])] = Field(
-        "raw", description="Payload format: raw is flat, fixed has contacts, applications, conversations."
-    )
-    campaign: Templated | None = Field(
-        None, description="Within a campaign nobody is texted twice; the configuration id otherwise."
-    )
-
-
-class SendRules(Section):
-    """Whom to text, when, and what to do with doubts."""
-
-    default_region: Region | None = Field(
-        None, description="Country of numbers without country code, e.g. US."
-    )
-    quiet_hours: QuietSpan | None = Field(
-        None, description='Nobody is texted then, in their own time zone, e.g. "21:00-08:00".'
-    )
-    line_types: Annotated[list[Annotated[str, *choice(LineType)]], *ONE_OR_MANY] | None = Field(
-        None, description="Kinds of line that may be texted."
-    )
-    on_unknown: Annotated[str, *choice(["hold", "resend"])] = Field(
-        "hold", description="An answer that never came: hold (at most one text) or resend (at least one)."
-    )
-    resubmit: ResubmitRule = Field(
-        "never",
-        description="A person texted before: never again, when the row changed, or after a span such as 90d.",
-    )
-    per_person: PerPersonRule | None = Field(
-        None,
-        description='At most so many texts to a person in a span of time, of whatever campaign, e.g. "1 per 7d"; '
-        "who has had them waits for the next run after it.",
-    )
-    requests_per_second: Rate | None = Field(None, description="At most so many requests a second.")
 
 
 class RulesSection(SendRules):
@@ -192,71 +131,6 @@ class LeadSync(DagSettings):
     )
     limit: Positive | None = Field(
         None, description="Read no more rows than this, unless the trigger form says otherwise."
-    )
-
-
-class EventOutreach(Outreach):
-    """An event becomes a lead of a campaign."""
-
-    map: dict[Target, EventValue] = Field(
-        default_factory=lambda: {
-            "phoneNumber": "contact.phone",
-            "firstName": "contact.first_name",
-            "lastName": "contact.last_name",
-            "email": "contact.email",
-        },
-        min_length=1,
-        description='Field of the lead → field of the event, or a template such as "{{ data.title | trim }}".',
-    )
-    rules: SendRules = Field(
-        default_factory=SendRules, description="Whom to text, when, and what to do with doubts."
-    )
-
-
-def _suppress(value: object) -> bool:
-    if value is not True:
-        raise mistake(f"this must be true, not {kind_of(value)}", "write suppress: true, or another way")
-    return True
-
-
-def _payload(value: object) -> Any:
-    if isinstance(value, dict):
-        return value
-    return choose(value, ["canonical", "received"])
-
-
-Payload = Annotated[
-    str | dict[str, Any],
-    PlainValidator(_payload),
-    Shape(
-        {
-            "anyOf": [
-                {"type": "string", "enum": ["canonical", "received"]},
-                {"type": "object", "minProperties": 1},
-            ]
-        }
-    ),
-]
-
-
-class Deliver(Section):
-    """What becomes of a matching event: exactly one of these."""
-
-    one_of = ("endpoint", "outreach", "python", "suppress")
-
-    endpoint: ConnectionId | None = Field(
-        None, description="A signed webhook: connection of type `outreach_endpoint`."
-    )
-    outreach: EventOutreach | None = Field(None, description="A lead of an outreach campaign.")
-    payload: Payload = Field(
-        "canonical",
-        description="Body of the webhook: canonical (the same JSON for every platform), received (as it came), "
-        'or a mapping whose texts are templates over the event, e.g. {email: "{{ contact.email }}"}.',
-    )
-    python: PythonPath | None = Field(None, description="A function: package.module.function(event).")
-    suppress: Annotated[bool, PlainValidator(_suppress), Shape({"const": True})] | None = Field(
-        None,
-        description="true: the contact goes on the do-not-contact list. Without kinds and where: of opt-outs and bounces only.",
     )
 
 

@@ -8,9 +8,12 @@ from typing import Any
 from airflow_outreach_provider.core.expressions.functions import FILTERS, TESTS, Filter
 from airflow_outreach_provider.core.expressions.scope import EVENT, Field
 from airflow_outreach_provider.core.workflows import models, workflow_file
+from airflow_outreach_provider.core.workflows.deliver import Deliver, EventBatch, EventNotifier, EventOutreach
 from airflow_outreach_provider.core.workflows.fields import TEMPLATE
+from airflow_outreach_provider.core.workflows.outreach_sections import Outreach
 from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA
 from airflow_outreach_provider.core.workflows.schema import workflow_schema
+from airflow_outreach_provider.core.workflows.section import Section
 
 _MANY = 15
 _HEAD = """\
@@ -47,16 +50,18 @@ What cannot be computed is none: a missing field, a division by zero, text minus
 and a lead's field that is none is left out. One `{{ … }}` alone keeps its type, text around it makes text.
 """
 
-_SECTIONS: tuple[tuple[str, type[models.Section], type[models.Section] | None, str], ...] = (
+_SECTIONS: tuple[tuple[str, type[Section], type[Section] | None, str], ...] = (
     ("lead_syncs: name:", models.LeadSync, models.DagSettings, ""),
     ("leads:", models.LeadSource, None, ""),
     ("leads: sql:", models.SqlSection, None, ""),
-    ("outreach:", models.Outreach, None, ""),
+    ("outreach:", Outreach, None, ""),
     ("rules:", models.RulesSection, None, ""),
     ("event_routes: name:", models.EventRoute, models.DagSettings, ""),
-    ("deliver:", models.Deliver, None, ""),
-    ("deliver: outreach:", models.EventOutreach, None, "`rules` are those of a lead sync, without those that judge a whole list: approval, `max_rejected`, `max_suppressed`, `min_rows`; "
+    ("deliver:", Deliver, None, ""),
+    ("deliver: outreach:", EventOutreach, None, "`rules` are those of a lead sync, without those that judge a whole list: approval, `max_rejected`, `max_suppressed`, `min_rows`; "
      "nor `consent`, `changed_on` and `concurrency`."),
+    ("deliver: batch:", EventBatch, None, ""),
+    ("deliver: notifier:", EventNotifier, None, ""),
     ("exports: name:", workflow_file.Export, models.DagSettings, "What each data set holds: [Outcomes to the warehouse](events.md#outcomes-to-the-warehouse)."),
     ("to:", workflow_file.ExportTarget, None, ""),
     ("to: sql:", workflow_file.SqlTarget, None, ""),
@@ -78,7 +83,7 @@ def reference_text() -> str:
     return "\n".join(parts)
 
 
-def _table(model: type[models.Section], base: type[models.Section] | None, definitions: Any) -> str:
+def _table(model: type[Section], base: type[Section] | None, definitions: Any) -> str:
     source = models.LeadSync if model is models.DagSettings else model
     properties = definitions[source.__name__]["properties"]
     rows = []

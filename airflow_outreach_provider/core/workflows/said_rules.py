@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from airflow_outreach_provider.core.times import span_words
-from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync, SendRules
+from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
+from airflow_outreach_provider.core.workflows.outreach_sections import SendRules
 
 _FIRST_WORDS = re.compile(r",? e\.g\.|[;:]|\.(?= |$)")
 

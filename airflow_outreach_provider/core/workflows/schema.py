@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from airflow_outreach_provider.core.workflows import models, workflow_file
 from airflow_outreach_provider.core.workflows.fields import NAME
+from airflow_outreach_provider.core.workflows.section import Section
 from airflow_outreach_provider.core.workflows.workflow_file import SECTION_MODELS
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -23,7 +24,7 @@ def workflow_schema() -> dict[str, Any]:
     schema = workflow_file.WorkflowFile.model_json_schema(schema_generator=_Generator)
     definitions = schema["$defs"]
     for name, section in (vars(models) | vars(workflow_file)).items():
-        if isinstance(section, type) and issubclass(section, models.Section) and section.one_of:
+        if isinstance(section, type) and issubclass(section, Section) and section.one_of:
             _exactly_one(definitions[name], section.one_of)
     _partial_defaults(definitions)
     for section in SECTION_MODELS:

@@ -33,6 +33,7 @@ class Reading:
     :ivar routes: of the tasks that will do the work; empty when they do not report back, so that handing
         the events to them is all that can be known.
     :ivar where: an expression on the event.
+    :ivar per_batch: so many events may go into one batch before another is begun; where requests take several.
     """
 
     consumer: str
@@ -41,6 +42,7 @@ class Reading:
     kinds: Collection[str] | None = None
     where: str | None = None
     max_events: int = 1000
+    per_batch: int = 1
 
 
 def is_ready(store: Store, reading: Reading) -> bool:
@@ -82,7 +84,8 @@ def fan_out(store: Store, reading: Reading, key: str) -> list[dict[str, Any]] | 
         return None
     few = len(earlier) <= MAX_BATCHES_WHEN_BUSY  # nothing to hand out together
     busy = not few and deliveries_plans.is_busy(store, routes, besides=key)
-    return _batches(earlier, reading.consumer, key, MAX_BATCHES_WHEN_BUSY if busy else MAX_BATCHES)
+    most = MAX_BATCHES_WHEN_BUSY if busy else MAX_BATCHES
+    return _batches(earlier, reading.consumer, key, min(most, -(-len(earlier) // reading.per_batch)) or 1)
 
 
 def reading_of(store: Store, consumer: str, route: str) -> Reading | None:

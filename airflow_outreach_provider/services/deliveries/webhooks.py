@@ -6,27 +6,26 @@ import asyncio
 import threading
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from datetime import UTC, datetime
 
-from airflow_outreach_provider.core.deliveries import DeliveryState, message_id
-from airflow_outreach_provider.core.delivery_rules import (
-    DeliveryVerdict,
-    classify_delivery,
-    classify_failure,
-)
-from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
+from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
+from airflow_outreach_provider.core.request_form import RequestForm
 from airflow_outreach_provider.core.rests import DISABLE_AFTER, warming_rate
-from airflow_outreach_provider.core.signing import Scheme, Sign, signer
 from airflow_outreach_provider.core.times import span_words
-from airflow_outreach_provider.net.webhook import Target, WebhookAnswer, WebhookClient, WebhookFailed
+from airflow_outreach_provider.net.webhook import WebhookClient
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.batching import Gathering
+from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.lanes import work
-from airflow_outreach_provider.services.deliveries.payloads import CANONICAL, MakeBody, Payload, body_maker
 from airflow_outreach_provider.services.deliveries.place import StopReason
 from airflow_outreach_provider.services.deliveries.recording import ensure_recorded
+from airflow_outreach_provider.services.deliveries.requests import MakeRequest, RequestMaker
+from airflow_outreach_provider.services.deliveries.saved import SavedAnswers
+from airflow_outreach_provider.services.deliveries.sender import Sender
 from airflow_outreach_provider.services.deliveries.serving import Server
 from airflow_outreach_provider.services.runtime.loop import run_in_loop_thread
 from airflow_outreach_provider.services.runtime.rate import RateGate
@@ -46,31 +45,12 @@ from airflow_outreach_provider.store.deliveries.rests import Leave
 from airflow_outreach_provider.store.engine import Store
 
 DEFAULT_CONCURRENCY = 16
+POST_AS_IS = RequestForm()
 # Days without an attempt are no outage: so many failures at least, besides core.rests.DISABLE_AFTER.
 DISABLE_AFTER_FAILURES = 10
 # So many contacts' failures in a row, of so many contacts, are the endpoint's.
 _REST_AFTER_FAILURES, _REST_AFTER_CONTACTS = 8, 5
 _GROUP = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """An endpoint as its connection describes it.
-
-    :ivar secrets: newest first; all sign where the scheme allows it.
-    :ivar kinds: the kinds of event it subscribes to; None for all.
-    :ivar requests_per_second: over all tasks together; None for no limit.
-    :ivar disabled_after: without one success for so long it is disabled; None for :data:`DISABLE_AFTER`.
-    """
-
-    conn_id: str
-    target: Target
-    scheme: Scheme = Scheme.NONE
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    kinds: frozenset[str] | None = None
-    enabled: bool = True
-    requests_per_second: float | None = None
-    disabled_after: timedelta | None = None
 
 
 def deliver(
@@ -79,16 +59,22 @@ def deliver(
     endpoint: Endpoint,
     task: TaskTry,
     *,
-    payload: Payload = CANONICAL,
+    form: RequestForm = POST_AS_IS,
     concurrency: int = DEFAULT_CONCURRENCY,
 ) -> Report:
     """Deliver what is open of a batch; what has been delivered before is not sent again.
 
     A disabled endpoint gets nothing: its deliveries are held.
 
+    :param form: what each event's request looks like.
     :raises ConfigurationError, AddressForbidden: the endpoint cannot be called at all; nothing is lost.
     :raises SignatureError: the secrets do not fit the signature scheme.
     """
+    if endpoint.authorization is not None and "authorization" in map(str.lower, form.headers):
+        raise ConfigurationError(
+            "headers sets Authorization, and the connection's access token does too", "keep one of the two"
+        )
+    maker = RequestMaker(store, form, endpoint.target.url)
     unknown = ensure_recorded(store, batch, task)
     rests.lead_to(store, batch.route, endpoint.conn_id)
     claimed = claim(
@@ -97,8 +83,8 @@ def deliver(
     )  # fmt: skip
     claimed = _set_aside(store, claimed, endpoint, batch.route)
     leave, status = rests.leave(store, endpoint.conn_id) if claimed.mine else (Leave.FREELY, None)
-    make_body = body_maker(store, payload, [each.event_id for each in claimed.mine])
-    delivering = _Delivering(store, batch, endpoint, task, make_body, payload, leave, status)
+    delivering = _Delivering(store, batch, endpoint, task, maker, leave, status)
+    delivering.prepare(claimed.mine)
     report = run_in_loop_thread(delivering.run(claimed, concurrency))
     if unknown:
         report.states["unknown"] = unknown
@@ -154,14 +140,13 @@ class _Delivering:
         batch: Batch,
         endpoint: Endpoint,
         task: TaskTry,
-        make_body: MakeBody,
-        payload: Payload,
+        maker: RequestMaker,
         leave: Leave,
         status: EndpointStatus | None,
     ) -> None:
         self.store, self.batch, self.endpoint, self.task = store, batch, endpoint, task
-        self.payload, self._make_body = payload, make_body
-        self._make_bodies: dict[str, MakeBody] = {}
+        self._maker = maker
+        self._makers: dict[str, MakeRequest] = {}
         self.watch, self._leave = EndpointWatch(store, endpoint, leave, status), leave
         self._gate = RateGate(
             store, f"endpoint:{endpoint.conn_id}", endpoint.requests_per_second, asyncio.to_thread
@@ -169,16 +154,29 @@ class _Delivering:
         self._turn = asyncio.Lock()  # one lane at a time asks the gate, so that no reservation is made twice
         self._left = 0
 
+    def prepare(self, mine: Sequence[Delivery]) -> None:
+        """What is claimed is made ready to be sent: its raw bodies are read at once."""
+        self._left += len(mine)
+        if self._maker.form.form.batch is None:  # else it is made into a request with others
+            make_request = self._maker.of([each.event_id for each in mine])
+            self._makers |= {each.event_id: make_request for each in mine}
+
     async def run(self, claimed: Claim, concurrency: int) -> Report:
-        self._left = len(claimed.mine)
+        group = self._maker.form.form.batch
+        if group is not None:  # as many contacts at a time as fit into a request
+            concurrency = max(concurrency, group.size)
         async with WebhookClient(connections=concurrency) as client:
-            sender = _Sender(client, self.endpoint, self.batch.route)
+            saved = SavedAnswers(self.store, self.endpoint.conn_id, self._maker.form)
+            sender = Sender(client, self.endpoint, self.batch.route, saved)
+            gathering = Gathering(sender, self._maker, group, self._permission) if group is not None else None
 
             async def attempt(_delivery: Delivery, event: ContactEvent) -> AttemptResult:
                 self._left -= 1
+                if gathering is not None:
+                    return await gathering.deliver(event)
                 await self._permission()
-                make_body = self._make_bodies.pop(event.id, self._make_body)
-                return await sender.post(make_body(event), event)
+                make_request = self._makers.pop(event.id, None) or self._maker.of([event.id])
+                return await sender.deliver(event, make_request)
 
             server = Server(self.store, self.batch, self.task, self._untried, concurrency=concurrency)
             return await work(
@@ -208,8 +206,7 @@ class _Delivering:
             endpoint=self.endpoint.conn_id, lease=self.task.lease,
         )  # fmt: skip
         mine = _set_aside(self.store, Claim(found), self.endpoint, self.batch.route).mine
-        self._make_body = body_maker(self.store, self.payload, [each.event_id for each in mine])
-        self._left += len(mine)
+        self.prepare(mine)
         return mine
 
     def _untried(self, limit: int, planned_too: bool) -> list[Delivery]:
@@ -219,43 +216,8 @@ class _Delivering:
             endpoint=self.endpoint.conn_id, lease=self.task.lease, limit=limit, planned_too=planned_too,
         )  # fmt: skip
         mine = _set_aside(self.store, Claim(found), self.endpoint, self.batch.route).mine if found else []
-        make_body = body_maker(self.store, self.payload, [each.event_id for each in mine])
-        self._make_bodies |= {each.event_id: make_body for each in mine}
-        self._left += len(mine)
+        self.prepare(mine)
         return mine
-
-
-class _Sender:
-    """Signed requests to one endpoint."""
-
-    def __init__(self, client: WebhookClient, endpoint: Endpoint, route: str) -> None:
-        self.client, self.endpoint, self.route = client, endpoint, route
-
-    @cached_property
-    def _sign(self) -> Sign:
-        # With the first request: secrets that do not fit are an error of the attempt, as any of the endpoint.
-        return signer(self.endpoint.scheme, self.endpoint.secrets)
-
-    async def post(self, body: bytes, event: ContactEvent) -> AttemptResult:
-        """One request; the signature is over exactly these bytes, at this moment."""
-        now = datetime.now(UTC)
-        identity = message_id(event.id, self.route)
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": identity,
-            "X-Outreach-Event": event.kind.value,
-            **self._sign(body, identity, now),
-        }
-        try:
-            answer = await self.client.post(self.endpoint.target, body, headers)
-        except WebhookFailed as error:
-            return AttemptResult(classify_failure(error.fault, str(error)))
-        return _judged(answer, now)
-
-
-def _judged(answer: WebhookAnswer, now: datetime) -> AttemptResult:
-    outcome = classify_delivery(answer.status, answer.retry_after, now)
-    return AttemptResult(outcome, answer.status, answer.latency_ms, answer.excerpt)
 
 
 class EndpointWatch:
@@ -340,26 +302,3 @@ class EndpointWatch:
 def rest_words(conn_id: str, since: datetime, until: datetime, reason: str) -> str:
     """For logs and pages: what rests, since when, why and until when."""
     return f"endpoint {conn_id!r} rests since {since:%Y-%m-%d %H:%M} UTC and is asked again at {until:%H:%M:%S} UTC: {reason}"
-
-
-def send_test(endpoint: Endpoint, now: datetime) -> tuple[bool, str]:
-    """Send one test event to an endpoint, disabled or not, and say what it answered.
-
-    The event carries no person: its type is ``outreach.test`` and its contact is empty.
-
-    :raises ConfigurationError, AddressForbidden, SignatureError: it cannot be called as it is configured.
-    """
-    event = ContactEvent(
-        id=f"evt_test_{int(now.timestamp() * 1000)}", source="outreach", platform="airflow",
-        type="outreach.test", kind=EventKind.OTHER, occurred_at=now, received_at=now, contact=Contact(),
-        data={"test": True},
-    )  # fmt: skip
-
-    async def run() -> AttemptResult:
-        async with WebhookClient(connections=1) as client:
-            return await _Sender(client, endpoint, "test").post(event.to_json(), event)
-
-    tried = asyncio.run(run())
-    if tried.outcome.verdict is DeliveryVerdict.DELIVERED:
-        return True, f"HTTP {tried.status} in {tried.latency_ms} ms"
-    return False, tried.outcome.reason

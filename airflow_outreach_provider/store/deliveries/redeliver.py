@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.store.deliveries.attempts import again, listed
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, conditions
-from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts
+from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts, saved_answers
 from airflow_outreach_provider.store.engine import Store
 
 _AT_ONCE = 1000
@@ -35,13 +35,18 @@ def redeliver(store: Store, wanted: DeliveryFilter) -> int:
 
 
 def purge(store: Store, before: datetime) -> int:
-    """Delete deliveries that ended before this time, with their attempts; open and held ones stay."""
+    """Delete deliveries that ended before this time, with their attempts and what was saved then; open and held ones stay."""
+    old = saved_answers.delete().where(saved_answers.c.updated_at < before)
+    store.retrying(lambda connection: connection.execute(old))
     ended = [DeliveryState.DELIVERED, DeliveryState.DEAD, DeliveryState.IGNORED, DeliveryState.HANDED]
     return _delete(store, [deliveries.c.state.in_(ended), deliveries.c.updated_at < before])
 
 
 def forget(store: Store, ids: Sequence[int]) -> int:
-    """Delete these deliveries, with their attempts; how many."""
+    """Delete these deliveries, with their attempts and all that was saved of their contacts; how many."""
+    lanes = sa.select(deliveries.c.lane).where(deliveries.c.id.in_(listed(store, "int", ids)))
+    known = saved_answers.delete().where(saved_answers.c.lane.in_(lanes))
+    store.retrying(lambda connection: connection.execute(known))
     return _delete(store, [deliveries.c.id.in_(listed(store, "int", ids))])
 
 

@@ -112,3 +112,15 @@ route_endpoints = sa.Table(
     sa.Column("route", sa.Text, primary_key=True),
     sa.Column("endpoint", sa.Text, nullable=False, comment="where its deliveries went last"),
 )
+
+saved_answers = sa.Table(
+    "saved_answers",
+    metadata,
+    # What an endpoint calls a contact, so that a later event can address the same record.
+    sa.Column("lane", sa.Text, primary_key=True, comment="hash of source and contact"),
+    sa.Column("endpoint", sa.Text, primary_key=True, comment="connection id"),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False, comment="as JSON"),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.Index("ix_saved_answers_updated_at", "updated_at"),
+)

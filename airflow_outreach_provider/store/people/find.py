@@ -14,7 +14,7 @@ from airflow_outreach_provider.core.masking import mask_email, mask_phone
 from airflow_outreach_provider.core.person import MOST_LINES, Judge, KnownPerson, Link, Seen, is_office
 from airflow_outreach_provider.core.platforms import OUTREACH
 from airflow_outreach_provider.store.audit import audit
-from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts
+from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts, saved_answers
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.ledger.tables import attempts, consents, leads
@@ -44,6 +44,7 @@ class Found:
     events: list[Row] = field(default_factory=list)
     deliveries: list[Row] = field(default_factory=list)
     delivery_attempts: list[Row] = field(default_factory=list)
+    saved: list[Row] = field(default_factory=list)
     listed: list[Row] = field(default_factory=list)
     audit: list[Row] = field(default_factory=list)
     named: list[TextPlace] = field(default_factory=list, repr=False)
@@ -75,6 +76,7 @@ def find_person(store: Store, person: KnownPerson) -> Found:
     found.delivery_attempts = _by(
         store, delivery_attempts.c.delivery_id, [row["id"] for row in found.deliveries]
     )
+    found.saved = _by(store, saved_answers.c.lane, sorted({row["lane"] for row in found.deliveries}))
     found.listed = listed(store, person)
     found.audit = _audit(store, found)
     found.named = list(_named(store, found))
@@ -212,7 +214,7 @@ def _named(store: Store, found: Found) -> Iterator[TextPlace]:
             (leads, "id", found.leads), (attempts, "id", found.attempts), (consents, "id", found.consents),
             (inbox_events, "row_id", found.events),
             (deliveries, "id", found.deliveries), (delivery_attempts, "id", found.delivery_attempts),
-            (audit, "id", found.audit),
+            (saved_answers, "lane", found.saved), (audit, "id", found.audit),
         )
     }  # fmt: skip
     for place in every_text(store, texts.__contains__):

@@ -17,19 +17,21 @@ from servers import scripted
 
 from airflow_outreach_provider.core import rests as pauses
 from airflow_outreach_provider.core.addresses import parse_networks
+from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, SignatureError
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.core.request_form import Payload, RequestForm
 from airflow_outreach_provider.core.signing import Scheme, verify
 from airflow_outreach_provider.net.webhook import Target, parse_url
 from airflow_outreach_provider.services.deliveries import fan_out as fan_out_service
 from airflow_outreach_provider.services.deliveries import lanes, webhooks
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out, is_ready
-from airflow_outreach_provider.services.deliveries.payloads import Payload
-from airflow_outreach_provider.services.deliveries.webhooks import Endpoint, send_test
+from airflow_outreach_provider.services.deliveries.sender import send_test
 from airflow_outreach_provider.services.events.doorbell import Doorbell
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
 from airflow_outreach_provider.store.deliveries import claims as deliveries_claims
@@ -131,7 +133,7 @@ def as_one(some: Sequence[Batch]) -> Batch:
 def run(
     store: Store, batch: Batch, endpoint: Endpoint, task: TaskTry, payload: Payload = "canonical"
 ) -> Report:
-    return webhooks.deliver(store, batch, endpoint, task, payload=payload)
+    return webhooks.deliver(store, batch, endpoint, task, form=RequestForm(payload))
 
 
 def test_an_event_is_delivered_signed_once(store: Store, receiver: Receiver, endpoint: Endpoint) -> None:
@@ -1002,6 +1004,7 @@ class Stream:
         arrive(store, *(f"w{n}" for n in range(12)), first=100)
         self._thread: threading.Thread | None = None
         self.report = Report()
+        self.form = RequestForm()
 
     def begin(self, **changes: Any) -> None:
         """The task of the batch, in a thread; what it raises is lost."""
@@ -1010,7 +1013,8 @@ class Stream:
         self._thread.start()
 
     def work(self, **changes: Any) -> Report:
-        self.report = run(self.store, self.batch, self.endpoint, task(changes.pop("name", "t1"), **changes))
+        given = task(changes.pop("name", "t1"), **changes)
+        self.report = webhooks.deliver(self.store, self.batch, self.endpoint, given, form=self.form)
         return self.report
 
     def served(self) -> bool:
@@ -1054,6 +1058,27 @@ def test_a_task_goes_on_with_a_stream_and_nothing_rings_meanwhile(stream: Stream
     assert not stream.served()
     arrive(stream.store, "z", first=300)
     assert bell.look(stream.store, glance(stream.store)).free
+
+
+@pytest.mark.parametrize("size", [None, 5])
+def test_what_a_stream_brings_is_sent_as_the_route_says_its_requests(
+    stream: Stream, receiver: Receiver, size: int | None
+) -> None:
+    """Each in its own form, or several in one request, as those of the batch."""
+    payload = {"id": "{{ id }}", "who": "{{ contact.external_id }}"}
+    stream.form = RequestForm(payload, "PUT", batch=GroupForm(size) if size else None)
+    stream.begin()
+    stream.wait(lambda: len(receiver.requests) > 1 and stream.served())
+    arrive(stream.store, *(f"y{n}" for n in range(6)), first=200)
+    assert stream.end().states == {"delivered": 19}
+    bodies = [json.loads(body) for _, body in receiver.requests]
+    assert all(isinstance(each, list) is bool(size) for each in bodies)
+    items = [item for each in bodies for item in (each if size else [each])]
+    named = {"evt_1": "first", **{f"evt_{100 + n}": f"w{n}" for n in range(12)}}
+    named |= {f"evt_{200 + n}": f"y{n}" for n in range(6)}
+    assert len(items) == 19 and {each["id"]: each["who"] for each in items} == named
+    if size:
+        assert max(map(len, bodies)) > 1 and max(map(len, bodies)) <= size
 
 
 @pytest.mark.parametrize("missing", ["time", "consumer", "stream"])

@@ -1,0 +1,104 @@
+"""Events of several contacts in one request, each judged by itself.
+
+Every contact's lane has one event under way at most, so whatever waits here together is of different contacts, and a
+lane's order is kept without anybody looking at it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from airflow_outreach_provider.core.batch_form import GroupForm
+from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome, DeliveryVerdict
+from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.net.webhook import EXCERPT_BYTES
+from airflow_outreach_provider.services.deliveries.batch import AttemptResult
+from airflow_outreach_provider.services.deliveries.requests import RequestMaker
+from airflow_outreach_provider.services.deliveries.sender import Sender
+
+# Long enough for all lanes to bring their next event, short beside a request.
+_GATHER_SECONDS = 0.05
+_Waiting = tuple[ContactEvent, "asyncio.Future[AttemptResult]"]
+
+
+class Gathering:
+    """What lanes bring is sent together, at most so many at once.
+
+    :param permission: waited for before each request.
+    """
+
+    def __init__(
+        self, sender: Sender, maker: RequestMaker, form: GroupForm, permission: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._sender, self._maker, self._form, self._permission = sender, maker, form, permission
+        self._waiting: list[_Waiting] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def deliver(self, event: ContactEvent) -> AttemptResult:
+        """One event, with whatever others wait."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[AttemptResult] = loop.create_future()
+        self._waiting.append((event, future))
+        if len(self._waiting) >= self._form.size:
+            self._go()
+        elif self._timer is None:
+            self._timer = loop.call_later(_GATHER_SECONDS, self._go)
+        return await future
+
+    def _go(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        group = [each for each in self._waiting if not each[1].done()]
+        self._waiting = []
+        if group:
+            task = asyncio.create_task(self._settle(group))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _settle(self, group: Sequence[_Waiting]) -> None:
+        try:
+            results = await self._send([event for event, _ in group])
+        except BaseException as error:
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error) if isinstance(error, Exception) else future.cancel()
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, future), result in zip(group, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+    async def _send(self, events: Sequence[ContactEvent]) -> list[AttemptResult]:
+        """One result an event. What is refused as a whole is sent again by halves: one bad event costs no other."""
+        await self._permission()
+        first = events[0]
+        digest = hashlib.sha256("\x1f".join(each.id for each in events).encode()).hexdigest()[:24]
+        identity = first.id if len(events) == 1 else f"batch_{digest}"
+        tried = await self._sender.send(self._maker.joint(events), replace(first, id=identity))
+        verdict = tried.outcome.verdict
+        if verdict is DeliveryVerdict.REFUSED and len(events) > 1:
+            half = len(events) // 2
+            return [*await self._send(events[:half]), *await self._send(events[half:])]
+        if verdict is not DeliveryVerdict.DELIVERED:
+            return [replace(tried, answer=tried.answer[:EXCERPT_BYTES])] * len(events)
+        return _each(tried, self._form.taken(tried.answer, len(events)), len(events))
+
+
+def _each(tried: AttemptResult, taken: list[tuple[bool, str]] | None, count: int) -> list[AttemptResult]:
+    """What each event's attempt is: of the answer it keeps what is about itself."""
+    if taken is None:
+        unclear = DeliveryOutcome(
+            DeliveryVerdict.RETRY, "the answer does not say of each event what became of it"
+        )
+        return [replace(tried, outcome=unclear, answer=tried.answer[:EXCERPT_BYTES])] * count
+    refused = DeliveryOutcome(DeliveryVerdict.REFUSED, "the answer refuses this event of the batch")
+    return [
+        replace(tried, outcome=tried.outcome if ok else refused, answer=said[:EXCERPT_BYTES])
+        for ok, said in taken
+    ]

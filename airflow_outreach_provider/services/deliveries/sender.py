@@ -1,0 +1,128 @@
+"""Signed requests to one endpoint: what is sent for an event, and what its answer means."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+from http import HTTPStatus
+
+from airflow_outreach_provider.core.deliveries import message_id
+from airflow_outreach_provider.core.delivery_rules import (
+    DeliveryOutcome,
+    DeliveryVerdict,
+    classify_delivery,
+    classify_failure,
+)
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.request_form import CONTENT_TYPES, JSON, EventUnfit
+from airflow_outreach_provider.core.signing import Sign, signer
+from airflow_outreach_provider.net.oauth2 import AccessToken, answer_without
+from airflow_outreach_provider.net.webhook import EXCERPT_BYTES, WebhookAnswer, WebhookClient, WebhookFailed
+from airflow_outreach_provider.services.deliveries.batch import AttemptResult
+from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
+from airflow_outreach_provider.services.deliveries.requests import EventRequest, MakeRequest
+from airflow_outreach_provider.services.deliveries.saved import SavedAnswers
+from airflow_outreach_provider.services.deliveries.tokens import Tokens, TokenUnavailable
+
+
+class Sender:
+    """Requests of one task to one endpoint.
+
+    :param route: part of the messages' ids.
+    :param saved: what the route keeps of answers.
+    """
+
+    def __init__(
+        self, client: WebhookClient, endpoint: Endpoint, route: str, saved: SavedAnswers | None = None
+    ) -> None:
+        self.client, self.endpoint, self.route, self._saved = client, endpoint, route, saved
+        self._keep_bytes = saved.keep_bytes if saved is not None else EXCERPT_BYTES
+        authorization = endpoint.authorization
+        self._tokens = Tokens(client, authorization) if authorization is not None else None
+
+    @cached_property
+    def _sign(self) -> Sign:
+        # With the first request: secrets that do not fit are an error of the attempt, as any of the endpoint.
+        return signer(self.endpoint.scheme, self.endpoint.secrets)
+
+    async def deliver(self, event: ContactEvent, make_request: MakeRequest) -> AttemptResult:
+        """One event, judged; one that cannot become a request is refused without one."""
+        known = await self._saved.of(event) if self._saved is not None else {}
+        try:
+            request = make_request(event, known)
+        except EventUnfit as error:
+            return AttemptResult(DeliveryOutcome(DeliveryVerdict.REFUSED, str(error)))
+        tried = await self.send(request, event)
+        if self._saved is not None and tried.status is not None and 200 <= tried.status < 300:
+            await self._saved.keep(event, tried.answer)
+        return replace(tried, answer=tried.answer[:EXCERPT_BYTES])
+
+    async def send(self, request: EventRequest, event: ContactEvent) -> AttemptResult:
+        """One request, judged; one more with another token where the endpoint does not take the one it was shown."""
+        now = datetime.now(UTC)
+        try:
+            if self._tokens is None:
+                return _judged(await self._once(request, event, now), request, now)
+            token = await self._tokens.current(now)
+            answer = await self._once(request, event, now, token)
+            if answer.status == HTTPStatus.UNAUTHORIZED:
+                token = await self._tokens.another_than(token, now)
+                answer = await self._once(request, event, now, token)
+            return _judged(replace(answer, excerpt=answer_without(answer, token)), request, now)
+        except TokenUnavailable as error:
+            return AttemptResult(error.outcome)
+        except WebhookFailed as error:
+            return AttemptResult(classify_failure(error.fault, str(error)))
+
+    async def _once(
+        self, request: EventRequest, event: ContactEvent, now: datetime, token: AccessToken | None = None
+    ) -> WebhookAnswer:
+        """One request; the signature is over exactly these bytes, at this moment."""
+        identity = message_id(event.id, self.route)
+        headers = {
+            **request.headers,
+            "webhook-id": identity,
+            "X-Outreach-Event": event.kind.value,
+            **self._sign(request.body, identity, now),
+        }
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token.value}"
+        return await self.client.send(
+            self.endpoint.target, request.body, headers, method=request.method, url=request.url,
+            keep=self._keep_bytes,
+        )  # fmt: skip
+
+
+def _judged(answer: WebhookAnswer, request: EventRequest, now: datetime) -> AttemptResult:
+    outcome = classify_delivery(
+        answer.status, answer.retry_after, now, method=request.method, of_record=request.of_record
+    )
+    return AttemptResult(outcome, answer.status, answer.latency_ms, answer.excerpt)
+
+
+def send_test(endpoint: Endpoint, now: datetime) -> tuple[bool, str]:
+    """Send one test event to an endpoint, disabled or not, and say what it answered.
+
+    The event carries no person: its type is ``outreach.test`` and its contact is empty.
+
+    :raises ConfigurationError, AddressForbidden, SignatureError: it cannot be called as it is configured.
+    """
+    event = ContactEvent(
+        id=f"evt_test_{int(now.timestamp() * 1000)}", source="outreach", platform="airflow",
+        type="outreach.test", kind=EventKind.OTHER, occurred_at=now, received_at=now, contact=Contact(),
+        data={"test": True},
+    )  # fmt: skip
+
+    async def run() -> AttemptResult:
+        request = EventRequest(endpoint.target.url, event.to_json(), {"Content-Type": CONTENT_TYPES[JSON]})
+        async with WebhookClient(connections=1) as client:
+            return await Sender(client, endpoint, "test").send(request, event)
+
+    tried = asyncio.run(run())
+    if tried.outcome.verdict is DeliveryVerdict.DELIVERED:
+        return True, f"HTTP {tried.status} in {tried.latency_ms} ms"
+    if endpoint.authorization is not None and tried.status is not None:
+        return False, f"an access token was had, and the endpoint itself says: {tried.outcome.reason}"
+    return False, tried.outcome.reason

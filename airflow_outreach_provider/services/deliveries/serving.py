@@ -47,12 +47,14 @@ class Server:
     :param claim: takes up to so many deliveries that nobody has and that never failed; True: also those that were
         handed out to tasks that have not begun.
     :param concurrency: contacts at a time.
+    :param is_paced: whether a rate holds it back just now: runs beside it would have to wait for the same rate.
     """
 
     def __init__(
-        self, store: Store, batch: Batch, task: TaskTry, claim: ClaimUntried, *, concurrency: int
-    ) -> None:
-        self.store, self.batch, self.task = store, batch, task
+        self, store: Store, batch: Batch, task: TaskTry, claim: ClaimUntried, *, concurrency: int,
+        is_paced: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        self.store, self.batch, self.task, self._is_paced = store, batch, task, is_paced
         self.claim, self.concurrency = claim, concurrency
         self._lanes: asyncio.Queue[tuple[float, _Lane]] = asyncio.Queue()
         self._most = 2 * concurrency
@@ -124,7 +126,9 @@ class Server:
         return serving.by_another(self.store, route, owner)
 
     def _follows(self, now: float) -> bool:
-        """Nothing waits here for long."""
+        """Nothing waits here for long that would not wait elsewhere."""
+        if self._is_paced():
+            return True
         stuck = not self._lanes.empty() and now - self._begun_at > _TOO_LONG
         return self._waited < _TOO_LONG and not stuck
 

@@ -51,6 +51,8 @@ DISABLE_AFTER_FAILURES = 10
 # So many contacts' failures in a row, of so many contacts, are the endpoint's.
 _REST_AFTER_FAILURES, _REST_AFTER_CONTACTS = 8, 5
 _GROUP = 200
+# Seconds since a rate made a request wait.
+_PACED_FOR = 2.0
 
 
 def deliver(
@@ -153,6 +155,7 @@ class _Delivering:
         )
         self._turn = asyncio.Lock()  # one lane at a time asks the gate, so that no reservation is made twice
         self._left = 0
+        self._paced_at = -_PACED_FOR
 
     def prepare(self, mine: Sequence[Delivery]) -> None:
         """What is claimed is made ready to be sent: its raw bodies are read at once."""
@@ -178,7 +181,10 @@ class _Delivering:
                 make_request = self._makers.pop(event.id, None) or self._maker.of([event.id])
                 return await sender.deliver(event, make_request)
 
-            server = Server(self.store, self.batch, self.task, self._untried, concurrency=concurrency)
+            server = Server(
+                self.store, self.batch, self.task, self._untried, concurrency=concurrency,
+                is_paced=lambda: time.monotonic() - self._paced_at < _PACED_FOR,
+            )  # fmt: skip
             return await work(
                 self.store, self.batch, self.task, claimed, attempt,
                 concurrency=1 if self._leave is Leave.ONE else concurrency, group=_GROUP, place=self.watch,
@@ -195,6 +201,7 @@ class _Delivering:
             while True:
                 if await self._gate.take(1, ahead=0 if warming else self._left):
                     return
+                self._paced_at = time.monotonic()
                 await asyncio.sleep(max(0.001, self._gate.wait(time.monotonic())))
 
     def _more(self, lanes: Collection[str]) -> list[Delivery]:

@@ -1244,6 +1244,19 @@ def test_one_that_ends_hands_over(stream: Stream, receiver: Receiver) -> None:
     assert counts(stream.store).keys() == {"delivered"}
 
 
+def test_a_server_that_is_paced_has_no_runs_beside_it(stream: Stream, receiver: Receiver) -> None:
+    """What waits for the endpoint's rate would wait for it elsewhere too: no run begins for it."""
+    stream.endpoint = replace(stream.endpoint, requests_per_second=5.0)
+    arrive(stream.store, *(f"y{n}" for n in range(40)), first=200)
+    stream.begin()
+    stream.wait(stream.served)
+    bell = Doorbell(READING, own_filter=True)
+    for _ in range(20):
+        time.sleep(0.2)
+        assert stream.served() and not bell.look(stream.store, glance(stream.store)).free
+    assert stream.end().states == {"delivered": 53}
+
+
 def test_a_retry_takes_over_what_its_dead_try_had_of_a_stream(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
 from pathlib import Path
@@ -44,7 +45,9 @@ def test_hostile_files_cost_nothing() -> None:
     empty = (
         "a: &a {}\nl: &l [" + "*a, " * 20_000 + "]\n" + "".join(f"b{i}: {{<<: *l}}\n" for i in range(9_000))
     )
-    started = time.perf_counter()
+    gc.collect()
+    gc.freeze()  # what a long row of tests has left behind is not theirs to walk through
+    started = time.process_time()
     for text in (
         laughs,
         merges,
@@ -57,7 +60,9 @@ def test_hostile_files_cost_nothing() -> None:
         "a: " + "&b " * 9,
     ):
         assert load_texts({"hostile.yaml": text}).problems
-    assert time.perf_counter() - started < 3
+    spent = time.process_time() - started
+    gc.unfreeze()
+    assert spent < 3
 
 
 def test_a_mistake_is_shown_with_its_line_and_a_caret() -> None:

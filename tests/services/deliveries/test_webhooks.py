@@ -1024,7 +1024,7 @@ class Stream:
         until = time.monotonic() + seconds
         while not what():
             assert time.monotonic() < until
-            time.sleep(0.02)
+            time.sleep(0.1)
 
     def end(self) -> Report:
         assert self._thread is not None
@@ -1212,8 +1212,8 @@ def test_one_that_ends_hands_over(stream: Stream, receiver: Receiver) -> None:
     over = threading.Event()
 
     def come() -> None:
-        for number in range(300, 500):
-            arrive(stream.store, f"z{number}", first=number)
+        for number in range(300, 1500, 3):
+            arrive(stream.store, *(f"z{n}" for n in range(number, number + 3)), first=number)
             if over.wait(0.2):
                 return
 

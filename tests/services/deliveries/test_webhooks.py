@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import signal
 import threading
@@ -1225,8 +1226,7 @@ def test_one_that_ends_hands_over(stream: Stream, receiver: Receiver) -> None:
         stream.wait(lambda: not stream.served(), 10)
         bell = Doorbell(READING, own_filter=True)
         stream.wait(lambda: bell.look(stream.store, glance(stream.store)).free, 5)
-        second = Stream.__new__(Stream)
-        second.store, second.endpoint = stream.store, stream.endpoint
+        second = copy.copy(stream)
         stream.wait(
             lambda: (
                 setattr(second, "batch", next(iter(handed_out(stream.store, "run2")), None)) or second.batch

@@ -227,18 +227,22 @@ def test_contacts_that_fail_for_ever_take_no_run_from_the_others(
 def test_a_stream_is_carried_by_few_runs_and_one_contacts_failure_has_its_own(
     airflow: RunningAirflow, store: Store, crm: Crm
 ) -> None:
-    """Ten events a second for half a minute, and one contact that fails: tasks go on with what comes in."""
+    """Ten events a second, and one contact that fails: tasks go on with what comes in."""
     crm.answer = lambda event, _: CrmAnswer(500 if event["contact"]["external_id"] == "c7" else 200)
     before = runs(airflow)
     ids: list[str] = []
-    for wave in range(35):
-        ids += arrive(store, f"s{wave:02}", *(f"c{(wave * 10 + n) % 40}" for n in range(10)))
+    begun = None
+    for wave in range(150):  # until a run has been at work for a while, however busy this machine is
+        ids += arrive(store, f"s{wave:03}", *(f"c{(wave * 10 + n) % 40}" for n in range(10)))
         time.sleep(1)
+        begun = begun or (time.monotonic() if set(ids) & set(crm.taken) else None)
+        if begun and time.monotonic() - begun > 25:
+            break
     well = [each for each in ids if not each.endswith("_c7")]
     wait_until(lambda: set(well) <= set(crm.taken), 120, "everybody else's events are delivered")
     in_order(crm, well)
     assert all(crm.taken[each] == 1 for each in well)
-    assert len(runs(airflow)) - len(before) <= 20, "a run for each wave would be 35"
+    assert len(runs(airflow)) - len(before) <= 20, "no run for each wave"
     crm.answer = lambda *_: CrmAnswer()
     wait_until(lambda: set(ids) <= set(crm.taken), 300, "the failing contact's go out too, once they can")
     in_order(crm, ids)

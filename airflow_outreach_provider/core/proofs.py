@@ -94,9 +94,7 @@ class HmacProof:
     def check(
         self, body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: datetime, tolerance: int
     ) -> None:
-        value = header_of(headers, self.header)
-        if not value:
-            raise SignatureError(f"the request has no {self.header} header, or an empty one")
+        value = _required(headers, self.header)
         if self.dated:
             _require_fresh(self.timestamp_header, self._said(headers, self.timestamp_header), now, tolerance)
         parts = [part.strip() for part in value.split(",")]
@@ -187,9 +185,7 @@ class TokenProof:
     def check(
         self, body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: datetime, tolerance: int
     ) -> None:
-        value = header_of(headers, self.header)
-        if not value:
-            raise SignatureError(f"the request has no {self.header} header, or an empty one")
+        value = _required(headers, self.header)
         _require_equal(self.header, value, [self.prefix + secret for secret in secrets])
 
     def content(self, body: bytes, headers: Mapping[str, str]) -> bytes:
@@ -238,6 +234,14 @@ class BasicProof:
 def unknown_parts(signed: str) -> list[str]:
     """The names in a template of what is signed that stand for nothing."""
     return [name for name in _PART.findall(signed) if name not in PARTS]
+
+
+def _required(headers: Mapping[str, str], name: str) -> str:
+    """:raises SignatureError: there is no such header, or nothing in it."""
+    value = header_of(headers, name)
+    if not value:
+        raise SignatureError(f"the request has no {name} header, or an empty one")
+    return value
 
 
 def header_of(headers: Mapping[str, str], name: str) -> str | None:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from processes import at_once
+from stores import make_first_revision
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.get_provider_info import get_provider_info
@@ -39,13 +38,7 @@ def _older(url: str) -> None:
     """A store as the first version left it."""
     store = Store(url)
     with store.write() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": migrate.VERSION_TABLE})
-        with Operations.context(context):
-            migrate._scripts().get_revision("0001").module.upgrade()
-        connection.execute(
-            sa.text(f"CREATE TABLE {migrate.VERSION_TABLE} (version_num VARCHAR(32) PRIMARY KEY)")
-        )
-        connection.execute(sa.text(f"INSERT INTO {migrate.VERSION_TABLE} VALUES ('0001')"))
+        make_first_revision(connection)
     store.close()
 
 

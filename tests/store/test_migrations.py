@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from alembic.operations import Operations
+from stores import make_first_revision
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.store import audit, migrate
@@ -103,13 +103,7 @@ def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url:
     """An upgrade from the first schema ends at the tables of the code, keeps every row, and leaves one that tells it."""
     store = Store(store_url)
     with store.write() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": migrate.VERSION_TABLE})
-        with Operations.context(context):
-            migrate._scripts().get_revision("0001").module.upgrade()
-        connection.execute(
-            sa.text(f"CREATE TABLE {migrate.VERSION_TABLE} (version_num VARCHAR(32) PRIMARY KEY)")
-        )
-        connection.execute(sa.text(f"INSERT INTO {migrate.VERSION_TABLE} VALUES ('0001')"))
+        make_first_revision(connection)
         connection.execute(
             sa.text("INSERT INTO runs (campaign, owner, state, started_at, heartbeat_at, lease_until) "
                     "VALUES ('spring', 'o', 'succeeded', 1, 1, 1)")

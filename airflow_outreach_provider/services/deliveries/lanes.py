@@ -142,11 +142,8 @@ class LaneRunner:
         self.settler = Settler(store, task, group, self._settled)
 
     async def run(self, mine: Sequence[Delivery], events: dict[str, ContactEvent], concurrency: int) -> None:
-        by_lane: dict[str, list[Delivery]] = {}
-        for delivery in mine:
-            by_lane.setdefault(delivery.lane, []).append(delivery)
         # Contacts that failed before go last: they must not keep others from their first try.
-        lanes = deque(sorted(by_lane.values(), key=lambda lane: lane[0].tries))
+        lanes = deque(sorted(by_lane(mine), key=lambda lane: lane[0].tries))
         self.event_ids += [each.event_id for each in mine]
         self.open_tries |= {each.id: each.tries for each in mine}
         self.freed = set()
@@ -318,6 +315,14 @@ def _is_down(tried: AttemptResult, failed_in_a_row: int) -> bool:
         return failed_in_a_row >= GIVE_UP_AFTER
     # 429 counts requests, whoever they are about (RFC 6585 section 4).
     return tried.status == HTTPStatus.TOO_MANY_REQUESTS or failed_in_a_row >= WAIT_AFTER
+
+
+def by_lane(mine: Sequence[Delivery]) -> list[list[Delivery]]:
+    """Deliveries contact by contact, in their order."""
+    lanes: dict[str, list[Delivery]] = {}
+    for delivery in mine:
+        lanes.setdefault(delivery.lane, []).append(delivery)
+    return list(lanes.values())
 
 
 def load_events(store: Store, mine: Sequence[Delivery]) -> dict[str, ContactEvent]:

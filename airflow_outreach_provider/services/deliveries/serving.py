@@ -19,7 +19,7 @@ from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, comes_in, reading_of, take_in
-from airflow_outreach_provider.services.deliveries.lanes import LaneRunner, load_events
+from airflow_outreach_provider.services.deliveries.lanes import LaneRunner, by_lane, load_events
 from airflow_outreach_provider.services.deliveries.parking import time_of
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
 from airflow_outreach_provider.store.deliveries import serving
@@ -138,10 +138,7 @@ class Server:
         mine = self.claim(room, self._sole)
         runner.takes(mine)
         events = load_events(self.store, mine)
-        by_lane: dict[str, list[Delivery]] = {}
-        for delivery in mine:
-            by_lane.setdefault(delivery.lane, []).append(delivery)
-        return [(lane, events) for lane in by_lane.values()]
+        return [(lane, events) for lane in by_lane(mine)]
 
     async def _work(self, runner: _Runner) -> None:
         while True:

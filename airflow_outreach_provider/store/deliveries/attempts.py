@@ -222,14 +222,12 @@ def release(
     store: Store,
     owner: Owner,
     plan_for: timedelta | None,
-    due: Mapping[int, timedelta] | None = None,
     batch: Sequence[str] | None = None,
 ) -> None:
     """End this task instance's claims.
 
     :param plan_for: how long the open ones stay with this task, for its retry; None hands them back, so
         that the next run takes them.
-    :param due: of those handed back, the ones whose time is still to come, and how far off it is.
     :param batch: its own events: what it took along besides and never tried is handed back in any case.
     """
 
@@ -247,10 +245,6 @@ def release(
             )
             handed_back = deliveries.update().where(open_ones, *untried)
             connection.execute(handed_back.values(plan=None, plan_until=None))
-        for delivery_id, wait in (due or {}).items():
-            connection.execute(
-                deliveries.update().where(open_ones, deliveries.c.id == delivery_id).values(due_at=now + wait)
-            )
         connection.execute(
             deliveries.update().where(deliveries.c.claim == owner.key).values(claim=None, claim_until=None)
         )

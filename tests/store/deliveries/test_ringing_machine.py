@@ -111,7 +111,7 @@ class Ringing(RuleBasedStateMachine):
         if outcome == "dies":
             return False
         stuck: set[str] = set()
-        due: dict[int, timedelta] = {}
+        due: dict[int, timedelta | None] = {}
         for each in [] if leave is rests.Leave.NOT else mine:
             if each.lane in stuck:
                 continue
@@ -133,7 +133,9 @@ class Ringing(RuleBasedStateMachine):
                 break
             if leave is rests.Leave.ONE and outcome in ("good", "refused"):
                 rests.recover(self.store, CONN)
-        attempts.release(self.store, owner, timedelta(minutes=20) if kept else None, None if kept else due)
+        if not kept:
+            attempts.hand_on(self.store, due)
+        attempts.release(self.store, owner, timedelta(minutes=20) if kept else None)
         return kept and bool(stuck)
 
     @rule(outcome=st.sampled_from(["good", "bad", "dies"]), limit=st.integers(1, 5), stays=st.booleans())

@@ -26,9 +26,10 @@ WANTED = {
     "pipedrive_people.csv": ["0102", "0103", "0107", "phone_extension"],
     "google_contacts.csv": ["0102", "0103", "0104", "phone_several"],
     "google_contacts_former.csv": ["0102", "0103"],
-    "google_ads_leads.csv": ["0101", "phone_too_short"],
+    "google_ads_leads.csv": ["0101", "0102", "phone_too_short"],
     "facebook_leads.csv": ["0101", "0102", "phone_not_a_number"],
     "linkedin_leads.csv": ["0101", "0102", "phone_too_short"],
+    "linkedin_leads_from_excel.csv": ["0101", "0102", "phone_too_short"],
     "typeform_responses.csv": ["0101", "0102"],
 }
 
@@ -122,3 +123,15 @@ def test_columns_are_known_by_their_usual_names(rank: int, name: str) -> None:
 def test_other_peoples_phones_and_words_about_phones_are_no_candidates(name: str) -> None:
     """Nobody is texted under the number of their company, assistant or spouse, or under a flag."""
     assert rank_of(name) is None
+
+
+def test_a_file_that_excel_saved_says_the_same() -> None:
+    """Tabs and Windows-1252, as Excel leaves them, give the rows of the download itself, accents included."""
+
+    def values(name: str) -> list[dict[str, object]]:
+        with (EXPORTS / name).open("rb") as file:
+            return [dict(row.values) for row in open_rows(file, name=name)]
+
+    as_downloaded = values("linkedin_leads.csv")
+    assert values("linkedin_leads_from_excel.csv") == as_downloaded
+    assert as_downloaded[1]["First name"] == "Zoé"

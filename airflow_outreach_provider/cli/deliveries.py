@@ -12,7 +12,6 @@ from airflow_outreach_provider.cli.common import actor, exit_with_advice, positi
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
-    from airflow_outreach_provider.store.engine import Store
 
 _STATES = ("pending", "failed", "delivered", "dead", "held", "ignored", "handed")
 
@@ -115,11 +114,12 @@ def deliveries_endpoints(args: Namespace) -> None:
 @exit_with_advice
 def deliveries_enable(args: Namespace) -> None:
     """Let deliveries to an endpoint go on, and say what becomes of those that were held."""
+    from airflow_outreach_provider.hooks.known import require_endpoint
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
     from airflow_outreach_provider.store.deliveries.endpoints import Release
 
-    _check_endpoint(open_store(), args.endpoint)
+    require_endpoint(open_store(), args.endpoint)
     count = actions.enable_endpoint(open_store(), args.endpoint, Release(args.release), actor=actor())
     print(f"{args.endpoint} is enabled; {count} held deliveries are sent by the next run of their route")
 
@@ -127,36 +127,13 @@ def deliveries_enable(args: Namespace) -> None:
 @exit_with_advice
 def deliveries_disable(args: Namespace) -> None:
     """Stop deliveries to an endpoint without deleting it; they are held."""
+    from airflow_outreach_provider.hooks.known import require_endpoint
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
 
-    _check_endpoint(open_store(), args.endpoint)
+    require_endpoint(open_store(), args.endpoint)
     changed = actions.disable_endpoint(open_store(), args.endpoint, reason=args.reason, actor=actor())
     print(f"{args.endpoint} is disabled{'' if changed else ' already'}; its deliveries are held")
-
-
-def _check_endpoint(store: Store, name: str) -> None:
-    """:raises ConfigurationError: it is neither a connection nor anything that was ever delivered to."""
-    from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    from airflow_outreach_provider.core.errors import ConfigurationError
-    from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
-    from airflow_outreach_provider.store.deliveries import endpoints
-
-    known = [each.conn_id for each in endpoints.statuses(store)]
-    if name in known:
-        return
-    unknown = ConfigurationError(
-        f"there is no endpoint {name!r}",
-        f"known are {', '.join(known) or 'none'}, and every connection of type {OutreachEndpointHook.conn_type}",
-    )
-    try:
-        kind = BaseHook.get_connection(name).conn_type
-    except AirflowNotFoundException as error:
-        raise unknown from error
-    if kind != OutreachEndpointHook.conn_type:
-        raise unknown
 
 
 @exit_with_advice

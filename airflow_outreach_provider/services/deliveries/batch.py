@@ -63,10 +63,11 @@ class TaskTry:
         """How long a delivery that was attempted so often waits for its next try."""
         return timedelta(seconds=delay(tries, self.delays)) if self.delays else self.plan_for / 2
 
-    def is_far(self, tries: int) -> bool:
-        """Whether the task's next try is much later than such a delivery's: earlier tries were used up by others, or by
-        kills."""
-        return bool(self.delays) and self.next_try > 2 * self.wait(tries)
+    def fits(self, tries: int, wake: timedelta) -> bool:
+        """Whether a delivery that was attempted so often can wait for the task's next try, in ``wake``: its own time is
+        not quite another."""
+        own = self.wait(tries)
+        return wake <= 2 * own and own <= 2 * wake
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Report:
         contact, or another plan has them.
     :ivar busy_until: when another task instance's hold on the batch ends, if one is at it.
     :ivar reasons: why deliveries failed in this try, the most frequent first.
-    :ivar retry_after: seconds the other side asked to wait.
+    :ivar retry_after: seconds the other side asked to wait, or until the first of what is left is to be tried.
     :ivar disabled: why the endpoint is disabled now, if this try disabled it.
     :ivar exhausted: deliveries that failed in a last try, by the reason; dead unless their endpoint is at fault.
     :ivar parked: open deliveries that wait for their time in nobody's hands; another run takes them.

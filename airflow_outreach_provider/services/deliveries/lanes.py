@@ -136,9 +136,11 @@ class LaneRunner:
         self.freed: set[str] = set()
         self.open_tries: dict[int, int] = {}
         self._failed_in_a_row = self._asked_in_vain = 0
+        self._own_faults: set[int] = set()
         self._down = ""
         self._waits: list[float | None] = []
         self.wished: dict[int, float | None] = {}
+        self.wake: float | None = None  # seconds until what is kept is to be tried
         self.settler = Settler(store, task, group, self._settled)
 
     async def run(self, mine: Sequence[Delivery], events: dict[str, ContactEvent], concurrency: int) -> None:
@@ -147,6 +149,9 @@ class LaneRunner:
         self.event_ids += [each.event_id for each in mine]
         self.open_tries |= {each.id: each.tries for each in mine}
         self.freed = set()
+        again = [each.id for each in mine if each.tries]
+        if again and self.place is not None:
+            self._own_faults |= set(await asyncio.to_thread(self.place.own_faults, again))
         flusher = asyncio.create_task(self.settler.now_and_then())
         workers = [
             asyncio.create_task(self._work(lanes, events))
@@ -237,7 +242,7 @@ class LaneRunner:
             self._down, self.stopped = outcome.reason, self.stopped or in_vain
         if outcome.verdict is not DeliveryVerdict.RETRY:
             return
-        self._failed_in_a_row += 1
+        self._failed_in_a_row += delivery.id not in self._own_faults
         self._waits.append(outcome.retry_after)
         self.wished[delivery.id] = outcome.retry_after
         # On the last try of a task nobody takes over from, every delivery gets its chance.
@@ -278,11 +283,13 @@ class LaneRunner:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds until the next try makes sense, as far as the other side said so.
+        """Seconds until the next try makes sense, as far as the other side said so, or a delivery's own time does.
 
         One place: as long as it asked for. Several: as soon as the first is ready, if all of them asked.
         """
         asked = [wait for wait in self._waits if wait is not None]
+        if self.wake is not None:
+            return max([*asked, self.wake])
         if not asked or self.place is not None:
             return max(asked, default=None)
         return min(asked) if len(asked) == len(self._waits) else None

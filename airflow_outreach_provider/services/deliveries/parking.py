@@ -23,9 +23,8 @@ def let_go(shift: LaneRunner) -> None:
     if plan is not None and shift.error is None and shift.open_tries:
         tried = any(shift.report.attempts.values())
         kept = tried and not task.last_try and plans.waiting_runs(store, shift.batch.route, plan) < task.keep
-        if kept and not shift.report.rest and any(map(task.is_far, filter(None, shift.open_tries.values()))):
-            # Not what is as far as the task; what lies behind the others goes with them.
-            park(shift, {each: n for each, n in shift.open_tries.items() if not n or task.is_far(n)})
+        if kept and not shift.report.rest:
+            _fit(shift)
     if kept:
         plan_for = task.plan_for + timedelta(seconds=shift.retry_after or 0.0)
         own = None if plan is None else shift.batch.event_ids
@@ -36,6 +35,23 @@ def let_go(shift: LaneRunner) -> None:
     if task.last_try:
         shift.report.left, shift.report.parked = shift.report.parked, 0
     deliveries_attempts.release(store, task.owner, None)
+
+
+def _fit(shift: LaneRunner) -> None:
+    """The task comes again when the first of its deliveries is to be tried; one with quite another time is let go.
+
+    A task's try and a delivery's are not the same: another run tried it before, others used up the task's tries, or
+    kills did. Its tries last as long as its schedule says all the same.
+    """
+    task = shift.task
+    tried = [each for each in shift.open_tries.values() if each]
+    if not tried or not task.delays:
+        return
+    wake = max(task.next_try, min(map(task.wait, tried)), timedelta(seconds=shift.retry_after or 0.0))
+    shift.wake = wake.total_seconds() if wake > task.next_try else None
+    if not all(task.fits(each, wake) for each in tried):
+        # Not what has the task's time; what lies behind the others goes with them.
+        park(shift, {each: n for each, n in shift.open_tries.items() if not n or not task.fits(n, wake)})
 
 
 def park(shift: LaneRunner, open_tries: Mapping[int, int]) -> None:

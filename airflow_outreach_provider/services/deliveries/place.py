@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -26,6 +26,9 @@ class Place(Protocol):
 
     def at_fault(self) -> bool:
         """Whether it, and not a single contact's events, is what makes deliveries fail."""
+
+    def own_faults(self, ids: Sequence[int]) -> Collection[int]:
+        """Which of these deliveries failed before while it answered others: they are no sign of an outage."""
 
     def rest(self, reason: str, asked: float | None) -> tuple[str, datetime]:
         """It is at fault: leave it alone for a while; in words, and until when.

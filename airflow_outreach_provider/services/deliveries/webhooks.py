@@ -14,7 +14,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.request_form import RequestForm
-from airflow_outreach_provider.core.rests import DISABLE_AFTER, warming_rate
+from airflow_outreach_provider.core.rests import DISABLE_AFTER, pause, warming_rate
 from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.net.webhook import WebhookClient
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
@@ -41,6 +41,7 @@ from airflow_outreach_provider.store.deliveries.claims import (
     claim_untried,
 )
 from airflow_outreach_provider.store.deliveries.endpoints import EndpointStatus
+from airflow_outreach_provider.store.deliveries.plans import untried_wait
 from airflow_outreach_provider.store.deliveries.rests import Leave
 from airflow_outreach_provider.store.engine import Store
 
@@ -84,13 +85,25 @@ def deliver(
         plan=batch.plan, endpoint=endpoint.conn_id, lease=task.lease, revive=task.cleared,
     )  # fmt: skip
     claimed = _set_aside(store, claimed, endpoint, batch.route)
-    leave, status = rests.leave(store, endpoint.conn_id) if claimed.mine else (Leave.FREELY, None)
+    leave, status = _leave(store, endpoint.conn_id, claimed.mine)
     delivering = _Delivering(store, batch, endpoint, task, maker, leave, status)
     delivering.prepare(claimed.mine)
     report = run_in_loop_thread(delivering.run(claimed, concurrency))
     if unknown:
         report.states["unknown"] = unknown
     return report
+
+
+def _leave(store: Store, conn_id: str, mine: Sequence[Delivery]) -> tuple[Leave, EndpointStatus | None]:
+    """Whether it may be sent to. Who only has what failed before leaves it to others to ask an endpoint at rest:
+    a contact that is always refused would make the rest longer and longer."""
+    if not mine:
+        return Leave.FREELY, None
+    if all(each.tries for each in mine):
+        known = endpoints.status(store, conn_id)
+        if known.resting_since is not None and untried_wait(store, conn_id):
+            return Leave.NOT, known
+    return rests.leave(store, conn_id)
 
 
 def _set_aside(store: Store, claimed: Claim, endpoint: Endpoint, route: str) -> Claim:
@@ -236,8 +249,9 @@ class EndpointWatch:
         self._recovered_at = status.recovered_at if status else None
         self._resting: tuple[str, datetime] | None = None
         if leave is Leave.NOT and status and status.resting_since and status.rest_until:
-            words = rest_words(endpoint.conn_id, status.resting_since, status.rest_until, status.rest_reason)
-            self._resting = words, status.rest_until
+            until = max(status.rest_until, datetime.now(UTC) + pause(1))
+            words = rest_words(endpoint.conn_id, status.resting_since, until, status.rest_reason)
+            self._resting = words, until
         self._one_at_a_time = threading.Lock()
 
     def warming_rate(self) -> float | None:
@@ -250,8 +264,12 @@ class EndpointWatch:
             return self._note(attempts)
 
     def at_fault(self) -> bool:
-        """Deliveries of several contacts have failed since its last success."""
+        """Deliveries of several contacts have failed since its last success, and not before."""
         return rests.failing_contacts(self.store, self.conn_id, 2) > 1
+
+    def own_faults(self, ids: Sequence[int]) -> Collection[int]:
+        """What failed before while it answered others."""
+        return rests.own_faults(self.store, self.conn_id, ids)
 
     def rest(self, reason: str, asked: float | None) -> tuple[str, datetime]:
         """Leave it alone for a while, or as long as it asks."""
@@ -277,6 +295,7 @@ class EndpointWatch:
         status = endpoints.note(
             self.store, self.conn_id, at=last.at, status=last.status, error=last.error,
             failed_in_a_row=failed_in_a_row, succeeded=failed_in_a_row < len(attempts),
+            failing_from=min((each.at for each in attempts[len(attempts) - failed_in_a_row :]), default=None),
         )  # fmt: skip
         gone = next((each.error for each in attempts if each.verdict is DeliveryVerdict.GONE), None)
         if gone is not None:

@@ -80,12 +80,13 @@ def note(
     status: int | None,
     error: str,
     failed_in_a_row: int,
+    failing_from: datetime | None,
     succeeded: bool,
 ) -> EndpointStatus:
     """Add a group of attempts to what is known.
 
     :param at: the last attempt; :param status: its HTTP status; :param error: empty when it was delivered.
-    :param failed_in_a_row: failures at the end of the group.
+    :param failed_in_a_row: failures at the end of the group; :param failing_from: the first of them.
     :param succeeded: whether any attempt of the group was delivered.
     """
 
@@ -94,10 +95,17 @@ def note(
         values: dict[str, object] = {"last_at": at, "last_status": status, "last_error": error}
         if succeeded:
             values |= {"last_success_at": at, "failures": failed_in_a_row}
-            values |= {"failing_since": at if failed_in_a_row else None}
+            # An answer to what was under way when a rest began does not end the outage: the asking does.
+            first = sa.literal(failing_from, UtcTime)
+            values |= {
+                "failing_since": sa.case(
+                    (endpoints.c.resting_since.is_(None), first), else_=endpoints.c.failing_since
+                )
+            }
         elif failed_in_a_row:
             values |= {"failures": endpoints.c.failures + failed_in_a_row}
-            values |= {"failing_since": sa.func.coalesce(endpoints.c.failing_since, sa.literal(at, UtcTime))}
+            first = sa.literal(failing_from, UtcTime)
+            values |= {"failing_since": sa.func.coalesce(endpoints.c.failing_since, first)}
         row = connection.execute(
             endpoints.update().where(endpoints.c.conn_id == conn_id).values(values).returning(*endpoints.c)
         ).one()

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.rests import asking_first, kept_back
-from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
+from airflow_outreach_provider.store.deliveries.tables import deliveries, route_endpoints, served_routes
 from airflow_outreach_provider.store.engine import Store
 
 # So many contacts wait for task instances of other runs when Airflow cannot keep up with one for each.
@@ -158,6 +158,17 @@ def is_behind(
 def untried() -> sa.ColumnElement[bool]:
     """Whether neither a delivery nor an earlier open one of its lane has failed by itself."""
     return sa.and_(deliveries.c.tries == 0, ~is_behind(lambda earlier: earlier.c.tries > 0))
+
+
+def untried_wait(store: Store, conn_id: str) -> bool:
+    """Whether any delivery to an endpoint waits that neither failed nor follows one that did."""
+    routes = sa.select(route_endpoints.c.route).where(route_endpoints.c.endpoint == conn_id)
+    theirs = sa.or_(
+        deliveries.c.endpoint == conn_id, sa.and_(deliveries.c.endpoint == "", deliveries.c.route.in_(routes))
+    )
+    with store.read() as connection:
+        query = sa.select(deliveries.c.id).where(theirs, is_open(), untried()).limit(1)
+        return connection.execute(query).first() is not None
 
 
 def served(now: datetime) -> sa.Select[Any]:

@@ -19,7 +19,12 @@ from airflow_outreach_provider.core.rests import pause
 from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.endpoints import AWAKE, EndpointStatus, ensure, status
-from airflow_outreach_provider.store.deliveries.tables import deliveries, endpoints, route_endpoints
+from airflow_outreach_provider.store.deliveries.tables import (
+    deliveries,
+    delivery_attempts,
+    endpoints,
+    route_endpoints,
+)
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.schema import insert_into, to_ms
 
@@ -106,39 +111,77 @@ def recover(store: Store, conn_id: str) -> bool:
     """It answers: end its rest, and let go at once what waited for it; whether it was resting.
 
     What tasks keep for their own retry, and are not at now, goes too: nothing waits for hours for an endpoint that
-    is back.
+    is back. What failed before by a fault of its own keeps its time, or an endpoint that comes and goes would use
+    up its tries within minutes.
     """
 
     def work(connection: sa.Connection) -> bool:
         now = store.now(connection)
-        woken = connection.execute(
-            endpoints.update()
-            .where(endpoints.c.conn_id == conn_id, endpoints.c.resting_since.is_not(None))
-            .values(**AWAKE, recovered_at=now)
-        ).rowcount
+        resting = sa.and_(endpoints.c.conn_id == conn_id, endpoints.c.resting_since.is_not(None))
+        since = sa.func.coalesce(endpoints.c.failing_since, endpoints.c.resting_since)
+        began = connection.execute(sa.select(since).where(resting).with_for_update()).scalar()
+        woken = began is not None
         if woken:
+            connection.execute(
+                endpoints.update().where(resting).values(**AWAKE, failing_since=None, recovered_at=now)
+            )
             notices.note(
                 store, NoticeKind.ENDPOINT_RECOVERED, conn_id, "it answers again; what waited goes out",
                 once=str(to_ms(now)), connection=connection,
             )  # fmt: skip
             connection.execute(
                 deliveries.update()
-                .where(deliveries.c.endpoint == conn_id, is_open(), unclaimed(now))
+                .where(deliveries.c.endpoint == conn_id, is_open(), unclaimed(now), ~_failed_before(began))
                 .values(plan=None, plan_until=None, due_at=None, updated_at=now)
             )
-        return woken > 0
+        return woken
 
     return store.retrying(work)
 
 
+def own_faults(store: Store, conn_id: str, ids: Sequence[int]) -> frozenset[int]:
+    """Those of these deliveries that failed before while the endpoint answered others.
+
+    Their next failure says nothing of the endpoint.
+    """
+    chosen = deliveries.c.id.in_(listed(store, "int", ids))
+    with store.read() as connection:
+        since = connection.execute(
+            sa.select(endpoints.c.failing_since).where(endpoints.c.conn_id == conn_id)
+        ).scalar()
+        query = sa.select(deliveries.c.id).where(chosen, _failed_before(since))
+        return frozenset(connection.execute(query).scalars())
+
+
+def _failed_before(since: datetime | None) -> sa.ColumnElement[bool]:
+    """Whether a delivery has tries from before the endpoint's failures in a row, after which it answered others."""
+    attempts = delivery_attempts.c
+    recent = (
+        sa.select(sa.func.count())
+        .where(attempts.delivery_id == deliveries.c.id, attempts.at >= since)
+        .scalar_subquery()
+        if since is not None
+        else sa.literal(0)
+    )
+    return sa.and_(deliveries.c.tries > 0, deliveries.c.tries > recent)
+
+
 def failing_contacts(store: Store, conn_id: str, most: int) -> int:
-    """Of how many contacts deliveries have failed since the endpoint's last success; counted up to ``most``."""
-    since = sa.select(endpoints.c.failing_since).where(endpoints.c.conn_id == conn_id).scalar_subquery()
+    """Of how many contacts deliveries have failed since the endpoint's last success; counted up to ``most``.
+
+    Not counted is who failed before that success: a contact that is refused again and again is no outage.
+    """
+    with store.read() as connection:
+        since = connection.execute(
+            sa.select(endpoints.c.failing_since).where(endpoints.c.conn_id == conn_id)
+        ).scalar()
+    if since is None:
+        return 0
     contacts = (
         sa.select(deliveries.c.lane)
         .where(
             deliveries.c.endpoint == conn_id, deliveries.c.state == DeliveryState.FAILED,
-            deliveries.c.updated_at >= since,
+            deliveries.c.updated_at >= since, ~_failed_before(since),
         )
         .distinct()
         .limit(most)

@@ -978,6 +978,100 @@ def test_what_failed_as_often_as_its_task_stays_with_it(
         assert (report.left, report.parked) == (1, 0)
 
 
+def test_what_another_run_tried_before_waits_as_long_as_its_own_tries_say(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """A new run's first pause is five seconds; what failed three times already waits its ten minutes there too."""
+    delays = (5.0, 30.0, 120.0, 600.0)
+    arrive(store, "a")
+    receiver.script = lambda _: (500, {})
+    for number in range(3):
+        for batch in handed_out(store, f"run{number}"):
+            run(store, batch, endpoint, task(f"t{number}", delays=delays, keep=0))
+        later(store)
+    (batch,) = handed_out(store, "run4")
+    report = run(store, batch, endpoint, task("t4", delays=delays, next_try=timedelta(seconds=5)))
+    assert (report.left, report.parked, report.retry_after) == (1, 0, 600.0)
+
+
+def bad_ones_fail_once_more(store: Store, endpoint: Endpoint, contacts: list[str], number: int) -> None:
+    """Contacts that fail for good have failed and others were answered since; now their retries come all at once."""
+    given = {"delays": (600.0,) * 8, "keep": 0}
+    for batch in handed_out(store, f"bad{number}"):
+        run(store, batch, endpoint, task(f"bad{number}", **given))
+    arrive(store, "good", first=1000 + number)
+    (batch,) = handed_out(store, f"good{number}")
+    run(store, batch, endpoint, task(f"good{number}", **given))
+    later(store)
+
+
+def test_retries_of_contacts_that_fail_for_good_are_no_outage(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """However many come in a row: others were answered since they failed first. They die of their own tries."""
+    bad = [f"bad{n}" for n in range(40)]
+    arrive(store, *bad[:4])
+    receiver.script = lambda body: (500 if "bad" in body["contact"]["external_id"] else 200, {})
+    for number in range(9):  # a few more each time, so that no first failures look like an outage
+        bad_ones_fail_once_more(store, endpoint, bad, number)
+        assert endpoints.status(store, "crm_conn").resting_since is None
+        if number < 9:
+            arrive(store, *bad[4 * number + 4 : 4 * number + 8], first=100 + 4 * number)
+    assert counts(store)["delivered"] == 9
+    assert counts(store)["dead"] == 4, "nine tries each, as the schedule says"
+
+
+def test_an_outage_is_one_even_while_some_contacts_fail_for_good(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """First failures of contacts that nothing speaks against make it rest; once it answers, they are let go at once,
+    and who fails for good keeps its time."""
+    arrive(store, "bad1", "bad2")
+    receiver.script = lambda body: (500 if "bad" in body["contact"]["external_id"] else 200, {})
+    bad_ones_fail_once_more(store, endpoint, ["bad1", "bad2"], 0)
+    for batch in handed_out(store, "again"):
+        run(store, batch, endpoint, task("again", delays=(600.0,) * 8, keep=0))
+    arrive(store, "good", first=500)
+    (batch,) = handed_out(store, "well")
+    run(store, batch, endpoint, task("well"))
+    receiver.script = lambda _: (500, {})
+    arrive(store, *(f"c{n}" for n in range(20)), first=10)
+    down = as_one(handed_out(store, "down"))
+    run(store, down, endpoint, task("down", delays=(600.0,) * 8, keep=0))
+    assert endpoints.status(store, "crm_conn").resting_since is not None
+    over(store, "crm_conn")
+    receiver.script, receiver.requests = lambda _: (200, {}), []
+    assert rests.recover(store, "crm_conn")
+    out = as_one(handed_out(store, "back"))
+    assert set(out.event_ids) == {f"evt_{n}" for n in range(10, 30)}, "the two others are not due"
+    assert run(store, out, endpoint, task("back")).states == {"delivered": 20}
+
+
+def test_who_failed_before_leaves_it_to_others_to_ask_a_resting_endpoint(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Contacts that are always refused would make the rest longer and longer; with nobody else waiting they ask."""
+    receiver.script = lambda body: (500 if "bad" in body["contact"]["external_id"] else 200, {})
+    arrive(store, "bad1", "bad2")
+    mine = as_one(handed_out(store))
+    run(store, mine, endpoint, task())
+    arrive(store, "good", first=10)
+    (good,) = handed_out(store, "run2")
+    rests.rest(store, "crm_conn", "HTTP 500")
+    over(store, "crm_conn")
+    receiver.requests.clear()
+    report = run(store, mine, endpoint, task(try_number=2))
+    assert receiver.requests == [] and report.rest and (report.retry_after or 0) > 10
+    assert run(store, good, endpoint, task("t2")).states == {"delivered": 1}
+    assert endpoints.status(store, "crm_conn").resting_since is None
+    alone = as_one(handed_out(store, "run3"))
+    rests.rest(store, "crm_conn", "HTTP 500")
+    over(store, "crm_conn")
+    receiver.requests.clear()
+    run(store, alone, endpoint, task("t3"))
+    assert receiver.requests
+
+
 def test_a_task_goes_on_with_what_its_contacts_have_next(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

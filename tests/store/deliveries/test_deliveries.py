@@ -387,8 +387,9 @@ def test_an_endpoint_remembers_its_failures_in_a_row(store: Store, clock: Any) -
 
     def note(failed: int, *, succeeded: bool) -> Any:
         return endpoints.note(
-            store, "e", at=clock(), status=500, error="x", failed_in_a_row=failed, succeeded=succeeded
-        )
+            store, "e", at=clock(), status=500, error="x", failed_in_a_row=failed, succeeded=succeeded,
+            failing_from=clock() if failed else None,
+        )  # fmt: skip
 
     began = clock()
     assert note(3, succeeded=False).failures == 3

@@ -12,7 +12,7 @@ from airflow_outreach_provider.core.workflows.loading import DEFAULTS_FILE, Load
 from airflow_outreach_provider.core.workflows.models import DagSettings
 from airflow_outreach_provider.core.workflows.problems import Problem, WorkflowErrors
 
-_ENDINGS = (".yaml", ".yml")
+ENDINGS = (".yaml", ".yml")
 
 
 _PYTHON = "a DAG in Python is no workflow: start it with dry_run for the same"
@@ -50,7 +50,7 @@ def _find(path: Path) -> list[Path]:
     return sorted(
         file
         for file in path.rglob("*")
-        if file.suffix in _ENDINGS
+        if file.suffix in ENDINGS
         and file.is_file()
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
     )

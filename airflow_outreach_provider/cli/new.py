@@ -178,7 +178,9 @@ def _name_of(rows: str) -> str:
     """A name by the file or table; '' of a query."""
     import re
 
-    last = "" if " " in rows.strip() else rows.strip().rstrip("/").rpartition("/")[2].partition(".")[0]
+    if re.match(r"\s*(select|with)\b", rows, re.IGNORECASE):
+        return ""
+    last = rows.strip().rstrip("/").rpartition("/")[2].partition(".")[0]
     return re.sub(r"[^A-Za-z0-9_]+", "_", last).strip("_")[:100]
 
 

@@ -41,7 +41,7 @@ Airflow to another is said under [environments](#environments).
 """
 
 _ENVIRONMENTS = """\
-Besides these two, each key is the name of an environment, and below it stand values as under `defaults`, by section:
+Besides `variable` and `default`, each key is the name of an environment, and below it stand values as under `defaults`, by section:
 `dev: {lead_syncs: {dry_run: true}}`; `prod: {}` changes nothing. They may stand in the same file, or in `_defaults.yaml`
 for every file beside it. What an environment says wins over what the workflows say themselves; of an environment, a
 workflow's own `environments: {dev: {…}}` wins over the file's, and the file's over the folder's. Mappings are merged key by
@@ -49,8 +49,7 @@ key; of `leads`, `deliver` and `to` those of the same way.
 
 The variable is read once whenever the files are, so that schedules and `enabled` may differ too. Neither a missing one (without
 `default`) nor a name that is no environment makes a DAG: the file is an import error. `lint` checks every workflow in every
-environment; `plan` and `explain` say which one holds.
-"""
+environment; `plan` and `explain` say which one holds."""
 
 _EXPRESSIONS = """\
 `where` is a condition on an event; a value of `map` is a column (for an event: a field) or a template

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.suggest import did_you_mean
-from airflow_outreach_provider.core.workflows.environments import Chooser, Environments
+from airflow_outreach_provider.core.workflows.environments import Chooser, Declared
 from airflow_outreach_provider.hooks.advice import as_server
 
 
@@ -12,7 +12,7 @@ def present_environment() -> Chooser:
     """Reads each variable once, however many files and workflows go by it."""
     known: dict[str, str | None] = {}
 
-    def choose(environments: Environments) -> str:
+    def choose(environments: Declared) -> str:
         name, names = environments.variable, environments.names
         if name not in known:
             known[name] = _variable(name)

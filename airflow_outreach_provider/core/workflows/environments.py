@@ -23,7 +23,7 @@ _ONE_OF = {"leads": LeadSource.one_of, "deliver": Deliver.one_of, "to": ExportTa
 
 
 @dataclass(frozen=True)
-class Environments:
+class Declared:
     """What holds for a file: its own ``environments`` over those of the folder.
 
     :param variable: the Airflow variable that names the present one. :param default: without that variable.
@@ -53,11 +53,11 @@ class Environments:
         return result
 
 
-Chooser = Callable[[Environments], str]
+Chooser = Callable[[Declared], str]
 """Which environment is the present one. :raises ConfigurationError: nobody knows."""
 
 
-def environments_of(own: Located, shared: Located | None) -> Environments | None:
+def environments_of(own: Located, shared: Located | None) -> Declared | None:
     """None where no environments are declared."""
     sources = tuple(
         each for each in (shared, own) if each is not None and isinstance(_at(each, (KEY,)), dict)
@@ -69,7 +69,7 @@ def environments_of(own: Located, shared: Located | None) -> Environments | None
         said |= each.data[KEY]
     variable, default = said.get("variable", VARIABLE), said.get("default")
     names = tuple(name for name in said if name not in _OWN)
-    return Environments(
+    return Declared(
         variable if isinstance(variable, str) else VARIABLE,
         default if isinstance(default, str) else None,
         names,
@@ -83,7 +83,7 @@ def environment_names(located: Located) -> list[str]:
     return [name for name in declared if name not in _OWN] if isinstance(declared, dict) else []
 
 
-def declared_problems(located: Located, found: Environments | None) -> Iterator[Problem]:
+def declared_problems(located: Located, found: Declared | None) -> Iterator[Problem]:
     """What is wrong with the names; what stands below each is looked at as defaults are."""
     declared = _at(located, (KEY,))
     if not isinstance(declared, dict) or found is None:
@@ -121,7 +121,7 @@ def declared_problems(located: Located, found: Environments | None) -> Iterator[
             )
 
 
-def own_problems(data: object, found: Environments | None, path: Path, located: Located) -> Iterator[Problem]:
+def own_problems(data: object, found: Declared | None, path: Path, located: Located) -> Iterator[Problem]:
     """What is wrong with the ``environments`` of one workflow."""
     declared = data.get(KEY) if isinstance(data, dict) else None
     if not isinstance(declared, dict):

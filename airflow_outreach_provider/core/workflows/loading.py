@@ -12,7 +12,7 @@ from airflow_outreach_provider.core.workflows.checks import CHECKS, empty_values
 from airflow_outreach_provider.core.workflows.environments import KEY as ENVIRONMENTS
 from airflow_outreach_provider.core.workflows.environments import (
     Chooser,
-    Environments,
+    Declared,
     declared_problems,
     environment_names,
     environments_of,
@@ -177,7 +177,7 @@ def _load_file(
 
 
 def _chosen(
-    found: Environments | None,
+    found: Declared | None,
     chooser: Chooser | None,
     located: Located,
     shared: Located | None,
@@ -203,7 +203,7 @@ def _read_in_each(
     section: str,
     name: str,
     base: Located,
-    found: Environments | None,
+    found: Declared | None,
     names: list[str | None],
     result: Workflows,
 ) -> list[tuple[str | None, DagSettings, Located]]:

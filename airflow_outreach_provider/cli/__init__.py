@@ -17,6 +17,7 @@ def get_commands() -> list[GroupCommand]:
         doctor,
         events,
         leads,
+        new,
         person,
         simulate,
         store,
@@ -32,6 +33,7 @@ def get_commands() -> list[GroupCommand]:
             help="Leads, contact events and deliveries of the outreach provider",
             subcommands=(
                 *workflows.COMMANDS,
+                group("new", "Write a workflow, asking for what is not said", new.NEW_COMMANDS),
                 doctor.DOCTOR,
                 group("leads", "Look at leads, settle held ones", leads.LEADS_COMMANDS),
                 group("person", "All about one person: show, export, forget", person.PERSON_COMMANDS),

@@ -24,7 +24,7 @@ def init(args: Namespace) -> None:
     """Write all DAGs and a commented starter that passes lint; leaves alone what is there."""
     from airflow_outreach_provider.workflows.scaffold import passed_over, write_starter
 
-    folder = Path(args.folder) if args.folder else _dags_folder()
+    folder = Path(args.folder) if args.folder else dags_folder()
     for path, written in write_starter(folder, args.loader):
         print(f"{'wrote  ' if written else 'is there'} {path}")
         if path.name == args.loader and not written and (warning := passed_over(path)):
@@ -38,8 +38,8 @@ def _next_steps(folder: Path) -> str:
 
     workflows = shlex.quote(str(folder / "workflows"))
     move = ""
-    if not folder.resolve().is_relative_to(_dags_folder().resolve()):
-        move = _MOVE.format(folder=shlex.quote(str(folder)), dags=shlex.quote(str(_dags_folder())))
+    if not folder.resolve().is_relative_to(dags_folder().resolve()):
+        move = _MOVE.format(folder=shlex.quote(str(folder)), dags=shlex.quote(str(dags_folder())))
     return _NEXT.format(workflows=workflows, connection=shlex.quote(usual_connection()), move=move)
 
 
@@ -92,7 +92,7 @@ def plan(args: Namespace) -> None:
 
     plan_workflow(
         args.name,
-        args.path or _dags_folder(),
+        args.path or dags_folder(),
         sys.stdout,
         limit=args.limit,
         as_json=args.output == "json",
@@ -104,10 +104,11 @@ def explain(args: Namespace) -> None:
     """Say which DAG and tasks a workflow becomes."""
     from airflow_outreach_provider.workflows.explain import explain_workflow
 
-    explain_workflow(args.name, args.path or _dags_folder(), sys.stdout, as_json=args.output == "json")
+    explain_workflow(args.name, args.path or dags_folder(), sys.stdout, as_json=args.output == "json")
 
 
-def _dags_folder() -> Path:
+def dags_folder() -> Path:
+    """Airflow's own."""
     from airflow.configuration import conf
 
     return Path(conf.get_mandatory_value("core", "dags_folder"))

@@ -300,7 +300,7 @@ def _read_phone(raw: Any, region: str | None, how: PhoneReading, contact: dict[s
 
 
 def _map_by_alias(row: Mapping[str, Any]) -> dict[str, Any]:
-    names, phones = _layout(tuple(row))
+    names, phones = layout_of(tuple(row))
     values = dict(zip(names, row.values(), strict=True))
     if phones:
         for column in phones:
@@ -309,17 +309,17 @@ def _map_by_alias(row: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-class _Layout(NamedTuple):
+class Layout(NamedTuple):
     """:param names: target names for the columns. :param phones: where several columns may hold the number."""
 
     names: tuple[str, ...]
     phones: tuple[Column, ...]
 
 
-_layouts: dict[tuple[str, ...], _Layout] = {}
+_layouts: dict[tuple[str, ...], Layout] = {}
 
 
-def _layout(columns: tuple[str, ...]) -> _Layout:
+def layout_of(columns: tuple[str, ...]) -> Layout:
     """How a row with these columns is read; the exact name wins over an alias, the first alias over the next."""
     cached = _layouts.get(columns)
     if cached is not None:
@@ -339,7 +339,7 @@ def _layout(columns: tuple[str, ...]) -> _Layout:
     several = len(phones) > 1 or any(column.label for column in phones)
     if len(_layouts) > 1000:
         _layouts.clear()
-    _layouts[columns] = found = _Layout(tuple(names), phones if several else ())
+    _layouts[columns] = found = Layout(tuple(names), phones if several else ())
     return found
 
 

@@ -62,3 +62,49 @@ PLAN_ARGUMENTS: tuple[Argument, ...] = (
     _OUTPUT,
 )
 EXPLAIN_ARGUMENTS: tuple[Argument, ...] = (_NAME, _PATH, _OUTPUT)
+
+
+def _text(flag: str, words: str, **more: Any) -> Argument:
+    return ((flag,), {"type": str, "default": None, "help": words, **more})
+
+
+_NEW_NAME = _text("--name", "name of the workflow; its DAG is named after it")
+_NEW_TO = _text(
+    "--to", "the workflow file (.yaml), new or one that is there, which only gets longer", metavar="FILE"
+)
+_NEW_SCHEDULE = _text(
+    "--schedule", 'cron, a preset such as "@daily", or a span such as 15m; otherwise by hand'
+)
+_NEW_YES: Argument = (
+    ("--yes",),
+    {"action": "store_true", "default": False, "help": "Do not ask: what can be left out is left out"},
+)
+NEW_LEAD_SYNC_ARGUMENTS: tuple[Argument, ...] = (
+    _NEW_NAME,
+    _text(
+        "--from", "where the rows come from: a path or URI, a query, a .sql file or a table", dest="rows_from"
+    ),
+    _text("--sql-conn-id", "connection of the database, for a query or a table"),
+    _text("--phone", "column with the phone number, where its name does not tell"),
+    _text("--conn-id", "connection of the outreach API; outreach_default otherwise"),
+    _text("--configuration-id", "the campaign's configuration; the connection's own otherwise"),
+    _text("--default-region", "country of numbers without country code, e.g. US"),
+    _NEW_SCHEDULE,
+    _NEW_TO,
+    _NEW_YES,
+)
+NEW_EVENT_ROUTE_ARGUMENTS: tuple[Argument, ...] = (
+    _NEW_NAME,
+    _text("--source", "connection the events come through; all otherwise"),
+    (
+        ("--kinds",),
+        {"nargs": "+", "default": None, "help": "kinds of event, e.g. replied interested; all otherwise"},
+    ),
+    _text("--where", 'only events for which this is true, e.g. "data.score > 50"'),
+    _text("--endpoint", "where they go: a connection of type outreach_endpoint or http"),
+    _text("--python", "or a function: package.module.function"),
+    _text("--outreach", "or a campaign: a connection of type outreach"),
+    (("--suppress",), {"action": "store_true", "default": False, "help": "or the do-not-contact list"}),
+    _NEW_TO,
+    _NEW_YES,
+)

@@ -14,6 +14,7 @@ from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Problem, WorkflowErrors
 from airflow_outreach_provider.core.workflows.workflow_file import Export
+from airflow_outreach_provider.workflows.environment import present_environment
 from airflow_outreach_provider.workflows.files import load_files
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def build_dags(path: str | PathLike[str]) -> dict[str, DAG]:
     """A DAG of each workflow under ``path``, by DAG id; broken files become import errors of their own."""
-    loaded = load_files([path])
+    loaded = load_files([path], present_environment())
     beside = Path(path).resolve().parent
     dags: dict[str, DAG] = {}
     followed = {name for each in loaded.workflows for name in each.model.depends_on or ()}

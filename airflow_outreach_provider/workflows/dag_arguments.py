@@ -169,7 +169,8 @@ def _page(workflow: Loaded[DagSettings], file: str) -> str:
     """The DAG's page: its own lines of YAML, and where they stand."""
     line = workflow.located.keys[(workflow.section, workflow.name)].line
     own = f"{workflow.model.doc_md.rstrip()}\n\n" if workflow.model.doc_md else ""
-    return f"{own}From `{file}`, line {line}:\n\n```yaml\n{workflow.text}```\n"
+    where = f", in the environment `{workflow.environment}`" if workflow.environment else ""
+    return f"{own}From `{file}`, line {line}{where}:\n\n```yaml\n{workflow.text}```\n"
 
 
 def _first_comment(workflow: Loaded[DagSettings]) -> str:

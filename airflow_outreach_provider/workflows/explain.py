@@ -37,6 +37,8 @@ def explain_workflow(name: str, path: str | PathLike[str], out: TextIO, *, as_js
         return
     print(f"{dag.dag_id}   ({described['file']}:{described['line']})", file=out)
     print(f"  {described['sentence']}", file=out)
+    if workflow.environment:
+        print(f"  in the environment {workflow.environment}", file=out)
     for key in ("schedule", "retries", "params", "tags"):
         value = described[key]
         print(f"  {key:<10}{', '.join(value) if isinstance(value, list) else value}", file=out)
@@ -56,6 +58,7 @@ def describe(workflow: Loaded[DagSettings], dag: DAG) -> dict[str, Any]:
     spot = workflow.located.keys[(workflow.section, workflow.name)]
     return {
         "dag_id": dag.dag_id,
+        "environment": workflow.environment,
         "file": workflow.file,
         "line": spot.line,
         "sentence": sentence(workflow.model),

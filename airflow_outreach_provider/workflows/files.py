@@ -8,20 +8,24 @@ from pathlib import Path
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.core.workflows.environments import Chooser
 from airflow_outreach_provider.core.workflows.loading import DEFAULTS_FILE, Loaded, Workflows, load_texts
 from airflow_outreach_provider.core.workflows.models import DagSettings
 from airflow_outreach_provider.core.workflows.problems import Problem, WorkflowErrors
+from airflow_outreach_provider.workflows.environment import present_environment
 
-_ENDINGS = (".yaml", ".yml")
+ENDINGS = (".yaml", ".yml")
 
 
 _PYTHON = "a DAG in Python is no workflow: start it with dry_run for the same"
 
 
-def load_files(paths: Iterable[str | PathLike[str]]) -> Workflows:
+def load_files(paths: Iterable[str | PathLike[str]], chooser: Chooser | None = None) -> Workflows:
     """Read the workflow files under some paths; folders are searched, hidden ones left out.
 
     A single file is read together with the defaults of its folder.
+
+    :param chooser: says which environment is the present one; None looks at all of them.
 
     :raises ConfigurationError: a path does not exist.
     """
@@ -37,7 +41,7 @@ def load_files(paths: Iterable[str | PathLike[str]]) -> Workflows:
             unreadable.append(Problem(str(file), 1, 1, f"byte {error.start} is not UTF-8", hint))
         except OSError as error:
             unreadable.append(Problem(str(file), 1, 1, f"the file cannot be read: {error.strerror}"))
-    loaded = load_texts(sources)
+    loaded = load_texts(sources, chooser)
     loaded.problems += unreadable
     return loaded
 
@@ -50,7 +54,7 @@ def _find(path: Path) -> list[Path]:
     return sorted(
         file
         for file in path.rglob("*")
-        if file.suffix in _ENDINGS
+        if file.suffix in ENDINGS
         and file.is_file()
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
     )
@@ -62,7 +66,7 @@ def find_workflow(name: str, path: str | PathLike[str]) -> Loaded[DagSettings]:
     :param path: a workflow file or a folder of them, or a DAGs folder with such a folder in it.
     :raises ConfigurationError: there is none, or two of the same name; with all mistakes where files have some.
     """
-    loaded = load_files([path])
+    loaded = load_files([path], present_environment())
     found = [each for each in loaded.workflows if name in (each.name, each.dag_id)]
     if len(found) == 1:
         return found[0]

@@ -11,6 +11,7 @@ from airflow_outreach_provider.core.workflows.loading import Workflows
 from airflow_outreach_provider.core.workflows.problems import dotted, render, tidy
 from airflow_outreach_provider.hooks.advice import advice_on
 from airflow_outreach_provider.workflows.beside import check_query_files
+from airflow_outreach_provider.workflows.environment import present_environment
 from airflow_outreach_provider.workflows.files import load_files
 
 CLEAN, MISTAKES, UNUSABLE = 0, 1, 2
@@ -48,7 +49,13 @@ def lint(
 def _look(paths: Sequence[str], connections: bool, data: bool) -> Workflows:
     """Every mistake there is to find; what keeps from looking is raised."""
     loaded = load_files(paths)
-    loaded.problems += check_query_files(loaded.workflows)
+    every = [*loaded.workflows, *loaded.elsewhere]
+    loaded.problems += check_query_files(every)
+    if (connections or data) and any(each.environment for each in every):
+        # What this Airflow has is what the present environment needs.
+        present = load_files(paths, present_environment())
+        loaded.problems += present.problems
+        loaded.workflows = present.workflows
     if connections:
         from airflow_outreach_provider.workflows.lint_connections import check_connections, check_functions
 
@@ -59,7 +66,7 @@ def _look(paths: Sequence[str], connections: bool, data: bool) -> Workflows:
 
         loaded.problems += check_data(loaded.workflows)
     loaded.problems = tidy(loaded.problems)
-    loaded.doubts = tidy(doubts_about(loaded.workflows))
+    loaded.doubts = tidy(doubts_about(every))
     return loaded
 
 
@@ -68,6 +75,7 @@ def _as_json(loaded: Workflows) -> str:
         {
             "files": len(loaded.sources),
             "workflows": _clean(loaded),
+            "environments": _environments(loaded),
             "problems": [problem.as_dict() for problem in loaded.problems],
             "warnings": [problem.as_dict() for problem in loaded.doubts],
         },
@@ -82,7 +90,13 @@ def _as_text(loaded: Workflows) -> str:
     found = f"{_count(len(loaded.problems), 'mistake')}" if loaded.problems else "no mistakes"
     found += f", {_count(len(loaded.doubts), 'warning')}" if loaded.doubts else ""
     files, workflows = _count(len(loaded.sources), "file"), _count(_clean(loaded), "workflow")
-    return "\n\n".join([*shown, f"{files}, {workflows} without a mistake, {found}"])
+    each = f", in each of {', '.join(names)}" if (names := _environments(loaded)) else ""
+    return "\n\n".join([*shown, f"{files}, {workflows} without a mistake{each}, {found}"])
+
+
+def _environments(loaded: Workflows) -> list[str]:
+    every = [*loaded.workflows, *loaded.elsewhere]
+    return sorted({each.environment for each in every if each.environment})
 
 
 def _clean(loaded: Workflows) -> int:

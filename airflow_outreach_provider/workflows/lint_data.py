@@ -7,7 +7,7 @@ from contextlib import closing
 from itertools import islice
 from typing import Any, cast
 
-from airflow_outreach_provider.core.errors import OutreachError
+from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
 from airflow_outreach_provider.core.expressions.compile import compile_value, compile_where
 from airflow_outreach_provider.core.expressions.scope import ROW_CONDITION
 from airflow_outreach_provider.core.leads import build_mapper
@@ -60,15 +60,9 @@ def _check(workflow: Loaded[DagSettings], model: LeadSync, opener: Opener) -> li
     if len(model.leads) == 1:
         where = ("leads", "sql" if model.leads[0].files is None else model.leads[0].files[0])
     try:
-        rows = cast("Any", opener(model, workflow.file))
-        with closing(rows):
-            values = [row.values for row in islice(rows, _ROWS) if not row.error]
+        values = first_values(lambda: opener(model, workflow.file))
     except OutreachError as error:
         return [Problem.at(workflow.spot(*where), str(error), "", _full(workflow, where))]
-    except Exception as error:  # noqa: BLE001 - whatever the store of the file says, the reader needs to know
-        said = advice_on(error) or f"{type(error).__name__}: {mask_text(str(error))}"
-        said = f"the source cannot be read: {said}"
-        return [Problem.at(workflow.spot(*where), said, "", _full(workflow, where))]
     if not values:
         return []
     columns = list(dict.fromkeys(column for row in values for column in row))
@@ -79,8 +73,23 @@ def _check(workflow: Loaded[DagSettings], model: LeadSync, opener: Opener) -> li
     return [*_missing(workflow, model, columns)]
 
 
+def first_values(opener: Callable[[], Iterator[Any]]) -> list[dict[str, object]]:
+    """The values of the first rows of a source, without those that cannot be read.
+
+    :raises OutreachError: it cannot be read, with what its store says.
+    """
+    try:
+        with closing(cast("Any", opener())) as rows:
+            return [row.values for row in islice(rows, _ROWS) if not row.error]
+    except OutreachError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the store of the file says, the reader needs to know
+        said = advice_on(error) or f"{type(error).__name__}: {mask_text(str(error))}"
+        raise ConfigurationError(f"the source cannot be read: {said}") from None
+
+
 def _missing(workflow: Loaded[DagSettings], model: LeadSync, columns: list[str]) -> Iterator[Problem]:
-    for path, source, column in _named(model):
+    for path, source, column in named_columns(model):
         if column not in columns:
             spot = workflow.spot(*path)
             if source != column:
@@ -93,7 +102,7 @@ def _missing(workflow: Loaded[DagSettings], model: LeadSync, columns: list[str])
             )
 
 
-def _named(model: LeadSync) -> Iterator[tuple[Path, str, str]]:
+def named_columns(model: LeadSync) -> Iterator[tuple[Path, str, str]]:
     """Where a column is named, the text that names it, the column."""
     for text in read_texts(model.map or {}, ("map",)):
         columns = sorted(compile_value(text.text).columns) if text.template else [text.text]

@@ -160,6 +160,8 @@ def _as_text(workflow: Loaded[DagSettings], tally: Tally, failure: OutreachError
         first = f"{name}: {people + left:,} people would be texted: {people:,} of {tally.read:,} rows, {left:,} left by earlier runs"
     if failure is not None:
         first = f"{name}: nobody would be texted, for the run would fail"
+    if workflow.environment:
+        first = f"in {workflow.environment}: {first}"
     lines = [f"{first}; nothing was sent", ""]
     where = workflow.model.where if isinstance(workflow.model, LeadSync) else None
     lines += [f"  left by {run}: {number:,}" for run, number in tally.by_run().items()]
@@ -179,6 +181,7 @@ def _as_text(workflow: Loaded[DagSettings], tally: Tally, failure: OutreachError
 def _as_data(workflow: Loaded[DagSettings], tally: Tally, failure: OutreachError | None) -> dict[str, Any]:
     return {
         "workflow": workflow.name,
+        "environment": workflow.environment,
         "rows": tally.read,
         "where": workflow.model.where if isinstance(workflow.model, LeadSync) else None,
         "people": 0 if failure else tally.to_text,

@@ -56,7 +56,18 @@ COMMANDS: dict[str, tuple[str, str | None]] = {
     "purge": ("--older-than 30 --yes", "purge"),
 }
 # Nothing of the store: files, and servers that run until they are stopped.
-OUTSIDE = {"init", "lint", "schema", "plan", "explain", "receive", "simulate", "doctor"}
+OUTSIDE = {
+    "init",
+    "new lead-sync",
+    "new event-route",
+    "lint",
+    "schema",
+    "plan",
+    "explain",
+    "receive",
+    "simulate",
+    "doctor",
+}
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from airflow_outreach_provider.web.diagrams import readable
 INFO = get_provider_info()
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 WHEEL = f"airflow_provider_outreach-{__version__}-py3-none-any.whl"
-WORKFLOW_KEYS = {"lead_syncs", "event_routes", "exports", "defaults"}
+WORKFLOW_KEYS = {"lead_syncs", "event_routes", "exports", "defaults", "environments"}
 # Programs of the places Airflow runs in: not here, so that only their words are looked at.
 ELSEWHERE = {"docker", "kubectl", "helm", "gcloud", "astro", "git"}
 HELM_VALUES = {"airflowVersion", "defaultAirflowRepository", "defaultAirflowTag", "secret", "config"}

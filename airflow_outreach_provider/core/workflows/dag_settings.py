@@ -71,6 +71,11 @@ class DagSettings(Section):
         description="Names of other workflows of the folder: it runs when each of them has run well since; in place of "
         "a schedule.",
     )
+    environments: Params | None = Field(
+        None,
+        description="Environment → values of this workflow that hold in it alone, e.g. {dev: {limit: 10}}; the file or the "
+        "folder declares the [environments](#environments).",
+    )
     start_date: Moment | None = Field(
         None, description="No run before this, e.g. 2026-01-31; without a zone UTC."
     )

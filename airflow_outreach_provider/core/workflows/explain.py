@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from airflow_outreach_provider.core.lead_files import kind_of_file
 from airflow_outreach_provider.core.suggest import did_you_mean, nearest
 from airflow_outreach_provider.core.workflows.fields import MISTAKE, kind_of
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
@@ -57,6 +58,12 @@ _ELSEWHERE: dict[str, str] = {
     "suppress": "under deliver:",
     "retry_schedule": "in an event route, beside deliver:",
     "mapping": "as map:",
+    "mappings": "as map:",
+    "destination": "as outreach:",
+    "campaign_id": "as configuration_id: under outreach:",
+    "on": "as kinds:",
+    "body": "as payload:",
+    "url": "into a connection of type outreach_endpoint, which endpoint: names",
     "schedule_interval": "as schedule:",
     "default_args": "as keys of the workflow itself, e.g. retries:",
     "sla": "as deadline:",
@@ -137,12 +144,24 @@ def _missing(key: str, path: Path, located: Located, section: type[BaseModel] | 
     return Problem.at(spot, f"the key {key!r} is missing", f"{key}: {described}" if described else "", path)
 
 
+def _mapping_meant(path: Path, value: object) -> str:
+    """What to write for a section that is said in short."""
+    key = path[-1] if path else ""
+    if key == "leads" and isinstance(value, str) and (kind := kind_of_file(value)) is not None:
+        return f"write leads: {{{kind}: {value}}}"
+    if key == "outreach" and isinstance(value, str):
+        return f"write outreach: {{conn_id: {value}}}"
+    if key == "deliver" and isinstance(value, list):
+        return "a route goes one way: write another route for the other"
+    return "write key: value"
+
+
 def _ordinary(each: Any, path: Path, located: Located) -> Problem:
     """The few of pydantic's own errors our fields leave: mappings, lists and their lengths."""
     value, kind = each["input"], str(each["type"])
     message, hint = str(each["msg"]), ""
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
-        message, hint = f"this must be a mapping, not {kind_of(value)}", "write key: value"
+        message, hint = f"this must be a mapping, not {kind_of(value)}", _mapping_meant(path, value)
     elif kind == "list_type":
         message, hint = f"this must be a list, not {kind_of(value)}", "write [a, b]"
     elif kind == "too_short":

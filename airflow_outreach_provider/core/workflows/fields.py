@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -145,7 +145,9 @@ TemplatedConnection = Annotated[
 def dotted_path(value: object) -> str:
     read = _plain(value)
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", read):
-        raise mistake(f"{read!r} is not the path of a function", "write package.module.function")
+        dots = read.replace(":", ".").removesuffix("()")
+        near = dots if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", dots) else "package.module.function"
+        raise mistake(f"{read!r} is not the path of a function", f"write {near}")
     return read
 
 
@@ -157,17 +159,17 @@ PythonPath = Annotated[
 # Closed sets ---------------------------------------------------------------------------------------------
 
 
-def choose(value: object, known: Iterable[str]) -> str:
+def choose(value: object, known: Iterable[str], meant: Mapping[str, str] | None = None) -> str:
     read = text(value)
     if read not in known:
-        raise mistake(f"{read!r} is not a choice", did_you_mean(read, known))
+        raise mistake(f"{read!r} is not a choice", did_you_mean((meant or {}).get(read.lower(), read), known))
     return read
 
 
-def choice(known: Iterable[str]) -> tuple[Any, ...]:
-    """Annotations of a text out of a closed set."""
+def choice(known: Iterable[str], meant: Mapping[str, str] | None = None) -> tuple[Any, ...]:
+    """Annotations of a text out of a closed set. :param meant: what others call it → what it is called here."""
     words = [str(each) for each in known]
-    return annotated(lambda value: choose(value, words), {"type": "string", "enum": words})
+    return annotated(lambda value: choose(value, words, meant), {"type": "string", "enum": words})
 
 
 def _as_list(value: object) -> object:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
-
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.suggest import did_you_mean
-from airflow_outreach_provider.core.workflows.checks import CHECKS, Finding, empty_values
-from airflow_outreach_provider.core.workflows.explain import explain
+from airflow_outreach_provider.core.workflows.checks import CHECKS, empty_values
+from airflow_outreach_provider.core.workflows.environments import KEY as ENVIRONMENTS
+from airflow_outreach_provider.core.workflows.environments import (
+    Chooser,
+    Declared,
+    declared_problems,
+    environment_names,
+    environments_of,
+    own_problems,
+)
 from airflow_outreach_provider.core.workflows.fields import NAME, kind_of
 from airflow_outreach_provider.core.workflows.models import DagSettings
 from airflow_outreach_provider.core.workflows.problems import Path, Problem, Spot, tidy
-from airflow_outreach_provider.core.workflows.section import Section
+from airflow_outreach_provider.core.workflows.shared_values import (
+    located_findings,
+    nulls_below,
+    shared_problems,
+    validated,
+    with_defaults,
+)
 from airflow_outreach_provider.core.workflows.workflow_file import SECTION_MODELS, WorkflowFile
 from airflow_outreach_provider.core.workflows.yaml_source import Located, read_yaml
 
+_SHARED = {"defaults": None, ENVIRONMENTS: None}.keys()  # what stands beside the workflows, in this order
 DEFAULTS_FILE = "_defaults.yaml"
 """In a folder of workflow files, the one whose ``defaults`` hold for all of them."""
 
@@ -30,6 +44,7 @@ class Loaded(Generic[T]):
 
     :param text: its lines of the file, for the DAG's page.
     :param located: where everything in it stands; paths begin with section and name.
+    :param environment: in which it is as it is; None where none is declared.
     """
 
     name: str
@@ -37,6 +52,7 @@ class Loaded(Generic[T]):
     file: str
     text: str
     located: Located
+    environment: str | None = None
 
     @property
     def section(self) -> str:
@@ -60,21 +76,24 @@ class Workflows:
     :param problems: all mistakes; a file with one gives no workflow.
     :param doubts: what is no mistake and hardly meant; only ``lint`` looks for it.
     :param sources: file → its text, to show lines of it.
+    :param elsewhere: the workflows as they are in the other environments, where all were looked at.
     """
 
     workflows: list[Loaded[DagSettings]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     doubts: list[Problem] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
+    elsewhere: list[Loaded[DagSettings]] = field(default_factory=list)
 
     def problems_of(self, file: str) -> list[Problem]:
         return [problem for problem in self.problems if problem.file == file]
 
 
-def load_texts(sources: Mapping[str, str]) -> Workflows:
+def load_texts(sources: Mapping[str, str], chooser: Chooser | None = None) -> Workflows:
     """Read workflow files.
 
     :param sources: name as it should be shown → text. A ``_defaults.yaml`` holds for the files beside it.
+    :param chooser: says which environment is the present one; None looks at all of them, for ``lint``.
     """
     result = Workflows(sources=dict(sources))
     shared = {
@@ -85,7 +104,7 @@ def load_texts(sources: Mapping[str, str]) -> Workflows:
     seen: dict[tuple[str, str], Spot] = {}
     for file, text in sorted(sources.items()):
         if not _is_defaults(file):
-            _load_file(file, text, shared.get(_folder(file)), seen, result)
+            _load_file(file, text, shared.get(_folder(file)), seen, result, chooser)
     _check_order(result, {name for _, name in seen})
     result.problems = tidy(result.problems)
     return result
@@ -129,28 +148,93 @@ def _load_file(
     shared: Located | None,
     seen: dict[tuple[str, str], Spot],
     result: Workflows,
+    chooser: Chooser | None,
 ) -> None:
     before = len(result.problems)
     located = _read_file(file, text, result)
-    loaded: list[Any] = []
-    for section, model in SECTION_MODELS.items() if located else ():
-        assert located is not None
+    if located is None:
+        return
+    found = environments_of(located, shared)
+    result.problems += declared_problems(located, found)
+    names = _chosen(found, chooser, located, shared, result)
+    loaded: list[list[Any]] = []
+    for section in SECTION_MODELS:
         workflows = located.data.get(section)
-        if not isinstance(workflows, dict):
-            continue
-        for name, data in workflows.items():
+        for name, data in workflows.items() if isinstance(workflows, dict) else ():
             path: Path = (section, name)
-            problems = _name_problems(path, located, seen)
-            merged = _with_defaults(section, name, located, shared)
-            problems += _located(empty_values(data, said=_nulls(located, path)), path, merged)
-            if isinstance(data, dict):
-                problems += _located(CHECKS[section](merged.data), path, merged)
-            checked, mistakes = _validate(model, merged, path)
-            result.problems += [*problems, *mistakes]
-            if checked is not None:
-                loaded.append(Loaded(name, checked, file, _lines_of(text, located, path), merged))
+            result.problems += _name_problems(path, located, seen)
+            result.problems += located_findings(
+                empty_values(data, said=nulls_below(located, path)), path, located
+            )
+            result.problems += own_problems(data, found, path, located)
+            base = with_defaults(section, name, located, shared)
+            read = _read_in_each(section, name, base, found, names, result)
+            lines = _lines_of(text, located, path)
+            loaded.append([Loaded(name, model, file, lines, spots, each) for each, model, spots in read])
     if len(result.problems) == before:
-        result.workflows += loaded
+        result.workflows += [each[0] for each in loaded if each]
+        result.elsewhere += [other for each in loaded for other in each[1:]]
+
+
+def _chosen(
+    found: Declared | None,
+    chooser: Chooser | None,
+    located: Located,
+    shared: Located | None,
+    result: Workflows,
+) -> list[str | None]:
+    """The environments to read a file's workflows for; the one that is shown first."""
+    if found is None or not found.names:
+        return [None]
+    if chooser is None:
+        first = [found.default] if found.default in found.names else []
+        return list(dict.fromkeys([*first, *found.names]))
+    try:
+        return [chooser(found)]
+    except ConfigurationError as error:
+        source = located if environment_names(located) or shared is None else shared
+        message = str(error).removesuffix(f" — {error.remedy}")
+        spot = source.spot((ENVIRONMENTS,), key=True)
+        result.problems.append(Problem.at(spot, message, error.remedy or "", (ENVIRONMENTS,)))
+        return [None]
+
+
+def _read_in_each(
+    section: str,
+    name: str,
+    base: Located,
+    found: Declared | None,
+    names: list[str | None],
+    result: Workflows,
+) -> list[tuple[str | None, DagSettings, Located]]:
+    """A workflow as it is in each environment; what is wrong with it in some alone says in which."""
+    model, path = SECTION_MODELS[section], (section, name)
+    read: list[tuple[str | None, DagSettings, Located]] = []
+    wrong: dict[str | None, list[Problem]] = {}
+    unchanged: tuple[DagSettings | None, list[Problem]] | None = None
+    for each in names:
+        inside = base if found is None or each is None else found.over(base, section, name, each, model)
+        if inside is base:
+            unchanged = unchanged or _checked(section, base, path)
+        checked, wrong[each] = unchanged if inside is base and unchanged else _checked(section, inside, path)
+        if checked is not None:
+            read.append((each, checked, inside))
+    everywhere = set.intersection(*map(set, wrong.values()))
+    spots = {(each.file, each.line, each.column) for each in result.problems}
+    for environment, problems in wrong.items():
+        for each_problem in problems:
+            if each_problem in everywhere:
+                result.problems.append(each_problem)
+            elif (each_problem.file, each_problem.line, each_problem.column) not in spots:
+                said = f"{each_problem.message} (in {environment})"
+                result.problems.append(replace(each_problem, message=said))
+    return read
+
+
+def _checked(section: str, data: Located, path: Path) -> tuple[DagSettings | None, list[Problem]]:
+    problems = located_findings(CHECKS[section](data.data), path, data) if isinstance(data.data, dict) else []
+    checked, mistakes = validated(SECTION_MODELS[section], data, path)
+    return checked, [*problems, *mistakes]
 
 
 def _read_file(file: str, text: str, result: Workflows, defaults_only: bool = False) -> Located | None:
@@ -175,7 +259,7 @@ def _read_file(file: str, text: str, result: Workflows, defaults_only: bool = Fa
             )
         )
         return None
-    known = ["defaults"] if defaults_only else list(WorkflowFile.model_fields)
+    known = [*_SHARED] if defaults_only else list(WorkflowFile.model_fields)
     for key, value in located.data.items():
         spot = located.spot((key,), key=True)
         if key not in known:
@@ -191,11 +275,15 @@ def _read_file(file: str, text: str, result: Workflows, defaults_only: bool = Fa
                     (key,),
                 )
             )
-    if not defaults_only and not set(located.data) - {"defaults"} and not problems:
+    if not defaults_only and not set(located.data) - _SHARED and not problems:
         result.problems.append(
             Problem(file, 1, 1, "the file has no workflow", "begin with lead_syncs: or event_routes:")
         )
-    result.problems += _defaults_problems(located)
+    result.problems += shared_problems(located, ("defaults",))
+    for name in environment_names(located):
+        result.problems += shared_problems(located, (ENVIRONMENTS, name))
+    if defaults_only:
+        result.problems += declared_problems(located, environments_of(located, None))
     return located
 
 
@@ -203,31 +291,6 @@ def _meant_key(key: str, known: list[str]) -> str:
     if key == "default_args":
         return "write defaults:, below it lead_syncs: or event_routes:, below that the keys"
     return did_you_mean(key, known)
-
-
-def _defaults_problems(located: Located) -> list[Problem]:
-    defaults = located.data.get("defaults")
-    if not isinstance(defaults, dict):
-        return []
-    problems: list[Problem] = []
-    for section, data in defaults.items():
-        path: Path = ("defaults", section)
-        model = SECTION_MODELS.get(section)
-        if model is None:
-            hint = did_you_mean(section, SECTION_MODELS)
-            problems.append(Problem.at(located.spot(path, key=True), f"unknown key {section!r}", hint, path))
-        else:
-            problems += _located(empty_values(data, said=_nulls(located, path)), path, located)
-            problems += _located(_not_shared(data, model), path, located)
-            problems += _validate(model, Located(data, located.keys, located.values), path, partial=True)[1]
-    return problems
-
-
-def _not_shared(data: object, model: type[DagSettings]) -> Iterator[Finding]:
-    """What makes a workflow the one it is stands in the workflow."""
-    for key, info in model.model_fields.items():
-        if info.is_required() and isinstance(data, dict) and key in data:
-            yield (key,), True, f"{key} cannot be a default", "write it into each workflow"
 
 
 def _name_problems(path: Path, located: Located, seen: dict[tuple[str, str], Spot]) -> list[Problem]:
@@ -244,70 +307,6 @@ def _name_problems(path: Path, located: Located, seen: dict[tuple[str, str], Spo
             )
         ]
     return []
-
-
-def _located(findings: Iterable[Finding], path: Path, located: Located) -> list[Problem]:
-    return [
-        Problem.at(located.spot((*path, *below), key=on_key), message, hint, (*path, *below))
-        for below, on_key, message, hint in findings
-    ]
-
-
-def _nulls(located: Located, path: Path) -> set[Path]:
-    """Where null is written below a path, seen from there."""
-    return {each[len(path) :] for each in located.nulls if each[: len(path)] == path}
-
-
-def _validate(
-    model: type[T], located: Located, path: Path, partial: bool = False
-) -> tuple[T | None, list[Problem]]:
-    try:
-        return model.model_validate(located.data), []
-    except ValidationError as error:
-        return None, explain(error, model, located, path, partial)
-
-
-def _with_defaults(section: str, name: str, own: Located, shared: Located | None) -> Located:
-    """A workflow's data over the file's defaults over the folder's, with the spots of what was taken."""
-    path: Path = (section, name)
-    model = SECTION_MODELS[section]
-    result = Located(own.data[section][name], dict(own.keys), dict(own.values))
-    for source in (own, shared):
-        defaults = source.data.get("defaults") if source is not None else None
-        given = defaults.get(section) if isinstance(defaults, dict) else None
-        if isinstance(given, dict) and isinstance(result.data, dict) and source is not None:
-            result.data = _merge(result.data, given, path, ("defaults", section), result, source, model)
-    return result
-
-
-def _merge(
-    own: Mapping[str, Any],
-    given: Mapping[str, Any],
-    path: Path,
-    source_path: Path,
-    result: Located,
-    source: Located,
-    model: type[Section],
-) -> dict[str, Any]:
-    merged = dict(own)
-    for key, value in given.items():
-        below, source_below = (*path, key), (*source_path, key)
-        if not own.keys().isdisjoint(model.instead_of.get(key, ())):
-            continue
-        if key not in merged:
-            merged[key] = value
-            _copy_spots(source_below, below, source, result)
-        elif isinstance(merged[key], dict) and isinstance(value, dict) and key not in model.as_written:
-            merged[key] = _merge(merged[key], value, below, source_below, result, source, Section)
-    return merged
-
-
-def _copy_spots(source_path: Path, path: Path, source: Located, result: Located) -> None:
-    depth = len(source_path)
-    for places, target in ((source.keys, result.keys), (source.values, result.values)):
-        for each, spot in list(places.items()):
-            if each[:depth] == source_path:
-                target[path + each[depth:]] = spot
 
 
 def _lines_of(text: str, located: Located, path: Path) -> str:

@@ -138,6 +138,18 @@ RETRY_KNOBS = ("retries", "retry_delay", "retry_exponential_backoff", "max_retry
 """Airflow's own way to say when a task is retried."""
 
 
+# What other platforms call it.
+_KIND_WORDS = {
+    "reply": "replied",
+    "opt_out": "unsubscribed",
+    "optout": "unsubscribed",
+    "stop": "unsubscribed",
+    "booked": "appointment_booked",
+    "meeting_booked": "appointment_booked",
+    "positive": "interested",
+}
+
+
 class EventRoute(DagSettings):
     """Events of the platforms → one place each."""
 
@@ -154,7 +166,7 @@ class EventRoute(DagSettings):
     source: ConnectionId | None = Field(
         None, description="Only events of this connection of type `outreach_source`; all otherwise."
     )
-    kinds: Annotated[list[Annotated[str, *choice(EventKind)]], *ONE_OR_MANY] | None = Field(
+    kinds: Annotated[list[Annotated[str, *choice(EventKind, _KIND_WORDS)]], *ONE_OR_MANY] | None = Field(
         None, description="Only these kinds of event."
     )
     where: Where | None = Field(

@@ -35,10 +35,21 @@ _DEFAULTS = """\
 workflow's own win over both. Mappings are merged key by key, lists and values are replaced. What makes a
 workflow the one it is (`leads`, `deliver`, `to`) cannot be a default.
 
-Values per environment: connection ids mean each environment's own connections, and the texts marked *template*
-below take Airflow's `{{ var.value.name }}`, `{{ params.name }}`, `{{ ds }}` and so on, rendered when the task
-runs. Nothing else of the environment can be reached.
+Connection ids mean each Airflow's own connections, and the texts marked *template* below take Airflow's
+`{{ var.value.name }}`, `{{ params.name }}`, `{{ ds }}` and so on, rendered when the task runs. What else differs from one
+Airflow to another is said under [environments](#environments).
 """
+
+_ENVIRONMENTS = """\
+Besides `variable` and `default`, each key is the name of an environment, and below it stand values as under `defaults`, by section:
+`dev: {lead_syncs: {dry_run: true}}`; `prod: {}` changes nothing. They may stand in the same file, or in `_defaults.yaml`
+for every file beside it. What an environment says wins over what the workflows say themselves; of an environment, a
+workflow's own `environments: {dev: {…}}` wins over the file's, and the file's over the folder's. Mappings are merged key by
+key; of `leads`, `deliver` and `to` those of the same way.
+
+The variable is read once whenever the files are, so that schedules and `enabled` may differ too. Neither a missing one (without
+`default`) nor a name that is no environment makes a DAG: the file is an import error. `lint` checks every workflow in every
+environment; `plan` and `explain` say which one holds."""
 
 _EXPRESSIONS = """\
 `where` is a condition on an event; a value of `map` is a column (for an event: a field) or a template
@@ -51,6 +62,7 @@ and a lead's field that is none is left out. One `{{ … }}` alone keeps its typ
 """
 
 _SECTIONS: tuple[tuple[str, type[Section], type[Section] | None, str], ...] = (
+    ("environments:", workflow_file.Environments, None, _ENVIRONMENTS),
     ("lead_syncs: name:", models.LeadSync, models.DagSettings, ""),
     ("leads:", models.LeadSource, None, ""),
     ("leads: sql:", models.SqlSection, None, ""),

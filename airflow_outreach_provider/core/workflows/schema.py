@@ -30,7 +30,7 @@ def workflow_schema() -> dict[str, Any]:
     for section in SECTION_MODELS:
         schema["properties"][section]["propertyNames"] = {"pattern": f"^{NAME.pattern}$"}
         schema["properties"][section]["minProperties"] = 1
-    schema["anyOf"] = [{"required": [section]} for section in (*SECTION_MODELS, "defaults")]
+    schema["anyOf"] = [{"required": [section]} for section in (*SECTION_MODELS, "defaults", "environments")]
     return {"$schema": SCHEMA_ID, **schema, "title": "Outreach workflows"}
 
 

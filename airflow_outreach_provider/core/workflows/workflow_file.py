@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from airflow_outreach_provider.core.exports import DataSet, Personal
-from airflow_outreach_provider.core.workflows.fields import ONE_OR_MANY, ConnectionId, Templated, choice
+from airflow_outreach_provider.core.workflows.fields import (
+    ONE_OR_MANY,
+    ConnectionId,
+    PlainText,
+    Templated,
+    choice,
+)
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync, Section
 
 
@@ -54,10 +60,30 @@ class Defaults(Section):
     exports: Export | None = Field(None, description="For every export.")
 
 
+VARIABLE = "outreach_environment"
+
+
+class Environments(Section):
+    """What differs from one Airflow to another: the name of each environment → values, which win over all others."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Defaults]
+
+    variable: PlainText = Field(VARIABLE, description="Airflow variable that names the present environment.")
+    default: PlainText | None = Field(
+        None,
+        description="The environment where that variable is not set or cannot be read: name one that sends nothing. Without it "
+        "such a file is an import error.",
+    )
+
+
 class WorkflowFile(Section):
     """A workflow file."""
 
     defaults: Defaults | None = Field(None, description="Values shared by the workflows of this file.")
+    environments: Environments | None = Field(
+        None, description="Values by an Airflow variable; in `_defaults.yaml` for the folder."
+    )
     lead_syncs: dict[str, LeadSync] = Field({}, description="Name → lead sync.")
     event_routes: dict[str, EventRoute] = Field({}, description="Name → event route.")
     exports: dict[str, Export] = Field({}, description="Name → export.")

@@ -23,6 +23,7 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.pacing import Pace
 from airflow_outreach_provider.core.states import RowState, RunState
 from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.runtime.pause import SharedPause
 from airflow_outreach_provider.services.runtime.prefetch import prefetch
 from airflow_outreach_provider.services.runtime.rate import RateGate
 from airflow_outreach_provider.services.submit.admission import Admission
@@ -143,6 +144,7 @@ class SubmitRun:
         leftovers = Leftovers(
             ledger, stager, self.tally, options, self._halt, listed=listed, in_thread=in_thread, now=self._now
         )  # fmt: skip
+        pause = SharedPause(self.store, options.conn_id, in_thread)
         rate = RateGate(self.store, options.conn_id, options.requests_per_second, in_thread)
         self.heartbeat = Heartbeat(
             self.store, self.run_id, options.lease, self.tally, self._halt, in_thread=in_thread,
@@ -152,7 +154,9 @@ class SubmitRun:
         release = partial(in_thread, partial(runs.release, self.store, self.run_id))
         judged = Judged(self.backlog, self.tally, options, self.fewest, release) if ahead else None
         self.feed = Feed(self.flight, stager, leftovers, self.tally, options, self._halt, judged)
-        self.senders = Senders(self.flight, self.pace, self._halt, stale=options.lease.total_seconds() / 2)
+        self.senders = Senders(
+            self.flight, self.pace, self._halt, pause, stale=options.lease.total_seconds() / 2
+        )
         self.admission = Admission(self.flight, self.pace, self.senders, rate, options, self._halt)
         self.turns = LedgerTurns(
             self.flight, ledger, self.tally, options, self._halt,
@@ -181,6 +185,8 @@ class SubmitRun:
             halt.wake.clear()
             feed.turned.set()
             self._watch()
+            await self.admission.hear()
+            flight.due(monotonic())
             try:
                 await self.turns.close_quiet(self._now())
                 take = await self.admission.take(self.turns.texted)
@@ -190,7 +196,7 @@ class SubmitRun:
             if take or self._is_due():
                 await self.turns.turn(take)
                 continue
-            if not flight.open and ((halt.over and not feed.busy) or (feed.done and not flight.ready)):
+            if not flight.open and ((halt.over and not feed.busy) or (feed.done and not flight.unsent)):
                 break
             await self._nap()
         self._count_unsent()
@@ -199,8 +205,10 @@ class SubmitRun:
         """Whether to stop: asked to, out of patience, the window used up, or the configuration refused."""
         if self._halt.out_of_grace:
             self.senders.give_up()
-        ready, done = self.flight.ready, self.feed.done
-        self.senders.judge_doubts(ended=done and not ready, more=not done and len(ready) < CHUNK)
+        flight, done = self.flight, self.feed.done
+        self.senders.judge_doubts(
+            ended=done and not flight.unsent, more=not done and len(flight.ready) < CHUNK
+        )
         if not self._halt.over:
             self.admission.check_patience()
 

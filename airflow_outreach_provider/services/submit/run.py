@@ -28,7 +28,7 @@ from airflow_outreach_provider.services.runtime.prefetch import prefetch
 from airflow_outreach_provider.services.runtime.rate import RateGate
 from airflow_outreach_provider.services.submit.admission import Admission
 from airflow_outreach_provider.services.submit.backlog import Backlog
-from airflow_outreach_provider.services.submit.feed import Feed, checked_rows
+from airflow_outreach_provider.services.submit.feed import Beside, Feed, checked_rows
 from airflow_outreach_provider.services.submit.halt import Halt
 from airflow_outreach_provider.services.submit.heartbeat import Heartbeat
 from airflow_outreach_provider.services.submit.judged import Fewest, Judged, judge, reads_ahead
@@ -62,6 +62,7 @@ class SubmitRun:
     :param client: an async context manager that yields a Client.
     :param progress: called about once a second while the run lasts.
     :param fraction: how much of the source was read, 0 to 1, or None; for those who look.
+    :ivar beside: done while leads are sent; what it has planned by its end is sent too.
     """
 
     def __init__(
@@ -85,9 +86,15 @@ class SubmitRun:
         self.campaign = options.rules.campaign or options.rules.configuration_id or ""
         self.rate_waits = 0
         self.fewest = Fewest()
+        self.beside: Beside | None = None
         self._client, self._rows, self._progress, self._fraction = client, rows, progress, fraction
         self._now = now
         self._halt = Halt()
+
+    @property
+    def sends_planned(self) -> bool:
+        """It has no source, and sends what is planned in the ledger."""
+        return self._rows is None
 
     def stop(self, reason: str) -> None:
         """Ask the run to end soon: claim nothing more, wait a moment for answers. Safe from any thread or signal."""
@@ -153,7 +160,7 @@ class SubmitRun:
         self.backlog = Backlog(ledger, options.rules, self.tally, in_thread=in_thread, now=self._now)
         release = partial(in_thread, partial(runs.release, self.store, self.run_id))
         judged = Judged(self.backlog, self.tally, options, self.fewest, release) if ahead else None
-        self.feed = Feed(self.flight, stager, leftovers, self.tally, options, self._halt, judged)
+        self.feed = Feed(self.flight, stager, leftovers, self.tally, options, self._halt, judged, self.beside)
         self.senders = Senders(
             self.flight, self.pace, self._halt, pause, stale=options.lease.total_seconds() / 2
         )

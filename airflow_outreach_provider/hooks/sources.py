@@ -159,6 +159,7 @@ def find_source(name: str) -> SourceSettings | None:
     :raises StoreError: whether there is one cannot be known now.
     """
     from airflow.configuration import ensure_secrets_loaded
+    from airflow.sdk.exceptions import AirflowSecretsBackendAccessDenied
     from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 
     away: Exception | None = None
@@ -167,6 +168,10 @@ def find_source(name: str) -> SourceSettings | None:
             continue
         try:
             connection = backend.get_connection(conn_id=name)
+        except AirflowSecretsBackendAccessDenied as error:
+            raise StoreError(
+                "a secrets backend denies this connection"
+            ) from error  # then nobody else is asked
         except Exception as error:  # noqa: BLE001 - one backend that is away must not hide the others
             away = error
             continue

@@ -20,7 +20,7 @@ from airflow_outreach_provider.core.row_order import read_order
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
-from airflow_outreach_provider.operators.defaults import RetryingDefaults
+from airflow_outreach_provider.operators.defaults import AheadOfDeliveries
 from airflow_outreach_provider.operators.given import given_by
 from airflow_outreach_provider.operators.lead_source import (
     LeadRows,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 RECONCILE_AFTER = timedelta(minutes=15)
 
 
-class SubmitLeadsOperator(SyncLineage, RetryingDefaults, BaseOperator):
+class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
     """Submit leads to the outreach API, each person at most once a campaign.
 
     The ledger remembers who was submitted: a retry, a Clear, a backfill, another DAG with the same file send

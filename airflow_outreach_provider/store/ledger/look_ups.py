@@ -24,7 +24,7 @@ def claim(store: Store, conn_id: str, campaign: str, token: str, lease: timedelt
         taken = insert.on_conflict_do_update(
             index_elements=["conn_id", "campaign"], set_=mine, where=look_ups.c.until <= now
         )
-        return connection.execute(taken).rowcount > 0
+        return connection.execute(taken.returning(look_ups.c.token)).first() is not None
 
     return store.retrying(work)
 

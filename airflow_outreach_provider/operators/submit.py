@@ -196,7 +196,7 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
             lease=lease(),
             progress=lambda source: ProgressLog(source, self.log.info),
         )
-        self._settle_held(run, hook)
+        _settle_held(run, hook, self.log)
         self.log.info("Submitting leads of %s to %s", run.source, hook.settings.api.base_url)
         try:
             run_to_the_end(run)
@@ -210,20 +210,6 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         if run.options.dry_run:
             counts[RowState.PLANNED.value] = run.tally.to_text
         return counts
-
-    def _settle_held(self, run: SubmitRun, hook: OutreachHook) -> None:
-        """What earlier tries left held, where the connection can see the contact list.
-
-        Where a source lists leads, before: what becomes of a held row is counted when it is read. Else meanwhile.
-        """
-        contacts = hook.contacts()
-        if contacts is None or run.options.dry_run:
-            return
-        settle = partial(_look_up_held, run.store, contacts, run.options, self.log)
-        if run.sends_planned:
-            run.beside = settle
-        else:
-            asyncio.run(settle())
 
     def _open(self) -> RowSource:
         ordered = [each.column for each in read_order(self.order_by)]
@@ -312,6 +298,21 @@ def _measure(run: SubmitRun, tags: dict[str, str]) -> None:
     stats.gauge("outreach.leads.in_flight", run.flight.in_flight, tags=tags)
     stats.timing("outreach.leads.latency", run.pace.latency_ms, tags=tags)
     stats.incr("outreach.leads.rate_waits", run.rate_waits, tags=tags)
+
+
+def _settle_held(run: SubmitRun, hook: OutreachHook, log: Any) -> None:
+    """What earlier tries left held, where the connection can see the contact list.
+
+    Where a source lists leads, before: what becomes of a held row is counted when it is read. Else meanwhile.
+    """
+    contacts = hook.contacts()
+    if contacts is None or run.options.dry_run:
+        return
+    settle = partial(_look_up_held, run.store, contacts, run.options, log)
+    if run.sends_planned:
+        run.beside = settle
+    else:
+        asyncio.run(settle())
 
 
 async def _look_up_held(store: Store, contacts: Contacts, options: SubmitOptions, log: Any) -> None:

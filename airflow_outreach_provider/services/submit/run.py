@@ -132,7 +132,7 @@ class SubmitRun:
                 raise
             finally:
                 self.rate_waits = self.admission.rate.waits
-                await self._finish(error)
+                await self._in_thread(partial(_finish, self, error))
         return self.tally
 
     async def _start(self) -> None:
@@ -252,21 +252,6 @@ class SubmitRun:
             raise OutreachUnavailable(f"{left:,} leads are still to be sent; the next try does")
         judge(self.tally, self.options, self.fewest, sent=not self.options.dry_run)
 
-    async def _finish(self, error: BaseException | None) -> None:
-        state = RunState.SUCCEEDED if error is None else RunState.FAILED
-        retry_after = getattr(error, "retry_after", None)
-        text = None if error is None else str(error) or type(error).__name__
-        try:
-            await self._in_thread(
-                lambda: runs.finish(
-                    self.store, self.run_id, state=state, read=self.tally.read, counts=self.tally.by_state(),
-                    reasons=self.tally.by_reason(), error=text, retry_after=retry_after,
-                )
-            )  # fmt: skip
-        except StoreError:
-            if error is None:
-                raise
-
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
@@ -280,3 +265,17 @@ def _begin(run: SubmitRun, withheld: bool) -> int:
         resend=[run.campaign] if resend else (), dry_run=options.dry_run, conn_id=options.conn_id,
         withheld=withheld, partial=options.max_rows is not None,
     ).run_id  # fmt: skip
+
+
+def _finish(run: SubmitRun, error: BaseException | None) -> None:
+    """The run's end in the ledger. A store that is away is told where nothing else is."""
+    tally, text = run.tally, None if error is None else str(error) or type(error).__name__
+    state = RunState.SUCCEEDED if error is None else RunState.FAILED
+    try:
+        runs.finish(
+            run.store, run.run_id, state=state, read=tally.read, counts=tally.by_state(),
+            reasons=tally.by_reason(), error=text, retry_after=getattr(error, "retry_after", None),
+        )  # fmt: skip
+    except StoreError:
+        if error is None:
+            raise

@@ -136,11 +136,11 @@ def sources(args: Namespace) -> None:
 def _switch(args: Namespace) -> None:
     from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.settings import open_store
-    from airflow_outreach_provider.hooks.sources import list_sources
+    from airflow_outreach_provider.hooks.sources import is_source
     from airflow_outreach_provider.services import actions
 
     name = args.on or args.off
-    if name not in {each.name for each in list_sources()}:
+    if not is_source(name):
         raise ConfigurationError(f"there is no source {name!r}", "airflow outreach sources lists them")
     if args.on:
         changed = actions.enable_source(open_store(), name, actor=actor())

@@ -184,6 +184,21 @@ def find_source(name: str) -> SourceSettings | None:
     return None
 
 
+def is_source(name: str) -> bool:
+    """Whether there is a source of this name, usable or not, in whatever backend: some cannot be listed.
+
+    :raises StoreError: that cannot be known now.
+    """
+    try:
+        return find_source(name) is not None
+    except ConfigurationError:
+        return True
+    except Exception:
+        if name not in connection_names(CONN_TYPE):
+            raise
+        return True  # one that cannot be read is one all the same
+
+
 def list_sources() -> Iterator[ListedSource]:
     """Every source in the metadata database and the environment; those of secrets backends cannot be listed.
 

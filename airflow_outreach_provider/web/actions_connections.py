@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Path
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.trial_events import PHONE
-from airflow_outreach_provider.hooks.sources import OutreachSourceHook, get_source
+from airflow_outreach_provider.hooks.sources import OutreachSourceHook, get_source, is_source
 from airflow_outreach_provider.receiver.trial import send_trial
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.deliveries.sender import send_test
@@ -173,5 +173,5 @@ def _endpoint_is_known(store: Store, name: str) -> None:
 
 def _source_is_known(store: Store, name: str) -> None:
     known = {each.name for each in source_list()} | sources.statuses(store).keys()
-    if name not in known:
+    if name not in known and not is_source(name):
         raise HTTPException(404, f"there is no source {name!r} — create a connection of type outreach_source")

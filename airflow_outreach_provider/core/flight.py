@@ -5,7 +5,7 @@
     add → ready → take → claiming → fly → flying → answer → answered → take_answered → settling → written → gone
             ↑               │                │                  ↑                           │
             ├── put_back ───┘                └─ doubt → doubtful ── clear_up                ├── unwritten → answered
-            └───────────────────────────── again ───────────────────────────────────────────┘
+            └── due ── later ───────────── again ───────────────────────────────────────────┘
 
 Each lead is in exactly one of these places; whatever happens in whatever order, none is lost and none is twice.
 """
@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import heappop, heappush
 
 from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome
 
@@ -28,6 +29,8 @@ class PlannedLead:
     :param claimed_at: monotonic seconds of the claim.
     :param open_until: up to when it is certainly outside quiet hours; None for ever.
     :param zone: the time zone that its row names; None where it names none.
+    :param refusals: how often the other side did not take it. :param again_at: monotonic seconds, not before which it
+        is sent again.
     """
 
     id: int
@@ -38,6 +41,8 @@ class PlannedLead:
     claimed_at: float = 0.0
     open_until: datetime | None = None
     zone: str | None = None
+    refusals: int = 0
+    again_at: float = 0.0
 
 
 Answered = tuple[PlannedLead, SubmitAnswer]
@@ -58,6 +63,7 @@ class Flight:
         self.answered: list[Answered] = []
         self.doubtful: dict[int, Answered] = {}
         self.settling: list[Answered] = []
+        self.later: list[tuple[float, int, PlannedLead]] = []
         self._most_at_once = window // 2
 
     @property
@@ -69,6 +75,11 @@ class Flight:
     def open(self) -> int:
         """Those of them that are not being settled at this moment."""
         return len(self.flying) + len(self.answered) + len(self.doubtful)
+
+    @property
+    def unsent(self) -> bool:
+        """Some are still to be sent, now or later."""
+        return bool(self.ready or self.later)
 
     @property
     def group(self) -> int:
@@ -155,12 +166,22 @@ class Flight:
 
     def again(self, lead: PlannedLead) -> None:
         """A lead that was not taken by the other side, and is planned again in the ledger."""
-        self.ready.append(lead)
+        if lead.again_at:
+            heappush(self.later, (lead.again_at, lead.id, lead))
+        else:
+            self.ready.append(lead)
+
+    def due(self, now: float) -> float:
+        """Those whose time has come are ready again, before all others. :return: seconds until the next; 0 for none."""
+        while self.later and self.later[0][0] <= now:
+            self.ready.appendleft(heappop(self.later)[2])
+        return self.later[0][0] - now if self.later else 0.0
 
     def empty_unclaimed(self) -> list[PlannedLead]:
         """What this run does not send any more: leads that are ready, or were taken and not claimed for certain."""
-        left = [*self.ready, *self.claiming.values()]
+        left = [*self.ready, *self.claiming.values(), *(lead for _, _, lead in self.later)]
         self.ready.clear()
+        self.later.clear()
         self.claiming.clear()
         return left
 

@@ -1,8 +1,10 @@
 """How many requests may be in flight, and when a batch has to stop: decisions only, no clock and no I/O.
 
 Concurrency grows by one per good answer until the first trouble, then by one per round (TCP's slow start and
-additive increase); trouble halves it. Answers that leave the outcome unknown use up the window: at no time can
-more leads be in doubt than the window is wide.
+additive increase); trouble halves it. Refusals are trouble once they are a share of the answers: a single one is
+that lead's own, which is sent again a little later (:func:`again_after`), and keeps nobody else. What the other side
+says, ``Retry-After``, holds for everybody, and so does being refused again and again. Answers that leave the outcome
+unknown use up the window: at no time can more leads be in doubt than the window is wide.
 """
 
 from __future__ import annotations
@@ -16,6 +18,19 @@ _PROBES = 4
 _SLOW_MS = 1_000
 _SLOWER_BY = 4.0
 _BACKOFF_FIRST, _BACKOFF_LAST = 0.25, 8.0
+# Refusals among the last answers, from which on too much is being sent; over as many answers it is counted.
+_MANY, _COUNTED, _COUNTED_AT_FIRST = 0.1, 64, 16
+_DOWN_IN_A_ROW = 8
+_AGAIN_FIRST, _AGAIN_LAST = 0.1, 1.0
+
+
+def again_after(refusals: int, jitter: float) -> float:
+    """Seconds until a lead that was refused is sent again.
+
+    :param refusals: how often it was, from 1. :param jitter: 0 to 1, at random, so that they do not come back as one.
+    """
+    longest: float = min(_AGAIN_LAST, _AGAIN_FIRST * 2.0 ** min(refusals, 16))
+    return longest * (0.5 + jitter / 2)
 
 
 @dataclass(slots=True)
@@ -36,8 +51,11 @@ class Pace:
     paused_until: float = field(init=False, default=0.0)
     trouble_since: float | None = field(init=False, default=None)
     asked_to_wait: float | None = field(init=False, default=None)
+    refused_share: float = field(init=False, default=0.0)
     _slow_start: bool = field(init=False, default=True)
-    _refusals: int = field(init=False, default=0)
+    _answers: int = field(init=False, default=0)
+    _in_a_row: int = field(init=False, default=0)
+    _pauses: int = field(init=False, default=0)
     _last_cut: float = field(init=False, default=float("-inf"))
     _latency: float = field(init=False, default=0.0)
     _best_latency: float = field(init=False, default=float("inf"))
@@ -64,9 +82,11 @@ class Pace:
         self.good_answers += 1
         self.doubt = max(0.0, self.doubt - _FORGIVENESS)
         self.trouble_since = None
+        self._in_a_row = 0
+        self._weigh(0.0)
         if now >= self.paused_until:  # or else it answers a request from before the pause
             self.asked_to_wait = None
-            self._refusals = 0
+            self._pauses = 0
         self._watch_latency(now, latency_ms)
         self.limit = min(self.window, self.limit + (1.0 if self._slow_start else 1.0 / self.limit))
 
@@ -76,18 +96,32 @@ class Pace:
         self._trouble(now)
 
     def refused(self, now: float, retry_after: float | None) -> None:
-        """The other side did not process a request: slow down, wait as long as it asks and a little longer each time.
+        """The other side did not process a request: wait as long as it asks, and slow down where that is no exception.
+
+        Where it takes nothing any more, the pauses grow.
 
         :param retry_after: seconds; 0, or a date in the past, is no leave to ask without a pause.
         """
-        self._trouble(now)
+        if self.trouble_since is None:
+            self.trouble_since = now
+        self._in_a_row += 1
+        self._weigh(1.0)
+        if self.refused_share > _MANY:
+            # Who waits as it is told has slowed down already: only what is left of the window is too much.
+            self._cut(now, 1 - self.refused_share / 2 if retry_after else 0.5, steadily=not retry_after)
         pause = 0.0
         if retry_after is not None:
             self.asked_to_wait = pause = retry_after
-        if now >= self.paused_until:
-            pause = max(pause, min(_BACKOFF_LAST, _BACKOFF_FIRST * 2**self._refusals))
-            self._refusals += 1
+        if now >= self.paused_until and (not self.good_answers or self._in_a_row >= _DOWN_IN_A_ROW):
+            pause = max(pause, min(_BACKOFF_LAST, _BACKOFF_FIRST * 2**self._pauses))
+            self._pauses += 1
         self.paused_until = max(self.paused_until, now + pause)
+
+    def told(self, now: float, seconds: float) -> None:
+        """Another task was asked to wait: so does this one."""
+        if now + seconds > self.paused_until:
+            self.paused_until = now + seconds
+            self.asked_to_wait = seconds
 
     def exhausted(self) -> bool:
         """Whether the window is used up by leads in doubt: the batch must stop."""
@@ -95,7 +129,8 @@ class Pace:
 
     def out_of_patience(self, now: float) -> bool:
         """Whether to hand over to Airflow's retry: trouble lasts, or the wait asked for is longer than patience."""
-        allowed = self.patience if self.good_answers else self.first_patience
+        heard_only = self.trouble_since is None  # of the wait, from another task
+        allowed = self.patience if self.good_answers or heard_only else self.first_patience
         waiting = max(0.0, self.paused_until - now) if self.asked_to_wait is not None else 0.0
         troubled = now - self.trouble_since if self.trouble_since is not None else 0.0
         return troubled + waiting > allowed
@@ -105,12 +140,22 @@ class Pace:
         return max(0.0, self.paused_until - now)
 
     def _trouble(self, now: float) -> None:
-        self._slow_start = False
         if self.trouble_since is None:
             self.trouble_since = now
-        if now - self._last_cut > 0.1:  # one cut for one burst of bad answers
+        self._cut(now, 0.5)
+
+    def _cut(self, now: float, by: float, *, steadily: bool = True) -> None:
+        """Fewer at once; one cut for one burst of bad answers. :param steadily: from now on it grows only slowly."""
+        self._slow_start = self._slow_start and not steadily
+        if now - self._last_cut > 0.1:
             self._last_cut = now
-            self.limit = max(1.0, self.limit / 2)
+            self.limit = max(1.0, self.limit * by)
+
+    def _weigh(self, refused: float) -> None:
+        """Count an answer. :param refused: 1 where it was a refusal, 0 where not."""
+        self._answers += 1
+        weight = 1 / min(_COUNTED, _COUNTED_AT_FIRST + self._answers)
+        self.refused_share += (refused - self.refused_share) * weight
 
     def _watch_latency(self, now: float, latency_ms: float) -> None:
         self._latency += (latency_ms - self._latency) * 0.1

@@ -159,6 +159,7 @@ def find_source(name: str) -> SourceSettings | None:
     :raises StoreError: whether there is one cannot be known now.
     """
     from airflow.configuration import ensure_secrets_loaded
+    from airflow.sdk.exceptions import AirflowSecretsBackendAccessDenied
     from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 
     away: Exception | None = None
@@ -167,6 +168,10 @@ def find_source(name: str) -> SourceSettings | None:
             continue
         try:
             connection = backend.get_connection(conn_id=name)
+        except AirflowSecretsBackendAccessDenied as error:
+            raise StoreError(
+                "a secrets backend denies this connection"
+            ) from error  # then nobody else is asked
         except Exception as error:  # noqa: BLE001 - one backend that is away must not hide the others
             away = error
             continue
@@ -177,6 +182,21 @@ def find_source(name: str) -> SourceSettings | None:
         # Airflow's own look-up would say "not found", and a platform takes a 404 for final.
         raise StoreError(f"connections cannot be read ({type(away).__name__})") from away
     return None
+
+
+def is_source(name: str) -> bool:
+    """Whether there is a source of this name, usable or not, in whatever backend: some cannot be listed.
+
+    :raises StoreError: that cannot be known now.
+    """
+    try:
+        return find_source(name) is not None
+    except ConfigurationError:
+        return True
+    except Exception:
+        if name not in connection_names(CONN_TYPE):
+            raise
+        return True  # one that cannot be read is one all the same
 
 
 def list_sources() -> Iterator[ListedSource]:

@@ -59,6 +59,24 @@ class RetryingDefaults:
         return super().partial(**kwargs)  # type: ignore[misc]
 
 
+LEADS_WEIGHT = 10
+"""Airflow's ``priority_weight`` of tasks that send leads: they are few, and deliveries many and short."""
+
+
+class AheadOfDeliveries(RetryingDefaults):
+    """The same for tasks that send leads: of what waits for a slot they come first, unless somebody says otherwise.
+
+    No pool by default: a task whose pool is missing waits for ever, and no task can make one.
+    """
+
+    @classmethod
+    def _retries_left_open(cls, call: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+        left_open = super()._retries_left_open(call, said)
+        if "priority_weight" in call or "priority_weight" in said:
+            return left_open
+        return {**left_open, "priority_weight": LEADS_WEIGHT}
+
+
 class RetryingForHours(RetryingDefaults):
     """The same with a schedule over about 18 hours, for work that is of use however late it is done.
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
@@ -19,7 +20,7 @@ from airflow_outreach_provider.core.row_order import read_order
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
-from airflow_outreach_provider.operators.defaults import RetryingDefaults
+from airflow_outreach_provider.operators.defaults import AheadOfDeliveries
 from airflow_outreach_provider.operators.given import given_by
 from airflow_outreach_provider.operators.lead_source import (
     LeadRows,
@@ -34,18 +35,20 @@ from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
 from airflow_outreach_provider.services.submit.columns import column_reader
 from airflow_outreach_provider.services.submit.options import SubmitArguments, SubmitOptions
-from airflow_outreach_provider.services.submit.reconcile import Reconciled, reconcile
+from airflow_outreach_provider.services.submit.reconcile import Contacts, Reconciled, reconcile_once
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.services.submit.runner import RowSource, run_to_the_end, start
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_outreach_provider.store.engine import Store
+
 # A request the platform had may show up in its contact list this late.
 RECONCILE_AFTER = timedelta(minutes=15)
 
 
-class SubmitLeadsOperator(SyncLineage, RetryingDefaults, BaseOperator):
+class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
     """Submit leads to the outreach API, each person at most once a campaign.
 
     The ledger remembers who was submitted: a retry, a Clear, a backfill, another DAG with the same file send
@@ -193,7 +196,7 @@ class SubmitLeadsOperator(SyncLineage, RetryingDefaults, BaseOperator):
             lease=lease(),
             progress=lambda source: ProgressLog(source, self.log.info),
         )
-        _settle_held(hook, run.options, self.log)
+        _settle_held(run, hook, self.log)
         self.log.info("Submitting leads of %s to %s", run.source, hook.settings.api.base_url)
         try:
             run_to_the_end(run)
@@ -297,17 +300,27 @@ def _measure(run: SubmitRun, tags: dict[str, str]) -> None:
     stats.incr("outreach.leads.rate_waits", run.rate_waits, tags=tags)
 
 
-def _settle_held(hook: OutreachHook, options: SubmitOptions, log: Any) -> None:
-    """What earlier tries left held, where the connection can see the contact list; an aid, never a fault."""
+def _settle_held(run: SubmitRun, hook: OutreachHook, log: Any) -> None:
+    """What earlier tries left held, where the connection can see the contact list.
+
+    Where a source lists leads, before: what becomes of a held row is counted when it is read. Else meanwhile.
+    """
     contacts = hook.contacts()
-    if contacts is None or options.dry_run:
+    if contacts is None or run.options.dry_run:
         return
+    settle = partial(_look_up_held, run.store, contacts, run.options, log)
+    if run.sends_planned:
+        run.beside = settle
+    else:
+        asyncio.run(settle())
+
+
+async def _look_up_held(store: Store, contacts: Contacts, options: SubmitOptions, log: Any) -> None:
+    """One of the tasks that send a campaign asks its contact list for all; an aid, never a fault."""
     campaign = options.rules.campaign or options.rules.configuration_id
     try:
-        done = asyncio.run(
-            reconcile(
-                open_store(), contacts, conn_id=options.conn_id, delay=RECONCILE_AFTER, campaign=campaign
-            )
+        done = await reconcile_once(
+            store, contacts, conn_id=options.conn_id, delay=RECONCILE_AFTER, campaign=campaign
         )
     except OutreachError as error:
         log.warning("Held leads could not be looked up in the contact list: %s", error)

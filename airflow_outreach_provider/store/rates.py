@@ -1,4 +1,4 @@
-"""A send rate shared by all tasks of a connection."""
+"""A send rate shared by all tasks of a connection, and the wait that the other side asked for."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ rates = sa.Table(
     # One row a connection: how many requests are spoken for until when, shared by all tasks.
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("next_free_at", UtcTime, nullable=False, comment="the first moment not yet given out"),
+    sa.Column("held_until", UtcTime, comment="nobody sends before that: one of the tasks was asked to wait"),
 )
 
 
@@ -35,3 +36,29 @@ def reserve(store: Store, key: str, size: int, seconds: float) -> float:
         return max(0.0, (int(free_at) - round(seconds * 1000) - now) / 1000)
 
     return store.retrying(work)
+
+
+def hold(store: Store, key: str, seconds: float) -> None:
+    """All who share the key send nothing for so long, by the store's clock; a shorter wait ends no longer one."""
+
+    def work(connection: sa.Connection) -> None:
+        until = to_ms(store.now(connection)) + round(seconds * 1000)
+        connection.execute(
+            sa.text(
+                "INSERT INTO rates (key, next_free_at, held_until) VALUES (:key, :until, :until) "
+                "ON CONFLICT (key) DO UPDATE SET "
+                "next_free_at = CASE WHEN rates.next_free_at > :until THEN rates.next_free_at ELSE :until END, "
+                "held_until = CASE WHEN rates.held_until > :until THEN rates.held_until ELSE :until END"
+            ),
+            {"key": key, "until": until},
+        )
+
+    store.retrying(work)
+
+
+def held(store: Store, key: str) -> float:
+    """Seconds until those who share the key may send; 0 where nobody asks them to wait."""
+    with store.read() as connection:
+        query = sa.select(rates.c.held_until).where(rates.c.key == key, rates.c.held_until.is_not(None))
+        until = connection.execute(query).scalar()
+        return 0.0 if until is None else max(0.0, (until - store.now(connection)).total_seconds())

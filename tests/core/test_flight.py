@@ -28,6 +28,7 @@ class Flights(RuleBasedStateMachine):
         flight = self.flight
         return {
             "ready": [lead.id for lead in flight.ready],
+            "later": [lead.id for _, _, lead in flight.later],
             "claiming": list(flight.claiming),
             "flying": list(flight.flying),
             "answered": [lead.id for lead, _ in flight.answered],
@@ -93,8 +94,8 @@ class Flights(RuleBasedStateMachine):
             assert self.flight.answered[-1][1].outcome is SubmitOutcome.REJECTED
 
     @precondition(lambda self: self.flight.settling)
-    @rule(written=st.booleans(), again=st.booleans())
-    def end_settling(self, written: bool, again: bool) -> None:
+    @rule(written=st.booleans(), again=st.booleans(), at=st.sampled_from([0.0, 1.0, 2.0, 3.0]))
+    def end_settling(self, written: bool, again: bool, at: float) -> None:
         batch = list(self.flight.settling)
         if not written:
             self.flight.unwritten()
@@ -102,9 +103,17 @@ class Flights(RuleBasedStateMachine):
         self.flight.written()
         for lead, _ in batch:
             if again:
+                lead.again_at = at
                 self.flight.again(lead)
             else:
                 self.gone.append(lead.id)
+
+    @rule(now=st.sampled_from([0.5, 1.0, 2.5, 3.0]))
+    def time_passes(self, now: float) -> None:
+        wait = self.flight.due(now)
+        times = [at for at, _, _ in self.flight.later]
+        assert all(at > now for at in times), "whose time has come is ready"
+        assert wait == (min(times) - now if times else 0.0)
 
     @precondition(lambda self: self.flight.ready)
     @rule(data=st.data())
@@ -131,6 +140,7 @@ class Flights(RuleBasedStateMachine):
         assert flight.in_flight == flight.open + len(places["settling"])
         assert {lead.id for lead in flight.outbox} <= set(flight.flying)
         assert 1 <= flight.group <= max(1, self.window // 2)
+        assert flight.unsent == bool(places["ready"] or places["later"])
         assert flight.quiet == (not places["flying"] and not places["answered"])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_outreach_provider.core.pacing import Doubts, Pace
+from airflow_outreach_provider.core.pacing import Doubts, Pace, again_after
 
 EVENTS = st.lists(
     st.sampled_from(
@@ -229,3 +231,90 @@ def test_a_wait_of_nothing_is_no_leave_to_ask_without_a_pause(retry_after: float
         waits.append(pace.wait(now))
         now += waits[-1] + 0.01
     assert waits == [0.25, 0.5, 1.0, 2.0]
+
+
+def opened(window: int = 64) -> Pace:
+    """A pace whose window is open."""
+    pace = Pace(window)
+    for _ in range(window + 1):
+        pace.good(0.0, 10)
+    assert pace.limit == window
+    return pace
+
+
+@pytest.mark.parametrize("share", [0.003, 0.03])
+@given(seed=st.integers(0, 10_000))
+def test_a_few_refusals_keep_nobody_but_the_refused(share: float, seed: int) -> None:
+    """Without Retry-After no pause follows, and the window stays open."""
+    pace, dice, narrow, now = opened(), random.Random(seed), 0, 0.0
+    for _ in range(2000):
+        now += 0.001
+        if dice.random() < share:
+            pace.refused(now, None)
+        else:
+            pace.good(now, 10)
+        assert pace.wait(now) == 0.0
+        narrow += pace.limit < 32
+    assert narrow <= 200
+
+
+@pytest.mark.parametrize("asked", [0.5, 1.0, 2.0, 60.0])
+def test_a_wait_is_no_longer_than_what_is_asked_for(asked: float) -> None:
+    """A Retry-After among good answers pauses for as long as it says, and closes no window."""
+    pace = opened()
+    pace.refused(10.0, asked)
+    assert pace.wait(10.0) == asked
+    assert pace.room(0, 10.0 + asked) == 64
+
+
+def test_the_window_shrinks_where_refusals_are_a_share_and_opens_again() -> None:
+    """At three refusals in ten fewer are sent at once, without a pause; when they end it is as before."""
+    pace, dice, now, least = opened(), random.Random(1), 0.0, 64.0
+    for _ in range(3000):
+        now += 0.002
+        if dice.random() < 0.3:
+            pace.refused(now, None)
+        else:
+            pace.good(now, 10)
+        least = min(least, pace.limit)
+    assert least < 16
+    for _ in range(3000):
+        pace.good(now, 10)
+    assert pace.limit == 64
+
+
+def test_an_api_that_takes_nothing_any_more_is_asked_ever_more_seldom() -> None:
+    """Refusal after refusal is no exception of one lead's: pauses grow as at the start, and end with a good answer."""
+    pace, now, waits = opened(), 0.0, []
+    for _ in range(7):
+        pace.refused(now, None)
+    assert pace.wait(now) == 0.0
+    for _ in range(4):
+        pace.refused(now, None)
+        waits.append(pace.wait(now))
+        now += waits[-1] + 0.01
+    assert waits == [0.25, 0.5, 1.0, 2.0]
+    pace.good(now, 10)
+    pace.refused(now, None)
+    assert pace.wait(now) == 0.0
+
+
+def test_what_another_task_was_asked_to_wait_is_waited_for() -> None:
+    """It is a pause, no fault of this task's: within its patience it is sat out even before the first answer."""
+    pace = Pace(8, patience=30.0, first_patience=5.0)
+    pace.told(0.0, 20.0)
+    assert pace.room(0, 19.0) == 0
+    assert not pace.out_of_patience(0.0)
+    assert pace.room(0, 20.1) == 4
+    pace.told(21.0, 60.0)
+    assert pace.out_of_patience(21.0)
+    assert pace.asked_to_wait == 60.0
+
+
+@given(st.integers(1, 100), st.floats(0, 1))
+def test_a_refused_lead_comes_back_within_a_second(refusals: int, jitter: float) -> None:
+    """Law: later each time up to a second, never at once, and not all at the same moment."""
+    wait = again_after(refusals, jitter)
+    assert 0.05 <= wait <= 1.0
+    assert wait <= again_after(refusals + 1, jitter)
+    assert again_after(refusals, 0.0) == again_after(refusals, 1.0) / 2

@@ -12,7 +12,12 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.retry_schedule import DEFAULT_SCHEDULE, Schedule
-from airflow_outreach_provider.operators.outreach import DeliverEventsOperator, HandleEventsOperator
+from airflow_outreach_provider.operators.outreach import (
+    DeliverEventsOperator,
+    HandleEventsOperator,
+    StageLeadsOperator,
+    SubmitLeadsOperator,
+)
 from airflow_outreach_provider.operators.retry_policy import OutreachRetryPolicy
 
 Build = Callable[..., Any]
@@ -104,3 +109,30 @@ def test_the_scheduler_waits_as_the_schedule_says(build: Build) -> None:
         build(retry_schedule=["5s", timedelta(minutes=1)])
     task = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)).get_task("t")
     assert task.retries == 2
+
+
+@pytest.mark.parametrize("operator", [SubmitLeadsOperator, StageLeadsOperator])
+@pytest.mark.parametrize(
+    ("said", "call", "weight"),
+    [
+        ({}, {}, 10),
+        ({"priority_weight": 3}, {}, 3),
+        ({}, {"priority_weight": 1}, 1),
+        ({"retries": 1}, {}, 10),
+    ],
+)
+@pytest.mark.parametrize("is_mapped", [False, True])
+def test_leads_come_before_deliveries_unless_somebody_says_otherwise(
+    operator: Any, said: dict[str, Any], call: dict[str, Any], weight: int, is_mapped: bool
+) -> None:
+    """Of tasks that wait for a slot Airflow starts the heaviest first; their pool is the one that is always there."""
+    with DAG("d", schedule=None, default_args=said):
+        if is_mapped:
+            made = operator.partial(task_id="t", leads=None, **call).expand(shard=[0, 1])
+            leads = made.unmap({"shard": 0})
+        else:
+            leads = operator(task_id="t", leads=None, **call)
+    with DAG("e", schedule=None):
+        delivery = mapped()
+    assert (leads.priority_weight, leads.pool) == (weight, "default_pool")
+    assert delivery.priority_weight == 1

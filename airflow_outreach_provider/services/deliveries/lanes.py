@@ -195,7 +195,11 @@ class LaneRunner:
         # when the try is over.
         exhausted = self._is_exhausted(delivery, first)
         state = _state_after(tried.outcome, exhausted and self.place is None)
+        was_up = not self._down
         self._count(delivery, tried, state)
+        if self.place is not None and was_up and self._down and tried.outcome.retry_after is not None:
+            # Not with the end of the batch: the other tasks hear of it with what they settle next.
+            await asyncio.to_thread(self.place.rest, self._down, tried.outcome.retry_after)
         if exhausted and tried.outcome.verdict is DeliveryVerdict.RETRY and state is DeliveryState.FAILED:
             self.report.exhausted[delivery.id] = tried.outcome.reason
         await self.settler.add(

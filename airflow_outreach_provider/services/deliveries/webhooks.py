@@ -300,6 +300,8 @@ class EndpointWatch:
         gone = next((each.error for each in attempts if each.verdict is DeliveryVerdict.GONE), None)
         if gone is not None:
             return self._disable(gone)
+        if status.resting_since and status.rest_until and status.rest_until > datetime.now(UTC):
+            return StopReason(rest=status.rest_reason)  # as another task was asked
         if status.failing_since is None or not last.error:
             return None
         failing_for = last.at - status.failing_since

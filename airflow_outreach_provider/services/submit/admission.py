@@ -45,6 +45,12 @@ class Admission:
         )  # few: rather with more later
         return 0 if room <= 0 or small else await self.rate.take(room)
 
+    async def hear(self) -> None:
+        """Wait as long as any task of the connection was asked to, and let the others know what this one was."""
+        wait = await self.senders.shared_pause.hear()
+        if wait:
+            self.pace.told(time.monotonic(), wait)
+
     def _people_left(self, left: int) -> int:
         """How many more people may be texted; none are while nobody has approved more."""
         if left <= 0 and not self.flight.open:
@@ -95,4 +101,6 @@ class Admission:
 
     def wait(self, now: float) -> float:
         """Seconds until more may be claimed, as far as that is known; 0 where it is not."""
-        return max(self.pace.wait(now), self.rate.wait(now))
+        return max(
+            self.pace.wait(now), self.rate.wait(now), 0.0 if self.flight.ready else self.flight.due(now)
+        )

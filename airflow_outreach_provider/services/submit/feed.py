@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from itertools import islice
+from typing import Any
 
 from airflow_outreach_provider.core.flight import Flight, PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
@@ -20,11 +21,16 @@ from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.staging import Stager
 from airflow_outreach_provider.services.submit.tally import Tally
 
+_LOOK_EVERY_SECONDS = 0.2
+
+Beside = Callable[[], Coroutine[Any, Any, None]]
+
 
 class Feed:
     """Reads, stages and offers, no further ahead than two chunks.
 
     :param judged: what to do once all is read and before any of it is offered; None to offer as it is read.
+    :param beside: work that may plan more of what is left over; it keeps nobody from being sent meanwhile.
     :ivar done: nothing more will be offered. :ivar busy: rows are counted as read and not offered yet.
     :ivar turned: set at each turn of the ledger: there may be room again.
     """
@@ -38,15 +44,18 @@ class Feed:
         options: SubmitOptions,
         halt: Halt,
         judged: Judged | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.flight, self.stager, self.leftovers = flight, stager, leftovers
         self.judged = judged
         self.tally, self.options, self.halt = tally, options, halt
         self.done = self.busy = False
         self.turned = asyncio.Event()
+        self.beside = beside
 
     async def run(self, chunks: Prefetch[Row]) -> None:
         """To the end of the source and of what is left over, or of the run."""
+        beside = asyncio.ensure_future(self.beside()) if self.beside else None
         try:
             async for planned in self._judged(chunks) if self.judged else self._staged(chunks):
                 await self._offer(planned)
@@ -57,12 +66,23 @@ class Feed:
             elif not self.options.stage_only:
                 async for planned in self.leftovers.chunks():
                     await self._offer(planned)
+                if beside is not None and await self._ended(beside):
+                    async for planned in self.leftovers.chunks():
+                        await self._offer(planned)
         except Exception as error:  # noqa: BLE001 - a source that breaks must not cut off requests in flight
             self.halt.fail(error)
         finally:
+            if beside is not None:
+                beside.cancel()
             self.busy = False
             self.done = True
             self.halt.wake.set()
+
+    async def _ended(self, beside: asyncio.Future[None]) -> bool:
+        """Wait for it, as long as the run goes on. :return: whether it came to its end."""
+        while not self.halt.over and not beside.done():
+            await asyncio.wait([beside], timeout=_LOOK_EVERY_SECONDS)
+        return beside.done() and beside.exception() is None
 
     async def _staged(self, chunks: Prefetch[Row]) -> AsyncIterator[list[PlannedLead]]:
         while not self.halt.over and (chunk := await chunks.next()) is not None:

@@ -5,22 +5,29 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Protocol
+from uuid import uuid4
 
-from airflow_outreach_provider.core.errors import OutreachError, OutreachUnavailable
+from airflow_outreach_provider.core.errors import OutreachError, OutreachUnavailable, StoreError
 from airflow_outreach_provider.core.phone_lines import other_writings
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import held as ledger_held
+from airflow_outreach_provider.store.ledger import look_ups
 
 # The platform's clock may be behind the store's.
 _CLOCKS_APART = timedelta(seconds=60)
 _AT_ONCE = 8
 _PATIENCE_SECONDS = 60.0
+# For the ledger, before and after the look-ups themselves.
+_AFTER_PATIENCE = timedelta(seconds=30)
+FRESH = timedelta(minutes=5)
+"""How long what the contact list said of a campaign is not asked again by itself."""
 _TOUCHED = ("updatedAt", "lastMessageTime", "createdAt")
 
 # What a number is written with; anything else in it is for a person to read.
@@ -44,6 +51,9 @@ class ContactSearch(Protocol):
     async def search(self, text: str) -> SearchPage: ...
 
 
+Contacts = AbstractAsyncContextManager[ContactSearch]
+
+
 @dataclass(frozen=True, slots=True)
 class Reconciled:
     """:param waiting: still held: found but untouched since the attempt, or not certainly absent."""
@@ -55,7 +65,7 @@ class Reconciled:
 
 async def reconcile(
     store: Store,
-    contacts: AbstractAsyncContextManager[ContactSearch],
+    contacts: Contacts,
     *,
     conn_id: str,
     delay: timedelta,
@@ -97,8 +107,38 @@ async def reconcile(
     return Reconciled(done[LeadState.ACCEPTED], done[LeadState.PLANNED], len(waiting) - settled)
 
 
+async def reconcile_once(
+    store: Store,
+    contacts: Contacts,
+    *,
+    conn_id: str,
+    delay: timedelta,
+    campaign: str | None,
+    fresh: timedelta = FRESH,
+    patience: float = _PATIENCE_SECONDS,
+) -> Reconciled:
+    """The same for one of many tasks that all would: the others look up nothing, and go on at once.
+
+    Whoever dies over it is followed by the next that comes once its lease has run out.
+
+    :param fresh: how long after a look, successful or not, nobody looks again.
+    :raises: as :func:`reconcile`.
+    """
+    in_thread = partial(asyncio.get_running_loop().run_in_executor, None)
+    token, lease = uuid4().hex, timedelta(seconds=patience) + _AFTER_PATIENCE
+    if not await in_thread(partial(look_ups.claim, store, conn_id, campaign or "", token, lease)):
+        return Reconciled()
+    try:
+        return await reconcile(
+            store, contacts, conn_id=conn_id, delay=delay, campaign=campaign, patience=patience
+        )
+    finally:
+        with suppress(StoreError):  # then the lease runs out
+            await in_thread(partial(look_ups.end, store, conn_id, campaign or "", token, fresh))
+
+
 async def _look_up_all(
-    contacts: AbstractAsyncContextManager[ContactSearch],
+    contacts: Contacts,
     waiting: Sequence[ledger_held.HeldLead],
     found: list[ledger_held.Finding],
 ) -> None:

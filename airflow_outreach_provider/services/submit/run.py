@@ -23,11 +23,12 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.pacing import Pace
 from airflow_outreach_provider.core.states import RowState, RunState
 from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.runtime.pause import SharedPause
 from airflow_outreach_provider.services.runtime.prefetch import prefetch
 from airflow_outreach_provider.services.runtime.rate import RateGate
 from airflow_outreach_provider.services.submit.admission import Admission
 from airflow_outreach_provider.services.submit.backlog import Backlog
-from airflow_outreach_provider.services.submit.feed import Feed, checked_rows
+from airflow_outreach_provider.services.submit.feed import Beside, Feed, checked_rows
 from airflow_outreach_provider.services.submit.halt import Halt
 from airflow_outreach_provider.services.submit.heartbeat import Heartbeat
 from airflow_outreach_provider.services.submit.judged import Fewest, Judged, judge, reads_ahead
@@ -61,6 +62,7 @@ class SubmitRun:
     :param client: an async context manager that yields a Client.
     :param progress: called about once a second while the run lasts.
     :param fraction: how much of the source was read, 0 to 1, or None; for those who look.
+    :ivar beside: done while leads are sent; what it has planned by its end is sent too.
     """
 
     def __init__(
@@ -84,9 +86,15 @@ class SubmitRun:
         self.campaign = options.rules.campaign or options.rules.configuration_id or ""
         self.rate_waits = 0
         self.fewest = Fewest()
+        self.beside: Beside | None = None
         self._client, self._rows, self._progress, self._fraction = client, rows, progress, fraction
         self._now = now
         self._halt = Halt()
+
+    @property
+    def sends_planned(self) -> bool:
+        """It has no source, and sends what is planned in the ledger."""
+        return self._rows is None
 
     def stop(self, reason: str) -> None:
         """Ask the run to end soon: claim nothing more, wait a moment for answers. Safe from any thread or signal."""
@@ -124,7 +132,7 @@ class SubmitRun:
                 raise
             finally:
                 self.rate_waits = self.admission.rate.waits
-                await self._finish(error)
+                await self._in_thread(partial(_finish, self, error))
         return self.tally
 
     async def _start(self) -> None:
@@ -143,6 +151,7 @@ class SubmitRun:
         leftovers = Leftovers(
             ledger, stager, self.tally, options, self._halt, listed=listed, in_thread=in_thread, now=self._now
         )  # fmt: skip
+        pause = SharedPause(self.store, options.conn_id, in_thread)
         rate = RateGate(self.store, options.conn_id, options.requests_per_second, in_thread)
         self.heartbeat = Heartbeat(
             self.store, self.run_id, options.lease, self.tally, self._halt, in_thread=in_thread,
@@ -151,8 +160,10 @@ class SubmitRun:
         self.backlog = Backlog(ledger, options.rules, self.tally, in_thread=in_thread, now=self._now)
         release = partial(in_thread, partial(runs.release, self.store, self.run_id))
         judged = Judged(self.backlog, self.tally, options, self.fewest, release) if ahead else None
-        self.feed = Feed(self.flight, stager, leftovers, self.tally, options, self._halt, judged)
-        self.senders = Senders(self.flight, self.pace, self._halt, stale=options.lease.total_seconds() / 2)
+        self.feed = Feed(self.flight, stager, leftovers, self.tally, options, self._halt, judged, self.beside)
+        self.senders = Senders(
+            self.flight, self.pace, self._halt, pause, stale=options.lease.total_seconds() / 2
+        )
         self.admission = Admission(self.flight, self.pace, self.senders, rate, options, self._halt)
         self.turns = LedgerTurns(
             self.flight, ledger, self.tally, options, self._halt,
@@ -181,6 +192,8 @@ class SubmitRun:
             halt.wake.clear()
             feed.turned.set()
             self._watch()
+            await self.admission.hear()
+            flight.due(monotonic())
             try:
                 await self.turns.close_quiet(self._now())
                 take = await self.admission.take(self.turns.texted)
@@ -190,7 +203,7 @@ class SubmitRun:
             if take or self._is_due():
                 await self.turns.turn(take)
                 continue
-            if not flight.open and ((halt.over and not feed.busy) or (feed.done and not flight.ready)):
+            if not flight.open and ((halt.over and not feed.busy) or (feed.done and not flight.unsent)):
                 break
             await self._nap()
         self._count_unsent()
@@ -199,8 +212,10 @@ class SubmitRun:
         """Whether to stop: asked to, out of patience, the window used up, or the configuration refused."""
         if self._halt.out_of_grace:
             self.senders.give_up()
-        ready, done = self.flight.ready, self.feed.done
-        self.senders.judge_doubts(ended=done and not ready, more=not done and len(ready) < CHUNK)
+        flight, done = self.flight, self.feed.done
+        self.senders.judge_doubts(
+            ended=done and not flight.unsent, more=not done and len(flight.ready) < CHUNK
+        )
         if not self._halt.over:
             self.admission.check_patience()
 
@@ -237,21 +252,6 @@ class SubmitRun:
             raise OutreachUnavailable(f"{left:,} leads are still to be sent; the next try does")
         judge(self.tally, self.options, self.fewest, sent=not self.options.dry_run)
 
-    async def _finish(self, error: BaseException | None) -> None:
-        state = RunState.SUCCEEDED if error is None else RunState.FAILED
-        retry_after = getattr(error, "retry_after", None)
-        text = None if error is None else str(error) or type(error).__name__
-        try:
-            await self._in_thread(
-                lambda: runs.finish(
-                    self.store, self.run_id, state=state, read=self.tally.read, counts=self.tally.by_state(),
-                    reasons=self.tally.by_reason(), error=text, retry_after=retry_after,
-                )
-            )  # fmt: skip
-        except StoreError:
-            if error is None:
-                raise
-
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
@@ -265,3 +265,17 @@ def _begin(run: SubmitRun, withheld: bool) -> int:
         resend=[run.campaign] if resend else (), dry_run=options.dry_run, conn_id=options.conn_id,
         withheld=withheld, partial=options.max_rows is not None,
     ).run_id  # fmt: skip
+
+
+def _finish(run: SubmitRun, error: BaseException | None) -> None:
+    """The run's end in the ledger. A store that is away is told where nothing else is."""
+    tally, text = run.tally, None if error is None else str(error) or type(error).__name__
+    state = RunState.SUCCEEDED if error is None else RunState.FAILED
+    try:
+        runs.finish(
+            run.store, run.run_id, state=state, read=tally.read, counts=tally.by_state(),
+            reasons=tally.by_reason(), error=text, retry_after=getattr(error, "retry_after", None),
+        )  # fmt: skip
+    except StoreError:
+        if error is None:
+            raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Iterable
 from typing import Protocol
@@ -18,7 +19,8 @@ from airflow_outreach_provider.core.outcomes import (
     classify_fault,
     configuration_unknown,
 )
-from airflow_outreach_provider.core.pacing import Doubts, Pace, Unheard
+from airflow_outreach_provider.core.pacing import Doubts, Pace, Unheard, again_after
+from airflow_outreach_provider.services.runtime.pause import SharedPause
 from airflow_outreach_provider.services.submit.halt import Halt
 
 
@@ -31,12 +33,14 @@ class Client(Protocol):
 class Senders:
     """As many coroutines as requests may be in flight, each with one lead at a time.
 
-    :param stale: seconds after its claim from which a lead is not sent any more.
+    :param shared_pause: told of what the API asks for. :param stale: seconds after its claim from which a lead is not sent any more.
     :ivar oldest: monotonic seconds since when an answer waits to be written.
     """
 
-    def __init__(self, flight: Flight, pace: Pace, halt: Halt, *, stale: float) -> None:
-        self.flight, self.pace, self.halt = flight, pace, halt
+    def __init__(
+        self, flight: Flight, pace: Pace, halt: Halt, shared_pause: SharedPause, *, stale: float
+    ) -> None:
+        self.flight, self.pace, self.halt, self.shared_pause = flight, pace, halt, shared_pause
         self.doubts, self.unheard = Doubts(), Unheard()
         self.oldest = 0.0
         self._stale = stale
@@ -93,7 +97,7 @@ class Senders:
                     self._reject(self.doubts.took(lead.claimed_at))
                     self._hear_of(lead)
             case SubmitOutcome.UNAVAILABLE:
-                self.pace.refused(now, answer.retry_after)
+                self._refused(lead, answer, now)
             case SubmitOutcome.UNKNOWN:
                 self.pace.unknown(now)
             case SubmitOutcome.CONFIGURATION:
@@ -106,6 +110,14 @@ class Senders:
         flight.answer(lead, answer)
         if len(flight.answered) >= flight.group or not flight.flying:
             self.halt.wake.set()
+
+    def _refused(self, lead: PlannedLead, answer: SubmitAnswer, now: float) -> None:
+        """The lead was not taken: it is sent again later, and what the API asks for is for all tasks to hear."""
+        lead.refusals += 1
+        lead.again_at = now + again_after(lead.refusals, random.random())  # noqa: S311 - not to come back as one
+        self.pace.refused(now, answer.retry_after)
+        if answer.retry_after:
+            self.shared_pause.tell(answer.retry_after, now)
 
     def _judge(self, lead: PlannedLead, answer: SubmitAnswer, now: float) -> SubmitAnswer | None:
         """What a refusal that may be the configuration's means; None while only later answers can tell."""

@@ -129,6 +129,16 @@ watermarks = sa.Table(
     sa.Column("updated_at", UtcTime, nullable=False),
 )
 
+look_ups = sa.Table(
+    "look_ups",
+    metadata,
+    # Held leads are looked up in a contact list by one task at a time, and not by each that comes after it.
+    sa.Column("conn_id", sa.Text, primary_key=True),
+    sa.Column("campaign", sa.Text, primary_key=True, comment="'' for all"),
+    sa.Column("token", sa.Text, nullable=False, comment="whose look it is"),
+    sa.Column("until", UtcTime, nullable=False, comment="nobody else looks before that"),
+)
+
 consents = sa.Table(
     "consents",
     metadata,

@@ -325,6 +325,44 @@ def test_retry_after_stops_the_batch_and_is_handed_on(
     assert report.left == 40
 
 
+def test_a_wait_asked_of_one_task_is_kept_by_the_others_at_it(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Two tasks deliver to one endpoint; one is told 429: soon neither sends, and what is left waits for its time."""
+    arrive(store, *(f"c{n}" for n in range(120)))
+    batches = handed_out(store)
+    halves = [
+        Batch("crm", [each for batch in some for each in batch.event_ids], batches[0].plan)
+        for some in (batches[::2], batches[1::2])
+    ]
+    asked: list[float] = []
+    at: list[float] = []
+
+    def script(_: object) -> tuple[int, dict[str, str]]:
+        at.append(time.monotonic())
+        time.sleep(0.2)
+        if len(at) >= 20 and not asked:
+            asked.append(time.monotonic())
+            return 429, {"Retry-After": "60"}
+        return 200, {}
+
+    receiver.script = script
+    reports: list[Report] = []
+
+    def work(name: str, half: Batch) -> None:
+        reports.append(webhooks.deliver(store, half, endpoint, task(name), concurrency=1))
+
+    threads = [threading.Thread(target=work, args=(f"t{n}", half)) for n, half in enumerate(halves)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sum(moment > asked[0] + 1.5 for moment in at) == 0
+    assert len(at) < 60
+    assert all(report.rest and report.retry_after for report in reports)
+    assert all(report.retry_after > 40 for report in reports if report.retry_after)
+
+
 def test_one_contacts_wish_to_wait_does_not_stop_the_others(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

@@ -23,6 +23,7 @@ def main(given: dict[str, object]) -> None:
         LeadRules(configuration_id=str(given["configuration_id"])),
         window=int(given["window"]),  # type: ignore[call-overload]
         lease=timedelta(seconds=float(given.get("lease", 300))),  # type: ignore[arg-type]
+        conn_id=str(given.get("conn_id", "")),
         on_unknown=given.get("on_unknown", "hold"),  # type: ignore[arg-type]
     )
     client = OutreachClient(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
 import pytest
 import sqlalchemy as sa
+from processes import at_once
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.owner import Owner
@@ -18,13 +22,20 @@ from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.rows.open import read_list
 from airflow_outreach_provider.services.submit.limits import RejectLimit
 from airflow_outreach_provider.services.submit.options import SubmitOptions
-from airflow_outreach_provider.services.submit.reconcile import Reconciled, classify_contact, reconcile
+from airflow_outreach_provider.services.submit.reconcile import (
+    Reconciled,
+    classify_contact,
+    reconcile,
+    reconcile_once,
+)
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger import look_ups
 from airflow_outreach_provider.store.ledger.held import HeldLead
 from airflow_outreach_provider.store.ledger.tables import leads
+from airflow_outreach_provider.store.rates import rates
 
 LOGIN = {"contacts_email": "me@example.com", "contacts_password": "a-password"}
 
@@ -178,3 +189,123 @@ def test_a_contact_list_that_fails_is_one_error_of_ours_and_what_it_said_before_
             connection.execute(sa.select(leads.c.state).where(leads.c.state != "accepted")).scalars()
         )
     assert sorted(states) == ["held", "held", "planned"]
+
+
+LOOK = """
+import asyncio, json, sys
+from datetime import timedelta
+from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.core.rules import LeadRules
+from airflow_outreach_provider.net.contacts import TetherContacts
+from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
+from airflow_outreach_provider.services.submit.limits import RejectLimit
+from airflow_outreach_provider.services.submit.options import SubmitOptions
+from airflow_outreach_provider.services.submit.reconcile import reconcile_once
+from airflow_outreach_provider.services.submit.run import SubmitRun
+from airflow_outreach_provider.store.engine import Store
+
+given = json.loads(sys.argv[1])
+store = Store(given["store"])
+rules = LeadRules(configuration_id=given["campaign"])
+options = SubmitOptions(rules, max_rejected=RejectLimit.parse(None), conn_id="ours", shard=given["shard"], shards=4)
+client = OutreachClient(ApiSettings(given["url"], given["api_key"]))
+run = SubmitRun(store, client, None, options, owner=Owner("d", task_id="send", map_index=given["shard"]))
+contacts = TetherContacts(given["url"], *given["login"])
+
+async def settle():
+    await reconcile_once(store, contacts, conn_id="ours", delay=timedelta(), campaign=given["campaign"])
+
+run.beside = settle
+print("ready", flush=True)
+sys.stdin.readline()
+asyncio.run(run.run())
+print(run.tally.by_state()["accepted"])
+"""
+
+
+def searches(sim: RunningSimulator) -> int:
+    """Look-ups of a number that came to the contact list."""
+    return sum(int(each["hit"]) for each in sim.report()["faults"] if "contacts" in each["fault"])
+
+
+def test_shards_in_parallel_look_each_held_lead_up_once(store: Store, sim: RunningSimulator) -> None:
+    """Four mapped tasks, one look-up: what is planned goes out meanwhile, and what was never sent goes out after it."""
+    sim.set_faults("status=500,when=before,first=6", "status=503,skip=6,retry_after=60")
+    rows = [{"phone": f"+1416555{n:04d}"} for n in range(100, 150)]
+    options = SubmitOptions(
+        LeadRules(configuration_id=sim.configuration_id), max_rejected=RejectLimit.parse(None), conn_id="ours"
+    )
+    client = OutreachClient(ApiSettings(sim.url, sim.api_key))
+    first = SubmitRun(store, client, read_list(rows), options, owner=Owner("d"))
+    with pytest.raises(OutreachUnavailable):
+        asyncio.run(first.run())
+    done = first.tally.by_state()
+    held = done["held"]
+    assert held >= 4
+    forget_pause(store)
+    sim.set_faults("latency=0.5,on=contacts")
+    before = searches(sim)
+    given = {"store": store.url.render_as_string(hide_password=False), "url": sim.url, "api_key": sim.api_key}
+    given |= {"campaign": sim.configuration_id, "login": list(LOGIN.values())}
+    sent = at_once(LOOK, [json.dumps({**given, "shard": shard}) for shard in range(4)])
+    assert sum(map(int, sent)) == 50 - done["accepted"], "all are sent, by whichever shard"
+    assert sim.report()["texts"] == 50
+    assert searches(sim) - before == held
+    assert sim.report()["texted_twice_count"] == 0
+
+
+def test_a_look_is_not_repeated_at_once_and_a_dead_one_is_taken_over(
+    store: Store, sim: RunningSimulator
+) -> None:
+    """For a while nobody asks again; whoever died over it is followed once its lease is over."""
+    sim.set_faults("status=500,when=before,first=3")
+    submit(store, sim, 3)
+    contacts = TetherContacts(sim.url, *LOGIN.values())
+
+    def once(fresh: float = 300.0) -> Reconciled:
+        work = reconcile_once(
+            store, contacts, conn_id="ours", delay=timedelta(), campaign=None, fresh=timedelta(seconds=fresh)
+        )
+        return asyncio.run(work)
+
+    assert look_ups.claim(store, "ours", "", "dead", timedelta(seconds=0.5))
+    assert once() == Reconciled()
+    assert look_ups.claim(store, "ours", "another campaign", "mine", timedelta(minutes=1))
+    time.sleep(0.6)
+    assert once(fresh=0.3) == Reconciled(planned=3)
+    assert not look_ups.claim(store, "ours", "", "next", timedelta(minutes=1))
+    time.sleep(0.4)
+    look_ups.end(store, "ours", "", "dead", timedelta(minutes=5))
+    assert look_ups.claim(store, "ours", "", "next", timedelta(minutes=1)), "the dead one ends nobody else's"
+
+
+def test_a_contact_list_that_hangs_keeps_nothing_that_is_certain(store: Store, sim: RunningSimulator) -> None:
+    """What is planned is sent while held leads are looked up, and a run that is stopped does not wait for them."""
+    campaign = sim.configuration_id
+    options = SubmitOptions(LeadRules(configuration_id=campaign), stage_only=True, conn_id="ours")
+    rows = [{"phone": f"+1416555{n:04d}"} for n in range(100, 120)]
+    client = OutreachClient(ApiSettings(sim.url, sim.api_key))
+    asyncio.run(SubmitRun(store, client, read_list(rows), options, owner=Owner("stage")).run())
+    run = SubmitRun(store, client, None, replace(options, stage_only=False), owner=Owner("send"))
+    seen: list[int] = []
+
+    async def hang() -> None:
+        while len(seen) < 100 and (not seen or seen[-1] < 20):
+            await asyncio.sleep(0.1)
+            seen.append(sim.report()["texts"])
+        run.stop("somebody wants it to end")
+        await asyncio.sleep(30)
+
+    run.beside = hang
+    started = time.monotonic()
+    with pytest.raises(OutreachUnavailable, match="stopped"):
+        asyncio.run(run.run())
+    assert seen[-1] == 20
+    assert time.monotonic() - started < 20
+    assert run.tally.by_state()["accepted"] == 20
+
+
+def forget_pause(store: Store) -> None:
+    """As if what was asked for were over."""
+    with store.write() as connection:
+        connection.execute(sa.delete(rates))

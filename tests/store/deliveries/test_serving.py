@@ -1,0 +1,22 @@
+"""Who serves a route: one task at a time, on each database."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.store.deliveries import serving
+from airflow_outreach_provider.store.engine import Store
+
+
+def test_one_task_serves_a_route_until_it_says_nothing_more(store: Store) -> None:
+    """The first has it and keeps it while it says so; another gets it only when that time is over."""
+    one, two, stay = Owner("one"), Owner("two"), timedelta(seconds=0.5)
+    assert serving.serve(store, "crm", one, stay)
+    assert not serving.serve(store, "crm", two, stay)
+    assert serving.serve(store, "other", two, stay)
+    assert serving.serve(store, "crm", one, stay)
+    time.sleep(0.6)
+    assert serving.serve(store, "crm", two, timedelta(minutes=1))
+    assert not serving.serve(store, "crm", one, stay)

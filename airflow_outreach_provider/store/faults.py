@@ -20,7 +20,7 @@ class FaultKind(StrEnum):
     OTHER = "other"
 
 
-class Fault(NamedTuple):
+class StoreFault(NamedTuple):
     """:ivar remedy: what to do where waiting did not help; empty where the error itself says it."""
 
     kind: FaultKind
@@ -41,41 +41,41 @@ _LOCKED = "another process writes the SQLite file for long; PostgreSQL is for ma
 _OWN = "this process has all its connections in use; set [outreach] sql_alchemy_pool_size higher"
 
 _BY_STATE = {
-    "40001": Fault(FaultKind.CONFLICT),
-    "40P01": Fault(FaultKind.CONFLICT),
-    "53300": Fault(FaultKind.BUSY, _FULL),
-    "57P01": Fault(
+    "40001": StoreFault(FaultKind.CONFLICT),
+    "40P01": StoreFault(FaultKind.CONFLICT),
+    "53300": StoreFault(FaultKind.BUSY, _FULL),
+    "57P01": StoreFault(
         FaultKind.OTHER, _STARTING
     ),  # something may have been done: not waited for in the middle of it
-    "57P03": Fault(FaultKind.BUSY, _STARTING),
-    "26000": Fault(FaultKind.OTHER, _PREPARED),
-    "42P05": Fault(FaultKind.OTHER, _PREPARED),
+    "57P03": StoreFault(FaultKind.BUSY, _STARTING),
+    "26000": StoreFault(FaultKind.OTHER, _PREPARED),
+    "42P05": StoreFault(FaultKind.OTHER, _PREPARED),
 }
 # Of what a server says before it lets anybody in, libpq hands on the words alone.
 _BY_WORDS = (
-    ("too many connections", Fault(FaultKind.BUSY, _FULL)),
-    ("too many clients", Fault(FaultKind.BUSY, _FULL)),
-    ("remaining connection slots are reserved", Fault(FaultKind.BUSY, _FULL)),
-    ("no more connections allowed", Fault(FaultKind.BUSY, _POOLER)),
-    ("query_wait_timeout", Fault(FaultKind.BUSY, _POOLER)),
-    ("pgbouncer is shutting down", Fault(FaultKind.BUSY, _STARTING)),
-    ("the database system is starting up", Fault(FaultKind.BUSY, _STARTING)),
-    ("the database system is shutting down", Fault(FaultKind.BUSY, _STARTING)),
-    ("the database system is not yet accepting connections", Fault(FaultKind.BUSY, _STARTING)),
-    ("the database system is in recovery mode", Fault(FaultKind.BUSY, _STARTING)),
-    ("unsupported startup parameter", Fault(FaultKind.OTHER, _OPTIONS)),
+    ("too many connections", StoreFault(FaultKind.BUSY, _FULL)),
+    ("too many clients", StoreFault(FaultKind.BUSY, _FULL)),
+    ("remaining connection slots are reserved", StoreFault(FaultKind.BUSY, _FULL)),
+    ("no more connections allowed", StoreFault(FaultKind.BUSY, _POOLER)),
+    ("query_wait_timeout", StoreFault(FaultKind.BUSY, _POOLER)),
+    ("pgbouncer is shutting down", StoreFault(FaultKind.BUSY, _STARTING)),
+    ("the database system is starting up", StoreFault(FaultKind.BUSY, _STARTING)),
+    ("the database system is shutting down", StoreFault(FaultKind.BUSY, _STARTING)),
+    ("the database system is not yet accepting connections", StoreFault(FaultKind.BUSY, _STARTING)),
+    ("the database system is in recovery mode", StoreFault(FaultKind.BUSY, _STARTING)),
+    ("unsupported startup parameter", StoreFault(FaultKind.OTHER, _OPTIONS)),
 )
-_OTHER = Fault(FaultKind.OTHER)
+_OTHER = StoreFault(FaultKind.OTHER)
 
 
-def fault_of(error: BaseException) -> Fault:
+def fault_of(error: BaseException) -> StoreFault:
     """What this error of SQLAlchemy's or a driver's means."""
     if isinstance(error, exc.TimeoutError):
-        return Fault(FaultKind.OTHER, _OWN)
+        return StoreFault(FaultKind.OTHER, _OWN)
     origin = error.orig if isinstance(error, exc.DBAPIError) else error
     said = str(origin)
     if isinstance(origin, sqlite3.Error):
         locked = "database is locked" in said or "database table is locked" in said
-        return Fault(FaultKind.CONFLICT, _LOCKED) if locked else _OTHER
+        return StoreFault(FaultKind.CONFLICT, _LOCKED) if locked else _OTHER
     known = _BY_STATE.get(getattr(origin, "sqlstate", None) or "")
     return known or next((fault for words, fault in _BY_WORDS if words in said), _OTHER)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -22,7 +18,6 @@ from airflow_outreach_provider.store.ledger import runs
 from airflow_outreach_provider.store.migrate import HEAD, current_revision, upgrade
 
 pytestmark = pytest.mark.postgres
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -109,22 +104,3 @@ def test_a_full_pooler_is_told_with_a_remedy(postgres_database: str) -> None:
         with second.read() as connection:
             assert connection.execute(sa.text("SELECT 1")).scalar_one() == 1
         second.close()
-
-
-@pytest.mark.timeout(600)
-def test_the_store_s_own_suite_holds_through_a_pooler(postgres_database: str) -> None:
-    """Claims, inbox and deliveries as they are tested without one, each in databases that pgbouncer leads to."""
-    with pgbouncer(postgres_database, size=10) as url:
-        suites = (
-            "ledger/test_claims.py",
-            "ledger/test_claims_contested.py",
-            "inbox/test_inbox.py",
-            "deliveries/test_deliveries.py",
-        )
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-x", "-m", "postgres", "-p", "no:cacheprovider",
-             *(f"tests/store/{each}" for each in suites)],
-            env={**os.environ, "OUTREACH_TEST_POOLER": url}, cwd=ROOT, capture_output=True, text=True, timeout=580,
-        )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-4000:]
-    assert " passed" in done.stdout

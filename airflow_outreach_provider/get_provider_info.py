@@ -151,6 +151,41 @@ _CONFIG: dict[str, Any] = {
                 "example": "postgresql://outreach:secret@db/outreach",
                 "default": "sqlite:///{AIRFLOW_HOME}/outreach.db",
             },
+            "sql_alchemy_pool_size": {
+                "description": "Connections to PostgreSQL that a process keeps. Empty: 1 in a task, 5 in API server and receiver.",
+                "version_added": "0.1.0",
+                "type": "integer",
+                "example": None,
+                "default": "",
+            },
+            "sql_alchemy_max_overflow": {
+                "description": "Connections opened above that, and closed after use. Empty: 1 in a task, 5 in API server and receiver.",
+                "version_added": "0.1.0",
+                "type": "integer",
+                "example": None,
+                "default": "",
+            },
+            "sql_alchemy_pool_recycle": {
+                "description": "Seconds after which a connection is replaced; -1 for never.",
+                "version_added": "0.1.0",
+                "type": "integer",
+                "example": None,
+                "default": "1800",
+            },
+            "sql_alchemy_pool_pre_ping": {
+                "description": "Whether a connection is asked before use whether it still lives.",
+                "version_added": "0.1.0",
+                "type": "boolean",
+                "example": None,
+                "default": "True",
+            },
+            "sql_alchemy_prepare": {
+                "description": "Whether statements are prepared on the server. auto: unless a pooler such as pgbouncer is noticed in between.",
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "False",
+                "default": "auto",
+            },
             "auto_upgrade": {
                 "description": "Whether the store's tables are created and upgraded at first use, one process at a time. Off: "
                 "an administrator runs 'airflow outreach db upgrade', e.g. because Airflow's own user may not create tables.",

@@ -39,6 +39,9 @@ if (
 POSTGRES_URL = os.environ.get(
     "OUTREACH_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 )
+# A pgbouncer in front of it, which stores are reached through where it is set: databases instead of schemas then, as
+# pgbouncer hands on no search path.
+POOLER_URL = os.environ.get("OUTREACH_TEST_POOLER", "")
 
 
 def _postgres_missing() -> str | None:
@@ -79,7 +82,31 @@ def postgres_url(postgres_admin: sa.Engine) -> Iterator[str]:
 
 
 @contextmanager
+def database(admin: sa.Engine, url: str) -> Iterator[str]:
+    """A database of its own, dropped afterwards. :param url: of any of that server, or of a pooler in front of it."""
+    name = f"outreach_{uuid.uuid4().hex[:12]}"
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE template0"))
+    try:
+        yield sa.make_url(url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def postgres_database(postgres_admin: sa.Engine) -> Iterator[str]:
+    """The URL of an empty database of its own: for who counts connections, or goes through a pooler."""
+    with database(postgres_admin, POSTGRES_URL) as url:
+        yield url
+
+
+@contextmanager
 def _schema(admin: sa.Engine) -> Iterator[str]:
+    if POOLER_URL:
+        with database(admin, POOLER_URL) as url:
+            yield url
+        return
     schema = f"outreach_{uuid.uuid4().hex[:12]}"
     with admin.connect() as connection:
         connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
@@ -132,6 +159,8 @@ def _truncated(url: str) -> bool:
 
 def _made_anew(url: str, admin: sa.Engine) -> bool:
     """The test before may have broken the schema itself: a table away, another revision."""
+    if POOLER_URL:
+        return False
     schema = str(sa.make_url(url).query["options"]).rpartition("=")[2]
     try:
         with admin.connect() as connection:

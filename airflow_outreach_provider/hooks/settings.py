@@ -13,6 +13,7 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rests import DISABLE_AFTER
 from airflow_outreach_provider.core.stop_words import StopWords
 from airflow_outreach_provider.core.stop_words import stop_words as read_stop_words
+from airflow_outreach_provider.store.connections import PoolSettings
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.housekeeping import ABANDONED_AFTER
 from airflow_outreach_provider.store.migrate import check, upgrade
@@ -34,8 +35,10 @@ def store_url() -> str:
     return url.replace("{AIRFLOW_HOME}", AIRFLOW_HOME)
 
 
-def open_store() -> Store:
+def open_store(usual: PoolSettings = PoolSettings()) -> Store:  # noqa: B008 - frozen
     """The store of this installation, one a process.
+
+    :param usual: how many connections it keeps where nobody has set it; a task's by default.
 
     It is created and upgraded at first use, unless ``[outreach] auto_upgrade`` leaves that to an administrator.
 
@@ -45,7 +48,7 @@ def open_store() -> Store:
     with _lock:
         store = _stores.get(url)
         if store is None:
-            store = Store(url)
+            store = Store(url, pool=pool(usual))
             if auto_upgrade():
                 upgrade(store)
             else:
@@ -54,17 +57,52 @@ def open_store() -> Store:
         return store
 
 
+def pool(usual: PoolSettings = PoolSettings()) -> PoolSettings:  # noqa: B008 - frozen
+    """``[outreach] sql_alchemy_pool_size`` and its kin: how many connections to PostgreSQL a process keeps.
+
+    :param usual: what holds where nothing is said.
+    :raises ConfigurationError: one of them is no such number.
+    """
+    said = conf.get("outreach", "sql_alchemy_prepare", fallback="").strip().lower()
+    return PoolSettings(
+        size=_whole("sql_alchemy_pool_size", usual.size, at_least=1),
+        max_overflow=_whole("sql_alchemy_max_overflow", usual.max_overflow, at_least=0),
+        recycle=_whole("sql_alchemy_pool_recycle", usual.recycle, at_least=-1),
+        pre_ping=_flag("sql_alchemy_pool_pre_ping", usual.pre_ping),
+        prepare=usual.prepare if said in {"", "auto"} else _flag("sql_alchemy_prepare", True),
+        patience=usual.patience,
+    )
+
+
+def _whole(option: str, default: int, *, at_least: int) -> int:
+    said = conf.get("outreach", option, fallback="").strip() or str(default)
+    try:
+        number = int(said)
+    except ValueError:
+        number = at_least - 1
+    if number < at_least:
+        raise ConfigurationError(
+            f"[outreach] {option} is {said[:40]!r}",
+            f"set it to a whole number, at least {at_least}; {default} is usual here",
+        )
+    return number
+
+
+def _flag(option: str, default: bool) -> bool:
+    said = conf.get("outreach", option, fallback="").strip().lower() or str(default).lower()
+    if said not in _FLAGS:
+        raise ConfigurationError(
+            f"[outreach] {option} is {said[:40]!r}", f"set it to True or False; {default} is the default"
+        )
+    return _FLAGS[said]
+
+
 def auto_upgrade() -> bool:
     """``[outreach] auto_upgrade``: whether whoever comes first creates and upgrades the store's tables.
 
     :raises ConfigurationError: it is neither yes nor no.
     """
-    said = conf.get("outreach", "auto_upgrade", fallback="").strip().lower() or "true"
-    if said not in _FLAGS:
-        raise ConfigurationError(
-            f"[outreach] auto_upgrade is {said[:40]!r}", "set it to True or False; True is the default"
-        )
-    return _FLAGS[said]
+    return _flag("auto_upgrade", True)
 
 
 def lease() -> timedelta:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -76,7 +77,7 @@ def _checks(test: bool, mounted: bool) -> Iterator[SetupCheck]:
 
 
 def _own_store() -> Store:
-    return Store(settings.store_url(), pool_size=1)
+    return Store(settings.store_url(), pool=replace(settings.pool(), max_overflow=0, patience=5.0))
 
 
 def _many_hosts() -> str:
@@ -113,6 +114,7 @@ def _look_at_settings() -> list[CheckResult]:
     readers: dict[str, Callable[[], Any]] = {
         "lease_seconds": settings.lease,
         "auto_upgrade": settings.auto_upgrade,
+        "sql_alchemy_pool_size": settings.pool,
         "max_body_bytes": settings.max_body_bytes,
         "stop_words": settings.stop_words,
         "retention_days": settings.retention,

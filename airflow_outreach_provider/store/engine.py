@@ -15,6 +15,8 @@ from sqlalchemy import event, exc
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.store.connections import PoolSettings, postgresql_engine
+from airflow_outreach_provider.store.faults import FaultKind, fault_of
 from airflow_outreach_provider.store.private_file import create_private
 from airflow_outreach_provider.store.schema import from_ms, to_ms
 
@@ -39,17 +41,24 @@ class Store:
 
     :param url: SQLAlchemy URL; ``sqlite:///path`` or ``postgresql://…`` (driver psycopg 3).
     :param clock: what ``now()`` returns instead of the database's own time; for tests.
-    :param pool_size: how many connections one process may keep open (PostgreSQL).
+    :param pool: how many connections this process keeps open (PostgreSQL), and how long it waits for one.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], datetime] | None = None, pool_size: int = 5) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Callable[[], datetime] | None = None,
+        pool: PoolSettings = PoolSettings(),  # noqa: B008 - frozen
+    ) -> None:
         self.url = _with_driver(url)
+        self.pool = pool
         self._clock = clock
         self.dialect = self.url.get_backend_name()
         if self.dialect == "sqlite":
             self.engine = _sqlite_engine(self.url)
         elif self.dialect == "postgresql":
-            self.engine = _postgresql_engine(self.url, pool_size)
+            self.engine = postgresql_engine(self.url, pool)
         else:
             raise ConfigurationError(
                 f"[outreach] sql_alchemy_conn names the database {self.dialect!r}",
@@ -62,7 +71,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection in one transaction that only reads."""
-        with _translated(), self.engine.connect() as connection:
+        with _translated(), self._connect() as connection:
             yield connection
 
     @contextmanager
@@ -71,7 +80,7 @@ class Store:
 
         On SQLite the write lock is taken at the start, so a read inside the block can be acted upon.
         """
-        with _translated(), self.engine.connect() as connection:
+        with _translated(), self._connect() as connection:
             connection = connection.execution_options(**{_WRITE: True})
             with connection.begin():
                 yield connection
@@ -83,10 +92,23 @@ class Store:
                 return [list(cursor.execute(each).fetchall()) for each in statements]
         with (
             _translated(),
-            self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+            self._connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
         ):
             results = map(connection.exec_driver_sql, statements)
             return [list(result) if result.returns_rows else [] for result in results]
+
+    def _connect(self) -> sa.Connection:
+        """A connection; a database that is full, starting or stopping is waited for. Nothing was begun there yet."""
+        deadline = time.monotonic() + self.pool.patience
+        pause = 0.1
+        while True:
+            try:
+                return self.engine.connect()
+            except exc.DBAPIError as error:
+                if fault_of(error).kind is not FaultKind.BUSY or time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, not a secret
+            pause = min(2.0, pause * 2)
 
     def retrying(self, work: Callable[[sa.Connection], T], tries: int = 5) -> T:
         """Run ``work`` in a write transaction, again when the database broke a deadlock or a serialisation."""
@@ -158,18 +180,6 @@ def _with_driver(url: str) -> sa.URL:
     return parsed
 
 
-def _postgresql_engine(url: sa.URL, pool_size: int) -> sa.Engine:
-    try:
-        return sa.create_engine(
-            url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, hide_parameters=True
-        )
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"the driver for PostgreSQL is not installed ({error.name})",
-            "pip install 'airflow-provider-outreach[postgres]'",
-        ) from error
-
-
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
     if sqlite3.sqlite_version_info < _SQLITE_NEEDED:
         needed = ".".join(map(str, _SQLITE_NEEDED))
@@ -235,16 +245,11 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (exc.DBAPIError, exc.TimeoutError, sqlite3.Error) as error:
-        origin = getattr(error, "orig", None)
+        origin, fault = getattr(error, "orig", None), fault_of(error)
         # Only the first line: DETAIL and CONTEXT quote rows. Not chained for the same reason, as logs print causes.
         first_line = mask_text(str(origin or error).strip().split("\n", 1)[0])
+        remedy = f" — {fault.remedy}" if fault.remedy else ""
         raise StoreError(
-            f"the outreach store did not answer as it should: {first_line}", conflict=_is_conflict(error)
+            f"the outreach store did not answer as it should: {first_line}{remedy}",
+            conflict=fault.kind is FaultKind.CONFLICT,
         ) from None
-
-
-def _is_conflict(error: BaseException | None) -> bool:
-    origin = error.orig if isinstance(error, exc.DBAPIError) else error
-    return getattr(origin, "sqlstate", None) in {"40001", "40P01"} or (
-        isinstance(origin, sqlite3.Error) and "database is locked" in str(origin)
-    )

@@ -21,6 +21,7 @@ from airflow_outreach_provider.hooks.settings import max_body_bytes, open_store
 from airflow_outreach_provider.hooks.sources import find_source
 from airflow_outreach_provider.receiver import app as receiver
 from airflow_outreach_provider.services.events.ingest import Ingest
+from airflow_outreach_provider.store.connections import SERVING
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.web import (
     actions_connections,
@@ -46,7 +47,7 @@ def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastA
     :param auth_manager: Airflow's; who may do what is asked of it.
     :raises StoreError: the store is away, or not at the schema this version needs.
     """
-    store = store or open_store()
+    store = store or open_store(SERVING)
     app = FastAPI(
         title="Outreach",
         description="Leads, events and deliveries. Changes take edit rights on connections, the header "
@@ -87,7 +88,7 @@ def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastA
 
 def create_receiver() -> FastAPI:
     """The receiver alone, with sources and store from Airflow: for ``airflow outreach receive``."""
-    return receiver.create_app(_source, open_store(), max_body_bytes=max_body_bytes())
+    return receiver.create_app(_source, open_store(SERVING), max_body_bytes=max_body_bytes())
 
 
 def _source(name: str) -> SourceSettings | None:

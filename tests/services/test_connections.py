@@ -1,0 +1,110 @@
+"""How many connections to PostgreSQL tasks take, as the server counts them, and when they give them back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from servers import scripted
+from stores import opened
+
+from airflow_outreach_provider.core.addresses import parse_networks
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.core.signing import Scheme
+from airflow_outreach_provider.net.webhook import Target, parse_url
+from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
+from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
+from airflow_outreach_provider.services.deliveries.webhooks import deliver
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
+
+pytestmark = pytest.mark.postgres
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@contextmanager
+def counted(admin: sa.Engine) -> Iterator[tuple[Counter[str], list[int]]]:
+    """The most connections of each application called ``task…`` while the block lasts, and how many there were in all
+    at each look."""
+    most: Counter[str] = Counter()
+    together: list[int] = []
+    over = threading.Event()
+
+    def look() -> None:
+        query = sa.text(
+            "SELECT application_name, count(*) FROM pg_stat_activity WHERE application_name LIKE 'task%' GROUP BY 1"
+        )
+        with admin.connect() as connection:
+            while not over.wait(0.02):
+                seen = {row[0]: int(row[1]) for row in connection.execute(query)}
+                together.append(sum(seen.values()))
+                for name, count in seen.items():
+                    most[name] = max(most[name], count)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield most, together
+    finally:
+        over.set()
+        watcher.join()
+
+
+def named(url: str, name: str) -> str:
+    return (
+        sa.make_url(url).update_query_dict({"application_name": name}).render_as_string(hide_password=False)
+    )
+
+
+def arrive(store: Store, count: int) -> list[ContactEvent]:
+    at = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+    events = [
+        ContactEvent(f"evt_{n}", "src", "varda", "x", EventKind.REPLIED, at, at, Contact(external_id=f"c{n}"))
+        for n in range(count)
+    ]
+    inbox_append.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
+    return events
+
+
+@contextmanager
+def endpoint(given_back: Callable[[], bool]) -> Iterator[tuple[Endpoint, list[bool]]]:
+    """An endpoint that answers once the store's connections are given back, or after three seconds."""
+    seen: list[bool] = []
+
+    def answer(_method: str, _path: str, _headers: Mapping[str, str], _body: bytes) -> Any:
+        deadline = time.monotonic() + 3
+        while not given_back() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        seen.append(time.monotonic() < deadline)
+        return 200, b"{}", {}
+
+    with scripted(answer) as url:
+        target = Target(parse_url(url), timeout=10, allow_networks=parse_networks("127.0.0.0/8"))
+        yield Endpoint("crm_conn", target, Scheme.STANDARD_WEBHOOKS, (SECRET,)), seen
+
+
+def test_a_task_that_delivers_takes_two_at_most_and_none_while_it_waits(
+    postgres_url: str, postgres_admin: sa.Engine
+) -> None:
+    """With twenty contacts at once, and each request answered when the pool has all its connections back."""
+    with opened(named(postgres_url, "task-deliver")) as store:
+        events = arrive(store, 20)
+        with (
+            counted(postgres_admin) as (most, _),
+            endpoint(lambda: store.engine.pool.checkedout() == 0) as (crm, seen),  # type: ignore[attr-defined]
+        ):
+            batch = Batch("crm", [each.id for each in events], None, [])
+            report = deliver(store, batch, crm, TaskTry(Owner("dag", "run", "deliver", 0, 1)))
+        assert report.states == {"delivered": 20}
+        assert seen == [True] * 20
+        assert most["task-deliver"] <= 2

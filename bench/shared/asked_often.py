@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from shared.filled import FREE, HANDED, LATER, LONG, PENDING, ROUTES, Undone
-
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
@@ -19,13 +17,22 @@ from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, is_ready, take_in
 from airflow_outreach_provider.services.events.doorbell import Doorbell
 from airflow_outreach_provider.store import audit, rates, suppressions
-from airflow_outreach_provider.store.deliveries import attempts, claims, deliverable, endpoints, plans, rests, serving
+from airflow_outreach_provider.store.deliveries import (
+    attempts,
+    claims,
+    deliverable,
+    endpoints,
+    plans,
+    rests,
+    serving,
+)
 from airflow_outreach_provider.store.deliveries.attempts import Attempt
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers, lists
 from airflow_outreach_provider.store.ledger import held, runs
 from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
 from airflow_outreach_provider.store.ledger.staging import Entry
+from shared.filled import FREE, PENDING, ROUTES, Undone
 
 GROUP = 100
 LEASE = timedelta(minutes=5)
@@ -77,7 +84,10 @@ def _submit(store: Undone, size: int) -> Named:
     yield "submit: waiting", lambda: ledger.waiting(LeadState.HELD, ["c1"], 0, GROUP)
     yield "submit: heartbeat", partial(runs.heartbeat, store, 1, lease=LEASE, read=1, counts={}, reasons={})
     yield "submit: begin", partial(runs.start, store, OWNER, campaign="c", source="s", lease=LEASE)
-    yield "submit: end", partial(runs.finish, store, 1, state=RunState.SUCCEEDED, read=1, counts={}, reasons={})
+    yield (
+        "submit: end",
+        partial(runs.finish, store, 1, state=RunState.SUCCEEDED, read=1, counts={}, reasons={}),
+    )
     yield "submit: held ones", lambda: held.held_before(store, datetime.now(UTC), GROUP, "api")
 
 
@@ -125,7 +135,10 @@ def _claiming(store: Undone, size: int) -> Named:
             f"claim: a batch, {'planned' if plan else 'given'}",
             partial(claims.claim, store, route=FREE, event_ids=ids, plan=plan, revive=False, **common),
         )
-    yield "claim: what is freed", partial(claims.claim_freed, store, route=FREE, lanes=lanes, plan="new", **common)
+    yield (
+        "claim: what is freed",
+        partial(claims.claim_freed, store, route=FREE, lanes=lanes, plan="new", **common),
+    )
     for route in ROUTES:
         for too in (False, True):
             yield (
@@ -146,8 +159,9 @@ def _settling(store: Undone, size: int) -> Named:
     yield "hand on", lambda: attempts.hand_on(store, dict.fromkeys(ids))
     yield "states of a batch", lambda: attempts.states_of(store, FREE, [f"evt_{each}" for each in ids])
     yield "missing", lambda: attempts.missing(store, FREE, [f"evt_{each}" for each in ids])
-    yield "endpoint: note", partial(
-        endpoints.note, store, "crm", at=at, status=200, error="", failed_in_a_row=0, succeeded=True
+    yield (
+        "endpoint: note",
+        partial(endpoints.note, store, "crm", at=at, status=200, error="", failed_in_a_row=0, succeeded=True),
     )
     yield "endpoint: leave", lambda: rests.leave(store, "crm")
     yield "endpoint: failing contacts", lambda: rests.failing_contacts(store, "crm", 3)
@@ -160,7 +174,10 @@ def _looking(store: Undone, size: int) -> Named:
     lanes = [f"lane{each // 32}.0" for each in _last(size)]
     yield "doorbell: glance", lambda: deliverable.glance(store, size)
     for route in ROUTES:
-        yield f"doorbell: {route}", lambda route=route: Doorbell(Reading(route, (route,)), own_filter=False).look(store, seen)
+        yield (
+            f"doorbell: {route}",
+            lambda route=route: Doorbell(Reading(route, (route,)), own_filter=False).look(store, seen),
+        )
         yield f"serve: contacts of {route}", partial(serving.free_contacts, store, route, 8)
     yield "doorbell: busy lanes", lambda: deliverable.busy_lanes(store, [FREE], lanes)
     yield "serve", lambda: serving.serve(store, FREE, OWNER, LEASE)

@@ -19,7 +19,9 @@ FREE, HANDED, LATER, LONG = "free", "handed", "later", "long"
 """Routes: with nobody; in tasks' hands; failed and not yet due; all of one contact, behind one in a task's hands."""
 ROUTES = (FREE, HANDED, LATER, LONG)
 
-_ROUTE = "CASE WHEN n % 8 < 4 THEN 'free' WHEN n % 8 < 6 THEN 'handed' WHEN n % 8 = 6 THEN 'later' ELSE 'long' END"
+_ROUTE = (
+    "CASE WHEN n % 8 < 4 THEN 'free' WHEN n % 8 < 6 THEN 'handed' WHEN n % 8 = 6 THEN 'later' ELSE 'long' END"
+)
 _OPEN = "n > :size - :open"
 # Table → columns and what is in the n-th of :size rows; the last :open of them wait.
 _ROWS = {
@@ -29,7 +31,7 @@ _ROWS = {
         "counts": "'{}'", "reasons": "'{}'",
     },
     "leads": {
-        "campaign": "'c' || n % 4", "phone": "'+1416' || (1000000 + n)", "row_hash": "'r' || n", "content_hash": "'h' || n",
+        "campaign": "'c' || (n % 4)", "phone": "'+1416' || (1000000 + n)", "row_hash": "'r' || n", "content_hash": "'h' || n",
         "state": f"CASE WHEN NOT ({_OPEN}) THEN 'accepted' WHEN n % 2 = 0 THEN 'planned' ELSE 'held' END",
         "payload": f"CASE WHEN {_OPEN} THEN '{{}}' END", "email_hash": "'e' || n", "run_id": "1 + n % 10",
         "rev": "1", "created_at": "n", "updated_at": "n", "sent_at": "n", "contact_id": "'p' || n",
@@ -39,7 +41,7 @@ _ROWS = {
     "rates": {"key": "'k' || n", "next_free_at": "n"},
     "audit": {"at": "n", "actor": "'a'", "action": "'x'"},
     "inbox_events": {
-        "event_id": "'evt_' || n", "seq": "n", "source": "'s' || n % 4", "platform": "'varda'", "type": "'reply'",
+        "event_id": "'evt_' || n", "seq": "n", "source": "'s' || (n % 4)", "platform": "'varda'", "type": "'reply'",
         "kind": "'replied'", "origin": "'webhook'", "occurred_at": "n", "received_at": "n", "headers": "'[]'",
         "phone": "'+1416' || (1000000 + n / 4)", "email": "'p' || (n / 4) || '@example.com'", "external_id": "'p' || (n / 4)",
         "body": "{body}",
@@ -47,7 +49,7 @@ _ROWS = {
     "inbox_fingerprints": {"fingerprint": "'f' || n", "event_id": "'evt_' || n", "seen_at": "n", "window_ms": "1000"},
     "deliveries": {
         "event_id": "'evt_' || n", "route": _ROUTE, "endpoint": "'crm'",
-        "lane": "CASE WHEN n % 8 = 7 AND n > :size - 800 THEN 'one' ELSE 'lane' || (n / 32) || '.' || n % 8 END",
+        "lane": "CASE WHEN n % 8 = 7 AND n > :size - 800 THEN 'one' ELSE 'lane' || (n / 32) || '.' || (n % 8) END",
         "source": "'s'", "kind": "'replied'", "label": "'replied +1'", "created_at": "n", "updated_at": "n",
         "state": "CASE WHEN NOT ({open}) THEN 'delivered' WHEN n % 8 = 6 THEN 'failed' ELSE 'pending' END",
         "tries": "CASE WHEN n % 8 = 6 THEN 1 ELSE 0 END",
@@ -65,7 +67,7 @@ _LAST = (
     f"SELECT route, :size - :open, 1, 1, route, '', '', {NOW} FROM (SELECT 'free' AS route UNION ALL SELECT 'handed' "
     "UNION ALL SELECT 'later' UNION ALL SELECT 'long') AS r",
     f"UPDATE deliveries SET plan = 'run of one', plan_until = {NOW} WHERE id = "
-    "(SELECT MIN(id) FROM deliveries WHERE route = 'long' AND state = 'pending')",
+    "(SELECT MIN(id) FROM deliveries WHERE lane = 'one')",
     "UPDATE runs SET state = 'running', lease_until = " + NOW + " WHERE id = 1",
 )
 
@@ -92,9 +94,7 @@ def statements(size: int) -> list[str]:
         for mark, text in marks.items():
             values = values.replace(mark, text)
         filling.append(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {{rows}}")
-    return [
-        each.replace(":size", str(size)).replace(":open", str(waiting)) for each in [*filling, *_LAST]
-    ]
+    return [each.replace(":size", str(size)).replace(":open", str(waiting)) for each in [*filling, *_LAST]]
 
 
 def filled(url: str, size: int) -> Undone:
@@ -111,7 +111,9 @@ def filled(url: str, size: int) -> Undone:
 
 
 def _fill_sqlite(path: Path, size: int) -> None:
-    rows = f"(WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < {size}) SELECT n FROM g)"
+    rows = (
+        f"(WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < {size}) SELECT n FROM g)"
+    )
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute("PRAGMA cache_size=-2000000")

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.store.by_index import probe
 from airflow_outreach_provider.store.deliveries.attempts import (
     Delivery,
     again,
@@ -23,7 +24,6 @@ from airflow_outreach_provider.store.deliveries.plans import take_turns
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.deliveries.waiting import (
     Look,
-    by_index,
     free_and_untried,
     free_in_lanes,
     is_behind,
@@ -78,7 +78,7 @@ def claim(
     def work(connection: sa.Connection) -> Claim:
         if plan is None:
             take_turns(connection)
-        by_index(connection)
+        probe(connection)
         now = store.now(connection)
         if revive:
             dead = deliveries.update().where(*batch, deliveries.c.state == DeliveryState.DEAD)
@@ -176,14 +176,16 @@ def _hand_back_whatis_behind(
     c, other = deliveries.c, deliveries.alias()
     its_lanes = sa.select(c.route, c.lane).where(*batch).distinct().subquery()
     same = sa.and_(other.c.route == its_lanes.c.route, other.c.lane == its_lanes.c.lane)
-    others = sa.select(other.c.route, other.c.lane, sa.func.min(other.c.id)).select_from(its_lanes.join(other, same))
-    others = others.where(is_open(other), other.c.plan.is_distinct_from(key)).group_by(other.c.route, other.c.lane)
+    others = sa.select(other.c.route, other.c.lane, sa.func.min(other.c.id)).select_from(
+        its_lanes.join(other, same)
+    )
+    others = others.where(is_open(other), other.c.plan.is_distinct_from(key)).group_by(
+        other.c.route, other.c.lane
+    )
     for route, lane, first in connection.execute(others).all():
         overtaking = (c.route == route, c.lane == lane, c.id > first, c.plan == key, is_open())
         connection.execute(
-            deliveries.update()
-            .where(*batch, *overtaking)
-            .values(plan=None, plan_until=None, updated_at=now)
+            deliveries.update().where(*batch, *overtaking).values(plan=None, plan_until=None, updated_at=now)
         )
 
 
@@ -227,7 +229,8 @@ def _with_nobody(
         .order_by(deliveries.c.id)
     )
     lanes = connection.execute(sa.select(deliveries.c.lane).where(*batch)).scalars().all()
-    its_contacts = connection.execute(query.where(deliveries.c.lane.in_(set(lanes)))).scalars()
+    of_them = query.where(deliveries.c.lane.in_(set(lanes))).order_by(None)
+    its_contacts = connection.execute(of_them).scalars()
     along = connection.execute(query.limit(MOST_TAKEN_ALONG)).scalars()
     return sorted({*its_contacts, *along})
 
@@ -237,7 +240,9 @@ def behind_held(store: Store, route: str, endpoint: str, mine: Sequence[Delivery
     lanes = {each.lane for each in mine}
     query = sa.select(deliveries.c.lane).where(
         deliveries.c.endpoint == endpoint,
-        deliveries.c.state == DeliveryState.HELD,
+        # Spelt as in the index, and so that it is used.
+        deliveries.c.state == sa.literal_column("'held'"),
+        sa.text("deliveries.state <> 'delivered'"),
         deliveries.c.route == route,
         deliveries.c.lane.in_(listed(store, "text", lanes)),
     )

@@ -9,10 +9,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.store.by_index import probe, walk
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.deliveries.waiting import (
-    by_index,
     free_for_runs,
     is_due,
     look,
@@ -102,7 +102,7 @@ def free_deliveries(store: Store, routes: Sequence[str], limit: int) -> list[tup
 def busy_lanes(store: Store, routes: Sequence[str], lanes: Collection[str]) -> set[tuple[str, str]]:
     """Which of these lanes have an open delivery with some task, or one that is not due: ``(route, lane)``."""
     with store.read() as connection:
-        by_index(connection)
+        probe(connection)
         now = store.now(connection)
         query = (
             sa.select(deliveries.c.route, deliveries.c.lane)
@@ -130,6 +130,7 @@ def unread(
     seq = inbox_events.c.seq
     query = sa.select(*EVENT_COLUMNS).where(seq > after, seq <= upto, *conditions_of(source, kinds))
     with store.read() as connection:
+        walk(connection)
         return [to_event(row) for row in connection.execute(query.order_by(seq).limit(limit))]
 
 
@@ -144,4 +145,5 @@ def handed_out(
         .order_by(inbox_events.c.seq)
     )
     with store.read() as connection:
+        walk(connection)
         return [(to_event(row), bool(row.replayed)) for row in connection.execute(query.limit(limit))]

@@ -15,13 +15,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.rests import asking_first
 from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
 from airflow_outreach_provider.store.deliveries.waiting import (
     Look,
     branches,
-    by_index,
     free_for_runs,
     is_behind,
     look,
@@ -71,7 +71,9 @@ def plan(
         others = [each for each in routes if each not in asking]
         most = limit * len(others)
         rows = [
-            row for each in others for row in connection.execute(free_for_runs(seen, each, *_PLANNED, limit=most))
+            row
+            for each in others
+            for row in connection.execute(free_for_runs(seen, each, *_PLANNED, limit=most))
         ]
         rows = sorted(rows, key=lambda row: row.id)[:most]
         rows += [row for each in asking for row in connection.execute(_to_ask(seen, each))]
@@ -137,7 +139,7 @@ def all_served(store: Store, routes: Sequence[str]) -> bool:
 def is_busy(store: Store, routes: Sequence[str], besides: str) -> bool:
     """Whether many contacts' deliveries that other plans handed out have not been tried yet."""
     with store.read() as connection:
-        by_index(connection)
+        walk(connection)
         query = sa.select(deliveries.c.id).where(
             deliveries.c.route.in_(list(routes)),
             is_open(),
@@ -152,7 +154,7 @@ def is_busy(store: Store, routes: Sequence[str], besides: str) -> bool:
 def waiting_runs(store: Store, route: str, besides: str) -> int:
     """How many plans of a route, besides this one, keep failed deliveries for their tasks' own retries."""
     with store.read() as connection:
-        by_index(connection)
+        walk(connection)
         now = store.now(connection)
         query = sa.select(sa.func.count(sa.distinct(deliveries.c.plan))).where(
             deliveries.c.route == route,

@@ -48,5 +48,7 @@ def free_contacts(store: Store, route: str, most: int) -> int:
     Looked for among the oldest: where a few contacts have all of these, it is no stream.
     """
     with store.read() as connection:
-        oldest = free_and_untried(look(store, connection), route, deliveries.c.lane, limit=_LOOKED_THROUGH * most)
+        oldest = free_and_untried(
+            look(store, connection), route, deliveries.c.lane, limit=_LOOKED_THROUGH * most
+        )
         return min(most, len(set(connection.execute(oldest).scalars())))

@@ -14,20 +14,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.rests import at_rest
 from airflow_outreach_provider.store.deliveries.tables import deliveries, route_endpoints, served_routes
 from airflow_outreach_provider.store.engine import Store
 
 Condition = sa.ColumnElement[bool]
-
-# Without statistics PostgreSQL takes every condition for a rare one, and would rather sort all that waits than walk an
-# index until enough is found.
-_BY_INDEX = sa.text(
-    "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), "
-    "set_config('enable_sort', 'off', true), set_config('enable_hashjoin', 'off', true), "
-    "set_config('enable_mergejoin', 'off', true)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,7 @@ class Look:
 
 def look(store: Store, connection: sa.Connection) -> Look:
     """Begin a look; until the end of its transaction plans do not depend on statistics."""
-    by_index(connection)
+    walk(connection)
     now = store.now(connection)
     resting = tuple(connection.execute(at_rest(now)).scalars())
     routes: tuple[str, ...] = ()
@@ -58,12 +51,6 @@ def look(store: Store, connection: sa.Connection) -> Look:
     return Look(store, now, resting, routes, frozenset(connection.execute(tended).scalars()))
 
 
-def by_index(connection: sa.Connection) -> None:
-    """Until this transaction ends, PostgreSQL walks indexes; SQLite does so anyway."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(_BY_INDEX)
-
-
 def free(
     seen: Look, route: str, *columns: sa.Column[Any], limit: int, such: Sequence[Condition] = ()
 ) -> sa.Select[Any]:
@@ -72,9 +59,11 @@ def free(
     So they are due, their endpoint does not rest, and no earlier one of their lane is with somebody or not yet due.
     """
     wanted = [deliveries.c.id, *(each for each in columns if each is not deliveries.c.id)]
+    # The first of them is long and walked by its index of ids; the others are few, and put in order when found.
+    orders = (deliveries.c.id, deliveries.c.id + 0, deliveries.c.id + 0)
     oldest = [
-        sa.select(*wanted).where(*branch, *such).order_by(deliveries.c.id).limit(limit).subquery()
-        for branch in branches(seen, route)
+        sa.select(*wanted).where(*branch, *such).order_by(order).limit(limit).subquery()
+        for branch, order in zip(branches(seen, route), orders, strict=True)
     ]
     return _merged(oldest, columns, limit)
 
@@ -115,7 +104,7 @@ def free_and_untried(
     :param planned_too: as if nothing were planned: with somebody is what a task is at.
     """
     if not planned_too:
-        return free(seen, route, *columns, limit=limit, such=[untried()])
+        return free(seen, route, *columns, limit=limit, such=[untried(deliveries.c.tries + 0)])
     now = seen.now
     in_the_way = is_behind(lambda each: sa.or_(each.c.claim_until >= now, _is_late(each, now)), taken=True)
     query = sa.select(*columns).where(
@@ -132,9 +121,7 @@ def routes_with_free(seen: Look, connection: sa.Connection) -> frozenset[str]:
     known = sa.select(sa.column("v", sa.Text)).select_from(listed(seen.store, "text", open_routes).subquery())
     unserved = known.where(sa.column("v").not_in(seen.served)) if seen.served else known
     routes = unserved.subquery()
-    any_of = [
-        sa.exists().where(*branch).correlate(routes) for branch in branches(seen, routes.c.v)
-    ]
+    any_of = [sa.exists().where(*branch).correlate(routes) for branch in branches(seen, routes.c.v)]
     found |= set(connection.execute(sa.select(routes.c.v).where(sa.or_(*any_of))).scalars())
     for route in seen.served.intersection(open_routes):
         if connection.execute(free_for_runs(seen, route, deliveries.c.id, limit=1)).first() is not None:
@@ -177,10 +164,13 @@ def is_behind(
     )
 
 
-def untried() -> Condition:
-    """Whether neither a delivery nor an earlier open one of its lane has failed by itself."""
+def untried(tries: sa.ColumnElement[int] = deliveries.c.tries) -> Condition:
+    """Whether neither a delivery nor an earlier open one of its lane has failed by itself.
+
+    :param tries: of the delivery; as an expression where another index than that of untried ones is to be walked.
+    """
     return sa.and_(
-        deliveries.c.tries == sa.literal_column("0"),
+        tries == sa.literal_column("0"),
         ~is_behind(lambda earlier: earlier.c.tries > sa.literal_column("0")),
     )
 

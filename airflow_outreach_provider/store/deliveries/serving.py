@@ -24,7 +24,8 @@ def serve(store: Store, route: str, owner: Owner, stay: timedelta) -> bool:
         insert = insert_into(connection, served_routes).values(route=route, **mine)
         nobody = sa.or_(served_routes.c.owner == owner.key, served_routes.c.until <= now)
         taken = insert.on_conflict_do_update(index_elements=["route"], set_=mine, where=nobody)
-        return connection.execute(taken).rowcount > 0
+        # Not by rowcount: of an insertion PostgreSQL's driver tells none.
+        return connection.execute(taken.returning(served_routes.c.route)).first() is not None
 
     return store.retrying(work)
 

@@ -77,7 +77,7 @@ def claim(
 
     def work(connection: sa.Connection) -> Claim:
         if plan is None:
-            take_turns(connection)
+            take_turns(connection, route)
         probe(connection)
         now = store.now(connection)
         if revive:
@@ -118,7 +118,7 @@ def claim_freed(
     def freed(seen: Look) -> sa.Select[Any]:
         return free_in_lanes(seen, route, lanes, deliveries.c.id, limit=MOST_TAKEN_ALONG)
 
-    return _claim_free(store, freed, owner, plan, endpoint, lease)
+    return _claim_free(store, route, freed, owner, plan, endpoint, lease)
 
 
 def claim_untried(
@@ -133,15 +133,15 @@ def claim_untried(
     def those(seen: Look) -> sa.Select[Any]:
         return free_and_untried(seen, route, deliveries.c.id, limit=limit, planned_too=planned_too)
 
-    return _claim_free(store, those, owner, plan, endpoint, lease)
+    return _claim_free(store, route, those, owner, plan, endpoint, lease)
 
 
 def _claim_free(
-    store: Store, those: Callable[[Look], sa.Select[Any]], owner: Owner, plan: str | None, endpoint: str,
+    store: Store, route: str, those: Callable[[Look], sa.Select[Any]], owner: Owner, plan: str | None, endpoint: str,
     lease: timedelta,
 ) -> list[Delivery]:  # fmt: skip
     def work(connection: sa.Connection) -> list[Delivery]:
-        take_turns(connection)
+        take_turns(connection, route)
         seen = look(store, connection)
         now = seen.now
         found = connection.execute(those(seen)).scalars().all()

@@ -30,8 +30,9 @@ from airflow_outreach_provider.store.engine import Store
 
 # So many contacts wait for task instances of other runs when Airflow cannot keep up with one for each.
 _MANY = 8
-# Whoever looks at lanes as a whole takes turns on PostgreSQL ("fano").
+# Whoever looks at the lanes of a route as a whole takes turns on PostgreSQL ("fano").
 _ADVISORY_LOCK = 0x66616E6F
+_TURN = sa.text("SELECT pg_advisory_xact_lock(:key, hashtext(:route))")
 _PLANNED = (deliveries.c.id, deliveries.c.event_id, deliveries.c.lane, deliveries.c.label)
 
 
@@ -44,10 +45,12 @@ class PlannedDelivery:
     label: str
 
 
-def take_turns(connection: sa.Connection) -> None:
-    """Until this transaction ends, nobody else plans or takes deliveries that are with nobody."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+def take_turns(connection: sa.Connection, *routes: str) -> None:
+    """Until this transaction ends, nobody else plans or takes deliveries of these routes that are with nobody."""
+    if connection.dialect.name != "postgresql":
+        return
+    for route in sorted(set(routes)):  # in one order, so that two who want both do not wait for each other
+        connection.execute(_TURN, {"key": _ADVISORY_LOCK, "route": route})
 
 
 def plan(
@@ -61,7 +64,7 @@ def plan(
     """
 
     def work(connection: sa.Connection) -> list[PlannedDelivery] | None:
-        take_turns(connection)
+        take_turns(connection, *routes)
         earlier = _own(connection, key)
         if earlier is not None:
             return earlier

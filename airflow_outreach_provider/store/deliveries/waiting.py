@@ -154,7 +154,7 @@ def is_behind(
     earlier = deliveries.alias()
     c = earlier.c
     ever = sa.or_(c.plan_until.is_not(None), c.claim_until.is_not(None), c.due_at.is_not(None))
-    return sa.exists().where(
+    one = sa.select(sa.literal_column("1")).where(
         c.route == deliveries.c.route,
         c.lane == deliveries.c.lane,
         c.id < deliveries.c.id,
@@ -162,6 +162,8 @@ def is_behind(
         *([ever] if taken else []),
         such(earlier),
     )
+    # Not EXISTS: PostgreSQL would make a join of it, and while its index is small compare each row with all of a route.
+    return one.limit(sa.literal_column("1")).correlate(deliveries).scalar_subquery().is_not(None)
 
 
 def untried(tries: sa.ColumnElement[int] = deliveries.c.tries) -> Condition:

@@ -171,6 +171,12 @@ def at_rest(now: datetime) -> sa.Select[tuple[str]]:
     )
 
 
+def resting_routes(connection: sa.Connection, now: datetime) -> frozenset[str]:
+    """Routes whose endpoint rests."""
+    query = sa.select(route_endpoints.c.route).where(route_endpoints.c.endpoint.in_(at_rest(now)))
+    return frozenset(connection.execute(query).scalars())
+
+
 def asking_first(connection: sa.Connection, routes: Sequence[str]) -> list[str]:
     """Those of these routes that lead to an endpoint that is to be asked before it gets more."""
     resting = sa.select(endpoints.c.conn_id).where(endpoints.c.resting_since.is_not(None))

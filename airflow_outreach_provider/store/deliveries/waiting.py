@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
-from airflow_outreach_provider.store.deliveries.rests import at_rest
-from airflow_outreach_provider.store.deliveries.tables import deliveries, route_endpoints, served_routes
+from airflow_outreach_provider.store.deliveries.rests import at_rest, resting_routes
+from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
 from airflow_outreach_provider.store.engine import Store
 
 Condition = sa.ColumnElement[bool]
@@ -42,11 +42,8 @@ def look(store: Store, connection: sa.Connection) -> Look:
     """Begin a look; until the end of its transaction plans do not depend on statistics."""
     walk(connection)
     now = store.now(connection)
-    resting = tuple(connection.execute(at_rest(now)).scalars())
-    routes: tuple[str, ...] = ()
-    if resting:
-        kept = sa.select(route_endpoints.c.route).where(route_endpoints.c.endpoint.in_(resting))
-        routes = tuple(connection.execute(kept).scalars())
+    resting: tuple[str, ...] = tuple(map(str, connection.execute(at_rest(now)).scalars()))
+    routes = tuple(resting_routes(connection, now)) if resting else ()
     tended = sa.select(served_routes.c.route).where(served_routes.c.until > now)
     return Look(store, now, resting, routes, frozenset(connection.execute(tended).scalars()))
 
@@ -154,7 +151,7 @@ def is_behind(
     earlier = deliveries.alias()
     c = earlier.c
     ever = sa.or_(c.plan_until.is_not(None), c.claim_until.is_not(None), c.due_at.is_not(None))
-    one = sa.select(sa.literal_column("1")).where(
+    one: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
         c.route == deliveries.c.route,
         c.lane == deliveries.c.lane,
         c.id < deliveries.c.id,
@@ -212,7 +209,7 @@ def _not_resting(seen: Look, route: str | sa.ColumnElement[str]) -> list[Conditi
         return []
     elsewhere = deliveries.c.endpoint.not_in(seen.resting)
     if isinstance(route, str):
-        kept = sa.true() if route in seen.resting_routes else sa.false()
+        kept: Condition = sa.true() if route in seen.resting_routes else sa.false()
     else:
         kept = route.in_(seen.resting_routes)
     return [elsewhere, sa.not_(sa.and_(deliveries.c.endpoint == "", kept))]

@@ -16,6 +16,9 @@ K = TypeVar("K", bound=Hashable)
 
 # Airflow runs about four mapped task instances a second: beyond this many, seeing each event costs too much.
 MAX_BATCHES = 64
+# While more waits than a run may take: what its tasks find when they are done is more than they were given, and each
+# that begins costs the processor time of a thousand deliveries.
+MAX_BATCHES_IN_BACKLOG = 8
 # While earlier events still wait for their task instances: a stream that Airflow could not keep up with one by one.
 MAX_BATCHES_WHEN_BUSY = 2
 # What a header may carry, and a task id too.

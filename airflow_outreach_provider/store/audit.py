@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.paging import PAGE_SIZE, Page, Scan
 from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata, where
@@ -124,6 +125,7 @@ def purge(store: Store, before: datetime) -> int:
 def entries(store: Store, *, cursor: str | None = None, limit: int = PAGE_SIZE) -> Page[AuditRow]:
     """Actions with what came of them, newest first."""
     with store.read() as connection:
+        walk(connection)
         page = _SCAN.page(connection, branches=[[_FIRST]], cursor=cursor, limit=limit).of(AuditRow)
         ends = sa.select(audit.c.settles, audit.c.count, audit.c.note).where(
             audit.c.settles.in_([row.id for row in page.rows])

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.store import audit, suppressions_write
+from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.paging import PAGE_SIZE, Page, Scan, every
 from airflow_outreach_provider.store.schema import to_ms
@@ -162,6 +163,7 @@ def find(store: Store, ids: Collection[int]) -> list[SuppressionRow]:
 def spread(store: Store) -> None:
     """Give entries that were written by hand, or by a former version, their other writings."""
     with store.read() as connection:
+        walk(connection)
         if connection.execute(suppressions_write.UNSPREAD).first() is None:
             return
     store.in_groups(suppressions_write.spread)

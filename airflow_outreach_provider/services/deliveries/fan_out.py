@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from airflow_outreach_provider.core.deliveries import MAX_BATCHES, MAX_BATCHES_WHEN_BUSY, batch_label, batched
+from airflow_outreach_provider.core.deliveries import (
+    MAX_BATCHES,
+    MAX_BATCHES_IN_BACKLOG,
+    MAX_BATCHES_WHEN_BUSY,
+    batch_label,
+    batched,
+)
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.expressions.compile import compile_where
 from airflow_outreach_provider.core.expressions.scope import EVENT
@@ -83,9 +89,19 @@ def fan_out(store: Store, reading: Reading, key: str) -> list[dict[str, Any]] | 
     if earlier is None:
         return None
     few = len(earlier) <= MAX_BATCHES_WHEN_BUSY  # nothing to hand out together
-    busy = not few and deliveries_plans.is_busy(store, routes, besides=key)
-    most = MAX_BATCHES_WHEN_BUSY if busy else MAX_BATCHES
+    most = MAX_BATCHES
+    if not few and deliveries_plans.is_busy(store, routes, besides=key):
+        most = MAX_BATCHES_WHEN_BUSY
+    elif len(earlier) >= reading.max_events and _more_waits(store, reading):
+        most = MAX_BATCHES_IN_BACKLOG
     return _batches(earlier, reading.consumer, key, min(most, -(-len(earlier) // reading.per_batch)) or 1)
+
+
+def _more_waits(store: Store, reading: Reading) -> bool:
+    """Whether a run could not take all that there is."""
+    if reading.routes and deliveries_plans.ready(store, reading.routes):
+        return True
+    return comes_in(store, reading, 1) > 0
 
 
 def reading_of(store: Store, consumer: str, route: str) -> Reading | None:
@@ -102,9 +118,13 @@ def comes_in(store: Store, reading: Reading, most: int) -> int:
     return found.count
 
 
-def take_in(store: Store, reading: Reading) -> None:
-    """Record what is new as deliveries, with nobody."""
-    deliveries_fan_out.fan_out(store, reading.consumer, _read(store, reading, _AT_A_TIME), reading.routes)
+def take_in(store: Store, reading: Reading, at_least: int = 0) -> None:
+    """Record what is new as deliveries, with nobody, some at a time.
+
+    :param at_least: more at a time, where as many are wanted.
+    """
+    events = _read(store, reading, max(_AT_A_TIME, at_least))
+    deliveries_fan_out.fan_out(store, reading.consumer, events, reading.routes)
 
 
 def _take_in(store: Store, reading: Reading, routes: Sequence[str], key: str) -> None:

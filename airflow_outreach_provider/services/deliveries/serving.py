@@ -36,6 +36,8 @@ OVERLAP = timedelta(seconds=12)
 _LOOK_EVERY, _SAY_EVERY, _IDLE = 0.25, 1.0, 3.0
 # With deliveries waiting here for so long, runs beside this one are welcome.
 _TOO_LONG = 2.0
+# It takes so much at a time that all is begun within this.
+_SOON, _AT_MOST = 1.0, 1000
 
 ClaimUntried = Callable[[int, bool], Sequence[Delivery]]
 _Lane = tuple[Sequence[Delivery], Mapping[str, ContactEvent]]
@@ -57,7 +59,7 @@ class Server:
         self.store, self.batch, self.task, self._is_paced = store, batch, task, is_paced
         self.claim, self.concurrency = claim, concurrency
         self._lanes: asyncio.Queue[tuple[float, _Lane]] = asyncio.Queue()
-        self._most = 2 * concurrency
+        self._least = self._most = 2 * concurrency
         self._sole = True
         self._waited, self._begun_at = 0.0, time.monotonic()  # the last lane that was begun
 
@@ -109,6 +111,8 @@ class Server:
                 self._lanes.put_nowait((now, each))
             if found or room <= 0:
                 had_work = now
+            if room > 0:
+                self._adapt(room, is_full=sum(len(lane) for lane, _ in found) >= room)
             if now - said > _SAY_EVERY:
                 said = now
                 self._sole = now - begun < term and self._follows(now)
@@ -117,6 +121,13 @@ class Server:
             await asyncio.sleep(0.01 if found or room <= 0 else _LOOK_EVERY)
         if not runner.stopped:
             await self._lanes.join()
+
+    def _adapt(self, room: int, *, is_full: bool) -> None:
+        """Take more at a time while more waits than is taken and that is begun before more is found; less where it waits."""
+        if self._waited > _SOON:
+            self._most = max(self._least, self._most // 2)
+        elif is_full and room > 0.75 * self._most:
+            self._most = min(max(self._least, _AT_MOST), self._most * 2)
 
     def _is_relieved(self) -> bool:
         """Say that nobody else need serve, while that is so; True once another does."""
@@ -134,7 +145,7 @@ class Server:
 
     def _take(self, runner: _Runner, reading: Reading, room: int) -> list[_Lane]:
         """Record what is new, and take what nobody has."""
-        take_in(self.store, reading)
+        take_in(self.store, reading, room)
         mine = self.claim(room, self._sole)
         runner.takes(mine)
         events = load_events(self.store, mine)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.store.by_index import probe
 from airflow_outreach_provider.store.deliveries.attempts import (
     Delivery,
     again,
@@ -18,8 +20,16 @@ from airflow_outreach_provider.store.deliveries.attempts import (
     of_batch,
     unclaimed,
 )
-from airflow_outreach_provider.store.deliveries.plans import free, is_behind, is_due, take_turns, untried
+from airflow_outreach_provider.store.deliveries.plans import take_turns
 from airflow_outreach_provider.store.deliveries.tables import deliveries
+from airflow_outreach_provider.store.deliveries.waiting import (
+    Look,
+    free_and_untried,
+    free_in_lanes,
+    is_behind,
+    is_due,
+    look,
+)
 from airflow_outreach_provider.store.engine import Store
 
 # What a task takes along besides its own batch, so that a long row of them is worked off over several runs.
@@ -67,7 +77,8 @@ def claim(
 
     def work(connection: sa.Connection) -> Claim:
         if plan is None:
-            take_turns(connection)
+            take_turns(connection, route)
+        probe(connection)
         now = store.now(connection)
         if revive:
             dead = deliveries.update().where(*batch, deliveries.c.state == DeliveryState.DEAD)
@@ -103,8 +114,11 @@ def claim_freed(
     """Take what these lanes, which have become free, hold next and nobody has: in order, as much as may be sent now."""
     if not lanes:
         return []
-    such = deliveries.c.lane.in_(listed(store, "text", lanes))
-    return _claim_free(store, such, route, owner, plan, endpoint, lease, MOST_TAKEN_ALONG)
+
+    def freed(seen: Look) -> sa.Select[Any]:
+        return free_in_lanes(seen, route, lanes, deliveries.c.id, limit=MOST_TAKEN_ALONG)
+
+    return _claim_free(store, route, freed, owner, plan, endpoint, lease)
 
 
 def claim_untried(
@@ -115,19 +129,22 @@ def claim_untried(
 
     :param planned_too: also what was handed out to tasks that have not begun.
     """
-    such = untried()
-    return _claim_free(store, such, route, owner, plan, endpoint, lease, limit, planned_too=planned_too)
+
+    def those(seen: Look) -> sa.Select[Any]:
+        return free_and_untried(seen, route, deliveries.c.id, limit=limit, planned_too=planned_too)
+
+    return _claim_free(store, route, those, owner, plan, endpoint, lease)
 
 
 def _claim_free(
-    store: Store, such: sa.ColumnElement[bool], route: str, owner: Owner, plan: str | None, endpoint: str,
-    lease: timedelta, limit: int, *, planned_too: bool = False,
+    store: Store, route: str, those: Callable[[Look], sa.Select[Any]], owner: Owner, plan: str | None, endpoint: str,
+    lease: timedelta,
 ) -> list[Delivery]:  # fmt: skip
     def work(connection: sa.Connection) -> list[Delivery]:
-        take_turns(connection)
-        now = store.now(connection)
-        ids = free([route], now, deliveries.c.id, planned_too=planned_too).where(such)
-        found = connection.execute(ids.limit(limit)).scalars().all()
+        take_turns(connection, route)
+        seen = look(store, connection)
+        now = seen.now
+        found = connection.execute(those(seen)).scalars().all()
         # Whoever was handed them may have begun since they were looked for.
         chosen = sa.and_(deliveries.c.id.in_(listed(store, "int", found)), is_open(), unclaimed(now))
         return _take(connection, chosen, owner, plan, endpoint, now, lease) if found else []
@@ -156,12 +173,20 @@ def _hand_back_whatis_behind(
     connection: sa.Connection, batch: Sequence[sa.ColumnElement[bool]], key: str, now: datetime
 ) -> None:
     """Leave to the next run what would overtake an earlier open delivery of its lane that this plan has not."""
-    overtaken = is_behind(lambda earlier: earlier.c.plan.is_distinct_from(key))
-    connection.execute(
-        deliveries.update()
-        .where(*batch, deliveries.c.plan == key, is_open(), overtaken)
-        .values(plan=None, plan_until=None, updated_at=now)
+    c, other = deliveries.c, deliveries.alias()
+    its_lanes = sa.select(c.route, c.lane).where(*batch).distinct().subquery()
+    same = sa.and_(other.c.route == its_lanes.c.route, other.c.lane == its_lanes.c.lane)
+    others = sa.select(other.c.route, other.c.lane, sa.func.min(other.c.id)).select_from(
+        its_lanes.join(other, same)
     )
+    others = others.where(is_open(other), other.c.plan.is_distinct_from(key)).group_by(
+        other.c.route, other.c.lane
+    )
+    for route, lane, first in connection.execute(others).all():
+        overtaking = (c.route == route, c.lane == lane, c.id > first, c.plan == key, is_open())
+        connection.execute(
+            deliveries.update().where(*batch, *overtaking).values(plan=None, plan_until=None, updated_at=now)
+        )
 
 
 def _taken_along(batch: Sequence[sa.ColumnElement[bool]], owner: Owner) -> sa.ColumnElement[bool]:
@@ -194,7 +219,7 @@ def _with_nobody(
 
     Not those whose contact has an earlier one with another task.
     """
-    behind = is_behind(lambda earlier: sa.not_(_is_free(earlier, owner.key, now)))
+    behind = is_behind(lambda earlier: sa.not_(_is_free(earlier, owner.key, now)), taken=True)
     same_place = sa.or_(deliveries.c.endpoint.in_(["", endpoint]), sa.and_(*batch))
     query = (
         sa.select(deliveries.c.id)
@@ -204,7 +229,8 @@ def _with_nobody(
         .order_by(deliveries.c.id)
     )
     lanes = connection.execute(sa.select(deliveries.c.lane).where(*batch)).scalars().all()
-    its_contacts = connection.execute(query.where(deliveries.c.lane.in_(set(lanes)))).scalars()
+    of_them = query.where(deliveries.c.lane.in_(set(lanes))).order_by(None)
+    its_contacts = connection.execute(of_them).scalars()
     along = connection.execute(query.limit(MOST_TAKEN_ALONG)).scalars()
     return sorted({*its_contacts, *along})
 
@@ -214,7 +240,9 @@ def behind_held(store: Store, route: str, endpoint: str, mine: Sequence[Delivery
     lanes = {each.lane for each in mine}
     query = sa.select(deliveries.c.lane).where(
         deliveries.c.endpoint == endpoint,
-        deliveries.c.state == DeliveryState.HELD,
+        # Spelt as in the index, and so that it is used.
+        deliveries.c.state == sa.literal_column("'held'"),
+        sa.text("deliveries.state <> 'delivered'"),
         deliveries.c.route == route,
         deliveries.c.lane.in_(listed(store, "text", lanes)),
     )

@@ -9,10 +9,16 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import ContactEvent
+from airflow_outreach_provider.store.by_index import probe, walk
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed
-from airflow_outreach_provider.store.deliveries.plans import free, is_due, left_to_runs, served, with_somebody
-from airflow_outreach_provider.store.deliveries.rests import resting_routes
 from airflow_outreach_provider.store.deliveries.tables import deliveries
+from airflow_outreach_provider.store.deliveries.waiting import (
+    free_for_runs,
+    is_due,
+    look,
+    routes_with_free,
+    with_somebody,
+)
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.filters import conditions_of
 from airflow_outreach_provider.store.inbox.order import last_numbered, number_events
@@ -68,11 +74,9 @@ def glance(store: Store, after: int | None = None) -> Glance:
             row.consumer: ConsumerProgress(row.position, bool(row.pending), tuple(row.routes.split()))
             for row in connection.execute(sa.select(*columns, pending.label("pending")))
         }
-        now = store.now(connection)
-        ready = free(None, now, deliveries.c.route).where(left_to_runs(now)).distinct().order_by(None)
-        free_routes = frozenset(connection.execute(ready).scalars())
-        resting = resting_routes(connection, now)
-        tended = frozenset(connection.execute(served(now)).scalars())
+        seen = look(store, connection)
+        free_routes = routes_with_free(seen, connection)
+        resting, tended = frozenset(seen.resting_routes), seen.served
         if after is None or last <= after:
             return Glance(last, known, free_routes, resting, tended)
         news = _news(connection, after, last)
@@ -89,14 +93,16 @@ def _news(connection: sa.Connection, after: int, upto: int) -> list[ContactEvent
 def free_deliveries(store: Store, routes: Sequence[str], limit: int) -> list[tuple[int, datetime]]:
     """The oldest deliveries that :func:`store.deliveries.plans.plan` would hand out: id, and last change."""
     with store.read() as connection:
-        now = store.now(connection)
-        query = free(routes, now, deliveries.c.id, deliveries.c.updated_at).where(left_to_runs(now))
-        return [(row.id, row.updated_at) for row in connection.execute(query.limit(limit))]
+        seen, columns = look(store, connection), (deliveries.c.id, deliveries.c.updated_at)
+        some = (free_for_runs(seen, each, *columns, limit=limit) for each in routes)
+        found = [(row.id, row.updated_at) for query in some for row in connection.execute(query)]
+    return sorted(found)[:limit]
 
 
 def busy_lanes(store: Store, routes: Sequence[str], lanes: Collection[str]) -> set[tuple[str, str]]:
     """Which of these lanes have an open delivery with some task, or one that is not due: ``(route, lane)``."""
     with store.read() as connection:
+        probe(connection)
         now = store.now(connection)
         query = (
             sa.select(deliveries.c.route, deliveries.c.lane)
@@ -124,6 +130,7 @@ def unread(
     seq = inbox_events.c.seq
     query = sa.select(*EVENT_COLUMNS).where(seq > after, seq <= upto, *conditions_of(source, kinds))
     with store.read() as connection:
+        walk(connection)
         return [to_event(row) for row in connection.execute(query.order_by(seq).limit(limit))]
 
 
@@ -138,4 +145,5 @@ def handed_out(
         .order_by(inbox_events.c.seq)
     )
     with store.read() as connection:
+        walk(connection)
         return [(to_event(row), bool(row.replayed)) for row in connection.execute(query.limit(limit))]

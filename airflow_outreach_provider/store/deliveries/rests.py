@@ -214,15 +214,6 @@ def at_rest(now: datetime) -> sa.Select[tuple[str]]:
     )
 
 
-def kept_back(now: datetime) -> sa.ColumnElement[bool]:
-    """Whether a delivery's endpoint rests; one that no task has looked at yet goes where its route's last one went."""
-    routes = sa.select(route_endpoints.c.route).where(route_endpoints.c.endpoint.in_(at_rest(now)))
-    return sa.or_(
-        deliveries.c.endpoint.in_(at_rest(now)),
-        sa.and_(deliveries.c.endpoint == "", deliveries.c.route.in_(routes)),
-    )
-
-
 def resting_routes(connection: sa.Connection, now: datetime) -> frozenset[str]:
     """Routes whose endpoint rests."""
     query = sa.select(route_endpoints.c.route).where(route_endpoints.c.endpoint.in_(at_rest(now)))

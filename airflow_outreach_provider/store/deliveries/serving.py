@@ -7,10 +7,12 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.store.deliveries.plans import free, untried
 from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
+from airflow_outreach_provider.store.deliveries.waiting import free_and_untried, look
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.schema import insert_into
+
+_LOOKED_THROUGH = 32
 
 
 def serve(store: Store, route: str, owner: Owner, stay: timedelta) -> bool:
@@ -22,6 +24,7 @@ def serve(store: Store, route: str, owner: Owner, stay: timedelta) -> bool:
         insert = insert_into(connection, served_routes).values(route=route, **mine)
         nobody = sa.or_(served_routes.c.owner == owner.key, served_routes.c.until <= now)
         taken = insert.on_conflict_do_update(index_elements=["route"], set_=mine, where=nobody)
+        # Not by rowcount: of an insertion PostgreSQL's driver tells none.
         return connection.execute(taken.returning(served_routes.c.route)).first() is not None
 
     return store.retrying(work)
@@ -41,7 +44,12 @@ def leave(store: Store, route: str, owner: Owner) -> None:
 
 
 def free_contacts(store: Store, route: str, most: int) -> int:
-    """How many contacts' deliveries wait that nobody has and that never failed, counted up to ``most``."""
+    """How many contacts' deliveries wait that nobody has and that never failed, counted up to ``most``.
+
+    Looked for among the oldest: where a few contacts have all of these, it is no stream.
+    """
     with store.read() as connection:
-        query = free([route], store.now(connection), deliveries.c.lane).where(untried()).order_by(None)
-        return len(connection.execute(query.distinct().limit(most)).all())
+        oldest = free_and_untried(
+            look(store, connection), route, deliveries.c.lane, limit=_LOOKED_THROUGH * most
+        )
+        return min(most, len(set(connection.execute(oldest).scalars())))

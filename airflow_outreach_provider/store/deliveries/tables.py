@@ -7,7 +7,9 @@ import sqlalchemy as sa
 from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata, where
 
 _UNDELIVERED = where("state <> 'delivered'")
-_OPEN = where("state IN ('pending', 'failed')")
+_IS_OPEN = "state IN ('pending', 'failed')"
+_OPEN = where(_IS_OPEN)
+_TAKEN = "(plan_until IS NOT NULL OR claim_until IS NOT NULL OR due_at IS NOT NULL)"
 _NOT_DELIVERED = where("verdict <> 'delivered'")
 
 deliveries = sa.Table(
@@ -41,6 +43,14 @@ deliveries = sa.Table(
     # Small at all times: only what is still to be done.
     sa.Index("ix_deliveries_open", "route", "id", **_OPEN),
     sa.Index("ix_deliveries_open_lane", "route", "lane", "id", **_OPEN),
+    # Of these what nobody was ever handed, what has or had a time or a plan, and what is in the way of its lane: see
+    # store.deliveries.waiting.
+    sa.Index("ix_deliveries_waiting", "route", "id", **where(f"{_IS_OPEN} AND plan_until IS NULL AND due_at IS NULL")),
+    sa.Index("ix_deliveries_due", "route", "due_at", **where(f"{_IS_OPEN} AND due_at IS NOT NULL")),
+    sa.Index("ix_deliveries_planned", "route", "plan_until", **where(f"{_IS_OPEN} AND plan_until IS NOT NULL")),
+    sa.Index("ix_deliveries_taken", "route", "lane", "id", **where(f"{_IS_OPEN} AND {_TAKEN}")),
+    sa.Index("ix_deliveries_tried", "route", "lane", "id", **where(f"{_IS_OPEN} AND tries > 0")),
+    sa.Index("ix_deliveries_untried", "route", "id", **where(f"{_IS_OPEN} AND tries = 0")),
     # What people look for; the many that were delivered are listed by id.
     sa.Index("ix_deliveries_state", "state", "route", "id", **_UNDELIVERED),
     sa.Index("ix_deliveries_endpoint", "endpoint", "state", "id", **_UNDELIVERED),

@@ -20,6 +20,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.route_verdict import EventReader
 from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.filters import conditions_of, note_filter
 from airflow_outreach_provider.store.inbox.order import last_numbered, number_events
@@ -134,6 +135,7 @@ def waiting(
     )
     new = sa.select(seq).where(seq > floor, *conditions)
     with store.read() as connection:
+        walk(connection)
         last = last_numbered(connection)
         held = connection.execute(pending.order_by(seq).limit(limit)).scalars().all()
         fresh: Sequence[int] = []
@@ -259,6 +261,7 @@ def _pending(
         .limit(limit)
     )
     with store.read() as connection:
+        walk(connection)
         events = [to_event(row) for row in connection.execute(query)]
     if where is None:
         return events
@@ -273,6 +276,7 @@ def _after(
     """Up to ``wanted`` events behind ``position``, and how far that looked."""
     query = sa.select(*EVENT_COLUMNS).where(inbox_events.c.seq > position, *conditions)
     with store.read() as connection:
+        walk(connection)
         # First how far, then what: numbers and the mark are committed together, so nothing hides below it.
         last = last_numbered(connection)
         if last <= position:

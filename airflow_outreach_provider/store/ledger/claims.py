@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import suppressions, suppressions_write
 from airflow_outreach_provider.store.bulk import rows_param, values_param, valueset
+from airflow_outreach_provider.store.by_index import probe
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import texts
 from airflow_outreach_provider.store.ledger.staging import Contested, StagingLedger
@@ -56,13 +57,13 @@ class Leftover:
 
 _DUE = sa.text(
     "UPDATE leads SET state = 'planned', reason = '', detail = '', updated_at = :now, rev = rev + 1 "
-    "WHERE state = 'deferred' AND campaign = :campaign AND not_before <= :now"
+    "WHERE state = 'deferred' AND state <> 'accepted' AND campaign = :campaign AND not_before <= :now"
 )
 _SUPPRESS_WAITING = sa.text(
-    f"UPDATE leads SET {SUPPRESSED} WHERE state IN ('planned', 'deferred') AND campaign = :campaign AND {LISTED}"
+    f"UPDATE leads SET {SUPPRESSED} WHERE state IN ('planned', 'deferred') AND state <> 'accepted' AND campaign = :campaign AND {LISTED}"
 )
 _LEFTOVERS = sa.text(
-    "SELECT id, phone, payload, time_zone FROM leads WHERE state = 'planned' AND campaign IN :campaigns AND id > :after "
+    "SELECT id, phone, payload, time_zone FROM leads WHERE state = 'planned' AND state <> 'accepted' AND campaign IN :campaigns AND id > :after "
     "AND payload IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = leads.run_id "
     "AND runs.state = 'running' AND runs.id <> :run) AND id % :shards = :shard ORDER BY id LIMIT :limit"
 ).bindparams(sa.bindparam("campaigns", expanding=True))
@@ -70,7 +71,7 @@ _LEFTOVERS = sa.text(
 _WAITING = (
     "SELECT leads.id, leads.phone, leads.payload, leads.time_zone, "
     "TRIM(COALESCE(r.dag_id, '') || ' ' || COALESCE(r.airflow_run_id, '')) "
-    "FROM leads LEFT JOIN runs r ON r.id = leads.run_id WHERE leads.state = :state AND leads.campaign IN :campaigns "
+    "FROM leads LEFT JOIN runs r ON r.id = leads.run_id WHERE leads.state = :state AND leads.state <> 'accepted' AND leads.campaign IN :campaigns "
     "AND leads.id > :after AND leads.payload IS NOT NULL AND (leads.state <> 'deferred' OR leads.not_before <= :now) "
     f"AND NOT (COALESCE(r.state, '') = 'running' AND r.id <> :run) AND NOT {LISTED} ORDER BY leads.id LIMIT :limit"
 )
@@ -129,6 +130,7 @@ class Ledger(StagingLedger):
         """:return: the parameters of a claim at the same moment."""
         params = {"run": self.run_id, "now": self.store.now_ms_value(connection)}
         if self.per_person is not None and claim:
+            probe(connection)
             texts.wait_for_others(self.store, connection)
             params |= {
                 "most": self.per_person.most,

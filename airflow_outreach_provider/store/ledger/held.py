@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import audit
+from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
 from airflow_outreach_provider.store.schema import to_ms
@@ -109,13 +110,15 @@ def held_before(
         sa.select(leads.c.id, leads.c.phone, leads.c.sent_at, leads.c.payload.is_not(None), leads.c.rev)
         .join(runs, runs.c.id == leads.c.run_id)
         .where(runs.c.conn_id == conn_id, runs.c.conn_id != "")
-        .where(leads.c.state == LeadState.HELD, leads.c.sent_at < before, leads.c.phone.is_not(None))
+        .where(leads.c.state == sa.literal_column("'held'"), sa.text("leads.state <> 'accepted'"))
+        .where(leads.c.sent_at < before, leads.c.phone.is_not(None))
         .order_by(leads.c.id)
         .limit(limit)
     )
     if campaign is not None:
         query = query.where(leads.c.campaign == campaign)
     with store.read() as connection:
+        walk(connection)
         return [HeldLead(*row) for row in connection.execute(query)]
 
 

@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.rules import Gate, gate_person
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.bulk import rows_param, values_param
+from airflow_outreach_provider.store.by_index import probe
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import texts
 from airflow_outreach_provider.store.ledger.statements import staging_statements
@@ -119,6 +120,7 @@ class StagingLedger:
         param = {"rows": rows_param(keys)}
         people = {"rows": rows_param((*key, email) for key, email in zip_longest(keys, email_hashes))}
         with self.store.read() as connection:
+            probe(connection)
             known = {
                 row[0]: Known._make(row[1:])
                 for row in self.store.execute(connection, self._staging.by_phone, param)
@@ -132,6 +134,7 @@ class StagingLedger:
         """Whose address another lead of the campaign has that was texted or is to be, by position in ``keys``."""
         people = rows_param((*key, email) for key, email in zip(keys, email_hashes, strict=True))
         with self.store.read() as connection:
+            probe(connection)
             found = self.store.execute(connection, self._staging.sharing, {"rows": people})
             return {row[0] for row in found}
 
@@ -140,6 +143,7 @@ class StagingLedger:
         if self.per_person is None or not phones:
             return {}
         with self.store.read() as connection:
+            probe(connection)
             return self._full(connection, self.per_person, phones, now)
 
     def _full(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from airflow_outreach_provider.core.deliveries import MAX_BATCHES_WHEN_BUSY
+from airflow_outreach_provider.core.deliveries import MAX_BATCHES_IN_BACKLOG, MAX_BATCHES_WHEN_BUSY
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
@@ -67,3 +68,14 @@ def test_what_waits_for_its_retry_is_no_stream(still_store: Store) -> None:
     set_state(still_store, "failed")
     arrive(still_store, *range(100, 120))
     assert sizes(still_store, "second") == [1] * 20
+
+
+def test_a_backlog_is_handed_out_in_few_batches(still_store: Store) -> None:
+    """Where more waits than a run may take, its tasks are few: they go on with the rest. What is just enough is seen singly."""
+    reading = replace(READING, max_events=20)
+    arrive(still_store, *range(20))
+    assert [len(each["events"]) for each in fan_out(still_store, reading, "enough") or []] == [1] * 20
+    set_state(still_store, "delivered")
+    arrive(still_store, *range(100, 140))
+    batches = fan_out(still_store, reading, "backlog") or []
+    assert len(batches) == MAX_BATCHES_IN_BACKLOG and sum(len(each["events"]) for each in batches) == 20

@@ -1,0 +1,233 @@
+"""What may be sent now and is in nobody's hands, found by indexes that hold no more than what waits.
+
+An open delivery is *waiting* (nobody was ever handed it, and it is due at once), *due* (its time has come), or *left* (a
+plan for it has run out). Each of the three is read in order from an index of its own, so that a look costs what it
+finds, however many deliveries are in somebody's hands, wait for their time, or were done long ago.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.store.by_index import walk
+from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
+from airflow_outreach_provider.store.deliveries.rests import at_rest, resting_routes
+from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
+from airflow_outreach_provider.store.engine import Store
+
+Condition = sa.ColumnElement[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at what waits, in one transaction.
+
+    :ivar resting: endpoints that nobody may send to now. :ivar resting_routes: routes whose last delivery went there.
+    :ivar served: routes that a task goes on serving with what comes in.
+    """
+
+    store: Store
+    now: datetime
+    resting: tuple[str, ...]
+    resting_routes: tuple[str, ...]
+    served: frozenset[str]
+
+
+def look(store: Store, connection: sa.Connection) -> Look:
+    """Begin a look; until the end of its transaction plans do not depend on statistics."""
+    walk(connection)
+    now = store.now(connection)
+    resting: tuple[str, ...] = tuple(map(str, connection.execute(at_rest(now)).scalars()))
+    routes = tuple(resting_routes(connection, now)) if resting else ()
+    tended = sa.select(served_routes.c.route).where(served_routes.c.until > now)
+    return Look(store, now, resting, routes, frozenset(connection.execute(tended).scalars()))
+
+
+def free(
+    seen: Look, route: str, *columns: sa.Column[Any], limit: int, such: Sequence[Condition] = ()
+) -> sa.Select[Any]:
+    """Open deliveries of a route that may be sent now and are in nobody's hands, oldest first.
+
+    So they are due, their endpoint does not rest, and no earlier one of their lane is with somebody or not yet due.
+    """
+    wanted = [deliveries.c.id, *(each for each in columns if each is not deliveries.c.id)]
+    # The first of them is long and walked by its index of ids; the others are few, and put in order when found.
+    orders = (deliveries.c.id, deliveries.c.id + 0, deliveries.c.id + 0)
+    oldest = [
+        sa.select(*wanted).where(*branch, *such).order_by(order).limit(limit).subquery()
+        for branch, order in zip(branches(seen, route), orders, strict=True)
+    ]
+    return _merged(oldest, columns, limit)
+
+
+def free_for_runs(
+    seen: Look, route: str, *columns: sa.Column[Any], limit: int, such: Sequence[Condition] = ()
+) -> sa.Select[Any]:
+    """The same without what the task takes that serves the route already: what failed has a run of its own."""
+    if route not in seen.served:
+        return free(seen, route, *columns, limit=limit, such=such)
+    tried = deliveries.alias()
+    first = (
+        sa.select(tried.c.lane, sa.func.min(tried.c.id).label("first"))
+        .where(tried.c.route == route, is_open(tried), tried.c.tries > 0)
+        .group_by(tried.c.lane)
+        .subquery()
+    )
+    behind = sa.and_(deliveries.c.lane == first.c.lane, deliveries.c.id >= first.c.first)
+    query = sa.select(*columns).select_from(first.join(deliveries, behind))
+    return query.where(*_may_go(seen, route), *such).order_by(deliveries.c.id + 0).limit(limit)
+
+
+def free_in_lanes(
+    seen: Look, route: str, lanes: Collection[str], *columns: sa.Column[Any], limit: int
+) -> sa.Select[Any]:
+    """The same of these lanes."""
+    such = deliveries.c.lane.in_(listed(seen.store, "text", lanes))
+    query = sa.select(*columns).where(*_may_go(seen, route), such)
+    # Not by an index of ids: those of the few lanes are put in order when they are found.
+    return query.order_by(deliveries.c.id + 0).limit(limit)
+
+
+def free_and_untried(
+    seen: Look, route: str, *columns: sa.Column[Any], limit: int, planned_too: bool = False
+) -> sa.Select[Any]:
+    """Those of which nothing of their contact has failed.
+
+    :param planned_too: as if nothing were planned: with somebody is what a task is at.
+    """
+    if not planned_too:
+        return free(seen, route, *columns, limit=limit, such=[untried(deliveries.c.tries + 0)])
+    now = seen.now
+    in_the_way = is_behind(lambda each: sa.or_(each.c.claim_until >= now, _is_late(each, now)), taken=True)
+    query = sa.select(*columns).where(
+        deliveries.c.route == route, is_open(), is_due(deliveries, now), unclaimed(now), *_not_resting(seen, route),
+        untried(), ~in_the_way,
+    )  # fmt: skip
+    return query.order_by(deliveries.c.id).limit(limit)
+
+
+def routes_with_free(seen: Look, connection: sa.Connection) -> frozenset[str]:
+    """All routes of which a run may take something now."""
+    found = set()
+    open_routes = _open_routes(connection)
+    known = sa.select(sa.column("v", sa.Text)).select_from(listed(seen.store, "text", open_routes).subquery())
+    unserved = known.where(sa.column("v").not_in(seen.served)) if seen.served else known
+    routes = unserved.subquery()
+    any_of = [sa.exists().where(*branch).correlate(routes) for branch in branches(seen, routes.c.v)]
+    found |= set(connection.execute(sa.select(routes.c.v).where(sa.or_(*any_of))).scalars())
+    for route in seen.served.intersection(open_routes):
+        if connection.execute(free_for_runs(seen, route, deliveries.c.id, limit=1)).first() is not None:
+            found.add(route)
+    return frozenset(found)
+
+
+def branches(seen: Look, route: str | sa.ColumnElement[str]) -> list[list[Condition]]:
+    """What is free of a route, in three kinds, each with an index in the order of ids, or of few."""
+    c, now = deliveries.c, seen.now
+    of_all = [
+        c.route == route, is_open(), unclaimed(now), *_not_resting(seen, route),
+        ~is_behind(lambda each: _is_taken(each, now), taken=True),
+    ]  # fmt: skip
+    nobody = sa.or_(c.plan_until.is_(None), c.plan_until < now)
+    return [
+        [*of_all, c.plan_until.is_(None), c.due_at.is_(None)],
+        [*of_all, c.due_at <= now, nobody],
+        [*of_all, c.plan_until < now, c.due_at.is_(None)],
+    ]
+
+
+def is_behind(
+    such: Callable[[sa.FromClause], Condition] = lambda _: sa.true(), *, taken: bool = False
+) -> Condition:
+    """Whether an earlier open delivery of the same lane is such a one; any, where nothing is said.
+
+    :param taken: such ones have a plan, a claim or a time: an index of these alone is asked.
+    """
+    earlier = deliveries.alias()
+    c = earlier.c
+    ever = sa.or_(c.plan_until.is_not(None), c.claim_until.is_not(None), c.due_at.is_not(None))
+    one: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
+        c.route == deliveries.c.route,
+        c.lane == deliveries.c.lane,
+        c.id < deliveries.c.id,
+        is_open(earlier),
+        *([ever] if taken else []),
+        such(earlier),
+    )
+    # Not EXISTS: PostgreSQL would make a join of it, and while its index is small compare each row with all of a route.
+    return one.limit(sa.literal_column("1")).correlate(deliveries).scalar_subquery().is_not(None)
+
+
+def untried(tries: sa.ColumnElement[int] = deliveries.c.tries) -> Condition:
+    """Whether neither a delivery nor an earlier open one of its lane has failed by itself.
+
+    :param tries: of the delivery; as an expression where another index than that of untried ones is to be walked.
+    """
+    return sa.and_(
+        tries == sa.literal_column("0"),
+        ~is_behind(lambda earlier: earlier.c.tries > sa.literal_column("0")),
+    )
+
+
+def is_due(table: sa.FromClause, now: datetime) -> Condition:
+    """Whether a delivery's time has come."""
+    return sa.or_(table.c.due_at.is_(None), table.c.due_at <= now)
+
+
+def _is_late(table: sa.FromClause, now: datetime) -> Condition:
+    return sa.and_(table.c.due_at.is_not(None), table.c.due_at > now)
+
+
+def with_somebody(table: sa.FromClause, now: datetime) -> Condition:
+    """Whether a delivery is planned for a task, or one is at it."""
+    return sa.or_(table.c.plan_until >= now, table.c.claim_until >= now)
+
+
+def _is_taken(table: sa.FromClause, now: datetime) -> Condition:
+    """Whether what comes behind this one has to wait for it."""
+    return sa.or_(with_somebody(table, now), _is_late(table, now))
+
+
+def _may_go(seen: Look, route: str) -> list[Condition]:
+    """The conditions of all branches as one."""
+    c, now = deliveries.c, seen.now
+    return [
+        c.route == route, is_open(), sa.or_(c.plan_until.is_(None), c.plan_until < now), unclaimed(now),
+        is_due(deliveries, now), *_not_resting(seen, route),
+        ~is_behind(lambda each: _is_taken(each, now), taken=True),
+    ]  # fmt: skip
+
+
+def _not_resting(seen: Look, route: str | sa.ColumnElement[str]) -> list[Condition]:
+    """One that no task has looked at yet goes where its route's last one went."""
+    if not seen.resting:
+        return []
+    elsewhere = deliveries.c.endpoint.not_in(seen.resting)
+    if isinstance(route, str):
+        kept: Condition = sa.true() if route in seen.resting_routes else sa.false()
+    else:
+        kept = route.in_(seen.resting_routes)
+    return [elsewhere, sa.not_(sa.and_(deliveries.c.endpoint == "", kept))]
+
+
+def _merged(parts: Sequence[sa.Subquery], columns: Sequence[sa.Column[Any]], limit: int) -> sa.Select[Any]:
+    merged = sa.union_all(*(sa.select(each) for each in parts)).subquery()
+    chosen = [merged.c[each.name] for each in columns]
+    return sa.select(*chosen).order_by(merged.c.id).limit(limit)
+
+
+def _open_routes(connection: sa.Connection) -> list[str]:
+    """Routes with open deliveries, hopping from one to the next in their index."""
+    return list(connection.execute(_HOPPING).scalars())
+
+
+_HOPPING = sa.text(
+    "WITH RECURSIVE hop(route) AS (SELECT MIN(route) FROM deliveries WHERE state IN ('pending', 'failed') "
+    "UNION ALL SELECT (SELECT MIN(route) FROM deliveries WHERE state IN ('pending', 'failed') AND route > hop.route) "
+    "FROM hop WHERE hop.route IS NOT NULL) SELECT route FROM hop WHERE route IS NOT NULL"
+)

@@ -1,0 +1,158 @@
+"""Whether a statement that runs for every poll, turn or batch costs more on a large store than on a small one.
+
+    python bench/queries.py [--rows 1000000] [--statistics both] [--store both] [--only plan] [--strict]
+
+Everything that is asked again and again is done to stores of 10, 1,000, 10,000 and a million rows a table, with up to
+100,000 deliveries, events and leads waiting: on a database that never gathered statistics, and on an analysed one. The
+work is the same each time and is rolled back, so its time should be, too: at the largest size at most 1.5 times that at
+1,000. Where it is not, the slowest statement and its plan are shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from shared.asked_often import Asked, asked_often
+from shared.figures import Bench
+from shared.filled import Undone, analyse, filled
+from shared.places import postgres_schema
+
+AIM = 1.5
+SIZES = (10, 1_000, 10_000)
+BASE = 1_000
+# Less than this is the clock, not the database.
+NOISE = 0.000_3
+SECONDS = 1.5
+TIMES = 14
+
+bench = Bench(__doc__)
+bench.size("rows", 1_000_000, 1_000, "rows a table of the largest store")
+bench.parser.add_argument("--statistics", choices=["never", "analysed", "both"], default="both")
+bench.parser.add_argument("--store", choices=["sqlite", "postgresql", "both"], default="both")
+bench.parser.add_argument("--only", default="", help="what has this in its name")
+
+Times = dict[tuple[str, str], dict[int, float]]
+"""What and on which statistics → rows → seconds."""
+
+
+@contextmanager
+def urls(asked: argparse.Namespace) -> Iterator[list[str]]:
+    """A fresh database of each kind that was asked for and is there."""
+    with tempfile.TemporaryDirectory(prefix="outreach-bench-") as folder, postgres_schema() as postgres:
+        found = {"sqlite": f"sqlite:///{Path(folder) / 'outreach.db'}", "postgresql": postgres}
+        if postgres is None:
+            bench.note("no PostgreSQL answers: SQLite alone")
+        yield [url for name, url in found.items() if url and asked.store in (name, "both")]
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """The least time of the first and of the later calls, whichever is more: later ones may be planned otherwise."""
+    work()
+    taken: list[float] = []
+    until = time.perf_counter() + SECONDS
+    while len(taken) < 2 or (not bench.small and len(taken) < TIMES and time.perf_counter() < until):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    half = len(taken) // 2
+    return max(min(taken[:half]), min(taken[half:]))
+
+
+def slowest_plan(store: Undone, work: Callable[[], object]) -> str:
+    """The statement that took longest, and how the database goes about it."""
+    seen: list[tuple[float, str, Any]] = []
+    began = 0.0
+
+    def before(*_: Any) -> None:
+        nonlocal began
+        began = time.perf_counter()
+
+    def after(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if not many:
+            seen.append((time.perf_counter() - began, statement, parameters))
+
+    sa.event.listen(store.engine, "before_cursor_execute", before)
+    sa.event.listen(store.engine, "after_cursor_execute", after)
+    work()
+    sa.event.remove(store.engine, "before_cursor_execute", before)
+    sa.event.remove(store.engine, "after_cursor_execute", after)
+    if not seen:
+        return "(a statement straight through the driver)"
+    seconds, statement, parameters = max(seen, key=lambda each: each[0])
+    how = "EXPLAIN QUERY PLAN" if store.dialect == "sqlite" else "EXPLAIN"
+    with store.read() as connection:
+        rows = connection.exec_driver_sql(f"{how} {statement}", parameters).all()
+    lines = [str(row[-1]) for row in rows]
+    return "\n".join([f"{seconds * 1000:.1f} ms: {' '.join(statement.split())[:1500]}", *lines])
+
+
+def measure_store(url: str, size: int, asked: argparse.Namespace, times: Times) -> dict[tuple[str, str], str]:
+    """Time everything on one store. :return: the plans of what missed its aim."""
+    store = filled(url, size)
+    missed = {}
+    chosen = {"both": ("never", "analysed")}.get(asked.statistics, (asked.statistics,))
+    for statistics in chosen:
+        if statistics == "analysed":
+            analyse(store)
+        for each in asked_often(store, size):
+            if asked.only in each.name:
+                missed |= _measured(store, size, each, statistics, times)
+    store.close()
+    return missed
+
+
+def _measured(
+    store: Undone, size: int, each: Asked, statistics: str, times: Times
+) -> dict[tuple[str, str], str]:
+    key = (each.name, statistics)
+    taken = times.setdefault(key, {})
+    taken[size] = seconds_of(each.work)
+    base = max(taken.get(BASE, taken[size]), NOISE)
+    if taken[size] > AIM * base and not bench.small:
+        return {key: slowest_plan(store, each.work)}
+    return {}
+
+
+def measure(asked: argparse.Namespace) -> None:
+    """All sizes, then a table of each database."""
+    sizes = [*(size for size in SIZES if size < asked.rows and not bench.small), asked.rows]
+    for place in range(2):
+        times: Times = {}
+        missed: dict[tuple[str, str], str] = {}
+        name = ""
+        for size in sizes:
+            with urls(asked) as found:
+                if place >= len(found):
+                    return
+                name = sa.make_url(found[place]).get_backend_name()
+                started = time.monotonic()
+                missed = measure_store(found[place], size, asked, times)
+                print(f"  {name}, {size:,} rows: {time.monotonic() - started:.0f} s", file=sys.stderr)
+        report(name, sizes, times, missed)
+
+
+def report(name: str, sizes: list[int], times: Times, missed: dict[tuple[str, str], str]) -> None:
+    """The table of one database, and the plans of what missed."""
+    largest = sizes[-1]
+    for (what, statistics), taken in sorted(times.items()):
+        all_of_them = ", ".join(f"{size:,}: {taken[size] * 1000:.2f}" for size in sizes)
+        bench.note(f"{name}, {statistics}: {what}, ms by rows: {all_of_them}")
+        base = max(taken[BASE if BASE in taken else largest], NOISE)
+        bench.compare(
+            f"{name[:6]} {statistics[:8]} {what}", max(taken[largest], NOISE) * 1000, base * 1000,
+            f"the same with {BASE:,} rows", unit="ms", at_most=AIM,
+        )  # fmt: skip
+        if plan := missed.get((what, statistics)):
+            print("    " + plan.replace("\n", "\n    "))
+
+
+if __name__ == "__main__":
+    sys.exit(bench.run(measure))

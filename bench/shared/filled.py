@@ -1,0 +1,141 @@
+"""Stores as full as one likes, within seconds, and work on them that leaves no trace."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.migrate import upgrade
+
+PENDING = 100_000
+"""No more than so many deliveries, events and leads wait, however many there are."""
+NOW = "1900000000000"
+FREE, HANDED, LATER, LONG = "free", "handed", "later", "long"
+"""Routes: with nobody; in tasks' hands; failed and not yet due; all of one contact, behind one in a task's hands."""
+ROUTES = (FREE, HANDED, LATER, LONG)
+
+_ROUTE = (
+    "CASE WHEN n % 8 < 4 THEN 'free' WHEN n % 8 < 6 THEN 'handed' WHEN n % 8 = 6 THEN 'later' ELSE 'long' END"
+)
+_OPEN = "n > :size - :open"
+# Table → columns and what is in the n-th of :size rows; the last :open of them wait.
+_ROWS = {
+    "runs": {
+        "campaign": "'c'", "owner": "'o' || n", "dag_id": "'dag'", "state": "'succeeded'", "conn_id": "'api'",
+        "started_at": "n", "heartbeat_at": "n", "lease_until": "n", "source": "'list'", "rows_read": "1000",
+        "counts": "'{}'", "reasons": "'{}'",
+    },
+    "leads": {
+        "campaign": "'c' || (n % 4)", "phone": "'+1416' || (1000000 + n)", "row_hash": "'r' || n", "content_hash": "'h' || n",
+        "state": f"CASE WHEN NOT ({_OPEN}) THEN 'accepted' WHEN n % 2 = 0 THEN 'planned' ELSE 'held' END",
+        "payload": f"CASE WHEN {_OPEN} THEN '{{}}' END", "email_hash": "'e' || n", "run_id": "1 + n % 10",
+        "rev": "1", "created_at": "n", "updated_at": "n", "sent_at": "n", "contact_id": "'p' || n",
+    },
+    "attempts": {"lead_id": "n", "run_id": "1 + n % 10", "at": "n", "outcome": "'accepted'"},
+    "suppressions": {"phone": "'+1647' || (1000000 + n)", "reason": "'unsubscribed'", "added_at": "n", "spread": "true"},
+    "rates": {"key": "'k' || n", "next_free_at": "n"},
+    "audit": {"at": "n", "actor": "'a'", "action": "'x'"},
+    "inbox_events": {
+        "event_id": "'evt_' || n", "seq": "n", "source": "'s' || (n % 4)", "platform": "'varda'", "type": "'reply'",
+        "kind": "'replied'", "origin": "'webhook'", "occurred_at": "n", "received_at": "n", "headers": "'[]'",
+        "phone": "'+1416' || (1000000 + n / 4)", "email": "'p' || (n / 4) || '@example.com'", "external_id": "'p' || (n / 4)",
+        "body": "{body}",
+    },
+    "inbox_fingerprints": {"fingerprint": "'f' || n", "event_id": "'evt_' || n", "seen_at": "n", "window_ms": "1000"},
+    "deliveries": {
+        "event_id": "'evt_' || n", "route": _ROUTE, "endpoint": "'crm'",
+        "lane": "CASE WHEN n % 8 = 7 AND n > :size - 800 THEN 'one' ELSE 'lane' || (n / 32) || '.' || (n % 8) END",
+        "source": "'s'", "kind": "'replied'", "label": "'replied +1'", "created_at": "n", "updated_at": "n",
+        "state": "CASE WHEN NOT ({open}) THEN 'delivered' WHEN n % 8 = 6 THEN 'failed' ELSE 'pending' END",
+        "tries": "CASE WHEN n % 8 = 6 THEN 1 ELSE 0 END",
+        "due_at": "CASE WHEN {open} AND n % 8 = 6 THEN {later} END",
+        "plan": "CASE WHEN {open} AND n % 8 IN (4, 5) THEN 'run' || (n / 1000) || ' sensor' END",
+        "plan_until": "CASE WHEN {open} AND n % 8 IN (4, 5) THEN {later} END",
+        "claim": "CASE WHEN {open} AND n % 8 = 5 THEN 'run' || (n / 1000) || ' task' END",
+        "claim_until": "CASE WHEN {open} AND n % 8 = 5 THEN {later} END",
+    },
+    "delivery_attempts": {"delivery_id": "n", "at": "n", "verdict": "'delivered'", "airflow_run_id": "'r' || (n / 100)"},
+}  # fmt: skip
+_LAST = (
+    "INSERT INTO inbox_sequence (id, last) VALUES (1, :size)",
+    "INSERT INTO inbox_consumers (consumer, position, created_at, read_at, routes, kinds, reads_where, looked_at) "
+    f"SELECT route, :size - :open, 1, 1, route, '', '', {NOW} FROM (SELECT 'free' AS route UNION ALL SELECT 'handed' "
+    "UNION ALL SELECT 'later' UNION ALL SELECT 'long') AS r",
+    f"UPDATE deliveries SET plan = 'run of one', plan_until = {NOW} WHERE id = "
+    "(SELECT MIN(id) FROM deliveries WHERE lane = 'one')",
+    "UPDATE runs SET state = 'running', lease_until = " + NOW + " WHERE id = 1",
+)
+
+
+class Undone(Store):
+    """A store in which whatever is written is rolled back at the end of its transaction."""
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        with self.read() as connection:
+            connection = connection.execution_options(outreach_write=True)
+            with connection.begin() as transaction:
+                yield connection
+                transaction.rollback()
+
+
+def statements(size: int) -> list[str]:
+    """What fills a store, in SQL of both databases but for ``{{rows}}`` and ``{{body}}``."""
+    waiting = min(size, PENDING)
+    marks = {"{open}": _OPEN, "{later}": NOW}
+    filling = []
+    for table, columns in _ROWS.items():
+        values = ", ".join(columns.values())
+        for mark, text in marks.items():
+            values = values.replace(mark, text)
+        filling.append(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {{rows}}")
+    return [each.replace(":size", str(size)).replace(":open", str(waiting)) for each in [*filling, *_LAST]]
+
+
+def filled(url: str, size: int) -> Undone:
+    """A migrated store with ``size`` rows a table, of which nothing was ever analysed and never is by itself."""
+    store = Undone(url)
+    first = Store(url)
+    upgrade(first)
+    first.close()
+    if store.dialect == "sqlite":
+        _fill_sqlite(Path(store.url.database or ""), size)
+    else:
+        _fill_postgresql(store, size)
+    return store
+
+
+def _fill_sqlite(path: Path, size: int) -> None:
+    rows = (
+        f"(WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < {size}) SELECT n FROM g)"
+    )
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA synchronous=OFF")
+    connection.execute("PRAGMA cache_size=-2000000")
+    connection.execute("BEGIN")
+    for each in statements(size):
+        connection.execute(each.replace("{rows}", rows).replace("{body}", "CAST('{\"data\": 1}' AS BLOB)"))
+    connection.execute("COMMIT")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def _fill_postgresql(store: Store, size: int) -> None:
+    rows = f"generate_series(1, {size}) AS g(n)"
+    with store.engine.begin() as connection:
+        for table in (*_ROWS, "inbox_sequence", "inbox_consumers"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
+        for each in statements(size):
+            filling = each.replace("{rows}", rows).replace("{body}", "'{\"data\": 1}'::bytea")
+            connection.exec_driver_sql(filling.replace("%", "%%"), {})
+
+
+def analyse(store: Store) -> None:
+    """Let the database gather what it wants to know."""
+    store.outside_transactions("ANALYZE")
+    store.close()

@@ -33,7 +33,7 @@ _SECRET_NAME = re.compile(r"auth|key|token|secret|sign|cookie|passw|credential",
 
 
 @dataclass(frozen=True, slots=True)
-class SentRequest:
+class SentDigest:
     """What is kept of a request.
 
     :ivar form: the key of its form, :func:`form_key`. :ivar digest: of method, place and body; empty where several events

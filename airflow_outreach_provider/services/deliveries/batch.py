@@ -11,7 +11,7 @@ from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.retry_schedule import delay
-from airflow_outreach_provider.core.sent_requests import SentRequest
+from airflow_outreach_provider.core.sent_requests import SentDigest
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class AttemptResult:
     status: int | None = None
     latency_ms: int = 0
     answer: str = ""
-    sent: SentRequest | None = None
+    sent: SentDigest | None = None
     headers: str = ""
 
 

@@ -18,7 +18,7 @@ from airflow_outreach_provider.core.request_form import (
     CompiledForm,
     RequestForm,
 )
-from airflow_outreach_provider.core.sent_requests import SentRequest, form_key, request_digest, write_form
+from airflow_outreach_provider.core.sent_requests import SentDigest, form_key, request_digest, write_form
 from airflow_outreach_provider.store.deliveries.fan_out import bodies
 from airflow_outreach_provider.store.engine import Store
 
@@ -41,12 +41,12 @@ class EventRequest:
     count: int = 1
 
     @property
-    def told(self) -> SentRequest | None:
+    def told(self) -> SentDigest | None:
         """What is kept of it; None where nobody could make it again."""
         if not self.form:
             return None
         digest = request_digest(self.method, self.place, self.body) if self.count == 1 else ""
-        return SentRequest(self.form, digest, len(self.body))
+        return SentDigest(self.form, digest, len(self.body))
 
 
 MakeRequest = Callable[[ContactEvent, Mapping[str, object]], EventRequest]

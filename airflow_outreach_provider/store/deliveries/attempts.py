@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.core.sent_requests import SentRequest
+from airflow_outreach_provider.core.sent_requests import SentDigest
 from airflow_outreach_provider.store.bulk import rows_param, rowset, values_param, valueset
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
@@ -77,7 +77,7 @@ class Attempt:
     error: str = ""
     answer: str = ""
     retry_after: float | None = None
-    sent: SentRequest | None = None
+    sent: SentDigest | None = None
     headers: str = ""
 
 

@@ -78,6 +78,7 @@ def main() -> None:
         page.wait_for_url(lambda where: "/login" not in where)
 
         page.goto(f"{url}/plugin/outreach")
+        page.frame_locator("iframe").get_by_role("link", name="Overview").click()
         page.frame_locator("iframe").get_by_role("heading", name="Overview").wait_for()
         keep(page, "overview")
         tried = [each for each in found(page, url, "deliveries?limit=200") if each["tries"] > 1]

@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -56,9 +57,9 @@ _FILL = (
     "INSERT INTO inbox_events (event_id, seq, source, platform, type, kind, origin, occurred_at, received_at, phone, email, headers, body) "
     "SELECT 'evt_' || n, n, 'source-' || (n % 4), 'varda', 'x', CASE WHEN n % 1000 = 0 THEN 'unrecognised' "
     "WHEN n % 3 = 0 THEN 'replied' ELSE 'opened' END, 'webhook', :now, :now - (:rows - n) * 80, '+1' || (4162000000 + n), 'Lead.' || n || '@example.com', '[]', {body} FROM numbers",
-    "INSERT INTO deliveries (event_id, route, endpoint, lane, kind, state, created_at, updated_at) "
+    "INSERT INTO deliveries (event_id, route, endpoint, lane, kind, state, created_at, updated_at, resend) "
     "SELECT 'evt_' || n, 'route-' || (n % 5), 'endpoint-' || (n % 3), 'l' || n, 'replied', "
-    "CASE WHEN n % 50 = 0 THEN 'dead' ELSE 'delivered' END, :now - (:rows - n) * 80, :now FROM numbers",
+    "CASE WHEN n % 50 = 0 THEN 'dead' ELSE 'delivered' END, :now - (:rows - n) * 80, :now, 1 FROM numbers",
     "INSERT INTO delivery_attempts (delivery_id, at, verdict, status, latency_ms) "
     "SELECT n, :now - (:rows - n) * 80, CASE WHEN n % 50 = 0 THEN 'retry' ELSE 'delivered' END, 200, 30 FROM numbers",
 )
@@ -76,6 +77,22 @@ def fill(store: Store, rows: int) -> None:
             connection.execute(sa.text(sql), {k: v for k, v in params.items() if f":{k}" in sql})
     with store.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("ANALYZE"))
+
+
+def _tried(rows: int) -> dict[str, str]:
+    """Filters by time of an attempt: in the middle of what there is, with and without others that match."""
+    middle, hour = datetime.now(UTC) - timedelta(milliseconds=40 * rows), timedelta(hours=1)
+    when = f"tried_since={middle - hour:%Y-%m-%dT%H:%M}&tried_until={middle:%Y-%m-%dT%H:%M}"
+    return {
+        "in an hour": when, "in an hour, failed": f"{when}&tried=failed", "in an hour, delivered": f"{when}&tried=delivered",
+        "in an hour, on no route": f"{when}&route=nowhere", "in an hour, dead": f"{when}&tried=failed&state=failed",
+        "ever, failed, on no route": "tried=failed&route=nowhere",
+    }  # fmt: skip
+
+
+def _month() -> str:
+    now = datetime.now(UTC)
+    return f"/overview?since={now - timedelta(days=30):%Y-%m-%dT%H:%M}&until={now:%Y-%m-%dT%H:%M}"
 
 
 def pages(rows: int) -> dict[str, str]:
@@ -100,10 +117,17 @@ def pages(rows: int) -> dict[str, str]:
         "of no route": "route=nowhere", "to an endpoint": "endpoint=endpoint-1",
         "dead ones to an endpoint": "state=dead&endpoint=endpoint-1", "of a campaign of none": "campaign=nowhere", "of a kind": "kind=clicked",
         "of an event": f"event=evt_{rows // 2}", "since a time": "since=2026-01-01T00:00",
+        **{f"tried {name}": query for name, query in _tried(rows).items()},
+        "sent again by one action": "resend=1", "sent again, still to be done": "resend=1&state=pending",
     }  # fmt: skip
     found = {
-        "overview": "/",
+        "overview": "/overview",
+        "overview of an hour": "/overview?range=1h",
+        "overview of a week": "/overview?range=7d",
+        "overview of a month": _month(),
+        "sent again by one action": "/resends/1",
         "runs": "/runs",
+        "runs of an hour": "/runs?since=2026-01-01T00:00&until=2026-01-01T01:00",
         "audit": "/audit",
         "do not contact: of a campaign of none": "/do-not-contact?campaign=nowhere",
         "connections": "/connections",

@@ -13,12 +13,14 @@ from airflow_outreach_provider.cli.common import actor, exit_with_advice, positi
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 
-_STATES = ("pending", "failed", "delivered", "dead", "held", "ignored", "handed")
+# As core.deliveries.DeliveryWord has them, and the old word for failed.
+_STATES = ("pending", "retrying", "delivered", "failed", "held", "ignored", "handed", "dead")
 
 
 @exit_with_advice
 def deliveries_list(args: Namespace) -> None:
     """List deliveries, newest first, contacts masked."""
+    from airflow_outreach_provider.core.deliveries import word_of
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 
@@ -30,7 +32,7 @@ def deliveries_list(args: Namespace) -> None:
             "route": row.route,
             "event": row.event_id,
             "what": row.label,
-            "state": row.state.value,
+            "state": word_of(row.state).value,
             "tries": row.tries,
             "status": row.last_status or "",
             "error": row.last_error,
@@ -74,18 +76,19 @@ def deliveries_redeliver(args: Namespace) -> None:
         raise ConfigurationError(
             "nothing says which deliveries", "give --id, --event, --route, --endpoint or --since"
         )
-    wanted = _filter(args, args.state or ["dead"])
+    wanted = _filter(args, args.state or ["failed"])
     count = sum(actions.redeliverable(open_store(), wanted).values())
     if not args.yes:
         print(f"{count} deliveries would be sent again; add --yes to do it")
         return
-    count = actions.redeliver(open_store(), wanted, actor=actor(), expected=count)
+    count = actions.redeliver(open_store(), wanted, actor=actor(), expected=count).count
     print(f"{count} deliveries are pending again; the next run of their route sends them")
 
 
 @exit_with_advice
 def deliveries_endpoints(args: Namespace) -> None:
     """List endpoints that were delivered to: enabled or not, the last answer, failures in a row."""
+    from airflow_outreach_provider.core.deliveries import DeliveryState
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.store.deliveries import endpoints
     from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
@@ -105,7 +108,7 @@ def deliveries_endpoints(args: Namespace) -> None:
                 "last_error": each.last_error,
                 "failures_in_a_row": each.failures,
                 "held": counts.get("held", 0),
-                "dead": counts.get("dead", 0),
+                "failed": counts.get(DeliveryState.DEAD.value, 0),
             }
         )
     print_rows(shown, args.output)
@@ -153,7 +156,7 @@ def deliveries_test(args: Namespace) -> None:
 
 
 def _filter(args: Namespace, states: list[str] | None) -> DeliveryFilter:
-    from airflow_outreach_provider.core.deliveries import DeliveryState
+    from airflow_outreach_provider.core.deliveries import DeliveryWord, current_word
     from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 
     return DeliveryFilter(
@@ -161,7 +164,7 @@ def _filter(args: Namespace, states: list[str] | None) -> DeliveryFilter:
         event_ids=args.event or (),
         route=args.route,
         endpoint=args.endpoint,
-        states=[DeliveryState(state) for state in states or ()],
+        states=[DeliveryWord(str(current_word(word))).state for word in states or ()],
         kinds=args.kind or (),
         since=since(args.since),
     )
@@ -205,12 +208,16 @@ DELIVERIES_COMMANDS = (
     ),
     ActionCommand(
         name="redeliver",
-        help="Send deliveries again (dead ones, unless --state says otherwise); counts only, unless --yes",
+        help="Send deliveries again (failed ones, unless --state says otherwise); counts only, unless --yes",
         func=deliveries_redeliver,
         args=(
             _many("--id", "This delivery", type=positive_int(allow_zero=False)),
             *_CHOICE,
-            _many("--state", "Only in this state (default: dead)", choices=("dead", "delivered", "ignored")),
+            _many(
+                "--state",
+                "Only in this state (default: failed)",
+                choices=("failed", "delivered", "ignored", "dead"),
+            ),
             Arg(flags=("--yes",), action="store_true", help="Do it, not only count"),
         ),
     ),

@@ -46,6 +46,40 @@ class DeliveryState(StrEnum):
 OPEN_STATES = (DeliveryState.PENDING, DeliveryState.FAILED)
 
 
+class DeliveryWord(StrEnum):
+    """A delivery's state in the words of pages, JSON API and command line, which are Airflow's: what failed is tried no
+    more, what is up for another try is retrying. The store keeps the values of :class:`DeliveryState`."""
+
+    PENDING = "pending"
+    RETRYING = "retrying"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    HELD = "held"
+    IGNORED = "ignored"
+    HANDED = "handed"
+
+    @property
+    def state(self) -> DeliveryState:
+        """As the store has it."""
+        return next(state for state in DeliveryState if word_of(state) is self)
+
+
+_OTHER_WORDS = {DeliveryState.FAILED: DeliveryWord.RETRYING, DeliveryState.DEAD: DeliveryWord.FAILED}
+OLD_WORDS = {"dead": DeliveryWord.FAILED}
+"""What was said before, and is still understood; ``failed`` meant what is ``retrying`` now."""
+
+
+def word_of(state: str) -> DeliveryWord:
+    """What a state of the store is called."""
+    known = DeliveryState(state)
+    return _OTHER_WORDS.get(known) or DeliveryWord(known.value)
+
+
+def current_word(word: object) -> object:
+    """An old word as it is said now; all else as it is."""
+    return OLD_WORDS.get(word, word) if isinstance(word, str) else word
+
+
 def message_id(event_id: str, route: str) -> str:
     """What a receiver de-duplicates on: the same for every try and redelivery of one event on one route."""
     return f"{event_id}:{route}".replace(".", "_")

@@ -25,6 +25,7 @@ from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.addresses import Network, forbidden_reason, is_listed
 from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, OutreachError
 from airflow_outreach_provider.core.outcomes import Fault
+from airflow_outreach_provider.core.sent_requests import kept_headers
 from airflow_outreach_provider.net.transport import (
     WIRE_ERRORS,
     ZLIB_ENCODINGS,
@@ -99,12 +100,14 @@ class WebhookAnswer:
 
     :ivar retry_after: the header as received.
     :ivar excerpt: the first 4 KB of the body, or as much as was asked for, unpacked, as text without control characters.
+    :ivar headers: those that matter, as JSON.
     """
 
     status: int
     retry_after: str | None
     excerpt: str
     latency_ms: int
+    headers: str = ""
 
 
 def parse_url(text: str) -> URL:
@@ -242,6 +245,7 @@ class WebhookClient:
                         response.headers.get("Retry-After"),
                         excerpt,
                         round((time.monotonic() - started) * 1000),
+                        kept_headers(response.headers.items()),
                     )
             except (aiohttp.ClientProxyConnectionError, aiohttp.ClientSSLError):
                 raise

@@ -8,14 +8,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.deliveries import DeliveryState, word_of
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.core.states import LeadState
+from airflow_outreach_provider.services.audited import audited, audited_as, counted
 from airflow_outreach_provider.services.events.ingest import read_unrecognised_again
 from airflow_outreach_provider.services.submit.reconcile import ContactSearch, Reconciled
 from airflow_outreach_provider.services.submit.reconcile import reconcile as look_up_held
@@ -34,9 +35,8 @@ from airflow_outreach_provider.store.ledger.held import Target
 from airflow_outreach_provider.store.ledger.lists import LeadFilter, every_lead, lead_story
 from airflow_outreach_provider.store.people import erase
 
-T = TypeVar("T")
-
 _BY_HAND = "by hand"
+REDELIVER = "redeliver"
 REDELIVERABLE = (DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.IGNORED)
 
 
@@ -93,7 +93,7 @@ def suppressed(store: Store, phones: Iterable[str], *, campaign: str = "") -> in
 def reparse(store: Store, sources: Callable[[str], SourceSettings | None], *, actor: str) -> int:
     """Read stored unrecognised events again with the parsers of this version; how many are recognised now."""
     read = partial(read_unrecognised_again, store, sources)
-    return _counted(store, actor, "reparse", "unrecognised events", 0, read)
+    return counted(store, actor, "reparse", "unrecognised events", 0, read)
 
 
 def replayable(store: Store, consumer: str, wanted: EventFilter) -> int:
@@ -108,7 +108,7 @@ def replay(store: Store, consumer: str, wanted: EventFilter, *, actor: str, expe
     if wanted.event_ids is not None:
         which = _some(sorted(wanted.event_ids))
     work = partial(consumers.replay, store, consumer, **_fields(wanted))
-    return _counted(store, actor, "replay", f"{consumer}: {which}", expected, work)
+    return counted(store, actor, "replay", f"{consumer}: {which}", expected, work)
 
 
 def _fields(wanted: EventFilter) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def consumer(store: Store, name: str) -> Consumer:
 def remove_consumer(store: Store, known: Consumer, *, actor: str) -> None:
     """Remove a consumer's progress; what waited for it can be purged then."""
     waiting = known.behind + known.pending
-    _counted(
+    counted(
         store, actor, "remove consumer", known.name, waiting,
         lambda: waiting if consumers.forget_consumer(store, known.name) else 0,
     )  # fmt: skip
@@ -143,30 +143,48 @@ def redeliverable(store: Store, wanted: DeliveryFilter) -> dict[str, int]:
     return {state.value: counts[state.value] for state in REDELIVERABLE if counts.get(state.value)}
 
 
-def redeliver(store: Store, wanted: DeliveryFilter, *, actor: str, expected: int) -> int:
-    """Make deliveries pending again, with all their tries; how many.
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """:ivar count: deliveries that are sent again. :ivar id: by which that can be followed to its end."""
+
+    count: int
+    id: int
+
+
+def redeliver(store: Store, wanted: DeliveryFilter, *, actor: str, expected: int) -> Resend:
+    """Make deliveries pending again, with all their tries.
 
     :param expected: how many :func:`redeliverable` counted.
     """
     subject = _some([str(each) for each in wanted.ids]) if wanted.ids else said(
-        state=", ".join(wanted.states), route=wanted.route, endpoint=wanted.endpoint, kind=", ".join(wanted.kinds),
+        state=", ".join(map(word_of, wanted.states)), route=wanted.route, endpoint=wanted.endpoint, kind=", ".join(wanted.kinds),
         event=_some(list(wanted.event_ids)), since=wanted.since, until=wanted.until, campaign=wanted.campaign,
+        tried_since=wanted.tried_since, tried_until=wanted.tried_until,
     )  # fmt: skip
-    return _counted(
-        store, actor, "redeliver", subject, expected, lambda: deliveries_redeliver.redeliver(store, wanted)
-    )
+
+    def work(written: int) -> Resend:
+        return Resend(deliveries_redeliver.redeliver(store, wanted, written), written)
+
+    return audited_as(store, actor, REDELIVER, subject, expected, work, lambda done: (done.count, "done"))
+
+
+def cancel_resend(store: Store, resend: int, *, actor: str) -> int:
+    """Take back what was sent again and has not gone yet; how many."""
+    expected = deliveries_redeliver.cancellable(store, resend)
+    work = partial(deliveries_redeliver.cancel, store, resend)
+    return counted(store, actor, "cancel resend", f"resend {resend}", expected, work)
 
 
 def send_to_route(store: Store, event: ContactEvent, route: str, *, actor: str) -> int:
     """Make a delivery of an event to a route that has none of it; how many."""
     subject = f"{event.id} to {route}"
-    return _counted(store, actor, "send to route", subject, 1, partial(fan_out.send, store, event, route))
+    return counted(store, actor, "send to route", subject, 1, partial(fan_out.send, store, event, route))
 
 
 def enable_endpoint(store: Store, conn_id: str, release: Release, *, actor: str) -> int:
     """Let deliveries to an endpoint go on; how many held ones are sent."""
     go, subject = partial(endpoints.enable, store, conn_id, release), f"{conn_id} ({release.value})"
-    return _counted(store, actor, "enable endpoint", subject, held(store, conn_id), go)
+    return counted(store, actor, "enable endpoint", subject, held(store, conn_id), go)
 
 
 def held(store: Store, conn_id: str) -> int:
@@ -193,7 +211,7 @@ def disable_source(store: Store, conn_id: str, *, reason: str, actor: str) -> bo
 
 
 def _switched(store: Store, actor: str, action: str, conn_id: str, switch: Callable[[], bool]) -> bool:
-    return bool(_counted(store, actor, action, conn_id, 1, lambda: int(switch())))
+    return bool(counted(store, actor, action, conn_id, 1, lambda: int(switch())))
 
 
 def _some(names: list[str], most: int = 10) -> str:
@@ -312,7 +330,7 @@ def reconcile(
     def told(done: Reconciled) -> tuple[int, str]:
         return done.accepted + done.planned, f"{done.accepted} accepted, {done.planned} planned"
 
-    return _audited(
+    return audited(
         store, actor, "reconcile", f"held leads, {said(connection=conn_id, campaign=campaign)}", 0, work, told
     )
 
@@ -338,7 +356,7 @@ def forget(
     by = [*(["number"] if numbers else []), *(["e-mail address"] if emails else [])]
 
     work = partial(erase.forget_person, store, numbers, emails, suppressed_by=actor if suppress else None)
-    done = _audited(
+    done = audited(
         store, actor, "forget", f"a person, by {' and '.join(by)}", 0, work,
         lambda done: (sum(done.values()) - done["do-not-contact"], _by_where(done)),
     )  # fmt: skip
@@ -357,7 +375,7 @@ def purge(
     before = min(before, store.now())  # or it would remove its own row
     subject = f"settled before {before:%Y-%m-%d %H:%M} UTC"
     work = partial(housekeeping.purge, store, before, abandoned_after)
-    done = _audited(
+    done = audited(
         store, actor, "purge", subject, 0, work, lambda done: (sum(done.values()), _by_where(done))
     )
     kept = housekeeping.needed_events(store, received_before=before, abandoned_after=abandoned_after)
@@ -366,31 +384,3 @@ def purge(
 
 def _by_where(done: dict[str, int]) -> str:
     return ", ".join(f"{count} {where}" for where, count in done.items())
-
-
-def _counted(store: Store, actor: str, action: str, subject: str, count: int, do: Callable[[], int]) -> int:
-    return _audited(store, actor, action, subject, count, do, lambda done: (done, "done"))
-
-
-def _audited(
-    store: Store,
-    actor: str,
-    action: str,
-    subject: str,
-    count: int,
-    do: Callable[[], T],
-    told: Callable[[T], tuple[int, str]],
-) -> T:
-    """Write down, do, and correct what was written by what was done; an action that fails says so.
-
-    :param count: rows it is expected to change. :param told: rows it changed, and what else is to be said.
-    """
-    written = audit.record(store, actor, action, subject=subject, count=count, note="begun")
-    try:
-        done = do()
-    except BaseException as error:  # somebody who breaks it off is told of too
-        audit.settle(store, written, count=0, note=f"failed: {type(error).__name__}")
-        raise
-    changed, note = told(done)
-    audit.settle(store, written, count=changed, note=note)
-    return done

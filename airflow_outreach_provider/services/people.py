@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from airflow_outreach_provider.core.deliveries import word_of
 from airflow_outreach_provider.core.events import write_time
 from airflow_outreach_provider.core.masking import mask_email, mask_text
 from airflow_outreach_provider.core.person import KnownPerson
@@ -19,7 +20,21 @@ from airflow_outreach_provider.store.people.texts import TextPlace
 
 _AROUND = 80
 _JSON = ("body", "headers", "payload", "value")
-_OURS = ("row_hash", "content_hash", "rev", "plan", "plan_until", "claim", "claim_until", "spread", "row_of")
+_OURS = (
+    "row_hash",
+    "content_hash",
+    "rev",
+    "plan",
+    "plan_until",
+    "claim",
+    "claim_until",
+    "spread",
+    "row_of",
+    "form",
+    "digest",
+    "resend",
+    "resent_from",
+)
 
 
 def find(store: Store, numbers: Iterable[str], emails: Iterable[str]) -> Found:
@@ -41,7 +56,7 @@ def summary(found: Found) -> list[dict[str, Any]]:
         ("attempts", found.attempts, _counted(row["outcome"] for row in found.attempts)),
         ("evidence of consent", found.consents, _counted(row["column"] for row in found.consents)),
         ("events, with their bodies", found.events, _counted(row["kind"] for row in found.events)),
-        ("deliveries", found.deliveries, _counted(row["state"] for row in found.deliveries)),
+        ("deliveries", found.deliveries, _counted(word_of(row["state"]) for row in found.deliveries)),
         ("attempts of deliveries", found.delivery_attempts, _counted(row["verdict"] for row in found.delivery_attempts)),
         ("saved of endpoints' answers", found.saved, _counted(row["name"] for row in found.saved)),
         ("entries of the do-not-contact list", found.listed, _counted(row["reason"] for row in found.listed)),

@@ -122,6 +122,18 @@ def purge(store: Store, before: datetime) -> int:
     return actions
 
 
+def find(store: Store, audit_id: int) -> AuditRow | None:
+    """One action with what came of it, or None."""
+    columns = [audit.c[name] for name in AuditRow.__slots__]
+    end = sa.select(audit.c.count, audit.c.note).where(audit.c.settles == audit_id)
+    with store.read() as connection:
+        row = connection.execute(sa.select(*columns).where(audit.c.id == audit_id, _FIRST)).first()
+        came = connection.execute(end).first()
+    if row is None:
+        return None
+    return AuditRow(*row) if came is None else replace(AuditRow(*row), count=came[0], note=came[1])
+
+
 def entries(store: Store, *, cursor: str | None = None, limit: int = PAGE_SIZE) -> Page[AuditRow]:
     """Actions with what came of them, newest first."""
     with store.read() as connection:

@@ -16,11 +16,13 @@ When = Annotated[AwareDatetime | None, BeforeValidator(moment)]
 
 
 class ActionResult(BaseModel):
-    """What an action would do, or did. ``count``: how many rows it is about."""
+    """What an action would do, or did. ``count``: how many rows it is about. ``follow``: the page that shows how what it
+    began goes on."""
 
     says: str
     count: int = 0
     done: bool = False
+    follow: str | None = None
 
 
 class ActionRequest(BaseModel):

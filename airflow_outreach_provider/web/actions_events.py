@@ -13,6 +13,7 @@ from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, list_deliveries
+from airflow_outreach_provider.store.deliveries.redeliver import cancellable
 from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.inbox.lists import EventFilter
@@ -26,16 +27,16 @@ from airflow_outreach_provider.web.action_models import (
     amount,
     one_way_to_choose,
 )
-from airflow_outreach_provider.web.params import Blank, Line, Short
+from airflow_outreach_provider.web.params import Blank, Line, RowId, Short, StateOfDelivery, Tried
 
 router = APIRouter(prefix="/api/actions", tags=["act"], dependencies=[Depends(editor)])
 
 
 class Redeliver(ActionRequest):
-    """Deliveries, by id, by filter, or all of them; only dead ones unless ids or ``state`` say otherwise."""
+    """Deliveries, by id, by filter, or all of them; only failed ones unless ids or ``state`` say otherwise."""
 
     ids: Ids | None = None
-    state: Annotated[DeliveryState | None, Blank] = None
+    state: StateOfDelivery = None
     route: Words = None
     endpoint: Words = None
     kind: Annotated[EventKind | None, Blank] = None
@@ -43,7 +44,16 @@ class Redeliver(ActionRequest):
     since: When = None
     until: When = None
     campaign: Words = None
+    tried_since: When = None
+    tried_until: When = None
+    tried: Tried = None
     all: bool = False
+
+
+class CancelResend(ActionRequest):
+    """What was sent again by one action, its ``id``."""
+
+    id: RowId
 
 
 class Replay(ActionRequest):
@@ -94,19 +104,24 @@ def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> ActionResult:
     """Make deliveries pending again; the next run of their route takes them."""
     filters = {
         name: getattr(asked, name)
-        for name in ("state", "route", "endpoint", "kind", "event", "since", "until", "campaign")
-    }
+        for name in (
+            "state", "route", "endpoint", "kind", "event", "since", "until", "campaign", "tried_since", "tried_until", "tried",
+        )
+    }  # fmt: skip
     one_way_to_choose(asked.ids, filters, asked.all)
     wanted = DeliveryFilter(
         ids=asked.ids or (),
         event_ids=[asked.event] if asked.event else [],
         route=asked.route,
         endpoint=asked.endpoint,
-        states=[asked.state] if asked.state else ([] if asked.ids else [DeliveryState.DEAD]),
+        states=[asked.state.state] if asked.state else ([] if asked.ids else [DeliveryState.DEAD]),
         kinds=[asked.kind.value] if asked.kind else [],
         since=asked.since,
         until=asked.until,
         campaign=asked.campaign,
+        tried_since=asked.tried_since,
+        tried_until=asked.tried_until,
+        tried_failed=None if asked.tried is None else asked.tried == "failed",
     )
     counts = actions.redeliverable(store, wanted)
     count = sum(counts.values())
@@ -120,8 +135,22 @@ def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> ActionResult:
         return plan
     done = actions.redeliver(store, wanted, actor=who.name, expected=count)
     return ActionResult(
-        says=f"{amount(done, 'delivery', 'deliveries')} pending again.", count=done, done=True
+        says=f"{amount(done.count, 'delivery', 'deliveries')} pending again.", count=done.count, done=True,
+        follow=f"/resends/{done.id}",
+    )  # fmt: skip
+
+
+@router.post("/cancel-resend")
+def cancel_resend(who: Editor, store: StoreDep, asked: CancelResend) -> ActionResult:
+    """Take back what was sent again and has not gone yet."""
+    count = cancellable(store, asked.id)
+    plan = ActionResult(
+        says=f"{amount(count, 'delivery', 'deliveries')} not under way yet will be as before.", count=count
     )
+    if not asked.agreed(plan):
+        return plan
+    done = actions.cancel_resend(store, asked.id, actor=who.name)
+    return ActionResult(says=f"{amount(done, 'delivery', 'deliveries')} taken back.", count=done, done=True)
 
 
 @router.post("/replay")

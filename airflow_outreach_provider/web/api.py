@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from airflow_outreach_provider.core.deliveries import word_of
 from airflow_outreach_provider.hooks.settings import consumer_abandoned_after
 from airflow_outreach_provider.store.audit import AuditRow
 from airflow_outreach_provider.store.inbox import progress
@@ -17,32 +18,35 @@ from airflow_outreach_provider.store.suppressions import SuppressionRow
 from airflow_outreach_provider.web import connections, params, queries, schemas
 from airflow_outreach_provider.web.access import OfTask, Reader, SomeReader, StoreDep, reads_task
 from airflow_outreach_provider.web.attention import attention
+from airflow_outreach_provider.web.outreach_apis import OutreachApi, outreach_apis
 from airflow_outreach_provider.web.schemas import Listed
 
 router = APIRouter(prefix="/api", tags=["look"])
 
 
 class ConnectionHealth(BaseModel):
-    """Sources and endpoints."""
+    """Sources, endpoints and outreach APIs."""
 
+    apis: list[OutreachApi]
     sources: list[connections.SourceHealth]
     endpoints: list[connections.EndpointHealth]
 
 
 @router.get("/overview")
-def get_overview(_who: Reader, store: StoreDep) -> dict[str, Any]:
-    """The last 24 hours by the hour, and what waits for a person (counted up to 1,000)."""
-    found = overview(store)
+def get_overview(_who: Reader, store: StoreDep, span: params.Span) -> dict[str, Any]:
+    """The last 24 hours by the hour, or another time in bars, and what waits for a person (counted up to 1,000)."""
+    found = overview(store, span)
     said = {
         name: getattr(found, name)
         for name in found.__slots__
-        if name not in ("active", "failing") and name[0] != "_"
+        if name not in ("active", "failing", "span") and name[0] != "_"
     }
     for name in ("lead_hours", "event_hours", "delivery_hours"):
         said[name] = [asdict(hour) for hour in said[name]]
     said |= {
         "active": [schemas.run(run) for run in found.active],
         **dict(attention(store, found)),
+        "waiting_deliveries": {word_of(state): n for state, n in found.waiting_deliveries.items()},
     }
     return said
 
@@ -113,7 +117,9 @@ def get_delivery(who: SomeReader, store: StoreDep, delivery_id: params.RowId) ->
 def get_connections(who: Reader, store: StoreDep) -> ConnectionHealth:
     """Sources and endpoints with what they last did."""
     return ConnectionHealth(
-        sources=connections.sources(store), endpoints=connections.targets(store, whole_url=who.may_edit)
+        apis=outreach_apis(),
+        sources=connections.sources(store),
+        endpoints=connections.targets(store, whole_url=who.may_edit),
     )
 
 

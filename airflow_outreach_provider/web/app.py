@@ -30,8 +30,10 @@ from airflow_outreach_provider.web import (
     api,
     campaigns,
     help_pages,
+    outreach_apis,
     pages,
     person,
+    resends,
     setup,
     workflows,
 )
@@ -72,6 +74,8 @@ def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastA
     app.include_router(campaigns.router)
     app.include_router(help_pages.router)
     app.include_router(setup.router)
+    app.include_router(resends.router)
+    app.include_router(outreach_apis.router)
     app.mount("/static", StaticFiles(directory=setup.STATIC), name="static")
 
     @app.get("/api/openapi.json", include_in_schema=False)

@@ -201,13 +201,13 @@ def sources(store: Store) -> list[SourceHealth]:
 
 def source_list() -> list[ListedSource]:
     """The sources as connections; asked for anew after a few seconds."""
-    return _kept("sources", lambda: list(list_sources()))
+    return kept("sources", lambda: list(list_sources()))
 
 
 def targets(store: Store, *, whole_url: bool) -> list[EndpointHealth]:
     """Every endpoint that is a connection or ever got a delivery, by name."""
     known = {status.conn_id: status for status in endpoints.statuses(store)}
-    names = set(known) | set(_kept("endpoints", lambda: connection_names(OutreachEndpointHook.conn_type)))
+    names = set(known) | set(kept("endpoints", lambda: connection_names(OutreachEndpointHook.conn_type)))
     waiting = rests.waiting(store, [each.conn_id for each in known.values() if each.resting_since])
     return [
         _target(
@@ -233,7 +233,7 @@ def get_endpoint(name: str) -> Endpoint:
 def _target(name: str, status: endpoints.EndpointStatus, waiting: int, *, whole_url: bool) -> EndpointHealth:
     endpoint, problem = None, None
     try:
-        endpoint = _kept(f"endpoint {name}", lambda: get_endpoint(name))
+        endpoint = kept(f"endpoint {name}", lambda: get_endpoint(name))
     except OutreachError as error:
         problem = str(error)
     except (
@@ -291,7 +291,8 @@ def _host_of(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}/…"
 
 
-def _kept(key: str, read: Callable[[], T]) -> T:
+def kept(key: str, read: Callable[[], T]) -> T:
+    """What was read lately; asked for anew after a few seconds."""
     at, value = _seen.get(key, (0.0, None))
     if time.monotonic() - at > _KEEP_SECONDS or key not in _seen:
         value = read()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
-from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.chart_span import RANGES
+from airflow_outreach_provider.core.deliveries import DeliveryWord, word_of
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.services import actions
@@ -31,6 +32,7 @@ from airflow_outreach_provider.web.access import (
 from airflow_outreach_provider.web.api import task_ref
 from airflow_outreach_provider.web.attention import attention
 from airflow_outreach_provider.web.export import deliveries_csv, events_csv, leads_csv, suppressions_csv
+from airflow_outreach_provider.web.outreach_apis import outreach_apis
 from airflow_outreach_provider.web.rendering import render
 
 router = APIRouter(include_in_schema=False)
@@ -39,19 +41,30 @@ router = APIRouter(include_in_schema=False)
 BUSY, QUIET = 4, 30
 
 
+# Where the bars of each chart lead to: what went well, and what did not.
+_RUNS = "/runs?since={since}&until={until}"
+_EVENTS = "/events?since={since}&until={until}"
+_TRIED = "/deliveries?tried_since={since}&tried_until={until}&tried="
+
+
 @router.get("/")
-def overview_page(request: Request, who: SomeReader, store: StoreDep) -> Response:
-    """A day by the hour, and what needs a person; who may not see all of it is sent on to what they may."""
-    if who.dags is not None:
-        return RedirectResponse(f"{request.scope.get('root_path', '')}/leads", 303)
-    found = overview(store)
+def first_page(request: Request, who: SomeReader) -> RedirectResponse:
+    """Where somebody begins: all workflows, or the leads they may see."""
+    base = request.scope.get("root_path", "")
+    return RedirectResponse(f"{base}/{'workflows' if who.dags is None else 'leads'}", 303)
+
+
+@router.get("/overview")
+def overview_page(request: Request, who: Reader, store: StoreDep, span: params.Span) -> Response:
+    """All three flows over a time, and what needs a person."""
+    found = overview(store, span)
     return render(
         request, "overview.html", who, live=BUSY if found.active else QUIET, at="overview", found=found, most=MOST,
-        active=[schemas.run(run) for run in found.active], needs=attention(store, found), missing=setup.missing(),
+        active=[schemas.run(run) for run in found.active], needs=attention(store, found), missing=setup.missing(), ranges=list(RANGES),
         charts=[
-            ("Leads", "accepted", "rejected or held", chart.bars(found.lead_hours)),
-            ("Events received", "received", "", chart.bars(found.event_hours)),
-            ("Delivery attempts", "delivered", "failed", chart.bars(found.delivery_hours)),
+            ("Leads", "accepted", "rejected or held", chart.bars(found.lead_hours, found.span, _RUNS, _RUNS)),
+            ("Events received", "received", "", chart.bars(found.event_hours, found.span, _EVENTS, _EVENTS)),
+            ("Delivery attempts", "delivered", "failed", chart.bars(found.delivery_hours, found.span, f"{_TRIED}delivered", f"{_TRIED}failed")),
         ],
     )  # fmt: skip
 
@@ -110,11 +123,12 @@ def lead_revealed(request: Request, who: Editor, store: StoreDep, lead_id: param
 @router.get("/runs")
 def runs_page(
     request: Request, who: SomeReader, store: StoreDep, campaign: params.Text = None, state: params.StateOfRun = None,
-    cursor: params.Cursor = None,
+    since: params.Moment = None, until: params.Moment = None, cursor: params.Cursor = None,
 ) -> HTMLResponse:  # fmt: skip
     """Every run."""
+    listed = queries.runs(store, campaign, state, cursor, who.dags, since=since, until=until)
     return render(
-        request, "runs.html", who, live=QUIET, at="leads", listed=queries.runs(store, campaign, state, cursor, who.dags),
+        request, "runs.html", who, live=QUIET, at="leads", listed=listed, since=since, until=until,
         states=list(RunState), campaigns=run_lists.campaigns(store, who.dags), campaign=campaign, state=state,
     )  # fmt: skip
 
@@ -177,7 +191,7 @@ def deliveries_page(
     """Deliveries by filter."""
     return render(
         request, "deliveries.html", who, live=0 if cursor else QUIET, at="deliveries", wanted=wanted,
-        listed=queries.deliveries(store, wanted, cursor), states=list(DeliveryState), kinds=list(EventKind),
+        listed=queries.deliveries(store, wanted, cursor), states=list(DeliveryWord), state=word_of(next(iter(wanted.states))) if wanted.states else None, kinds=list(EventKind),
         routes=routes(store) if who.dags is None else routes_of(store, who.dags), filtered=wanted != DeliveryFilter(dags=who.dags),
     )  # fmt: skip
 
@@ -212,7 +226,7 @@ def connections_page(request: Request, who: Reader, store: StoreDep) -> HTMLResp
     """Sources and endpoints."""
     return render(
         request, "connections.html", who, live=QUIET, at="connections", sources=connections.sources(store),
-        targets=connections.targets(store, whole_url=who.may_edit),
+        targets=connections.targets(store, whole_url=who.may_edit), apis=outreach_apis(),
         kinds=[kind for kind in EventKind if kind is not EventKind.UNRECOGNISED],
     )  # fmt: skip
 

@@ -6,15 +6,16 @@ Limits stand inside of ``| None``: outside they would be asked of the None that 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, HTTPException, Query, Request
 from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator, Field
 
-from airflow_outreach_provider.core.deliveries import DeliveryState
-from airflow_outreach_provider.core.errors import LeadRejected
+from airflow_outreach_provider.core.chart_span import ChartSpan, span_between
+from airflow_outreach_provider.core.deliveries import DeliveryWord, current_word
+from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.phones import WRITTEN_DOWN, parse_phone
 from airflow_outreach_provider.core.states import LeadState, RunState
@@ -51,6 +52,8 @@ Moment = Annotated[
     datetime | None, BeforeValidator(moment), Query(description="ISO 8601; UTC without offset")
 ]
 Cursor = Annotated[Short | None, Blank, Query(description="`next` of the page before")]
+StateOfDelivery = Annotated[DeliveryWord | None, BeforeValidator(current_word), Blank]
+Tried = Annotated[Literal["delivered", "failed"] | None, Blank]
 StateOfRun = Annotated[RunState | None, Blank]
 
 
@@ -128,7 +131,7 @@ def event_filter(
 
 def delivery_filter(
     who: SomeReader,
-    state: Annotated[DeliveryState | None, Blank] = None,
+    state: StateOfDelivery = None,
     route: Text = None,
     endpoint: Text = None,
     kind: Annotated[EventKind | None, Blank] = None,
@@ -136,10 +139,15 @@ def delivery_filter(
     since: Moment = None,
     until: Moment = None,
     campaign: Annotated[Text, Query(description="the platform's")] = None,
+    tried_since: Annotated[Moment, Query(description="with an attempt at or after")] = None,
+    tried_until: Annotated[Moment, Query(description="with an attempt before")] = None,
+    tried: Annotated[Tried, Query(description="with an attempt that came out so, in that time")] = None,
+    resend: Annotated[RowId | None, Blank, Query(description="sent again by this action")] = None,
 ) -> DeliveryFilter:
-    """Deliveries by state, route, endpoint, kind, event, campaign and time; those that whoever asks may see."""
+    """Deliveries by state, route, endpoint, kind, event, campaign and time (recorded, or tried); those that whoever asks
+    may see."""
     return DeliveryFilter(
-        states=(state,) if state else (),
+        states=(state.state,) if state else (),
         route=route,
         endpoint=endpoint,
         kinds=(kind.value,) if kind else (),
@@ -148,9 +156,30 @@ def delivery_filter(
         until=until,
         dags=who.dags,
         campaign=campaign,
+        tried_since=tried_since,
+        tried_until=tried_until,
+        tried_failed=None if tried is None else tried == "failed",
+        resend=resend,
     )
 
 
+def chart_span_of(
+    range: Annotated[Literal["1h", "24h", "7d"] | None, Blank] = None,
+    since: Moment = None,
+    until: Moment = None,
+) -> ChartSpan | str:
+    """The latest hour, day or week, or from one time to another.
+
+    :raises ConfigurationError: half of a time, or one that no chart can show.
+    """
+    if since is None and until is None:
+        return range or "24h"
+    if since is None or until is None or range is not None:
+        raise ConfigurationError("a time has a beginning and an end", "give range, or since and until")
+    return span_between(since, until)
+
+
+Span = Annotated[ChartSpan | str, Depends(chart_span_of)]
 Leads = Annotated[LeadFilter, Depends(lead_filter)]
 Events = Annotated[EventFilter, Depends(event_filter)]
 Deliveries = Annotated[DeliveryFilter, Depends(delivery_filter)]

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
-from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
+from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryWord, word_of
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store import audit, suppressions
@@ -23,9 +23,11 @@ from airflow_outreach_provider.store.deliveries.lists import (
     attempts_of,
     attempts_of_task,
     find_delivery,
+    lane_of,
     last_attempts,
     list_deliveries,
     made_by_dags,
+    tries_of,
 )
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
@@ -40,11 +42,12 @@ from airflow_outreach_provider.store.ledger.lists import (
 )
 from airflow_outreach_provider.store.paging import Page
 from airflow_outreach_provider.store.suppressions import SuppressionRow
-from airflow_outreach_provider.web import event_routes, redaction, schemas
+from airflow_outreach_provider.web import event_routes, redaction, schemas, sent
 from airflow_outreach_provider.web.schemas import Listed
 from airflow_outreach_provider.web.task_instances import key_of, task_states
 
 ATTEMPTS_SHOWN = 1000
+_OPEN_WORDS = tuple(map(word_of, OPEN_STATES))
 Dags = frozenset[str] | None
 """Of which DAGs somebody may see what there is; None for all."""
 
@@ -83,10 +86,11 @@ class EventDetail(BaseModel):
 
 
 class DeliveryDetail(BaseModel):
-    """A delivery and every attempt, oldest first."""
+    """A delivery and every attempt, oldest first, with what was sent and what came back."""
 
     delivery: schemas.DeliverySchema
     attempts: list[schemas.DeliveryAttempt]
+    requests: list[sent.SentRequestSchema] = Field(description="what was sent, the latest first")
     payload: str | None = Field(default=None, description="the event, where a DAG made it")
     revealed: bool = False
 
@@ -143,9 +147,12 @@ def lead(store: Store, lead_id: int, dags: Dags, *, reveal: bool = False) -> Lea
 
 
 def runs(
-    store: Store, campaign: str | None, state: Any, cursor: str | None, dags: Dags
-) -> Listed[schemas.Run]:
-    page = run_lists.list_runs(store, campaign=campaign, state=state, cursor=cursor, dags=dags)
+    store: Store, campaign: str | None, state: Any, cursor: str | None, dags: Dags, *,
+    since: datetime | None = None, until: datetime | None = None,
+) -> Listed[schemas.Run]:  # fmt: skip
+    page = run_lists.list_runs(
+        store, campaign=campaign, state=state, cursor=cursor, dags=dags, since=since, until=until
+    )
     return _listed(page, with_next_try(map(schemas.run, page.rows)))
 
 
@@ -197,15 +204,15 @@ def event(store: Store, event_id: str, *, reveal: bool = False) -> EventDetail:
         kind=found.kind.value, origin=stored.origin, occurred_at=found.occurred_at, received_at=found.received_at,
         campaign_id=found.campaign_id, email=found.contact.email, phone=found.contact.phone,
     )  # fmt: skip
-    sent = deliveries(store, DeliveryFilter(event_ids=(event_id,)), None).rows
+    taken = deliveries(store, DeliveryFilter(event_ids=(event_id,)), None).rows
     return EventDetail(
         event=schemas.event(row, reveal=reveal),
         headers=redaction.headers(json.loads(stored.headers or "[]"), reveal=reveal),
         body=redaction.raw(stored.body) if reveal else redaction.masked(stored.body),
         body_bytes=len(stored.body),
-        deliveries=sent,
+        deliveries=taken,
         routes=event_routes.routes_of_event(
-            store, found, {each.route: each.id for each in sent}, reveal=reveal
+            store, found, {each.route: each.id for each in taken}, reveal=reveal
         ),
         revealed=reveal,
     )
@@ -227,14 +234,15 @@ def _due(shown: schemas.DeliverySchema, row: DeliveryRow) -> schemas.DeliverySch
 
 def _completed(store: Store, rows: list[schemas.DeliverySchema]) -> list[schemas.DeliverySchema]:
     """The same, with whose events DAGs made, and with why and when the open ones are tried again."""
-    made = made_by_dags(store, [each.id for each in rows])
+    made, tries = made_by_dags(store, [each.id for each in rows]), tries_of(store, [each.id for each in rows])
     for each in rows:
         each.made = each.id in made
-    states = task_states(each.task for each in rows if each.state == DeliveryState.FAILED)
+        each.tries = max(each.tries, tries.get(each.id, 0))  # after it was sent again they go on counting
+    states = task_states(each.task for each in rows if each.state == DeliveryWord.RETRYING)
     resting = {each.conn_id: each.rest_until for each in endpoint_statuses(store) if each.resting_since}
     for each in rows:
         known = states.get(key_of(each.task)) if each.task else None
-        rest = resting.get(each.endpoint) if each.state in OPEN_STATES else None
+        rest = resting.get(each.endpoint) if each.state in _OPEN_WORDS else None
         if rest is not None:
             each.next_try, each.next_try_at = "when the resting endpoint answers", rest
         elif each.next_try_at is None and known is not None and known.waits:
@@ -251,7 +259,11 @@ def delivery(store: Store, delivery_id: int, dags: Dags, *, reveal: bool = False
     payload = made_by_dags(store, [delivery_id]).get(delivery_id)
     return DeliveryDetail(
         delivery=_completed(store, [_due(schemas.delivery(found, told[-1] if told else None), found)])[0],
-        attempts=[schemas.delivery_attempt(each, reveal=reveal) for each in told],
+        attempts=[
+            schemas.delivery_attempt(each, number=number, reveal=reveal)
+            for number, each in enumerate(told, 1)
+        ],
+        requests=sent.sent_requests(store, found, lane_of(store, delivery_id), payload, told, reveal=reveal),
         payload=(redaction.raw if reveal else redaction.masked)(payload.encode()) if payload else None,
         revealed=reveal,
     )

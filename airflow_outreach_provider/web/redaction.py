@@ -73,6 +73,17 @@ def headers(pairs: Iterable[tuple[str, str]], *, reveal: bool) -> list[tuple[str
     return [(name, mask_text(value) if name.lower() in _HEADERS_SHOWN else HIDDEN) for name, value in shown]
 
 
+def answer_headers(told: str | None, *, reveal: bool) -> list[tuple[str, str]]:
+    """The head of an answer as it may be seen; where it leads to is a URL like any other."""
+    if not told:
+        return []
+    pairs: list[Any] = json.loads(told)
+    return [
+        (str(name), str(value) if reveal else HIDDEN if str(name).lower() == "location" else mask_text(str(value)))
+        for name, value in pairs
+    ]  # fmt: skip
+
+
 def _hidden(value: Any, *, shown: bool) -> Any:
     if isinstance(value, dict):
         return {

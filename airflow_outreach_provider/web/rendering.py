@@ -12,12 +12,13 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from airflow_outreach_provider import __version__
+from airflow_outreach_provider.core.deliveries import DeliveryState, word_of
 from airflow_outreach_provider.web.access import Person
 from airflow_outreach_provider.web.schemas import TaskRef
 
 NAV = (
     ("workflows", "/workflows", "Workflows"),
-    ("overview", "", "Overview"),
+    ("overview", "/overview", "Overview"),
     ("leads", "/leads", "Leads"),
     ("campaigns", "/campaigns", "Campaigns"),
     ("events", "/events", "Events"),
@@ -45,6 +46,7 @@ TONES: Mapping[str, str] = {
             "held",
             "deferred",
             "up_for_retry",
+            "retrying",
             "failing",
             "retry",
             "not_sent",
@@ -59,15 +61,15 @@ TONES: Mapping[str, str] = {
         ("rejected", "dead", "failed", "expired", "refused", "gone", "broken", "fault", "stuck"), "bad"
     ),
 }
-# A failed delivery is tried again; a failed run is not, or not by itself. So pages say of deliveries:
-DELIVERY_WORDS: Mapping[str, str] = {"failed": "retrying", "dead": "failed"}
+# Of deliveries as the store has them.
+DELIVERY_WORDS: Mapping[str, str] = {state.value: word_of(state).value for state in DeliveryState}
 MEANING: Mapping[str, str] = {
     "accepted": "the API took the lead", "unchanged": "texted before, nobody is texted twice",
     "duplicate": "an earlier row has the same number", "rejected": "a bad row, or the API refused this lead",
     "suppressed": "not to be contacted", "deferred": "quiet hours at the recipient's; a later run sends it",
     "held": "sent, outcome unknown; waits for reconcile or a person", "planned": "not sent yet; the next try does",
     "filtered": "its where turns the row away", "elsewhere": "another run is sending it", "sending": "in flight now", "superseded": "a later try took over",
-    "expired": "no heartbeat: the worker died or hung", "dead": "tried as often as allowed; can be sent again",
+    "expired": "no heartbeat: the worker died or hung", "retrying": "tried in vain; tried again by itself",
     "awaiting_input": "waits for a person in Airflow",
     "ignored": "the endpoint does not subscribe to this kind", "handed": "given to a task that does not report back",
 }  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field
 
+from airflow_outreach_provider.core.deliveries import word_of
 from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text
 from airflow_outreach_provider.core.progress import settled, share_done, time_left
 from airflow_outreach_provider.core.states import RunState
@@ -136,7 +137,7 @@ class Event(BaseModel):
 
 
 class DeliverySchema(BaseModel):
-    """An event on its way to a route."""
+    """An event on its way to a route. ``state``: see ``core.deliveries.DeliveryWord``."""
 
     id: int
     event_id: str
@@ -160,10 +161,12 @@ class DeliverySchema(BaseModel):
 
 
 class DeliveryAttempt(BaseModel):
-    """One attempt of a delivery; ``answer`` is the first 4 KB the endpoint said."""
+    """One attempt of a delivery; ``answer`` is the first 4 KB the endpoint said, ``headers`` those of it that matter."""
 
     id: int
     delivery_id: int
+    number: int | None = Field(default=None, description="counted from 1, over all times it was sent again")
+    headers: list[tuple[str, str]] = []
     at: datetime
     verdict: str
     status: int | None
@@ -243,7 +246,7 @@ def delivery(row: DeliveryRow, last: AttemptRow | None = None, *, made: bool = F
     """As it may be seen. :param last: its latest attempt. :param made: by a DAG; not in the inbox."""
     extra = {"latency_ms", "made", "next_try", "next_try_at", "task"}
     named = {name: getattr(row, name) for name in DeliverySchema.model_fields if name not in extra}
-    named["last_error"] = mask_text(row.last_error)
+    named |= {"last_error": mask_text(row.last_error), "state": word_of(row.state)}
     task = last and _task(last)
     return DeliverySchema(
         **named,
@@ -254,9 +257,11 @@ def delivery(row: DeliveryRow, last: AttemptRow | None = None, *, made: bool = F
     )
 
 
-def delivery_attempt(row: AttemptRow, *, reveal: bool = False) -> DeliveryAttempt:
-    """As it may be seen."""
-    named = {name: getattr(row, name) for name in DeliveryAttempt.model_fields if name != "task"}
+def delivery_attempt(row: AttemptRow, *, number: int | None = None, reveal: bool = False) -> DeliveryAttempt:
+    """As it may be seen. :param number: which attempt of its delivery it is."""
+    extra = {"headers", "number", "task"}
+    named = {name: getattr(row, name) for name in DeliveryAttempt.model_fields if name not in extra}
+    named |= {"headers": redaction.answer_headers(row.headers, reveal=reveal), "number": number}
     if not reveal:
         named |= {
             "error": mask_text(row.error),

@@ -70,11 +70,15 @@ def test_list_shows_states_and_masked_contacts(capsys: pytest.CaptureFixture[str
     assert "+14165550121" not in out
     assert "+14165550122" not in out
     assert [(row["event"], row["state"]) for row in json.loads(out)] == [
-        ("evt_2", "dead"),
+        ("evt_2", "failed"),
         ("evt_1", "delivered"),
     ]
-    run("list", "-o", "json", "--state", "dead", "--route", "crm", "--since", "1h")
+    run("list", "-o", "json", "--state", "failed", "--route", "crm", "--since", "1h")
     assert [row["event"] for row in printed(capsys)] == ["evt_2"]
+    run("list", "-o", "json", "--state", "dead")  # as it was said before
+    assert [row["event"] for row in printed(capsys)] == ["evt_2"]
+    run("list", "-o", "json", "--state", "retrying")
+    assert printed(capsys) == []
 
 
 def test_attempts_show_the_task(capsys: pytest.CaptureFixture[str], store: Store) -> None:

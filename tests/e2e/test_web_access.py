@@ -142,7 +142,7 @@ def test_light_and_dark_follow_airflow(world: Any, ada: Any) -> None:
     ada.goto(world.airflow.url + "/")
     ada.get_by_text("Outreach", exact=True).first.click()
     frame = ada.frame_locator("iframe")
-    frame.get_by_role("heading", name="Overview").wait_for()
+    frame.get_by_role("heading", name="Workflows").wait_for()
     for theme in ("dark", "light"):
         ada.evaluate(f"document.documentElement.className = '{theme}'")
         expect(frame.locator("html")).to_have_attribute("data-theme", theme)

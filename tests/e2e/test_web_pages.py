@@ -25,13 +25,14 @@ def text(page: Any) -> str:
 
 
 def test_opened_by_the_menu_every_page_shows_itself(world: Any, ada: Any) -> None:
-    """A click on Airflow's menu shows the overview in its frame; every page opens from there, without an error."""
+    """A click on Airflow's menu shows the workflows in its frame; every page opens from there, without an error."""
     problems: list[str] = []
     ada.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     ada.on("response", lambda answer: problems.append(answer.url) if answer.status >= 400 else None)
     frame = outreach(world, ada)
-    frame.get_by_role("heading", name="Overview").wait_for()
+    frame.get_by_role("heading", name="Workflows").wait_for()
     for name in (
+        "Overview",
         "Workflows",
         "Leads",
         "Campaigns",
@@ -49,7 +50,7 @@ def test_opened_by_the_menu_every_page_shows_itself(world: Any, ada: Any) -> Non
 
 def test_the_overview_shows_the_day_and_what_needs_a_person(world: Any, ada: Any) -> None:
     """States, charts and what waits are those of the store, and lead to it."""
-    ada.goto(f"{world.url}/")
+    ada.goto(f"{world.url}/overview")
     said = text(ada)
     for words in ("3 held leads", "1 failed deliver", "never_right is refusing", "1 unrecognised event"):
         assert words in said, words
@@ -163,13 +164,13 @@ def test_events_by_filter_with_the_raw_body_on_demand(world: Any, ada: Any) -> N
 
 def test_deliveries_show_tries_answers_and_the_next_try(world: Any, ada: Any) -> None:
     """State, tries with status and latency, what the endpoint said, and when Airflow tries again and why."""
-    ada.goto(f"{world.url}/deliveries?state=failed")
+    ada.goto(f"{world.url}/deliveries?state=retrying")
     row = ada.locator("tbody tr")
     assert row.count() == 1
     said = row.inner_text()
     assert "503" in said
     assert re.search(r"its task's try 2 of 9, in \d+ min", said), said
-    ada.goto(f"{world.url}/deliveries?state=dead")
+    ada.goto(f"{world.url}/deliveries?state=failed")
     ada.locator("tbody tr").get_by_role("link").first.click()
     ada.get_by_role("heading", name="Attempts").wait_for()
     said = text(ada)

@@ -123,4 +123,6 @@ def filled(store: Store, lead: Callable[..., int], monkeypatch: pytest.MonkeyPat
                 "extra": extra,
             }
             monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
+        outreach = {"conn_type": "outreach", "host": url, "password": "a-key-of-length"}
+        monkeypatch.setenv("AIRFLOW_CONN_TETHER", json.dumps(outreach))
         yield store

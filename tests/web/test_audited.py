@@ -21,6 +21,7 @@ ACTS: dict[str, tuple[dict[str, Any], str]] = {
     "/api/actions/suppress": ({"phones": "+14165550144"}, "suppress"),
     "/api/actions/unsuppress": ({"ids": [1]}, "unsuppress"),
     "/api/actions/redeliver": ({"all": True}, "redeliver"),
+    "/api/actions/cancel-resend": ({"id": 1}, "cancel resend"),
     "/api/actions/replay": ({"consumer": "crm", "source": "varda"}, "replay"),
     "/api/endpoints/{connection_id:path}/enable": ({"release": "all"}, "enable endpoint"),
     "/api/endpoints/{connection_id:path}/disable": ({}, "disable endpoint"),
@@ -29,6 +30,7 @@ ACTS: dict[str, tuple[dict[str, Any], str]] = {
     "/api/sources/{connection_id:path}/disable": ({}, "disable source"),
     "/api/sources/{connection_id:path}/check": ({}, "check source"),
     "/api/sources/{connection_id:path}/test": ({"kind": "replied"}, "test source"),
+    "/api/outreach-apis/{connection_id:path}/test": ({}, "test outreach API"),
     "/leads.csv": ({}, "export leads revealed"),
     "/leads/{lead_id}": ({}, "reveal lead"),
     "/events/{event_id}": ({}, "reveal event"),
@@ -60,7 +62,14 @@ def test_an_action_of_the_pages_leaves_its_row(site: Callable[..., Any], filled:
     """Who did what, ended; and counting what it would do leaves nothing."""
     asked, action = ACTS[path]
     consumers.note_routes(filled, "crm", ["crm", "other"], None)
-    names = {"{connection_id:path}": "varda" if "/sources/" in path else "crm", "{event_id}": "evt_0"}
+    names = {
+        "{connection_id:path}": "varda"
+        if "/sources/" in path
+        else "tether"
+        if "/outreach-apis/" in path
+        else "crm",
+        "{event_id}": "evt_0",
+    }
     url = path
     for word, name in {
         **names,

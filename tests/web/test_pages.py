@@ -16,7 +16,7 @@ from airflow_outreach_provider.store.ledger.tables import consents
 
 PHONE = "+14165550123"
 ACTION = {"X-Outreach-Action": "1"}
-PATHS = ("/", "/leads", "/runs", "/events", "/deliveries", "/connections", "/do-not-contact", "/audit", "/workflows", "/campaigns", "/person",
+PATHS = ("/", "/overview", "/leads", "/runs", "/events", "/deliveries", "/connections", "/do-not-contact", "/audit", "/workflows", "/campaigns", "/person",
          "/api/workflows", "/api/campaigns",
          "/api/overview", "/api/leads", "/api/openapi.json", "/static/app.js")  # fmt: skip
 

@@ -60,7 +60,7 @@ def test_the_overview_leads_there_when_something_is_missing(
     site: Site, tasks_store: Store, api: None
 ) -> None:
     """Nothing of Airflow runs in this test: the first page says so and links, and so does the menu of each page."""
-    page = site("VIEWER").get(url("/")).text
+    page = site("VIEWER").get(url("/overview")).text
     assert '<a href="/af/outreach/setup">Setup</a>: scheduler, dag processor, triggerer need a look' in page
 
 
@@ -69,7 +69,7 @@ def test_the_overview_is_silent_when_all_is_well(
 ) -> None:
     """Nothing fails: only the menu names it."""
     monkeypatch.setattr(setup, "_quick", (float("inf"), []))
-    assert "need a look" not in site("VIEWER").get(url("/")).text
+    assert "need a look" not in site("VIEWER").get(url("/overview")).text
 
 
 def test_while_the_store_is_not_ready_every_page_leads_to_the_setup(
@@ -92,7 +92,7 @@ def test_while_the_store_is_not_ready_every_page_leads_to_the_setup(
     app.router.routes.insert(0, app.router.routes.pop())
     token = app.state.auth_manager.generate_jwt(SimpleAuthManagerUser(username="x", role="VIEWER"))
     browser = TestClient(app, cookies={"_token": token}, headers={"accept": "text/html"})
-    for path in ("/outreach/", "/outreach/leads", "/outreach/setup"):
+    for path in ("/outreach/overview", "/outreach/leads", "/outreach/setup"):
         answer = browser.get(path)
         assert answer.status_code == 200
         assert answer.url.path == "/outreach/setup"

@@ -143,7 +143,7 @@ def test_work_without_a_run_in_sight_is_red(site: Site, store: Store, known: Non
     assert (stuck["health"], stuck["unread"], stuck["why"]) == ("stuck", 1, "1 event waits, and it is paused")
     assert stuck["unread_since"].startswith("2026-03-25T18:00")
     assert 'class="stuck"' in site("VIEWER").get(url("/workflows")).text
-    overview = site("VIEWER").get(url("/")).text
+    overview = site("VIEWER").get(url("/overview")).text
     assert "is stuck" in overview
     assert "workflows/bad.yaml" in overview
 

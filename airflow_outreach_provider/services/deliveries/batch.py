@@ -11,6 +11,7 @@ from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.retry_schedule import delay
+from airflow_outreach_provider.core.sent_requests import SentDigest
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,14 @@ class TaskTry:
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """An attempt's outcome, with what is kept of it."""
+    """An attempt's outcome, with what is kept of it. :ivar headers: the answer's, those that matter, as JSON."""
 
     outcome: DeliveryOutcome
     status: int | None = None
     latency_ms: int = 0
     answer: str = ""
+    sent: SentDigest | None = None
+    headers: str = ""
 
 
 @dataclass(slots=True)

@@ -205,7 +205,7 @@ class LaneRunner:
         await self.settler.add(
             Attempt(
                 delivery.id, state, at, tried.outcome.verdict, tried.status, tried.latency_ms,
-                tried.outcome.reason, tried.answer, tried.outcome.retry_after,
+                tried.outcome.reason, tried.answer, tried.outcome.retry_after, tried.sent, tried.headers,
             )
         )  # fmt: skip
         over = state in {DeliveryState.DELIVERED, DeliveryState.DEAD}

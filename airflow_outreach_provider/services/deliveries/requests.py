@@ -18,19 +18,35 @@ from airflow_outreach_provider.core.request_form import (
     CompiledForm,
     RequestForm,
 )
+from airflow_outreach_provider.core.sent_requests import SentDigest, form_key, request_digest, write_form
 from airflow_outreach_provider.store.deliveries.fan_out import bodies
 from airflow_outreach_provider.store.engine import Store
 
 
 @dataclass(frozen=True, slots=True)
 class EventRequest:
-    """What is sent for one event, but for what every delivery says of itself."""
+    """What is sent for one event, but for what every delivery says of itself.
+
+    :ivar place: path and query of the form, below the endpoint's own. :ivar form: the key of the form that made it.
+    :ivar count: so many events are in it.
+    """
 
     url: URL = field(repr=False)
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: str = POST
     of_record: bool = False
+    place: str = field(default="", repr=False)
+    form: str = ""
+    count: int = 1
+
+    @property
+    def told(self) -> SentDigest | None:
+        """What is kept of it; None where nobody could make it again."""
+        if not self.form:
+            return None
+        digest = request_digest(self.method, self.place, self.body) if self.count == 1 else ""
+        return SentDigest(self.form, digest, len(self.body))
 
 
 MakeRequest = Callable[[ContactEvent, Mapping[str, object]], EventRequest]
@@ -40,12 +56,16 @@ MakeRequest = Callable[[ContactEvent, Mapping[str, object]], EventRequest]
 class RequestMaker:
     """Events as requests to one endpoint.
 
+    :ivar written: the form as it is kept.
+
     :param url: of the endpoint.
     :raises ConfigurationError: the form cannot be used, or says what the endpoint's URL says already.
     """
 
     def __init__(self, store: Store, form: RequestForm, url: URL) -> None:
         self._store, self.form, self._url = store, CompiledForm(form), url
+        self.written = write_form(form)
+        self._key = form_key(self.written)
         twice = sorted(set(form.query) & set(url.query))
         if twice:
             raise ConfigurationError(
@@ -63,8 +83,9 @@ class RequestMaker:
             headers = compiled.headers(record)
             if body or form.said_payload != NOTHING:
                 headers["Content-Type"] = compiled.content_type
-            url = self._below(compiled.path(record), compiled.query(record))
-            return EventRequest(url, body, headers, form.method, form.of_record)
+            path, query = compiled.path(record), compiled.query(record)
+            url, place = self._below(path, query), _place(path, query)
+            return EventRequest(url, body, headers, form.method, form.of_record, place, self._key)
 
         return make
 
@@ -75,8 +96,9 @@ class RequestMaker:
         items = [compiled.item({**each.to_dict(), "saved": {}}) for each in events]
         body = to_json(form.batch.joined(items), inf_nan_mode="null")
         headers = {**compiled.headers({}), "Content-Type": compiled.content_type}
-        url = self._below(compiled.path({}), compiled.query({}))
-        return EventRequest(url, body, headers, form.method)
+        path, query = compiled.path({}), compiled.query({})
+        url, place = self._below(path, query), _place(path, query)
+        return EventRequest(url, body, headers, form.method, place=place, form=self._key, count=len(events))
 
     def _body_maker(self, event_ids: Sequence[str]) -> Callable[[ContactEvent], bytes]:
         payload = self.form.form.said_payload
@@ -94,3 +116,7 @@ class RequestMaker:
         whole = f"{own.raw_path.rstrip('/')}/{path}" if path else own.raw_path
         said = "&".join(each for each in (own.raw_query_string, urlencode(query)) if each)
         return URL(f"{own.origin()}{whole}{'?' if said else ''}{said}", encoded=True)
+
+
+def _place(path: str, query: Sequence[tuple[str, str]]) -> str:
+    return f"{path}?{urlencode(query)}"

@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.delivery_rules import (
     classify_failure,
 )
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.masking import redact
 from airflow_outreach_provider.core.request_form import CONTENT_TYPES, JSON, EventUnfit
 from airflow_outreach_provider.core.signing import Sign, signer
 from airflow_outreach_provider.net.oauth2 import AccessToken, answer_without
@@ -61,6 +62,9 @@ class Sender:
 
     async def send(self, request: EventRequest, event: ContactEvent) -> AttemptResult:
         """One request, judged; one more with another token where the endpoint does not take the one it was shown."""
+        return replace(await self._answered(request, event), sent=request.told)
+
+    async def _answered(self, request: EventRequest, event: ContactEvent) -> AttemptResult:
         now = datetime.now(UTC)
         try:
             if self._tokens is None:
@@ -70,7 +74,8 @@ class Sender:
             if answer.status == HTTPStatus.UNAUTHORIZED:
                 token = await self._tokens.another_than(token, now)
                 answer = await self._once(request, event, now, token)
-            return _judged(replace(answer, excerpt=answer_without(answer, token)), request, now)
+            head = redact(answer.headers, token.value)
+            return _judged(replace(answer, excerpt=answer_without(answer, token), headers=head), request, now)
         except TokenUnavailable as error:
             return AttemptResult(error.outcome)
         except WebhookFailed as error:
@@ -99,7 +104,7 @@ def _judged(answer: WebhookAnswer, request: EventRequest, now: datetime) -> Atte
     outcome = classify_delivery(
         answer.status, answer.retry_after, now, method=request.method, of_record=request.of_record
     )
-    return AttemptResult(outcome, answer.status, answer.latency_ms, answer.excerpt)
+    return AttemptResult(outcome, answer.status, answer.latency_ms, answer.excerpt, headers=answer.headers)
 
 
 def send_test(endpoint: Endpoint, now: datetime) -> tuple[bool, str]:

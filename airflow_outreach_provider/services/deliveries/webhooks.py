@@ -15,6 +15,7 @@ from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.request_form import RequestForm
 from airflow_outreach_provider.core.rests import DISABLE_AFTER, pause, warming_rate
+from airflow_outreach_provider.core.sent_requests import form_key
 from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.net.webhook import WebhookClient
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
@@ -31,7 +32,7 @@ from airflow_outreach_provider.services.runtime.loop import run_in_loop_thread
 from airflow_outreach_provider.services.runtime.rate import RateGate
 from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
-from airflow_outreach_provider.store.deliveries import endpoints, rests
+from airflow_outreach_provider.store.deliveries import endpoints, forms, rests
 from airflow_outreach_provider.store.deliveries.attempts import Attempt, Delivery
 from airflow_outreach_provider.store.deliveries.claims import (
     Claim,
@@ -78,6 +79,7 @@ def deliver(
             "headers sets Authorization, and the connection's access token does too", "keep one of the two"
         )
     maker = RequestMaker(store, form, endpoint.target.url)
+    forms.keep(store, form_key(maker.written), maker.written)
     unknown = ensure_recorded(store, batch, task)
     rests.lead_to(store, batch.route, endpoint.conn_id)
     claimed = claim(

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.core.sent_requests import SentDigest
 from airflow_outreach_provider.store.bulk import rows_param, rowset, values_param, valueset
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
@@ -65,7 +66,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt, and the state it leaves the delivery in."""
+    """One attempt, and the state it leaves the delivery in. :ivar headers: the answer's, as JSON."""
 
     delivery_id: int
     state: DeliveryState
@@ -76,6 +77,8 @@ class Attempt:
     error: str = ""
     answer: str = ""
     retry_after: float | None = None
+    sent: SentDigest | None = None
+    headers: str = ""
 
 
 def record(
@@ -139,6 +142,7 @@ def renew(store: Store, owner: Owner, lease: timedelta) -> None:
 _ATTEMPT_COLUMNS = (
     ("delivery_id", "int"), ("state", "text"), ("at", "int"), ("verdict", "text"), ("status", "int"),
     ("latency_ms", "int"), ("error", "text"), ("answer", "text"), ("retry_after", "text"),
+    ("form", "text"), ("digest", "text"), ("size", "int"), ("headers", "text"),
 )  # fmt: skip
 
 
@@ -153,7 +157,7 @@ def settle(store: Store, attempts: Sequence[Attempt], owner: Owner) -> None:
     rows = [
         (
             each.delivery_id, each.state.value, to_ms(each.at), each.verdict.value, each.status, each.latency_ms,
-            _storable(each.error), _storable(each.answer), each.retry_after,
+            _storable(each.error), _storable(each.answer), each.retry_after, *_told(each),
         )
         for each in attempts
     ]  # fmt: skip
@@ -171,9 +175,9 @@ def settle(store: Store, attempts: Sequence[Attempt], owner: Owner) -> None:
     )
     insert = sa.text(
         "INSERT INTO delivery_attempts (delivery_id, at, verdict, status, latency_ms, error, answer, "
-        "retry_after, dag_id, task_id, airflow_run_id, map_index, try_number) "
+        "retry_after, form, digest, size, headers, dag_id, task_id, airflow_run_id, map_index, try_number) "
         "SELECT r.delivery_id, r.at, r.verdict, r.status, r.latency_ms, r.error, r.answer, "
-        "CAST(r.retry_after AS double precision), :dag_id, :task_id, :airflow_run_id, "
+        "CAST(r.retry_after AS double precision), r.form, r.digest, r.size, r.headers, :dag_id, :task_id, :airflow_run_id, "
         f"CAST(:map_index AS integer), CAST(:try_number AS integer) FROM {settled} AS r ORDER BY r.ord"
     )
     parameter = rows_param(rows)
@@ -183,6 +187,12 @@ def settle(store: Store, attempts: Sequence[Attempt], owner: Owner) -> None:
         connection.execute(insert, {"rows": parameter, **task})
 
     store.retrying(work)
+
+
+def _told(attempt: Attempt) -> tuple[str | None, str | None, int | None, str | None]:
+    sent = attempt.sent
+    known = (sent.form, sent.digest, sent.size) if sent is not None else (None, None, None)
+    return (*known, attempt.headers or None)
 
 
 def _storable(text: str) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts
+from airflow_outreach_provider.store.deliveries.tried import page_of_ids, was_tried
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.paging import (
@@ -36,6 +38,9 @@ class DeliveryFilter:
     :ivar since: recorded at or after; :ivar until: recorded before; timezone-aware.
     :ivar dags: a task of one of these tried it last; what nobody tried yet is not among them.
     :ivar campaign: the platform's, as its event has it.
+    :ivar tried_since: with an attempt at or after; :ivar tried_until: before; timezone-aware. :ivar tried_failed: with one
+        that failed, or that did not, in that time.
+    :ivar resend: sent again by this action, see :mod:`store.deliveries.redeliver`.
     """
 
     ids: Collection[int] = ()
@@ -48,6 +53,15 @@ class DeliveryFilter:
     until: datetime | None = None
     dags: frozenset[str] | None = None
     campaign: str | None = None
+    tried_since: datetime | None = None
+    tried_until: datetime | None = None
+    tried_failed: bool | None = None
+    resend: int | None = None
+
+    @property
+    def by_attempt(self) -> bool:
+        """Whether it is about when deliveries were tried, and how that came out."""
+        return any(each is not None for each in (self.tried_since, self.tried_until, self.tried_failed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,10 @@ class AttemptRow:
     airflow_run_id: str
     map_index: int
     try_number: int
+    form: str | None = None
+    digest: str | None = None
+    size: int | None = None
+    headers: str | None = field(default=None, repr=False)
 
 
 _ROW = [_C[name] for name in DeliveryRow.__slots__]
@@ -99,12 +117,24 @@ _SCAN = Scan(deliveries, [_C.id], _ROW)
 def list_deliveries(
     store: Store, wanted: DeliveryFilter, *, cursor: str | None = None, limit: int = PAGE_SIZE
 ) -> Page[DeliveryRow]:
-    """Deliveries, the latest recorded first."""
+    """Deliveries, the latest recorded first; where it is asked when they were tried, the latest tried first."""
     with store.read() as connection:
+        if wanted.by_attempt:
+            return _list_tried(connection, wanted, cursor, limit)
         branches, answered = _branches(connection, wanted)
         residual = [each for name, each in _conditions(wanted).items() if name not in answered]
         page = _SCAN.page(connection, branches=branches, residual=residual, cursor=cursor, limit=limit)
     return page.of(_delivery)
+
+
+def _list_tried(
+    connection: sa.Connection, wanted: DeliveryFilter, cursor: str | None, limit: int
+) -> Page[DeliveryRow]:
+    others = [each for name, each in _conditions(wanted).items() if name != "tried"]
+    when = (wanted.tried_since, wanted.tried_until, wanted.tried_failed)
+    page = page_of_ids(connection, *when, others, cursor=cursor, limit=limit)
+    rows = {row.id: row for row in connection.execute(sa.select(*_ROW).where(_C.id.in_(page.rows)))}
+    return Page([_delivery(*rows[each]) for each in page.rows if each in rows], page.next, page.cut)
 
 
 def every_delivery(store: Store, wanted: DeliveryFilter, *, chunk: int = 1000) -> Iterator[DeliveryRow]:
@@ -120,6 +150,12 @@ def find_delivery(
     with store.read() as connection:
         row = connection.execute(sa.select(*_ROW).where(_C.id == delivery_id, *mine)).first()
     return _delivery(*row) if row else None
+
+
+def lane_of(store: Store, delivery_id: int) -> str:
+    """The lane of one delivery: what is saved of its contact is found by it."""
+    with store.read() as connection:
+        return connection.execute(sa.select(_C.lane).where(_C.id == delivery_id)).scalar() or ""
 
 
 def count(store: Store, wanted: DeliveryFilter) -> dict[str, int]:
@@ -203,6 +239,17 @@ def counts_by_state(store: Store, states: tuple[DeliveryState, ...], most: int =
         }
 
 
+def resend_states(store: Store, resend: int, most: int) -> dict[str, int]:
+    """What became of what one action sent again, by state, each counted no further than ``most`` + 1."""
+    with store.read() as connection:
+        counts = {
+            state.value: capped_count(connection, sa.select(_C.id).where(*branch), most)
+            for state in DeliveryState
+            for branch in _branches(connection, DeliveryFilter(resend=resend, states=(state,)))[0]
+        }
+    return {state: n for state, n in counts.items() if n}
+
+
 def states_of_routes(store: Store, routes: Sequence[str], most: int = 1000) -> dict[str, dict[str, int]]:
     """What of each of these routes is not delivered, by state, counted no further than ``most`` + 1."""
     states = (DeliveryState.PENDING, DeliveryState.FAILED, DeliveryState.HELD, DeliveryState.DEAD)
@@ -224,6 +271,15 @@ def attempted_between(store: Store, bounds: list[datetime]) -> list[tuple[int, i
         all_of_them = counts_between(connection, _A.at, _A.id, bounds)
         bad = counts_between(connection, _A.at, _A.id, bounds, condition=failed)  # type: ignore[arg-type]
     return [(max(n, failures), failures) for n, failures in zip(all_of_them, bad, strict=True)]
+
+
+def tries_of(store: Store, ids: Sequence[int]) -> dict[int, int]:
+    """How often each of these deliveries was tried, over all times it was sent again."""
+    query = sa.select(_A.delivery_id, sa.func.count()).where(
+        _A.delivery_id.in_(list(ids)), _A.verdict != DeliveryVerdict.ENDPOINT.value
+    )
+    with store.read() as connection:
+        return {int(row[0]): int(row[1]) for row in connection.execute(query.group_by(_A.delivery_id))}
 
 
 def last_attempts(store: Store, ids: list[int]) -> dict[int, AttemptRow]:
@@ -271,6 +327,10 @@ def _conditions(wanted: DeliveryFilter) -> dict[str, Condition]:
         found["until"] = lambda c: c.created_at < wanted.until
     if wanted.dags is not None:
         found["dags"] = _tried_last_by(wanted.dags)
+    if wanted.by_attempt:
+        found["tried"] = was_tried(wanted.tried_since, wanted.tried_until, wanted.tried_failed)
+    if wanted.resend is not None:
+        found["resend"] = lambda c: c.resend == wanted.resend
     if wanted.campaign is not None:
         found["campaign"] = lambda c: sa.exists().where(
             inbox_events.c.event_id == c.event_id, inbox_events.c.campaign_id == wanted.campaign
@@ -278,14 +338,17 @@ def _conditions(wanted: DeliveryFilter) -> dict[str, Condition]:
     return found
 
 
-def _branches(
-    connection: sa.Connection, wanted: DeliveryFilter
-) -> tuple[list[list[sa.ColumnElement[bool]]], set[str]]:
+def _branches(connection: sa.Connection, wanted: DeliveryFilter) -> tuple[list[list[Any]], set[str]]:
     """What an index answers, and which conditions that are."""
     if wanted.ids:
         return [[_C.id.in_(list(wanted.ids))]], {"ids"}
     if wanted.event_ids:
         return [[_C.event_id.in_(list(wanted.event_ids))]], {"event_ids"}
+    if wanted.resend is not None:
+        one = [sa.text("deliveries.resend IS NOT NULL"), _C.resend == wanted.resend]
+        states = wanted.states or tuple(DeliveryState)
+        spelt: list[Any] = [sa.literal_column(f"'{each.value}'") for each in states]
+        return [[*one, _C.state == each] for each in spelt], {"resend", "states"}
     if not wanted.states or DeliveryState.DELIVERED in wanted.states:
         return [[]], set()  # what was delivered is listed by id, without an index of its own: looked through
     if wanted.endpoint is not None:

@@ -39,6 +39,8 @@ deliveries = sa.Table(
     sa.Column("plan_until", UtcTime),
     sa.Column("claim", sa.Text),
     sa.Column("claim_until", UtcTime),
+    sa.Column("resend", sa.BigInteger, comment="audit row of the last one"),
+    sa.Column("resent_from", sa.Text, comment="its state before that"),
     sa.UniqueConstraint("event_id", "route"),
     # Small at all times: only what is still to be done.
     sa.Index("ix_deliveries_open", "route", "id", **_OPEN),
@@ -57,6 +59,7 @@ deliveries = sa.Table(
     sa.Index("ix_deliveries_plan", "plan"),
     sa.Index("ix_deliveries_claim", "claim", **where("claim IS NOT NULL")),
     sa.Index("ix_deliveries_created_at", "created_at"),
+    sa.Index("ix_deliveries_resend", "resend", "state", "id", **where("resend IS NOT NULL")),
 )  # fmt: skip
 
 delivery_attempts = sa.Table(
@@ -76,6 +79,11 @@ delivery_attempts = sa.Table(
     sa.Column("airflow_run_id", sa.Text, nullable=False, server_default=""),
     sa.Column("map_index", sa.Integer, nullable=False, server_default="-1"),
     sa.Column("try_number", sa.Integer, nullable=False, server_default="1"),
+    # About 200 bytes an attempt: the request itself is made again of its event, core/sent_requests.py.
+    sa.Column("form", sa.Text, comment="key of the request's form"),
+    sa.Column("digest", sa.Text, comment="of the request"),
+    sa.Column("size", sa.Integer, comment="of its body, in bytes"),
+    sa.Column("headers", sa.Text, comment="of the answer, those that matter, as JSON"),
     sa.Index("ix_delivery_attempts_delivery_id", "delivery_id", "id"),
     sa.Index("ix_delivery_attempts_task", "airflow_run_id", "map_index", "id"),
     # The overview's chart: where an hour begins, and the failures in it.
@@ -133,4 +141,13 @@ saved_answers = sa.Table(
     sa.Column("value", sa.Text, nullable=False, comment="as JSON"),
     sa.Column("updated_at", UtcTime, nullable=False),
     sa.Index("ix_saved_answers_updated_at", "updated_at"),
+)
+
+request_forms = sa.Table(
+    "request_forms",
+    metadata,
+    # How a route's events became requests: a row for each way it was ever written.
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("form", sa.Text, nullable=False, comment="as JSON, secrets hidden"),
+    sa.Column("seen_at", UtcTime, nullable=False),
 )

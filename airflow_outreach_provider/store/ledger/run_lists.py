@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.tables import runs
 from airflow_outreach_provider.store.paging import PAGE_SIZE, Condition, Page, Scan
+from airflow_outreach_provider.store.schema import to_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +66,21 @@ def list_runs(
     campaign: str | None = None,
     state: RunState | None = None,
     dags: frozenset[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     cursor: str | None = None,
     limit: int = PAGE_SIZE,
 ) -> Page[RunRow]:
-    """Runs, newest first. :param dags: of these alone."""
+    """Runs, newest first. :param dags: of these alone. :param since, until: at work between these times."""
     residual: list[Condition] = [] if dags is None else [lambda c: c.dag_id.in_(sorted(dags))]
     if campaign:
         residual.append(lambda c: c.campaign == campaign)
     if state:
         residual.append(lambda c: c.state == state.value)
+    if since:
+        residual.append(lambda c: sa.func.coalesce(c.finished_at, c.heartbeat_at) >= to_ms(since))
+    if until:
+        residual.append(lambda c: c.started_at < until)
     with store.read() as connection:
         page = _SCAN.page(connection, residual=residual, cursor=cursor, limit=limit)
     return Page([_run(row) for row in page.rows], page.next, page.cut)
@@ -130,9 +137,10 @@ def running(store: Store) -> bool:
         return connection.execute(query).first() is not None
 
 
-def rows_since(store: Store, since: datetime) -> Counter[str]:
-    """Rows by state over the runs started since then; dry runs left out."""
-    query = sa.select(runs.c.counts).where(runs.c.started_at >= since, runs.c.dry_run.is_(False))
+def rows_between(store: Store, since: datetime, until: datetime) -> Counter[str]:
+    """Rows by state over the runs started in that time; dry runs left out."""
+    when = (runs.c.started_at >= since, runs.c.started_at < until)
+    query = sa.select(runs.c.counts).where(*when, runs.c.dry_run.is_(False))
     total: Counter[str] = Counter()
     with store.read() as connection:
         for counts in connection.execute(query.limit(20_000)).scalars():

@@ -14,7 +14,7 @@ _AT_ONCE = 500
 # Hashes, ids, words and names of ours: nobody is in them.
 _NO_TEXT = frozenset({
     "campaign", "contact_id", "conversation_id", "application_id", "row_hash", "content_hash", "email_hash", "state", "outcome", "event_id", "platform", "kind", "origin", "lane", "plan",
-    "claim", "verdict", "fingerprint", "consumer", "kinds",
+    "claim", "verdict", "fingerprint", "consumer", "kinds", "digest", "resent_from",
 })  # fmt: skip
 # A lead's number is its identity, an entry's the reason it is there.
 # Who acted by hand stays known: nobody forgets their own doings.

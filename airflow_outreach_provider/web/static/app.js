@@ -25,23 +25,57 @@ function followTheme() {
 
 followTheme(); // before the first paint
 
-// The time zone chosen in Airflow's own pages, which the server does not know: it writes UTC.
+// The time zone chosen in Airflow's own pages, else the browser's: the server knows neither and writes UTC.
 function chosenZone() {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  let zone = own;
   try {
-    const zone = JSON.parse(localStorage.getItem("timezone"));
+    zone = JSON.parse(localStorage.getItem("timezone")) ?? own;
     new Intl.DateTimeFormat("en-GB", { timeZone: zone });
-    return zone === "UTC" ? null : zone;
   } catch {
-    return null; // none chosen, or one this browser does not know
+    zone = own; // one this browser does not know
   }
+  return zone === "UTC" ? null : zone;
+}
+
+function partsIn(zone, moment) {
+  const format = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", year: "numeric",
+    month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return Object.fromEntries(format.formatToParts(moment).map((part) => [part.type, part.value]));
+}
+
+// 2026-03-25T18:30 as a clock of the zone shows it; and the moment at which it does.
+function wallOf(zone, moment) {
+  return new Intl.DateTimeFormat("sv-SE", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" }).format(moment).replace(" ", "T");
+}
+
+function momentOf(zone, wall) {
+  const asUtc = (text) => Date.parse(`${text}Z`);
+  let at = asUtc(wall);
+  for (let n = 0; n < 2; n++) at += asUtc(wall) - asUtc(wallOf(zone, new Date(at)));
+  return new Date(at);
 }
 
 function showClocks(root) {
   const zone = chosenZone();
   if (!zone) return;
-  const parts = (moment) => Object.fromEntries(new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", year: "numeric",
-    month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" }).formatToParts(moment).map((part) => [part.type, part.value]));
+  const parts = (moment) => partsIn(zone, moment);
   const now = parts(new Date());
+  root.querySelectorAll("text[data-moment]").forEach((each) => {
+    const at = parts(new Date(each.dataset.moment));
+    each.textContent = each.dataset.form === "day" ? `${at.day} ${at.month}` : `${at.hour}:${at.minute}`;
+  });
+  root.querySelectorAll("a[data-since]").forEach((each) => {
+    const [from, to] = [parts(new Date(each.dataset.since)), parts(new Date(each.dataset.until))];
+    const says = `${from.day} ${from.month} ${from.hour}:${from.minute} to ${to.hour}:${to.minute} ${zone}: ${each.dataset.says}`;
+    each.setAttribute("aria-label", says);
+    each.querySelector("title").textContent = says;
+  });
+  root.querySelectorAll("input[data-moment-field]").forEach((each) => {
+    const value = each.getAttribute("value");
+    if (value && !("local" in each.dataset)) each.setAttribute("value", wallOf(zone, new Date(`${value}Z`)));
+    each.dataset.local = "";
+  });
   root.querySelectorAll("time[datetime]").forEach((each) => {
     const at = parts(new Date(each.dateTime));
     const day = `${at.day} ${at.month}`;
@@ -114,6 +148,7 @@ async function alone(starter, work) {
 async function act(element, fields) {
   const body = { ...JSON.parse(element.dataset.body || "{}"), ...fields };
   const { action, title } = element.dataset;
+  let follow = null;
   for (let changed = ""; ; changed = "This has changed meanwhile. ") {
     const plan = await (await post(action, { ...body, go: false })).json();
     if (plan.count === 0) {
@@ -125,12 +160,14 @@ async function act(element, fields) {
     try {
       const done = await (await post(action, { ...body, go: true, expect: plan.count, confirmed: plan.says })).json();
       toast(done.says);
+      follow = done.follow;
       break;
     } catch (error) {
       if (error.status !== 409) throw error;
     }
   }
   if (element.dataset.then) location.assign(element.dataset.then);
+  else if (follow) location.assign(document.body.dataset.base + follow);
   // What was typed is done with; what was chosen, or typed since, stays.
   for (const field of element.elements ?? []) if (field.matches("input, textarea") && field.value === fields[field.name]) field.value = field.defaultValue;
   return true;
@@ -291,6 +328,13 @@ document.addEventListener("DOMContentLoaded", () => {
     event.preventDefault();
     if (event.target.dataset.find) return void alone(event.target.querySelector("button"), () => findPerson(event.target));
     alone(event.target.querySelector("button"), () => act(event.target, Object.fromEntries(new FormData(event.target))));
+  });
+  // What was typed is a time of the zone; what is asked for is UTC.
+  document.addEventListener("formdata", (event) => {
+    const zone = chosenZone();
+    event.target.querySelectorAll("input[data-moment-field]").forEach((each) => {
+      if (zone && each.value) event.formData.set(each.name, momentOf(zone, each.value).toISOString().slice(0, 16));
+    });
   });
   keepLive();
 });

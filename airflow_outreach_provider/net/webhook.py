@@ -107,6 +107,13 @@ class WebhookAnswer:
     latency_ms: int
 
 
+OWN_HEADERS: Mapping[str, str] = {
+    "User-Agent": f"airflow-provider-outreach/{__version__}",
+    "Accept-Encoding": "identity",
+}
+"""What every request says of itself; an endpoint's headers, then a message's, win over them."""
+
+
 def parse_url(text: str) -> URL:
     """The URL of an endpoint.
 
@@ -143,7 +150,7 @@ class WebhookClient:
 
     async def __aenter__(self) -> WebhookClient:
         self._transport = Transport(
-            {"User-Agent": f"airflow-provider-outreach/{__version__}", "Accept-Encoding": "identity"},
+            OWN_HEADERS,
             connections=self._connections,
             tls=self._tls or True,
         )

@@ -36,7 +36,7 @@ class PastedYaml(BaseModel):
     text: str = Field(max_length=MOST_CHARACTERS)
 
 
-class Finding(BaseModel):
+class LintFinding(BaseModel):
     """A mistake or a warning. ``shown``: with its line and a caret, as the command prints it."""
 
     line: int
@@ -52,8 +52,8 @@ class LintResult(BaseModel):
 
     says: str
     workflows: list[str] = Field(description="DAG ids of the workflows without a mistake")
-    problems: list[Finding]
-    warnings: list[Finding]
+    problems: list[LintFinding]
+    warnings: list[LintFinding]
 
 
 @router.post("/api/lint", tags=["look"])
@@ -93,8 +93,8 @@ def yaml_read(request: Request, who: Editor, asked: PastedYaml) -> HTMLResponse:
     return render_page(request, "try_yaml.html", who, at="workflows", found=found, most=MOST_CHARACTERS)
 
 
-def _finding(problem: Problem, text: str, kind: str = "") -> Finding:
-    return Finding(
+def _finding(problem: Problem, text: str, kind: str = "") -> LintFinding:
+    return LintFinding(
         line=problem.line, column=problem.column, message=problem.message, hint=problem.hint, path=problem.path,
         shown=render(problem, text, kind),
     )  # fmt: skip

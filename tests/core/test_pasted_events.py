@@ -18,7 +18,11 @@ from airflow_outreach_provider.core.sources import SourceSettings
 NOW = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
 SUPERSEND = SourceSettings("src", "supersend")
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,9 +65,9 @@ def test_nothing_that_it_names_is_opened_or_run(tmp_path: Path, monkeypatch: pyt
         "event_routes:\n  b:\n    deliver: {python: os.getcwd}\n    notify: [os.abort]\n"
         f"  c: !!python/object/apply:os.system ['touch {marker}']\n"
     )
-    monkeypatch.setattr("pathlib.Path.read_text", _refuse)
-    monkeypatch.setattr("importlib.import_module", _refuse)
-    monkeypatch.setattr("socket.socket.connect", _refuse)
+    monkeypatch.setattr(Path, "read_text", _refuse)
+    monkeypatch.setattr(importlib, "import_module", _refuse)
+    monkeypatch.setattr(socket.socket, "connect", _refuse)
     found = lint_text(ada, PastedYaml(text=text))
     monkeypatch.undo()
     assert found.problems

@@ -17,6 +17,7 @@ class RouteVerdict(StrEnum):
     """Why a route has an event, or has it not."""
 
     TAKEN = "taken"
+    WANTED = "would be taken"
     OTHER_SOURCE = "other source"
     OTHER_KIND = "other kind"
     WHERE_FALSE = "where was false"
@@ -60,16 +61,10 @@ def judge_route(
     """
     if route in taken:
         return RouteFinding(RouteVerdict.TAKEN)
-    if reader.known and reader.source not in (None, event.source):
-        return RouteFinding(RouteVerdict.OTHER_SOURCE, f"it reads {reader.source}")
-    if reader.known and not _is_wanted(event.kind, reader.kinds):
-        return RouteFinding(
-            RouteVerdict.OTHER_KIND, f"it reads {', '.join(reader.kinds or ()) or 'all but unrecognised'}"
-        )
-    if reader.known and reader.where and not _holds(event, reader.where):
-        record = event.to_dict()
-        saw = {".".join(path): value_at(record, path) for path in names_in(reader.where)}
-        return RouteFinding(RouteVerdict.WHERE_FALSE, reader.where, saw)
+    if reader.known:
+        found = judge_filter(event, reader.source, reader.kinds, reader.where)
+        if found.verdict is not RouteVerdict.WANTED:
+            return found
     if reader.unread:
         return (
             RouteFinding(RouteVerdict.PAUSED, "its DAG is paused")
@@ -79,6 +74,24 @@ def judge_route(
     return RouteFinding(
         RouteVerdict.PASSED, "it was read when the route did not want it, or its delivery was purged"
     )
+
+
+def judge_filter(
+    event: ContactEvent, source: str | None, kinds: tuple[str, ...] | None, where: str | None
+) -> RouteFinding:
+    """Whether a route with this filter wants an event; with what its condition read, whichever way it went."""
+    if source not in (None, event.source):
+        return RouteFinding(RouteVerdict.OTHER_SOURCE, f"it reads {source}")
+    if not _is_wanted(event.kind, kinds):
+        return RouteFinding(
+            RouteVerdict.OTHER_KIND, f"it reads {', '.join(kinds or ()) or 'all but unrecognised'}"
+        )
+    if not where:
+        return RouteFinding(RouteVerdict.WANTED)
+    record = event.to_dict()
+    holds = _holds(event, where)
+    saw = {".".join(path): value_at(record, path) for path in names_in(where)}
+    return RouteFinding(RouteVerdict.WANTED if holds else RouteVerdict.WHERE_FALSE, where, saw)
 
 
 def _is_wanted(kind: EventKind, kinds: tuple[str, ...] | None) -> bool:

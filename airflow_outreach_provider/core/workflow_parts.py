@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 _SUBMITS = frozenset({"SubmitLeadsOperator", "StageLeadsOperator", "SubmitApprovedLeadsOperator"})
 _DELIVERS = frozenset(
     {"DeliverEventsOperator", "HandleEventsOperator", "SubmitEventLeadsOperator", "SuppressContactsOperator"}
 )
+_REQUEST = (
+    "payload", "method", "path", "query", "headers", "omit_empty", "content_type", "save", "batching",
+)  # fmt: skip
 _SENSOR, _POLL = "ContactEventSensor", "PollContactsOperator"
 # A sync's own file, in the template that lets a run name another one.
 _OWN_FILE = re.compile(r"\{% else %\}(.*)\{% endif %\}", re.DOTALL)
@@ -38,6 +43,8 @@ class RoutePart:
     """A task that does something with events.
 
     :ivar consumer: whose progress through the inbox it is; "" where nothing says. :ivar target: in words.
+    :ivar request: what it says of its requests, under the names of ``RequestForm``; None where Airflow's database does
+        not hold that: of a task that is not mapped.
     """
 
     task_id: str
@@ -46,6 +53,9 @@ class RoutePart:
     source: str
     kinds: tuple[str, ...]
     target: str
+    operator: str = ""
+    endpoint: str = ""
+    request: Mapping[str, Any] | None = None
 
     def says(self) -> str:
         """``interested, from supersend → crm``."""
@@ -63,6 +73,15 @@ class WorkflowParts:
     file: str = ""
     line: int = 0
     yaml: str = ""
+
+    def where_of(self, consumer: str) -> str | None:
+        """The condition of a route, as its YAML says; None where there is none, or no YAML."""
+        try:
+            sections = yaml.load(self.yaml, yaml.BaseLoader)  # noqa: S506 - texts, lists and mappings alone
+            said = sections[consumer]["where"]
+        except (yaml.YAMLError, LookupError, TypeError, RecursionError):
+            return None
+        return said if isinstance(said, str) else None
 
     def says(self) -> list[str]:
         """What it does, a line a task."""
@@ -124,7 +143,18 @@ def _route(task: Mapping[str, Any], sensors: list[Mapping[str, Any]]) -> RoutePa
     before = [each for each in sensors if task_id in (each.get("downstream_task_ids") or ())]
     source, kinds = _filter(before[0]) if before else ("", ())
     consumer = str(before[0].get("consumer") or "") if before else ""
-    return RoutePart(task_id, str(values.get("route") or ""), consumer, source, kinds, _target(values))
+    return RoutePart(
+        task_id, str(values.get("route") or ""), consumer, source, kinds, _target(values),
+        operator=str(values.get("task_type") or ""), endpoint=str(values.get("endpoint_conn_id") or ""),
+        request=_request(task),
+    )  # fmt: skip
+
+
+def _request(task: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    if not task.get("_is_mapped"):
+        return None
+    said = _mapping(task.get("partial_kwargs"))
+    return {name: said[name] for name in _REQUEST if said.get(name) is not None}
 
 
 def _target(values: Mapping[str, Any]) -> str:

@@ -110,6 +110,13 @@ class WebhookAnswer:
     headers: str = ""
 
 
+OWN_HEADERS: Mapping[str, str] = {
+    "User-Agent": f"airflow-provider-outreach/{__version__}",
+    "Accept-Encoding": "identity",
+}
+"""What every request says of itself; an endpoint's headers, then a message's, win over them."""
+
+
 def parse_url(text: str) -> URL:
     """The URL of an endpoint.
 
@@ -146,7 +153,7 @@ class WebhookClient:
 
     async def __aenter__(self) -> WebhookClient:
         self._transport = Transport(
-            {"User-Agent": f"airflow-provider-outreach/{__version__}", "Accept-Encoding": "identity"},
+            OWN_HEADERS,
             connections=self._connections,
             tls=self._tls or True,
         )

@@ -35,6 +35,8 @@ from airflow_outreach_provider.web import (
     person,
     resends,
     setup,
+    try_route,
+    try_yaml,
     workflows,
 )
 from airflow_outreach_provider.web.access import Reader
@@ -71,6 +73,8 @@ def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastA
     app.include_router(pages.router)
     app.include_router(person.router)
     app.include_router(workflows.router)
+    app.include_router(try_route.router)
+    app.include_router(try_yaml.router)
     app.include_router(campaigns.router)
     app.include_router(help_pages.router)
     app.include_router(setup.router)

@@ -34,7 +34,18 @@ NAV_OF_SOME = frozenset({"leads", "deliveries"})
 # State → how it is meant; the style sheet has a colour and a sign for each.
 TONES: Mapping[str, str] = {
     **dict.fromkeys(
-        ("accepted", "delivered", "succeeded", "handed", "success", "healthy", "resolved", "texted", "taken"),
+        (
+            "accepted",
+            "delivered",
+            "succeeded",
+            "handed",
+            "success",
+            "healthy",
+            "resolved",
+            "texted",
+            "taken",
+            "would be taken",
+        ),
         "good",
     ),
     **dict.fromkeys(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +126,66 @@ def filled(store: Store, lead: Callable[..., int], monkeypatch: pytest.MonkeyPat
         outreach = {"conn_type": "outreach", "host": url, "password": "a-key-of-length"}
         monkeypatch.setenv("AIRFLOW_CONN_TETHER", json.dumps(outreach))
         yield store
+
+
+@pytest.fixture
+def airflow_knows(airflow_db: None, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """``airflow_knows(yaml, *dags)``: workflows and DAGs as the DAG processor leaves them in Airflow's database.
+
+    The DAG ``by_hand`` is paused; syncs are due in an hour.
+    """
+    from airflow.utils.session import create_session
+
+    from airflow_outreach_provider.workflows.build import build_dags
+
+    ids: list[str] = []
+
+    def write(yaml: str, *dags: Any) -> None:
+        folder = tmp_path / "workflows"
+        folder.mkdir()
+        (folder / "all.yaml").write_text(yaml)
+        every = [*build_dags(folder).values(), *dags]
+        ids.extend(dag.dag_id for dag in every)
+        with create_session() as session:
+            _write_dags(session, every)
+
+    yield write
+    with create_session() as session:
+        _remove_dags(session, ids)
+
+
+def _write_dags(session: Any, dags: list[Any]) -> None:
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+
+    session.merge(DagBundleModel(name="looks"))
+    session.flush()
+    for dag in dags:
+        is_sync = "sync" in dag.dag_id
+        session.merge(
+            DagModel(
+                dag_id=dag.dag_id, bundle_name="looks", fileloc="x.py", relative_fileloc="x.py", is_paused=dag.dag_id == "by_hand", is_stale=False,
+                asset_expression={"asset": {"name": "contact_events/interested"}} if "route" in dag.dag_id else None,
+                timetable_summary="0 0 * * *" if is_sync else "None",
+                next_dagrun_create_after=datetime.now(UTC) + timedelta(hours=1) if is_sync else None,
+            )
+        )  # fmt: skip
+        session.flush()
+        SerializedDagModel.write_dag(LazyDeserializedDAG.from_dag(dag), bundle_name="looks", session=session)
+
+
+def _remove_dags(session: Any, ids: list[str]) -> None:
+    import sqlalchemy as sa
+    from airflow.models.dag import DagModel
+    from airflow.models.dag_version import DagVersion
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.dagrun import DagRun
+    from airflow.models.errors import ParseImportError
+    from airflow.models.serialized_dag import SerializedDagModel
+
+    session.execute(sa.delete(ParseImportError).where(ParseImportError.bundle_name == "looks"))
+    for model in (DagRun, SerializedDagModel, DagVersion, DagModel):
+        session.execute(sa.delete(model).where(model.dag_id.in_(ids)))
+    session.execute(sa.delete(DagBundleModel).where(DagBundleModel.name == "looks"))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
@@ -55,50 +53,15 @@ def python_dag() -> Any:
 
 
 @pytest.fixture
-def known(airflow_db: None, tmp_path: Path) -> Iterator[None]:
-    """The workflows of a YAML file and one in Python, as the DAG processor leaves them in Airflow's database."""
-    from airflow.models.dag import DagModel
-    from airflow.models.dag_version import DagVersion
-    from airflow.models.dagbundle import DagBundleModel
-    from airflow.models.dagrun import DagRun
+def known(airflow_knows: Callable[..., None]) -> None:
+    """The workflows of a YAML file and one in Python; and two files that cannot be imported, one of them ours."""
     from airflow.models.errors import ParseImportError
-    from airflow.models.serialized_dag import SerializedDagModel
-    from airflow.serialization.serialized_objects import LazyDeserializedDAG
     from airflow.utils.session import create_session
 
-    from airflow_outreach_provider.workflows.build import build_dags
-
-    (tmp_path / "workflows").mkdir()
-    (tmp_path / "workflows" / "all.yaml").write_text(YAML)
-    dags = [*build_dags(tmp_path / "workflows").values(), python_dag()]
+    airflow_knows(YAML, python_dag())
     with create_session() as session:
-        session.merge(DagBundleModel(name="looks"))
-        session.flush()
-        for dag in dags:
-            paused = dag.dag_id == "by_hand"
-            events = {"asset": {"name": "contact_events/interested"}} if "route" in dag.dag_id else None
-            session.merge(
-                DagModel(
-                    dag_id=dag.dag_id, bundle_name="looks", fileloc="x.py", relative_fileloc="x.py", is_paused=paused, is_stale=False,
-                    asset_expression=events, timetable_summary="0 0 * * *" if "sync" in dag.dag_id else "None",
-                    next_dagrun_create_after=datetime.now(UTC) + timedelta(hours=1) if "sync" in dag.dag_id else None,
-                )
-            )  # fmt: skip
-            session.flush()
-            SerializedDagModel.write_dag(
-                LazyDeserializedDAG.from_dag(dag), bundle_name="looks", session=session
-            )
         session.add(ParseImportError(filename="workflows/bad.yaml", bundle_name="looks", timestamp=AT, stacktrace="bad.yaml:3:5: unknown key 'shedule', did you mean 'schedule'?"))  # fmt: skip
         session.add(ParseImportError(filename="theirs.py", bundle_name="looks", timestamp=AT, stacktrace="No module named 'nothing_of_ours'"))  # fmt: skip
-    yield
-    ids = [dag.dag_id for dag in dags]
-    with create_session() as session:
-        session.execute(sa.delete(ParseImportError).where(ParseImportError.bundle_name == "looks"))
-        session.execute(sa.delete(DagRun).where(DagRun.dag_id.in_(ids)))
-        session.execute(sa.delete(SerializedDagModel).where(SerializedDagModel.dag_id.in_(ids)))
-        session.execute(sa.delete(DagVersion).where(DagVersion.dag_id.in_(ids)))
-        session.execute(sa.delete(DagModel).where(DagModel.dag_id.in_(ids)))
-        session.execute(sa.delete(DagBundleModel).where(DagBundleModel.name == "looks"))
 
 
 def event(store: Store, n: int, **values: Any) -> str:

@@ -85,19 +85,26 @@ class Sender:
         self, request: EventRequest, event: ContactEvent, now: datetime, token: AccessToken | None = None
     ) -> WebhookAnswer:
         """One request; the signature is over exactly these bytes, at this moment."""
-        identity = message_id(event.id, self.route)
-        headers = {
-            **request.headers,
-            "webhook-id": identity,
-            "X-Outreach-Event": event.kind.value,
-            **self._sign(request.body, identity, now),
-        }
+        headers = message_headers(request, event, self.route, self._sign, now)
         if token is not None:
             headers["Authorization"] = f"Bearer {token.value}"
         return await self.client.send(
             self.endpoint.target, request.body, headers, method=request.method, url=request.url,
             keep=self._keep_bytes,
         )  # fmt: skip
+
+
+def message_headers(
+    request: EventRequest, event: ContactEvent, route: str, sign: Sign, now: datetime
+) -> dict[str, str]:
+    """The headers of one message, signed over its body; those of the endpoint are not among them."""
+    identity = message_id(event.id, route)
+    return {
+        **request.headers,
+        "webhook-id": identity,
+        "X-Outreach-Event": event.kind.value,
+        **sign(request.body, identity, now),
+    }
 
 
 def _judged(answer: WebhookAnswer, request: EventRequest, now: datetime) -> AttemptResult:

@@ -286,6 +286,23 @@ async function exportAll(button) {
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
+// What is typed is asked about, and nothing is done: the answer is this page with what came of it.
+let answers = 0;
+
+async function showAnswer(form) {
+  const asked = ++answers;
+  const html = await (await post(form.dataset.show, Object.fromEntries(new FormData(form)))).text();
+  if (asked === answers) show(html, "0");
+}
+
+// A moment after the last key: what was typed before it is nobody's question any more.
+let typed = 0;
+
+function onTyped(form) {
+  clearTimeout(typed);
+  typed = setTimeout(() => showAnswer(form).catch((error) => toast(error.message, true)), 500);
+}
+
 // By POST: a number in a URL would be in histories and logs.
 async function findPerson(form) {
   const who = form.elements.who.value.trim();
@@ -297,7 +314,7 @@ async function findPerson(form) {
 
 async function reveal() {
   if (!(await confirmed("Show personal data?", "That you looked is written into the audit.", "Show"))) return;
-  show(await (await post(location.pathname)).text(), "0");
+  show(await (await post(location.pathname + location.search)).text(), "0");
 }
 
 // The sandbox lets no link leave the frame; a link of Airflow's own document may.
@@ -323,9 +340,14 @@ document.addEventListener("DOMContentLoaded", () => {
     else if ("copy" in at.dataset) navigator.clipboard.writeText(at.dataset.copy).then(() => toast("Copied."), () => toast("The browser does not allow it: select and copy it.", true));
     else alone(at, () => act(at, {}));
   });
+  document.addEventListener("input", (event) => {
+    const form = event.target.closest("form[data-typed]");
+    if (form) onTyped(form);
+  });
   document.addEventListener("submit", (event) => {
-    if (!event.target.dataset.action && !event.target.dataset.find) return;
+    if (!event.target.dataset.action && !event.target.dataset.find && !event.target.dataset.show) return;
     event.preventDefault();
+    if (event.target.dataset.show) return void alone(event.target.querySelector("button"), () => showAnswer(event.target));
     if (event.target.dataset.find) return void alone(event.target.querySelector("button"), () => findPerson(event.target));
     alone(event.target.querySelector("button"), () => act(event.target, Object.fromEntries(new FormData(event.target))));
   });

@@ -1,0 +1,73 @@
+"""What somebody pasted is an event as one that came in, under nobody's id; or a message that says what to paste."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_outreach_provider.core.errors import OutreachError
+from airflow_outreach_provider.core.events import ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import read_events
+from airflow_outreach_provider.core.pasted_events import MOST_CHARACTERS, pasted_event
+from airflow_outreach_provider.core.sources import SourceSettings
+
+NOW = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+SUPERSEND = SourceSettings("src", "supersend")
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def test_our_own_form_comes_back_as_it_was() -> None:
+    """An event copied from a page or a delivery, but for its id, is the event."""
+    body = {"type": "x", "kind": "interested", "source": "src", "platform": "varda", "contact": {"email": "a@example.com"}, "data": {"score": 3}}  # fmt: skip
+    made = pasted_event(json.dumps(body | {"id": "evt_stored"}), None, NOW, of="other")
+    assert (made.source, made.platform, made.kind) == ("src", "varda", EventKind.INTERESTED)
+    assert (made.contact.email, made.data) == ("a@example.com", {"score": 3})
+    assert made.id != "evt_stored"
+    assert pasted_event('{"type": "x"}', None, NOW, of="other").source == "other"
+
+
+@given(JSON)
+def test_a_webhook_is_read_as_the_receiver_reads_it(value: object) -> None:
+    """Whatever was pasted: kind, contact and data are those that the receiver would store."""
+    text = json.dumps(value)
+    (stored,) = read_events(SUPERSEND, text.encode(), {}, received_at=NOW)
+    made = pasted_event(text, SUPERSEND, NOW)
+    assert (made.kind, made.contact, made.data) == (
+        stored.event.kind,
+        stored.event.contact,
+        stored.event.data,
+    )
+    assert made.id != stored.event.id
+
+
+@given(st.text(max_size=200) | JSON.map(json.dumps), st.booleans())
+def test_whatever_is_pasted_is_an_event_or_a_message(text: str, webhook: bool) -> None:
+    """No text ends in anything but one of the two."""
+    try:
+        made = pasted_event(text, SUPERSEND if webhook else None, NOW)
+    except OutreachError as error:
+        assert str(error)
+    else:
+        assert isinstance(made, ContactEvent)
+        made.to_json()
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 60_000, '{"a":' * 10_000, "x" * (MOST_CHARACTERS + 1), "\ud800", '"\\ud800"']
+)
+def test_what_is_too_deep_too_long_or_no_text_says_so(text: str) -> None:
+    """Before it costs anything."""
+    with pytest.raises(OutreachError):
+        pasted_event(text, None, NOW)

@@ -26,7 +26,8 @@ def recipes() -> dict[str, SourceSettings]:
 
     from documents import blocks
 
-    made = [json.loads(block.text) for block in blocks(DOCS / "custom.md") if block.language == "json"]
+    found = [json.loads(block.text) for block in blocks(DOCS / "custom.md") if block.language == "json"]
+    made = [each for each in found if isinstance(each, dict)]
     return {
         f"custom{number}": source_settings(
             f"custom{number}",

@@ -22,6 +22,7 @@ from pydantic_core import to_json
 from airflow_outreach_provider.core import signing
 from airflow_outreach_provider.core.errors import SignatureError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind, write_time
+from airflow_outreach_provider.core.handshakes import asked_by_body
 from airflow_outreach_provider.core.json_reading import read_json
 from airflow_outreach_provider.core.masking import HIDDEN
 from airflow_outreach_provider.core.opt_outs import OptOut, read_opt_out
@@ -149,15 +150,13 @@ def read_events(
 
 def challenge(source: SourceSettings, body: bytes) -> str | None:
     """What a proven body asks to be sent back, where it only asks whether the URL is ours."""
-    custom = source.custom
-    key = custom.section.handshake.body if custom is not None and custom.section.handshake else ""
-    if not key:
+    handshake = source.custom.section.handshake if source.custom is not None else None
+    if handshake is None or not handshake.body:
         return None
     try:
-        value = read_json(body)
+        return asked_by_body(handshake, read_json(body))
     except ValueError:
         return None
-    return text(value.get(key)) if isinstance(value, dict) else None
 
 
 def _form_as_json(body: bytes) -> bytes:

@@ -27,6 +27,8 @@ _SELECTED = re.compile(
     rf"\(\s*body((?:{_STEP})+)\s*\|\s*selectattr\(\s*'([^']*)'\s*,\s*'[^']*'\s*,\s*'([^']*)'\s*\)\s*"
     r"\|\s*first\s*\)\.(\w+)"
 )
+# What decides between two values is none itself: ``'moved' if body.rescheduled else body.event``.
+_CONDITION = re.compile(r"\bif\b(?:(?!\belse\b|\}\}).)*")
 _KEY = re.compile(r"\.(\w+)|\['([^']*)'\]|\[(\d+)\]")
 _MOST_ELEMENTS = 20
 
@@ -138,6 +140,7 @@ def _custom_body(custom: CustomSource, kind: EventKind, now: datetime, unique: s
 
 def _place(body: dict[str, Any], template: str, value: object) -> None:
     """Put ``value`` wherever the template looks and nothing stands yet."""
+    template = _CONDITION.sub("", template)
     for path, key, wanted, attribute in _SELECTED.findall(template):
         element: dict[str, Any] = {}
         _set(element, key.split("."), wanted)

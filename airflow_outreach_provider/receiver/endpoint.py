@@ -33,6 +33,7 @@ from urllib.parse import unquote
 from pydantic_core import to_json
 from starlette.types import Message, Receive, Scope, Send
 
+from airflow_outreach_provider.core import handshakes
 from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError, StoreError
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.receiver.handshake import read_challenge
@@ -120,7 +121,7 @@ class InboxEndpoint:
         finally:
             self._at_once -= 1
         if isinstance(stored, Challenge):
-            await _send(send, HTTPStatus.OK, {"challenge": stored.text})
+            await _send_challenge(send, source, stored.text, by_query=False)
             return
         status = HTTPStatus.OK if stored.duplicate else HTTPStatus.ACCEPTED
         section = source.custom.section if source.custom is not None else None
@@ -138,14 +139,16 @@ class InboxEndpoint:
         except (ConfigurationError, LookupFailed, TooManyLookups) as error:
             raise _refusal(error) from error
         handshake = source.custom.section.handshake if source and source.custom is not None else None
-        if handshake is None or not handshake.query:
+        if source is None or handshake is None or not handshake.query:
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "send events with POST")
         query: bytes = scope.get("query_string", b"")
         scope["query_string"] = b"..."  # holds the token: no access log gets to see it
         challenge = read_challenge(handshake, query)
         if challenge is None:
             raise Refused(HTTPStatus.UNAUTHORIZED, "not authentic")
-        await _send_text(send, HTTPStatus.OK, challenge, "text/plain")
+        if handshake.hash_key and not source.secrets:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "this source is not set up correctly")
+        await _send_challenge(send, source, challenge, by_query=True)
 
     async def _take(
         self, name: str, scope: Scope, receive: Receive
@@ -312,6 +315,16 @@ async def _send(
     send: Send, status: HTTPStatus, answer: Mapping[str, Any], retry_after: int = _RETRY_SECONDS
 ) -> None:
     await _send_bytes(send, status, to_json(answer), "application/json", retry_after)
+
+
+async def _send_challenge(send: Send, source: SourceSettings, challenge: str, *, by_query: bool) -> None:
+    assert source.custom is not None and source.custom.section.handshake is not None
+    secret = source.secrets[0] if source.secrets else ""
+    said = handshakes.answer(source.custom.section.handshake, challenge, secret, by_query=by_query)
+    if isinstance(said, str):
+        await _send_text(send, HTTPStatus.OK, said, "text/plain")
+    else:
+        await _send(send, HTTPStatus.OK, said)
 
 
 async def _send_text(send: Send, status: HTTPStatus, text: str, kind: str) -> None:

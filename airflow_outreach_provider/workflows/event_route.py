@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_outreach_provider.core.workflows.deliver import EventOutreach
 from airflow_outreach_provider.core.workflows.models import EventRoute
+from airflow_outreach_provider.operators.dag_trigger import TriggerDag
 from airflow_outreach_provider.operators.outreach import (
     DeliverEventsOperator,
     HandleEventsOperator,
@@ -37,7 +38,7 @@ def build_event_route(name: str, model: EventRoute) -> None:
         # without an event is no failure.
         soft_fail=True,
     ).output
-    task_id, operator, arguments = _target(model)
+    task_id, operator, arguments = _target(name, model)
     if model.notify:
         arguments["on_outreach_event"] = [calling(path) for path in model.notify]
     if model.retry_schedule:
@@ -45,7 +46,7 @@ def build_event_route(name: str, model: EventRoute) -> None:
     operator.partial(task_id=task_id, route=name, **arguments).expand(batch=batches)
 
 
-def _target(model: EventRoute) -> tuple[str, Any, dict[str, Any]]:
+def _target(name: str, model: EventRoute) -> tuple[str, Any, dict[str, Any]]:
     """Task id, operator and its arguments for the one way to deliver that the route names."""
     deliver = model.deliver
     if deliver.endpoint is not None:
@@ -55,6 +56,9 @@ def _target(model: EventRoute) -> tuple[str, Any, dict[str, Any]]:
     if deliver.notifier is not None:
         tell = NotifyEvent(deliver.notifier.name, deliver.notifier.arguments or {})
         return "notify", HandleEventsOperator, {"python_callable": tell}
+    if deliver.trigger_dag is not None:
+        start = TriggerDag(deliver.trigger_dag.dag_id, name, deliver.trigger_dag.conf)
+        return "trigger", HandleEventsOperator, {"python_callable": start}
     if deliver.outreach is not None:
         arguments = {"mapping": deliver.outreach.map, "lead_arguments": _arguments(deliver.outreach)}
         return "submit", SubmitEventLeadsOperator, arguments

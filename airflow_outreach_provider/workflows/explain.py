@@ -131,6 +131,10 @@ def _destination(model: EventRoute) -> str:
         return f"{deliver.python}(event)"
     if deliver.notifier is not None:
         return f"told by {deliver.notifier.name.rpartition('.')[2]}"
+    if deliver.trigger_dag is not None:
+        conf = deliver.trigger_dag.conf
+        told = "ids and masked fields" if conf is None else ", ".join(conf)
+        return f"a run of DAG {deliver.trigger_dag.dag_id} for each, with {told} for its conf"
     if deliver.outreach is not None:
         return f"lead for {deliver.outreach.configuration_id or 'its configuration'} through {deliver.outreach.conn_id}"
     return "do-not-contact list"

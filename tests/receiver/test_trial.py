@@ -26,7 +26,8 @@ def recipes() -> dict[str, SourceSettings]:
 
     from documents import blocks
 
-    made = [json.loads(block.text) for block in blocks(DOCS / "custom.md") if block.language == "json"]
+    found = [json.loads(block.text) for block in blocks(DOCS / "custom.md") if block.language == "json"]
+    made = [each for each in found if isinstance(each, dict)]
     return {
         f"custom{number}": source_settings(
             f"custom{number}",
@@ -77,11 +78,12 @@ def test_every_kind_of_a_recipe_can_be_tried(
 
 def test_what_cannot_be_made_says_so(sqlite_store: Store) -> None:
     """A kind that a source never sends, one without a secret; a source that is off answers as it answers anybody."""
-    twilio = next(each for each in recipes().values() if each.custom and each.custom.section.form)
+    custom = {"type": "message.received", "types": {"message.received": "replied"}}
+    texts = source_settings("texts", password=SECRET, extra={"platform": "custom", "custom": custom})
     with pytest.raises(ConfigurationError, match=r"no event of kind 'opened'.*--body FILE"):
-        send_trial(sqlite_store, twilio, EventKind.OPENED, NOW)
+        send_trial(sqlite_store, texts, EventKind.OPENED, NOW)
     with pytest.raises(ConfigurationError, match="no event of kind 'unrecognised'"):
-        send_trial(sqlite_store, twilio, EventKind.UNRECOGNISED, NOW)
+        send_trial(sqlite_store, texts, EventKind.UNRECOGNISED, NOW)
     with pytest.raises(ConfigurationError, match="has no secret"):
         send_trial(sqlite_store, SourceSettings("s", "varda"), EventKind.REPLIED, NOW)
     source = SourceSettings("s", "tether", (SECRET,))

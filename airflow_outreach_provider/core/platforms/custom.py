@@ -24,6 +24,7 @@ from pydantic import (
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import CONTACT_FIELDS, Contact, EventKind
 from airflow_outreach_provider.core.expressions.compile import BODY, ExpressionError, Value, compile_value
+from airflow_outreach_provider.core.handshakes import HandshakeSection
 from airflow_outreach_provider.core.platforms import reading
 from airflow_outreach_provider.core.platforms.reading import Parsed, Platform
 from airflow_outreach_provider.core.proofs import (
@@ -42,7 +43,6 @@ CUSTOM = "custom"
 MAX_EVENTS = 1_000
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
-_MIN_TOKEN = 8
 _WRITTEN = frozenset({EventKind.REPLIED, EventKind.MESSAGE_CREATED})
 
 
@@ -99,30 +99,6 @@ class VerifySection(_Section):
         for part, name in (("{timestamp}", "timestamp_header"), ("{id}", "id_header")):
             if part in self.signed and not getattr(self, name):
                 raise ValueError(f"signed holds {part}, so '{name}' has to say which header it is in")
-        return self
-
-
-class HandshakeSection(_Section):
-    """How the platform asks whether the URL is ours: by a query, or by a key of a (proven) body.
-
-    :param query: the parameter of a GET whose value is sent back, e.g. ``hub.challenge``.
-    :param token_query: the parameter that holds ``token``, e.g. ``hub.verify_token``.
-    :param body: the key of a POST's body whose text is sent back, e.g. ``challenge``.
-    """
-
-    query: str = Field("", max_length=100)
-    token_query: str = Field("", max_length=100)
-    token: str = Field("", repr=False, max_length=500)
-    body: str = Field("", max_length=100)
-
-    @model_validator(mode="after")
-    def _fits(self) -> HandshakeSection:
-        if not (self.query or self.body):
-            raise ValueError("write 'query' (a GET with a challenge) or 'body' (a key of a POST)")
-        if self.query and (not self.token_query or len(self.token) < _MIN_TOKEN):
-            raise ValueError(
-                f"a handshake by query needs 'token_query' and a 'token' of at least {_MIN_TOKEN} characters"
-            )
         return self
 
 
@@ -228,6 +204,11 @@ def custom_source(where: str, value: Any, url: str = "") -> CustomSource:
     if proof is not None and isinstance(proof, HmacProof) and "{url}" in proof.signed and not proof.url:
         raise ConfigurationError(
             f"{where}: custom.verify.signed holds {{url}}", "write it into custom.verify.url"
+        )
+    if section.handshake and section.handshake.hash_key and section.form and isinstance(proof, HmacProof):
+        raise ConfigurationError(
+            f"{where}: custom.handshake.hash_key hashes what anybody asks, and a form is signed by the same hash",
+            "leave one of them out",
         )
     facts = Platform(
         name=CUSTOM,

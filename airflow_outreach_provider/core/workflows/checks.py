@@ -10,7 +10,7 @@ from typing import Any
 from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value
-from airflow_outreach_provider.core.expressions.scope import REQUEST, RESPONSE, ROW
+from airflow_outreach_provider.core.expressions.scope import EVENT, REQUEST, RESPONSE, ROW, Scope
 from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, kind_of_file
 from airflow_outreach_provider.core.leads import OWN_TEXT, check_target
 from airflow_outreach_provider.core.mapping import SECTIONS, flat_mapping, read_texts
@@ -264,11 +264,9 @@ def _request(deliver: Mapping[str, Any]) -> Iterator[Finding]:
         if key in deliver and "endpoint" not in deliver:
             yield ("deliver", key), True, f"{key} has no effect without an endpoint", "write endpoint: too"
     for key, scope in (("query", REQUEST), ("headers", REQUEST), ("payload", REQUEST), ("save", RESPONSE)):
-        for path, text in _texts(deliver.get(key), ("deliver", key)):
-            try:
-                compile_value(text, scope)
-            except ExpressionError as error:
-                yield path, False, error.problem, error.remedy or ""
+        yield from _compiled(deliver.get(key), ("deliver", key), scope)
+    conf = _mapping(deliver, "trigger_dag").get("conf")
+    yield from _compiled(conf, ("deliver", "trigger_dag", "conf"), EVENT)
     for key, check in (("headers", check_header), ("save", check_saved)):
         for name in _mapping(deliver, key):
             try:
@@ -287,6 +285,15 @@ def _request(deliver: Mapping[str, Any]) -> Iterator[Finding]:
     if deliver.get("content_type") == FORM and not isinstance(payload, dict):
         hint = 'write e.g. payload: {email: "{{ contact.email }}"}'
         yield ("deliver", "content_type"), False, "a form is made of names and values", hint
+
+
+def _compiled(value: object, path: Path, scope: Scope) -> Iterator[Finding]:
+    """What is wrong with the templates in a value, however deep."""
+    for at, text in _texts(value, path):
+        try:
+            compile_value(text, scope)
+        except ExpressionError as error:
+            yield at, False, error.problem, error.remedy or ""
 
 
 def _batch(deliver: Mapping[str, Any]) -> Iterator[Finding]:

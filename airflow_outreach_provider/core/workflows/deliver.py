@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, PlainValidator
 
 from airflow_outreach_provider.core.batch_form import RESULT
+from airflow_outreach_provider.core.dag_runs import DAG_ID
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_where
 from airflow_outreach_provider.core.request_form import CONTENT_TYPES, JSON, METHODS, PAYLOADS, POST
 from airflow_outreach_provider.core.workflows.expression_fields import (
@@ -28,6 +29,7 @@ from airflow_outreach_provider.core.workflows.fields import (
     choose,
     kind_of,
     mistake,
+    plain,
     text,
 )
 from airflow_outreach_provider.core.workflows.outreach_sections import Outreach, SendRules
@@ -114,10 +116,30 @@ class EventNotifier(Section):
     )
 
 
+def _dag_id(value: object) -> str:
+    read = plain(value)
+    if not DAG_ID.fullmatch(read):
+        raise mistake(f"{read[:80]!r} is no DAG id", "use letters, digits, dashes, dots and underscores")
+    return read
+
+
+class TriggeredDag(Section):
+    """A run of another DAG for each event, once: its id is made of the event's."""
+
+    dag_id: Annotated[str, *annotated(_dag_id, {**TEXT_SCHEMA, "pattern": f"^{DAG_ID.pattern}$"})] = Field(
+        description="The DAG. Where it is paused, its runs wait; where there is none, the task fails and the events wait."
+    )
+    conf: EventTexts | None = Field(
+        None,
+        description='Of the run: name → template over the event, e.g. {email: "{{ contact.email }}"}. Airflow shows it to '
+        "everybody who may see the DAG, so without it there are ids and masked fields only.",
+    )
+
+
 class Deliver(Section):
     """What becomes of a matching event: exactly one of these."""
 
-    one_of = ("endpoint", "outreach", "python", "notifier", "suppress")
+    one_of = ("endpoint", "outreach", "python", "notifier", "trigger_dag", "suppress")
 
     endpoint: ConnectionId | None = Field(
         None,
@@ -159,6 +181,7 @@ class Deliver(Section):
         None,
         description="An Airflow notifier (Slack, Teams, e-mail, PagerDuty, …) with the event in its context.",
     )
+    trigger_dag: TriggeredDag | None = Field(None, description="A run of another DAG, with the event's id.")
     suppress: Annotated[bool, PlainValidator(_suppress), Shape({"const": True})] | None = Field(
         None,
         description="true: the contact goes on the do-not-contact list. Without kinds and where: of opt-outs and bounces only.",

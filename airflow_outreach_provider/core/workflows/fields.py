@@ -104,7 +104,7 @@ Templated = Annotated[str, *annotated(templated, {**TEXT_SCHEMA, "format": TEMPL
 """Text in which Airflow's ``{{ var.value.x }}``, ``{{ params.x }}``, ``{{ ds }}`` … stand for values."""
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
     read = text(value)
     for opening in ("{{", "{%"):
         if opening in read:
@@ -114,7 +114,7 @@ def _plain(value: object) -> str:
     return read
 
 
-PlainText = Annotated[str, *annotated(_plain, TEXT_SCHEMA)]
+PlainText = Annotated[str, *annotated(plain, TEXT_SCHEMA)]
 
 
 # Names ---------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,149}")
 
 
 def _conn_id(value: object) -> str:
-    read = _plain(value)
+    read = plain(value)
     bad = re.search(r"[^A-Za-z0-9_.\-:/#()]", read)
     if bad:
         raise mistake(f"a connection id has no {bad.group()!r}", "use letters, digits, _ - .", bad.start())
@@ -143,7 +143,7 @@ TemplatedConnection = Annotated[
 
 
 def dotted_path(value: object) -> str:
-    read = _plain(value)
+    read = plain(value)
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", read):
         dots = read.replace(":", ".").removesuffix("()")
         near = dots if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", dots) else "package.module.function"

@@ -8,7 +8,13 @@ from typing import Any
 from airflow_outreach_provider.core.expressions.functions import FILTERS, TESTS, Filter
 from airflow_outreach_provider.core.expressions.scope import EVENT, Field
 from airflow_outreach_provider.core.workflows import models, workflow_file
-from airflow_outreach_provider.core.workflows.deliver import Deliver, EventBatch, EventNotifier, EventOutreach
+from airflow_outreach_provider.core.workflows.deliver import (
+    Deliver,
+    EventBatch,
+    EventNotifier,
+    EventOutreach,
+    TriggeredDag,
+)
 from airflow_outreach_provider.core.workflows.fields import TEMPLATE
 from airflow_outreach_provider.core.workflows.outreach_sections import Outreach
 from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA
@@ -74,6 +80,7 @@ _SECTIONS: tuple[tuple[str, type[Section], type[Section] | None, str], ...] = (
      "nor `consent`, `changed_on` and `concurrency`."),
     ("deliver: batch:", EventBatch, None, ""),
     ("deliver: notifier:", EventNotifier, None, ""),
+    ("deliver: trigger_dag:", TriggeredDag, None, ""),
     ("exports: name:", workflow_file.Export, models.DagSettings, "What each data set holds: [Outcomes to the warehouse](events.md#outcomes-to-the-warehouse)."),
     ("to:", workflow_file.ExportTarget, None, ""),
     ("to: sql:", workflow_file.SqlTarget, None, ""),

@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 Call = Callable[[ContactEvent], object]
 
 
+class HandlerNote(str):
+    """What one of our own functions returns to have it kept with the delivery; no personal data in it."""
+
+
 def handle(
     store: Store, batch: Batch, task: TaskTry, call: Call, *, passed_over: tuple[type[Exception], ...] = ()
 ) -> Report:
@@ -50,11 +54,14 @@ def handle(
 
     async def attempt(_delivery: Delivery, event: ContactEvent) -> AttemptResult:
         started = time.monotonic()
-        error = await calls.make(event)
+        made = await calls.make(event)
+        error = made if isinstance(made, Exception) else None
         if isinstance(error, passed_over):
             log.info("Event %s skipped: %s", event.id, error)
             error = None
-        return AttemptResult(_outcome(error), latency_ms=round((time.monotonic() - started) * 1000))
+        took = round((time.monotonic() - started) * 1000)
+        note = str(made) if isinstance(made, HandlerNote) else ""
+        return AttemptResult(_outcome(error), latency_ms=took, answer=note)
 
     def more(lanes: Collection[str]) -> list[Delivery]:
         if batch.plan is None:
@@ -104,12 +111,12 @@ class _Calls:
                 result = error
             answer.set_result(result)
 
-    async def make(self, event: ContactEvent) -> Exception | None:
-        """What the function raised for this event, or None."""
+    async def make(self, event: ContactEvent) -> Exception | HandlerNote | None:
+        """What the function raised for this event, or has to say of it, or None."""
         answer: Future[object] = Future()
         self._asked.put((event, answer))
         result = await asyncio.wrap_future(answer)
-        if isinstance(result, Exception):
+        if isinstance(result, Exception | HandlerNote):
             return result
         if inspect.isgenerator(result) or inspect.isasyncgen(result):
             return ConfigurationError(

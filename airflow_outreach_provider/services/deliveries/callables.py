@@ -79,19 +79,10 @@ def handle(
     # One at a time and settled at once: a retry must call only for what failed.
     report = run_in_loop_thread(
         work(
-            store,
-            batch,
-            task,
-            claimed,
-            attempt,
-            concurrency=1,
-            group=1,
-            more=more,
-            go_on=server.go_on,
-            grace=None,
+            store, batch, task, claimed, attempt, concurrency=1, group=1, more=more, go_on=server.go_on, grace=None,
         ),
         calls.serve,
-    )
+    )  # fmt: skip
     if unknown:
         report.states["unknown"] = unknown
     return report

@@ -102,9 +102,16 @@ async def work(
                     "stopped before the end: the task was killed; the rest is tried again"
                 )
             shift.let_go()
-    report = shift.report
+    return _reported(shift, claimed)
+
+
+def _reported(shift: LaneRunner, claimed: Claim) -> Report:
+    """The report of a try that is over.
+
+    :raises: what stopped the batch.
+    """
+    store, batch, report, owner = shift.store, shift.batch, shift.report, shift.task.owner
     if dead := report.attempts[DeliveryState.DEAD.value]:
-        owner = task.owner
         notices.note(
             store, NoticeKind.DELIVERIES_DEAD, batch.route, report.reason(), count=dead,
             once=f"{owner.key} {owner.try_number}",

@@ -289,7 +289,9 @@ def running_airflow(
         raise AirflowDidNotStart(migrated.stderr.decode("utf-8", "replace")[-2000:])
     airflow = RunningAirflow(home, port, variables, commands)
     try:
-        airflow.start((*components, *(commands or {})))
+        airflow.start(components)
+        if commands:
+            airflow.start(commands)
         yield airflow
     finally:
         airflow.stop()

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -143,15 +143,16 @@ def rows_since(store: Store, since: datetime) -> Counter[str]:
 
 def _is_now(columns: Any, state: RunState, now: datetime) -> sa.ColumnElement[bool]:
     """The condition that a run is in this state now, see :class:`RunRow`."""
-    is_silent = columns.heartbeat_at < sa.literal(now - SILENT_AFTER, UtcTime)
+    is_silent: sa.ColumnElement[bool] = columns.heartbeat_at < sa.literal(now - SILENT_AFTER, UtcTime)
     is_running: sa.ColumnElement[bool] = columns.state == RunState.RUNNING.value
+    written: sa.ColumnElement[bool] = columns.state == state.value
     match state:
         case RunState.RUNNING:
-            return is_running & ~is_silent
+            return sa.and_(is_running, sa.not_(is_silent))
         case RunState.EXPIRED:
-            return (columns.state == state.value) | (is_running & is_silent)
+            return sa.or_(written, sa.and_(is_running, is_silent))
         case _:
-            return cast("sa.ColumnElement[bool]", columns.state == state.value)
+            return written
 
 
 def _run(row: sa.Row[Any], now: datetime) -> RunRow:

@@ -62,7 +62,7 @@ VICTIMS = (
     *("scheduler", "triggerer", "dag-processor", "api-server", "connections"),
 )
 SECONDS_A_KILL, SECONDS_BEFORE = 15.0, 30.0
-PATIENCE = 900
+PATIENCE = 1200  # longer than the plan of a task that Airflow has given up keeps its deliveries
 
 bench = Bench(__doc__)
 bench.size("leads", 10_000, 2_000, "rows of the lead list")
@@ -203,13 +203,19 @@ def trial(asked: argparse.Namespace, own: Cluster, home: Path) -> bool:
         watch = Watch(airflow, asked.postgres, own.databases, list(commands)[:WORKERS])
         platform = Platform(urls, sources, asked.events / seconds, contacts=contacts, most=asked.events)
         fleet = Fleet(airflow, own, store, simulator, platform, endpoints, asked.postgres, dice)
+        early: BaseException | None = None
         try:
             work(fleet, asked.kills)
-        except (TimeoutError, AirflowDidNotStart) as error:
+        except (
+            TimeoutError,
+            AirflowDidNotStart,
+            SystemExit,
+        ) as error:  # the table is worth printing in any case
+            early = error
             print(f"  NO  {error}", flush=True)
         finally:
             watch.stop()
-        held = verdict.judge(bench, fleet, watch, written, asked)
+        held = verdict.judge(bench, fleet, watch, written, asked) and early is None
         if not held:
             verdict.tell(fleet)
         return held

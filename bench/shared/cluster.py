@@ -57,14 +57,16 @@ class Cluster:
         return {
             **QUICK,
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
-            "AIRFLOW__CORE__PARALLELISM": "32",
-            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",  # nine components that start at once share two cores
             "AIRFLOW__CELERY__BROKER_URL": self.broker,
             "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{self.metadata}",
-            # What a dead worker had taken from the queue and not begun: the broker keeps it from the others for this long.
             "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "3600",
-            "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
+            # What a dead worker had taken from the queue and not begun is queued anew. Too often, and Airflow fails the
+            # task whatever its retries are: a full queue must not be taken for a dead worker.
+            "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
             "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",
+            "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "1000",
+            "AIRFLOW__CORE__PARALLELISM": "32",
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",  # nine components that start at once share two cores
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.metadata,
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": self.metadata.replace("+psycopg:", "+psycopg_async:"),
             "AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN": self.store,

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-fast sets lint format bench docs screenshots dist coverage clean
+.PHONY: help setup demo up test test-fast sets lint format bench fleet docs screenshots dist coverage clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ format: setup
 bench: setup  ## measure, each figure beside its baseline
 	@failed=; for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench || failed="$$failed $$bench"; done; \
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+
+fleet: setup  ## Celery, three workers, two receivers, killed again and again: FLEET='--leads 100000 --events 20000 --kills 50'
+	$(BIN)/python bench/fleet.py $(FLEET)
 
 docs: setup  ## the documentation as a site, in site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -18,35 +18,24 @@ import random
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from shared import idle
 from shared.figures import Bench
 from shared.kills import QUICK, kill_task
 from shared.places import new_store
+from shared.traffic import Endpoint, Platform
 
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
-from airflow_outreach_provider.demo.events import (
-    ENDPOINT,
-    CrmAnswer,
-    Sources,
-    post,
-    running_crm,
-    varda_webhook,
-)
+from airflow_outreach_provider.demo.events import ENDPOINT, Sources, running_crm
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, count
 from airflow_outreach_provider.store.engine import Store
 
 DAG = "outreach_event_fanout"
 SHIPPED = Path(__file__).parents[1] / "dags" / f"{DAG}.py"
-CONTACTS, SENDERS = 40, 4
 NAME = "outreach_fanout_chaos"  # of our connections, so that no others are cut
 VICTIMS = ("task", "task", "supervisor", "scheduler", "triggerer", "dag-processor", "api-server")
 
@@ -55,61 +44,6 @@ bench.size("kills", 5, 1, "SIGKILLs")
 bench.size("rate", 4.0, 2.0, "webhooks a second")
 bench.size("seed", 1, 1, "of the random moments")
 bench.parser.add_argument("--postgres", help="URL of an empty PostgreSQL schema; SQLite where left out")
-
-
-class Platform:
-    """Sends webhooks until it is told to stop; what is not acknowledged is sent again, as platforms do.
-
-    :ivar acknowledged: the numbers of the events that the receiver took, by contact, in order.
-    """
-
-    def __init__(self, airflow: RunningAirflow, sources: Sources, rate: float) -> None:
-        self.acknowledged: dict[int, list[int]] = {contact: [] for contact in range(CONTACTS)}
-        self._airflow, self._sources, self._rate = airflow, sources, rate
-        self._over = threading.Event()
-        self._senders = [threading.Thread(target=self._send, args=(n,), daemon=True) for n in range(SENDERS)]
-        for sender in self._senders:
-            sender.start()
-
-    def stop(self) -> None:
-        self._over.set()
-        for sender in self._senders:
-            sender.join()
-
-    def _send(self, sender: int) -> None:
-        dice, number = random.Random(sender), sender
-        while not self._over.is_set():
-            # One contact's events come from one sender, one after the other.
-            contact = dice.randrange(CONTACTS // SENDERS) * SENDERS + sender
-            request = varda_webhook(self._sources, number, contact)
-            while not self._is_taken(request):
-                time.sleep(0.5)
-            self.acknowledged[contact].append(number)
-            number += SENDERS
-            self._over.wait(SENDERS / self._rate)
-
-    def _is_taken(self, request: tuple[str, bytes, dict[str, str]]) -> bool:
-        with suppress(OSError, RuntimeError):
-            return post(self._airflow.url, *request) in (200, 202)
-        return False
-
-
-class Endpoint:
-    """What a customer's system was sent: each contact's events in the order they were first sent in."""
-
-    def __init__(self, dice: random.Random) -> None:
-        self.first: dict[int, list[int]] = {contact: [] for contact in range(CONTACTS)}
-        self.taken: set[int] = set()
-        self._dice = dice
-
-    def answer(self, event: Mapping[str, Any], times: int) -> CrmAnswer:
-        number, contact = int(event["data"]["id"]), int(event["contact"]["external_id"]) - 1000
-        if times == 1:
-            self.first[contact].append(number)
-            if self._dice.random() < 0.1:
-                return CrmAnswer(503)
-        self.taken.add(number)
-        return CrmAnswer()
 
 
 def measure(asked: argparse.Namespace) -> None:
@@ -133,7 +67,7 @@ def measure(asked: argparse.Namespace) -> None:
             ) as airflow:
                 airflow.wait_for_dag(DAG)
                 idle.warm_up(airflow)
-                platform = Platform(airflow, sources, asked.rate)
+                platform = Platform([airflow.url], sources, asked.rate)
                 try:
                     killed = harass(airflow, store, endpoint, asked.kills, dice)
                     platform.stop()
@@ -185,17 +119,18 @@ def kill(airflow: RunningAirflow, store: Store, victim: str, dice: random.Random
 
 def judge(platform: Platform, endpoint: Endpoint, store: Store, killed: Counter[str]) -> None:
     """Wait for what was acknowledged, and look at the order."""
-    wanted = {number for numbers in platform.acknowledged.values() for number in numbers}
+    wanted = platform.wanted
     wait_until(
-        lambda: wanted <= endpoint.taken, 420, f"all {len(wanted):,} are delivered without a fresh event"
+        lambda: wanted <= endpoint.taken.keys(),
+        420,
+        f"all {len(wanted):,} are delivered without a fresh event",
     )
-    mixed = [contact for contact, numbers in endpoint.first.items() if numbers != sorted(numbers)]
-    assert not mixed, f"out of order: contacts {mixed}"
+    assert not endpoint.mixed, f"out of order: contacts {endpoint.mixed}"
     wait_until(
         lambda: set(count(store, DeliveryFilter())) == {"delivered"}, 60, "the store knows of every delivery"
     )
     bench.note(f"kills: {dict(killed)}; no contact's events out of order")
-    bench.compare("delivered, kills or not", len(endpoint.taken & wanted), len(wanted), "acknowledged", unit="events", at_least=1)  # fmt: skip
+    bench.compare("delivered, kills or not", len(endpoint.taken.keys() & wanted), len(wanted), "acknowledged", unit="events", at_least=1)  # fmt: skip
 
 
 def tell(airflow: RunningAirflow, store: Store) -> None:

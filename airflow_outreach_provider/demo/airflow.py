@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,28 +54,32 @@ class RunningAirflow:
 
     :ivar url: the API server's base URL, its path included.
     :ivar home: AIRFLOW_HOME; the components' logs are in its folder ``components``.
+    :param commands: further components by name, as arguments of ``airflow``, e.g. a Celery worker.
     """
 
-    def __init__(self, home: Path, port: int, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        port: int,
+        environment: Mapping[str, str],
+        commands: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.home = home
         self.url = environment["AIRFLOW__API__BASE_URL"]
         self.environment = dict(environment)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._port = port
+        self._commands = {name: [name] for name in COMPONENTS}
+        self._commands |= {name: list(command) for name, command in (commands or {}).items()}
+        self._commands["api-server"] += ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
         self._token = ""
 
     def start(self, components: Iterable[str] = COMPONENTS) -> None:
         """Start components that do not run; waits until the API answers."""
         (self.home / "components").mkdir(exist_ok=True)
         for name in components:
-            arguments = (
-                ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"]
-                if name == "api-server"
-                else []
-            )
             with (self.home / "components" / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(  # noqa: S603 - our own command
-                    [sys.executable, "-m", "airflow", name, *arguments],
+                    [sys.executable, "-m", "airflow", *self._commands[name]],
                     env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
                 )  # fmt: skip
         self._wait_for_api()
@@ -262,6 +266,7 @@ def running_airflow(
     connections: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
     components: Iterable[str] = COMPONENTS,
+    commands: Mapping[str, Sequence[str]] | None = None,
     port: int | None = None,
     base_path: str = "",
 ) -> Iterator[RunningAirflow]:
@@ -270,6 +275,7 @@ def running_airflow(
     :param dags: the DAGs folder.
     :param connections: by id, each as its JSON says it.
     :param environment: on top of ours, e.g. ``AIRFLOW_VAR_…``.
+    :param commands: further components by name, started too: what follows ``airflow`` on their command line.
     :param base_path: where its pages begin, e.g. ``/team``.
     """
     port = port or free_port()
@@ -281,9 +287,11 @@ def running_airflow(
     )
     if migrated.returncode:
         raise AirflowDidNotStart(migrated.stderr.decode("utf-8", "replace")[-2000:])
-    airflow = RunningAirflow(home, port, variables)
+    airflow = RunningAirflow(home, port, variables, commands)
     try:
         airflow.start(components)
+        if commands:
+            airflow.start(commands)
         yield airflow
     finally:
         airflow.stop()

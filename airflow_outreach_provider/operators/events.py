@@ -41,10 +41,9 @@ if TYPE_CHECKING:
 EventBatch = Mapping[str, Any] | Sequence[Mapping[str, Any]] | Sequence[str]
 """A batch of ``ContactEventSensor``; or events a DAG made itself; or ids of events in the inbox."""
 
-# What is left of a batch stays with its task until the next try, and this much longer: for a busy scheduler.
 # A route's runs that may wait for retries of their own; with more, one contact after another could take all its runs.
 _KEEP = 3
-_SLACK = timedelta(minutes=15)
+_SLACK = timedelta(minutes=15)  # so much longer than until its next try what is left stays with a task
 # A pause of the DAG ends a task that goes on with a stream within this, and a moment.
 _SERVE_FOR = timedelta(minutes=1)
 _MAP_INDEX_TEMPLATE = (
@@ -98,6 +97,7 @@ class BatchOperator(RouteLineage, RetryingForHours, BaseOperator):
         self.on_outreach_event = checked_listeners(on_outreach_event)
         self.retry_schedule = retry_schedule
         self.batch = _discreet(batch)
+        self._task: TaskTry | None = None
         if isinstance(route, str) and "{{" not in route and "{%" not in route:
             check_route(route)  # a mistake shows in the DAG list, not in the first run
         self.route = route
@@ -120,9 +120,13 @@ class BatchOperator(RouteLineage, RetryingForHours, BaseOperator):
         """The work itself."""
 
     def _work(self, context: Context) -> tuple[Batch, TaskTry]:
-        ti = context["ti"]
-        task = task_try(ti, self)
+        self._task = task = task_try(context["ti"], self)
         return read_batch(self.batch, check_route(self.route), task.owner, datetime.now(UTC)), task
+
+    def on_kill(self) -> None:
+        """Begin nothing more, give what is under way a moment, and give back the rest."""
+        if self._task is not None:
+            self._task.stop.set()
 
     def _conclude(self, report: Report, batch: Batch) -> dict[str, int]:
         """Green only when nothing of this batch is left to this task; else the exception that says what is."""

@@ -161,10 +161,22 @@ def _settling(store: Undone, size: int) -> Named:
     yield "missing", lambda: attempts.missing(store, FREE, [f"evt_{each}" for each in ids])
     yield (
         "endpoint: note",
-        partial(endpoints.note, store, "crm", at=at, status=200, error="", failed_in_a_row=0, succeeded=True),
+        partial(
+            endpoints.note,
+            store,
+            "crm",
+            at=at,
+            status=200,
+            error="",
+            failed_in_a_row=0,
+            failing_from=None,
+            succeeded=True,
+        ),
     )
     yield "endpoint: leave", lambda: rests.leave(store, "crm")
     yield "endpoint: failing contacts", lambda: rests.failing_contacts(store, "crm", 3)
+    yield "endpoint: own faults", lambda: rests.own_faults(store, "crm", range(1, 201))
+    yield "endpoint: untried wait", lambda: plans.untried_wait(store, "crm")
     mine = [attempts.Delivery(1, "evt_1", "lane0.0", "replied", 0, None)]
     yield "behind a held one", lambda: claims.behind_held(store, FREE, "crm", mine)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import random
 import signal
+from collections.abc import Sequence
 
 import psutil
+import sqlalchemy as sa
 
 from airflow_outreach_provider.demo.airflow import RunningAirflow
+from shared.watch import tasks, tree
 
 # So that the death of a process is noticed within half a minute, and none is taken for dead on a busy machine.
 QUICK = {
@@ -19,25 +22,17 @@ QUICK = {
 }
 
 
-def kill_task(airflow: RunningAirflow, victim: str, dice: random.Random) -> bool:
-    """SIGKILL a running task process, or the supervisor above it. :return: whether there was one."""
-    if "scheduler" not in airflow.processes:
+def kill_task(
+    airflow: RunningAirflow, victim: str, dice: random.Random, within: Sequence[str] = ("scheduler",)
+) -> bool:
+    """SIGKILL a running task process, or the supervisor above it. :return: whether there was one.
+
+    :param within: the components that run tasks.
+    """
+    found = tasks(airflow, within)
+    if not found:
         return False
-    scheduler = psutil.Process(airflow.processes["scheduler"].pid)
-    tasks = []
-    for process in scheduler.children(recursive=True):
-        try:
-            if (
-                not process.children()
-                and process.parent().pid != scheduler.pid
-                and process.status() != "zombie"
-            ):
-                tasks.append(process)
-        except (psutil.NoSuchProcess, AttributeError):
-            continue
-    if not tasks:
-        return False
-    task = dice.choice(tasks)
+    task = dice.choice(found)
     try:
         pids = [task.pid] if victim == "task" else [task.parent().pid, task.pid]
         for pid in pids:
@@ -45,3 +40,27 @@ def kill_task(airflow: RunningAirflow, victim: str, dice: random.Random) -> bool
     except (ProcessLookupError, psutil.NoSuchProcess, AttributeError):
         return False
     return True
+
+
+def kill_component(airflow: RunningAirflow, name: str) -> None:
+    """SIGKILL a component and all that it started, in whatever process group: as a host that goes down."""
+    processes = tree(airflow, name)
+    airflow.kill(name)
+    for each in processes:
+        try:
+            each.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def cut_connections(postgres: str, databases: Sequence[str]) -> int:
+    """End every connection to these databases. :return: how many there were."""
+    engine = sa.create_engine(postgres, isolation_level="AUTOCOMMIT")
+    cut = sa.text(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = ANY(:names) "
+        "AND pid <> pg_backend_pid()"
+    )
+    with engine.connect() as connection:
+        number = connection.execute(cut, {"names": list(databases)}).scalar_one()
+    engine.dispose()
+    return int(number)

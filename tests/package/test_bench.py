@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,9 @@ FIGURE = re.compile(
     r"\| (?P<ratio>[\d.,]+) ×(   \(aim .*\))?$",
     re.MULTILINE,
 )
+
+# Redis or PostgreSQL, without which a fleet cannot be.
+NOT_THERE = re.compile(r"^fleet: no \w+ answers at ", re.MULTILINE)
 
 
 def figures(shown: str) -> list[dict[str, str]]:
@@ -52,6 +56,8 @@ def _case(path: Path) -> object:
 def test_a_bench_measures_something_beside_a_baseline(bench: Path) -> None:
     """At its smallest size each bench succeeds and prints a figure, a baseline and how the two compare."""
     shown = python(str(bench.relative_to(ROOT)), "--small")
+    if NOT_THERE.search(shown.stderr) and not os.environ.get("CI"):
+        pytest.skip(shown.stderr)
     assert shown.returncode == 0, shown.stdout + shown.stderr
     found = figures(shown.stdout)
     assert any(number(each["ours"]) > 0 for each in found), shown.stdout + shown.stderr
@@ -69,6 +75,24 @@ def test_the_two_figures_of_the_product_are_among_them() -> None:
         assert "bench.run(measure)" in path.read_text("utf-8"), (
             f"{path.name} is no bench: move it to bench/shared"
         )
+
+
+@pytest.mark.parametrize(
+    ("place", "advice"),
+    [
+        ("--redis=redis://127.0.0.1:1", "apt-get install redis-server"),
+        ("--postgres=postgresql+psycopg://postgres@127.0.0.1:1/postgres", "docker run --rm -p 5432:5432"),
+    ],
+)
+def test_a_fleet_without_redis_or_postgresql_says_how_to_get_it(place: str, advice: str) -> None:
+    """No traceback: what is missing, where it was looked for, and the command that brings it."""
+    shown = python("bench/fleet.py", "--small", place)
+    assert shown.returncode == 1
+    if NOT_THERE.search(shown.stderr) and "127.0.0.1:1" not in shown.stderr:
+        pytest.skip(shown.stderr)  # the other one is missing too
+    assert NOT_THERE.search(shown.stderr), shown.stderr
+    assert advice in shown.stderr
+    assert "Traceback" not in shown.stderr
 
 
 def test_make_bench_runs_them_all_without_arguments() -> None:

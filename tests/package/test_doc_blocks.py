@@ -39,7 +39,9 @@ WHEEL = f"airflow_provider_outreach-{__version__}-py3-none-any.whl"
 WORKFLOW_KEYS = {"lead_syncs", "event_routes", "exports", "defaults", "environments"}
 # Programs of the places Airflow runs in: not here, so that only their words are looked at.
 ELSEWHERE = {"docker", "kubectl", "helm", "gcloud", "astro", "git"}
-HELM_VALUES = {"airflowVersion", "defaultAirflowRepository", "defaultAirflowTag", "secret", "config"}
+HELM_VALUES = {
+    "airflowVersion", "defaultAirflowRepository", "defaultAirflowTag", "executor", "workers", "secret", "config",
+}  # fmt: skip
 
 
 def test_every_language_has_its_test() -> None:
@@ -202,6 +204,8 @@ def yaml_file(block: Block) -> None:
         compose(content)
     elif block.file == "values.yaml":
         helm(content)
+    elif content.get("kind") == "List":
+        kubernetes({(each["kind"], each["metadata"]["name"]): each["spec"] for each in content["items"]})
     elif "repos" in content:
         (hook,) = content["repos"][0]["hooks"]
         assert hook["language"] == "system"
@@ -235,6 +239,28 @@ def helm(content: dict[str, Any]) -> None:
     for each in content["secret"]:
         assert each.keys() == {"envName", "secretName", "secretKey"}
         variable(each["envName"], "")
+
+
+def kubernetes(objects: dict[tuple[str, str], dict[str, Any]]) -> None:
+    """Commands and settings that exist, probes and paths that the receiver has, and services with pods behind them."""
+    pods = {name: spec["template"] for (kind, name), spec in objects.items() if kind in ("Job", "Deployment")}
+    for pod in pods.values():
+        (container,) = pod["spec"]["containers"]
+        airflow(container["args"])
+        for each in container["env"]:
+            variable(each["name"], each.get("value", ""))
+        for probe in (container[each] for each in container if each.endswith("Probe")):
+            assert probe["httpGet"] == {"path": "/health", "port": container["ports"][0]["containerPort"]}
+    for (kind, name), spec in objects.items():
+        if kind == "Deployment":
+            assert spec["selector"]["matchLabels"] == pods[name]["metadata"]["labels"]
+        elif kind == "Service":
+            assert spec["selector"] in [pod.get("metadata", {}).get("labels") for pod in pods.values()]
+        elif kind == "Ingress":
+            (path,) = spec["rules"][0]["http"]["paths"]
+            assert path["path"] == "/outreach/in"
+            service = path["backend"]["service"]
+            assert service["port"]["number"] == objects["Service", service["name"]]["ports"][0]["port"]
 
 
 def text(block: Block) -> None:

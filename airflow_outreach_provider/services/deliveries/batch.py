@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class TaskTry:
     :ivar keep: how many runs of a route may keep what failed for their own retries. What fails in others waits for
         its time in nobody's hands, and the next run takes it: so a route's open runs are bounded.
     :ivar serve_for: how long it may go on with what comes in for its route, while that is a stream; zero for not at all.
+    :ivar stop: set when the task is asked to end, from any thread or signal: nothing more is begun.
     """
 
     owner: Owner
@@ -55,6 +57,7 @@ class TaskTry:
     delays: tuple[float, ...] = ()
     keep: int = 3
     serve_for: timedelta = timedelta(0)
+    stop: threading.Event = field(default_factory=threading.Event, compare=False)
 
     def is_last(self, tries: int) -> bool:
         """Whether a delivery that was attempted so often before has no try left after this one."""

@@ -85,9 +85,11 @@ def handle(
     server = Server(store, batch, task, untried, concurrency=1)
     # One at a time and settled at once: a retry must call only for what failed.
     report = run_in_loop_thread(
-        work(store, batch, task, claimed, attempt, concurrency=1, group=1, more=more, go_on=server.go_on),
+        work(
+            store, batch, task, claimed, attempt, concurrency=1, group=1, more=more, go_on=server.go_on, grace=None,
+        ),
         calls.serve,
-    )
+    )  # fmt: skip
     if unknown:
         report.states["unknown"] = unknown
     return report

@@ -16,10 +16,11 @@ from typing import assert_never
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome, DeliveryVerdict
-from airflow_outreach_provider.core.errors import OutreachError
+from airflow_outreach_provider.core.errors import OutreachError, OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.ending import GRACE, finish
 from airflow_outreach_provider.services.deliveries.parking import let_go
 from airflow_outreach_provider.services.deliveries.place import Place
 from airflow_outreach_provider.services.deliveries.settling import Settler, renewed
@@ -65,6 +66,7 @@ async def work(
     leave: Leave = Leave.FREELY,
     more: More = lambda _: (),
     go_on: GoOn = _end,
+    grace: float | None = GRACE,
 ) -> Report:
     """Attempt every claimed delivery as far as its lane allows, and what the lanes that become free have next.
 
@@ -75,8 +77,11 @@ async def work(
     :param place: where all attempts go to: when it has too many requests, or fails as often in a row as only an
         outage does, the rest is left for later.
     :param leave: whether that place may be sent to; ``ONE`` is to find out whether it answers again.
+    :param grace: seconds that attempts under way may take once the task is asked to end; None where they cannot be broken
+        off. What was not attempted is given back.
+    :raises OutreachUnavailable: the task was asked to end, and something is left.
     """
-    shift = LaneRunner(store, batch, task, attempt, group, place, leave)
+    shift = LaneRunner(store, batch, task, attempt, group, place, leave, grace)
     with renewed(store, task):
         mine: Sequence[Delivery] = claimed.mine
         try:
@@ -92,10 +97,21 @@ async def work(
         finally:
             shift.settler.flush()
             shift.conclude()
+            if shift.halted and shift.open_tries and shift.error is None:
+                shift.error = OutreachUnavailable(
+                    "stopped before the end: the task was killed; the rest is tried again"
+                )
             shift.let_go()
-    report = shift.report
+    return _reported(shift, claimed)
+
+
+def _reported(shift: LaneRunner, claimed: Claim) -> Report:
+    """The report of a try that is over.
+
+    :raises: what stopped the batch.
+    """
+    store, batch, report, owner = shift.store, shift.batch, shift.report, shift.task.owner
     if dead := report.attempts[DeliveryState.DEAD.value]:
-        owner = task.owner
         notices.note(
             store, NoticeKind.DELIVERIES_DEAD, batch.route, report.reason(), count=dead,
             once=f"{owner.key} {owner.try_number}",
@@ -126,9 +142,10 @@ class LaneRunner:
         group: int,
         place: Place | None,
         leave: Leave,
+        grace: float | None = GRACE,
     ) -> None:
         self.store, self.batch, self.task = store, batch, task
-        self.attempt, self.group, self.place = attempt, group, place
+        self.attempt, self.group, self.place, self.grace = attempt, group, place, grace
         self.asking, self.stopped = leave is Leave.ONE, leave is Leave.NOT
         self.report = Report()
         self.error: Exception | None = None
@@ -152,17 +169,23 @@ class LaneRunner:
         again = [each.id for each in mine if each.tries]
         if again and self.place is not None:
             self._own_faults |= set(await asyncio.to_thread(self.place.own_faults, again))
+        self.stopped = self.stopped or self.halted
         flusher = asyncio.create_task(self.settler.now_and_then())
         workers = [
             asyncio.create_task(self._work(lanes, events))
             for _ in range(max(1, min(concurrency, len(lanes))))
         ]
         try:
-            await asyncio.gather(*workers)
+            await finish(asyncio.gather(*workers), self)
         finally:
             for each in (*workers, flusher):
                 each.cancel()
             await asyncio.gather(*workers, flusher, return_exceptions=True)
+
+    @property
+    def halted(self) -> bool:
+        """Whether the task was asked to end."""
+        return self.task.stop.is_set()
 
     async def _work(self, lanes: deque[list[Delivery]], events: dict[str, ContactEvent]) -> None:
         while lanes and not self.stopped:

@@ -20,7 +20,7 @@ def let_go(shift: LaneRunner) -> None:
     """
     store, task, plan = shift.store, shift.task, shift.batch.plan
     kept = True
-    if plan is not None and shift.error is None and shift.open_tries:
+    if plan is not None and (shift.error is None or shift.halted) and shift.open_tries:
         tried = any(shift.report.attempts.values())
         kept = tried and not task.last_try and plans.waiting_runs(store, shift.batch.route, plan) < task.keep
         if kept and not shift.report.rest:

@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
+from airflow_outreach_provider.services.deliveries.ending import finish
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, comes_in, reading_of, take_in
 from airflow_outreach_provider.services.deliveries.lanes import LaneRunner, by_lane, load_events
 from airflow_outreach_provider.services.deliveries.parking import time_of
@@ -101,7 +102,7 @@ class Server:
     async def _feed(self, runner: _Runner, reading: Reading) -> None:
         begun = said = had_work = time.monotonic()
         term = self.task.serve_for.total_seconds()
-        while not runner.stopped:
+        while not (runner.stopped or runner.halted):
             now = time.monotonic()
             if now - begun > term + OVERLAP.total_seconds() or now - had_work > _IDLE:
                 break
@@ -119,8 +120,8 @@ class Server:
                 if await asyncio.to_thread(self._is_relieved) and now - begun > term:
                     break
             await asyncio.sleep(0.01 if found or room <= 0 else _LOOK_EVERY)
-        if not runner.stopped:
-            await self._lanes.join()
+        if runner.halted or not runner.stopped:
+            await finish(self._lanes.join(), runner)
 
     def _adapt(self, room: int, *, is_full: bool) -> None:
         """Take more at a time while more waits than is taken and that is begun before more is found; less where it waits."""
@@ -168,7 +169,9 @@ class _Runner(LaneRunner):
     def __init__(self, shift: LaneRunner) -> None:
         task = replace(shift.task, last_try=shift.task.last_try and not shift.task.delays)
         batch = replace(shift.batch, event_ids=())
-        super().__init__(shift.store, batch, task, shift.attempt, shift.group, shift.place, Leave.FREELY)
+        super().__init__(
+            shift.store, batch, task, shift.attempt, shift.group, shift.place, Leave.FREELY, shift.grace
+        )
 
     def takes(self, mine: Sequence[Delivery]) -> None:
         """These are to be attempted."""

@@ -14,6 +14,7 @@ from enum import Enum, auto
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.rests import pause
 from airflow_outreach_provider.store import notices
@@ -28,6 +29,8 @@ from airflow_outreach_provider.store.deliveries.tables import (
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.schema import insert_into, to_ms
 
+# Of the newest failures so many say whose they are.
+_LOOKED_AT = 200
 # Longer than a request takes; whoever asks and dies is followed by another.
 _ASKING = timedelta(minutes=2)
 
@@ -177,17 +180,20 @@ def failing_contacts(store: Store, conn_id: str, most: int) -> int:
         ).scalar()
     if since is None:
         return 0
-    contacts = (
+    tried = delivery_attempts.c
+    newest = (
         sa.select(deliveries.c.lane)
+        .join(delivery_attempts, tried.delivery_id == deliveries.c.id)
         .where(
-            deliveries.c.endpoint == conn_id, deliveries.c.state == DeliveryState.FAILED,
-            deliveries.c.updated_at >= since, ~_failed_before(since),
+            tried.at >= since, tried.verdict != DeliveryVerdict.DELIVERED, deliveries.c.endpoint == conn_id,
+            deliveries.c.state == DeliveryState.FAILED, ~_failed_before(since),
         )
-        .distinct()
-        .limit(most)
+        .order_by(tried.at.desc())
+        .limit(_LOOKED_AT)
+        .subquery()
     )  # fmt: skip
     with store.read() as connection:
-        return len(connection.execute(contacts).all())
+        return len(connection.execute(sa.select(newest.c.lane).distinct().limit(most)).all())
 
 
 def lead_to(store: Store, route: str, conn_id: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,13 +16,18 @@ from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.tables import runs
 from airflow_outreach_provider.store.paging import PAGE_SIZE, Condition, Page, Scan
-from airflow_outreach_provider.store.schema import to_ms
+from airflow_outreach_provider.store.schema import UtcTime, to_ms
+
+# A run beats every two seconds at the latest; a store that is waited for is back, or given up, within this.
+SILENT_AFTER = timedelta(seconds=45)
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
     """One try of one task instance.
 
+    :ivar state: a RunState, as it is now: a running one that has not been heard of for ``SILENT_AFTER`` is *expired*,
+        also before another run comes along and writes so. Should it be heard of again, it is running again.
     :ivar counts: rows by state; they add up to ``rows_read`` once it has finished.
     :ivar fraction: how much of the source was read, 0 to 1, where that is known.
     :ivar reasons: rows by ``state:reason``.
@@ -75,15 +80,16 @@ def list_runs(
     residual: list[Condition] = [] if dags is None else [lambda c: c.dag_id.in_(sorted(dags))]
     if campaign:
         residual.append(lambda c: c.campaign == campaign)
-    if state:
-        residual.append(lambda c: c.state == state.value)
     if since:
         residual.append(lambda c: sa.func.coalesce(c.finished_at, c.heartbeat_at) >= to_ms(since))
     if until:
         residual.append(lambda c: c.started_at < until)
     with store.read() as connection:
+        now = store.now(connection)
+        if state:
+            residual.append(lambda c: _is_now(c, state, now))
         page = _SCAN.page(connection, residual=residual, cursor=cursor, limit=limit)
-    return Page([_run(row) for row in page.rows], page.next, page.cut)
+    return Page([_run(row, now) for row in page.rows], page.next, page.cut)
 
 
 def find_run(store: Store, run_id: int, *, dags: frozenset[str] | None = None) -> RunRow | None:
@@ -91,14 +97,15 @@ def find_run(store: Store, run_id: int, *, dags: frozenset[str] | None = None) -
     mine = [] if dags is None else [runs.c.dag_id.in_(sorted(dags))]
     with store.read() as connection:
         row = connection.execute(sa.select(*_COLUMNS).where(runs.c.id == run_id, *mine)).first()
-    return _run(row) if row else None
+        return _run(row, store.now(connection)) if row else None
 
 
 def tries_of(store: Store, owner: Owner, *, limit: int = 100) -> list[RunRow]:
     """The runs of one task instance, oldest first: its tries."""
     query = sa.select(*_COLUMNS).where(runs.c.owner == owner.key).order_by(runs.c.id.desc()).limit(limit)
     with store.read() as connection:
-        return [_run(row) for row in connection.execute(query)][::-1]
+        now = store.now(connection)
+        return [_run(row, now) for row in connection.execute(query)][::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +137,6 @@ def campaigns(store: Store, dags: frozenset[str] | None = None, *, latest: int =
         return sorted({str(name) for name in connection.execute(query).scalars()})
 
 
-def running(store: Store) -> bool:
-    """Whether any run is at work."""
-    query = sa.select(runs.c.id).where(runs.c.state == RunState.RUNNING.value).limit(1)
-    with store.read() as connection:
-        return connection.execute(query).first() is not None
-
-
 def rows_between(store: Store, since: datetime, until: datetime) -> Counter[str]:
     """Rows by state over the runs started in that time; dry runs left out."""
     when = (runs.c.started_at >= since, runs.c.started_at < until)
@@ -148,10 +148,31 @@ def rows_between(store: Store, since: datetime, until: datetime) -> Counter[str]
     return total
 
 
-def _run(row: sa.Row[Any]) -> RunRow:
+def _is_now(columns: Any, state: RunState, now: datetime) -> sa.ColumnElement[bool]:
+    """The condition that a run is in this state now, see :class:`RunRow`."""
+    is_silent: sa.ColumnElement[bool] = columns.heartbeat_at < sa.literal(now - SILENT_AFTER, UtcTime)
+    is_running: sa.ColumnElement[bool] = columns.state == RunState.RUNNING.value
+    written: sa.ColumnElement[bool] = columns.state == state.value
+    match state:
+        case RunState.RUNNING:
+            return sa.and_(is_running, sa.not_(is_silent))
+        case RunState.EXPIRED:
+            return sa.or_(written, sa.and_(is_running, is_silent))
+        case _:
+            return written
+
+
+def _run(row: sa.Row[Any], now: datetime) -> RunRow:
     named = dict(row._mapping)
     named["counts"], named["reasons"] = _mapping(named["counts"]), _mapping(named["reasons"])
-    return RunRow(**named)
+    run = RunRow(**named)
+    if run.state != RunState.RUNNING or now - run.heartbeat_at < SILENT_AFTER:
+        return run
+    error = (
+        f"no heartbeat since {run.heartbeat_at:%H:%M:%S} UTC: the worker died or hangs; Airflow starts the next try when "
+        "it notices, and what was in flight is held then"
+    )
+    return replace(run, state=RunState.EXPIRED.value, error=error)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

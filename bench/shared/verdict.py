@@ -1,0 +1,172 @@
+"""What a fleet's promises came to: the table, and whether each of them held."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from airflow_outreach_provider.demo.messy import Written
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, count
+from shared.figures import Bench, percentile
+
+if TYPE_CHECKING:
+    from fleet import Fleet
+
+    from shared.watch import Watch
+
+WINDOW = 64
+# Attempts of one task that a kill may lose: those in flight, and those that were not yet written down.
+UNSETTLED = 216
+CONNECTIONS_A_TASK = 2
+_OPEN_LEADS, _OPEN_DELIVERIES = ("planned", "sending"), ("pending", "failed")
+
+
+def settle(fleet: Fleet, seconds: float) -> None:
+    """Wait until the store knows what the endpoints know, and nothing is open; at most so long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and set(count(fleet.store, DeliveryFilter())) - {"delivered"}:
+        time.sleep(1)
+
+
+def judge(bench: Bench, fleet: Fleet, watch: Watch, written: Written, asked: argparse.Namespace) -> bool:
+    """Print the table. :return: whether every promise held."""
+    report, leads = fleet.simulator.report(), _leads(fleet)
+    deliveries = count(fleet.store, DeliveryFilter())
+    checks = {
+        "kills": (fleet.killed.total(), fleet.killed.total() >= asked.kills),
+        **_of_leads(fleet, report, leads, written),
+        **_of_events(fleet, deliveries),
+        "stranded leads": _none(sum(leads.get(each, 0) for each in _OPEN_LEADS)),
+        "stranded deliveries": _none(sum(deliveries.get(each, 0) for each in _OPEN_DELIVERIES)),
+    }
+    print(f"\nkilled: {dict(fleet.killed)}   ended by itself: {dict(fleet.fallen) or 'nothing'}")
+    print(f"leads: {leads}   deliveries: {deliveries}")
+    for what, (value, holds) in checks.items():
+        print(f"  {'ok' if holds else 'NO'}  {what:<44}{value:>12,}")
+    _rates(fleet, report, watch)
+    _sizes(fleet)
+    known = sum(n for state, n in leads.items() if state != "rejected")
+    bench.compare("people in the ledger", known, written.people, "people in the lists", unit="leads")
+    bench.compare("texts", report["texts"], max(1, report["people"]), "people texted", unit="texts")
+    bench.compare(
+        "webhooks delivered twice over", deliveries.get("delivered", 0), 2 * len(fleet.platform.wanted) or 1,
+        "acknowledged, for two endpoints", unit="events",
+    )  # fmt: skip
+    bench.compare(
+        "connections of a task process to the store", watch.peak["task"], CONNECTIONS_A_TASK, "the aim",
+        unit="most", at_most=1,
+    )  # fmt: skip
+    return all(holds for _, holds in checks.values())
+
+
+def _of_leads(
+    fleet: Fleet, report: Any, leads: dict[str, int], written: Written
+) -> dict[str, tuple[int, bool]]:
+    known = sum(n for state, n in leads.items() if state != "rejected")
+    unknown = _one(fleet, "SELECT count(*) FROM attempts WHERE outcome = 'unknown'")
+    held, limit = leads.get("held", 0), fleet.killed.total() * WINDOW + unknown
+    counts = _last_counts(fleet)
+    untold = max(0, report["texts"] - leads.get("accepted", 0) - held)
+    return {
+        "texted twice": _none(report["texted_twice_count"]),
+        "people unaccounted for": _none(written.people - known),
+        "rows unaccounted for": _none(written.rows - sum(counts.values())),
+        "texted, and neither accepted nor held": _none(untold),
+        f"held (at most {limit:,}: a window a kill, {unknown:,} unknown)": (held, held <= limit),
+    }
+
+
+def _of_events(fleet: Fleet, deliveries: dict[str, int]) -> dict[str, tuple[int, bool]]:
+    wanted, ends = fleet.platform.wanted, fleet.endpoints.values()
+    lost = sum(len(wanted - each.taken.keys()) for each in ends)
+    again, limit = sum(each.again.total() for each in ends), fleet.killed.total() * UNSETTLED
+    stored = _one(fleet, "SELECT count(*) FROM inbox_events")
+    return {
+        "events acknowledged and not delivered": _none(lost),
+        "events stored more than once": _none(max(0, stored - len(wanted))),
+        f"deliveries repeated under their id (≤ {limit:,})": (again, again <= limit),
+        "contacts out of order": _none(sum(len(each.mixed) for each in ends)),
+        "deliveries dead": _none(deliveries.get("dead", 0)),
+    }
+
+
+def _none(value: int) -> tuple[int, bool]:
+    return value, value == 0
+
+
+def _leads(fleet: Fleet) -> dict[str, int]:
+    return dict(_all(fleet, "SELECT state, count(*) FROM leads GROUP BY state"))
+
+
+def _last_counts(fleet: Fleet) -> Counter[str]:
+    """Rows by state of the last run of each sync."""
+    total: Counter[str] = Counter()
+    last = "SELECT counts FROM runs WHERE id IN (SELECT max(id) FROM runs WHERE source <> '' GROUP BY dag_id)"
+    for (counts,) in _all(fleet, last):
+        total.update(json.loads(counts) if isinstance(counts, str) else counts)
+    return total
+
+
+def _rates(fleet: Fleet, report: Any, watch: Watch) -> None:
+    platform, took = fleet.platform, fleet.took
+    print("\n  rates, by the pace that was asked for, and latencies:")
+    print(f"    leads      {report['texts'] / took.get('leads', float('inf')):>9.1f} /s")
+    print(
+        f"    events     {len(platform.wanted) / took.get('events', float('inf')):>9.1f} /s to two endpoints"
+    )
+    _spread("a webhook's acknowledgement", platform.latencies, f"{platform.refused:,} refused or unanswered")
+    for name, each in fleet.endpoints.items():
+        waits = [each.taken[n] - at for n, at in platform.taken_at.items() if n in each.taken]
+        _spread(f"from there to {name}", waits)
+    used = watch.processor_seconds()
+    shown = ", ".join(f"{name} {seconds:,.0f}" for name, seconds in sorted(used.items(), key=lambda x: -x[1]))
+    print(f"  processor seconds: {shown}; PostgreSQL and Redis aside")
+    peak = watch.peak
+    print(
+        f"  connections at their peak: {peak['task']} of a task to the store, {peak['process']} of one process, "
+        f"{peak['store']} to the store, {peak['all']} in all"
+    )
+
+
+def _spread(what: str, seconds: Sequence[float], also: str = "") -> None:
+    if seconds:
+        half, most = percentile(seconds, 0.5), percentile(seconds, 0.95)
+        print(
+            f"    {what:<30}{half:>8.2f} s median, {most:.2f} s of 95 %, {max(seconds):.1f} s at most  {also}"
+        )
+
+
+def _sizes(fleet: Fleet) -> None:
+    sizes = _all(
+        fleet,
+        "SELECT relname, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r' "
+        "AND relnamespace = 'public'::regnamespace ORDER BY 2 DESC LIMIT 8",
+    )
+    print("  the store:")
+    for name, size in sizes:
+        rows = _one(fleet, f"SELECT count(*) FROM {name}")
+        print(f"    {name:<24}{rows:>10,} rows{size / 1e6:>9.1f} MB{size / max(1, rows):>9,.0f} bytes a row")
+
+
+def _all(fleet: Fleet, query: str) -> Iterable[Any]:
+    with fleet.store.read() as connection:
+        return list(connection.execute(sa.text(query)))
+
+
+def _one(fleet: Fleet, query: str) -> int:
+    with fleet.store.read() as connection:
+        return int(connection.execute(sa.text(query)).scalar_one())
+
+
+def tell(fleet: Fleet) -> None:
+    """What there is to see when a promise did not hold."""
+    for component in fleet.airflow.processes:
+        print(f"-- {component}\n{fleet.airflow.log_tail(component, 12)}")
+    for row in _all(fleet, "SELECT id, route, state, tries, due_at, plan_until, claim FROM deliveries WHERE state <> 'delivered' LIMIT 20"):  # fmt: skip
+        print(f"-- {row}")

@@ -1,0 +1,222 @@
+"""SIGTERM in the middle of a batch, at a real task process: it ends within Airflow's five seconds, and nothing is left stuck."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from servers import scripted
+
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
+from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.operators.outreach import (
+    DeliverEventsOperator,
+    HandleEventsOperator,
+    SubmitLeadsOperator,
+)
+from airflow_outreach_provider.sensors.outreach import ContactEventSensor
+from airflow_outreach_provider.simulator.process import RunningSimulator
+from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, count
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import append as inbox_append
+
+# Airflow kills a task five seconds after it asked it to end; a machine with other work is given a little more.
+GRACE = 8.0
+CONTACTS = 60
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Store:
+    """The store of this Airflow, empty."""
+    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
+    return open_store()
+
+
+def ended(run: Callable[[], Any], is_under_way: Callable[[], bool]) -> tuple[str, str, float]:
+    """Run a task in a process of its own, and send it SIGTERM in the middle.
+
+    :return: the state it ended with, its error, and how many seconds it took to end.
+    """
+    context = get_context("fork")
+    here, there = context.Pipe()
+
+    def work() -> None:
+        ran = run()
+        there.send((ran.state, str(ran.error)))
+
+    process = context.Process(target=work)
+    process.start()
+    deadline = time.monotonic() + 60
+    while not is_under_way():
+        assert time.monotonic() < deadline and process.is_alive()
+        time.sleep(0.05)
+    asked = time.monotonic()
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGTERM)
+    assert here.poll(60)
+    state, error = here.recv()
+    took = time.monotonic() - asked
+    process.join(30)
+    return state, error, took
+
+
+def test_a_sync_gives_back_what_it_had_not_sent(
+    store: Store,
+    sim: RunningSimulator,
+    run_task: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is in flight is awaited and settled; nobody is held, and the next try texts exactly the others."""
+    monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(sim.connection))
+    sim.set_faults("latency=0.5")
+    leads = [{"phone": f"+1416555{n:04d}"} for n in range(100, 400)]
+
+    def submit(try_number: int = 1) -> Any:
+        task = SubmitLeadsOperator(task_id="submit", leads=leads, campaign="spring", concurrency=16)
+        return run_task(task, try_number=try_number)
+
+    state, error, took = ended(submit, lambda: sim.report(full=False)["texts"] > 20)
+    assert (state, took < GRACE) == ("up_for_retry", True), (error, took)
+    assert "the task was killed" in error
+    done = sim.report(full=False)["texts"]
+    with store.read() as connection:
+        states = dict(connection.execute(sa.text("SELECT state, count(*) FROM leads GROUP BY state")).all())
+    assert states.keys() <= {"accepted", "planned"}
+    assert states["accepted"] == done
+    sim.set_faults()
+    again = submit(2)
+    assert (again.xcom["unchanged"], again.xcom["accepted"]) == (done, 300 - done)
+    assert sim.report()["texted_twice_count"] == 0
+
+
+class Crm:
+    """An endpoint that takes its time. :ivar seen: the ids it was sent. :ivar pause: seconds it takes to answer."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.pause = 0.5
+        self._lock = threading.Lock()
+
+    def answer(self, _method: str, _path: str, _headers: Mapping[str, str], body: bytes) -> Any:
+        with self._lock:
+            self.seen.append(str(json.loads(body)["id"]))
+        time.sleep(self.pause)
+        return 200, b"", {}
+
+
+@pytest.fixture
+def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Crm]:
+    crm = Crm()
+    with scripted(crm.answer) as url:
+        connection = {
+            "conn_type": "outreach_endpoint",
+            "host": f"{url}/",
+            "extra": {"allow_networks": ["127.0.0.0/8"]},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(connection))
+        yield crm
+
+
+def a_batch(store: Store, route: str = "crm", contacts: int = CONTACTS) -> dict[str, Any]:
+    """One batch of an event of each contact."""
+    at = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
+    events = [
+        ContactEvent(f"evt_{n}", "src", "varda", "x", EventKind.REPLIED, at, at, Contact(external_id=str(n)))
+        for n in range(contacts)
+    ]
+    inbox_append.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
+    return hand_out(store, route, "run1")
+
+
+def hand_out(store: Store, route: str, run_id: str) -> dict[str, Any]:
+    """What a sensor hands out, as one batch."""
+    from types import SimpleNamespace
+
+    ti = SimpleNamespace(
+        dag_id="dag", task_id="sensor", run_id=run_id, map_index=-1, try_number=1, max_tries=0
+    )
+    sensor = ContactEventSensor(task_id="sensor", consumer="c", routes=[route])
+    found = list(sensor.poke({"ti": ti}).xcom_value or [])
+    return {**found[0], "events": [each for batch in found for each in batch["events"]]} if found else {}
+
+
+def test_deliveries_are_given_back_unsent(store: Store, crm: Crm, run_task: Callable[..., Any]) -> None:
+    """What is in flight is awaited and settled, the rest is free for the next try or run, and nothing is sent twice."""
+    batch = a_batch(store)
+
+    def deliver(batch: dict[str, Any], try_number: int = 1, run_id: str = "run1") -> Any:
+        task = DeliverEventsOperator(
+            task_id="deliver", batch=batch, route="crm", endpoint_conn_id="crm", concurrency=4
+        )
+        return run_task(task, try_number=try_number, run_id=run_id)
+
+    state, error, took = ended(lambda: deliver(batch), lambda: len(crm.seen) >= 6)
+    assert (state, took < GRACE) == ("up_for_retry", True), (error, took)
+    assert "the task was killed" in error
+    sent = len(crm.seen)
+    assert sent < CONTACTS
+    assert count(store, DeliveryFilter()) == {"delivered": sent, "pending": CONTACTS - sent}
+    crm.pause = 0.0
+    deliver(batch, 2)
+    assert count(store, DeliveryFilter()) == {"delivered": CONTACTS}
+    assert len(crm.seen) == len(set(crm.seen)) == CONTACTS
+
+
+def test_a_request_that_is_not_answered_is_broken_off_and_its_event_sent_again(
+    store: Store, crm: Crm, run_task: Callable[..., Any]
+) -> None:
+    """Whoever does not answer within the grace gets the same event at the next try, under the same id."""
+    batch = a_batch(store, contacts=2)
+    crm.pause = 20.0
+
+    def deliver(try_number: int = 1) -> Any:
+        task = DeliverEventsOperator(
+            task_id="deliver", batch=batch, route="crm", endpoint_conn_id="crm", concurrency=1
+        )
+        return run_task(task, try_number=try_number, run_id="run1")
+
+    state, error, took = ended(deliver, lambda: len(crm.seen) >= 1)
+    assert (state, took < GRACE) == ("up_for_retry", True), (error, took)
+    crm.pause = 0.0
+    # Nothing was tried, so it is in nobody's hands: the next run has it.
+    batch = hand_out(store, "crm", "run2")
+    deliver(2)
+    assert count(store, DeliveryFilter()) == {"delivered": 2}
+    assert sorted(set(crm.seen)) == ["evt_0", "evt_1"]
+
+
+def test_a_function_is_let_finish_and_called_for_the_rest_by_the_next_try(
+    store: Store, crm: Crm, run_task: Callable[..., Any], tmp_path: Any
+) -> None:
+    """A call cannot be broken off: it counts when it has ended, and no further one is begun."""
+    batch, noted = a_batch(store, "python", contacts=20), tmp_path / "noted"
+    noted.touch()
+
+    def call(event: ContactEvent, pause: float) -> None:
+        with noted.open("a") as file:
+            file.write(event.id + "\n")
+        time.sleep(pause)
+
+    def handle(pause: float, try_number: int = 1) -> Any:
+        task = HandleEventsOperator(
+            task_id="handle", batch=batch, route="python", python_callable=call, op_kwargs={"pause": pause}
+        )
+        return run_task(task, try_number=try_number, run_id="run1")
+
+    state, error, took = ended(lambda: handle(1.0), lambda: len(noted.read_text().splitlines()) >= 2)
+    assert (state, took < GRACE) == ("up_for_retry", True), (error, took)
+    called = len(noted.read_text().splitlines())
+    assert count(store, DeliveryFilter()) == {"delivered": called, "pending": 20 - called}
+    handle(0.0, 2)
+    assert count(store, DeliveryFilter()) == {"delivered": 20}
+    assert sorted(noted.read_text().splitlines()) == sorted(f"evt_{n}" for n in range(20))

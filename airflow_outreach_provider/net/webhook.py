@@ -107,7 +107,7 @@ class WebhookAnswer:
     retry_after: str | None
     excerpt: str
     latency_ms: int
-    headers: str = ""
+    headers: str = field(default="", repr=False)
 
 
 OWN_HEADERS: Mapping[str, str] = {

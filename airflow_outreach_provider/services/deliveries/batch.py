@@ -83,7 +83,7 @@ class AttemptResult:
     latency_ms: int = 0
     answer: str = ""
     sent: SentDigest | None = None
-    headers: str = ""
+    headers: str = field(default="", repr=False)
 
 
 @dataclass(slots=True)

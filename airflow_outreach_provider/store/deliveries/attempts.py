@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,7 +78,7 @@ class Attempt:
     answer: str = ""
     retry_after: float | None = None
     sent: SentDigest | None = None
-    headers: str = ""
+    headers: str = field(default="", repr=False)
 
 
 def record(

@@ -158,7 +158,7 @@ def own_faults(store: Store, conn_id: str, ids: Sequence[int]) -> frozenset[int]
 
 def _failed_before(since: datetime | None) -> sa.ColumnElement[bool]:
     """Whether a delivery has tries from before the endpoint's failures in a row, after which it answered others."""
-    attempts = delivery_attempts.c
+    attempts = delivery_attempts.alias().c
     recent = (
         sa.select(sa.func.count())
         .where(attempts.delivery_id == deliveries.c.id, attempts.at >= since)

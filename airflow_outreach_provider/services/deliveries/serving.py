@@ -32,8 +32,8 @@ from airflow_outreach_provider.store.engine import Store
 _STREAM = 8
 # How long a dead task keeps others from serving, and runs from beginning.
 _STAY = timedelta(seconds=5)
-# It goes on while the next run begins.
-OVERLAP = timedelta(seconds=12)
+# It goes on while the next run begins: seconds where Airflow is idle, and many where it is not.
+OVERLAP = timedelta(seconds=45)
 _LOOK_EVERY, _SAY_EVERY, _IDLE = 0.25, 1.0, 3.0
 # With deliveries waiting here for so long, runs beside this one are welcome.
 _TOO_LONG = 2.0

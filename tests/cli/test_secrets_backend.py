@@ -61,8 +61,6 @@ def kept(migrated_airflow: Any) -> Any:
         ("outreach lint --connections elsewhere/workflows", "no mistakes"),
         ("outreach leads reconcile --conn-id api_kept_elsewhere", "0 "),
         ("outreach deliveries test crm_kept_elsewhere", "HTTP 200"),
-        ("outreach sources --off source_kept_elsewhere", "takes no more events"),
-        ("outreach sources --on source_kept_elsewhere", "takes events"),
     ],
 )
 def test_a_command_reads_what_the_backend_keeps(kept: Any, command: str, words: str) -> None:
@@ -73,6 +71,16 @@ def test_a_command_reads_what_the_backend_keeps(kept: Any, command: str, words: 
     without = kept(*command.split(), with_backend=False)
     assert without.code != 0, without.output
     assert "Traceback" not in without.output or command.split()[0] != "outreach"
+
+
+def test_a_source_that_the_backend_keeps_is_switched(kept: Any) -> None:
+    """Off and on; without the backend it is unknown, until somebody has switched it."""
+    command = ("outreach", "sources", "--off", "source_kept_elsewhere")
+    without = kept(*command, with_backend=False)
+    assert without.code != 0 and "there is no source" in without.output and "Traceback" not in without.output
+    for how, words in (("--off", "takes no more events"), ("--on", "takes events")):
+        ended = kept("outreach", "sources", how, "source_kept_elsewhere")
+        assert ended.code == 0 and words in ended.output
 
 
 def test_nothing_is_in_the_environment() -> None:

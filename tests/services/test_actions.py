@@ -53,6 +53,7 @@ async def nobody() -> Any:
 
 
 CASES: dict[str, Callable[[Store], object]] = {
+    "cancel_resend": lambda store: actions.cancel_resend(store, 1, actor="eve"),
     "disable_endpoint": lambda store: actions.disable_endpoint(store, "crm", reason="", actor="eve"),
     "disable_source": lambda store: actions.disable_source(store, "varda", reason="", actor="eve"),
     "enable_endpoint": lambda store: actions.enable_endpoint(store, "crm", Release.ALL, actor="eve"),

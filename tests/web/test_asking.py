@@ -78,16 +78,16 @@ def test_a_consumer_that_has_not_looked_for_long_is_shown_as_abandoned(
                 "UPDATE inbox_consumers SET read_at = read_at - 864000000, looked_at = looked_at - 864000000"
             )
         )
-    assert "gone</b> is abandoned" not in site("VIEWER").get(f"{BASE}/").text
+    assert "gone</b> is abandoned" not in site("VIEWER").get(f"{BASE}/overview").text
     monkeypatch.setenv("AIRFLOW__OUTREACH__CONSUMER_ABANDONED_AFTER_DAYS", "9")
-    page = site("VIEWER").get(f"{BASE}/").text
+    page = site("VIEWER").get(f"{BASE}/overview").text
     assert "gone</b> is abandoned" in page
     assert "1 events wait" in page
     assert "remove-consumer gone" in page
     (known,) = site("VIEWER").get(f"{BASE}/api/consumers").json()
     assert (known["name"], known["abandoned"]) == ("gone", True)
     monkeypatch.setenv("AIRFLOW__OUTREACH__CONSUMER_ABANDONED_AFTER_DAYS", "nine")
-    page = site("VIEWER").get(f"{BASE}/")
+    page = site("VIEWER").get(f"{BASE}/overview")
     assert page.status_code == 200
     assert "consumer_abandoned_after_days is" in page.text
 
@@ -303,7 +303,7 @@ def test_a_source_is_switched_by_hand(
     page = editor.get(f"{BASE}/connections").text
     assert "moving" in page
     assert "the OP" in page
-    assert "tether_main</b> is off" in editor.get(f"{BASE}/").text
+    assert "tether_main</b> is off" in editor.get(f"{BASE}/overview").text
     assert editor.post(f"{switch}/enable", json={"go": True}, headers=ACTION).json()["done"]
     time.sleep(READ_EVERY_SECONDS)
     assert post().status_code == 200
@@ -332,7 +332,7 @@ def test_one_forgery_is_no_alarm(
         found = {each["name"]: each for each in editor.get(f"{BASE}/api/connections").json()["sources"]}
         assert (found["well"]["health"], found["well"]["refused"]) == ("healthy", 1)
         assert (found["wrong"]["health"], found["wrong"]["refused_status"]) == ("refusing", 401)
-        assert "wrong</b> is refusing" in editor.get(f"{BASE}/").text
+        assert "wrong</b> is refusing" in editor.get(f"{BASE}/overview").text
 
 
 def test_what_was_confirmed_is_what_is_done(site: Site, store: Store, lead: NewLead) -> None:
@@ -353,7 +353,7 @@ def test_what_was_confirmed_is_what_is_done(site: Site, store: Store, lead: NewL
     assert audit.entries(store).rows == []
     plan = act(editor, "resolve", **asked).json()
     done = act(editor, "resolve", **asked, go=True, expect=plan["count"], confirmed=plan["says"])
-    assert done.json() == {"says": "2 leads resolved as planned.", "count": 2, "done": True}
+    assert done.json() == {"says": "2 leads resolved as planned.", "count": 2, "done": True, "follow": None}
 
 
 def test_enabling_takes_a_choice(site: Site, store: Store) -> None:

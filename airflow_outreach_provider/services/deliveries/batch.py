@@ -67,12 +67,6 @@ class TaskTry:
         """How long a delivery that was attempted so often waits for its next try."""
         return timedelta(seconds=delay(tries, self.delays)) if self.delays else self.plan_for / 2
 
-    def fits(self, tries: int, wake: timedelta) -> bool:
-        """Whether a delivery that was attempted so often can wait for the task's next try, in ``wake``: its own time is
-        not quite another."""
-        own = self.wait(tries)
-        return wake <= 2 * own and own <= 2 * wake
-
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:

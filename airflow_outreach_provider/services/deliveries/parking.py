@@ -44,14 +44,15 @@ def _fit(shift: LaneRunner) -> None:
     kills did. Its tries last as long as its schedule says all the same.
     """
     task = shift.task
-    tried = [each for each in shift.open_tries.values() if each]
-    if not tried or not task.delays:
+    own = {each: time_of(shift, each, tries) for each, tries in shift.open_tries.items() if tries}
+    if not own or not task.delays:
         return
-    wake = max(task.next_try, min(map(task.wait, tried)), timedelta(seconds=shift.retry_after or 0.0))
+    wake = max(task.next_try, min(own.values()), timedelta(seconds=shift.retry_after or 0.0))
     shift.wake = wake.total_seconds() if wake > task.next_try else None
-    if not all(task.fits(each, wake) for each in tried):
+    away = {each for each, wait in own.items() if wake > 2 * wait or wait > 2 * wake}
+    if away:
         # Not what has the task's time; what lies behind the others goes with them.
-        park(shift, {each: n for each, n in shift.open_tries.items() if not n or not task.fits(n, wake)})
+        park(shift, {each: n for each, n in shift.open_tries.items() if not n or each in away})
 
 
 def park(shift: LaneRunner, open_tries: Mapping[int, int]) -> None:

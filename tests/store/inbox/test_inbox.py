@@ -21,6 +21,7 @@ from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming, read_event
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.store import housekeeping
+from airflow_outreach_provider.store.connections import PoolSettings
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers, progress
@@ -404,7 +405,7 @@ def test_a_late_commit_is_never_skipped(postgres_url: str) -> None:
 @pytest.mark.postgres
 def test_readers_and_writers_on_postgresql_at_once(postgres_url: str) -> None:
     """Under concurrent writers with commits in any order, a reading consumer gets each event exactly once."""
-    store = Store(postgres_url, pool_size=10)
+    store = Store(postgres_url, pool=PoolSettings(size=10))
     upgrade(store)
     done = threading.Event()
 

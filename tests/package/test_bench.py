@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -51,13 +50,12 @@ def _case(path: Path) -> object:
     return pytest.param(path, id=path.stem, marks=[pytest.mark.e2e] if starts_airflow else [])
 
 
+# A fleet is a dozen processes that are killed for ten minutes: `make fleet` runs it, by itself.
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("bench", [_case(path) for path in BENCHES])
+@pytest.mark.parametrize("bench", [_case(path) for path in BENCHES if path.stem != "fleet"])
 def test_a_bench_measures_something_beside_a_baseline(bench: Path) -> None:
     """At its smallest size each bench succeeds and prints a figure, a baseline and how the two compare."""
     shown = python(str(bench.relative_to(ROOT)), "--small")
-    if NOT_THERE.search(shown.stderr) and not os.environ.get("CI"):
-        pytest.skip(shown.stderr)
     assert shown.returncode == 0, shown.stdout + shown.stderr
     found = figures(shown.stdout)
     assert any(number(each["ours"]) > 0 for each in found), shown.stdout + shown.stderr

@@ -251,7 +251,7 @@ def test_sources_and_endpoints_say_what_to_paste_and_how_they_are(world: Any, ad
     assert f"{world.url}/in/varda_demo" in said
     assert "X-Varda-Signature" in said
     assert "refusing" in said
-    endpoint = ada.locator("li", has_text="outreach_endpoint_default").inner_text()
+    endpoint = ada.locator("#endpoint-outreach_endpoint_default").inner_text()
     assert "failing" in endpoint or "healthy" in endpoint
     assert "standard-webhooks" in endpoint
 

@@ -178,7 +178,7 @@ def test_deliveries_show_tries_answers_and_the_next_try(world: Any, ada: Any) ->
     assert re.search(r"\d+\sms", said)
     assert "send it again when the cause is mended" in said
     assert "outreach_event_fanout.deliver" in said
-    ada.get_by_text("Answer", exact=True).click()
+    ada.get_by_text("What came back").last.wait_for()
     assert "bytes that are no JSON; hidden" in text(ada)
 
 

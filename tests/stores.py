@@ -41,7 +41,8 @@ class OneAtATime(Store):
 
     @contextmanager
     def _only(self) -> Iterator[None]:
-        assert not getattr(self._held, "one", False), "this thread holds a connection already"
+        asks_again = getattr(self._held, "one", False) and self.dialect == "postgresql"
+        assert not asks_again, "this thread holds a connection already"
         self._held.one = True
         try:
             yield

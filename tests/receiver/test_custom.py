@@ -222,17 +222,19 @@ def test_every_recipe_of_the_page_is_tried() -> None:
 def test_a_recipe_takes_what_its_platform_documents(name: str, receiver: Any, sqlite_store: Store) -> None:
     """Every event of the request, read; a retry signed anew, and a replay, are the same events."""
     case, secret = CASES[name], RECIPES[name].secrets[0]
-    first = case.sign(case.body, secret, NOW)
+    first = case.sign(case.body, secret, datetime.now(UTC))
     assert send(receiver, name, case.body, first, case.kind) == 202
     assert send(receiver, name, case.body, first, case.kind) == 200
-    again = case.sign(case.body, secret, NOW + timedelta(seconds=20))
+    again = case.sign(case.body, secret, datetime.now(UTC) + timedelta(seconds=20))
     assert send(receiver, name, case.body, {**again, "X-Delivery-Id": "invented"}, case.kind) == 200
     read = [
         (each.type, each.kind.value, each.contact.email, each.contact.phone, each.contact.external_id)
         for each in stored_events(sqlite_store)
     ]
     assert sorted(read) == sorted(case.events)
-    assert send(receiver, name, case.other, case.sign(case.other, secret, NOW), case.kind) == 202
+    assert (
+        send(receiver, name, case.other, case.sign(case.other, secret, datetime.now(UTC)), case.kind) == 202
+    )
 
 
 VARIANTS = {
@@ -255,7 +257,7 @@ VARIANTS = {
 def test_what_else_a_platform_documents_is_read(variant: str, receiver: Any, sqlite_store: Store) -> None:
     """Other forms of the same events, and what looks like them and is another."""
     name, body, expected = VARIANTS[variant]
-    signed = CASES[name].sign(body, RECIPES[name].secrets[0], NOW)
+    signed = CASES[name].sign(body, RECIPES[name].secrets[0], datetime.now(UTC))
     assert send(receiver, name, body, signed, CASES[name].kind) == 202
     (event,) = stored_events(sqlite_store)
     assert (event.type, event.kind.value) == expected
@@ -269,11 +271,14 @@ def test_what_else_a_platform_documents_is_read(variant: str, receiver: Any, sql
 def test_nothing_forged_is_stored(name: str, receiver: Any, sqlite_store: Store) -> None:
     """Another body, another secret, no signature, and an old one where a time is signed."""
     case, secret = CASES[name], RECIPES[name].secrets[0]
-    good = case.sign(case.body, secret, NOW)
+    good = case.sign(case.body, secret, datetime.now(UTC))
     assert send(receiver, name, case.other, good, case.kind) == 401
-    assert send(receiver, name, case.body, case.sign(case.body, secret + "x", NOW), case.kind) == 401
+    assert (
+        send(receiver, name, case.body, case.sign(case.body, secret + "x", datetime.now(UTC)), case.kind)
+        == 401
+    )
     assert send(receiver, name, case.body, {}, case.kind) == 401
-    old = case.sign(case.body, secret, NOW - timedelta(hours=1))
+    old = case.sign(case.body, secret, datetime.now(UTC) - timedelta(hours=1))
     if old != good:
         assert send(receiver, name, case.body, old, case.kind) == 401
     assert stored_events(sqlite_store) == []
@@ -302,7 +307,7 @@ def extra_of(name: str) -> dict[str, Any]:
 def test_a_stop_word_by_twilio_is_heard(receiver: Any, sqlite_store: Store) -> None:
     """STOP in a form opts out at once, and the answer is TwiML."""
     body = twilio_event("SM3", "Stop!")
-    headers = twilio(body, RECIPES["twilio"].secrets[0], NOW)
+    headers = twilio(body, RECIPES["twilio"].secrets[0], datetime.now(UTC))
     sent = {key.replace("-", "_"): value for key, value in headers.items()}
     status, _, answered = receiver.send("/outreach/in/twilio", body, Content_Type=FORM, **sent)
     assert (status, answered["content-type"]) == (202, "text/xml; charset=utf-8")

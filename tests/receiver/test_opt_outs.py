@@ -276,7 +276,7 @@ def test_a_no_is_heard_of_a_contact_whose_id_only_its_lead_bears(client: Any, st
     with store.write() as connection:
         connection.execute(
             leads.insert().values(
-                campaign="spring", phone=LINE, state="accepted", contact_id="64f0", created_at=store.now(), updated_at=store.now()
+                campaign="spring", phone=LINE, state="accepted", contact_id="64f0", created_at=store.now(connection), updated_at=store.now(connection)
             )
         )  # fmt: skip
     send(client, "tether", {"event": "unsubscribed", "contact": {"_id": "64f0"}})

@@ -112,7 +112,12 @@ def test_the_page_of_a_lead_shows_the_evidence_of_consent(site: Site, store: Sto
     with store.write() as connection:
         connection.execute(
             consents.insert().values(
-                lead_id=agreed, at=store.now(), column="opt_in", value="yes", source="march.csv", line=1234
+                lead_id=agreed,
+                at=store.now(connection),
+                column="opt_in",
+                value="yes",
+                source="march.csv",
+                line=1234,
             )
         )
     page = site("VIEWER").get(url(f"/leads/{agreed}")).text

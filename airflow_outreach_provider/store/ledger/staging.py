@@ -171,7 +171,9 @@ class StagingLedger:
             entries = sorted(entries, key=lambda e: (e.campaign, e.phone or ""))
 
         def all_of_them(connection: sa.Connection) -> dict[Key, int]:
-            written = self.store.execute(connection, self._staging.stage_all, self._params(entries)).rowcount
+            written = self.store.execute(
+                connection, self._staging.stage_all, self._params(connection, entries)
+            ).rowcount
             if written != len(entries):
                 raise Contested
             keys = [(e.campaign, e.phone or "") for e in entries]
@@ -181,7 +183,7 @@ class StagingLedger:
             return staged
 
         def what_is_free(connection: sa.Connection) -> dict[Key, int]:
-            result = self.store.execute(connection, self._staging.stage, self._params(entries))
+            result = self.store.execute(connection, self._staging.stage, self._params(connection, entries))
             staged = {(row[1], row[2]): row[0] for row in result}
             self._keep(connection, consents, staged)
             return staged
@@ -191,14 +193,14 @@ class StagingLedger:
     def _keep(self, connection: sa.Connection, consents: Sequence[Consent], staged: dict[Key, int]) -> None:
         rows = [(lead, *each[2:]) for each in consents if (lead := staged.get(each[:2])) is not None]
         if rows:
-            self.store.execute(connection, self._staging.keep_consents, self._params(rows))
+            self.store.execute(connection, self._staging.keep_consents, self._params(connection, rows))
 
     def stage_without_phone(self, entries: Sequence[Entry]) -> dict[str, int]:
         """Write rejected rows that have no readable phone; the same row is kept once. :return: id by row hash."""
         ordered = sorted(entries, key=lambda e: e.row_hash or "")
 
         def work(connection: sa.Connection) -> dict[str, int]:
-            result = connection.execute(self._staging.stage_without_phone, self._params(ordered))
+            result = connection.execute(self._staging.stage_without_phone, self._params(connection, ordered))
             return {row[1]: row[0] for row in result}
 
         return self.store.retrying(work)
@@ -224,8 +226,8 @@ class StagingLedger:
                 pass
         return self.store.retrying(what_is_free)
 
-    def _params(self, rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
-        return {"rows": rows_param(rows), "run": self.run_id, "now": self.store.now_ms_value()}
+    def _params(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+        return {"rows": rows_param(rows), "run": self.run_id, "now": self.store.now_ms_value(connection)}
 
 
 class Contested(Exception):

@@ -26,4 +26,6 @@ def find(store: Store, dag_id: str, campaign: str, column: str) -> str | None:
 def put(store: Store, dag_id: str, campaign: str, column: str, value: str) -> None:
     """Where this one came to."""
     named = {"dag_id": dag_id, "campaign": campaign, "column": column, "value": value}
-    store.retrying(lambda connection: connection.execute(_PUT, {**named, "now": store.now_ms_value()}))
+    store.retrying(
+        lambda connection: connection.execute(_PUT, {**named, "now": store.now_ms_value(connection)})
+    )

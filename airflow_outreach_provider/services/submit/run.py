@@ -151,7 +151,8 @@ class SubmitRun:
         leftovers = Leftovers(
             ledger, stager, self.tally, options, self._halt, listed=listed, in_thread=in_thread, now=self._now
         )  # fmt: skip
-        pause = SharedPause(self.store, options.conn_id, in_thread)
+        asks_nothing = options.dry_run or options.stage_only  # a wait of the API's is none of its
+        pause = SharedPause(self.store, "" if asks_nothing else options.conn_id, in_thread)
         rate = RateGate(self.store, options.conn_id, options.requests_per_second, in_thread)
         self.heartbeat = Heartbeat(
             self.store, self.run_id, options.lease, self.tally, self._halt, in_thread=in_thread,

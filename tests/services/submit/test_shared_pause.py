@@ -101,6 +101,15 @@ def test_a_long_wait_is_for_everybodys_next_try(api: Any, people: Callable[..., 
     assert api.texts() == {}
 
 
+def test_a_dry_run_waits_for_nobody(api: Any, people: Callable[..., Any]) -> None:
+    """It asks the API for nothing, so a plan is there at once whatever the API asks of those who send."""
+    rates.hold(api.store, "tether", 3000.0)
+    started = time.monotonic()
+    planned = api.send(people(5), conn_id="tether", dry_run=True)
+    assert (planned.error, api.texts()) == (None, {})
+    assert planned.tally.to_text == 5 and time.monotonic() - started < 5
+
+
 def test_looking_costs_a_few_queries_a_second(sqlite_api: Any, people: Callable[..., Any]) -> None:
     """However many leads are sent, the store is asked at most four times a second."""
     looks: list[float] = []

@@ -190,6 +190,12 @@ def scripted(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[str]
         server.server_close()
 
 
+def as_endpoint(url: str) -> str:
+    """The connection of an endpoint on this machine, as a variable of the environment has it."""
+    extra = {"allow_networks": ["127.0.0.0/8"]}
+    return json.dumps({"conn_type": "outreach_endpoint", "host": f"{url}/", "extra": extra})
+
+
 def as_json(content: Any) -> bytes:
     return json.dumps(content).encode()
 

@@ -16,6 +16,7 @@ from airflow_outreach_provider.store import migrate
 from airflow_outreach_provider.store.connections import PoolSettings
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import upgrade
+from airflow_outreach_provider.store.rates import rates
 
 # Tests let many threads of one process be as many tasks.
 MANY_TASKS = PoolSettings(size=5, max_overflow=15)
@@ -57,6 +58,12 @@ def opened(url: str, clock: Callable[[], datetime] | None = None) -> Iterator[St
     upgrade(store)
     yield store
     store.close()
+
+
+def end_waits(store: Store) -> None:
+    """As long as an API asked its tasks to wait is over."""
+    with store.write() as connection:
+        connection.execute(rates.update().values(held_until=None))
 
 
 def make_first_revision(connection: sa.Connection) -> None:

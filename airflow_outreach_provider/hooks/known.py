@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.hooks.endpoints import ENDPOINT_TYPES, OutreachEndpointHook
 from airflow_outreach_provider.hooks.listing import connection_names
+from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.hooks.sources import CONN_TYPE, is_source
 from airflow_outreach_provider.store.deliveries import endpoints
 from airflow_outreach_provider.store.engine import Store
@@ -34,6 +35,14 @@ def require_source(store: Store, name: str) -> None:
         raise ConfigurationError(
             f"there is no source {name!r}",
             f"create a connection of type {CONN_TYPE}; airflow outreach sources lists them",
+        )
+
+
+def require_outreach_api(name: str) -> None:
+    """:raises ConfigurationError: no connection that is listed sends leads by this name."""
+    if name not in connection_names(OutreachHook.conn_type):
+        raise ConfigurationError(
+            f"there is no outreach API {name!r}", f"create a connection of type {OutreachHook.conn_type}"
         )
 
 

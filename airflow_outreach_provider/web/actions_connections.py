@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path
+from fastapi import APIRouter, Path
 
-from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.trial_events import PHONE
 from airflow_outreach_provider.hooks.known import require_endpoint, require_source
@@ -17,10 +15,9 @@ from airflow_outreach_provider.receiver.trial import send_trial
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.deliveries.sender import send_test
 from airflow_outreach_provider.store.deliveries.endpoints import Release
-from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.web.access import Editor, StoreDep, edits_connection
 from airflow_outreach_provider.web.action_models import ActionRequest, ActionResult, amount
-from airflow_outreach_provider.web.connections import get_endpoint
+from airflow_outreach_provider.web.connections import get_endpoint, or_not_found
 from airflow_outreach_provider.web.params import Line
 
 router = APIRouter(prefix="/api", tags=["act"], dependencies=[edits_connection])
@@ -52,7 +49,7 @@ _FATE = {
 @router.post("/endpoints/{connection_id:path}/enable")
 def enable_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Enable) -> ActionResult:
     """Let deliveries to an endpoint go on."""
-    _known(require_endpoint, store, connection_id)
+    or_not_found(require_endpoint, store, connection_id)
     waiting = actions.held(store, connection_id)
     plan = ActionResult(
         says=f"{connection_id} will get deliveries again. Held deliveries ({waiting:,}): {_FATE[asked.release]}.",
@@ -70,7 +67,7 @@ def disable_endpoint(
     who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Disable
 ) -> ActionResult:
     """Stop deliveries to an endpoint; they are held."""
-    _known(require_endpoint, store, connection_id)
+    or_not_found(require_endpoint, store, connection_id)
     plan = ActionResult(says=f"Deliveries to {connection_id} will be held, not lost.", count=1)
     if not asked.agreed(plan):
         return plan
@@ -99,7 +96,7 @@ def enable_source(
     who: Editor, store: StoreDep, connection_id: ConnectionId, asked: ActionRequest
 ) -> ActionResult:
     """Take events of a source again."""
-    _known(require_source, store, connection_id)
+    or_not_found(require_source, store, connection_id)
     plan = ActionResult(says=f"Events of {connection_id} will be taken again.", count=1)
     if not asked.agreed(plan):
         return plan
@@ -110,7 +107,7 @@ def enable_source(
 @router.post("/sources/{connection_id:path}/disable")
 def disable_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: Disable) -> ActionResult:
     """Take no more events of a source: its requests are answered 503, its contact list is not polled."""
-    _known(require_source, store, connection_id)
+    or_not_found(require_source, store, connection_id)
     plan = ActionResult(
         says=f"Events of {connection_id} will be refused (503). The platform tries some of them again for a while; "
         "what it gives up is lost, and after some failures it may stop sending.",
@@ -147,7 +144,7 @@ class SendTest(ActionRequest):
 @router.post("/sources/{connection_id:path}/test")
 def test_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked: SendTest) -> ActionResult:
     """Give a signed event about nobody to the receiver."""
-    _known(require_source, store, connection_id)
+    or_not_found(require_source, store, connection_id)
     source = get_source(connection_id)
     plan = ActionResult(
         says=f"A signed event of kind {asked.kind.value}, about nobody ({PHONE}), goes through the receiver of "
@@ -159,11 +156,3 @@ def test_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked
     actions.note(store, "test source", f"{connection_id}: {asked.kind.value}", actor=who.name)
     _status, said = send_trial(store, source, asked.kind, datetime.now(UTC))
     return ActionResult(says=f"{connection_id} answered {said}.", count=1, done=True)
-
-
-def _known(require: Callable[[Store, str], None], store: Store, name: str) -> None:
-    """A name that is neither a connection nor anything that happened here is a typing mistake."""
-    try:
-        require(store, name)
-    except ConfigurationError as error:
-        raise HTTPException(404, str(error)) from error

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 from airflow.models.connection import Connection
+from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
@@ -230,17 +231,27 @@ def get_endpoint(name: str) -> Endpoint:
     return read_endpoint(connection)
 
 
-def _target(name: str, status: endpoints.EndpointStatus, waiting: int, *, whole_url: bool) -> EndpointHealth:
-    endpoint, problem = None, None
+def read_or_problem(name: str, read: Callable[[], T]) -> tuple[T | None, str | None]:
+    """What a connection says, or what is wrong with it: one broken connection must not hide the others."""
     try:
-        endpoint = kept(f"endpoint {name}", lambda: get_endpoint(name))
+        return read(), None
     except OutreachError as error:
-        problem = str(error)
-    except (
-        Exception
-    ) as error:  # a changed Fernet key, an extra that is no object: one broken connection of many
-        log.debug("The endpoint %s cannot be read", name, exc_info=True)
-        problem = f"the connection cannot be read ({type(error).__name__}): save it again"
+        return None, str(error)
+    except Exception as error:  # a changed Fernet key, an extra that is no object
+        log.debug("The connection %s cannot be read", name, exc_info=True)
+        return None, f"the connection cannot be read ({type(error).__name__}): save it again"
+
+
+def or_not_found(require: Callable[..., None], *what: object) -> None:
+    """A name that is neither a connection nor anything that happened here is a typing mistake: 404."""
+    try:
+        require(*what)
+    except ConfigurationError as error:
+        raise HTTPException(404, str(error)) from error
+
+
+def _target(name: str, status: endpoints.EndpointStatus, waiting: int, *, whole_url: bool) -> EndpointHealth:
+    endpoint, problem = read_or_problem(name, lambda: kept(f"endpoint {name}", lambda: get_endpoint(name)))
     url = endpoint.target.url if endpoint else None
     text = str(url) if url is not None else None
     return EndpointHealth(

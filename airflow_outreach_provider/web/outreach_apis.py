@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, HTTPException, Path
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.hooks.known import require_outreach_api
 from airflow_outreach_provider.hooks.listing import connection_names
 from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.web.access import Editor, StoreDep, edits_connection
 from airflow_outreach_provider.web.action_models import ActionRequest, ActionResult
-from airflow_outreach_provider.web.connections import kept
+from airflow_outreach_provider.web.connections import kept, or_not_found, read_or_problem
 from airflow_outreach_provider.web.params import Line
 
 router = APIRouter(prefix="/api", tags=["act"], dependencies=[edits_connection])
-log = logging.getLogger(__name__)
 
 
 class OutreachApi(BaseModel):
@@ -50,14 +48,9 @@ def _api(name: str) -> OutreachApi:
     found = OutreachApi(
         name=name, url=None, configuration=False, contacts=False, requests_per_second=None, health="broken", problem=None
     )  # fmt: skip
-    try:
-        settings = OutreachHook(name).settings
-    except OutreachError as error:
-        found.problem = mask_text(str(error))
-    except Exception as error:  # a changed Fernet key: one broken connection of many
-        log.debug("The outreach API %s cannot be read", name, exc_info=True)
-        found.problem = f"the connection cannot be read ({type(error).__name__}): save it again"
-    else:
+    settings, problem = read_or_problem(name, lambda: OutreachHook(name).settings)
+    found.problem = mask_text(problem) if problem else None
+    if settings is not None:
         found.url, found.health = mask_text(str(settings.api.base_url)), "configured"
         found.configuration = bool(settings.configuration_id)
         found.contacts = bool(settings.contacts_email and settings.contacts_password)
@@ -70,10 +63,7 @@ def test_outreach_api(
     who: Editor, store: StoreDep, connection_id: Annotated[Line, Path()], asked: ActionRequest
 ) -> ActionResult:
     """Ask an outreach API whether it takes the key. Texts nobody, creates nothing."""
-    if connection_id not in connection_names(OutreachHook.conn_type):
-        raise HTTPException(
-            404, f"there is no outreach API {connection_id!r} — create a connection of type outreach"
-        )
+    or_not_found(require_outreach_api, connection_id)
     plan = ActionResult(says=f"{connection_id} is asked whether it takes the key. Nobody is texted.", count=1)
     if not asked.agreed(plan):
         return plan

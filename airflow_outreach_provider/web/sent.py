@@ -127,9 +127,7 @@ class _Again:
         read = read_form(form)
         url = self._endpoint.target.url if self._endpoint else _UNKNOWN
         maker = RequestMaker(self._store, read, url)
-        if read.batch is not None:
-            return maker.joint([event]), True
-        return maker.of([event.id])(event, self._saved), False
+        return maker.one(event, self._saved), read.batch is not None
 
     def _url(self, request: EventRequest) -> str:
         if self._endpoint is None:

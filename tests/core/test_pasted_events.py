@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import JSON
 
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
@@ -17,15 +18,6 @@ from airflow_outreach_provider.core.sources import SourceSettings
 
 NOW = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
 SUPERSEND = SourceSettings("src", "supersend")
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
-)
 
 
 def test_our_own_form_comes_back_as_it_was() -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stores import end_waits
 
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.rates import rates
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -56,8 +56,7 @@ class People:
         assert self.airflow.wait_for_run(EARLY, run, 120) == "failed"
         self.simulator.set_faults()
         store = Store(f"sqlite:///{self.airflow.home / 'outreach.db'}")
-        with store.write() as connection:  # as long as was asked for is over
-            connection.execute(rates.update().values(held_until=None))
+        end_waits(store)
         store.close()
         return run
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from servers import scripted
+from servers import as_endpoint, scripted
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
@@ -118,12 +118,7 @@ class Crm:
 def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Crm]:
     crm = Crm()
     with scripted(crm.answer) as url:
-        connection = {
-            "conn_type": "outreach_endpoint",
-            "host": f"{url}/",
-            "extra": {"allow_networks": ["127.0.0.0/8"]},
-        }
-        monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_CONN_CRM", as_endpoint(url))
         yield crm
 
 

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 from airflow.sdk import DAG, BaseNotifier, task
 from airflow.sdk.exceptions import AirflowSkipException
-from servers import scripted
+from servers import as_endpoint, scripted
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected, OutreachUnavailable
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
@@ -61,12 +61,7 @@ class Server:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     server = Server()
     with scripted(server.answer) as url:
-        connection = {
-            "conn_type": "outreach_endpoint",
-            "host": f"{url}/",
-            "extra": {"allow_networks": ["127.0.0.0/8"]},
-        }
-        monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_CONN_CRM", as_endpoint(url))
         yield server
 
 

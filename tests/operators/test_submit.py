@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from servers import as_json, scripted
+from stores import end_waits
 
 from airflow_outreach_provider.core.errors import (
     ConfigurationError,
@@ -32,7 +33,6 @@ from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.operators.outreach import SqlLeads, StageLeadsOperator, SubmitLeadsOperator
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
-from airflow_outreach_provider.store.rates import rates
 
 LEADS = [{"phone": f"+1416555{n:04d}", "first_name": "Ann"} for n in range(100, 112)]
 
@@ -126,8 +126,7 @@ def test_what_the_api_answers_decides_the_state_of_the_task(
         assert ran.retry_delay is not None
         assert abs(ran.retry_delay.total_seconds() - delay) <= 3
     sim.set_faults()
-    with open_store().write() as connection:  # as long as was asked for is over
-        connection.execute(rates.update().values(held_until=None))
+    end_waits(open_store())
     healed = run_task(operator(max_rejected=None), try_number=2)
     assert sim.report()["texted_twice_count"] == 0
     assert sum(healed.xcom.values()) == len(LEADS)

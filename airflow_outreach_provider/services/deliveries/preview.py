@@ -14,7 +14,7 @@ from airflow_outreach_provider.core.request_form import RequestForm
 from airflow_outreach_provider.core.signing import signer
 from airflow_outreach_provider.net.webhook import OWN_HEADERS
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
-from airflow_outreach_provider.services.deliveries.requests import EventRequest, RequestMaker
+from airflow_outreach_provider.services.deliveries.requests import RequestMaker
 from airflow_outreach_provider.services.deliveries.sender import message_headers
 from airflow_outreach_provider.store.deliveries import saved
 from airflow_outreach_provider.store.engine import Store
@@ -55,7 +55,9 @@ def preview(
     :raises SignatureError: the secrets do not fit the signature scheme.
     """
     maker = RequestMaker(store, form, endpoint.target.url)
-    request = _request(store, maker, endpoint, event, stored=stored)
+    reads_saved = stored and maker.form.reads_saved
+    known = saved.of_contact(store, endpoint.conn_id, lane_of(event)) if reads_saved else {}
+    request = maker.one(event, known, is_stored=stored)
     sign = signer(endpoint.scheme, endpoint.secrets)
     return RequestPreview(
         request.method, request.url, request.body,
@@ -63,15 +65,3 @@ def preview(
         message_headers=message_headers(request, event, route, sign, now),
         with_token=endpoint.authorization is not None,
     )  # fmt: skip
-
-
-def _request(
-    store: Store, maker: RequestMaker, endpoint: Endpoint, event: ContactEvent, *, stored: bool
-) -> EventRequest:
-    if maker.form.form.batch is not None:
-        return maker.joint([event])
-    make = maker.of([event.id] if stored else [])
-    known = (
-        saved.of_contact(store, endpoint.conn_id, lane_of(event)) if stored and maker.form.reads_saved else {}
-    )
-    return make(event, known)

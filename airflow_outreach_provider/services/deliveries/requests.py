@@ -100,6 +100,17 @@ class RequestMaker:
         url, place = self._below(path, query), _place(path, query)
         return EventRequest(url, body, headers, form.method, place=place, form=self._key, count=len(events))
 
+    def one(
+        self, event: ContactEvent, saved: Mapping[str, object], *, is_stored: bool = True
+    ) -> EventRequest:
+        """The request of one event by itself; by a form that has a batch, with nothing else in it.
+
+        :param is_stored: False where no raw body is to be looked up by its id.
+        """
+        if self.form.form.batch is not None:
+            return self.joint([event])
+        return self.of([event.id] if is_stored else [])(event, saved)
+
     def _body_maker(self, event_ids: Sequence[str]) -> Callable[[ContactEvent], bytes]:
         payload = self.form.form.said_payload
         if self.form.templated or payload == NOTHING:

@@ -101,11 +101,8 @@ def _leave(store: Store, conn_id: str, mine: Sequence[Delivery]) -> tuple[Leave,
     a contact that is always refused would make the rest longer and longer."""
     if not mine:
         return Leave.FREELY, None
-    if all(each.tries for each in mine):
-        known = endpoints.status(store, conn_id)
-        if known.resting_since is not None and untried_wait(store, conn_id):
-            return Leave.NOT, known
-    return rests.leave(store, conn_id)
+    never_failed = any(not each.tries for each in mine)
+    return rests.leave(store, conn_id, lambda: never_failed or not untried_wait(store, conn_id))
 
 
 def _set_aside(store: Store, claimed: Claim, endpoint: Endpoint, route: str) -> Claim:

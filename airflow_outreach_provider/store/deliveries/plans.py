@@ -18,13 +18,14 @@ from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.rests import asking_first
-from airflow_outreach_provider.store.deliveries.tables import deliveries, route_endpoints, served_routes
+from airflow_outreach_provider.store.deliveries.tables import deliveries, route_endpoints
 from airflow_outreach_provider.store.deliveries.waiting import (
     Look,
     branches,
     free_for_runs,
     is_behind,
     look,
+    served,
     untried,
 )
 from airflow_outreach_provider.store.engine import Store
@@ -147,8 +148,7 @@ def untried_wait(store: Store, conn_id: str) -> bool:
 def all_served(store: Store, routes: Sequence[str]) -> bool:
     """Whether tasks go on serving all these routes."""
     with store.read() as connection:
-        tended = sa.select(served_routes.c.route).where(served_routes.c.until > store.now(connection))
-        return set(connection.execute(tended).scalars()).issuperset(routes)
+        return served(connection, store.now(connection)).issuperset(routes)
 
 
 def is_busy(store: Store, routes: Sequence[str], besides: str) -> bool:

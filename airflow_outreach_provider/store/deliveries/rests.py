@@ -6,7 +6,7 @@ longer, and when it is answered everything goes out, in order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -91,11 +91,18 @@ def rest(store: Store, conn_id: str, reason: str, asked_for: float | None = None
     return store.retrying(work)
 
 
-def leave(store: Store, conn_id: str) -> tuple[Leave, EndpointStatus]:
-    """Ask to send to an endpoint; what is known of it. Writes only where it rests and is to be asked."""
+def leave(
+    store: Store, conn_id: str, may_ask: Callable[[], bool] = lambda: True
+) -> tuple[Leave, EndpointStatus]:
+    """Ask to send to an endpoint; what is known of it. Writes only where it rests and is to be asked.
+
+    :param may_ask: where it rests, whether this task is one to ask it.
+    """
     known = status(store, conn_id)
     if known.resting_since is None:
         return Leave.FREELY, known
+    if not may_ask():
+        return Leave.NOT, known
 
     def work(connection: sa.Connection) -> bool:
         now = store.now(connection)
@@ -149,11 +156,15 @@ def own_faults(store: Store, conn_id: str, ids: Sequence[int]) -> frozenset[int]
     """
     chosen = deliveries.c.id.in_(listed(store, "int", ids))
     with store.read() as connection:
-        since = connection.execute(
-            sa.select(endpoints.c.failing_since).where(endpoints.c.conn_id == conn_id)
-        ).scalar()
+        since = _failing_since(connection, conn_id)
         query = sa.select(deliveries.c.id).where(chosen, _failed_before(since))
         return frozenset(connection.execute(query).scalars())
+
+
+def _failing_since(connection: sa.Connection, conn_id: str) -> datetime | None:
+    """The first of an endpoint's failures in a row; None where its last answer was good."""
+    since = sa.select(endpoints.c.failing_since).where(endpoints.c.conn_id == conn_id)
+    return connection.execute(since).scalar()
 
 
 def _failed_before(since: datetime | None) -> sa.ColumnElement[bool]:
@@ -174,25 +185,22 @@ def failing_contacts(store: Store, conn_id: str, most: int) -> int:
 
     Not counted is who failed before that success: a contact that is refused again and again is no outage.
     """
-    with store.read() as connection:
-        since = connection.execute(
-            sa.select(endpoints.c.failing_since).where(endpoints.c.conn_id == conn_id)
-        ).scalar()
-    if since is None:
-        return 0
     tried = delivery_attempts.c
-    newest = (
-        sa.select(deliveries.c.lane)
-        .join(delivery_attempts, tried.delivery_id == deliveries.c.id)
-        .where(
-            tried.at >= since, tried.verdict != DeliveryVerdict.DELIVERED, deliveries.c.endpoint == conn_id,
-            deliveries.c.state == DeliveryState.FAILED, ~_failed_before(since),
-        )
-        .order_by(tried.at.desc())
-        .limit(_LOOKED_AT)
-        .subquery()
-    )  # fmt: skip
     with store.read() as connection:
+        since = _failing_since(connection, conn_id)
+        if since is None:
+            return 0
+        newest = (
+            sa.select(deliveries.c.lane)
+            .join(delivery_attempts, tried.delivery_id == deliveries.c.id)
+            .where(
+                tried.at >= since, tried.verdict != DeliveryVerdict.DELIVERED, deliveries.c.endpoint == conn_id,
+                deliveries.c.state == DeliveryState.FAILED, ~_failed_before(since),
+            )
+            .order_by(tried.at.desc())
+            .limit(_LOOKED_AT)
+            .subquery()
+        )  # fmt: skip
         return len(connection.execute(sa.select(newest.c.lane).distinct().limit(most)).all())
 
 

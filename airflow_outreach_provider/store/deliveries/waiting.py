@@ -44,8 +44,13 @@ def look(store: Store, connection: sa.Connection) -> Look:
     now = store.now(connection)
     resting: tuple[str, ...] = tuple(map(str, connection.execute(at_rest(now)).scalars()))
     routes = tuple(resting_routes(connection, now)) if resting else ()
-    tended = sa.select(served_routes.c.route).where(served_routes.c.until > now)
-    return Look(store, now, resting, routes, frozenset(connection.execute(tended).scalars()))
+    return Look(store, now, resting, routes, served(connection, now))
+
+
+def served(connection: sa.Connection, now: datetime) -> frozenset[str]:
+    """Routes that a task goes on serving with what comes in."""
+    query = sa.select(served_routes.c.route).where(served_routes.c.until > now)
+    return frozenset(connection.execute(query).scalars())
 
 
 def free(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import JSON
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import read_event
@@ -234,15 +235,6 @@ def test_a_body_that_is_no_event_is_kept_as_unrecognised(platform: str, body: by
     )
 
 
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=8,
-)
 KEYS = st.sampled_from(
     ["type", "event", "timestamp", "contact", "data", "details", "CampaignId", "id", "phone", "email", "lead"]
 )

@@ -20,3 +20,13 @@ def test_one_task_serves_a_route_until_it_says_nothing_more(store: Store) -> Non
     time.sleep(0.6)
     assert serving.serve(store, "crm", two, timedelta(minutes=1))
     assert not serving.serve(store, "crm", one, stay)
+
+
+def test_who_serves_may_leave(still_store: Store) -> None:
+    """Who serves a route may say so again; once it has left, another has it at once."""
+    first, second, lease = Owner("d", "t"), Owner("d", "u"), timedelta(minutes=5)
+    assert serving.serve(still_store, "a", first, lease)
+    assert serving.serve(still_store, "a", first, lease)
+    assert not serving.serve(still_store, "a", second, lease)
+    serving.leave(still_store, "a", first)
+    assert serving.serve(still_store, "a", second, lease)

@@ -123,16 +123,6 @@ def test_what_is_found_by_indexes_is_what_the_definition_says(still_store: Store
         assert ("a" in waiting.routes_with_free(seen, connection)) is bool(left)
 
 
-def test_one_task_at_a_time_serves_a_route(still_store: Store) -> None:
-    """Who serves a route may say so again, nobody else may meanwhile; on both databases."""
-    first, second = Owner("d", "t"), Owner("d", "u")
-    assert serving.serve(still_store, "a", first, LEASE)
-    assert serving.serve(still_store, "a", first, LEASE)
-    assert not serving.serve(still_store, "a", second, LEASE)
-    serving.leave(still_store, "a", first)
-    assert serving.serve(still_store, "a", second, LEASE)
-
-
 def backlog(store: Store, route: str, count: int, lane: str = "") -> None:
     rows = [
         NewDelivery(f"{route}{n}", route, lane or f"{route}{n // 2}", "s", "replied", "l")

@@ -12,6 +12,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from airflow_outreach_provider.core.addresses import check_plain_http
 from airflow_outreach_provider.core.errors import ConfigurationError
 
+OUTREACH_DEFAULT = "outreach_default"
+"""The connection of the outreach API where none is named."""
+
 _SECRET_NAME = re.compile(r"passw|passphrase|secret|token|api_?key|private_?key|authorization", re.IGNORECASE)
 # Headers whose values say nothing that opens a door, and are in every second line of a log.
 _OPEN_HEADERS = frozenset(

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
-
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.hooks.connection_fields import hide_headers
 
@@ -61,6 +59,8 @@ def http_extra(connection: Any, extra: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigurationError(
                 "its login and its extra's Authorization say the same", "keep one of the two"
             )
+        import aiohttp  # imported late: few endpoints have a login
+
         headers["Authorization"] = aiohttp.BasicAuth(
             connection.login, connection.password or "", "utf-8"
         ).encode()

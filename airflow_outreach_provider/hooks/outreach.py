@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +29,7 @@ from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome
 from airflow_outreach_provider.core.phones import check_region
 from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.hooks.connection_fields import (
+    OUTREACH_DEFAULT,
     read_base_url,
     read_extra,
     read_headers,
@@ -41,6 +40,7 @@ from airflow_outreach_provider.hooks.tested import as_known
 from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.events.poll import contact_id
+from airflow_outreach_provider.services.runtime.loop import run_async
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -77,7 +77,7 @@ class OutreachHook(HttpHook):
     """
 
     conn_name_attr = "outreach_conn_id"
-    default_conn_name = "outreach_default"
+    default_conn_name = OUTREACH_DEFAULT
     conn_type = "outreach"
     hook_name = "Outreach API"
 
@@ -251,16 +251,6 @@ class OutreachHook(HttpHook):
                 return await client.submit(body)
 
         return run_async(ask())
-
-
-def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, from a thread with or without an event loop of its own."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
 
 
 def _told(answer: SubmitAnswer, base_url: str) -> str:

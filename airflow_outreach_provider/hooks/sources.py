@@ -60,8 +60,8 @@ class OutreachSourceHook(BaseHook):
         return as_known(self._test(), self.source_conn_id)
 
     def _test(self) -> tuple[bool, str]:
-        from airflow_outreach_provider.hooks.outreach import run_async
         from airflow_outreach_provider.services.events.poll import contact_list
+        from airflow_outreach_provider.services.runtime.loop import run_async
 
         try:
             source = self.settings()

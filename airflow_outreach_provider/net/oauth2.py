@@ -9,13 +9,15 @@ import base64
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
-
-from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.masking import mask_text, redact
 from airflow_outreach_provider.net.webhook import Target, WebhookAnswer, WebhookClient
+
+if TYPE_CHECKING:
+    from oauthlib.oauth2 import OAuth2Error
 
 # Tokens that are JWTs with many claims have a few KB; what is longer than a header may be is none.
 _TOKEN_BYTES = 32_768
@@ -70,6 +72,11 @@ async def ask_for_token(client: WebhookClient, grant: TokenGrant, refresh_token:
     :raises TokenRefused: with what the server says of it, without any secret.
     :raises AddressForbidden, ConfigurationError, WebhookFailed: as for any request.
     """
+    from oauthlib.oauth2 import (  # imported late, as below: few endpoints want a token
+        BackendApplicationClient,
+        OAuth2Error,
+    )
+
     asked_at = time.monotonic()
     body, headers = _request(grant, refresh_token or grant.refresh_token)
     answer = await client.send(grant.target, body, headers, keep=_TOKEN_BYTES)
@@ -91,6 +98,8 @@ async def ask_for_token(client: WebhookClient, grant: TokenGrant, refresh_token:
 
 
 def _request(grant: TokenGrant, refresh_token: str) -> tuple[bytes, dict[str, str]]:
+    from oauthlib.oauth2 import BackendApplicationClient
+
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
     fields: dict[str, str] = {**grant.params}
     if grant.in_header:

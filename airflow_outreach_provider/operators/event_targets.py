@@ -16,7 +16,6 @@ from airflow_outreach_provider.core.expressions.compile import Value, compile_va
 from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.core.opt_outs import is_opt_out
 from airflow_outreach_provider.core.states import RowState
-from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.events import BatchOperator
 from airflow_outreach_provider.operators.lead_source import ListSource
@@ -116,6 +115,10 @@ class SubmitEvent:
         self.mapping, self.arguments = dict(mapping), dict(arguments)
 
     def __call__(self, event: ContactEvent, **templated: Any) -> None:
+        from airflow_outreach_provider.hooks.outreach import (
+            OutreachHook,  # imported late: where a lead is sent
+        )
+
         lead = {target: value(event.to_dict()) for target, value in self._values().items()}
         # The person's address is looked for on the do-not-contact list, whether it is sent or not.
         row = {"email": event.contact.email, **lead} if event.contact.email else lead

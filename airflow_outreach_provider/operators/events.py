@@ -23,17 +23,15 @@ from airflow_outreach_provider.core.errors import (
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.request_form import JSON, POST, Payload, RequestForm
-from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import RetryingForHours
 from airflow_outreach_provider.operators.lineage import RouteLineage
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
-from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.batch import DEFAULT_CONCURRENCY, Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.callables import handle
 from airflow_outreach_provider.services.deliveries.serving import OVERLAP
-from airflow_outreach_provider.services.deliveries.webhooks import DEFAULT_CONCURRENCY, deliver
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -251,6 +249,10 @@ class DeliverEventsOperator(BatchOperator):
         self.on_endpoint_disabled = on_endpoint_disabled
 
     def _do(self, context: Context) -> dict[str, int]:
+        # Imported late: only where something is sent.
+        from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
+        from airflow_outreach_provider.services.deliveries.webhooks import deliver
+
         batch, task = self._work(context)
         endpoint = OutreachEndpointHook(self.endpoint_conn_id).endpoint()
         try:

@@ -11,11 +11,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.times import read_time
-from airflow_outreach_provider.hooks.outreach import run_async
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.sources import get_source
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
 from airflow_outreach_provider.services.events.poll import OVERLAP, PollResult, contact_list, poll_contacts
+from airflow_outreach_provider.services.runtime.loop import run_async
 from airflow_outreach_provider.store.inbox.sources import disabled
 
 if TYPE_CHECKING:

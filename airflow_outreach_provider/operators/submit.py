@@ -18,7 +18,7 @@ from airflow_outreach_provider.core.leads import PayloadFormat
 from airflow_outreach_provider.core.progress import settled, share_done, time_left
 from airflow_outreach_provider.core.row_order import read_order
 from airflow_outreach_provider.core.states import RowState
-from airflow_outreach_provider.hooks.outreach import OutreachHook
+from airflow_outreach_provider.hooks.connection_fields import OUTREACH_DEFAULT
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.defaults import AheadOfDeliveries
 from airflow_outreach_provider.operators.given import given_by
@@ -42,6 +42,7 @@ from airflow_outreach_provider.services.submit.runner import RowSource, run_to_t
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_outreach_provider.hooks.outreach import OutreachHook
     from airflow_outreach_provider.store.engine import Store
 
 # A request the platform had may show up in its contact list this late.
@@ -155,7 +156,7 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         patience: float = 30.0,
         shard: int = 0,
         shards: int = 1,
-        outreach_conn_id: str = OutreachHook.default_conn_name,
+        outreach_conn_id: str = OUTREACH_DEFAULT,
         on_outreach_event: Listeners = None,
         **kwargs: Any,
     ) -> None:
@@ -185,6 +186,10 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """:return: rows by state; of a dry run, ``planned`` are all whom a run would text, what earlier runs left included."""
+        from airflow_outreach_provider.hooks.outreach import (
+            OutreachHook,  # imported late: where something is sent
+        )
+
         hook = OutreachHook(self.outreach_conn_id)
         self.given = given_by(context)
         self._run = run = start(

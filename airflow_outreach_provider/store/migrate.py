@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.private_file import tighten
-from airflow_outreach_provider.store.tables import metadata
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
 
 # Named apart, so that the store may share a database with other applications.
 VERSION_TABLE = "outreach_alembic_version"
@@ -47,6 +46,12 @@ def upgrade(store: Store, *, actor: str = "airflow-provider-outreach") -> bool:
     """
     if current_revision(store) == HEAD:
         return False
+    # Imported late, here and below: every task opens the store, and hardly any has something to upgrade.
+    from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
+
+    from airflow_outreach_provider.store.tables import metadata
+
     scripts = _scripts()
     steps: list[Any] = []
     before: list[str] = []
@@ -89,13 +94,14 @@ def upgrade(store: Store, *, actor: str = "airflow-provider-outreach") -> bool:
 def check(store: Store) -> None:
     """Raise a StoreError with the remedy unless the schema is the one this version needs."""
     revision = current_revision(store)
+    if revision == HEAD:
+        return
     if revision and not is_known(revision):
         raise _too_new(revision)
-    if revision != HEAD:
-        raise StoreError(
-            f"the outreach store is at revision {revision or 'none'}, this version needs {HEAD} — "
-            "run 'airflow outreach db upgrade'"
-        )
+    raise StoreError(
+        f"the outreach store is at revision {revision or 'none'}, this version needs {HEAD} — "
+        "run 'airflow outreach db upgrade'"
+    )
 
 
 def is_known(revision: str) -> bool:
@@ -111,6 +117,9 @@ def _too_new(revision: str) -> StoreError:
 
 
 def _scripts() -> ScriptDirectory:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
     config = Config()
     config.set_main_option("script_location", "airflow_outreach_provider.store:migrations")
     return ScriptDirectory.from_config(config)

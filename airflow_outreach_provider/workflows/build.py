@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
 
 def build_dags(path: str | PathLike[str]) -> dict[str, DAG]:
-    """A DAG of each workflow under ``path``, by DAG id; broken files become import errors of their own."""
+    """A DAG of each workflow under ``path``, by DAG id; broken files become import errors of their own.
+
+    In a task, where Airflow says which DAG it is for, that one alone.
+    """
     loaded = load_files([path], present_environment())
     beside = Path(path).resolve().parent
     dags: dict[str, DAG] = {}
     followed = {name for each in loaded.workflows for name in each.model.depends_on or ()}
-    for each in loaded.workflows:
+    for each in _asked_for(loaded.workflows):
         if each.model.enabled:
             try:
                 dags[each.dag_id] = build_dag(each, beside, followed=each.name in followed)
@@ -39,6 +42,13 @@ def build_dags(path: str | PathLike[str]) -> dict[str, DAG]:
         for file in sorted({problem.file for problem in loaded.problems}):
             report_broken_file(file, WorkflowErrors(loaded.problems_of(file), loaded.sources))
     return dags
+
+
+def _asked_for(workflows: list[Loaded[DagSettings]]) -> list[Loaded[DagSettings]]:
+    from airflow.sdk import get_parsing_context
+
+    asked = get_parsing_context().dag_id
+    return [each for each in workflows if each.dag_id == asked] or workflows
 
 
 def _not_built(workflow: Loaded[DagSettings], error: Exception) -> Problem:

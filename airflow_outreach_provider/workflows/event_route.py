@@ -7,13 +7,8 @@ from typing import Any
 
 from airflow_outreach_provider.core.workflows.deliver import EventOutreach
 from airflow_outreach_provider.core.workflows.models import EventRoute
+from airflow_outreach_provider.operators import outreach as operators
 from airflow_outreach_provider.operators.dag_trigger import TriggerDag
-from airflow_outreach_provider.operators.outreach import (
-    DeliverEventsOperator,
-    HandleEventsOperator,
-    SubmitEventLeadsOperator,
-    SuppressContactsOperator,
-)
 from airflow_outreach_provider.sensors.outreach import ContactEventSensor
 from airflow_outreach_provider.workflows.functions import CallFunction, NotifyEvent, calling
 
@@ -50,20 +45,24 @@ def _target(name: str, model: EventRoute) -> tuple[str, Any, dict[str, Any]]:
     """Task id, operator and its arguments for the one way to deliver that the route names."""
     deliver = model.deliver
     if deliver.endpoint is not None:
-        return "deliver", DeliverEventsOperator, {"endpoint_conn_id": deliver.endpoint, **deliver.request()}
+        return (
+            "deliver",
+            operators.DeliverEventsOperator,
+            {"endpoint_conn_id": deliver.endpoint, **deliver.request()},
+        )
     if deliver.python is not None:
-        return "call", HandleEventsOperator, {"python_callable": CallFunction(deliver.python)}
+        return "call", operators.HandleEventsOperator, {"python_callable": CallFunction(deliver.python)}
     if deliver.notifier is not None:
         tell = NotifyEvent(deliver.notifier.name, deliver.notifier.arguments or {})
-        return "notify", HandleEventsOperator, {"python_callable": tell}
+        return "notify", operators.HandleEventsOperator, {"python_callable": tell}
     if deliver.trigger_dag is not None:
         start = TriggerDag(deliver.trigger_dag.dag_id, name, deliver.trigger_dag.conf)
-        return "trigger", HandleEventsOperator, {"python_callable": start}
+        return "trigger", operators.HandleEventsOperator, {"python_callable": start}
     if deliver.outreach is not None:
         arguments = {"mapping": deliver.outreach.map, "lead_arguments": _arguments(deliver.outreach)}
-        return "submit", SubmitEventLeadsOperator, arguments
+        return "submit", operators.SubmitEventLeadsOperator, arguments
     # A route that chooses its events means them; one that chooses none must not suppress whoever opens a mail.
-    return "suppress", SuppressContactsOperator, {"any_event": bool(model.kinds or model.where)}
+    return "suppress", operators.SuppressContactsOperator, {"any_event": bool(model.kinds or model.where)}
 
 
 def _arguments(outreach: EventOutreach) -> dict[str, Any]:

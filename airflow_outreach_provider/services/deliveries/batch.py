@@ -14,6 +14,9 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.retry_schedule import delay
 from airflow_outreach_provider.core.sent_requests import SentDigest
 
+DEFAULT_CONCURRENCY = 16
+"""Contacts whose events are delivered at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

@@ -18,7 +18,13 @@ from airflow_outreach_provider.core.rests import DISABLE_AFTER, pause, warming_r
 from airflow_outreach_provider.core.sent_requests import form_key
 from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.net.webhook import WebhookClient
-from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.batch import (
+    DEFAULT_CONCURRENCY,
+    AttemptResult,
+    Batch,
+    Report,
+    TaskTry,
+)
 from airflow_outreach_provider.services.deliveries.batching import Gathering
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.lanes import work
@@ -46,7 +52,6 @@ from airflow_outreach_provider.store.deliveries.plans import untried_wait
 from airflow_outreach_provider.store.deliveries.rests import Leave
 from airflow_outreach_provider.store.engine import Store
 
-DEFAULT_CONCURRENCY = 16
 POST_AS_IS = RequestForm()
 # Days without an attempt are no outage: so many failures at least, besides core.rests.DISABLE_AFTER.
 DISABLE_AFTER_FAILURES = 10

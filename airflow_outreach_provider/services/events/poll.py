@@ -19,7 +19,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_outreach_provider.core import intake
 from airflow_outreach_provider.core.addresses import check_plain_http
@@ -28,16 +28,18 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.listing_order import ChangeOrder
 from airflow_outreach_provider.core.platforms import reading
 from airflow_outreach_provider.core.sources import SourceSettings
-from airflow_outreach_provider.net.contacts import SuperSendContacts, TetherContacts
 from airflow_outreach_provider.services.events.ingest import Clock, utc_now
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox.polls import PollTimes, begin_poll, poll_times, record_poll
 
+if TYPE_CHECKING:
+    from airflow_outreach_provider.net.contacts import SuperSendContacts, TetherContacts
+
 log = logging.getLogger(__name__)
 
 OVERLAP = timedelta(hours=1)
-ContactList = TetherContacts | SuperSendContacts
+ContactList: TypeAlias = "TetherContacts | SuperSendContacts"
 
 # Where our clock was set back behind earlier readings nobody knows when they were.
 _CLOCK_WENT_BACK = timedelta(days=7)
@@ -111,6 +113,9 @@ def contact_list(source: SourceSettings) -> ContactList:
 
     :raises ConfigurationError: the platform has none, or the connection has no credentials for it.
     """
+    # Imported late: a DAG that polls is parsed more often than it polls.
+    from airflow_outreach_provider.net.contacts import SuperSendContacts, TetherContacts
+
     where = f"connection {source.name!r}"
     if source.api_base:
         check_plain_http(source.api_base, where=where, allow_http=source.api_allow_http)

@@ -18,6 +18,16 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, from a thread with or without an event loop of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 def run_in_loop_thread(
     work: Coroutine[Any, Any, T], meanwhile: Callable[[Future[T]], None] = lambda _: None
 ) -> T:

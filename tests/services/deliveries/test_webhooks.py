@@ -19,7 +19,7 @@ from servers import scripted
 from airflow_outreach_provider.core import rests as pauses
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.batch_form import GroupForm
-from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.deliveries import MAX_BATCHES, DeliveryState
 from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, SignatureError
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
@@ -152,8 +152,8 @@ def test_an_event_is_delivered_signed_once(store: Store, receiver: Receiver, end
     assert len(receiver.requests) == 1
 
 
-def test_few_contacts_get_a_batch_each_and_many_share_64(store: Store) -> None:
-    """Up to 64 contacts make a batch each, in order; more are spread over 64, none split."""
+def test_few_contacts_get_a_batch_each_and_many_share_some(store: Store) -> None:
+    """Up to 16 contacts make a batch each, in order; more are spread over 16, none split."""
     arrive(store, "a", "b", "a")
     out = fan_out(store, READING, "run1") or []
     assert [each["events"] for each in out] == [["evt_1", "evt_3"], ["evt_2"]]
@@ -161,7 +161,7 @@ def test_few_contacts_get_a_batch_each_and_many_share_64(store: Store) -> None:
     assert "@example.com" not in json.dumps(out, ensure_ascii=False).replace("•••@example.com", "")
     arrive(store, *(f"c{n % 150}" for n in range(300)), first=10)
     out = fan_out(store, READING, "run2") or []
-    assert len(out) == 64
+    assert len(out) == MAX_BATCHES
     assert sorted(each for batch in out for each in batch["events"]) == sorted(
         f"evt_{n}" for n in range(10, 310)
     )
@@ -1311,10 +1311,10 @@ def test_a_server_that_cannot_follow_lets_runs_begin(stream: Stream, receiver: R
 def test_what_was_handed_out_to_tasks_that_have_not_begun_goes_out_with_a_stream(
     stream: Stream, receiver: Receiver
 ) -> None:
-    """A hundred contacts in 64 batches wait for no task instances; those find their work done, and are green."""
+    """A hundred contacts in many batches wait for no task instances; those find their work done, and are green."""
     arrive(stream.store, *(f"y{n}" for n in range(100)), first=200)
     others = handed_out(stream.store, "run2")
-    assert len(others) == 64
+    assert len(others) == MAX_BATCHES
     arrive(stream.store, *(f"z{n}" for n in range(10)), first=400)
     assert stream.work(serve_for=timedelta(seconds=30)).states == {"delivered": 123}
     before = len(receiver.requests)

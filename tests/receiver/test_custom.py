@@ -23,7 +23,9 @@ from airflow_outreach_provider.core.intake import read_events
 from airflow_outreach_provider.core.proofs import HmacProof
 from airflow_outreach_provider.core.sources import SourceSettings, source_settings
 from airflow_outreach_provider.receiver import create_app
+from airflow_outreach_provider.services.events.ingest import read_unrecognised_again
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox.append import append
 from airflow_outreach_provider.store.suppressions import every_entry
 
 BASE = "https://airflow.example.com/outreach/in/"
@@ -504,13 +506,9 @@ def test_what_no_header_can_say_is_told(more: dict[str, Any], words: str) -> Non
 
 def test_an_event_of_a_header_is_read_again_after_an_upgrade(sqlite_store: Store) -> None:
     """Its stored headers are looked at, so that a type which is new to the connection becomes known."""
-    from airflow_outreach_provider.services.events.ingest import Ingest, read_unrecognised_again
-
     blind = in_headers(type="{{ body.type }}")
     (read,) = read_events(blind, b"{}", {"X-Topic": "replied"}, received_at=NOW)
     assert read.event.kind == "unrecognised"
-    ingest = Ingest(sqlite_store)
-    ingest.put(read)
-    ingest.close()
+    append(sqlite_store, [read])
     assert read_unrecognised_again(sqlite_store, lambda _name: in_headers()) == 1
     assert [each.kind for each in stored_events(sqlite_store)] == ["replied"]

@@ -13,9 +13,10 @@ _TIME = re.compile(
 _HOUR_ALONE = re.compile(r"\bat\s+(\d{1,2})(?:\s*h|\s*o'?clock)?(?!\w)")
 _EVERY = re.compile(r"\b(?:every|each)\s+(?:(\d+)\s*)?(minute|min|hour|hr)s?\b")
 _SPOKEN = re.compile(
-    r"\b(?:every|each|once|daily|nightly|weekly|monthly|at|noon|midday|midnight|weekdays?|weekends?|[ap]\.?m)\b|\d\s*[ap]\.?m\b|:\d\d"
+    r"\b(?:every|each|once|daily|nightly|weekly|monthly|at|noon|midday|midnight|week-?days?|week-?ends?|(?:business|work|working)[ -]?days?|[ap]\.?m)\b|\d\s*[ap]\.?m\b|:\d\d"
 )
 _DAILY = re.compile(r"\b(?:(?:every|each) (?:day|night|morning|evening)|once a day|nightly)\b")
+_WEEKLY = re.compile(r"\b(?:weekly|(?:every|each|once a) week)\b")
 _NAMED = {"midnight": (0, 0), "noon": (12, 0), "midday": (12, 0)}
 _WORKDAYS, _WEEKEND = "1-5", "0,6"
 
@@ -31,13 +32,13 @@ def said_cron(words: str) -> str | None:
         return often
     time, days = _time(text), _days(text)
     month = re.search(r"\b(?:every|each) month|\bmonthly\b", text) is not None
+    if days is None and _WEEKLY.search(text):
+        days = "1"
     if time is None and days is None and not month and not _DAILY.search(text):
         return None
     hour, minute = time or (0, 0)
     if month:
         return f"{minute} {hour} 1 * *"
-    if days is None and re.search(r"\bweekly\b|\b(?:every|each|once a) week\b", text):
-        days = "1"
     return f"{minute} {hour} * * {days or '*'}"
 
 

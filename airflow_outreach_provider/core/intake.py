@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,18 +23,14 @@ from airflow_outreach_provider.core.errors import SignatureError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind, write_time
 from airflow_outreach_provider.core.handshakes import asked_by_body
 from airflow_outreach_provider.core.json_reading import read_json
-from airflow_outreach_provider.core.masking import HIDDEN
 from airflow_outreach_provider.core.opt_outs import OptOut, read_opt_out
 from airflow_outreach_provider.core.platforms import Parsed
-from airflow_outreach_provider.core.platforms.reading import text
 from airflow_outreach_provider.core.proofs import read_form
+from airflow_outreach_provider.core.request_headers import find_header, write_headers
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.sources import LONGEST_TOLERANCE_SECONDS, SourceSettings
 
 TOKEN_HEADER = "x-outreach-token"  # noqa: S105 - a header's name
-# Signatures are evidence and stay; what opens a door does not.
-_SECRET_HEADER = re.compile(r"token|secret|passw|auth|api-?key|cookie|session|credential", re.IGNORECASE)
-_MAX_HEADER_BYTES = 16_384
 # From the first to the last moment at which a signed time is let in, at the longest tolerance there is.
 _REPLAYED_SECONDS = 2 * LONGEST_TOLERANCE_SECONDS
 
@@ -112,7 +107,7 @@ def authenticate(
             header=facts.signature_header,
         )
         return
-    given = token if token is not None else _header(headers, TOKEN_HEADER)
+    given = token if token is not None else find_header(headers, TOKEN_HEADER)
     if not given:
         raise SignatureError("the request has neither ?token= nor an X-Outreach-Token header")
     offered = given.encode("utf-8", "surrogatepass")
@@ -195,14 +190,17 @@ def read_event(
     id together with the body where the platform sends one, else the body (which holds type and time) where it holds
     a time, else the body within a window of time. The delivery id stands in a header that no signature covers: so one
     signature over a time is one event under any id, and under a signature without a time what was signed alone counts.
+    Where the type stands in a header, one body under two types is two events.
 
     :raises ValueError: the body is not JSON.
     """
-    parsed = read_parsed(source, body)
+    parsed = read_parsed(source, body, headers)
     whole, place = sent or SentRequest(body)
     part = [str(place)] if place else []
+    if source.custom is not None and source.custom.type_in_header:
+        part.append(parsed.type)
     dated, undated = _signed_content(source, whole, headers)
-    delivery = _header(headers, source.facts.delivery_header) if source.facts.delivery_header else None
+    delivery = find_header(headers, source.facts.delivery_header) if source.facts.delivery_header else None
     fingerprint, window = None, 0
     if parsed.id is not None:
         identity = digest(source.name, "id", parsed.id)
@@ -211,7 +209,7 @@ def read_event(
     elif delivery:
         identity = digest(source.name, "delivery", delivery, body, *part)
     elif parsed.occurred_at is not None:
-        identity = digest(source.name, "body", body)
+        identity = digest(source.name, "body", body, *part)
     else:
         fingerprint, window = (
             digest(source.name, "window", body, *part),
@@ -279,10 +277,14 @@ def digest_of(value: Any) -> str:
     return digest(json.dumps(value, sort_keys=True))
 
 
-def parse(source: SourceSettings, value: Any) -> Parsed:
-    """What a JSON value says as an event of the source's platform; ``unrecognised`` where it says nothing."""
+def parse(source: SourceSettings, value: Any, headers: Mapping[str, str] | None = None) -> Parsed:
+    """What a JSON value says as an event of the source's platform; ``unrecognised`` where it says nothing.
+
+    :param headers: of the request it came in, for a custom source that reads some.
+    """
+    read = source.facts.parse if source.custom is None else source.custom.reader(headers or {})
     try:
-        parsed = source.facts.parse(value, source.default_region) if isinstance(value, dict) else None
+        parsed = read(value, source.default_region) if isinstance(value, dict) else None
     except Exception:  # noqa: BLE001 - it is proven, so it is kept; a parser's fault is mended by an upgrade
         parsed = None
     if parsed is None:
@@ -292,12 +294,12 @@ def parse(source: SourceSettings, value: Any) -> Parsed:
     return parsed
 
 
-def read_parsed(source: SourceSettings, body: bytes) -> Parsed:
-    """What a raw body says.
+def read_parsed(source: SourceSettings, body: bytes, headers: Mapping[str, str] | None = None) -> Parsed:
+    """What a raw body says, with the headers it came with.
 
     :raises ValueError: it is not JSON.
     """
-    return parse(source, read_json(body))
+    return parse(source, read_json(body), headers)
 
 
 def build(source: SourceSettings, parsed: Parsed, event_id: str, received_at: datetime) -> ContactEvent:
@@ -324,24 +326,3 @@ def digest(*parts: str | bytes) -> str:
         total.update(len(raw).to_bytes(8, "big"))
         total.update(raw)
     return total.hexdigest()[:32]
-
-
-def write_headers(headers: Iterable[tuple[str, str]]) -> str:
-    """JSON text of the headers in order; values that are secrets masked, 16 KiB at most."""
-    kept: list[tuple[str, str]] = []
-    size = 0
-    for name, value in headers:
-        size += len(name) + len(value)
-        if size > _MAX_HEADER_BYTES:
-            kept.append(("x-outreach-cut", "the rest of the headers is not kept"))
-            break
-        kept.append((name, HIDDEN if _SECRET_HEADER.search(name) else value.replace("\x00", "�")))
-    return to_json(kept).decode()
-
-
-def _header(headers: Mapping[str, str], name: str) -> str | None:
-    found = headers.get(name)
-    if found is None:
-        wanted = name.lower()
-        found = next((value for key, value in headers.items() if key.lower() == wanted), None)
-    return text(found)

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from airflow_outreach_provider.core import signing
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import EventKind, write_time
+from airflow_outreach_provider.core.intake import parse
 from airflow_outreach_provider.core.platforms.custom import CustomSource
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.sources import SourceSettings
@@ -22,7 +23,7 @@ PHONE, EMAIL, NAME = "+12125550123", "trial@example.com", "Trial event"
 TEXT = "This is a trial."
 # One key after another below ``body``, or one element of a list that has a key of some value.
 _STEP = r"\.\w+|\['[^']*'\]|\[\d+\]"
-_PATH = re.compile(rf"\bbody((?:{_STEP})+)")
+_PATH = re.compile(rf"\b(body|headers)((?:{_STEP})+)")
 _SELECTED = re.compile(
     rf"\(\s*body((?:{_STEP})+)\s*\|\s*selectattr\(\s*'([^']*)'\s*,\s*'[^']*'\s*,\s*'([^']*)'\s*\)\s*"
     r"\|\s*first\s*\)\.(\w+)"
@@ -43,14 +44,12 @@ def trial_event(source: SourceSettings, kind: EventKind, now: datetime, unique: 
     item = (
         _platform_body(source, kind, now, unique)
         if custom is None
-        else _custom_body(custom, kind, now, unique)
+        else _custom_request(custom, kind, now, unique)["body"]
     )
-    try:
-        parsed = source.facts.parse(item, source.default_region)
-    except Exception:  # noqa: BLE001 - as the receiver takes a parser's fault
-        parsed = None
-    if kind is EventKind.UNRECOGNISED or parsed is None or parsed.kind is not kind:
-        found = f"what could be made is {parsed.kind.value!r}" if parsed else "nothing could be made"
+    parsed = parse(source, item, _placed_headers(source, kind, now, unique))
+    if kind is EventKind.UNRECOGNISED or parsed.kind is not kind:
+        nothing = parsed.kind is EventKind.UNRECOGNISED
+        found = "nothing could be made" if nothing else f"what could be made is {parsed.kind.value!r}"
         raise ConfigurationError(
             f"source {source.name!r}: no event of kind {kind.value!r} can be made ({found})",
             "name another kind, or give a request of the platform's own: --body FILE",
@@ -65,14 +64,19 @@ def trial_event(source: SourceSettings, kind: EventKind, now: datetime, unique: 
     return to_json(whole)
 
 
-def trial_headers(source: SourceSettings, body: bytes, now: datetime, unique: str) -> dict[str, str]:
+def trial_headers(
+    source: SourceSettings, body: bytes, kind: EventKind, now: datetime, unique: str
+) -> dict[str, str]:
     """The headers that make the source take ``body``, signed with the newest of its secrets.
+
+    :param kind: which a custom source may read from a header.
 
     :raises SignatureError: its secret can only verify, as a public key can.
     """
     facts = source.facts
     form = source.custom is not None and source.custom.section.form
-    headers = {"content-type": "application/x-www-form-urlencoded" if form else "application/json"}
+    headers = _placed_headers(source, kind, now, unique)
+    headers["content-type"] = "application/x-www-form-urlencoded" if form else "application/json"
     if facts.delivery_header:
         headers[facts.delivery_header] = unique
     if not source.secrets:
@@ -114,7 +118,16 @@ def _platform_body(source: SourceSettings, kind: EventKind, now: datetime, uniqu
             return {"event": type_, "id": unique, "timestamp": at, "contact": person}
 
 
-def _custom_body(custom: CustomSource, kind: EventKind, now: datetime, unique: str) -> dict[str, Any]:
+def _placed_headers(source: SourceSettings, kind: EventKind, now: datetime, unique: str) -> dict[str, str]:
+    """The headers in which a custom source looks for something."""
+    if source.custom is None:
+        return {}
+    placed = _custom_request(source.custom, kind, now, unique)["headers"]
+    return {name.replace("_", "-").lower(): str(value) for name, value in placed.items()}
+
+
+def _custom_request(custom: CustomSource, kind: EventKind, now: datetime, unique: str) -> dict[str, Any]:
+    """Body and headers with everything where the source looks for it."""
     section = custom.section
     type_ = next((type_ for type_, each in section.types.items() if each is kind), kind.value)
     first, _, last = NAME.partition(" ")
@@ -126,32 +139,32 @@ def _custom_body(custom: CustomSource, kind: EventKind, now: datetime, unique: s
         "phone": PHONE,
         "external_id": unique,
     }
-    body: dict[str, Any] = {}
-    _place(body, section.type, type_)
-    _place(body, section.time, write_time(now))
+    sent: dict[str, Any] = {"body": {}, "headers": {}}
+    _place(sent, section.type, type_)
+    _place(sent, section.time, write_time(now))
     for name, value in person.items():
-        _place(body, getattr(section.contact, name), value)
-    _place(body, section.person, {"name": NAME, "email": EMAIL, "phone": PHONE})
-    _place(body, section.message, TEXT)
-    _place(body, section.id, unique)
-    _place(body, section.campaign, "trial")
-    return body
+        _place(sent, getattr(section.contact, name), value)
+    _place(sent, section.person, {"name": NAME, "email": EMAIL, "phone": PHONE})
+    _place(sent, section.message, TEXT)
+    _place(sent, section.id, unique)
+    _place(sent, section.campaign, "trial")
+    return sent
 
 
-def _place(body: dict[str, Any], template: str, value: object) -> None:
+def _place(sent: dict[str, Any], template: str, value: object) -> None:
     """Put ``value`` wherever the template looks and nothing stands yet."""
     template = _CONDITION.sub("", template)
     for path, key, wanted, attribute in _SELECTED.findall(template):
         element: dict[str, Any] = {}
         _set(element, key.split("."), wanted)
         _set(element, [attribute], value)
-        listed = _get(body, _keys(path))
+        listed = _get(sent["body"], _keys(path))
         if listed is None:
-            _set(body, _keys(path), [element])
+            _set(sent["body"], _keys(path), [element])
         elif isinstance(listed, list):
             listed.append(element)
-    for path in _PATH.findall(_SELECTED.sub("", template)):
-        _set(body, _keys(path), value)
+    for where, path in _PATH.findall(_SELECTED.sub("", template)):
+        _set(sent[where], _keys(path), value)
 
 
 def _keys(path: str) -> list[str | int]:

@@ -36,7 +36,7 @@ def send_trial(
             f"source {source.name!r} has no secret, so every event is refused",
             "put one into the connection's password",
         )
-    status, answer = asyncio.run(_knock(store, source, body, trial_headers(source, body, now, unique)))
+    status, answer = asyncio.run(_knock(store, source, body, trial_headers(source, body, kind, now, unique)))
     return status, _words(status, answer)
 
 

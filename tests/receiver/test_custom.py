@@ -23,7 +23,9 @@ from airflow_outreach_provider.core.intake import read_events
 from airflow_outreach_provider.core.proofs import HmacProof
 from airflow_outreach_provider.core.sources import SourceSettings, source_settings
 from airflow_outreach_provider.receiver import create_app
+from airflow_outreach_provider.services.events.ingest import read_unrecognised_again
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox.append import append
 from airflow_outreach_provider.store.suppressions import every_entry
 
 BASE = "https://airflow.example.com/outreach/in/"
@@ -94,6 +96,10 @@ def twilio(body: bytes, secret: str, _at: datetime) -> dict[str, str]:
     fields = {name: values[0] for name, values in parse_qs(body.decode(), keep_blank_values=True).items()}
     content = BASE + "twilio" + "".join(name + fields[name] for name in sorted(fields))
     return {"X-Twilio-Signature": keyed(secret, content.encode(), "sha1")}
+
+
+def shopify(body: bytes, secret: str, _at: datetime) -> dict[str, str]:
+    return {"X-Shopify-Hmac-Sha256": keyed(secret, body), "X-Shopify-Topic": "customers/create"}
 
 
 def dumped(value: Any) -> bytes:
@@ -174,6 +180,14 @@ def twilio_event(sid: str, text: str) -> bytes:
     return urlencode(fields).encode()
 
 
+def shopify_customer(customer: int) -> bytes:
+    return dumped({
+        "id": customer, "email": "ada@example.com", "created_at": "2026-03-25T14:17:02-04:00",
+        "updated_at": "2026-03-25T14:17:02-04:00", "first_name": "Ada", "last_name": "Lovelace", "state": "disabled",
+        "note": None, "verified_email": True, "tags": "", "currency": "USD", "phone": "+12125550123", "addresses": [],
+    })  # fmt: skip
+
+
 ADA = ("ada@example.com", "+12125550123")
 CASES = {
     "hubspot": Case(
@@ -197,6 +211,10 @@ CASES = {
     "twilio": Case(
         twilio_event("SM1", "Yes & more +1"), twilio, [("received", "replied", None, "+12125550123", None)],
         twilio_event("SM2", "no"), FORM,
+    ),
+    "shopify": Case(
+        shopify_customer(706405506930370084), shopify,
+        [("customers/create", "contact_created", *ADA, "706405506930370084")], shopify_customer(8),
     ),
 }  # fmt: skip
 
@@ -430,3 +448,67 @@ def test_every_body_is_kept(value: Any) -> None:
     for each in events:
         json.loads(each.body)
     assert len({each.event.id for each in events}) >= 1
+
+
+IN_HEADERS: dict[str, Any] = {
+    "verify": {"scheme": "hmac", "header": "X-Signature", "encoding": "hex"},
+    "type": "{{ headers.x_topic }}",
+    "campaign": "{{ headers['X-Form'] | upper }}",
+    "contact": {"email": "{{ headers['x-contact'] or body.email }}"},
+}
+
+
+def in_headers(**more: Any) -> SourceSettings:
+    extra = {"platform": "custom", "custom": {**IN_HEADERS, **more}}
+    return source_settings("s", password="s" * 20, extra=extra, url="u")
+
+
+@given(st.sampled_from(["X-Topic", "x-topic", "X-TOPIC", "X-Topic"]), st.sampled_from(["X-Form", "x-form"]))
+def test_fields_are_read_from_headers_in_any_case(topic: str, form: str) -> None:
+    """Under a dot with _ for -, or in brackets as they are written."""
+    headers = {topic: "lead_created", form: "spring", "X-CONTACT": "ada@example.com"}
+    (read,) = read_events(in_headers(), b"{}", headers, received_at=NOW)
+    event = read.event
+    assert (event.kind, event.campaign_id, event.contact.email) == (
+        "lead_created",
+        "SPRING",
+        "ada@example.com",
+    )
+
+
+@given(st.lists(st.sampled_from(["replied", "lead_created", "opened"]), max_size=6), st.booleans())
+def test_one_body_under_two_types_is_two_events_and_a_retry_is_none(types: list[str], dated: bool) -> None:
+    """Where the type stands in a header, each type counts, however often it comes and whatever id a header invents."""
+    source = in_headers(delivery_header="X-Delivery", **({"time": "{{ body.at }}"} if dated else {}))
+    body = b'{"at": "2026-03-25T18:17:02Z"}'
+    ids = {
+        read_events(source, body, {"X-Topic": each, "X-Delivery": str(place)}, received_at=NOW)[0].event.id
+        for place, each in enumerate(types)
+    }
+    assert len(ids) == len(set(types))
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"id": "{{ headers.x_id }}"}, "name it in delivery_header"),
+        ({"time": "{{ headers['X-At'] }}"}, "leave it out"),
+        ({"type": "{{ headers.authorization }}"}, "holds a secret by its name"),
+        ({"contact": {"phone": "{{ headers['X-Auth-Token'] }}"}}, "holds a secret by its name"),
+        ({"type": "{{ header.x_topic }}"}, "did you mean"),
+    ],
+)
+def test_what_no_header_can_say_is_told(more: dict[str, Any], words: str) -> None:
+    """An id or a time that no signature covers, and what opens a door."""
+    with pytest.raises(ConfigurationError, match=words):
+        in_headers(**more)
+
+
+def test_an_event_of_a_header_is_read_again_after_an_upgrade(sqlite_store: Store) -> None:
+    """Its stored headers are looked at, so that a type which is new to the connection becomes known."""
+    blind = in_headers(type="{{ body.type }}")
+    (read,) = read_events(blind, b"{}", {"X-Topic": "replied"}, received_at=NOW)
+    assert read.event.kind == "unrecognised"
+    append(sqlite_store, [read])
+    assert read_unrecognised_again(sqlite_store, lambda _name: in_headers()) == 1
+    assert [each.kind for each in stored_events(sqlite_store)] == ["replied"]

@@ -107,3 +107,20 @@ def test_a_body_of_the_platforms_own_is_signed_as_it_is(sqlite_store: Store) -> 
 def test_every_platform_is_tried() -> None:
     """None was left out."""
     assert {platform for platform, _ in PLATFORM_CASES} == set(PLATFORMS)
+
+
+def test_a_type_in_a_header_is_sent_there(sqlite_store: Store) -> None:
+    """A trial of a source that reads its type from a header brings the header, and so does a body of one's own."""
+    custom = {
+        "type": "{{ headers['X-Topic'] }}",
+        "types": {"lead/new": "lead_created"},
+        "person": "{{ body.who }}",
+    }
+    extra = {"platform": "custom", "custom": custom}
+    source = source_settings("s", password=SECRET, extra=extra, url="u")
+    now = datetime.now(UTC)
+    assert send_trial(sqlite_store, source, EventKind.LEAD_CREATED, now)[0] == 202
+    assert send_trial(sqlite_store, source, EventKind.LEAD_CREATED, now, body=b'{"a": 1}')[0] == 202
+    assert [(each.type, each.kind.value) for each in stored_events(sqlite_store)] == [
+        ("lead/new", "lead_created")
+    ] * 2

@@ -65,8 +65,12 @@ ROW_CONDITION = Scope("row", _ROW_FIELDS, "row", given=frozenset(RUN_FIELDS), ba
 
 BODY = Scope(
     "body",
-    {"body": Field(Type.ANY, open=True, help="what the platform sent: `body.email`, `body.answers[0].text`")},
-    "body",
+    {
+        "body": Field(
+            Type.ANY, open=True, help="what the platform sent: `body.email`, `body.answers[0].text`"
+        ),
+        "headers": Field(Type.ANY, open=True, help="of its request: `headers['X-Topic']`"),
+    },
 )
 
 _TEXT = Field(Type.TEXT)

@@ -1,14 +1,15 @@
 """``platform: custom``: a source whose connection says how it signs and where its fields stand.
 
 Where a field stands is an expression of :mod:`core.expressions` over one event's body, e.g.
-``{{ body.payload.email }}``. A request may hold several events: the elements of a list, or of the list at ``events``.
+``{{ body.payload.email }}``, and the headers of its request, e.g. ``{{ headers['X-Topic'] }}``. A request may hold several events: the elements of a list, or of the list at ``events``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -36,6 +37,7 @@ from airflow_outreach_provider.core.proofs import (
     TokenProof,
     unknown_parts,
 )
+from airflow_outreach_provider.core.request_headers import RequestHeaders, is_secret
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.suggest import did_you_mean
 
@@ -43,6 +45,7 @@ CUSTOM = "custom"
 MAX_EVENTS = 1_000
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
+_READ_HEADER = re.compile(r"""\bheaders\s*(?:\.\s*|\[\s*(['"]))([\w-]+)""")
 _WRITTEN = frozenset({EventKind.REPLIED, EventKind.MESSAGE_CREATED})
 
 
@@ -147,6 +150,27 @@ class CustomSection(_Section):
             raise ValueError("say where the type stands, e.g. '{{ body.event }}', or write one yourself")
         return template
 
+    @model_validator(mode="after")
+    def _headers_are_proven(self) -> CustomSection:
+        for name, instead in (
+            ("id", "name it in delivery_header"),
+            ("time", "leave it out: then it is when it came"),
+        ):
+            if self.headers_read(name):
+                raise ValueError(f"{name} stands in a header, which no signature covers — {instead}")
+        for header in self.headers_read("type", "campaign", "message", "person", *CONTACT_FIELDS):
+            if is_secret(header):
+                raise ValueError(f"the header {header!r} holds a secret by its name, and is not read")
+        return self
+
+    def headers_read(self, *names: str) -> frozenset[str]:
+        """The headers that these fields look at, as they are written."""
+        return frozenset(found for name in names for _, found in _READ_HEADER.findall(self.template(name)))
+
+    def template(self, name: str) -> str:
+        """Where a field of the event, or of its contact, stands."""
+        return str(getattr(self.contact if name in CONTACT_FIELDS else self, name))
+
     @field_validator("types", mode="before")
     @classmethod
     def _are_kinds(cls, types: Any) -> Any:
@@ -166,6 +190,16 @@ class CustomSource:
 
     section: CustomSection
     facts: Platform
+    body_reader: BodyReader
+
+    @property
+    def type_in_header(self) -> bool:
+        """Whether one body may be events of several types."""
+        return bool(self.section.headers_read("type"))
+
+    def reader(self, headers: Mapping[str, str]) -> Callable[[Mapping[str, Any], str | None], Parsed | None]:
+        """The parser for what came in a request with these headers."""
+        return partial(self.body_reader, headers=RequestHeaders(headers))
 
     def split(self, value: Any) -> list[Any]:
         """The events of one body: elements of lists on the way; the body itself where there are none, or too many."""
@@ -210,17 +244,18 @@ def custom_source(where: str, value: Any, url: str = "") -> CustomSource:
             f"{where}: custom.handshake.hash_key hashes what anybody asks, and a form is signed by the same hash",
             "leave one of them out",
         )
+    reader = BodyReader(section)
     facts = Platform(
         name=CUSTOM,
         scheme=scheme,
         rows=(),
-        parse=_BodyReader(section),
+        parse=reader,
         signature_header=section.verify.header or None if section.verify else None,
         delivery_header=section.delivery_header or None,
         how_to_connect=section.how_to_connect or "the platform, where its webhooks are set up",
         proof=proof,
     )
-    return CustomSource(section, facts)
+    return CustomSource(section, facts, reader)
 
 
 def _proof(verify: VerifySection | None, url: str) -> tuple[Proof | None, Scheme]:
@@ -265,8 +300,8 @@ def _keys(path: list[str]) -> list[str]:
     return list((sections.get(path[-1], CustomSection) if path else CustomSection).model_fields)
 
 
-class _BodyReader:
-    """The parser of one custom source: a body, as a JSON object, to what it says."""
+class BodyReader:
+    """The parser of one custom source: a body, as a JSON object, and the request's headers to what they say."""
 
     def __init__(self, section: CustomSection) -> None:
         self._kinds = {reading.normalise(type_): kind for type_, kind in section.types.items()}
@@ -281,15 +316,18 @@ class _BodyReader:
             if (template := getattr(section.contact, name))
         }
 
-    def __call__(self, body: Mapping[str, Any], region: str | None) -> Parsed | None:
-        type_ = reading.text(self._said("type", body), reading.MAX_TYPE)
+    def __call__(
+        self, body: Mapping[str, Any], region: str | None, headers: Mapping[str, str] | None = None
+    ) -> Parsed | None:
+        sent = {"body": body, "headers": headers or {}}
+        type_ = reading.text(self._said("type", sent), reading.MAX_TYPE)
         if type_ is None:
             return None
         kind = reading.kind_of(self._kinds, type_)
-        record = reading.mapping(self._said("person", body))
-        written = {name: found for name, read in self._contact.items() if (found := read(body)) is not None}
+        record = reading.mapping(self._said("person", sent))
+        written = {name: found for name, read in self._contact.items() if (found := read(sent)) is not None}
         person = {**record, **written}
-        message = self._said("message", body)
+        message = self._said("message", sent)
         said = (
             (message,)
             if isinstance(message, str) and message.strip() and kind in _WRITTEN
@@ -298,18 +336,18 @@ class _BodyReader:
         return Parsed(
             type=type_,
             kind=kind,
-            occurred_at=reading.when(self._said("time", body)),
+            occurred_at=reading.when(self._said("time", sent)),
             contact=self._person(record, written, region),
-            campaign_id=reading.text(self._said("campaign", body)),
+            campaign_id=reading.text(self._said("campaign", sent)),
             data=body,
             person=person,
             said=said,
-            id=reading.text(self._said("id", body)),
+            id=reading.text(self._said("id", sent)),
         )
 
-    def _said(self, name: str, body: Mapping[str, Any]) -> Any:
+    def _said(self, name: str, sent: Mapping[str, Any]) -> Any:
         read = self._fields.get(name)
-        return None if read is None else read(body)
+        return None if read is None else read(sent)
 
     def _person(self, record: Mapping[str, Any], written: Mapping[str, Any], region: str | None) -> Contact:
         usual = reading.contact(record, region)

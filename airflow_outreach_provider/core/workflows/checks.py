@@ -159,8 +159,8 @@ def _exactly_one(value: object, path: Path, section: type[Section]) -> Iterator[
             "remove the other",
         )
     elif not given:
-        unknown = [each for each in value if nearest(each, section.one_of)]
-        if not unknown:  # a misspelt one is reported as such
+        known = {*section.model_fields, *section.one_of}
+        if known.issuperset(value):  # what is not known is told for itself
             yield path, True, f"{key} says nothing", f"write one of: {', '.join(section.one_of)}"
 
 

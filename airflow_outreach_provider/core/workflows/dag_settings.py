@@ -10,7 +10,6 @@ from airflow_outreach_provider.core.workflows.fields import (
     NAME,
     ONE_OR_MANY,
     TEXT_SCHEMA,
-    Count,
     Flag,
     PlainText,
     Positive,
@@ -21,6 +20,7 @@ from airflow_outreach_provider.core.workflows.fields import (
     choice,
     kind_of,
     mistake,
+    number,
     text,
 )
 from airflow_outreach_provider.core.workflows.rule_fields import Moment, Span, Zone
@@ -49,6 +49,33 @@ def _params(value: object) -> dict[str, Any]:
         raise mistake(f"this must be a mapping, not {kind_of(value)}", "write name: default value")
     return value
 
+
+_OF_RETRIES = {
+    **dict.fromkeys(
+        ("count", "times", "max", "number", "max_retries", "attempts", "limit", "max_attempts"), "retries"
+    ),
+    **dict.fromkeys(
+        ("delay", "wait", "interval", "retry_delay", "backoff_delay", "every", "pause"), "retry_delay"
+    ),
+    **dict.fromkeys(("max_delay", "max_retry_delay"), "max_retry_delay"),
+    **dict.fromkeys(("backoff", "exponential", "exponential_backoff"), "retry_exponential_backoff"),
+}
+
+
+def _retries(value: object) -> int:
+    if isinstance(value, dict) and value:
+        meant = {_OF_RETRIES[key]: each for key, each in value.items() if key in _OF_RETRIES}
+        lines = ", ".join(
+            f"{key}: {each}" for key, each in meant.items() if not isinstance(each, dict | list)
+        )
+        raise mistake(
+            "this must be a whole number, not a mapping",
+            f"write {lines or 'retries: 3, retry_delay: 5m'}, each a key of its own",
+        )
+    return int(number(value, 0, whole=True))
+
+
+Retries = Annotated[int, *annotated(_retries, {"type": "integer", "minimum": 0})]
 
 Params = Annotated[dict[str, Any], PlainValidator(_params), Shape({"type": "object"})]
 
@@ -111,7 +138,7 @@ class DagSettings(Section):
         {},
         description="Fields of the trigger form: name: default, or name: {default, type, title, description, …} as in Airflow's Param.",
     )
-    retries: Count | None = Field(
+    retries: Retries | None = Field(
         None, description="How often a task is retried; 3 unless set here or in Airflow."
     )
     retry_delay: Span | None = Field(None, description="How long to wait before the first retry, e.g. 5m.")

@@ -12,73 +12,13 @@ from pydantic.fields import FieldInfo
 from airflow_outreach_provider.core.lead_files import kind_of_file
 from airflow_outreach_provider.core.suggest import did_you_mean, nearest
 from airflow_outreach_provider.core.workflows.fields import MISTAKE, kind_of
+from airflow_outreach_provider.core.workflows.habits import where_it_goes
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
 from airflow_outreach_provider.core.workflows.section import Section
 from airflow_outreach_provider.core.workflows.yaml_source import Located, spot_within
 
 _MANY = 15
 REFERENCE = "airflow_outreach_provider/docs/reference.md"
-# Where people look for a key that is elsewhere.
-_ELSEWHERE: dict[str, str] = {
-    "configuration_id": "under outreach:",
-    "conn_id": "under outreach:",
-    "format": "under outreach:",
-    "payload_format": "under outreach:, as format",
-    "campaign": "under outreach:",
-    "csv": "under leads:",
-    "jsonl": "under leads:",
-    "json": "under leads:",
-    "parquet": "under leads:",
-    "xlsx": "under leads:",
-    "excel": "under leads:, as xlsx",
-    "delimiter": "under leads:",
-    "encoding": "under leads:",
-    "sql": "under leads:",
-    "query": "under leads: sql:",
-    "default_region": "under rules:",
-    "quiet_hours": "under rules:",
-    "consent": "under rules:",
-    "require_consent": "under rules:, as consent",
-    "line_types": "under rules:",
-    "time_zone": "under rules:",
-    "several_phones": "under rules:",
-    "unknown_ranges": "under rules:",
-    "on_unknown": "under rules:",
-    "resubmit": "under rules:",
-    "changed_on": "under rules:",
-    "per_person": "under rules:",
-    "max_rejected": "under rules:",
-    "max_suppressed": "under rules:",
-    "min_rows": "under rules:",
-    "approve_above": "under rules:",
-    "concurrency": "under rules:",
-    "requests_per_second": "under rules:",
-    "endpoint": "under deliver:",
-    "python": "under deliver:",
-    "notifier": "under deliver:",
-    "suppress": "under deliver:",
-    "trigger_dag": "under deliver:",
-    "dag_id": "under deliver: trigger_dag:",
-    "retry_schedule": "in an event route, beside deliver:",
-    "mapping": "as map:",
-    "mappings": "as map:",
-    "destination": "as outreach:",
-    "campaign_id": "as configuration_id: under outreach:",
-    "on": "as kinds:",
-    "body": "as payload:",
-    "url": "into a connection of type outreach_endpoint, which endpoint: names",
-    "schedule_interval": "as schedule:",
-    "default_args": "as keys of the workflow itself, e.g. retries:",
-    "sla": "as deadline:",
-    "dedupe": "as unique:",
-    "filter": "as where:",
-    "sort_by": "as order_by:",
-    "sort": "as order_by:",
-    "timetable": "under schedule:",
-    "cron": "as schedule:",
-    "separator": "as delimiter:",
-    "sep": "as delimiter:",
-}
 
 
 def explain(
@@ -128,9 +68,9 @@ def _written(loc: tuple[int | str, ...], data: Any) -> Path:
 
 def _unknown_key(key: str, path: Path, located: Located, section: type[BaseModel] | None) -> Problem:
     known = [field.alias or name for name, field in section.model_fields.items()] if section else []
-    elsewhere = _ELSEWHERE.get(key, "")
     above = [part for part in path[:-1] if isinstance(part, str)]
     here = above[-1] if above else ""
+    elsewhere = where_it_goes(key, above)
     if key == "where" and here == "deliver":
         hint = "it goes in the route itself, beside deliver:"
     elif (elsewhere.startswith("under") and nearest(key, known)) or elsewhere in ("", f"under {here}:"):

@@ -60,7 +60,19 @@ def _column(value: object) -> str:
         raise mistake(
             f"this must be the name of a column, not {kind_of(value)}", "name the column that says so"
         )
-    return text(value)
+    read = text(value)
+    if found := _CONDITION.search(read):
+        alone = read[: found.start()].strip().removeprefix("row.").strip("\"'")
+        hint = (
+            f"write {alone} alone, and a condition on rows under where:" if alone else "name the column alone"
+        )
+        raise mistake("this must be the name of a column, not a condition", hint, found.start())
+    return read
+
+
+_CONDITION = re.compile(
+    r"\s*(?:==|!=|<=|>=)|\s+(?:is\s+(?:not\s+)?(?:none|true|false)\b|(?:not\s+)?in\s*[\[(])", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, eq=False)

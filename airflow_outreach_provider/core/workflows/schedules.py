@@ -12,8 +12,10 @@ from typing import Annotated, Any
 from pydantic_core import PydanticCustomError
 
 from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.core.times import read_span
 from airflow_outreach_provider.core.workflows.fields import annotated, dotted_path, kind_of, mistake, text
 from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA, read_zone, span
+from airflow_outreach_provider.core.workflows.said_times import said_cron
 
 # Airflow's cron presets, airflow/utils/dates.py, and the two words that are no cron.
 ONCE, CONTINUOUS = "@once", "@continuous"
@@ -126,8 +128,12 @@ def read_schedule(value: object) -> Schedule:
         if read not in PRESETS:
             raise mistake(f"{read!r} is not a preset", did_you_mean(read, _meant(read)))
         return Schedule(ScheduleKind.CRON, cron=read)
-    if read.lower().startswith("every "):
+    if read.lower().startswith("every ") and read_span(read[6:]) is not None:
         return Schedule(ScheduleKind.SPAN, every=span(read[6:]))
+    if (cron := said_cron(read)) is not None and read_span(read) is None:
+        raise mistake(
+            f"{read!r} is not a schedule", f'write "{cron}" (cron: minute, hour, day, month, weekday)'
+        )
     if len(read.split()) >= 5 or "*" in read:
         _check_cron(read)
         return Schedule(ScheduleKind.CRON, cron=read)

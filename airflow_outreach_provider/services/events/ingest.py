@@ -203,11 +203,11 @@ def read_unrecognised_again(store: Store, sources: Callable[[str], SourceSetting
     They become new to every consumer. A source that is gone leaves its events as they are.
     """
 
-    def read_again(event: ContactEvent, body: bytes) -> ContactEvent | None:
+    def read_again(event: ContactEvent, body: bytes, headers: Mapping[str, str]) -> ContactEvent | None:
         source = sources(event.source)
         if source is None or source.platform != event.platform:
             return None
-        parsed = intake.read_parsed(source, body)
+        parsed = intake.read_parsed(source, body, headers)
         if parsed.kind is EventKind.UNRECOGNISED:
             return None
         return intake.build(source, parsed, event.id, event.received_at)

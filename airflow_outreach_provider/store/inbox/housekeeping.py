@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.opt_outs import opt_out_of
+from airflow_outreach_provider.core.request_headers import stored_headers
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.append import keep_opt_out
 from airflow_outreach_provider.store.inbox.filters import can_read
@@ -27,14 +28,16 @@ _NOT_NUMBERED = 2**62
 _LONGEST_WINDOW_MS = 7 * 86_400_000
 
 
-def reparse(store: Store, read_again: Callable[[ContactEvent, bytes], ContactEvent | None]) -> int:
+def reparse(
+    store: Store, read_again: Callable[[ContactEvent, bytes, Mapping[str, str]], ContactEvent | None]
+) -> int:
     """Give unrecognised events to ``read_again``; what it recognises is new to every consumer. How many.
 
-    :param read_again: (event as stored, raw body) → the event as it reads now, or None when it still does
+    :param read_again: (event as stored, raw body, headers) → the event as it reads now, or None when it still does
         not. Its id and received_at must stay.
     """
     query = (
-        sa.select(*EVENT_COLUMNS)
+        sa.select(*EVENT_COLUMNS, inbox_events.c.headers)
         .where(inbox_events.c.kind == EventKind.UNRECOGNISED.value)
         .order_by(inbox_events.c.row_id)
         .limit(_CHUNK)
@@ -47,7 +50,7 @@ def reparse(store: Store, read_again: Callable[[ContactEvent, bytes], ContactEve
             return total
         after = rows[-1].row_id
         for row in rows:
-            event = read_again(to_event(row), row.body)
+            event = read_again(to_event(row), row.body, stored_headers(row.headers))
             if event is not None:
                 total += store.retrying(_rewriter(row.row_id, row.seq, event))
 

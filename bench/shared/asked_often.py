@@ -88,7 +88,14 @@ def _submit(store: Undone, size: int) -> Named:
         "submit: end",
         partial(runs.finish, store, 1, state=RunState.SUCCEEDED, read=1, counts={}, reasons={}),
     )
+    # As many as are looked up at a time, of all that are held: the oldest, of which one in five went elsewhere.
     yield "submit: held ones", lambda: held.held_before(store, datetime.now(UTC), GROUP, "api")
+    yield (
+        "submit: held ones of a campaign",
+        lambda: held.held_before(store, datetime.now(UTC), GROUP, "api", "c1"),
+    )
+    yield "submit: last run", lambda: runs.last_of(store, "dag1", "c")
+    yield "submit: last run, none", lambda: runs.last_of(store, "dag1", "never")
 
 
 def _inbox(store: Undone, size: int) -> Named:

@@ -239,15 +239,14 @@ def behind_held(store: Store, route: str, endpoint: str, mine: Sequence[Delivery
     """The ids of those whose contact has a held delivery to the same endpoint: they would overtake it."""
     lanes = {each.lane for each in mine}
     query = sa.select(deliveries.c.lane).where(
-        deliveries.c.endpoint == endpoint,
-        # Spelt as in the index, and so that it is used.
-        deliveries.c.state == sa.literal_column("'held'"),
-        sa.text("deliveries.state <> 'delivered'"),
+        deliveries.c.state == sa.literal_column("'held'"),  # spelt as in the index
         deliveries.c.route == route,
         deliveries.c.lane.in_(listed(store, "text", lanes)),
+        deliveries.c.endpoint == endpoint,
     )
     if not lanes:
         return []
     with store.read() as connection:
+        probe(connection)
         held = set(connection.execute(query).scalars())
     return [each.id for each in mine if each.lane in held]

@@ -32,7 +32,7 @@ from airflow_outreach_provider.store.inbox import consumers, lists
 from airflow_outreach_provider.store.ledger import held, runs
 from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
 from airflow_outreach_provider.store.ledger.staging import Entry
-from shared.filled import FREE, PENDING, ROUTES, Undone
+from shared.filled import FREE, ROUTES, SLOW, Undone, waiting
 
 GROUP = 100
 LEASE = timedelta(minutes=5)
@@ -106,13 +106,15 @@ def _inbox(store: Undone, size: int) -> Named:
     ]  # fmt: skip
     incoming = [Incoming(each, each.to_json(), "[]", fingerprint=each.id, window_seconds=9) for each in made]
     known = [f"evt_{each}" for each in _last(size)]
-    after = size - min(size, PENDING)
+    after = size - waiting(size)
     yield "inbox: append", lambda: inbox_append.append(store, incoming)
     yield "inbox: read", lambda: consumers._after(store, after, [], GROUP)
     yield "inbox: waiting", lambda: consumers.waiting(store, FREE, limit=8)
     yield "inbox: load", lambda: lists.load(store, known)
     yield "inbox: register", lambda: consumers.register(store, FREE)
-    yield "inbox: take in", lambda: take_in(store, Reading(FREE, (FREE,)))
+    yield "inbox: waiting, handed out", lambda: consumers.waiting(store, SLOW, limit=8)
+    yield "inbox: take in what is new", lambda: take_in(store, Reading(FREE, (FREE,)))
+    yield "inbox: take in what was handed out", lambda: take_in(store, Reading(SLOW, (FREE,)))
 
 
 def _lists(store: Undone, size: int) -> Named:

@@ -15,8 +15,9 @@ from airflow_outreach_provider.store.migrate import upgrade
 PENDING = 100_000
 """No more than so many deliveries, events and leads wait, however many there are."""
 NOW = "1900000000000"
-FREE, HANDED, LATER, LONG = "free", "handed", "later", "long"
-"""Routes: with nobody; in tasks' hands; failed and not yet due; all of one contact, behind one in a task's hands."""
+FREE, HANDED, LATER, LONG, SLOW = "free", "handed", "later", "long", "slow"
+"""Routes: with nobody; in tasks' hands; failed and not yet due; all of one contact, behind one in a task's hands. The last
+is a consumer that does nothing with what it reads."""
 ROUTES = (FREE, HANDED, LATER, LONG)
 
 _ROUTE = (
@@ -75,10 +76,14 @@ _LAST = (
     "INSERT INTO inbox_consumers (consumer, position, created_at, read_at, routes, kinds, reads_where, looked_at) "
     f"SELECT route, :size - :open, 1, 1, route, '', '', {NOW} FROM (SELECT 'free' AS route UNION ALL SELECT 'handed' "
     "UNION ALL SELECT 'later' UNION ALL SELECT 'long') AS r",
+    "INSERT INTO route_endpoints (route, endpoint) SELECT consumer, 'crm' FROM inbox_consumers",
+    # One has read everything, and has nothing of it done.
+    "INSERT INTO inbox_consumers (consumer, position, created_at, read_at, routes, kinds, reads_where, looked_at) "
+    f"VALUES ('slow', :size, 1, 1, 'free', '', '', {NOW})",
+    "INSERT INTO inbox_pending (consumer, seq) SELECT 'slow', n FROM {rows} WHERE n <= :open",
     f"UPDATE deliveries SET plan = 'run of one', plan_until = {NOW} WHERE id = "
     "(SELECT MIN(id) FROM deliveries WHERE lane = 'one')",
     "INSERT INTO endpoints (conn_id, failures, failing_since) VALUES ('crm', 9, :size - :open)",
-    "INSERT INTO route_endpoints (route, endpoint) SELECT consumer, 'crm' FROM inbox_consumers",
     "UPDATE runs SET state = 'running', lease_until = " + NOW + " WHERE id = 1",
 )
 
@@ -95,9 +100,13 @@ class Undone(Store):
                 transaction.rollback()
 
 
+def waiting(size: int) -> int:
+    """How many wait in a store of this size."""
+    return min(size, PENDING)
+
+
 def statements(size: int) -> list[str]:
-    """What fills a store, in SQL of both databases but for ``{{rows}}`` and ``{{body}}``."""
-    waiting = min(size, PENDING)
+    """What fills a store, in SQL of both databases but for ``{rows}`` and ``{body}``."""
     marks = {"{open}": _OPEN, "{later}": NOW}
     filling = []
     for table, columns in _ROWS.items():
@@ -105,7 +114,9 @@ def statements(size: int) -> list[str]:
         for mark, text in marks.items():
             values = values.replace(mark, text)
         filling.append(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {{rows}}")
-    return [each.replace(":size", str(size)).replace(":open", str(waiting)) for each in [*filling, *_LAST]]
+    return [
+        each.replace(":size", str(size)).replace(":open", str(waiting(size))) for each in [*filling, *_LAST]
+    ]
 
 
 def filled(url: str, size: int) -> Undone:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
@@ -32,9 +33,11 @@ from airflow_outreach_provider.store.inbox import consumers, lists
 from airflow_outreach_provider.store.ledger import held, runs
 from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
 from airflow_outreach_provider.store.ledger.staging import Entry
-from shared.filled import FREE, ROUTES, SLOW, Undone, waiting
+from shared.filled import FREE, HANDED, LATER, ROUTES, SLOW, Undone, waiting
 
 GROUP = 100
+# As many of each route wait in the smallest store that is measured.
+SOME = 50
 LEASE = timedelta(minutes=5)
 OWNER = Owner("bench", "task")
 
@@ -127,7 +130,7 @@ def _lists(store: Undone, size: int) -> Named:
 
 def _planning(store: Undone, size: int) -> Named:
     for route in ROUTES:
-        yield f"plan: {route}", partial(plans.plan, store, [route], "new", limit=GROUP, lease=LEASE)
+        yield f"plan: {route}", partial(plans.plan, store, [route], "new", limit=SOME, lease=LEASE)
         yield f"ready: {route}", partial(plans.ready, store, [route])
         yield f"is busy: {route}", partial(plans.is_busy, store, [route], "new")
     yield "waiting runs", lambda: plans.waiting_runs(store, FREE, "new")
@@ -135,14 +138,24 @@ def _planning(store: Undone, size: int) -> Named:
     yield "sensor: is ready", lambda: is_ready(store, Reading(FREE, (FREE,)))
 
 
+def _given(store: Undone, **asked: Any) -> None:
+    """A claim that takes along no more than there is in the smallest store."""
+    most = claims.MOST_TAKEN_ALONG
+    claims.MOST_TAKEN_ALONG = GROUP
+    try:
+        claims.claim(store, **asked)
+    finally:
+        claims.MOST_TAKEN_ALONG = most
+
+
 def _claiming(store: Undone, size: int) -> Named:
     ids = [f"evt_{each - each % 8}" for each in _last(size)]
     common = {"owner": OWNER, "endpoint": "crm", "lease": LEASE}
     lanes = [f"lane{each // 32}.0" for each in _last(size)]
-    for plan in ("new", None):
+    for route, plan in ((FREE, "new"), (FREE, None), (HANDED, None), (LATER, None)):
         yield (
-            f"claim: a batch, {'planned' if plan else 'given'}",
-            partial(claims.claim, store, route=FREE, event_ids=ids, plan=plan, revive=False, **common),
+            f"claim: a batch of {route}, {'planned' if plan else 'given'}",
+            partial(_given, store, route=route, event_ids=ids, plan=plan, revive=False, **common),
         )
     yield (
         "claim: what is freed",
@@ -153,7 +166,7 @@ def _claiming(store: Undone, size: int) -> Named:
             yield (
                 f"claim: untried {route}{', planned too' if too else ''}",
                 partial(
-                    claims.claim_untried, store, route=route, plan="new", limit=64, planned_too=too, **common
+                    claims.claim_untried, store, route=route, plan="new", limit=SOME, planned_too=too, **common
                 ),
             )  # fmt: skip
 
@@ -199,7 +212,7 @@ def _looking(store: Undone, size: int) -> Named:
             f"doorbell: {route}",
             lambda route=route: Doorbell(Reading(route, (route,)), own_filter=False).look(store, seen),
         )
-        yield f"serve: contacts of {route}", partial(serving.free_contacts, store, route, 8)
+        yield f"serve: contacts of {route}", partial(serving.free_contacts, store, route, 2)
     yield "doorbell: busy lanes", lambda: deliverable.busy_lanes(store, [FREE], lanes)
     yield "serve", lambda: serving.serve(store, FREE, OWNER, LEASE)
     yield "serve: by another", lambda: serving.by_another(store, FREE, OWNER)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -206,7 +207,9 @@ def failing_contacts(store: Store, conn_id: str, most: int) -> int:
             return 0
         walk(connection)
         bad = _TRIED.c.verdict != DeliveryVerdict.DELIVERED
-        any_bad = sa.select(sa.literal_column("1")).where(*_attempts_since(since, newest), bad).limit(1)
+        any_bad: sa.Select[Any] = (
+            sa.select(sa.literal_column("1")).where(*_attempts_since(since, newest), bad).limit(1)
+        )
         query = sa.select(newest.c.lane).where(
             any_bad.scalar_subquery().is_not(None), ~_failed_before(since, newest)
         )
@@ -262,8 +265,14 @@ def waiting(store: Store, conn_ids: Sequence[str]) -> dict[str, int]:
     """How many open deliveries each of these endpoints has."""
     query = (
         sa.select(deliveries.c.endpoint, sa.func.count())
-        .where(deliveries.c.endpoint.in_(listed(store, "text", conn_ids)), is_open())
+        .where(
+            # Spelt as in the index of these alone.
+            deliveries.c.endpoint.in_(listed(store, "text", conn_ids)),
+            is_open(),
+            sa.text("deliveries.state <> 'delivered'"),
+        )
         .group_by(deliveries.c.endpoint)
     )
     with store.read() as connection:
+        walk(connection)
         return {str(conn_id): int(count) for conn_id, count in connection.execute(query)}

@@ -56,7 +56,7 @@ class WorkflowLine(BaseModel):
     consumers: list[str]
     routes: list[str]
     tries: bool = Field(description="whether it can be tried: nothing is sent")
-    unread: int = Field(description="events that wait, counted up to 10,000; its where left aside")
+    unread: int = Field(description="events that wait, counted among the next 2,000; its where left aside")
     unread_since: datetime | None
     waiting: int = Field(description="deliveries that wait for their next try")
     held: int

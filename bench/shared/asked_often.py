@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
@@ -32,9 +33,11 @@ from airflow_outreach_provider.store.inbox import consumers, lists
 from airflow_outreach_provider.store.ledger import held, runs
 from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
 from airflow_outreach_provider.store.ledger.staging import Entry
-from shared.filled import FREE, PENDING, ROUTES, Undone
+from shared.filled import FREE, HANDED, LATER, ROUTES, SLOW, Undone, waiting
 
 GROUP = 100
+# As many of each route wait in the smallest store that is measured.
+SOME = 50
 LEASE = timedelta(minutes=5)
 OWNER = Owner("bench", "task")
 
@@ -88,7 +91,14 @@ def _submit(store: Undone, size: int) -> Named:
         "submit: end",
         partial(runs.finish, store, 1, state=RunState.SUCCEEDED, read=1, counts={}, reasons={}),
     )
+    # As many as are looked up at a time, of all that are held: the oldest, of which one in five went elsewhere.
     yield "submit: held ones", lambda: held.held_before(store, datetime.now(UTC), GROUP, "api")
+    yield (
+        "submit: held ones of a campaign",
+        lambda: held.held_before(store, datetime.now(UTC), GROUP, "api", "c1"),
+    )
+    yield "submit: last run", lambda: runs.last_of(store, "dag1", "c")
+    yield "submit: last run, none", lambda: runs.last_of(store, "dag1", "never")
 
 
 def _inbox(store: Undone, size: int) -> Named:
@@ -99,13 +109,15 @@ def _inbox(store: Undone, size: int) -> Named:
     ]  # fmt: skip
     incoming = [Incoming(each, each.to_json(), "[]", fingerprint=each.id, window_seconds=9) for each in made]
     known = [f"evt_{each}" for each in _last(size)]
-    after = size - min(size, PENDING)
+    after = size - waiting(size)
     yield "inbox: append", lambda: inbox_append.append(store, incoming)
     yield "inbox: read", lambda: consumers._after(store, after, [], GROUP)
     yield "inbox: waiting", lambda: consumers.waiting(store, FREE, limit=8)
     yield "inbox: load", lambda: lists.load(store, known)
     yield "inbox: register", lambda: consumers.register(store, FREE)
-    yield "inbox: take in", lambda: take_in(store, Reading(FREE, (FREE,)))
+    yield "inbox: waiting, handed out", lambda: consumers.waiting(store, SLOW, limit=8)
+    yield "inbox: take in what is new", lambda: take_in(store, Reading(FREE, (FREE,)))
+    yield "inbox: take in what was handed out", lambda: take_in(store, Reading(SLOW, (FREE,)))
 
 
 def _lists(store: Undone, size: int) -> Named:
@@ -118,7 +130,7 @@ def _lists(store: Undone, size: int) -> Named:
 
 def _planning(store: Undone, size: int) -> Named:
     for route in ROUTES:
-        yield f"plan: {route}", partial(plans.plan, store, [route], "new", limit=GROUP, lease=LEASE)
+        yield f"plan: {route}", partial(plans.plan, store, [route], "new", limit=SOME, lease=LEASE)
         yield f"ready: {route}", partial(plans.ready, store, [route])
         yield f"is busy: {route}", partial(plans.is_busy, store, [route], "new")
     yield "waiting runs", lambda: plans.waiting_runs(store, FREE, "new")
@@ -126,14 +138,24 @@ def _planning(store: Undone, size: int) -> Named:
     yield "sensor: is ready", lambda: is_ready(store, Reading(FREE, (FREE,)))
 
 
+def _given(store: Undone, **asked: Any) -> None:
+    """A claim that takes along no more than there is in the smallest store."""
+    most = claims.MOST_TAKEN_ALONG
+    claims.MOST_TAKEN_ALONG = GROUP
+    try:
+        claims.claim(store, **asked)
+    finally:
+        claims.MOST_TAKEN_ALONG = most
+
+
 def _claiming(store: Undone, size: int) -> Named:
     ids = [f"evt_{each - each % 8}" for each in _last(size)]
     common = {"owner": OWNER, "endpoint": "crm", "lease": LEASE}
     lanes = [f"lane{each // 32}.0" for each in _last(size)]
-    for plan in ("new", None):
+    for route, plan in ((FREE, "new"), (FREE, None), (HANDED, None), (LATER, None)):
         yield (
-            f"claim: a batch, {'planned' if plan else 'given'}",
-            partial(claims.claim, store, route=FREE, event_ids=ids, plan=plan, revive=False, **common),
+            f"claim: a batch of {route}, {'planned' if plan else 'given'}",
+            partial(_given, store, route=route, event_ids=ids, plan=plan, revive=False, **common),
         )
     yield (
         "claim: what is freed",
@@ -144,7 +166,7 @@ def _claiming(store: Undone, size: int) -> Named:
             yield (
                 f"claim: untried {route}{', planned too' if too else ''}",
                 partial(
-                    claims.claim_untried, store, route=route, plan="new", limit=64, planned_too=too, **common
+                    claims.claim_untried, store, route=route, plan="new", limit=SOME, planned_too=too, **common
                 ),
             )  # fmt: skip
 
@@ -190,7 +212,7 @@ def _looking(store: Undone, size: int) -> Named:
             f"doorbell: {route}",
             lambda route=route: Doorbell(Reading(route, (route,)), own_filter=False).look(store, seen),
         )
-        yield f"serve: contacts of {route}", partial(serving.free_contacts, store, route, 8)
+        yield f"serve: contacts of {route}", partial(serving.free_contacts, store, route, 2)
     yield "doorbell: busy lanes", lambda: deliverable.busy_lanes(store, [FREE], lanes)
     yield "serve", lambda: serving.serve(store, FREE, OWNER, LEASE)
     yield "serve: by another", lambda: serving.by_another(store, FREE, OWNER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,18 +15,24 @@ from airflow_outreach_provider.store.migrate import upgrade
 PENDING = 100_000
 """No more than so many deliveries, events and leads wait, however many there are."""
 NOW = "1900000000000"
-FREE, HANDED, LATER, LONG = "free", "handed", "later", "long"
-"""Routes: with nobody; in tasks' hands; failed and not yet due; all of one contact, behind one in a task's hands."""
+FREE, HANDED, LATER, LONG, SLOW = "free", "handed", "later", "long", "slow"
+"""Routes: with nobody; in tasks' hands; failed and not yet due; all of one contact, behind one in a task's hands. The last
+is a consumer that does nothing with what it reads."""
 ROUTES = (FREE, HANDED, LATER, LONG)
 
 _ROUTE = (
     "CASE WHEN n % 8 < 4 THEN 'free' WHEN n % 8 < 6 THEN 'handed' WHEN n % 8 = 6 THEN 'later' ELSE 'long' END"
 )
 _OPEN = "n > :size - :open"
+# Of each of five rows that are done one was held for another endpoint, and of each eight one failed at first.
+_STATE = (
+    "CASE WHEN NOT ({open}) THEN CASE WHEN n % 5 = 0 THEN 'held' ELSE 'delivered' END "
+    "WHEN n % 8 = 6 THEN 'failed' ELSE 'pending' END"
+)
 # Table → columns and what is in the n-th of :size rows; the last :open of them wait.
 _ROWS = {
     "runs": {
-        "campaign": "'c'", "owner": "'o' || n", "dag_id": "'dag'", "state": "'succeeded'", "conn_id": "'api'",
+        "campaign": "'c'", "owner": "'o' || n", "dag_id": "'dag' || (n % 10)", "state": "'succeeded'", "conn_id": "CASE WHEN n % 10 = 2 THEN 'other' ELSE 'api' END",
         "started_at": "n", "heartbeat_at": "n", "lease_until": "n", "source": "'list'", "rows_read": "1000",
         "counts": "'{}'", "reasons": "'{}'",
     },
@@ -48,10 +54,11 @@ _ROWS = {
     },
     "inbox_fingerprints": {"fingerprint": "'f' || n", "event_id": "'evt_' || n", "seen_at": "n", "window_ms": "1000"},
     "deliveries": {
-        "event_id": "'evt_' || n", "route": _ROUTE, "endpoint": "'crm'",
-        "lane": "CASE WHEN n % 8 = 7 AND n > :size - 800 THEN 'one' ELSE 'lane' || (n / 32) || '.' || (n % 8) END",
+        "event_id": "'evt_' || n", "route": _ROUTE,
+        "endpoint": "CASE WHEN NOT ({open}) AND n % 5 = 0 THEN 'shop' ELSE 'crm' END",
+        "lane": "CASE WHEN n % 8 = 7 AND n > :size - 400 THEN 'one' ELSE 'lane' || (n / 32) || '.' || (n % 8) END",
         "source": "'s'", "kind": "'replied'", "label": "'replied +1'", "created_at": "n", "updated_at": "n",
-        "state": "CASE WHEN NOT ({open}) THEN 'delivered' WHEN n % 8 = 6 THEN 'failed' ELSE 'pending' END",
+        "state": _STATE,
         "tries": "CASE WHEN n % 8 = 6 THEN 1 ELSE 0 END",
         "due_at": "CASE WHEN {open} AND n % 8 = 6 THEN {later} END",
         "plan": "CASE WHEN {open} AND n % 8 IN (4, 5) THEN 'run' || (n / 1000) || ' sensor' END",
@@ -59,15 +66,24 @@ _ROWS = {
         "claim": "CASE WHEN {open} AND n % 8 = 5 THEN 'run' || (n / 1000) || ' task' END",
         "claim_until": "CASE WHEN {open} AND n % 8 = 5 THEN {later} END",
     },
-    "delivery_attempts": {"delivery_id": "n", "at": "n", "verdict": "'delivered'", "airflow_run_id": "'r' || (n / 100)"},
+    "delivery_attempts": {
+        "delivery_id": "n", "at": "n", "airflow_run_id": "'r' || (n / 100)",
+        "verdict": "CASE WHEN n % 8 = 6 THEN 'retry' ELSE 'delivered' END",
+    },
 }  # fmt: skip
 _LAST = (
     "INSERT INTO inbox_sequence (id, last) VALUES (1, :size)",
     "INSERT INTO inbox_consumers (consumer, position, created_at, read_at, routes, kinds, reads_where, looked_at) "
     f"SELECT route, :size - :open, 1, 1, route, '', '', {NOW} FROM (SELECT 'free' AS route UNION ALL SELECT 'handed' "
     "UNION ALL SELECT 'later' UNION ALL SELECT 'long') AS r",
+    "INSERT INTO route_endpoints (route, endpoint) SELECT consumer, 'crm' FROM inbox_consumers",
+    # One has read everything, and has nothing of it done.
+    "INSERT INTO inbox_consumers (consumer, position, created_at, read_at, routes, kinds, reads_where, looked_at) "
+    f"VALUES ('slow', :size, 1, 1, 'free', '', '', {NOW})",
+    "INSERT INTO inbox_pending (consumer, seq) SELECT 'slow', n FROM {rows} WHERE n <= :open",
     f"UPDATE deliveries SET plan = 'run of one', plan_until = {NOW} WHERE id = "
     "(SELECT MIN(id) FROM deliveries WHERE lane = 'one')",
+    "INSERT INTO endpoints (conn_id, failures, failing_since) VALUES ('crm', 9, :size - :open)",
     "UPDATE runs SET state = 'running', lease_until = " + NOW + " WHERE id = 1",
 )
 
@@ -84,9 +100,13 @@ class Undone(Store):
                 transaction.rollback()
 
 
+def waiting(size: int) -> int:
+    """How many wait in a store of this size."""
+    return min(size, PENDING)
+
+
 def statements(size: int) -> list[str]:
-    """What fills a store, in SQL of both databases but for ``{{rows}}`` and ``{{body}}``."""
-    waiting = min(size, PENDING)
+    """What fills a store, in SQL of both databases but for ``{rows}`` and ``{body}``."""
     marks = {"{open}": _OPEN, "{later}": NOW}
     filling = []
     for table, columns in _ROWS.items():
@@ -94,7 +114,9 @@ def statements(size: int) -> list[str]:
         for mark, text in marks.items():
             values = values.replace(mark, text)
         filling.append(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {{rows}}")
-    return [each.replace(":size", str(size)).replace(":open", str(waiting)) for each in [*filling, *_LAST]]
+    return [
+        each.replace(":size", str(size)).replace(":open", str(waiting(size))) for each in [*filling, *_LAST]
+    ]
 
 
 def filled(url: str, size: int) -> Undone:
@@ -103,36 +125,76 @@ def filled(url: str, size: int) -> Undone:
     first = Store(url)
     upgrade(first)
     first.close()
-    if store.dialect == "sqlite":
-        _fill_sqlite(Path(store.url.database or ""), size)
-    else:
-        _fill_postgresql(store, size)
+    pour(store, size, statements(size))
     return store
 
 
-def _fill_sqlite(path: Path, size: int) -> None:
+def pour(store: Store, size: int, insertions: Sequence[str]) -> None:
+    """Run these insertions as fast as the database can; its indexes are made when everything is in.
+
+    :param insertions: in SQL of both databases; ``{rows}`` has a column ``n`` that counts up to ``size``, ``{body}`` is
+        some bytes.
+    """
+    store.close()
+    if store.dialect == "sqlite":
+        _pour_sqlite(Path(store.url.database or ""), size, insertions)
+    else:
+        _pour_postgresql(store, size, insertions)
+
+
+def _pour_sqlite(path: Path, size: int, insertions: Sequence[str]) -> None:
     rows = (
         f"(WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < {size}) SELECT n FROM g)"
     )
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA synchronous=OFF")
-    connection.execute("PRAGMA cache_size=-2000000")
+    for each in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-2000000", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {each}")
+    # A trigger may look something up with each row.
+    found = (
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL "
+        "AND tbl_name NOT IN (SELECT tbl_name FROM sqlite_master WHERE type = 'trigger')"
+    )
+    indexes = connection.execute(found).fetchall()
     connection.execute("BEGIN")
-    for each in statements(size):
+    for name, _ in indexes:
+        connection.execute(f"DROP INDEX {name}")
+    for each in insertions:
         connection.execute(each.replace("{rows}", rows).replace("{body}", "CAST('{\"data\": 1}' AS BLOB)"))
+    for _, sql in indexes:
+        connection.execute(sql)
     connection.execute("COMMIT")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute("PRAGMA journal_mode=WAL")
     connection.close()
 
 
-def _fill_postgresql(store: Store, size: int) -> None:
+# What is not made for a constraint.
+_INDEXES = sa.text(
+    "SELECT i.indexname, i.indexdef FROM pg_indexes i WHERE i.schemaname = current_schema() AND NOT EXISTS "
+    "(SELECT 1 FROM pg_constraint c WHERE c.conindid = (quote_ident(i.schemaname) || '.' || quote_ident(i.indexname))::regclass)"
+)
+# As if nothing had been counted when the indexes were made.
+_FORGET = sa.text(
+    "UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relnamespace = current_schema()::regnamespace "
+    "AND relkind IN ('r', 'i')"
+)
+
+
+def _pour_postgresql(store: Store, size: int, insertions: Sequence[str]) -> None:
     rows = f"generate_series(1, {size}) AS g(n)"
     with store.engine.begin() as connection:
-        for table in (*_ROWS, "inbox_sequence", "inbox_consumers"):
+        connection.execute(sa.text("SET LOCAL synchronous_commit = off"))
+        connection.execute(sa.text("SET LOCAL maintenance_work_mem = '512MB'"))
+        for table in sa.inspect(connection).get_table_names():
             connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
-        for each in statements(size):
+        indexes = connection.execute(_INDEXES).all()
+        for name, _ in indexes:
+            connection.exec_driver_sql(f"DROP INDEX {name}")
+        for each in insertions:
             filling = each.replace("{rows}", rows).replace("{body}", "'{\"data\": 1}'::bytea")
             connection.exec_driver_sql(filling.replace("%", "%%"), {})
+        for _, sql in indexes:
+            connection.exec_driver_sql(sql.replace("%", "%%"), {})
+        connection.execute(_FORGET)
 
 
 def analyse(store: Store) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
@@ -179,12 +179,12 @@ class _Runner(LaneRunner):
 
     def _settled(self, attempts: Sequence[Attempt]) -> None:
         super()._settled(attempts)
-        over = [each for each in attempts if each.delivery_id not in self.report.exhausted]
         due = {
             each.delivery_id: time_of(self, each.delivery_id, self.open_tries.pop(each.delivery_id, 1))
-            if each.verdict is DeliveryVerdict.RETRY and each.state is DeliveryState.FAILED
+            if each.verdict is DeliveryVerdict.RETRY
             else None
-            for each in over
+            for each in attempts
+            if each.state in OPEN_STATES and each.delivery_id not in self.report.exhausted
         }
         deliveries_attempts.hand_on(self.store, due)
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.store.by_index import probe
+from airflow_outreach_provider.store.by_index import probe, walk
 from airflow_outreach_provider.store.deliveries.attempts import (
     Delivery,
     again,
@@ -78,7 +78,9 @@ def claim(
     def work(connection: sa.Connection) -> Claim:
         if plan is None:
             take_turns(connection, route)
-        probe(connection)
+            walk(connection)
+        else:
+            probe(connection)
         now = store.now(connection)
         if revive:
             dead = deliveries.update().where(*batch, deliveries.c.state == DeliveryState.DEAD)
@@ -219,35 +221,38 @@ def _with_nobody(
 
     Not those whose contact has an earlier one with another task.
     """
-    behind = is_behind(lambda earlier: sa.not_(_is_free(earlier, owner.key, now)), taken=True)
-    same_place = sa.or_(deliveries.c.endpoint.in_(["", endpoint]), sa.and_(*batch))
-    query = (
-        sa.select(deliveries.c.id)
-        .where(
-            deliveries.c.route == route, is_open(), _is_free(deliveries, owner.key, now), ~behind, same_place
-        )
-        .order_by(deliveries.c.id)
-    )
-    lanes = connection.execute(sa.select(deliveries.c.lane).where(*batch)).scalars().all()
-    of_them = query.where(deliveries.c.lane.in_(set(lanes))).order_by(None)
-    its_contacts = connection.execute(of_them).scalars()
-    along = connection.execute(query.limit(MOST_TAKEN_ALONG)).scalars()
-    return sorted({*its_contacts, *along})
+    c, key = deliveries.c, owner.key
+    behind = is_behind(lambda earlier: sa.not_(_is_free(earlier, key, now)), taken=True)
+    same_place = sa.or_(c.endpoint.in_(["", endpoint]), sa.and_(*batch))
+    free = [c.route == route, is_open(), _is_free(deliveries, key, now), ~behind, same_place]
+    lanes = connection.execute(sa.select(c.lane).where(*batch)).scalars().all()
+    found = set(connection.execute(sa.select(c.id).where(*free, c.lane.in_(set(lanes)))).scalars())
+    # What waits, what is due, what was left and what was ours each have an index of their own: all that is in other
+    # hands or not yet due is not looked at.
+    along: set[int] = set()
+    for such, order in (
+        ((c.plan_until.is_(None), c.due_at.is_(None)), c.id),
+        ((c.due_at <= now,), c.id + 0),
+        ((c.plan_until < now,), c.id + 0),
+        ((c.plan == key,), c.id + 0),
+    ):
+        query = sa.select(c.id).where(*free, *such).order_by(order).limit(MOST_TAKEN_ALONG)
+        along.update(connection.execute(query).scalars())
+    return sorted({*found, *sorted(along)[:MOST_TAKEN_ALONG]})
 
 
 def behind_held(store: Store, route: str, endpoint: str, mine: Sequence[Delivery]) -> list[int]:
     """The ids of those whose contact has a held delivery to the same endpoint: they would overtake it."""
     lanes = {each.lane for each in mine}
     query = sa.select(deliveries.c.lane).where(
-        deliveries.c.endpoint == endpoint,
-        # Spelt as in the index, and so that it is used.
-        deliveries.c.state == sa.literal_column("'held'"),
-        sa.text("deliveries.state <> 'delivered'"),
+        deliveries.c.state == sa.literal_column("'held'"),  # spelt as in the index
         deliveries.c.route == route,
         deliveries.c.lane.in_(listed(store, "text", lanes)),
+        deliveries.c.endpoint == endpoint,
     )
     if not lanes:
         return []
     with store.read() as connection:
+        probe(connection)
         held = set(connection.execute(query).scalars())
     return [each.id for each in mine if each.lane in held]

@@ -142,7 +142,7 @@ def handed_out(
         sa.select(*EVENT_COLUMNS, inbox_pending.c.replayed)
         .join(inbox_pending, inbox_pending.c.seq == inbox_events.c.seq)
         .where(inbox_pending.c.consumer == consumer, *conditions_of(source, kinds))
-        .order_by(inbox_events.c.seq)
+        .order_by(inbox_pending.c.seq)
     )
     with store.read() as connection:
         walk(connection)

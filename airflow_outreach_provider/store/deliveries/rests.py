@@ -10,14 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import Any
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.rests import pause
 from airflow_outreach_provider.store import notices
+from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.endpoints import AWAKE, EndpointStatus, ensure, status
 from airflow_outreach_provider.store.deliveries.tables import (
@@ -29,8 +30,10 @@ from airflow_outreach_provider.store.deliveries.tables import (
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.schema import insert_into, to_ms
 
-# Of the newest failures so many say whose they are.
-_LOOKED_AT = 200
+# Of what has failed so many, the newest, say whose the failures are.
+_LOOKED_AT = 1000
+# A question of attempts inside another names its own table.
+_TRIED = delivery_attempts.alias()
 # Longer than a request takes; whoever asks and dies is followed by another.
 _ASKING = timedelta(minutes=2)
 
@@ -167,17 +170,19 @@ def _failing_since(connection: sa.Connection, conn_id: str) -> datetime | None:
     return connection.execute(since).scalar()
 
 
-def _failed_before(since: datetime | None) -> sa.ColumnElement[bool]:
+def _failed_before(since: datetime | None, table: sa.FromClause = deliveries) -> sa.ColumnElement[bool]:
     """Whether a delivery has tries from before the endpoint's failures in a row, after which it answered others."""
-    attempts = delivery_attempts.alias().c
     recent = (
-        sa.select(sa.func.count())
-        .where(attempts.delivery_id == deliveries.c.id, attempts.at >= since)
-        .scalar_subquery()
+        sa.select(sa.func.count()).where(*_attempts_since(since, table)).scalar_subquery()
         if since is not None
         else sa.literal(0)
     )
-    return sa.and_(deliveries.c.tries > 0, deliveries.c.tries > recent)
+    return sa.and_(table.c.tries > 0, table.c.tries > recent)
+
+
+def _attempts_since(since: datetime, table: sa.FromClause) -> list[sa.ColumnElement[bool]]:
+    """The conditions of a delivery's attempts since then, of which there are few: found by it, and not by the time."""
+    return [_TRIED.c.delivery_id == table.c.id, _TRIED.c.at + sa.literal_column("0") >= to_ms(since)]
 
 
 def failing_contacts(store: Store, conn_id: str, most: int) -> int:
@@ -185,23 +190,36 @@ def failing_contacts(store: Store, conn_id: str, most: int) -> int:
 
     Not counted is who failed before that success: a contact that is refused again and again is no outage.
     """
-    tried = delivery_attempts.c
+    newest = (
+        sa.select(deliveries.c.id, deliveries.c.lane, deliveries.c.tries)
+        .where(
+            # Spelt as in the index.
+            deliveries.c.endpoint == conn_id, deliveries.c.state == sa.literal_column("'failed'"),
+            sa.text("deliveries.state <> 'delivered'"),
+        )
+        .order_by(deliveries.c.id.desc())
+        .limit(_LOOKED_AT)
+        .subquery()
+    )  # fmt: skip
     with store.read() as connection:
         since = _failing_since(connection, conn_id)
         if since is None:
             return 0
-        newest = (
-            sa.select(deliveries.c.lane)
-            .join(delivery_attempts, tried.delivery_id == deliveries.c.id)
-            .where(
-                tried.at >= since, tried.verdict != DeliveryVerdict.DELIVERED, deliveries.c.endpoint == conn_id,
-                deliveries.c.state == DeliveryState.FAILED, ~_failed_before(since),
-            )
-            .order_by(tried.at.desc())
-            .limit(_LOOKED_AT)
-            .subquery()
-        )  # fmt: skip
-        return len(connection.execute(sa.select(newest.c.lane).distinct().limit(most)).all())
+        walk(connection)
+        bad = _TRIED.c.verdict != DeliveryVerdict.DELIVERED
+        any_bad: sa.Select[Any] = (
+            sa.select(sa.literal_column("1")).where(*_attempts_since(since, newest), bad).limit(1)
+        )
+        query = sa.select(newest.c.lane).where(
+            any_bad.scalar_subquery().is_not(None), ~_failed_before(since, newest)
+        )
+        found: list[str] = []
+        while len(found) < most:
+            lane = connection.execute(query.where(newest.c.lane.not_in(found)).limit(1)).scalar()
+            if lane is None:
+                break
+            found.append(lane)
+        return len(found)
 
 
 def lead_to(store: Store, route: str, conn_id: str) -> None:
@@ -247,8 +265,14 @@ def waiting(store: Store, conn_ids: Sequence[str]) -> dict[str, int]:
     """How many open deliveries each of these endpoints has."""
     query = (
         sa.select(deliveries.c.endpoint, sa.func.count())
-        .where(deliveries.c.endpoint.in_(listed(store, "text", conn_ids)), is_open())
+        .where(
+            # Spelt as in the index of these alone.
+            deliveries.c.endpoint.in_(listed(store, "text", conn_ids)),
+            is_open(),
+            sa.text("deliveries.state <> 'delivered'"),
+        )
         .group_by(deliveries.c.endpoint)
     )
     with store.read() as connection:
+        walk(connection)
         return {str(conn_id): int(count) for conn_id, count in connection.execute(query)}

@@ -53,6 +53,8 @@ deliveries = sa.Table(
     sa.Index("ix_deliveries_taken", "route", "lane", "id", **where(f"{_IS_OPEN} AND {_TAKEN}")),
     sa.Index("ix_deliveries_tried", "route", "lane", "id", **where(f"{_IS_OPEN} AND tries > 0")),
     sa.Index("ix_deliveries_untried", "route", "id", **where(f"{_IS_OPEN} AND tries = 0")),
+    # What the later ones of its contact must not overtake.
+    sa.Index("ix_deliveries_held", "route", "lane", **where("state = 'held'")),
     # What people look for; the many that were delivered are listed by id.
     sa.Index("ix_deliveries_state", "state", "route", "id", **_UNDELIVERED),
     sa.Index("ix_deliveries_endpoint", "endpoint", "state", "id", **_UNDELIVERED),

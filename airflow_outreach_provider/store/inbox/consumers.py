@@ -20,6 +20,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.route_verdict import EventReader
 from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.store.bulk import values_param, valueset
 from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.filters import conditions_of, note_filter
@@ -137,7 +138,7 @@ def waiting(
     with store.read() as connection:
         walk(connection)
         last = last_numbered(connection)
-        held = connection.execute(pending.order_by(seq).limit(limit)).scalars().all()
+        held = connection.execute(pending.order_by(inbox_pending.c.seq).limit(limit)).scalars().all()
         fresh: Sequence[int] = []
         if last > floor:
             fresh = connection.execute(new.where(seq <= last).order_by(seq).limit(limit)).scalars().all()
@@ -244,6 +245,13 @@ def pass_by(store: Store, consumer: str, position: int, reached: int) -> None:
         _hand_out(store, consumer, position, reached, [])
 
 
+_HAND_OUT = {
+    dialect: sa.text(
+        "INSERT INTO inbox_pending (consumer, seq) "
+        f"SELECT CAST(:consumer AS text), r.v FROM {valueset(dialect, 'int')} AS r"
+    )
+    for dialect in ("sqlite", "postgresql")
+}
 _NEW_CONSUMER = sa.text(
     "INSERT INTO inbox_consumers (consumer, position, created_at, read_at) "
     "VALUES (:consumer, :position, :now, :now) ON CONFLICT (consumer) DO NOTHING"
@@ -257,7 +265,7 @@ def _pending(
         sa.select(*EVENT_COLUMNS)
         .join(inbox_pending, inbox_pending.c.seq == inbox_events.c.seq)
         .where(inbox_pending.c.consumer == consumer, *conditions)
-        .order_by(inbox_events.c.seq)
+        .order_by(inbox_pending.c.seq)  # of the two the one whose index has the consumer in it
         .limit(limit)
     )
     with store.read() as connection:
@@ -299,8 +307,8 @@ def _hand_out(store: Store, consumer: str, position: int, reached: int, events: 
         if moved.rowcount != 1:
             return False
         if events:
-            rows = [{"consumer": consumer, "seq": event.seq} for event in events]
-            connection.execute(sa.insert(inbox_pending), rows)
+            values = values_param([event.seq or 0 for event in events])
+            connection.execute(_HAND_OUT[store.dialect], {"consumer": consumer, "values": values})
         return True
 
     return store.retrying(work)

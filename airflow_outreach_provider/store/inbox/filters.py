@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -53,3 +54,13 @@ def can_read() -> sa.ColumnElement[bool]:
         sa.or_(consumer.source.is_(None), consumer.source == event.source),
         sa.or_(consumer.kinds.is_(None), usual, named),
     )
+
+
+def readable(consumer: Any, event: Any) -> list[sa.ColumnElement[bool]]:
+    """The same for one consumer. :param consumer: its row. :param event: columns of an event."""
+    conditions = [] if consumer.source is None else [event.source == consumer.source]
+    if consumer.kinds:
+        conditions.append(event.kind.in_(consumer.kinds.split()))
+    elif consumer.kinds == "":
+        conditions.append(event.kind != EventKind.UNRECOGNISED.value)
+    return conditions

@@ -110,13 +110,13 @@ def held_before(
         sa.select(leads.c.id, leads.c.phone, leads.c.sent_at, leads.c.payload.is_not(None), leads.c.rev)
         .join(runs, runs.c.id == leads.c.run_id)
         .where(runs.c.conn_id == conn_id, runs.c.conn_id != "")
-        .where(leads.c.state == sa.literal_column("'held'"), sa.text("leads.state <> 'accepted'"))
+        .where(leads.c.state == sa.literal_column("'held'"))
         .where(leads.c.sent_at < before, leads.c.phone.is_not(None))
         .order_by(leads.c.id)
         .limit(limit)
     )
-    if campaign is not None:
-        query = query.where(leads.c.campaign == campaign)
+    if campaign is not None:  # spelt so that SQLite asks the index of states and campaigns then, and not else
+        query = query.where(leads.c.campaign == campaign, sa.text("leads.state <> 'accepted'"))
     with store.read() as connection:
         walk(connection)
         return [HeldLead(*row) for row in connection.execute(query)]

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import LeadState, RunState
+from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.tables import leads, runs
 from airflow_outreach_provider.store.schema import to_ms
@@ -171,6 +172,7 @@ def last_of(store: Store, dag_id: str, campaign: str) -> LastRun | None:
         .limit(1)
     )
     with store.read() as connection:
+        walk(connection)
         row = connection.execute(query).first()
     return LastRun(row[0], row[1]) if row else None
 

@@ -53,6 +53,7 @@ runs = sa.Table(
     sa.Index("ix_runs_withheld", "id", **where("withheld")),
     sa.Index("ix_runs_owner", "owner", "state"),
     sa.Index("ix_runs_started_at", "started_at"),
+    sa.Index("ix_runs_dag", "dag_id", "campaign", "id"),
     sa.Index("ix_runs_state_lease", "state", "lease_until"),
 )
 
@@ -99,6 +100,8 @@ leads = sa.Table(
     sa.Index("uq_leads_row_without_phone", "row_hash", unique=True, **where("phone IS NULL")),
     sa.Index("ix_leads_contact_id", "contact_id", "id", **where("contact_id IS NOT NULL")),
     sa.Index("ix_leads_state", "state", "campaign", "id", **where("state <> 'accepted'")),
+    # Over all campaigns, the oldest first; the state is in it so that SQLite looks it up there.
+    sa.Index("ix_leads_held", "state", "id", **where("state = 'held'")),
     sa.Index("ix_leads_run_id", "run_id", "id", **where("state NOT IN ('accepted', 'sending', 'planned')")),
 )
 

@@ -15,11 +15,7 @@ from airflow.sdk.observability import stats
 from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.custom_events import made_event
 from airflow_outreach_provider.core.deliveries import check_route
-from airflow_outreach_provider.core.errors import (
-    AddressForbidden,
-    ConfigurationError,
-    OutreachUnavailable,
-)
+from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.request_form import JSON, POST, Payload, RequestForm

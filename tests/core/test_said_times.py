@@ -51,7 +51,33 @@ def test_what_people_say_is_a_cron(words: str) -> None:
 
 SAYING = st.lists(
     st.sampled_from(
-        ["every", "each", "day", "week", "month", "monday", "to", "fri", "-", ",", "and", "at", "9", "9am", "13", "25:61", "9:30", "pm", "noon", "hour", "minutes", "90", "*", "@", "weekdays"]
+        [
+            "every",
+            "each",
+            "day",
+            "week",
+            "month",
+            "monday",
+            "to",
+            "fri",
+            "-",
+            ",",
+            "and",
+            "at",
+            "9",
+            "9am",
+            "13",
+            "25:61",
+            "9:30",
+            "pm",
+            "noon",
+            "hour",
+            "minutes",
+            "90",
+            "*",
+            "@",
+            "weekdays",
+        ]
     ),
     max_size=7,
 ).map(" ".join)

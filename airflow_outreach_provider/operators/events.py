@@ -15,16 +15,13 @@ from airflow.sdk.observability import stats
 from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.custom_events import made_event
 from airflow_outreach_provider.core.deliveries import check_route
-from airflow_outreach_provider.core.errors import (
-    AddressForbidden,
-    ConfigurationError,
-    OutreachUnavailable,
-)
+from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.request_form import JSON, POST, Payload, RequestForm
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
+from airflow_outreach_provider.hooks.trials import stays_out
 from airflow_outreach_provider.operators.defaults import RetryingForHours
 from airflow_outreach_provider.operators.lineage import RouteLineage
 from airflow_outreach_provider.operators.links import OutreachLink
@@ -107,6 +104,8 @@ class BatchOperator(RouteLineage, RetryingForHours, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Deliveries of the batch by state."""
+        if stays_out(context, self.log):
+            return {}
         try:
             return self._do(context)
         finally:

@@ -85,9 +85,8 @@ class SubmitRun:
         self.store, self.options, self.owner, self.source = store, options, owner, source
         self.tally, self.flight = Tally(), Flight(options.window)
         self.pace = Pace(options.window, patience=options.patience, first_patience=min(5.0, options.patience))
-        self.run_id = 0
+        self.run_id = self.rate_waits = 0
         self.campaign = options.rules.campaign or options.rules.configuration_id or ""
-        self.rate_waits = 0
         self.fewest = Fewest()
         self.beside: Beside | None = None
         self._client, self._rows, self._progress, self._fraction = client, rows, progress, fraction

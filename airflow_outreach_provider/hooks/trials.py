@@ -15,8 +15,8 @@ def trial_in(context: Context) -> RowTrial | None:
 
     :raises ConfigurationError: the run is called like a try and cannot be read as one: nothing is done.
     """
-    ti: Any = context["ti"]
-    trial = trial_of(ti.run_id)
+    ti: Any = context.get("ti")
+    trial = None if ti is None else trial_of(ti.run_id)
     if trial is not None:
         ti.task.outlets = []
     return trial

@@ -64,7 +64,13 @@ def run_task(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         supervisor = mock.Mock()
         supervisor.send.return_value = None
         sent: list[Any] = []
-        supervisor.send.side_effect = lambda msg=None, **_: sent.append(msg)
+        no_assets_are_away = comms.InactiveAssetsResult(inactive_assets=[])
+
+        def answer(msg: Any = None, **_: Any) -> Any:
+            sent.append(msg)
+            return no_assets_are_away if isinstance(msg, comms.ValidateInletsAndOutlets) else None
+
+        supervisor.send.side_effect = answer
         with mock.patch.object(task_runner, "SUPERVISOR_COMMS", supervisor, create=True):
             state, message, error = task_runner.run(
                 ti, ti.get_template_context(), structlog.get_logger("task")

@@ -126,8 +126,8 @@ def parts_of(data: Mapping[str, Any]) -> WorkflowParts | None:
         return None
     others = tuple(str(_values(each)["task_id"]) for each in tasks if each not in ours and _works(each))
     page = _PAGE.search(str(_plain(dag.get("doc_md")) or ""))
-    of_page = {"file": page["file"], "line": int(page["line"]), "yaml": page["yaml"]} if page else {}
-    return WorkflowParts(_once(syncs), routes, polls, others=others, **of_page)
+    told = (page["file"], int(page["line"]), page["yaml"]) if page else ("", 0, "")
+    return WorkflowParts(_once(syncs), routes, polls, *told, others)
 
 
 def _works(task: Mapping[str, Any]) -> bool:

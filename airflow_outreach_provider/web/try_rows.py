@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi import APIRouter, Depends, HTTPException, Request
@@ -91,10 +92,11 @@ class TrialOfRows(BaseModel):
 
 class RowTrialPage(BaseModel):
     """What can be tried of a workflow, and what was. ``others``: tasks of the DAG that are none of ours, which do in a try
-    what they always do. ``refusal``: why whoever asks cannot begin one."""
+    what they always do. ``refusal``: why whoever asks cannot begin one. ``plans``: whether ``outreach plan`` knows it."""
 
     dag_id: str
     paused: bool
+    plans: bool
     others: list[str]
     usual: int = USUAL_ROWS
     most: int = MOST_ROWS
@@ -145,7 +147,7 @@ def begin_row_trial(who: Editor, store: StoreDep, dag_id: DagId, asked: AskedRow
     try:
         rows = read_rows(asked.rows)
     except ConfigurationError as error:
-        return BegunTrial(path=f"{page}?rows={asked.rows[:20]}", says=str(error))
+        return BegunTrial(path=f"{page}?rows={quote(asked.rows[:20], errors='replace')}", says=str(error))
     there = trial_runs.open_trial(dag_id, who.name)
     if there is not None:
         return BegunTrial(path=f"{page}?run={there.run_id}", says="You are trying it already.")
@@ -207,7 +209,7 @@ def _look(
     latest = [_line(each) for each in trial_runs.trials_of(dag_id)]
     trial = None if run_id is None else _trial(store, dag, run_id, reveal=reveal)
     return RowTrialPage(
-        dag_id=dag.dag_id, paused=dag.paused, others=list(dag.parts.others), refusal=refusal, latest=latest,
+        dag_id=dag.dag_id, paused=dag.paused, plans=bool(dag.parts.yaml), others=list(dag.parts.others), refusal=refusal, latest=latest,
         trial=trial, revealed=reveal and trial is not None,
     )  # fmt: skip
 

@@ -126,8 +126,8 @@ def parts_of(data: Mapping[str, Any]) -> WorkflowParts | None:
         return None
     others = tuple(str(_values(each)["task_id"]) for each in tasks if each not in ours and _works(each))
     page = _PAGE.search(str(_plain(dag.get("doc_md")) or ""))
-    told = (page["file"], int(page["line"]), page["yaml"]) if page else ("", 0, "")
-    return WorkflowParts(_once(syncs), routes, polls, *told, others)
+    file, line, text = (page["file"], int(page["line"]), page["yaml"]) if page else ("", 0, "")
+    return WorkflowParts(_once(syncs), routes, polls, file, line, text, others)
 
 
 def _works(task: Mapping[str, Any]) -> bool:

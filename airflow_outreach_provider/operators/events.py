@@ -369,7 +369,6 @@ def task_try(ti: Any, operator: BaseOperator) -> TaskTry:
     delays = _delays(operator, retries)
     nth = max(0, min(try_number - first, len(delays) - 1))
     delay = timedelta(seconds=delays[nth]) if delays else operator.retry_delay
-    runs = getattr(operator.get_dag(), "max_active_runs", None) or _KEEP + 1
     return TaskTry(
         owner=owner_of(ti),
         last_try=try_number > max_tries,
@@ -378,7 +377,7 @@ def task_try(ti: Any, operator: BaseOperator) -> TaskTry:
         next_try=delay,
         plan_for=min(delay * 2, timedelta(days=2)) + _SLACK,
         delays=delays,
-        keep=max(0, min(_KEEP, runs - 1)),
+        keep=max(0, min(_KEEP, (getattr(operator.get_dag(), "max_active_runs", None) or _KEEP + 1) - 1)),
         serve_for=_serve_for(operator.execution_timeout),
     )
 

@@ -17,6 +17,9 @@ _REQUEST = (
     "payload", "method", "path", "query", "headers", "omit_empty", "content_type", "save", "batching",
 )  # fmt: skip
 _SENSOR, _POLL = "ContactEventSensor", "PollContactsOperator"
+# What is planned in the ledger is the source of a task that has none of its own.
+_PLANNED = "what is planned"
+_IDLE = frozenset({"EmptyOperator"})
 # A sync's own file, in the template that lets a run name another one.
 _OWN_FILE = re.compile(r"\{% else %\}(.*)\{% endif %\}", re.DOTALL)
 # A workflow's page, as workflows.dag_arguments writes it.
@@ -65,7 +68,11 @@ class RoutePart:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowParts:
-    """A DAG of ours. :ivar file: the YAML file it stands in, "" for Python; :ivar line: where; :ivar yaml: its lines."""
+    """A DAG of ours.
+
+    :ivar file: the YAML file it stands in, "" for Python; :ivar line: where; :ivar yaml: its lines. :ivar others: ids of its
+        tasks that are none of ours.
+    """
 
     syncs: tuple[SyncPart, ...] = ()
     routes: tuple[RoutePart, ...] = ()
@@ -73,6 +80,12 @@ class WorkflowParts:
     file: str = ""
     line: int = 0
     yaml: str = ""
+    others: tuple[str, ...] = ()
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether a task of it reads rows of a source, which can be tried."""
+        return any(each.source != _PLANNED for each in self.syncs)
 
     def where_of(self, consumer: str) -> str | None:
         """The condition of a route, as its YAML says; None where there is none, or no YAML."""
@@ -111,10 +124,14 @@ def parts_of(data: Mapping[str, Any]) -> WorkflowParts | None:
     polls = tuple(str(each.get("source") or "") for each in ours if each.get("task_type") == _POLL)
     if not (syncs or routes or polls):
         return None
+    others = tuple(str(_values(each)["task_id"]) for each in tasks if each not in ours and _works(each))
     page = _PAGE.search(str(_plain(dag.get("doc_md")) or ""))
-    if page is None:
-        return WorkflowParts(_once(syncs), routes, polls)
-    return WorkflowParts(_once(syncs), routes, polls, page["file"], int(page["line"]), page["yaml"])  # fmt: skip
+    file, line, text = (page["file"], int(page["line"]), page["yaml"]) if page else ("", 0, "")
+    return WorkflowParts(_once(syncs), routes, polls, file, line, text, others)
+
+
+def _works(task: Mapping[str, Any]) -> bool:
+    return bool(_values(task).get("task_id")) and task.get("task_type") not in _IDLE
 
 
 def _once(syncs: tuple[SyncPart, ...]) -> tuple[SyncPart, ...]:
@@ -132,7 +149,7 @@ def _sync(task: Mapping[str, Any]) -> SyncPart:
         source = own.group(1) if own else leads
         source = source if len(source) <= 120 and "\n" not in source else "rows of another task"
     else:
-        source = "rows of another task" if leads else "what is planned"
+        source = "rows of another task" if leads else _PLANNED
     campaign = values.get("campaign") or values.get("configuration_id") or ""
     return SyncPart(str(values.get("task_id")), source, str(campaign))
 

@@ -21,6 +21,7 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.request_form import JSON, POST, Payload, RequestForm
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
+from airflow_outreach_provider.hooks.trials import stays_out
 from airflow_outreach_provider.operators.defaults import RetryingForHours
 from airflow_outreach_provider.operators.lineage import RouteLineage
 from airflow_outreach_provider.operators.links import OutreachLink
@@ -103,6 +104,8 @@ class BatchOperator(RouteLineage, RetryingForHours, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Deliveries of the batch by state."""
+        if stays_out(context, self.log):
+            return {}
         try:
             return self._do(context)
         finally:
@@ -366,7 +369,6 @@ def task_try(ti: Any, operator: BaseOperator) -> TaskTry:
     delays = _delays(operator, retries)
     nth = max(0, min(try_number - first, len(delays) - 1))
     delay = timedelta(seconds=delays[nth]) if delays else operator.retry_delay
-    runs = getattr(operator.get_dag(), "max_active_runs", None) or _KEEP + 1
     return TaskTry(
         owner=owner_of(ti),
         last_try=try_number > max_tries,
@@ -375,7 +377,7 @@ def task_try(ti: Any, operator: BaseOperator) -> TaskTry:
         next_try=delay,
         plan_for=min(delay * 2, timedelta(days=2)) + _SLACK,
         delays=delays,
-        keep=max(0, min(_KEEP, runs - 1)),
+        keep=max(0, min(_KEEP, (getattr(operator.get_dag(), "max_active_runs", None) or _KEEP + 1) - 1)),
         serve_for=_serve_for(operator.execution_timeout),
     )
 

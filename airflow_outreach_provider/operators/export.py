@@ -15,6 +15,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.exports import COLUMNS, ColumnKind, DataSet, Personal
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.hooks.trials import stays_out
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
 from airflow_outreach_provider.services.export_files import FORMATS, file_sink
 from airflow_outreach_provider.services.exports import OpenSink, RowSink, export
@@ -80,6 +81,8 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Rows by data set."""
+        if stays_out(context, self.log):
+            return {}
         store = open_store()
         name = self.export or f"{self.dag_id}.{self.task_id}"
         open_sink = self._tables() if self.sql_conn_id is not None else self._files()

@@ -13,6 +13,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.sources import get_source
+from airflow_outreach_provider.hooks.trials import stays_out
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
 from airflow_outreach_provider.services.events.poll import OVERLAP, PollResult, contact_list, poll_contacts
 from airflow_outreach_provider.services.runtime.loop import run_async
@@ -54,6 +55,8 @@ class PollContactsOperator(RetryingDefaults, BaseOperator):
         self.overlap = overlap
 
     def execute(self, context: Context) -> dict[str, Any]:
+        if stays_out(context, self.log):
+            return {"contacts": 0, "events": 0, "duplicates": 0}
         start = _moment(self.start)
         source = get_source(self.source)
         store = open_store()

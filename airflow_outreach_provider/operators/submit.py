@@ -20,6 +20,7 @@ from airflow_outreach_provider.core.row_order import read_order
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.connection_fields import OUTREACH_DEFAULT
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
+from airflow_outreach_provider.hooks.trials import trial_in
 from airflow_outreach_provider.operators.defaults import AheadOfDeliveries
 from airflow_outreach_provider.operators.given import given_by
 from airflow_outreach_provider.operators.lead_source import (
@@ -33,6 +34,7 @@ from airflow_outreach_provider.operators.lead_source import (
 from airflow_outreach_provider.operators.lineage import SyncLineage
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
+from airflow_outreach_provider.operators.trials import try_rows
 from airflow_outreach_provider.services.submit.columns import column_reader
 from airflow_outreach_provider.services.submit.options import SubmitArguments, SubmitOptions
 from airflow_outreach_provider.services.submit.reconcile import Contacts, Reconciled, reconcile_once
@@ -192,15 +194,9 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
 
         hook = OutreachHook(self.outreach_conn_id)
         self.given = given_by(context)
-        self._run = run = start(
-            self.arguments(),
-            hook,
-            self._open,
-            owner_of(context["ti"]),
-            store=open_store(),
-            lease=lease(),
-            progress=lambda source: ProgressLog(source, self.log.info),
-        )
+        if trial_in(context) is not None:
+            return try_rows(partial(self._start, hook, context), self, owner_of(context["ti"]))
+        run = self._start(hook, context)
         _settle_held(run, hook, self.log)
         self.log.info("Submitting leads of %s to %s", run.source, hook.settings.api.base_url)
         try:
@@ -215,6 +211,13 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         if run.options.dry_run:
             counts[RowState.PLANNED.value] = run.tally.to_text
         return counts
+
+    def _start(self, hook: OutreachHook, context: Context) -> SubmitRun:
+        self._run = start(
+            self.arguments(), hook, self._open, owner_of(context["ti"]), store=open_store(), lease=lease(),
+            progress=lambda source: ProgressLog(source, self.log.info),
+        )  # fmt: skip
+        return self._run
 
     def _open(self) -> RowSource:
         ordered = [each.column for each in read_order(self.order_by)]

@@ -19,6 +19,7 @@ from airflow_outreach_provider.core.events import ContactEvent, kind_names
 from airflow_outreach_provider.core.expressions.compile import compile_where
 from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.hooks.trials import trial_in
 from airflow_outreach_provider.operators.events import task_try
 from airflow_outreach_provider.services.deliveries.fan_out import Reading
 from airflow_outreach_provider.services.deliveries.taken import taken
@@ -74,6 +75,9 @@ def reading_of(
 
 @contextmanager
 def _taking(context: Context, reading: Reading) -> Iterator[list[ContactEvent]]:
+    if trial_in(context) is not None:
+        yield []
+        return
     ti = context["ti"]
     with taken(open_store(), reading, task_try(ti, ti.task)) as mine:
         try:

@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.expressions.compile import compile_where
 from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import open_store, owner_of
+from airflow_outreach_provider.hooks.trials import stays_out
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
 from airflow_outreach_provider.triggers.deliveries import DeliverableTrigger
 from airflow_outreach_provider.triggers.outreach import ContactEventTrigger
@@ -107,6 +108,8 @@ class ContactEventSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """The batches; an empty list when everything this task instance handed out before is done."""
+        if stays_out(context, self.log):
+            return []
         waits = self._waits()
         if waits and not self.deferrable:
             return super().execute(context)

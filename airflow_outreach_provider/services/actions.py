@@ -51,6 +51,11 @@ def note_export(store: Store, action: str, subject: str, *, actor: str) -> Calla
     return lambda count: audit.settle(store, written, count=count, note="done")
 
 
+def start_trial(store: Store, dag_id: str, rows: int, start: Callable[[], str], *, actor: str) -> str:
+    """Begin a dry run of a sync in Airflow; the id of its run. :param start: does it, and says the id."""
+    return audited(store, actor, "try rows", f"{dag_id}: {rows} rows", rows, start, lambda run: (rows, run))
+
+
 def named_in_leads(store: Store, phone: str) -> str:
     """A number for the audit: masked, with the ids of its leads, as many numbers look alike then.
 

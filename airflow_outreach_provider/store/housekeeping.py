@@ -15,6 +15,7 @@ from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekee
 from airflow_outreach_provider.store.inbox.order import number_events
 from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.ledger import housekeeping as ledger_housekeeping
+from airflow_outreach_provider.store.ledger import trials
 
 _TO_BE_SENT = (*OPEN_STATES, DeliveryState.HELD, DeliveryState.DEAD)
 
@@ -28,6 +29,7 @@ def purge(store: Store, before: datetime, abandoned_after: timedelta = ABANDONED
 
     :return: rows by where.
     """
+    store.retrying(lambda connection: trials.expire(connection, store.now(connection)))
     return {
         **ledger_housekeeping.purge_leads(store, before),
         "audit removed": audit.purge(store, before),

@@ -131,3 +131,5 @@ StoreDep = Annotated[Store, Depends(get_store)]
 # For routes that have dag_id in their query, or connection_id in their path.
 reads_task = Depends(requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE))
 edits_connection = Depends(requires_access_connection("PUT"))
+# For routes that have dag_id in their path.
+triggers_dag = Depends(requires_access_dag("POST", DagAccessEntity.RUN))

@@ -36,6 +36,7 @@ from airflow_outreach_provider.web import (
     resends,
     setup,
     try_route,
+    try_rows,
     try_yaml,
     workflows,
 )
@@ -74,6 +75,7 @@ def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastA
     app.include_router(person.router)
     app.include_router(workflows.router)
     app.include_router(try_route.router)
+    app.include_router(try_rows.router)
     app.include_router(try_yaml.router)
     app.include_router(campaigns.router)
     app.include_router(help_pages.router)

@@ -45,6 +45,7 @@ TONES: Mapping[str, str] = {
             "texted",
             "taken",
             "would be taken",
+            "would be sent",
         ),
         "good",
     ),

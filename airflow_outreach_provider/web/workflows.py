@@ -55,7 +55,8 @@ class WorkflowLine(BaseModel):
     runs: list[WorkflowRun] = Field(description="the latest first")
     consumers: list[str]
     routes: list[str]
-    tries: bool = Field(description="whether it can be tried: nothing is sent")
+    tries: bool = Field(description="whether it can be tried with an event: nothing is sent")
+    tries_rows: bool = Field(description="whether it can be tried with rows of its source: nothing is sent")
     unread: int = Field(description="events that wait, counted among the next 2,000; its where left aside")
     unread_since: datetime | None
     waiting: int = Field(description="deliveries that wait for their next try")
@@ -152,7 +153,7 @@ def _lines(store: Store, dags: list[WorkflowDag]) -> list[WorkflowLine]:
             last_run_at=dag.runs[0].start_date or dag.runs[0].run_after if dag.runs else None,
             next_run_at=None if dag.paused else dag.next_run_at,
             runs=[WorkflowRun(run_id=each.run_id, state=each.state, run_after=each.run_after, start_date=each.start_date, end_date=each.end_date) for each in dag.runs],
-            consumers=consumers, routes=routes, tries=bool(routes),
+            consumers=consumers, routes=routes, tries=bool(routes), tries_rows=dag.parts.reads_rows,
             unread=sum(each.behind + each.pending for each in known),
             unread_since=min((since[name] for name in consumers if name in since), default=None),
             waiting=sum(states.get(name, 0) for states in of_routes for name in _OPEN),

@@ -10,7 +10,9 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.settings import open_store, owner_of
+from airflow_outreach_provider.hooks.trials import stays_out
 from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
+from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.store.ledger.runs import texted_since
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ class ApproveLeadsOperator(ApprovalOperator):
         self.approve_above = approve_above
 
     def execute(self, context: Context) -> Any:
+        if stays_out(context, self.log):
+            return None
         planned = planned_people(context, self.plan_task_id)
         if context["params"].get("dry_run"):
             self.log.info("A dry run sends nothing: no approval needed")
@@ -97,6 +101,8 @@ class SubmitApprovedLeadsOperator(SubmitLeadsOperator):
         self.approve_above = approve_above
 
     def execute(self, context: Context) -> dict[str, int]:
+        if stays_out(context, self.log):  # its plan has tried the rows
+            return Tally().by_state()
         approved = max(planned_people(context, self.plan_task_id), self.approve_above)
         # Of them, an earlier try of this task has texted some.
         allowed = approved - texted_since(open_store(), owner_of(context["ti"]), self.plan_task_id)

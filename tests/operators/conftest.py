@@ -19,7 +19,7 @@ class Ran:
 
     :param state: Airflow's: success, up_for_retry, failed, deferred, skipped.
     :param retry_delay: what the retry policy asked for.
-    :param xcom: what was pushed as return value.
+    :param xcom: what was pushed as return value. :param outlets: assets that have news, by what Airflow is told.
     """
 
     state: str
@@ -27,6 +27,7 @@ class Ran:
     retry_delay: timedelta | None
     xcom: Any
     rendered: dict[str, Any]
+    outlets: list[Any]
 
 
 @pytest.fixture
@@ -63,7 +64,13 @@ def run_task(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         supervisor = mock.Mock()
         supervisor.send.return_value = None
         sent: list[Any] = []
-        supervisor.send.side_effect = lambda msg=None, **_: sent.append(msg)
+        no_assets_are_away = comms.InactiveAssetsResult(inactive_assets=[])
+
+        def answer(msg: Any = None, **_: Any) -> Any:
+            sent.append(msg)
+            return no_assets_are_away if isinstance(msg, comms.ValidateInletsAndOutlets) else None
+
+        supervisor.send.side_effect = answer
         with mock.patch.object(task_runner, "SUPERVISOR_COMMS", supervisor, create=True):
             state, message, error = task_runner.run(
                 ti, ti.get_template_context(), structlog.get_logger("task")
@@ -73,7 +80,7 @@ def run_task(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         delay = getattr(message, "retry_delay_seconds", None)
         return Ran(
             str(state.value), error, timedelta(seconds=delay) if delay is not None else None,
-            xcoms[-1] if xcoms else None, rendered[-1] if rendered else {},
+            xcoms[-1] if xcoms else None, rendered[-1] if rendered else {}, getattr(message, "task_outlets", None) or [],
         )  # fmt: skip
 
     return run

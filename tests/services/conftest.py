@@ -53,7 +53,13 @@ class Api:
         self.sim, self.store = sim, store
 
     def make(
-        self, rows: Iterable[Mapping[str, object]], *, owner: str = "dag", attempt: int = 1, **given: Any
+        self,
+        rows: Iterable[Mapping[str, object]],
+        *,
+        owner: str = "dag",
+        attempt: int = 1,
+        run_id: str = "",
+        **given: Any,
     ) -> SubmitRun:
         """A run over rows; options of rules, client and run by name."""
         rules = {"configuration_id": "on", **{k: given.pop(k) for k in list(given) if k in _RULES}}
@@ -70,7 +76,7 @@ class Api:
         return SubmitRun(
             given.pop("store", self.store), given.pop("client", None) or OutreachClient(settings),
             source if source is not None else read_list(rows), SubmitOptions(LeadRules(**rules), **given),
-            owner=Owner(owner, try_number=attempt), **extra,
+            owner=Owner(owner, run_id=run_id, try_number=attempt), **extra,
         )  # fmt: skip
 
     def send(self, rows: Iterable[Mapping[str, object]], **given: Any) -> Result:

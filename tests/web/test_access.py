@@ -132,12 +132,15 @@ def test_asking_for_another_dags_finds_nothing(table: Table) -> None:
 
 
 def test_every_action_asks_for_the_right_to_all_connections(table: Table) -> None:
-    """Whoever may look may not act by it: acting and personal data take edit rights on connections."""
+    """Whoever may look may not act by it: acting and personal data take edit rights on connections; to try rows of a sync,
+    the right to trigger its DAG besides."""
     manager, got = table
     for person, answers in got.items():
         acts = {route: said[0] for route, said in answers.items() if route.startswith("POST")}
         assert len(acts) > 14
         if person in ACTS[manager]:
+            begins = acts.pop("POST /api/workflows/1/try-rows")
+            assert begins == (403 if person == "edits_connections" else 404), (person, begins)
             assert not {401, 403} & set(acts.values()), (person, acts)
         else:
             assert set(acts.values()) == {401 if person == "nobody" else 403}, (person, acts)

@@ -41,10 +41,11 @@ ACTS: dict[str, tuple[dict[str, Any], str]] = {
     "/person/{anchor}/{key}": ({}, "reveal person"),
     "/person/{anchor}/{key}/export": ({}, "export person"),
 }
-# Finding somebody and trying what was pasted only look; revealing a trial is in test_try_route.py; the contact list is asked in tests/services/test_actions.py.
+# Finding somebody and trying what was pasted only look; revealing a trial is in test_try_route.py, trying rows in
+# test_try_rows.py; the contact list is asked in tests/services/test_actions.py.
 ELSEWHERE = {
     "/api/person/find", "/api/actions/reconcile", "/workflows/{dag_id}/try/pasted", "/workflows/{dag_id}/try", "/try-yaml",
-    "/api/lint",
+    "/api/lint", "/api/workflows/{dag_id}/try-rows", "/workflows/{dag_id}/try-rows",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger import trials
 
 LEADS = "phone,first_name,opt_in\n(212) 555-0123,Ada,yes\n+14165550199,Grace,yes\n+12125550177,Alan,no\n"
 SYNC = """\
@@ -83,6 +84,32 @@ def test_above_the_limit_a_person_sees_the_plan_and_approves(
     assert "no_consent" in seen["body"]
     assert "+12125550123" not in seen["body"]
     assert simulator.texts() == {"+12125550123": 1, "+14165550199": 1}
+
+
+def test_a_try_of_a_sync_asks_nobody_and_rings_nobody(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, monkeypatch: Any
+) -> None:
+    """Called a try, the run plans its rows, waits for no approval, sends nothing, and no workflow that follows begins."""
+    from airflow.models.asset import AssetEvent
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import func, select
+
+    followed = APPROVED + "  after:\n    leads: {csv: leads.csv}\n    depends_on: [website]\n"
+    dags = load_dags(**{"sync.yaml": followed, "leads.csv": LEADS})
+    assert dags.import_errors == {}
+    run_id = "outreach_try__2__by_hand"
+    monkeypatch.setattr(DagRun, "generate_run_id", staticmethod(lambda **_: run_id))
+    with create_session() as session:
+        rung = session.scalar(select(func.count()).select_from(AssetEvent))
+    assert set(dags.run(DAG_ID).values()) == {"success"}
+    assert simulator.texts() == {}
+    with create_session() as session:
+        assert session.scalar(select(func.count()).select_from(AssetEvent)) == rung
+    (plan,) = trials.find(outreach_store, DAG_ID, run_id, most=9)
+    assert plan.found is not None
+    assert plan.task_id == "approval.plan"
+    assert [row.state for row in plan.found.rows] == ["planned", "planned"]
 
 
 def test_rejected_sends_nothing(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from math import inf
 from typing import Any, Literal, Protocol
@@ -15,6 +15,7 @@ from airflow_outreach_provider.core.phones import LineType, PhoneReading
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.row_minimum import RowMinimum
 from airflow_outreach_provider.core.row_order import RowOrder, read_order
+from airflow_outreach_provider.core.row_trials import RowTrial
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.services.submit.limits import RejectLimit
@@ -64,6 +65,17 @@ class SubmitOptions:
     def fewest(self) -> RowMinimum:
         """``min_rows``, however it was given."""
         return self.min_rows if isinstance(self.min_rows, RowMinimum) else RowMinimum.parse(self.min_rows)
+
+    def kept_to(self, trial: RowTrial | None) -> SubmitOptions:
+        """As a try has them, whatever was asked for: it sends and plans nothing, and so few rows are no whole list to
+        judge. The same for every other run."""
+        if trial is None:
+            return self
+        unlimited = RejectLimit(None, None)
+        return replace(
+            self, dry_run=True, max_rows=trial.rows, stage_only=False, max_people=None, max_rejected=unlimited,
+            max_suppressed=unlimited, min_rows=None,
+        )  # fmt: skip
 
     def check(self) -> None:
         """:raises ConfigurationError: an option cannot be kept as written; a run with it would send nothing, for ever."""

@@ -21,6 +21,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUn
 from airflow_outreach_provider.core.flight import Flight
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.pacing import Pace
+from airflow_outreach_provider.core.row_trials import trial_of
 from airflow_outreach_provider.core.states import RowState, RunState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.runtime.pause import SharedPause
@@ -35,6 +36,7 @@ from airflow_outreach_provider.services.submit.judged import Fewest, Judged, jud
 from airflow_outreach_provider.services.submit.ledger_turns import LedgerTurns
 from airflow_outreach_provider.services.submit.leftovers import CHUNK, Leftovers
 from airflow_outreach_provider.services.submit.options import SubmitOptions
+from airflow_outreach_provider.services.submit.row_watch import RowWatch
 from airflow_outreach_provider.services.submit.senders import Client, Senders
 from airflow_outreach_provider.services.submit.staging import Stager
 from airflow_outreach_provider.services.submit.tally import Tally
@@ -63,6 +65,7 @@ class SubmitRun:
     :param progress: called about once a second while the run lasts.
     :param fraction: how much of the source was read, 0 to 1, or None; for those who look.
     :ivar beside: done while leads are sent; what it has planned by its end is sent too.
+    :ivar watch: of a try (:mod:`~core.row_trials`), which is a dry run whatever ``options`` say: what it made of each row.
     """
 
     def __init__(
@@ -78,13 +81,12 @@ class SubmitRun:
         fraction: Callable[[], float | None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.watch, options = _kept_to_a_try(owner, options)
         self.store, self.options, self.owner, self.source = store, options, owner, source
-        self.tally = Tally()
-        self.flight = Flight(options.window)
+        self.tally, self.flight = Tally(), Flight(options.window)
         self.pace = Pace(options.window, patience=options.patience, first_patience=min(5.0, options.patience))
-        self.run_id = 0
+        self.run_id = self.rate_waits = 0
         self.campaign = options.rules.campaign or options.rules.configuration_id or ""
-        self.rate_waits = 0
         self.fewest = Fewest()
         self.beside: Beside | None = None
         self._client, self._rows, self._progress, self._fraction = client, rows, progress, fraction
@@ -146,7 +148,7 @@ class SubmitRun:
         ledger = Ledger(self.store, self.run_id, options.rules.per_person)
         self.mark = await in_thread(partial(find_mark, self.store, self.owner.dag_id, self.campaign, options))
         stager = Stager(
-            options.rules, ledger, self.tally, in_thread=in_thread, dry_run=options.dry_run, resend=resend, now=self._now, mark=self.mark
+            options.rules, ledger, self.tally, in_thread=in_thread, dry_run=options.dry_run, resend=resend, now=self._now, mark=self.mark, watch=self.watch,
         )  # fmt: skip
         leftovers = Leftovers(
             ledger, stager, self.tally, options, self._halt, listed=listed, in_thread=in_thread, now=self._now
@@ -255,6 +257,15 @@ class SubmitRun:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _kept_to_a_try(owner: Owner, options: SubmitOptions) -> tuple[RowWatch | None, SubmitOptions]:
+    """What Airflow calls a try is one, whoever begins it.
+
+    :raises ConfigurationError: it is called like one and cannot be read as one.
+    """
+    trial = trial_of(owner.run_id)
+    return (None if trial is None else RowWatch()), options.kept_to(trial)
 
 
 def _begin(run: SubmitRun, withheld: bool) -> int:

@@ -17,6 +17,7 @@ from airflow_outreach_provider.core.rules import Draft, Gate, LeadRules, Memory,
 from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.addresses import SharedAddresses
+from airflow_outreach_provider.services.submit.row_watch import RowWatch
 from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
 from airflow_outreach_provider.services.submit.watermark import Watermark
 from airflow_outreach_provider.store.ledger.claims import Ledger
@@ -50,6 +51,7 @@ class Stager:
     :param dry_run: read the ledger and write nothing.
     :param resend: whether held leads are sent again.
     :param now: the current time, timezone-aware; decides quiet hours.
+    :param watch: with ``dry_run``: told of each row what would become of it, with all that was made of it.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Stager:
         resend: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         mark: Watermark | None = None,
+        watch: RowWatch | None = None,
     ) -> None:
         self.rules, self.ledger, self.tally = rules, ledger, tally
         self.seen = SeenIds()
@@ -75,7 +78,7 @@ class Stager:
         self._unchanged = 0
         self._dry_seen = SeenHashes()
         self._addresses = SharedAddresses()
-        self._now, self._mark = now, mark or Watermark()
+        self._now, self._mark, self._watch = now, mark or Watermark(), watch
 
     async def stage(self, rows: Sequence[Row]) -> list[PlannedLead]:
         """Decide on a chunk of rows and write the decisions; all of its rows are counted, or on an error none.
@@ -86,8 +89,10 @@ class Stager:
         self._unchanged = 0
         taken, others = _for_this_sync(rows, self.rules.reading.takes, self._mark)
         for row, reason in others:
-            self._count(RowState.FILTERED, reason, f"line {row.number}")
+            self._count(row, RowState.FILTERED, reason)
         planned = await self._stage(taken) if taken else []
+        if self._watch is not None:
+            self._watch.settle(rows)
         self.tally.read += len(rows)
         for counted in self._counted:
             self.tally.add(*counted)
@@ -95,15 +100,22 @@ class Stager:
             self.tally.add(RowState.UNCHANGED, "texted_before", times=self._unchanged)
         return planned
 
-    def _count(self, state: RowState, reason: str, example: str | None = None) -> None:
-        self._counted.append((state, reason, example))
+    def _count(
+        self, row: Row, state: RowState, reason: str, draft: Draft | None = None, why: str = ""
+    ) -> None:
+        phone = "" if draft is None else f" {mask_phone(draft.phone)}"
+        self._counted.append((state, reason, f"line {row.number}{phone}"))
+        if self._watch is not None:
+            self._watch.tell(row, state, reason, draft, why)
 
     async def _stage(self, rows: Sequence[Row]) -> list[PlannedLead]:
         hashes = [
             self.rules.row_hash(row.values if row.error is None else {"": (row.number, row.error)})
             for row in rows
         ]
-        remembered = await self._in_thread(lambda: self.ledger.find_by_row_hash(hashes))
+        # Who watches wants to see what is made of each row, also of one that was decided before.
+        look = partial(self.ledger.find_by_row_hash, hashes)
+        remembered = await self._in_thread(look) if self._watch is None else {}
         items: list[_Item] = []
         bad: list[Entry] = []
         now = self._now()
@@ -122,7 +134,8 @@ class Stager:
                     raise LeadRejected(row.error, row.detail)
                 draft = self.rules.draft(row.values, now)
             except LeadRejected as error:
-                bad.append(self._reject(row, hashes[index], error))
+                self._count(row, RowState.REJECTED, error.reason, why=error.detail)
+                bad.append(_bad_entry(self.rules, row, hashes[index], error))
                 continue
             items.append(_Item(row, hashes[index], draft))
         for item in items:
@@ -136,16 +149,12 @@ class Stager:
         """The very same row was decided before: nothing is parsed again."""
         # Rows without a number are nobody's duplicates: each of them is a bad row, whenever it is read.
         if known.content_hash is not None and not self.seen.add(known.id):
-            self._count(RowState.DUPLICATE, "same_number", f"line {row.number}")
+            self._count(row, RowState.DUPLICATE, "same_number")
         elif known.state == _ACCEPTED:
             self._unchanged += 1
         else:
             state = RowState.REJECTED if known.state == LeadState.REJECTED else RowState.HELD
-            self._count(state, known.reason, f"line {row.number}")
-
-    def _reject(self, row: Row, row_hash: str, error: LeadRejected) -> Entry:
-        self._count(RowState.REJECTED, error.reason, f"line {row.number}")
-        return _bad_entry(self.rules, row, row_hash, error)
+            self._count(row, state, known.reason)
 
     async def _settle_items(self, items: list[_Item], now: datetime) -> list[PlannedLead]:
         items = self._without_repeats(items)
@@ -176,7 +185,7 @@ class Stager:
                         item.draft, item.verdict, item.known, shared=index in shared
                     )
                 if item.known is not None and item.known.id in self.seen:
-                    self._count(RowState.DUPLICATE, "same_number", _example(item))
+                    self._count(item.row, RowState.DUPLICATE, "same_number", item.draft)
                 elif item.verdict.write is None or self._dry_run:
                     planned += self._place(item, item.known.id if item.known else 0)
                 else:
@@ -199,19 +208,12 @@ class Stager:
                 return planned
             if attempt == _TRIES:
                 for item in items:
-                    self._count(RowState.ELSEWHERE, "another_run_is_sending", _example(item))
+                    self._count(item.row, RowState.ELSEWHERE, "another_run_is_sending", item.draft)
         return planned
 
     async def _update_hashes(self, items: Sequence[_Item]) -> None:
         """Once: what was compared by the payload's text is compared by its values from now on."""
-        outdated = [
-            (item.known.id, item.known.rev, item.row_hash, item.draft.content_hash)
-            for item in items
-            if item.known is not None
-            and is_outdated(item.known.content_hash, self._version)
-            and item.verdict is not None
-            and item.verdict.write is None
-        ]
+        outdated = _outdated(items, self._version)
         if outdated and not self._dry_run:
             await self._in_thread(partial(self.ledger.update_hashes, outdated))
 
@@ -220,7 +222,7 @@ class Stager:
         first: dict[Key, _Item] = {}
         for item in items:
             if item.key in first or (self._dry_run and item.key in self._dry_seen):
-                self._count(RowState.DUPLICATE, "same_number", _example(item))
+                self._count(item.row, RowState.DUPLICATE, "same_number", item.draft)
             else:
                 first[item.key] = item
         if self._dry_run:
@@ -236,15 +238,24 @@ class Stager:
         self.campaigns.add(item.draft.campaign)
         if item.verdict.row is RowState.PLANNED:
             draft, body, line = item.draft, item.draft.payload.encode(), item.row.number
+            if self._watch is not None:
+                self._watch.tell(item.row, RowState.PLANNED, "would_be_sent", draft)
             return [
                 PlannedLead(lead_id, body, line, draft.phone, open_until=draft.open_until, zone=draft.zone)
             ]
-        self._count(item.verdict.row, item.verdict.reason, _example(item))
+        self._count(item.row, item.verdict.row, item.verdict.reason, item.draft)
         return []
 
 
-def _example(item: _Item) -> str:
-    return f"line {item.row.number} {mask_phone(item.draft.phone)}"
+def _outdated(items: Sequence[_Item], version: str) -> list[tuple[int, int, str, str]]:
+    return [
+        (item.known.id, item.known.rev, item.row_hash, item.draft.content_hash)
+        for item in items
+        if item.known is not None
+        and is_outdated(item.known.content_hash, version)
+        and item.verdict is not None
+        and item.verdict.write is None
+    ]
 
 
 def _for_this_sync(

@@ -12,6 +12,7 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger import trials
 from airflow_outreach_provider.store.ledger.tables import leads, runs
 from airflow_outreach_provider.store.schema import to_ms
 
@@ -79,6 +80,7 @@ def start(
                 .values(state=RunState.SUPERSEDED, error="a later try took over", **stamp)
             )
         held = expire(store, connection, now)
+        trials.expire(connection, now)
         resent = 0
         for name in resend:
             resent += connection.execute(

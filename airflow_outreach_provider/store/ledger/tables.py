@@ -132,6 +132,19 @@ watermarks = sa.Table(
     sa.Column("updated_at", UtcTime, nullable=False),
 )
 
+trials = sa.Table(
+    "trials",
+    metadata,
+    # What a task of a run that only tries found of its rows: about people, and gone a day later.
+    sa.Column("dag_id", sa.Text, primary_key=True),
+    sa.Column("airflow_run_id", sa.Text, primary_key=True),
+    sa.Column("task_id", sa.Text, primary_key=True),
+    sa.Column("map_index", sa.Integer, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("found", sa.Text, nullable=False, comment="rows, payloads, states and reasons, as JSON"),
+    sa.Index("ix_trials_at", "at"),
+)
+
 look_ups = sa.Table(
     "look_ups",
     metadata,

@@ -16,6 +16,7 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekeeping
 from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.ledger import housekeeping as ledger_housekeeping
+from airflow_outreach_provider.store.ledger import trials
 from airflow_outreach_provider.store.people.find import Found, Row, find_person
 from airflow_outreach_provider.store.people.texts import TextPlace, rewrite
 from airflow_outreach_provider.store.tables import metadata
@@ -38,6 +39,7 @@ def forget_person(
     :return: rows by where: added to the list, removed elsewhere. Where something names the person among others,
         also how many texts were blanked.
     """
+    trials.forget(store)  # rows of a source, which may name them in any column; they are gone in a day anyhow
     done = {"do-not-contact": 0, "leads": 0, "deliveries": 0, "events": 0}
     more = {"texts of others, blanked": 0, "audit rows, blanked": 0}
     person = KnownPerson.asked_for(numbers, emails)

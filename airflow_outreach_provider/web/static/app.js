@@ -303,11 +303,11 @@ function onTyped(form) {
   typed = setTimeout(() => showAnswer(form).catch((error) => toast(error.message, true)), 500);
 }
 
-// By POST: a number in a URL would be in histories and logs.
-async function findPerson(form) {
-  const who = form.elements.who.value.trim();
-  if (!who) return;
-  const { path, says } = await (await post(form.dataset.find, { who })).json();
+// What is asked leads to a page. By POST: a number in a URL would be in histories and logs.
+async function follow(form) {
+  const body = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]));
+  if (!Object.values(body).some(Boolean)) return;
+  const { path, says } = await (await post(form.dataset.follow, body)).json();
   if (path) location.assign(form.dataset.base + path);
   else toast(says, true);
 }
@@ -345,10 +345,10 @@ document.addEventListener("DOMContentLoaded", () => {
     if (form) onTyped(form);
   });
   document.addEventListener("submit", (event) => {
-    if (!event.target.dataset.action && !event.target.dataset.find && !event.target.dataset.show) return;
+    if (!event.target.dataset.action && !event.target.dataset.follow && !event.target.dataset.show) return;
     event.preventDefault();
     if (event.target.dataset.show) return void alone(event.target.querySelector("button"), () => showAnswer(event.target));
-    if (event.target.dataset.find) return void alone(event.target.querySelector("button"), () => findPerson(event.target));
+    if (event.target.dataset.follow) return void alone(event.target.querySelector("button"), () => follow(event.target));
     alone(event.target.querySelector("button"), () => act(event.target, Object.fromEntries(new FormData(event.target))));
   });
   // What was typed is a time of the zone; what is asked for is UTC.

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow.sdk import BaseHook, BaseOperator
 
-from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.exports import COLUMNS, ColumnKind, DataSet, Personal
+from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.trials import stays_out
@@ -143,15 +144,40 @@ def _table_sink(hook: Any, table: str, data: DataSet) -> Iterator[RowSink]:
 
 @contextmanager
 def _written(uri: str) -> Iterator[BinaryIO]:
-    """A file that is there only once it is whole; on object stores that is what closing does."""
-    local = uri.removeprefix("file://")
-    if "://" in local:
-        from airflow.sdk import ObjectStoragePath
+    """A file that is there only once it is whole; on object stores that is what closing does.
 
-        with ObjectStoragePath(uri).open("wb") as stream:
+    :raises ConfigurationError: there can be no such file, or not by us. :raises OutreachUnavailable: not now.
+    """
+    folder = mask_text(uri.rpartition("/")[0])
+    try:
+        with _object(uri) if "://" in uri.removeprefix("file://") else _local_file(uri) as stream:
             yield stream
-        return
-    path = Path(local)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        raise ConfigurationError(
+            f"{folder} cannot be written to: {type(error).__name__}",
+            "name a folder that the workers may write to",
+        ) from None
+    except OSError as error:
+        raise OutreachUnavailable(
+            f"{folder} cannot be written to: {error.strerror or type(error).__name__}; the next try writes all of it"
+        ) from None
+
+
+def _object(uri: str) -> AbstractContextManager[BinaryIO]:
+    from airflow.sdk import ObjectStoragePath
+
+    try:
+        return ObjectStoragePath(uri).open("wb")
+    except (ValueError, ImportError) as error:
+        raise ConfigurationError(
+            f"{mask_text(uri.rpartition('/')[0])} cannot be opened: {mask_text(str(error))}",
+            "check the URI and the providers installed",
+        ) from None
+
+
+@contextmanager
+def _local_file(uri: str) -> Iterator[BinaryIO]:
+    path = Path(uri.removeprefix("file://"))
     path.parent.mkdir(parents=True, exist_ok=True)
     begun = path.with_name(f".{path.name}.part")
     try:

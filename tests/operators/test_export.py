@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -296,6 +298,37 @@ def test_tables_of_a_database(
         states = database.execute("SELECT id, state FROM outreach_leads ORDER BY updated_at").fetchall()
         assert [state for _, state in states] == ["accepted", "held"]
         assert database.execute("SELECT count(*) FROM outreach_outcomes").fetchone() == (2,)
+
+
+PLACES = {
+    "a file where the folder should be": ("{}/a_file", "a_file cannot be written to: FileExistsError", "failed"),
+    "a file above the folder": ("{}/a_file/lake", "name a folder that the workers may write to", "failed"),
+    "a folder where the file should be": ("{}/taken", "taken cannot be written to: IsADirectoryError", "failed"),
+    "a scheme that nobody has": ("s4://lake", "check the URI and the providers installed", "failed"),
+    "a disk that is full": ("{}/full", "No space left on device; the next try writes all of it", "up_for_retry"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_a_place_that_cannot_be_written_is_said_and_nothing_is_passed_over(
+    case: str, filled: Store, run_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a person has to mend fails at once with what to do, the rest is tried again; the mark stays where it was."""
+    where, said, state = PLACES[case]
+    (tmp_path / "a_file").write_text("")
+    (tmp_path / "taken" / "leads-0000000000000-0.csv").mkdir(parents=True)
+    with monkeypatch.context() as patched:
+        if "full" in where:
+
+            def full(*_: object) -> None:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+            patched.setattr(os, "replace", full)
+        operator = ExportOutcomesOperator(task_id="export", path=where.format(tmp_path), data="leads")
+        ran = run_task(operator)
+    assert (ran.state, said in str(ran.error)) == (state, True), ran.error
+    assert export_marks.find(filled, f"{operator.dag_id}.export", "leads") == Mark()
+    assert not list(tmp_path.rglob("*.part"))
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {

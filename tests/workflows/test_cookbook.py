@@ -66,6 +66,7 @@ def test_every_recipe_is_good(name: str) -> None:
         ("shared_settings.yaml", "toronto", {"first_name": None, "firstName": "Ada"}),
         ("shared_settings.yaml", "montreal", {"firstName": "Ada"}),
         ("approval.yaml", "winter_campaign", {"firstName": "Ada"}),
+        ("behind_assets.yaml", "scored_leads", {"firstName": "Ada"}),
         ("some_rows.yaml", "analysts", {"fullName": "Ada LOVELACE", "score": 42, "tags": ["web", "analyst"]}),
     ],
 )
@@ -90,6 +91,24 @@ def test_lead_syncs_text_who_they_should(
     payload = simulator.texts(ADA)["last_payload"]
     contact = payload.get("contacts", payload)
     assert {key: contact.get(key) for key in expected} == expected
+
+
+def test_dev_looks_at_what_prod_sends(
+    load_dags: Callable[..., Any],
+    simulator: RunningSimulator,
+    outreach_store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the variable in dev, where the sync texts nobody and the route is no DAG; in prod both are at work."""
+    files = {"environments.yaml": RECIPES["environments.yaml"], "renewals.csv": f"phone\n{ADA}\n"}
+    sync, route = "outreach_lead_sync__renewals", "outreach_event_route__replies_to_crm"
+    for variable, dags_there, texts in ((None, {sync}, {}), ("prod", {sync, route}, {ADA: 1})):
+        if variable:
+            monkeypatch.setenv("AIRFLOW_VAR_OUTREACH_ENVIRONMENT", variable)
+        dags = load_dags(**files)
+        assert set(dags.bag.dags) == dags_there
+        assert dags.run(sync) == {("submit", -1): "success"}
+        assert simulator.texts() == texts
 
 
 def test_the_sql_recipe_reads_a_database(

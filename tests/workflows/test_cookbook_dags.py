@@ -72,6 +72,16 @@ def test_events_start_runs_that_show_nobody(load_dags: Callable[..., Any], outre
     }
 
 
+def test_a_dag_behind_a_sync_waits_for_its_outlet(load_dags: Callable[..., Any]) -> None:
+    """Both recipes mean the same asset."""
+    dags = load_dags(**{"behind_assets.yaml": YAML["behind_assets.yaml"]})
+    (dags.folder / "after_scored_leads.py").write_text(PYTHON["after_scored_leads.py"])
+    dags.load()
+    assert dags.import_errors == {}
+    (outlet,) = dags["outreach_lead_sync__scored_leads"].get_task("submit").outlets
+    assert dags["after_scored_leads"].schedule == [outlet]
+
+
 def test_the_same_with_airflows_own_operator(load_dags: Callable[..., Any], outreach_store: Store) -> None:
     """A run for each event of the batch; asked for again, there is nothing to do."""
     arrive(outreach_store, EventKind.APPOINTMENT_BOOKED, EventKind.INTERESTED, EventKind.APPOINTMENT_BOOKED)

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.deliveries import DeliveryState, word_of
 from airflow_outreach_provider.web.access import Person
+from airflow_outreach_provider.web.middleware import own_path
 from airflow_outreach_provider.web.schemas import TaskRef
 
 NAV = (
@@ -86,13 +87,13 @@ MEANING: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def when(moment: datetime | None, now: datetime | None = None) -> str:
-    """``18:30:05`` today, else ``25 Mar 18:30``; UTC."""
+def when(moment: datetime | None, now: datetime | None = None, clock: str = "") -> str:
+    """``18:30:05`` today, else ``25 Mar 18:30``; UTC. :param clock: ``minute``: ``18:30`` today."""
     if moment is None:
         return "–"
     moment, now = moment.astimezone(UTC), now or datetime.now(UTC)
     if moment.date() == now.date():
-        return f"{moment:%H:%M:%S}"
+        return f"{moment:%H:%M}" if clock == "minute" else f"{moment:%H:%M:%S}"
     return f"{moment:%d %b %H:%M}" if moment.year == now.year else f"{moment:%d %b %Y %H:%M}"
 
 
@@ -157,6 +158,12 @@ def _environment() -> Environment:
 _TEMPLATES = _environment()
 
 
+def _here(request: Request, base: str) -> str:
+    """The address of what is seen, as Airflow's own page takes it behind ``/plugin/outreach``."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return quote(base + own_path(request.scope)) + query
+
+
 def render(
     request: Request, template: str, who: Person | None, *, status: int = 200, live: int = 0, **context: Any
 ) -> HTMLResponse:
@@ -175,6 +182,7 @@ def render(
         live=live,
         asked=asked,
         with_query=with_query,
+        here=_here(request, base),
         problems=getattr(request.state, "problems", {}),
         **context,
     )

@@ -79,7 +79,7 @@ MEANING: Mapping[str, str] = {
     "accepted": "the API took the lead", "unchanged": "texted before, nobody is texted twice",
     "duplicate": "an earlier row has the same number", "rejected": "a bad row, or the API refused this lead",
     "suppressed": "not to be contacted", "deferred": "quiet hours at the recipient's; a later run sends it",
-    "held": "sent, outcome unknown; waits for reconcile or a person", "planned": "not sent yet; the next try does",
+    "held": "sent, outcome unknown; waits for reconcile or a person", "planned": "not sent yet; the next try or run does",
     "filtered": "its where turns the row away", "elsewhere": "another run is sending it", "sending": "in flight now", "superseded": "a later try took over",
     "expired": "no heartbeat: the worker died or hung", "retrying": "tried in vain; tried again by itself",
     "awaiting_input": "waits for a person in Airflow",

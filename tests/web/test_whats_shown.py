@@ -112,6 +112,17 @@ def test_apis_that_cannot_be_used_and_those_that_asked_to_wait(
     assert "It is asked again" in page
 
 
+def test_ids_of_ours_are_whole_in_the_audit(site: Site, store: Store) -> None:
+    """They are nobody's number, however long they get; a number that somebody wrote is masked all the same."""
+    for subject in ("lead 12345678", "1234567, 1234568 and 3 more", "delivery 12345678901"):
+        actions.note(store, "reveal", subject, actor="ada")
+    for subject in ("lead of 4165550123", "4165550123", "lead 1 416 555 0123"):
+        actions.note(store, "reveal", subject, actor="ada")
+    shown = [row["subject"] for row in site("VIEWER").get(f"{BASE}/api/audit").json()["rows"]]
+    assert shown[3:] == ["delivery 12345678901", "1234567, 1234568 and 3 more", "lead 12345678"]
+    assert not [each for each in shown[:3] if "0123" in each.replace("•••0123", "")]
+
+
 def test_who_is_not_logged_in_comes_back_to_what_they_asked_for(site: Site) -> None:
     """The way through Airflow's log-in leads to the page in Airflow's frame, its filter with it."""
     answer = site(None).get(f"{BASE}/deliveries?state=failed&route=a%26b")

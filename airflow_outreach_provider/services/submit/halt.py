@@ -57,5 +57,5 @@ class Halt:
             raise self.failure
         if self.reason is not None:
             raise OutreachUnavailable(
-                f"stopped before the end: {self.reason}; the rest waits for the next try"
+                f"stopped before the end: {self.reason}; the rest is still to be sent"
             )

@@ -328,7 +328,7 @@ def _about(attempted: Sequence[tuple[DeliveryRow, AttemptRow]]) -> str:
 def in_hand(store: Store, ref: schemas.TaskRef) -> tuple[str, str]:
     """What a task instance tried to deliver, by the name that Airflow forgets meanwhile, and the latest error."""
     attempted = attempts_of_task(
-        store, dag_id=ref.dag_id, run_id=ref.run_id, task_id=ref.task_id, map_index=ref.map_index, limit=200
+        store, dag_id=ref.dag_id, run_id=ref.run_id, task_id=ref.task_id, map_index=ref.map_index, limit=20
     )
     failed = [each.error for _, each in attempted if each.verdict != DeliveryVerdict.DELIVERED]
     return _about(attempted), failed[-1] if failed else ""

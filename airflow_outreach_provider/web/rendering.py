@@ -88,10 +88,12 @@ MEANING: Mapping[str, str] = {
 
 
 def when(moment: datetime | None, now: datetime | None = None, clock: str = "") -> str:
-    """``18:30:05`` today, else ``25 Mar 18:30``; UTC. :param clock: ``minute``: ``18:30`` today."""
+    """``18:30:05`` today, else ``25 Mar 18:30``; UTC. :param clock: ``minute``: ``18:30`` today; ``hour``: any day."""
     if moment is None:
         return "–"
     moment, now = moment.astimezone(UTC), now or datetime.now(UTC)
+    if clock == "hour":
+        return f"{moment:%H:%M}"
     if moment.date() == now.date():
         return f"{moment:%H:%M}" if clock == "minute" else f"{moment:%H:%M:%S}"
     return f"{moment:%d %b %H:%M}" if moment.year == now.year else f"{moment:%d %b %Y %H:%M}"

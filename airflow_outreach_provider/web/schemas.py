@@ -302,7 +302,7 @@ _NEXT_TRY = {
     "pending": "the route's next run takes it",
     "failed": "its task's retry, or the route's next run",
     "held": "when the endpoint is enabled",
-    "dead": "none: send it again when the cause is mended",
+    "dead": "none; send it again when the cause is mended",
 }
 
 

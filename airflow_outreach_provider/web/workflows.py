@@ -30,7 +30,7 @@ _OPEN = (DeliveryState.PENDING.value, DeliveryState.FAILED.value)
 # A run by the clock that is so much too late is not in sight.
 _LATE = timedelta(minutes=15)
 # So many stretches of failures of so many routes are looked up: each is a link on the first page.
-_SPANS, _FAILED_ROUTES = 3, 20
+_SPANS, _FAILED_ROUTES, _FAILED_LOOKED_AT = 3, 10, 500
 
 
 class WorkflowRun(BaseModel):
@@ -50,6 +50,7 @@ class FailedHours(BaseModel):
     since: datetime
     until: datetime
     count: int
+    more: bool = Field(description="only the latest 500 of its failures were looked at: there may be more")
 
 
 class WorkflowLine(BaseModel):
@@ -190,9 +191,11 @@ def _add_failed_hours(store: Store, lines: list[WorkflowLine]) -> None:
     """When what failed for good was tried: an outage is seen at once, and sent again from there."""
     failed = [(line, route) for line in lines if line.failed for route in line.routes]
     for line, route in failed[:_FAILED_ROUTES]:
-        spans = failed_spans(failed_tries(store, route))[:_SPANS]
+        tried = failed_tries(store, route, _FAILED_LOOKED_AT)
+        more = len({what for what, _ in tried}) >= _FAILED_LOOKED_AT
         line.failed_hours += [
-            FailedHours(route=route, since=each.since, until=each.until, count=each.count) for each in spans
+            FailedHours(route=route, since=each.since, until=each.until, count=each.count, more=more)
+            for each in failed_spans(tried)[:_SPANS]
         ]
 
 

@@ -131,7 +131,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "never_right": {**sources.connections["varda_demo"], "password": "another-secret-than-theirs"},
         }  # fmt: skip
         environment = people(home, PEOPLE) | {
-            # A machine that is busy with other things takes longer to import what tasks need.
+            # A machine that is busy with other things takes longer to import what tasks need, and to answer them.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
             "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",
             "AIRFLOW_VAR_SPRING": str(home / "spring.csv"),
@@ -141,15 +142,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         with running_airflow(
             home, dags, connections=connections, environment=environment, base_path=BASE_PATH
         ) as airflow:
-            for dag in (*SYNCS, FANOUT):
+            for dag in SYNCS:
                 airflow.wait_for_dag(dag, LONG)
-            started = {dag: airflow.trigger(dag) for dag in SYNCS}
-            send_webhooks(airflow.url, sources)
             assert post(airflow.url, "/outreach/in/never_right", b"{}", {}) == 401
+            started = {dag: airflow.trigger(dag) for dag in SYNCS}
             store = Store(f"sqlite:///{home / 'outreach.db'}")
             world = World(airflow, store, crm, started)
+            _wait_for_the_syncs(world)
+            airflow.wait_for_dag(FANOUT, LONG)
+            send_webhooks(airflow.url, sources)
             _append_odd_events(store)
-            _wait_for_the_flows(world)
+            _wait_for_the_events(world)
             yield world
             store.close()
 
@@ -177,11 +180,7 @@ def _append_odd_events(store: Store) -> None:
     inbox_append.append(store, [Incoming(event, body.encode(), json.dumps([["x-note", HOSTILE]]))])
 
 
-def _wait_for_the_flows(world: World) -> None:
-    def settled() -> bool:
-        counts = deliveries_lists.count(world.store, DeliveryFilter())
-        return counts.get("delivered", 0) >= 8 and counts.get("dead", 0) == 1 and counts.get("failed", 0) == 1
-
+def _wait_for_the_syncs(world: World) -> None:
     def waits() -> bool:
         (task,) = world.airflow.task_instances("autumn", world.run_ids["autumn"], "submit_leads")
         return bool(task["state"] == "up_for_retry")
@@ -189,6 +188,13 @@ def _wait_for_the_flows(world: World) -> None:
     assert world.airflow.wait_for_run("spring", world.run_ids["spring"], LONG) == "success"
     assert world.airflow.wait_for_run("winter", world.run_ids["winter"], LONG) == "failed"
     wait_until(waits, LONG, "autumn is up for retry")
+
+
+def _wait_for_the_events(world: World) -> None:
+    def settled() -> bool:
+        counts = deliveries_lists.count(world.store, DeliveryFilter())
+        return counts.get("delivered", 0) >= 8 and counts.get("dead", 0) == 1 and counts.get("failed", 0) == 1
+
     wait_until(settled, LONG, "eight events are delivered, one is dead, one is to be tried again")
     # From here on the world changes by what tests do alone: a redelivery would be sent while they look at it.
     world.airflow.api("PATCH", f"dags/{FANOUT}", {"is_paused": True})

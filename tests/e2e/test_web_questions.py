@@ -93,7 +93,7 @@ def test_what_was_missed_while_the_crm_was_down_and_send_it_again(
     """4: the first page has the hours; their list is what was missed, sent again at once and followed to its end."""
     clicks = Clicks(world, log_in("ada", timezone_id="America/Toronto"))
     hours = clicks.frame.get_by_role("row").filter(has_text=ROUTE).first.get_by_role("link", name="14:00 to")
-    expect(hours).to_contain_text("6 tried")
+    expect(hours).to_contain_text("6 failed")
     expect(hours).to_contain_text("15:00")
     clicks.click(hours)
     clicks.heading("Deliveries")

@@ -112,6 +112,21 @@ def test_apis_that_cannot_be_used_and_those_that_asked_to_wait(
     assert "It is asked again" in page
 
 
+@pytest.mark.parametrize(
+    ("state", "word"), [("dead", "failed"), ("failed", "retrying"), ("delivered", "delivered")]
+)
+def test_a_persons_deliveries_have_the_words_of_every_page(
+    site: Site, store: Store, state: str, word: str
+) -> None:
+    """What is tried no more is failed on the time line too, what is tried again is retrying."""
+    fan_out.send(store, event(store, 1), "crm")
+    with store.write() as connection:
+        connection.exec_driver_sql(f"UPDATE deliveries SET state = '{state}'")
+    answer = site("VIEWER").get(f"{BASE}/api/person/event/evt_1")
+    assert answer.status_code == 200, answer.text
+    assert [each["state"] for each in answer.json()["timeline"] if each["what"] == "delivery"] == [word]
+
+
 def test_ids_of_ours_are_whole_in_the_audit(site: Site, store: Store) -> None:
     """They are nobody's number, however long they get; a number that somebody wrote is masked all the same."""
     for subject in ("lead 12345678", "1234567, 1234568 and 3 more", "delivery 12345678901"):

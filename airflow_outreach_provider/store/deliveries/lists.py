@@ -264,7 +264,7 @@ def states_of_routes(store: Store, routes: Sequence[str], most: int = 1000) -> d
     return found
 
 
-def failed_tries(store: Store, route: str, most: int = 1000) -> list[tuple[int, datetime]]:
+def failed_tries(store: Store, route: str, most: int) -> list[tuple[int, datetime]]:
     """(delivery, when it was tried in vain) of what of a route failed for good, of the latest ``most`` of these."""
     dead = (
         sa.select(_C.id).where(*_is(DeliveryState.DEAD), _C.route == route).order_by(_C.id.desc()).limit(most)

@@ -82,7 +82,8 @@ function showClocks(root) {
     each.title = `${day} ${at.year} ${at.hour}:${at.minute}:${at.second} ${zone}`;
     if (!("clock" in each.dataset)) return;
     const clock = each.dataset.clock === "minute" ? `${at.hour}:${at.minute}` : `${at.hour}:${at.minute}:${at.second}`;
-    if (at.year !== now.year) each.textContent = `${day} ${at.year} ${at.hour}:${at.minute}`;
+    if (each.dataset.clock === "hour") each.textContent = `${at.hour}:${at.minute}`;
+    else if (at.year !== now.year) each.textContent = `${day} ${at.year} ${at.hour}:${at.minute}`;
     else if (day !== `${now.day} ${now.month}`) each.textContent = `${day} ${at.hour}:${at.minute}`;
     else each.textContent = clock;
   });

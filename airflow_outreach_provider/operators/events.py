@@ -211,9 +211,8 @@ class DeliverEventsOperator(BatchOperator):
     :param batching: events of several contacts in one request: ``size``, ``items`` (the name of their list in the body),
         ``body`` (what is beside it), ``results`` and ``ok`` (the answer's list, and the condition on ``result`` by which
         each event is taken). The sensor's ``events_per_batch`` hands out as many together.
-    :param on_endpoint_disabled: called with ``{"conn_id", "route", "reason"}`` when these deliveries
-        disabled the endpoint: after HTTP 410, or five days (``[outreach] endpoint_disabled_after_days``) without one
-        success.
+    :param on_endpoint_disabled: called with ``{"conn_id", "route", "reason"}`` when these deliveries disabled
+        the endpoint: after HTTP 410, or five days (``[outreach] endpoint_disabled_after_days``) without one success.
     """
 
     template_fields: Sequence[str] = (*BatchOperator.template_fields, "endpoint_conn_id")
@@ -291,8 +290,7 @@ class HandleEventsOperator(BatchOperator):
 
     :param python_callable: a function, plain or ``async``, called with one :class:`~core.events.ContactEvent`,
         then ``op_kwargs``. It may see an event twice when a worker dies between the call and its commit:
-        de-duplicate on ``event.id``.
-    :param op_kwargs: further keyword arguments.
+        de-duplicate on ``event.id``. :param op_kwargs: further keyword arguments.
     """
 
     template_fields: Sequence[str] = (*BatchOperator.template_fields, "op_kwargs")

@@ -6,6 +6,7 @@
     ├── ConfigurationError    the same for every lead; fail now, with the remedy
     ├── LeadRejected          this one lead; the rest goes on
     ├── OutreachUnavailable   nothing was processed; try again after ``retry_after``
+    ├── DeliveriesFailed      tried as often as they may be; nothing is left to this task
     ├── OutcomeUnknown        sent, and nobody knows what became of it
     ├── TooManyRejected       the run's rules on failed rows were broken
     ├── SignatureError        an event or a secret that cannot be trusted
@@ -56,6 +57,17 @@ class OutreachUnavailable(OutreachError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class DeliveriesFailed(OutreachError):
+    """Deliveries were tried as often as they may be: another try of the task does nothing, sending them again does.
+
+    :param message: how many, and what the other side said. :param remedy: what to do next.
+    """
+
+    def __init__(self, message: str, remedy: str) -> None:
+        self.remedy = remedy
+        super().__init__(f"{message} — {remedy}")
 
 
 class OutcomeUnknown(OutreachError):

@@ -27,6 +27,17 @@ def connection_names(conn_type: str) -> list[str]:
     return sorted(names)
 
 
+def editable_names() -> set[str]:
+    """The ids of all connections that Airflow's own form changes: kept in its database, and not hidden by the environment."""
+    from airflow.models.connection import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        names = {str(name) for name in session.scalars(select(Connection.conn_id))}
+    return {name for name in names if f"{ENV_PREFIX}{name.upper()}" not in os.environ}
+
+
 def _declared_type(value: str) -> str | None:
     """The type that an environment variable declares, as far as that can be read."""
     if not value.startswith("{"):

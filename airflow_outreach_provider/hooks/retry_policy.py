@@ -12,6 +12,7 @@ from airflow.sdk import RetryDecision, RetryPolicy
 from airflow_outreach_provider.core import retry_schedule
 from airflow_outreach_provider.core.errors import (
     ConfigurationError,
+    DeliveriesFailed,
     LeadRejected,
     OutreachError,
     SignatureError,
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 # A retry cannot mend these; a person can.
-_FINAL: tuple[type[OutreachError], ...] = (ConfigurationError, TooManyRejected, LeadRejected, SignatureError)
+_FINAL: tuple[type[OutreachError], ...] = (
+    ConfigurationError, DeliveriesFailed, TooManyRejected, LeadRejected, SignatureError,
+)  # fmt: skip
 
 # Airflow keeps a longer delay than a day for somebody's mistake, not for an answer worth waiting for.
 _LONGEST = timedelta(days=1)

@@ -15,6 +15,7 @@ from airflow.sdk.observability import stats
 from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.custom_events import made_event
 from airflow_outreach_provider.core.deliveries import check_route
+from airflow_outreach_provider.core import errors
 from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.owner import Owner
@@ -151,8 +152,8 @@ class BatchOperator(RouteLineage, RetryingForHours, BaseOperator):
                 "event of their contact, which is another task's"
             )
         if dead := states.get("dead", 0):
-            raise ConfigurationError(
-                f"route {self.route!r}: {dead} of {sum(states.values())} deliveries are dead{why}",
+            raise (errors.DeliveriesFailed if report.used_up else ConfigurationError)(
+                f"route {self.route!r}: {dead} of {sum(states.values())} deliveries failed{why}",
                 "mend the cause, then clear this task or run 'airflow outreach deliveries redeliver'",
             )
         if unknown := states.get("unknown", 0):
@@ -203,16 +204,14 @@ class DeliverEventsOperator(BatchOperator):
         stays in its place; an event that has nothing for it is refused.
     :param query: name → template, after ``?``. :param headers: name → template, besides those of the connection.
     :param omit_empty: leave out of the payload what is none or an empty text, list or mapping.
-    :param content_type: ``"json"``, or ``"form"`` for a payload that is a mapping.
+    :param content_type: ``"json"``, or ``"form"`` for a payload that is a mapping. :param concurrency: contacts at a time.
     :param save: name → template over ``response``, the answer's JSON (``{"crm_id": "{{ response.id }}"}``); requests for later
         events of the contact to this endpoint have it as ``{{ saved.crm_id }}``.
     :param batching: events of several contacts in one request: ``size``, ``items`` (the name of their list in the body),
         ``body`` (what is beside it), ``results`` and ``ok`` (the answer's list, and the condition on ``result`` by which
         each event is taken). The sensor's ``events_per_batch`` hands out as many together.
-    :param concurrency: contacts at a time.
-    :param on_endpoint_disabled: called with ``{"conn_id", "route", "reason"}`` when these deliveries
-        disabled the endpoint: after HTTP 410, or five days (``[outreach] endpoint_disabled_after_days``) without one
-        success.
+    :param on_endpoint_disabled: called with ``{"conn_id", "route", "reason"}`` when these deliveries disabled
+        the endpoint: after HTTP 410, or five days (``[outreach] endpoint_disabled_after_days``) without one success.
     """
 
     template_fields: Sequence[str] = (*BatchOperator.template_fields, "endpoint_conn_id")
@@ -290,8 +289,7 @@ class HandleEventsOperator(BatchOperator):
 
     :param python_callable: a function, plain or ``async``, called with one :class:`~core.events.ContactEvent`,
         then ``op_kwargs``. It may see an event twice when a worker dies between the call and its commit:
-        de-duplicate on ``event.id``.
-    :param op_kwargs: further keyword arguments.
+        de-duplicate on ``event.id``. :param op_kwargs: further keyword arguments.
     """
 
     template_fields: Sequence[str] = (*BatchOperator.template_fields, "op_kwargs")

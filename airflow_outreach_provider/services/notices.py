@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 # Many times as long as it takes from an event to a run on a busy Airflow.
 STALLED_AFTER = timedelta(minutes=15)
+NO_RUN_READS_THEM = (
+    "no run reads them: is its DAG unpaused, has it runs to spare, and does the triggerer run?"
+)
 
 
 def tell(store: Store, subjects: Collection[str], hear: Callable[[Notice], None]) -> int:
@@ -72,7 +75,4 @@ def not_read(store: Store) -> list[Stalled]:
 
 def not_read_words(each: Stalled) -> str:
     """What is wrong, and where to look."""
-    return (
-        f"{each.count:,} events wait since {each.since:%Y-%m-%d %H:%M} UTC and no run reads them: is its DAG "
-        "unpaused, has it runs to spare, and does the triggerer run?"
-    )
+    return f"{each.count:,} events wait since {each.since:%Y-%m-%d %H:%M} UTC and {NO_RUN_READS_THEM}"

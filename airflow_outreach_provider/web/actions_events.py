@@ -47,6 +47,7 @@ class Redeliver(ActionRequest):
     tried_since: When = None
     tried_until: When = None
     tried: Tried = None
+    resend: Annotated[RowId | None, Blank] = None
     all: bool = False
 
 
@@ -106,6 +107,7 @@ def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> ActionResult:
         name: getattr(asked, name)
         for name in (
             "state", "route", "endpoint", "kind", "event", "since", "until", "campaign", "tried_since", "tried_until", "tried",
+            "resend",
         )
     }  # fmt: skip
     one_way_to_choose(asked.ids, filters, asked.all)
@@ -122,6 +124,7 @@ def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> ActionResult:
         tried_since=asked.tried_since,
         tried_until=asked.tried_until,
         tried_failed=None if asked.tried is None else asked.tried == "failed",
+        resend=asked.resend,
     )
     counts = actions.redeliverable(store, wanted)
     count = sum(counts.values())

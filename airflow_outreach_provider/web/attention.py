@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
@@ -13,15 +13,18 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.store import rates
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.overview import Overview
 from airflow_outreach_provider.web import connections, queries, schemas, workflows
-from airflow_outreach_provider.web.workflow_dags import BrokenFile, broken_files
+from airflow_outreach_provider.web.broken_files import BrokenFile, broken_files
+from airflow_outreach_provider.web.outreach_apis import outreach_apis
+from airflow_outreach_provider.web.task_instances import key_of
 
 log = logging.getLogger(__name__)
 
 _MOST = 20
-_BY_ITSELF = frozenset({"resting", "failing"})
+_BY_ITSELF = frozenset({"resting", "failing", "busy"})
 
 
 class PendingApproval(BaseModel):
@@ -33,7 +36,7 @@ class PendingApproval(BaseModel):
 
 
 class Attention(BaseModel):
-    """What needs a person. ``retrying`` and ``resting`` do not: they are tried again by themselves."""
+    """What needs a person. ``retrying``, ``tasks`` and ``resting`` do not: they are tried again by themselves."""
 
     approvals: list[PendingApproval]
     broken: list[workflows.BrokenWorkflow]
@@ -41,6 +44,7 @@ class Attention(BaseModel):
     troubled: list[connections.Trouble]
     failing: list[schemas.Run]
     retrying: list[schemas.Run]
+    tasks: list[schemas.RetryingTask]
     resting: list[connections.Trouble]
 
     @property
@@ -52,11 +56,15 @@ class Attention(BaseModel):
 def attention(store: Store, found: Overview) -> Attention:
     """All of it, now."""
     failed = queries.with_next_try(schemas.run(run) for run in found.failing)
-    stuck, broken = _of_airflow(store)
+    lines, broken = _of_airflow(store)
+    stuck = [line for line in lines if line.health == "stuck"]
     told = {name for line in stuck for name in line.consumers}
     troubled = [
         each for each in connections.troubled(store) if each.health != "not read" or each.name not in told
     ]
+    troubled += _troubled_apis(store)
+    retrying = [each for each in failed if each.next_try_at is not None]
+    runs = {key_of(each.task) for each in retrying}
     return Attention(
         approvals=_approvals(),
         broken=[
@@ -65,17 +73,40 @@ def attention(store: Store, found: Overview) -> Attention:
         stuck=stuck,
         troubled=[each for each in troubled if each.health not in _BY_ITSELF],
         failing=[each for each in failed if each.next_try_at is None],
-        retrying=[each for each in failed if each.next_try_at is not None],
+        retrying=retrying,
+        tasks=[
+            task
+            for line in lines
+            if not line.paused
+            for task in line.retrying
+            if key_of(task.task) not in runs
+        ][:_MOST],
         resting=[each for each in troubled if each.health in _BY_ITSELF],
     )
 
 
 def _of_airflow(store: Store) -> tuple[list[workflows.WorkflowLine], list[BrokenFile]]:
     try:
-        return workflows.stuck(store), broken_files()
+        return workflows.workflow_lines(store), broken_files()
     except SQLAlchemyError:
         log.warning("Workflows cannot be read from Airflow's database", exc_info=True)
         return [], []
+
+
+def _troubled_apis(store: Store) -> list[connections.Trouble]:
+    """Outreach APIs that cannot be used, and those that asked all tasks to wait."""
+    found = []
+    for api in outreach_apis():
+        if api.health == "broken":
+            why = api.problem or "Its connection cannot be used."
+            found.append(connections.Trouble(name=api.name, health=api.health, why=why, anchor=api.anchor))
+        elif wait := rates.held(store, api.name):
+            until = store.now() + timedelta(seconds=wait)
+            why = "It asked to wait, and all tasks do."
+            found.append(
+                connections.Trouble(name=api.name, health="busy", why=why, anchor=api.anchor, until=until)
+            )
+    return found
 
 
 def _approvals() -> list[PendingApproval]:

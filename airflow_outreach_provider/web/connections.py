@@ -20,7 +20,7 @@ from airflow_outreach_provider.hooks.listing import connection_names
 from airflow_outreach_provider.hooks.settings import consumer_abandoned_after
 from airflow_outreach_provider.hooks.sources import ListedSource, list_sources, source_url
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
-from airflow_outreach_provider.services.notices import not_read, not_read_words
+from airflow_outreach_provider.services.notices import NO_RUN_READS_THEM, not_read
 from airflow_outreach_provider.store.deliveries import endpoints, rests
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
@@ -38,12 +38,17 @@ _seen: dict[str, tuple[float, Any]] = {}
 
 
 class Trouble(BaseModel):
-    """A source or endpoint that somebody should look at, and where its page has it."""
+    """A source, endpoint or API that somebody should look at, and where its page has it.
+
+    ``since``: when it began; ``until``: when it is asked again; where known.
+    """
 
     name: str
     health: str
     why: str
     anchor: str
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 class SourceHealth(BaseModel):
@@ -113,6 +118,7 @@ def troubled(store: Store) -> list[Trouble]:
             health=each.health,
             why=each.problem or _why_endpoint(each),
             anchor=each.anchor,
+            until=each.rest_until if each.health == "resting" else None,
         )
         for each in targets(store, whole_url=False)
         if each.health in ("failing", "resting", "disabled", "broken")
@@ -124,9 +130,12 @@ def troubled(store: Store) -> list[Trouble]:
 def stalled_routes(store: Store) -> list[Trouble]:
     """Consumers whose events wait and that no run reads: a ring that leads to nothing must not be silent."""
     return [
-        Trouble(name=each.consumer, health="not read", why=not_read_words(each), anchor="sources")
+        Trouble(
+            name=each.consumer, health="not read", anchor="sources", since=each.since,
+            why=f"{each.count:,} events wait and {NO_RUN_READS_THEM}",
+        )
         for each in not_read(store)
-    ]
+    ]  # fmt: skip
 
 
 def abandoned_consumers(store: Store, told: Collection[str]) -> list[Trouble]:
@@ -141,9 +150,9 @@ def abandoned_consumers(store: Store, told: Collection[str]) -> list[Trouble]:
     now = store.now()
     return [
         Trouble(
-            name=each.name, health="abandoned", anchor="sources",
-            why=f"It last looked {each.looked_at or each.read_at:%Y-%m-%d}; {each.behind + each.pending:,} events wait and "
-            f"are kept no longer than others. Is it gone? airflow outreach events remove-consumer {each.name}",
+            name=each.name, health="abandoned", anchor="sources", since=each.looked_at or each.read_at,
+            why=f"It has not looked for long; {each.behind + each.pending:,} events wait and are kept no longer than others. "
+            f"Is it gone? airflow outreach events remove-consumer {each.name}.",
         )
         for each in progress.consumers(store)
         if each.abandoned(now, after) and each.behind + each.pending and each.name not in told
@@ -152,10 +161,7 @@ def abandoned_consumers(store: Store, told: Collection[str]) -> list[Trouble]:
 
 def _why_endpoint(endpoint: EndpointHealth) -> str:
     if endpoint.health == "resting" and endpoint.rest_until:
-        return (
-            f"{endpoint.last_error} — {endpoint.waiting:,} deliveries wait; "
-            f"it is asked again at {endpoint.rest_until:%H:%M} UTC"
-        )
+        return f"{endpoint.last_error} — {endpoint.waiting:,} deliveries wait."
     return endpoint.last_error or "Its deliveries are held."
 
 

@@ -39,7 +39,7 @@ def outreach_error(request: Request, error: Exception) -> Response:
 
 _WHAT_TO_DO = {
     400: "Go back and correct it.",
-    401: "Your session has ended. Reload Airflow and log in.",
+    401: "You are not logged in, or no longer. Log in to Airflow: this page opens then.",
     403: "Ask an administrator for the right to do this.",
     404: "What you look for is not here.",
     422: "Go back and correct it.",

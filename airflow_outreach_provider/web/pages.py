@@ -9,6 +9,7 @@ from airflow_outreach_provider.core.chart_span import RANGES
 from airflow_outreach_provider.core.deliveries import DeliveryWord, word_of
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.states import LeadState, RunState
+from airflow_outreach_provider.hooks.listing import editable_names
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.actions import said
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, routes, routes_of
@@ -227,7 +228,7 @@ def connections_page(request: Request, who: Reader, store: StoreDep) -> HTMLResp
     return render(
         request, "connections.html", who, live=QUIET, at="connections", sources=connections.sources(store),
         targets=connections.targets(store, whole_url=who.may_edit), apis=outreach_apis(),
-        kinds=[kind for kind in EventKind if kind is not EventKind.UNRECOGNISED],
+        kinds=[kind for kind in EventKind if kind is not EventKind.UNRECOGNISED], editable=connections.kept("editable", editable_names),
     )  # fmt: skip
 
 

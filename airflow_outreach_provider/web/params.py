@@ -164,14 +164,26 @@ def delivery_filter(
 
 
 def chart_span_of(
+    request: Request,
     range: Annotated[Literal["1h", "24h", "7d"] | None, Blank] = None,
     since: Moment = None,
     until: Moment = None,
 ) -> ChartSpan | str:
     """The latest hour, day or week, or from one time to another.
 
-    :raises ConfigurationError: half of a time, or one that no chart can show.
+    :raises ConfigurationError: half of a time, or one that no chart can show. A page says so beside the field instead, and
+        shows the latest day.
     """
+    try:
+        return _span(range, since, until)
+    except ConfigurationError as error:
+        if own_path(request.scope).startswith("/api/"):
+            raise
+        request.state.problems = {"until": str(error)}
+        return "24h"
+
+
+def _span(range: str | None, since: datetime | None, until: datetime | None) -> ChartSpan | str:
     if since is None and until is None:
         return range or "24h"
     if since is None or until is None or range is not None:

@@ -15,7 +15,6 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from airflow_outreach_provider.core.deliveries import word_of
 from airflow_outreach_provider.core.person import KnownPerson
 from airflow_outreach_provider.core.standing import Standing, in_order, sentence, standing
 from airflow_outreach_provider.services import actions, people
@@ -192,7 +191,7 @@ def _timeline(rows: PersonRows, *, reveal: bool) -> Iterator[TimelineItem]:
         sent = schemas.delivery(delivery)
         to = f"{sent.route} to {sent.endpoint}" if sent.endpoint else sent.route
         yield TimelineItem(
-            at=sent.delivered_at or sent.updated_at, what="delivery", state=word_of(sent.state), says=f"{sent.kind}, {to}",
+            at=sent.delivered_at or sent.updated_at, what="delivery", state=sent.state, says=f"{sent.kind}, {to}",
             detail=sent.last_error, path=f"/deliveries/{sent.id}",
         )  # fmt: skip
     for lead_id, consent in rows.consents:

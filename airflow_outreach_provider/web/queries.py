@@ -11,6 +11,7 @@ from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryWord, word_of
+from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RunState
 from airflow_outreach_provider.store import audit, suppressions
@@ -177,7 +178,7 @@ def run(store: Store, run_id: int, cursor: str | None, dags: Dags) -> RunDetail:
     owner = Owner(found.dag_id, found.task_id, found.airflow_run_id, found.map_index)
     return RunDetail(
         run=with_next_try([schemas.run(found)])[0],
-        tries=[schemas.run(each) for each in run_lists.tries_of(store, owner)],
+        tries=with_next_try(map(schemas.run, run_lists.tries_of(store, owner))),
         exceptions=leads(store, LeadFilter(run_id=run_id), None),
         attempts=submitted(store, run_id, cursor),
     )
@@ -322,6 +323,15 @@ def _about(attempted: Sequence[tuple[DeliveryRow, AttemptRow]]) -> str:
         return ""
     more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
     return next(iter(labels.values())) + more
+
+
+def in_hand(store: Store, ref: schemas.TaskRef) -> tuple[str, str]:
+    """What a task instance tried to deliver, by the name that Airflow forgets meanwhile, and the latest error."""
+    attempted = attempts_of_task(
+        store, dag_id=ref.dag_id, run_id=ref.run_id, task_id=ref.task_id, map_index=ref.map_index, limit=20
+    )
+    failed = [each.error for _, each in attempted if each.verdict != DeliveryVerdict.DELIVERED]
+    return _about(attempted), failed[-1] if failed else ""
 
 
 def _listed(page: Page[Any], rows: Iterable[Any]) -> Listed[Any]:

@@ -19,7 +19,8 @@ _SHOWN = frozenset(
         "type", "event", "event_name", "event_type", "timestamp", "occurred_at", "created_at", "createdat",
         "updatedat", "updated_at", "campaignid", "campaign_id", "kind", "status", "outcome_type", "interest",
         "appointment", "bounced", "opened", "clicked", "replied", "platform", "channel", "direction", "medium",
-        "error", "code", "ok", "success", "title",
+        "error", "code", "ok", "success", "title", "received_at", "receivedat", "sent_at", "sentat", "scheduled_at",
+        "started_at", "ended_at",
     }
 )  # fmt: skip
 # A word of a machine's: what people write has spaces, and their numbers many digits in a row.

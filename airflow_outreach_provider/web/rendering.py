@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.deliveries import DeliveryState, word_of
 from airflow_outreach_provider.web.access import Person
+from airflow_outreach_provider.web.middleware import own_path
 from airflow_outreach_provider.web.schemas import TaskRef
 
 NAV = (
@@ -79,7 +80,7 @@ MEANING: Mapping[str, str] = {
     "accepted": "the API took the lead", "unchanged": "texted before, nobody is texted twice",
     "duplicate": "an earlier row has the same number", "rejected": "a bad row, or the API refused this lead",
     "suppressed": "not to be contacted", "deferred": "quiet hours at the recipient's; a later run sends it",
-    "held": "sent, outcome unknown; waits for reconcile or a person", "planned": "not sent yet; the next try does",
+    "held": "sent, outcome unknown; waits for reconcile or a person", "planned": "not sent yet; the next try or run does",
     "filtered": "its where turns the row away", "elsewhere": "another run is sending it", "sending": "in flight now", "superseded": "a later try took over",
     "expired": "no heartbeat: the worker died or hung", "retrying": "tried in vain; tried again by itself",
     "awaiting_input": "waits for a person in Airflow",
@@ -87,13 +88,15 @@ MEANING: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def when(moment: datetime | None, now: datetime | None = None) -> str:
-    """``18:30:05`` today, else ``25 Mar 18:30``; UTC."""
+def when(moment: datetime | None, now: datetime | None = None, clock: str = "") -> str:
+    """``18:30:05`` today, else ``25 Mar 18:30``; UTC. :param clock: ``minute``: ``18:30`` today; ``hour``: any day."""
     if moment is None:
         return "–"
     moment, now = moment.astimezone(UTC), now or datetime.now(UTC)
+    if clock == "hour":
+        return f"{moment:%H:%M}"
     if moment.date() == now.date():
-        return f"{moment:%H:%M:%S}"
+        return f"{moment:%H:%M}" if clock == "minute" else f"{moment:%H:%M:%S}"
     return f"{moment:%d %b %H:%M}" if moment.year == now.year else f"{moment:%d %b %Y %H:%M}"
 
 
@@ -158,6 +161,12 @@ def _environment() -> Environment:
 _TEMPLATES = _environment()
 
 
+def _here(request: Request, base: str) -> str:
+    """The address of what is seen, as Airflow's own page takes it behind ``/plugin/outreach``."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return quote(base + own_path(request.scope)) + query
+
+
 def render(
     request: Request, template: str, who: Person | None, *, status: int = 200, live: int = 0, **context: Any
 ) -> HTMLResponse:
@@ -176,6 +185,7 @@ def render(
         live=live,
         asked=asked,
         with_query=with_query,
+        here=_here(request, base),
         problems=getattr(request.state, "problems", {}),
         **context,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field
@@ -120,6 +121,16 @@ class Run(BaseModel):
     max_tries: int | None = Field(default=None, description="tries Airflow allows; known with next_try_at")
 
 
+class RetryingTask(BaseModel):
+    """A task instance that is up for retry. ``about``: what a mapped one has in hand, which Airflow forgets meanwhile."""
+
+    task: TaskRef
+    about: str
+    why: str
+    next_try_at: datetime | None
+    max_tries: int = Field(description="tries Airflow allows, the first included")
+
+
 class Event(BaseModel):
     """An event of the inbox."""
 
@@ -177,9 +188,14 @@ class DeliveryAttempt(BaseModel):
     task: TaskRef | None
 
 
+# What somebody did something to, named by our own numbers alone: these are nobody's.
+_IDS = re.compile(r"(?:lead|delivery|resend|entry) \d{1,18}|\d{1,9}(?:, \d{1,9})*(?: and \d{1,9} more)?")
+
+
 def audit(row: AuditRow) -> AuditRow:
     """As it may be seen."""
-    return replace(row, subject=mask_text(row.subject), note=mask_text(row.note))
+    subject = row.subject if _IDS.fullmatch(row.subject) else mask_text(row.subject)
+    return replace(row, subject=subject, note=mask_text(row.note))
 
 
 def lead(row: LeadRow, run: RunTask | None = None, *, reveal: bool = False) -> LeadSchema:
@@ -227,7 +243,7 @@ def run(row: RunRow) -> Run:
         seconds_left=left.total_seconds() if left is not None else None, rows_per_second=row.rows_read / seconds if seconds >= 1 else None,
         counts=counts, reasons=_flat(row.reasons),
         error=mask_text(row.error, 1000) if row.error else None,
-        next_try_at=row.retry_at,
+        next_try_at=row.retry_at if row.retry_at and row.retry_at > datetime.now(UTC) else None,
     )  # fmt: skip
 
 
@@ -248,12 +264,15 @@ def delivery(row: DeliveryRow, last: AttemptRow | None = None, *, made: bool = F
     named = {name: getattr(row, name) for name in DeliverySchema.model_fields if name not in extra}
     named |= {"last_error": mask_text(row.last_error), "state": word_of(row.state)}
     task = last and _task(last)
+    asked = last.retry_after if last and row.state == "failed" else None
     return DeliverySchema(
         **named,
         made=made,
         task=task,
         latency_ms=last.latency_ms if last else None,
-        next_try=_next_try(row, last),
+        next_try=f"{_NEXT_TRY[row.state]}; the endpoint asked to wait {asked:.0f} s"
+        if asked
+        else _NEXT_TRY.get(row.state),
     )
 
 
@@ -283,15 +302,8 @@ _NEXT_TRY = {
     "pending": "the route's next run takes it",
     "failed": "its task's retry, or the route's next run",
     "held": "when the endpoint is enabled",
-    "dead": "none: send it again when the cause is mended",
+    "dead": "none; send it again when the cause is mended",
 }
-
-
-def _next_try(row: DeliveryRow, last: AttemptRow | None) -> str | None:
-    said = _NEXT_TRY.get(row.state)
-    if row.state == "failed" and last and last.retry_after:
-        return f"{said}; the endpoint asked for {last.retry_after:.0f} s from {last.at:%H:%M:%S}"
-    return said
 
 
 def _task(row: LeadAttempt | AttemptRow | RunTask) -> TaskRef | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.models.serialized_dag import SerializedDagModel
@@ -22,6 +22,8 @@ Key = tuple[str, str, str, int]
 _WAITING = "up_for_retry"
 # Deserialising a DAG takes milliseconds, and a page is about a few of them.
 _MOST_DAGS = 10
+_MOST_WAITING = 100
+_FAR = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,31 @@ def task_states(tasks: Iterable[TaskRef | None]) -> Mapping[Key, TaskState]:
     except Exception:
         log.warning("How task instances stand cannot be read from Airflow's database", exc_info=True)
         return {}
+
+
+def waiting_tasks(dag_ids: Iterable[str]) -> list[tuple[TaskRef, TaskState]]:
+    """Task instances of these DAGs that are up for retry, the next to come first; what cannot be found out is left out."""
+    names = sorted(dag_ids)
+    query = select(TaskInstance).where(TaskInstance.state == _WAITING, TaskInstance.dag_id.in_(names))
+    try:
+        with create_session() as session:
+            dags: dict[str, Any] = {}
+            latest = session.scalars(query.order_by(TaskInstance.end_date.desc()).limit(_MOST_WAITING)).all()
+            found = [(_ref(ti), _state(ti, dags, session)) for ti in latest] if names else []
+    except Exception:
+        log.warning("Which task instances are up for retry cannot be read", exc_info=True)
+        return []
+    return sorted(found, key=lambda each: each[1].next_try_at or _FAR)
+
+
+def _ref(ti: Any) -> TaskRef:
+    return TaskRef(
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=ti.map_index,
+        try_number=ti.try_number,
+    )
 
 
 def _state(ti: Any, dags: dict[str, Any], session: Any) -> TaskState:

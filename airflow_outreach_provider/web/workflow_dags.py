@@ -1,4 +1,4 @@
-"""DAGs of ours as Airflow knows them: what each does, when it ran, when it runs next, and files that are broken."""
+"""DAGs of ours as Airflow knows them: what each does, when it ran, and when it runs next."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any
 
 from airflow.models.dag import DagModel
 from airflow.models.dag_version import DagVersion
 from airflow.models.dagrun import DagRun
-from airflow.models.errors import ParseImportError
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.utils.session import create_session
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_outreach_provider.core.masking import mask_text
-from airflow_outreach_provider.core.workflow_parts import WorkflowParts, parts_of
+from airflow_outreach_provider.core.workflow_parts import RoutePart, WorkflowParts, parts_of
 
 log = logging.getLogger(__name__)
 
 RUNS_SHOWN = 14
 _LATEST_RUNS = 3000
-_MOST_ERROR_LINES = 30
 # By serialised form: reading one takes milliseconds, and it changes with its file alone.
 _parts: dict[tuple[str, str], WorkflowParts | None] = {}
 
@@ -63,15 +62,6 @@ class WorkflowDag:
         return any(each.state in ("running", "queued") for each in self.runs)
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenFile:
-    """A file that Airflow cannot import. :ivar message: with line and caret where the file is a workflow's."""
-
-    file: str
-    message: str
-    at: datetime | None
-
-
 def workflow_dags(dag_id: str | None = None) -> list[WorkflowDag]:
     """Every DAG of ours, by name. :param dag_id: this one alone."""
     with create_session() as session:
@@ -82,8 +72,18 @@ def workflow_dags(dag_id: str | None = None) -> list[WorkflowDag]:
         return [_dag(found[name], parts[name], runs.get(name, [])) for name in sorted(found)]
 
 
-def dags_of_consumers() -> dict[str, tuple[str, bool]]:
-    """Each consumer's DAG, and whether it is paused; none where Airflow's database cannot say."""
+@dataclass(frozen=True, slots=True)
+class ConsumerDag:
+    """The DAG that reads events as a consumer. :ivar parts: its tasks that do."""
+
+    dag_id: str
+    paused: bool
+    parts: tuple[RoutePart, ...]
+    where: str | None
+
+
+def dags_of_consumers() -> dict[str, ConsumerDag]:
+    """Each consumer's DAG; none where Airflow's database cannot say."""
     try:
         with create_session() as session:
             parts = _known_parts(session, None)
@@ -93,28 +93,26 @@ def dags_of_consumers() -> dict[str, tuple[str, bool]]:
         log.warning("Which DAGs read events cannot be read from Airflow's database", exc_info=True)
         return {}
     return {
-        route.consumer: (name, paused[name])
+        consumer: ConsumerDag(
+            name, paused[name], tuple(each for each in parts[name].routes if each.consumer == consumer),
+            parts[name].where_of(consumer),
+        )
         for name in sorted(paused)
-        for route in parts[name].routes
-        if route.consumer
-    }
+        for consumer in {route.consumer for route in parts[name].routes if route.consumer}
+    }  # fmt: skip
 
 
-def broken_files() -> list[BrokenFile]:
-    """Workflow files and DAG files with something of ours that Airflow cannot import."""
+def last_parses() -> dict[str, datetime]:
+    """When the workflow files of each folder, by its name, were last read: by the DAGs that came of them."""
     with create_session() as session:
-        rows = session.scalars(select(ParseImportError).order_by(ParseImportError.filename).limit(200)).all()
-        return [
-            BrokenFile(str(row.filename or ""), _message(str(row.stacktrace or "")), row.timestamp)
-            for row in rows
-            if str(row.filename or "").endswith((".yaml", ".yml")) or "airflow_outreach_provider" in str(row.stacktrace)
-        ]  # fmt: skip
-
-
-def _message(stacktrace: str) -> str:
-    """What it says at its end; a workflow's mistakes come without a traceback."""
-    lines = [line for line in stacktrace.strip().splitlines() if line.strip()]
-    return "\n".join(mask_text(line, 400) for line in lines[-_MOST_ERROR_LINES:])
+        parts = {name: each for name, each in _known_parts(session, None).items() if each.file}
+        query = select(DagModel.dag_id, DagModel.last_parsed_time).where(DagModel.dag_id.in_(sorted(parts)))
+        found: dict[str, datetime] = {}
+        for dag_id, at in session.execute(query) if parts else ():
+            folder = PurePath(parts[dag_id].file).parent.name
+            if at is not None and (folder not in found or at > found[folder]):
+                found[folder] = at
+        return found
 
 
 def _known_parts(session: Any, dag_id: str | None) -> dict[str, WorkflowParts]:

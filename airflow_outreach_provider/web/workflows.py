@@ -9,23 +9,28 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.failed_spans import failed_spans
 from airflow_outreach_provider.services.notices import not_read
-from airflow_outreach_provider.store.deliveries.lists import states_of_routes
+from airflow_outreach_provider.store.deliveries.lists import failed_tries, states_of_routes
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import progress
 from airflow_outreach_provider.store.ledger import run_lists
-from airflow_outreach_provider.web import schemas
+from airflow_outreach_provider.web import queries, schemas
 from airflow_outreach_provider.web.access import Reader, StoreDep
 from airflow_outreach_provider.web.action_models import amount
+from airflow_outreach_provider.web.broken_files import broken_files
 from airflow_outreach_provider.web.params import DagId
 from airflow_outreach_provider.web.rendering import render
-from airflow_outreach_provider.web.workflow_dags import WorkflowDag, broken_files, workflow_dags
+from airflow_outreach_provider.web.retrying import retrying_tasks
+from airflow_outreach_provider.web.workflow_dags import WorkflowDag, workflow_dags
 
 router = APIRouter()
 QUIET = 30
 _OPEN = (DeliveryState.PENDING.value, DeliveryState.FAILED.value)
 # A run by the clock that is so much too late is not in sight.
 _LATE = timedelta(minutes=15)
+# So many stretches of failures of so many routes are looked up: each is a link on the first page.
+_SPANS, _FAILED_ROUTES, _FAILED_LOOKED_AT = 3, 10, 500
 
 
 class WorkflowRun(BaseModel):
@@ -38,8 +43,18 @@ class WorkflowRun(BaseModel):
     end_date: datetime | None
 
 
+class FailedHours(BaseModel):
+    """Hours in a row in which a route tried in vain what has failed for good since."""
+
+    route: str
+    since: datetime
+    until: datetime
+    count: int
+    more: bool = Field(description="only the latest 500 of its failures were looked at: there may be more")
+
+
 class WorkflowLine(BaseModel):
-    """A DAG of ours. ``health``: healthy, waiting, failing, stuck (work waits and no run is in sight), paused."""
+    """A DAG of ours. ``health``: healthy, waiting, retrying, failing, stuck (work waits and no run is in sight), paused."""
 
     dag_id: str
     says: list[str] = Field(description="what it does, a line a task")
@@ -62,6 +77,10 @@ class WorkflowLine(BaseModel):
     waiting: int = Field(description="deliveries that wait for their next try")
     held: int
     failed: int = Field(description="deliveries that are tried no more")
+    failed_hours: list[FailedHours] = Field(default=[], description="when these were tried, the latest first")
+    retrying: list[schemas.RetryingTask] = Field(
+        default=[], description="task instances that are up for retry"
+    )
 
 
 class BrokenWorkflow(BaseModel):
@@ -87,13 +106,13 @@ class WorkflowDetail(BaseModel):
     ledger_runs: list[schemas.Run]
 
 
-_ORDER = {"stuck": 0, "failing": 1, "waiting": 2, "paused": 3, "healthy": 4}
+_ORDER = {"stuck": 0, "failing": 1, "retrying": 2, "waiting": 3, "paused": 4, "healthy": 5}
 
 
 @router.get("/api/workflows", tags=["look"])
 def get_workflows(_who: Reader, store: StoreDep) -> WorkflowList:
     """Every sync and route with what waits for it, and the files that are broken."""
-    lines = _lines(store, workflow_dags())
+    lines = workflow_lines(store)
     broken = [BrokenWorkflow(file=each.file, message=each.message, at=each.at) for each in broken_files()]
     return WorkflowList(workflows=sorted(lines, key=lambda each: (_ORDER[each.health], each.dag_id)), broken=broken)  # fmt: skip
 
@@ -108,7 +127,8 @@ def get_workflow(_who: Reader, store: StoreDep, dag_id: DagId) -> WorkflowDetail
         run_lists.list_runs(store, dags=frozenset({dag_id}), limit=20).rows if found[0].parts.syncs else []
     )
     return WorkflowDetail(
-        workflow=_lines(store, found)[0], yaml=found[0].parts.yaml, ledger_runs=[schemas.run(each) for each in latest]
+        workflow=_lines(store, found)[0], yaml=found[0].parts.yaml,
+        ledger_runs=queries.with_next_try(map(schemas.run, latest)),
     )  # fmt: skip
 
 
@@ -127,9 +147,9 @@ def workflow_page(request: Request, who: Reader, store: StoreDep, dag_id: DagId)
     return render(request, "workflow.html", who, live=QUIET, at="workflows", found=found)
 
 
-def stuck(store: Store) -> list[WorkflowLine]:
-    """Workflows for which work waits and no run is in sight."""
-    return [each for each in _lines(store, workflow_dags()) if each.health == "stuck"]
+def workflow_lines(store: Store) -> list[WorkflowLine]:
+    """Every workflow, by name."""
+    return _lines(store, workflow_dags())
 
 
 def _lines(store: Store, dags: list[WorkflowDag]) -> list[WorkflowLine]:
@@ -141,6 +161,7 @@ def _lines(store: Store, dags: list[WorkflowDag]) -> list[WorkflowLine]:
     deliveries = states_of_routes(
         store, sorted({part.route for dag in dags for part in dag.parts.routes if part.route})
     )
+    retrying = retrying_tasks(store, [dag.dag_id for dag in dags])
     found = []
     for dag in dags:
         consumers = list(dict.fromkeys(part.consumer for part in dag.parts.routes if part.consumer))
@@ -159,10 +180,24 @@ def _lines(store: Store, dags: list[WorkflowDag]) -> list[WorkflowLine]:
             waiting=sum(states.get(name, 0) for states in of_routes for name in _OPEN),
             held=sum(states.get(DeliveryState.HELD.value, 0) for states in of_routes),
             failed=sum(states.get(DeliveryState.DEAD.value, 0) for states in of_routes),
+            retrying=[each for each in retrying if each.task.dag_id == dag.dag_id],
         )  # fmt: skip
         line.health, line.why = _health(dag, line, stalled=bool(stalled & set(consumers)), now=now)
         found.append(line)
+    _add_failed_hours(store, found)
     return found
+
+
+def _add_failed_hours(store: Store, lines: list[WorkflowLine]) -> None:
+    """When what failed for good was tried: an outage is seen at once, and sent again from there."""
+    failed = [(line, route) for line in lines if line.failed for route in line.routes]
+    for line, route in failed[:_FAILED_ROUTES]:
+        tried = failed_tries(store, route, _FAILED_LOOKED_AT)
+        more = len({what for what, _ in tried}) >= _FAILED_LOOKED_AT
+        line.failed_hours += [
+            FailedHours(route=route, since=each.since, until=each.until, count=each.count, more=more)
+            for each in failed_spans(tried)[:_SPANS]
+        ]
 
 
 def _health(dag: WorkflowDag, line: WorkflowLine, *, stalled: bool, now: datetime) -> tuple[str, str]:
@@ -186,9 +221,14 @@ def _health(dag: WorkflowDag, line: WorkflowLine, *, stalled: bool, now: datetim
         if now - dag.next_run_at > _LATE:
             return "stuck", f"{work} {wait}, and its next run is late: does the scheduler run?"
     if dag.paused:
-        return "paused", ""
+        return ("stuck", "a task is up for retry, and it is paused") if line.retrying else ("paused", "")
     if dag.runs and dag.runs[0].state == "failed":
         return "failing", "its last run failed"
     if line.held or line.failed:
         return "failing", f"{line.held:,} deliveries are held, {line.failed:,} failed"
+    if line.retrying:
+        return (
+            "retrying",
+            f"{amount(len(line.retrying), 'task instance is', 'task instances are')} up for retry",
+        )
     return ("waiting", f"{work} {wait} for the next run") if work else ("healthy", "")

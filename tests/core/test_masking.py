@@ -72,6 +72,8 @@ SECRETIVE = [
     "+1&nbsp;416&nbsp;555&nbsp;0123",
     "%34%31%36%35%35%35%30%31%32%33",
     "2026-03-25-5550123",
+    "phone_20260325123",
+    "number=20260325",
 ]
 
 
@@ -123,6 +125,8 @@ def test_ordinary_words_stay_as_they_are() -> None:
         "since 2026-03-25T18:30:00.123456+00:00",
         "run manual__2026-03-25T18:30:00+00:00 of scheduled__2026-03-25T00:00:00Z_x1",
         "s3://leads/2026/03/25/18/leads.csv",
+        "s3://leads/dt=20260325/leads_20260325.csv",
+        "/data/leads_20260325T183000Z.csv.gz",
         "from 2026-03-25 to 2026-04-01",
         "event evt_0123456789abcdef0123456789012345",
         "configuration 68d6d7de324658b8a1760d5e",

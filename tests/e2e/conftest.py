@@ -7,15 +7,19 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.demo.airflow import RunningAirflow, people, running_airflow, wait_until
 from airflow_outreach_provider.demo.events import (
     ENDPOINT,
@@ -28,7 +32,9 @@ from airflow_outreach_provider.demo.events import (
 )
 from airflow_outreach_provider.simulator.process import running_simulator
 from airflow_outreach_provider.store import audit
+from airflow_outreach_provider.store.deliveries import attempts, fan_out
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
+from airflow_outreach_provider.store.deliveries.attempts import Attempt
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
@@ -44,17 +50,21 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
-# Two syncs: one that comes to its end with a few of everything, one that is told to wait for fifty minutes.
+# Three syncs: one that comes to its end with a few of everything, one that is told to wait for fifty minutes, one that is
+# red: its list has a bad row, and none is allowed.
 DAGS = """
 from datetime import datetime
 from airflow.sdk import DAG
 from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
 
-for name in ("spring", "autumn"):
+for name, most in (("spring", None), ("autumn", None), ("winter", 0)):
     with DAG(name, schedule=None, start_date=datetime(2026, 1, 1), catchup=False):
         SubmitLeadsOperator(task_id="submit_leads", leads=f"{{{{ var.value.{name} }}}}", campaign=name,
-                            default_region="US", max_rejected=None)
+                            default_region="US", max_rejected=most)
 """
+LONG = 400
+"""Seconds to wait for a flow; a few on a machine that has nothing else to do."""
+SYNCS = ("spring", "autumn", "winter")
 HELD, REFUSED, WAITING = "01", "02", "77"
 """How numbers end whose submission is answered 500 (and texted), 422, and 503 with Retry-After."""
 FAULTS = (
@@ -121,27 +131,34 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "never_right": {**sources.connections["varda_demo"], "password": "another-secret-than-theirs"},
         }  # fmt: skip
         environment = people(home, PEOPLE) | {
+            # A machine that is busy with other things takes longer to import what tasks need, and to answer them.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
+            "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",
             "AIRFLOW_VAR_SPRING": str(home / "spring.csv"),
             "AIRFLOW_VAR_AUTUMN": str(home / "autumn.csv"),
+            "AIRFLOW_VAR_WINTER": str(home / "winter.csv"),
         }
         with running_airflow(
             home, dags, connections=connections, environment=environment, base_path=BASE_PATH
         ) as airflow:
-            for dag in ("spring", "autumn", FANOUT):
-                airflow.wait_for_dag(dag)
-            started = {dag: airflow.trigger(dag) for dag in ("spring", "autumn")}
-            send_webhooks(airflow.url, sources)
+            for dag in SYNCS:
+                airflow.wait_for_dag(dag, LONG)
             assert post(airflow.url, "/outreach/in/never_right", b"{}", {}) == 401
+            started = {dag: airflow.trigger(dag) for dag in SYNCS}
             store = Store(f"sqlite:///{home / 'outreach.db'}")
             world = World(airflow, store, crm, started)
+            _wait_for_the_syncs(world)
+            airflow.wait_for_dag(FANOUT, LONG)
+            send_webhooks(airflow.url, sources)
             _append_odd_events(store)
-            _wait_for_the_flows(world)
+            _wait_for_the_events(world)
             yield world
             store.close()
 
 
 def _write_leads(home: Path) -> None:
-    """The spring list: 20 good rows, 3 the API fails on, 2 it refuses, 2 that are no leads."""
+    """The spring list: 20 good rows, 3 the API fails on, 2 it refuses, 2 that are no leads; the winter list: one good, one bad."""
     numbers = [f"+1416555{n:04d}" for n in range(1110, 1130)]
     numbers += [
         f"+14165551{n}{ending}" for n, ending in ((3, HELD), (4, HELD), (5, HELD), (3, REFUSED), (4, REFUSED))
@@ -149,6 +166,7 @@ def _write_leads(home: Path) -> None:
     rows = [f"{number},Lead {place},lead{place}@example.com" for place, number in enumerate(numbers)]
     rows += ["not a number,Nobody,", f',"{HOSTILE.replace(chr(34), chr(34) * 2)}",']
     (home / "spring.csv").write_text("phone,first_name,email\n" + "\n".join(rows) + "\n")
+    (home / "winter.csv").write_text("phone,first_name\n+14165553001,Good\nnot a number,Bad\n")
     (home / "autumn.csv").write_text(f"phone,first_name\n+141655520{WAITING},Waiting\n")
 
 
@@ -162,18 +180,22 @@ def _append_odd_events(store: Store) -> None:
     inbox_append.append(store, [Incoming(event, body.encode(), json.dumps([["x-note", HOSTILE]]))])
 
 
-def _wait_for_the_flows(world: World) -> None:
-    def settled() -> bool:
-        counts = deliveries_lists.count(world.store, DeliveryFilter())
-        return counts.get("delivered", 0) >= 8 and counts.get("dead", 0) == 1 and counts.get("failed", 0) == 1
-
+def _wait_for_the_syncs(world: World) -> None:
     def waits() -> bool:
         (task,) = world.airflow.task_instances("autumn", world.run_ids["autumn"], "submit_leads")
         return bool(task["state"] == "up_for_retry")
 
-    assert world.airflow.wait_for_run("spring", world.run_ids["spring"], 90) == "success"
-    wait_until(waits, 90, "autumn is up for retry")
-    wait_until(settled, 90, "eight events are delivered, one is dead, one is to be tried again")
+    assert world.airflow.wait_for_run("spring", world.run_ids["spring"], LONG) == "success"
+    assert world.airflow.wait_for_run("winter", world.run_ids["winter"], LONG) == "failed"
+    wait_until(waits, LONG, "autumn is up for retry")
+
+
+def _wait_for_the_events(world: World) -> None:
+    def settled() -> bool:
+        counts = deliveries_lists.count(world.store, DeliveryFilter())
+        return counts.get("delivered", 0) >= 8 and counts.get("dead", 0) == 1 and counts.get("failed", 0) == 1
+
+    wait_until(settled, LONG, "eight events are delivered, one is dead, one is to be tried again")
     # From here on the world changes by what tests do alone: a redelivery would be sent while they look at it.
     world.airflow.api("PATCH", f"dags/{FANOUT}", {"is_paused": True})
 
@@ -201,6 +223,64 @@ def as_it_was(world: World) -> Iterator[None]:
         columns = ", ".join(endpoint)
         world.write(f"INSERT INTO endpoints ({columns}) VALUES (:{columns.replace(', ', ', :')})", **endpoint)
     world.write("UPDATE sources SET disabled_at = NULL")
+
+
+Happened = Callable[..., ContactEvent]
+
+
+@pytest.fixture
+def happened(world: World) -> Iterator[Happened]:
+    """``happened(kind, phone, name, **data)``: an event in the inbox; gone afterwards, with what was made of it."""
+
+    def add(kind: EventKind, phone: str, name: str, **data: Any) -> ContactEvent:
+        now, id_ = datetime.now(UTC), f"evt_added_{name}"
+        event = ContactEvent(
+            id_, "varda_demo", "varda", kind.value, kind, now, now, Contact(phone=phone), None, data
+        )
+        inbox_append.append(world.store, [Incoming(event, json.dumps({"data": data}).encode(), "[]")])
+        return event
+
+    yield add
+    mine = "SELECT id FROM deliveries WHERE event_id LIKE 'evt_added_%'"
+    world.write(f"DELETE FROM delivery_attempts WHERE delivery_id IN ({mine})")
+    world.write("DELETE FROM deliveries WHERE event_id LIKE 'evt_added_%'")
+    world.write("DELETE FROM inbox_events WHERE event_id LIKE 'evt_added_%'")
+
+
+@dataclass(frozen=True)
+class Outage:
+    """When the CRM was down, in Toronto, as a field of a form has it; and what was missed."""
+
+    begin: datetime
+    ids: list[int]
+
+    @property
+    def fields(self) -> tuple[str, str]:
+        return f"{self.begin:%Y-%m-%dT%H:%M}", f"{self.begin + timedelta(hours=1):%Y-%m-%dT%H:%M}"
+
+
+@pytest.fixture
+def outage(world: World, happened: Happened) -> Outage:
+    """Yesterday from 14 to 15 h in Toronto: six deliveries were tried in vain, one of them in the morning too."""
+    yesterday = datetime.now(ZoneInfo("America/Toronto")) - timedelta(days=1)
+    begin = yesterday.replace(hour=14, minute=0, second=0, microsecond=0)
+    ids = []
+    for n in range(6):
+        event = happened(EventKind.REPLIED, f"+1416555400{n}", f"missed_{n}")
+        fan_out.send(world.store, event, FANOUT)
+        ids += [
+            row.id
+            for row in deliveries_lists.list_deliveries(
+                world.store, DeliveryFilter(event_ids=[event.id])
+            ).rows
+        ]
+    minutes = [(ids[0], -300), *((each, 5 + 9 * n) for n, each in enumerate(ids))]
+    tried = [
+        Attempt(each, DeliveryState.DEAD, begin + timedelta(minutes=minute), DeliveryVerdict.RETRY, 503, 12, "HTTP 503", "down")
+        for each, minute in minutes
+    ]  # fmt: skip
+    attempts.settle(world.store, tried, Owner(FANOUT, "deliver", "manual__outage"))
+    return Outage(begin, ids)
 
 
 @pytest.fixture(scope="module")

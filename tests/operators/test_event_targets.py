@@ -94,7 +94,7 @@ def test_an_event_becomes_a_lead_once(run_task: Callable[..., Any], api: list[di
     operator = SubmitEventLeadsOperator(task_id="lead", batch=ids, route="leads", mapping=mapping)
     ran = run_task(operator)
     assert ran.state == "failed"
-    assert "1 of 3 deliveries are dead" in str(ran.error)
+    assert "1 of 3 deliveries failed" in str(ran.error)
     assert "phone" in str(ran.error)
     assert api == [{"configurationId": "cfg", "phoneNumber": "+14165550123", "firstName": "ANN"}]
 

@@ -18,7 +18,12 @@ from airflow.sdk import DAG, BaseNotifier, task
 from airflow.sdk.exceptions import AirflowSkipException
 from servers import as_endpoint, scripted
 
-from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected, OutreachUnavailable
+from airflow_outreach_provider.core.errors import (
+    ConfigurationError,
+    DeliveriesFailed,
+    LeadRejected,
+    OutreachUnavailable,
+)
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.hooks.settings import open_store
@@ -120,7 +125,7 @@ def test_what_no_retry_mends_fails_at_once_with_the_remedy(store: Store, server:
     (batch,) = batches(store)
     server.status = status
     told: list[dict[str, str]] = []
-    with pytest.raises(ConfigurationError, match=r"dead|disabled now") as raised:
+    with pytest.raises(ConfigurationError, match=r"failed|disabled now") as raised:
         deliver(batch, on_endpoint_disabled=told.append).execute(context())
     assert OutreachRetryPolicy().evaluate(raised.value, 1, 3).action.value == "fail"
     assert [each["conn_id"] for each in told] == (["crm"] if status == 410 else [])
@@ -200,15 +205,16 @@ def test_an_id_that_is_not_stored_fails_the_task(store: Store, server: Server) -
 
 
 def test_the_last_try_leaves_dead_deliveries_and_clear_tries_them_again(store: Store, server: Server) -> None:
-    """Exhausted tries are dead; the first try after Clear, and only that, brings them back."""
+    """Exhausted tries are dead, which is no fault of the configuration; the first try after Clear brings them back."""
     arrive(store, "a")
     (batch,) = batches(store)
     server.status = 500
     for number in (1, 2, 3):
         with pytest.raises(OutreachUnavailable):
             deliver(batch, retries=3).execute(context(number))
-    with pytest.raises(ConfigurationError, match="1 of 1 deliveries are dead"):
+    with pytest.raises(DeliveriesFailed, match=r"1 of 1 deliveries failed.*500") as raised:
         deliver(batch, retries=3).execute(context(4))
+    assert OutreachRetryPolicy().evaluate(raised.value, 4, 3).action.value == "fail"
     server.status = 200
     assert deliver(batch, retries=3).execute(context(5, max_tries=7)) == {"delivered": 1}
 
@@ -404,7 +410,7 @@ def test_a_callable_decides_what_is_final_and_what_stops_the_batch(store: Store)
     with pytest.raises(ConfigurationError, match="wrong key"):
         run(1)
     del raising["evt_3"]
-    with pytest.raises(ConfigurationError, match="1 of 4 deliveries are dead"):
+    with pytest.raises(ConfigurationError, match="1 of 4 deliveries failed"):
         run(2)
     assert deliveries_lists.count(store, DeliveryFilter()) == {"dead": 1, "delivered": 3}
 

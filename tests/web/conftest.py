@@ -72,8 +72,10 @@ class Mounted:
 @pytest.fixture
 def crm(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """An endpoint as a connection; nothing is known of it from tests before."""
-    from airflow_outreach_provider.web import connections
+    from airflow_outreach_provider.core.kept_errors import KeptErrors
+    from airflow_outreach_provider.web import broken_files, connections
 
+    monkeypatch.setattr(broken_files, "_kept", KeptErrors())
     monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps({"conn_type": "outreach_endpoint", "host": "https://crm.example.com/hooks/secret-path"}))  # fmt: skip
     connections._seen.clear()
 

@@ -208,5 +208,11 @@ def test_a_bar_of_a_chart_leads_to_its_list(
                                    "range=1h&since=2026-01-01&until=2026-01-02", "range=2y"])  # fmt: skip
 def test_a_time_no_chart_can_show_is_a_message(site: Site, asked: str) -> None:
     """Half a time, one that ends before it begins, too long a one, two at once: said so, never a traceback."""
-    answer = site("VIEWER").get(f"{BASE}/overview?{asked}")
+    answer = site("VIEWER").get(f"{BASE}/api/overview?{asked}")
     assert answer.status_code in (400, 422), answer.text
+    page = site("VIEWER").get(f"{BASE}/overview?{asked}")
+    assert (
+        'id="problem-until" role="alert"' in page.text if page.status_code == 200 else page.status_code == 422
+    )
+    typed = dict(each.split("=") for each in asked.split("&"))
+    assert all(value in page.text for name, value in typed.items() if name != "range")

@@ -97,6 +97,7 @@ class Report:
     :ivar retry_after: seconds the other side asked to wait, or until the first of what is left is to be tried.
     :ivar disabled: why the endpoint is disabled now, if this try disabled it.
     :ivar exhausted: deliveries that failed in a last try, by the reason; dead unless their endpoint is at fault.
+    :ivar used_up: how many are dead for that, and not because they were refused.
     :ivar parked: open deliveries that wait for their time in nobody's hands; another run takes them.
     :ivar rest: why nothing is sent to the endpoint now, and until when.
     :ivar meanwhile: what came in while the task was at work and is done, by state; counted in ``states`` too.
@@ -111,6 +112,7 @@ class Report:
     retry_after: float | None = None
     disabled: str | None = None
     exhausted: dict[int, str] = field(default_factory=dict)
+    used_up: int = 0
     parked: int = 0
     rest: str = ""
     meanwhile: Counter[str] = field(default_factory=Counter)

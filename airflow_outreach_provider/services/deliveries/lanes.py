@@ -225,6 +225,7 @@ class LaneRunner:
             await asyncio.to_thread(self.place.rest, self._down, tried.outcome.retry_after)
         if exhausted and tried.outcome.verdict is DeliveryVerdict.RETRY and state is DeliveryState.FAILED:
             self.report.exhausted[delivery.id] = tried.outcome.reason
+        self.report.used_up += state is DeliveryState.DEAD and tried.outcome.verdict is DeliveryVerdict.RETRY
         await self.settler.add(
             Attempt(
                 delivery.id, state, at, tried.outcome.verdict, tried.status, tried.latency_ms,
@@ -297,6 +298,7 @@ class LaneRunner:
         deliveries_attempts.give_up(self.store, failed)
         self.report.attempts[DeliveryState.FAILED.value] -= len(failed)
         self.report.attempts[DeliveryState.DEAD.value] += len(failed)
+        self.report.used_up += len(failed)
         for each in failed:
             self.open_tries.pop(each, None)
 

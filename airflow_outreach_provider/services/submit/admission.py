@@ -85,7 +85,7 @@ class Admission:
             self.halt.fail(
                 OutreachUnavailable(
                     f"stopped: too many leads in a row were sent and not answered properly ({self.options.window} are "
-                    "in doubt at most); the rest waits for the next try"
+                    "in doubt at most); the rest is still to be sent"
                 )
             )
         elif self.pace.out_of_patience(now):
@@ -94,7 +94,7 @@ class Admission:
                 OutreachUnavailable(
                     "the outreach API is not taking leads"
                     + (f"; it asks to wait {wait:.0f} s" if wait else "")
-                    + "; the rest waits for the next try",
+                    + "; the rest is still to be sent",
                     retry_after=max(wait, self.pace.wait(now)) if wait else None,
                 )
             )

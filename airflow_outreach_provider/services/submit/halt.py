@@ -56,6 +56,4 @@ class Halt:
         if self.failure is not None:
             raise self.failure
         if self.reason is not None:
-            raise OutreachUnavailable(
-                f"stopped before the end: {self.reason}; the rest waits for the next try"
-            )
+            raise OutreachUnavailable(f"stopped before the end: {self.reason}; the rest is still to be sent")

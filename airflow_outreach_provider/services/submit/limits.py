@@ -73,7 +73,7 @@ class RejectLimit:
             others = "all other rows are done" if sent else NOBODY
             raise TooManyRejected(
                 f"{rejected:,} of {tally.considered:,} rows were rejected, more than max_rejected allows "
-                f"({self}): {_most_frequent(tally)}; {others}. Look at the reasons above, "
+                f"({self}): {_most_frequent(tally)}; {others}. Look at the reasons, "
                 "mend the source and run again: accepted leads are never texted twice",
                 counts,
             )
@@ -110,7 +110,7 @@ def check_suppressed(limit: RejectLimit, tally: Tally, *, sent: bool = True) -> 
     if not limit.exceeded(suppressed, tally.considered):
         return
     others = "all other rows are done" if sent else NOBODY
-    advice = "look at the reasons above, and correct the rule or the source"
+    advice = "look at the reasons, and correct the rule or the source"
     advice += f"; {_LINE_TYPES}" if tally.reasons[_BY_LINE_TYPE] else ""
     raise TooManyRejected(
         f"{suppressed:,} of {tally.considered:,} rows were suppressed, more than max_suppressed allows ({limit}): "

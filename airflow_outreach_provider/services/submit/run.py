@@ -252,7 +252,7 @@ class SubmitRun:
         self._halt.check()
         left = self.tally.to_text
         if left and not self.options.dry_run and not self.options.stage_only:
-            raise OutreachUnavailable(f"{left:,} leads are still to be sent; the next try does")
+            raise OutreachUnavailable(f"{left:,} leads are still to be sent")
         judge(self.tally, self.options, self.fewest, sent=not self.options.dry_run)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

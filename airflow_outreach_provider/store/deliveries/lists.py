@@ -264,6 +264,18 @@ def states_of_routes(store: Store, routes: Sequence[str], most: int = 1000) -> d
     return found
 
 
+def failed_tries(store: Store, route: str, most: int) -> list[tuple[int, datetime]]:
+    """(delivery, when it was tried in vain) of what of a route failed for good, of the latest ``most`` of these."""
+    dead = (
+        sa.select(_C.id).where(*_is(DeliveryState.DEAD), _C.route == route).order_by(_C.id.desc()).limit(most)
+    )
+    some = dead.subquery()
+    query = sa.select(some.c.id, _A.at).join(delivery_attempts, _A.delivery_id == some.c.id)
+    with store.read() as connection:
+        rows = connection.execute(query.where(_A.verdict != DeliveryVerdict.DELIVERED.value))
+        return [(int(row.id), row.at) for row in rows]
+
+
 def attempted_between(store: Store, bounds: list[datetime]) -> list[tuple[int, int]]:
     """(attempts, failed ones) between each two neighbours of ``bounds``; busy hours are estimated."""
     failed = sa.text("delivery_attempts.verdict <> 'delivered'")

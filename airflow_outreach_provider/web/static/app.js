@@ -81,9 +81,15 @@ function showClocks(root) {
     const day = `${at.day} ${at.month}`;
     each.title = `${day} ${at.year} ${at.hour}:${at.minute}:${at.second} ${zone}`;
     if (!("clock" in each.dataset)) return;
-    if (at.year !== now.year) each.textContent = `${day} ${at.year} ${at.hour}:${at.minute}`;
+    const clock = each.dataset.clock === "minute" ? `${at.hour}:${at.minute}` : `${at.hour}:${at.minute}:${at.second}`;
+    if (each.dataset.clock === "hour") each.textContent = `${at.hour}:${at.minute}`;
+    else if (at.year !== now.year) each.textContent = `${day} ${at.year} ${at.hour}:${at.minute}`;
     else if (day !== `${now.day} ${now.month}`) each.textContent = `${day} ${at.hour}:${at.minute}`;
-    else each.textContent = `${at.hour}:${at.minute}:${at.second}`;
+    else each.textContent = clock;
+  });
+  root.querySelectorAll("[data-at]").forEach((each) => {
+    const at = parts(new Date(each.dataset.at));
+    each.title = `${each.dataset.says}, ${at.day} ${at.month} ${at.year} ${at.hour}:${at.minute} ${zone}`;
   });
   root.querySelectorAll("[data-zone]").forEach((each) => (each.textContent = zone));
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.deliveries import DeliveryState, word_of
@@ -30,7 +32,9 @@ NAV = (
     ("help", "/help", "Help"),
 )
 # What somebody finds there who may see what belongs to some DAGs.
-NAV_OF_SOME = frozenset({"leads", "deliveries"})
+NAV_OF_SOME = frozenset({"workflows", "leads", "campaigns", "deliveries"})
+# No entity that stands for an escaped character has one of these in it.
+_MARKS = re.compile(r"[_./:-]+(?=[^_./:-])")
 # State → how it is meant; the style sheet has a colour and a sign for each.
 TONES: Mapping[str, str] = {
     **dict.fromkeys(
@@ -131,6 +135,11 @@ def task_url(task: TaskRef, try_number: int | None = None) -> str:
     return f"{path}?try_number={try_number or task.try_number}"
 
 
+def breakable(name: str | None) -> Markup:
+    """An id that a narrow cell breaks after a mark, never within a word; copied, it is whole."""
+    return Markup(_MARKS.sub(r"\g<0><wbr>", str(escape("" if name is None else name))))  # noqa: S704 - escaped
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("airflow_outreach_provider.web"),
@@ -140,7 +149,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "when": when, "ago": ago, "span": span, "number": number, "task_url": task_url,
+        "when": when, "ago": ago, "span": span, "number": number, "task_url": task_url, "breakable": breakable,
     }  # fmt: skip
     environment.globals |= {
         "nav": NAV,

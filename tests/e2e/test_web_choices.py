@@ -109,7 +109,7 @@ def test_the_caret_and_scrolling_stay(world: Any, ada: Any) -> None:
     ada.set_viewport_size({"width": 500, "height": 700})
     places = "[...document.querySelectorAll('.scroll')].map((e) => e.scrollLeft)"
     ada.goto(f"{world.url}/leads?state=held")
-    field = ada.get_by_label("Reason")
+    field = ada.get_by_role("search").get_by_label("Reason")
     field.press_sequentially("half a word")
     field.press("ArrowLeft")
     ada.evaluate("document.querySelectorAll('.scroll').forEach((e) => e.scrollTo(60, 0))")
@@ -171,7 +171,7 @@ def test_an_id_is_copied_whole(world: Any, ada: Any, secure: bool) -> None:
     ada.keyboard.press("Enter")
     expect(ada.locator("#toast p")).to_have_text("Copied.")
     expect(button).to_be_focused()
-    field = ada.get_by_label("Campaign")
+    field = ada.get_by_role("search").get_by_label("Campaign")
     field.press("Control+V")
     expect(field).to_have_value(whole)
 

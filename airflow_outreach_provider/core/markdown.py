@@ -41,7 +41,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Marked]], numbers: Coll
 
     :param numbers: the columns that are aligned to the right, from 0.
     """
-    lines: list[list[str]] = [[plain(name) for name in header], *(list(row) for row in rows)]
+    lines: list[list[str]] = [[plain(name) for name in header], *map(list[str], rows)]
     widths = [min(_PAD_UP_TO, max(3, *map(len, column))) for column in zip(*lines, strict=True)]
     rule = ["-" * (width - 1) + (":" if place in numbers else "-") for place, width in enumerate(widths)]
     return "\n".join(

@@ -71,7 +71,7 @@ class ApproveLeadsOperator(ApprovalOperator):
         if planned <= self.approve_above:
             self.log.info("%d people to text, up to %d need no approval", planned, self.approve_above)
             return None
-        self.body = f"{self.body}{_AFTER_THE_PLAN}{self._after_the_plan(context)}"
+        self.body: str | None = f"{self.body}{_AFTER_THE_PLAN}{self._after_the_plan(context)}"
         self._check_question(context["ti"].id)
         return super().execute(context)
 

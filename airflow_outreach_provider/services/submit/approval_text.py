@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from airflow_outreach_provider.core.markdown import NOTHING, Marked, code, plain, table
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.states import RowState
@@ -18,18 +16,18 @@ def people(number: int) -> str:
     return f"{number:,} {'person' if number == 1 else 'people'}"
 
 
-def approval_text(tally: Tally, campaigns: Collection[str]) -> str:
+def approval_text(tally: Tally) -> str:
     """What approving does, rows by state and reason with their totals, whom earlier runs left, the first payloads.
 
-    :param campaigns: that the rows are of. :return: Markdown, personal data masked.
+    :return: Markdown, personal data masked.
     """
-    parts = [_what_it_does(tally, campaigns), _rows(tally), _left(tally), _first(tally)]
+    parts = [_what_it_does(tally), _rows(tally), _left(tally), _first(tally)]
     parts += [f"Note: {plain(mask_text(note))}" for note in tally.notes]
     return "\n\n".join(part for part in parts if part)
 
 
-def _what_it_does(tally: Tally, campaigns: Collection[str]) -> str:
-    names = sorted(name for name in campaigns if name)
+def _what_it_does(tally: Tally) -> str:
+    names = sorted(filter(None, tally.campaigns))
     shown = ", ".join(code(mask_text(name)) for name in names[:_CAMPAIGNS])
     if len(names) > _CAMPAIGNS:
         shown += f" and {len(names) - _CAMPAIGNS:,} more"

@@ -9,7 +9,7 @@ many may be claimed), :mod:`~services.submit.ledger_turns` (settle and claim in 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -62,7 +62,6 @@ class SubmitRun:
     :param client: an async context manager that yields a Client.
     :param progress: called about once a second while the run lasts.
     :param fraction: how much of the source was read, 0 to 1, or None; for those who look.
-    :ivar campaigns: all that its rows are of, once it has begun.
     :ivar beside: done while leads are sent; what it has planned by its end is sent too.
     """
 
@@ -85,7 +84,6 @@ class SubmitRun:
         self.pace = Pace(options.window, patience=options.patience, first_patience=min(5.0, options.patience))
         self.run_id = 0
         self.campaign = options.rules.campaign or options.rules.configuration_id or ""
-        self.campaigns: Collection[str] = ()
         self.rate_waits = 0
         self.fewest = Fewest()
         self.beside: Beside | None = None
@@ -150,7 +148,6 @@ class SubmitRun:
         stager = Stager(
             options.rules, ledger, self.tally, in_thread=in_thread, dry_run=options.dry_run, resend=resend, now=self._now, mark=self.mark
         )  # fmt: skip
-        self.campaigns = stager.campaigns
         leftovers = Leftovers(
             ledger, stager, self.tally, options, self._halt, listed=listed, in_thread=in_thread, now=self._now
         )  # fmt: skip

@@ -23,7 +23,7 @@ class Tally:
 
     :param carried: leads sent that this run's source did not list: left over by earlier runs, or deferred.
     :param left_by: those of them that a dry run would send, by the run that left them.
-    :param first: of a dry run, the first leads that a run would send: whose, and the payload by field, all masked.
+    :param campaigns: that its leads are of. :param first: of a dry run, the first leads that a run would send: whose, and the payload by field, all masked.
     :param notes: what else a person should know of the run, in sentences.
     """
 
@@ -33,6 +33,7 @@ class Tally:
     examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     carried: Counter[str] = field(default_factory=Counter)
     left_by: Counter[str] = field(default_factory=Counter)
+    campaigns: set[str] = field(default_factory=set)
     first: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -38,7 +38,7 @@ def tables(text: str) -> list[list[list[str]]]:
 
 def test_the_plan_says_what_approving_does() -> None:
     """How many people, of which campaign, whose leads; each state with its reasons and total; the first payloads."""
-    tally = Tally(read=1300)
+    tally = Tally(read=1300, campaigns={"spring", ""})
     for line in range(2, 1202):
         tally.would_send(planned(line, firstName="Ada", jobTitle="Nurse"))
     tally.add(RowState.SUPPRESSED, "no_consent", "line 1202 +1416•••1202", times=60)
@@ -46,7 +46,7 @@ def test_the_plan_says_what_approving_does() -> None:
     tally.add(RowState.REJECTED, "phone_invalid", "line 9", times=30)
     tally.carried["planned"] = 34
     tally.left_by["early monday"] = 34
-    text = approval_text(tally, {"spring", ""})
+    text = approval_text(tally)
     assert text.startswith(
         "**Approve** texts 1,234 people in campaign `spring`: 1,200 of 1,300 rows read, and 34 that earlier runs left."
     )
@@ -82,7 +82,7 @@ def test_no_row_breaks_the_plan(
     notes: list[str],
 ) -> None:
     """Whatever stands in rows, runs, campaigns and reasons: tables stay tables, nobody is whole, and it is bounded."""
-    tally = Tally(notes=notes)
+    tally = Tally(notes=notes, campaigns=campaigns)
     for (state, reason), number in counts.items():
         tally.add(state, reason, times=number)
         tally.read += number
@@ -90,7 +90,7 @@ def test_no_row_breaks_the_plan(
         tally.show(f"line {place}", json.dumps(payload).encode())
     tally.left_by.update(left)
     tally.carried["planned"] = sum(left.values())
-    text = approval_text(tally, campaigns)
+    text = approval_text(tally)
     for lines in tables(text):
         assert len({len(line) for line in lines}) == 1
         assert len(lines) <= 1 + len(RowState) * 7 + 1
@@ -108,7 +108,7 @@ def test_the_lines_add_up_to_the_rows_read(counts: dict[tuple[RowState, str], in
     for (state, reason), number in counts.items():
         tally.add(state, reason, times=number)
         tally.read += number
-    [rows] = tables(approval_text(tally, ()))
+    [rows] = tables(approval_text(tally))
     totals = dict[str, int]()
     for state, _, number, _ in rows[1:-1]:
         totals.setdefault(state, int(number.replace(",", "")))  # a state's first line is its total

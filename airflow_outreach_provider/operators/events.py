@@ -12,10 +12,10 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.observability import stats
 
+from airflow_outreach_provider.core import errors
 from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.custom_events import made_event
 from airflow_outreach_provider.core.deliveries import check_route
-from airflow_outreach_provider.core import errors
 from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.owner import Owner

@@ -20,14 +20,12 @@ class OutreachLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """A path within this Airflow: workers may know it under another host than people do."""
-        base = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
-        query = urlencode(
-            {
-                "dag_id": ti_key.dag_id,
-                "run_id": ti_key.run_id,
-                "task_id": ti_key.task_id,
-                "map_index": ti_key.map_index,
-            }
-        )
-        # Airflow's page around ours: the rest of its path is the address inside the frame.
-        return f"{base}/plugin/outreach{base}/outreach/task?{query}"
+        return tab_of(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
+
+
+def tab_of(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
+    """The path of a task instance's leads or deliveries, in Airflow's page around ours."""
+    base = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+    query = urlencode({"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": map_index})
+    # The rest of the page's path is the address inside the frame.
+    return f"{base}/plugin/outreach{base}/outreach/task?{query}"

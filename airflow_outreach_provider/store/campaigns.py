@@ -14,6 +14,7 @@ from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.tables import inbox_events
+from airflow_outreach_provider.store.ledger.lists import touched_last_by
 from airflow_outreach_provider.store.ledger.tables import leads, runs
 
 MOST_EVENTS = 5_000
@@ -45,16 +46,18 @@ class CampaignResults:
     cut: bool = False
 
 
-def results(store: Store, campaign: str) -> CampaignResults:
+def results(store: Store, campaign: str, *, dags: frozenset[str] | None = None) -> CampaignResults:
     """What became of a campaign's leads, as far as its runs and the events of the last time say.
 
     Somebody counts once a step, on the day it first happened; a person is known by the number.
+
+    :param dags: of the runs of these alone, and of the leads that one of them touched last.
     """
     found = CampaignResults()
     days: dict[date, dict[str, int]] = defaultdict(lambda: dict.fromkeys(STEPS, 0))
     sources: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(STEPS, 0))
     of_run: dict[int, str] = {}
-    for row in _runs(store, campaign):
+    for row in _runs(store, campaign, dags):
         counts = row.counts if isinstance(row.counts, Mapping) else {}
         taken = int(counts.get(RowState.ACCEPTED.value, 0))
         sent = taken + int(counts.get(RowState.HELD.value, 0))
@@ -67,7 +70,7 @@ def results(store: Store, campaign: str) -> CampaignResults:
             place["delivered"] += taken
     if found.first_at is not None:
         for step, kind in _KINDS.items():
-            happened, cut = _people(store, campaign, kind, found.first_at)
+            happened, cut = _people(store, campaign, kind, found.first_at, dags)
             found.cut = found.cut or cut
             for at, run_id in happened.values():
                 days[at.astimezone(UTC).date()][step] += 1
@@ -78,16 +81,18 @@ def results(store: Store, campaign: str) -> CampaignResults:
     return found
 
 
-def _runs(store: Store, campaign: str) -> list[Any]:
+def _runs(store: Store, campaign: str, dags: frozenset[str] | None) -> list[Any]:
     some = sa.select(runs.c.id).order_by(runs.c.id.desc()).limit(_MOST_RUNS).subquery()
     columns = (runs.c.id, runs.c.source, runs.c.started_at, runs.c.counts)
     query = sa.select(*columns).join(some, some.c.id == runs.c.id)
+    if dags is not None:
+        query = query.where(runs.c.dag_id.in_(sorted(dags)))
     with store.read() as connection:
         return list(connection.execute(query.where(runs.c.campaign == campaign, runs.c.dry_run.is_(False))))
 
 
 def _people(
-    store: Store, campaign: str, kind: EventKind, since: datetime
+    store: Store, campaign: str, kind: EventKind, since: datetime, dags: frozenset[str] | None
 ) -> tuple[dict[int, tuple[datetime, int | None]], bool]:
     """Leads of the campaign whose person has an event of the kind: when first, and the run of the lead."""
     e = inbox_events.c
@@ -101,6 +106,8 @@ def _people(
     query = sa.select(leads.c.id, leads.c.run_id, some.c.occurred_at, some.c.received_at).join(
         some, sa.and_(leads.c.phone == some.c.phone, leads.c.campaign == campaign)
     )
+    if dags is not None:
+        query = query.where(touched_last_by(dags)(leads.c))
     found: dict[int, tuple[datetime, int | None]] = {}
     with store.read() as connection:
         looked = connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()

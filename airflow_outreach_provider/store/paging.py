@@ -1,6 +1,6 @@
-"""Pages of a long table, newest first, in bounded time whatever is asked for.
+"""Pages of a long table, newest or oldest first, in bounded time whatever is asked for.
 
-A page is read by key, never by offset, and nothing is counted. Where no index answers a filter, the newest
+A page is read by key, never by offset, and nothing is counted. Where no index answers a filter, the first
 ``DEPTH`` rows are looked through, over all of its branches together; when that does not fill the page, the page says so and where to go on.
 """
 
@@ -34,7 +34,7 @@ class Page(Generic[T]):
     """One page of a list.
 
     :ivar next: the cursor of the page after it; None at the end.
-    :ivar cut: the search stopped early: there may be more matches further back.
+    :ivar cut: the search stopped early: there may be more matches further on.
     """
 
     rows: list[T] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A table read backwards along its key.
+    """A table read along its key, backwards unless the oldest is to come first.
 
     :ivar key: columns that order it and are unique together; an index leads from each branch to them.
     :ivar columns: what is read; holds the key and all that conditions ask for.
@@ -66,11 +66,12 @@ class Scan:
         residual: Sequence[Condition] = (),
         cursor: str | None = None,
         limit: int = PAGE_SIZE,
+        oldest: bool = False,
     ) -> Page[sa.Row[Any]]:
-        """The page below ``cursor``.
+        """The page after ``cursor``.
 
         :param branches: each a set of conditions that an index answers in key order; the page merges them.
-        :param residual: conditions that no index answers.
+        :param residual: conditions that no index answers. :param oldest: the smallest key first, by the same index.
         :raises ConfigurationError: the cursor is not one of ours.
         """
         after = _parse(cursor, len(self.key))
@@ -78,14 +79,19 @@ class Scan:
         frontier: tuple[int, ...] | None = None
         # Rows met branch by branch lie scattered and cost more than those of one stretch.
         depth = DEPTH if len(branches) == 1 else max(limit + 1, DEPTH // (4 * max(1, len(branches))))
+        nearest = min if oldest else max
         for branch in branches:
-            rows, stopped = self._branch(connection, branch, residual, after, limit, depth)
+            rows, stopped = self._branch(connection, branch, residual, after, limit, depth, oldest)
             found += rows
             if stopped is not None:
-                frontier = stopped if frontier is None else max(frontier, stopped)
-        found.sort(key=self._key_of, reverse=True)
-        # Below the frontier some branch has not been looked at: what is there belongs to a later page.
-        known = [row for row in found if frontier is None or self._key_of(row) >= frontier]
+                frontier = stopped if frontier is None else nearest(frontier, stopped)
+        found.sort(key=self._key_of, reverse=not oldest)
+        # Beyond the frontier some branch has not been looked at: what is there belongs to a later page.
+        known = [
+            row
+            for row in found
+            if frontier is None or nearest(self._key_of(row), frontier) == self._key_of(row)
+        ]
         if len(known) > limit:
             return Page(known[:limit], _format(self._key_of(known[limit - 1])))
         return Page(known, None if frontier is None else _format(frontier), cut=frontier is not None)
@@ -98,19 +104,19 @@ class Scan:
         after: tuple[int, ...] | None,
         limit: int,
         depth: int,
+        oldest: bool,
     ) -> tuple[list[sa.Row[Any]], tuple[int, ...] | None]:
-        """:return: at most limit + 1 rows, and the key down to which the branch was looked at, None for all."""
-        order = [column.desc() for column in self.key]
-        base = sa.select(*self.columns).where(*branch).order_by(*order)
+        """:return: at most limit + 1 rows, and the key up to which the branch was looked at, None for all."""
+        towards = sa.asc if oldest else sa.desc
+        base = sa.select(*self.columns).where(*branch).order_by(*map(towards, self.key))
         if after is not None:
-            base = base.where(
-                sa.tuple_(*self.key) < sa.tuple_(*(sa.literal(part, sa.BigInteger) for part in after))
-            )
+            key, there = sa.tuple_(*self.key), sa.tuple_(*(sa.literal(part, sa.BigInteger) for part in after))
+            base = base.where(key > there if oldest else key < there)
         query = base.limit(limit + 1)
         if residual:
             inner = base.limit(depth).subquery()
             conditions = [condition(inner.c) for condition in residual]
-            ordered = [inner.c[column.name].desc() for column in self.key]
+            ordered = [towards(inner.c[column.name]) for column in self.key]
             query = sa.select(inner).where(*conditions).order_by(*ordered).limit(limit + 1)
         rows = list(connection.execute(query))
         if len(rows) > limit:
@@ -127,7 +133,7 @@ class Scan:
 
 
 def every(page_at: Callable[[str | None], Page[T]]) -> Iterator[T]:
-    """All rows of a list. :param page_at: reads the page below a cursor; None for the first."""
+    """All rows of a list. :param page_at: reads the page after a cursor; None for the first."""
     cursor: str | None = None
     while True:
         page = page_at(cursor)

@@ -1,9 +1,10 @@
 """Who may see and do what: Airflow's log-in and rights, asked for every request.
 
 Seeing everything takes the right to read task instances of every DAG, acting and seeing personal data the right to edit
-every connection. Who may read the task instances of some DAGs sees the runs, leads and deliveries of exactly those, and
-nothing that is nobody's or everybody's: events, the do-not-contact list, sources and endpoints, counts, the audit.
-A lead is of the DAG whose run touched it last, a delivery of the DAG whose task tried it last.
+every connection. Who may read the task instances of some DAGs sees the workflows, runs, leads and deliveries of exactly
+those, and what campaigns came to by their runs, and nothing that is nobody's or everybody's: events, the do-not-contact
+list, sources and endpoints, the Overview, the audit. A lead is of the DAG whose run touched it last, a delivery of the
+DAG whose task tried it last.
 
 No auth manager can be asked for "every" one: without a name, some answer for any (FabAuthManager: whoever may read
 one DAG may list DAGs). So the question is about one that cannot exist, which nobody can be given a right to by name:
@@ -12,6 +13,7 @@ who may have it, may have all.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -36,13 +38,17 @@ NOBODYS = "<outreach: all of them>"
 class Person:
     """Who is asking.
 
-    :ivar may_edit: has edit rights on all connections. :ivar dags: whose runs, leads and deliveries they may see;
-        None for those of all, and all else.
+    :ivar may_edit: has edit rights on all connections. :ivar dags: whose workflows, runs, leads and deliveries they may
+        see; None for those of all, and all else.
     """
 
     name: str
     may_edit: bool
     dags: frozenset[str] | None = frozenset()
+
+    def may_see(self, dag_id: str) -> bool:
+        """Whether what belongs to this DAG is shown to them."""
+        return self.dags is None or dag_id in self.dags
 
 
 def may_edit(request: Request, user: Annotated[Any, Depends(get_user)]) -> bool:
@@ -94,12 +100,25 @@ def _sees_all(request: Request, user: Any, who: Person) -> bool:
 def _readable(manager: Any, user: Any) -> frozenset[str]:
     """The DAGs whose task instances somebody may read: Airflow's own list, and its own question for each of it."""
     dags = manager.get_authorized_dag_ids(user=user, method="GET")
+    return _allowed(manager, user, dags, DagAccessEntity.TASK_INSTANCE)
+
+
+def reads_code(
+    request: Request, user: Annotated[Any, Depends(get_user)], who: Annotated[Person, Depends(reader_of_some)]
+) -> Callable[[str], bool]:
+    """Whether somebody may read what a DAG is written with: Airflow asks for a right of its own for it."""
+    manager = request.app.state.auth_manager
+    return lambda dag_id: who.dags is None or bool(_allowed(manager, user, [dag_id], DagAccessEntity.CODE))
+
+
+def _allowed(manager: Any, user: Any, dags: Collection[str], what: DagAccessEntity) -> frozenset[str]:
+    """Those of these DAGs of which somebody may read this."""
     teams = DagModel.get_dag_id_to_team_name_mapping(list(dags)) if _every_team() and dags else {}
     return frozenset(
         dag_id
         for dag_id in dags
         if manager.is_authorized_dag(
-            method="GET", access_entity=DagAccessEntity.TASK_INSTANCE, user=user,
+            method="GET", access_entity=what, user=user,
             details=DagDetails(id=dag_id, team_name=teams.get(dag_id)),
         )
     )  # fmt: skip
@@ -126,6 +145,7 @@ def get_store(request: Request) -> Store:
 Reader = Annotated[Person, Depends(reader)]
 SomeReader = Annotated[Person, Depends(reader_of_some)]
 Editor = Annotated[Person, Depends(editor)]
+ReadsCode = Annotated[Callable[[str], bool], Depends(reads_code)]
 OfTask = Annotated[Person, Depends(person)]
 StoreDep = Annotated[Store, Depends(get_store)]
 # For routes that have dag_id in their query, or connection_id in their path.

@@ -58,9 +58,10 @@ def get_runs(
     campaign: params.Text = None,
     state: params.StateOfRun = None,
     cursor: params.Cursor = None,
+    sort: params.Sort = None,
 ) -> Listed[schemas.Run]:
     """Runs of lead syncs, newest first."""
-    return queries.runs(store, campaign, state, cursor, who.dags)
+    return queries.runs(store, campaign, state, cursor, who.dags, sort=sort)
 
 
 @router.get("/runs/{run_id}")
@@ -73,10 +74,14 @@ def get_run(
 
 @router.get("/leads")
 def get_leads(
-    _who: SomeReader, store: StoreDep, wanted: params.Leads, cursor: params.Cursor = None
+    _who: SomeReader,
+    store: StoreDep,
+    wanted: params.Leads,
+    cursor: params.Cursor = None,
+    sort: params.Sort = None,
 ) -> Listed[schemas.LeadSchema]:
     """Leads, the latest recorded first."""
-    return queries.leads(store, wanted, cursor)
+    return queries.leads(store, wanted, cursor, sort)
 
 
 @router.get("/leads/{lead_id}")
@@ -87,10 +92,14 @@ def get_lead(who: SomeReader, store: StoreDep, lead_id: params.RowId) -> queries
 
 @router.get("/events")
 def get_events(
-    _who: Reader, store: StoreDep, wanted: params.Events, cursor: params.Cursor = None
+    _who: Reader,
+    store: StoreDep,
+    wanted: params.Events,
+    cursor: params.Cursor = None,
+    sort: params.Sort = None,
 ) -> Listed[schemas.Event]:
     """Events of the inbox, the latest received first."""
-    return queries.events(store, wanted, cursor)
+    return queries.events(store, wanted, cursor, sort)
 
 
 @router.get("/events/{event_id}")
@@ -101,10 +110,14 @@ def get_event(_who: Reader, store: StoreDep, event_id: params.Short) -> queries.
 
 @router.get("/deliveries")
 def get_deliveries(
-    _who: SomeReader, store: StoreDep, wanted: params.Deliveries, cursor: params.Cursor = None
+    _who: SomeReader,
+    store: StoreDep,
+    wanted: params.Deliveries,
+    cursor: params.Cursor = None,
+    sort: params.Sort = None,
 ) -> Listed[schemas.DeliverySchema]:
     """Deliveries, the latest recorded first."""
-    return queries.deliveries(store, wanted, cursor)
+    return queries.deliveries(store, wanted, cursor, sort)
 
 
 @router.get("/deliveries/{delivery_id}")

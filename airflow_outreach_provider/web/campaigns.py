@@ -16,7 +16,7 @@ from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.store.campaigns import STEPS, results
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import run_lists
-from airflow_outreach_provider.web.access import Reader, StoreDep
+from airflow_outreach_provider.web.access import SomeReader, StoreDep
 from airflow_outreach_provider.web.export import cell
 from airflow_outreach_provider.web.params import Text
 from airflow_outreach_provider.web.rendering import render
@@ -55,12 +55,12 @@ class CampaignLook(BaseModel):
     cut: bool = Field(default=False, description="only the latest 5,000 events of a kind were counted")
 
 
-def look_at(store: Store, campaign: str | None) -> CampaignLook:
-    """What a campaign came to."""
-    look = CampaignLook(campaign=campaign, campaigns=run_lists.campaigns(store))
+def look_at(store: Store, campaign: str | None, dags: frozenset[str] | None) -> CampaignLook:
+    """What a campaign came to. :param dags: by the runs of these alone, and the leads that they touched last."""
+    look = CampaignLook(campaign=campaign, campaigns=run_lists.campaigns(store, dags))
     if campaign is None:
         return look
-    found = results(store, campaign)
+    found = results(store, campaign, dags=dags)
     reached = found.total["delivered"]
     look.runs, look.first_at, look.last_at, look.cut = found.runs, found.first_at, found.last_at, found.cut
     look.steps = [
@@ -80,21 +80,21 @@ def _rate(people: int, reached: int) -> float | None:
 
 
 @router.get("/api/campaigns", tags=["look"])
-def get_campaign(_who: Reader, store: StoreDep, campaign: Name = None) -> CampaignLook:
+def get_campaign(who: SomeReader, store: StoreDep, campaign: Name = None) -> CampaignLook:
     """How a campaign did: people by step, in all, by day (UTC) and by source."""
-    return look_at(store, campaign)
+    return look_at(store, campaign, who.dags)
 
 
 @router.get("/campaigns", include_in_schema=False)
-def campaigns_page(request: Request, who: Reader, store: StoreDep, campaign: Name = None) -> HTMLResponse:
+def campaigns_page(request: Request, who: SomeReader, store: StoreDep, campaign: Name = None) -> HTMLResponse:
     """One campaign, chosen among all."""
-    return render(request, "campaigns.html", who, live=QUIET, at="campaigns", found=look_at(store, campaign), steps=STEPS)  # fmt: skip
+    return render(request, "campaigns.html", who, live=QUIET, at="campaigns", found=look_at(store, campaign, who.dags), steps=STEPS)  # fmt: skip
 
 
 @router.get("/campaigns.csv", include_in_schema=False)
-def campaigns_export(_who: Reader, store: StoreDep, campaign: Name = None) -> Response:
+def campaigns_export(who: SomeReader, store: StoreDep, campaign: Name = None) -> Response:
     """The same as CSV: a line a day, a line a source, and one of all."""
-    look = look_at(store, campaign)
+    look = look_at(store, campaign, who.dags)
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["by", "name", *STEPS])

@@ -49,10 +49,9 @@ _TRIED = "/deliveries?tried_since={since}&tried_until={until}&tried="
 
 
 @router.get("/")
-def first_page(request: Request, who: SomeReader) -> RedirectResponse:
-    """Where somebody begins: all workflows, or the leads they may see."""
-    base = request.scope.get("root_path", "")
-    return RedirectResponse(f"{base}/{'workflows' if who.dags is None else 'leads'}", 303)
+def first_page(request: Request, _who: SomeReader) -> RedirectResponse:
+    """Where somebody begins: the workflows they may see."""
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/workflows", 303)
 
 
 @router.get("/overview")
@@ -72,14 +71,15 @@ def overview_page(request: Request, who: Reader, store: StoreDep, span: params.S
 
 @router.get("/leads")
 def leads_page(
-    request: Request, who: SomeReader, store: StoreDep, wanted: params.Leads, cursor: params.Cursor = None
-) -> HTMLResponse:
+    request: Request, who: SomeReader, store: StoreDep, wanted: params.Leads, cursor: params.Cursor = None,
+    sort: params.Sort = None,
+) -> HTMLResponse:  # fmt: skip
     """Runs with their progress, and leads by filter."""
     latest = [] if cursor else queries.runs(store, wanted.campaign, None, None, who.dags).rows[:8]
     busy = any(run.state == RunState.RUNNING for run in latest)
     return render(
         request, "leads.html", who, live=(BUSY if busy else QUIET), at="leads",
-        filtered=wanted != LeadFilter(dags=who.dags), listed=queries.leads(store, wanted, cursor), runs=latest, wanted=wanted, states=list(LeadState),
+        filtered=wanted != LeadFilter(dags=who.dags), listed=queries.leads(store, wanted, cursor, sort), runs=latest, wanted=wanted, states=list(LeadState),
         campaigns=run_lists.campaigns(store, who.dags), asks=_asks(store, who, wanted.state, wanted.campaign),
     )  # fmt: skip
 
@@ -124,10 +124,10 @@ def lead_revealed(request: Request, who: Editor, store: StoreDep, lead_id: param
 @router.get("/runs")
 def runs_page(
     request: Request, who: SomeReader, store: StoreDep, campaign: params.Text = None, state: params.StateOfRun = None,
-    since: params.Moment = None, until: params.Moment = None, cursor: params.Cursor = None,
+    since: params.Moment = None, until: params.Moment = None, cursor: params.Cursor = None, sort: params.Sort = None,
 ) -> HTMLResponse:  # fmt: skip
     """Every run."""
-    listed = queries.runs(store, campaign, state, cursor, who.dags, since=since, until=until)
+    listed = queries.runs(store, campaign, state, cursor, who.dags, since=since, until=until, sort=sort)
     return render(
         request, "runs.html", who, live=QUIET, at="leads", listed=listed, since=since, until=until,
         states=list(RunState), campaigns=run_lists.campaigns(store, who.dags), campaign=campaign, state=state,
@@ -146,12 +146,13 @@ def run_page(
 
 @router.get("/events")
 def events_page(
-    request: Request, who: Reader, store: StoreDep, wanted: params.Events, cursor: params.Cursor = None
-) -> HTMLResponse:
+    request: Request, who: Reader, store: StoreDep, wanted: params.Events, cursor: params.Cursor = None,
+    sort: params.Sort = None,
+) -> HTMLResponse:  # fmt: skip
     """Events by filter."""
     return render(
         request, "events.html", who, live=0 if cursor else QUIET, at="events", wanted=wanted, kinds=list(EventKind),
-        filtered=wanted != EventFilter(), listed=queries.events(store, wanted, cursor), sources=[each.name for each in connections.source_list()],
+        filtered=wanted != EventFilter(), listed=queries.events(store, wanted, cursor, sort), sources=[each.name for each in connections.source_list()],
         consumers=progress.consumers(store),
     )  # fmt: skip
 
@@ -188,11 +189,12 @@ def deliveries_page(
     store: StoreDep,
     wanted: params.Deliveries,
     cursor: params.Cursor = None,
+    sort: params.Sort = None,
 ) -> HTMLResponse:
     """Deliveries by filter."""
     return render(
         request, "deliveries.html", who, live=0 if cursor else QUIET, at="deliveries", wanted=wanted,
-        listed=queries.deliveries(store, wanted, cursor), states=list(DeliveryWord), state=word_of(next(iter(wanted.states))) if wanted.states else None, kinds=list(EventKind),
+        listed=queries.deliveries(store, wanted, cursor, sort), states=list(DeliveryWord), state=word_of(next(iter(wanted.states))) if wanted.states else None, kinds=list(EventKind),
         routes=routes(store) if who.dags is None else routes_of(store, who.dags), filtered=wanted != DeliveryFilter(dags=who.dags),
     )  # fmt: skip
 

@@ -55,6 +55,11 @@ Cursor = Annotated[Short | None, Blank, Query(description="`next` of the page be
 StateOfDelivery = Annotated[DeliveryWord | None, BeforeValidator(current_word), Blank]
 Tried = Annotated[Literal["delivered", "failed"] | None, Blank]
 StateOfRun = Annotated[RunState | None, Blank]
+Sort = Annotated[
+    Literal["oldest"] | None,
+    Blank,
+    Query(description="`oldest` first; the newest otherwise. By no other column: none has an index."),
+]
 
 
 def known_parameters(request: Request) -> None:

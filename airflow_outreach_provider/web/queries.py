@@ -48,6 +48,7 @@ from airflow_outreach_provider.web.schemas import Listed
 from airflow_outreach_provider.web.task_instances import key_of, task_states
 
 ATTEMPTS_SHOWN = 1000
+OLDEST = "oldest"
 _OPEN_WORDS = tuple(map(word_of, OPEN_STATES))
 Dags = frozenset[str] | None
 """Of which DAGs somebody may see what there is; None for all."""
@@ -126,8 +127,10 @@ class TaskLook(BaseModel):
     cut: bool = Field(default=False, description="earlier attempts of deliveries are left out")
 
 
-def leads(store: Store, wanted: LeadFilter, cursor: str | None) -> Listed[schemas.LeadSchema]:
-    page = list_leads(store, wanted, cursor=cursor)
+def leads(
+    store: Store, wanted: LeadFilter, cursor: str | None, sort: str | None = None
+) -> Listed[schemas.LeadSchema]:
+    page = list_leads(store, wanted, cursor=cursor, oldest=sort == OLDEST)
     tasks = run_lists.tasks_of(store, {each.run_id for each in page.rows if each.run_id is not None})
     return _listed(page, (schemas.lead(each, tasks.get(each.run_id or 0)) for each in page.rows))
 
@@ -149,11 +152,12 @@ def lead(store: Store, lead_id: int, dags: Dags, *, reveal: bool = False) -> Lea
 
 def runs(
     store: Store, campaign: str | None, state: Any, cursor: str | None, dags: Dags, *,
-    since: datetime | None = None, until: datetime | None = None,
+    since: datetime | None = None, until: datetime | None = None, sort: str | None = None,
 ) -> Listed[schemas.Run]:  # fmt: skip
     page = run_lists.list_runs(
-        store, campaign=campaign, state=state, cursor=cursor, dags=dags, since=since, until=until
-    )
+        store, campaign=campaign, state=state, cursor=cursor, dags=dags, since=since, until=until,
+        oldest=sort == OLDEST,
+    )  # fmt: skip
     return _listed(page, with_next_try(map(schemas.run, page.rows)))
 
 
@@ -190,8 +194,10 @@ def submitted(store: Store, run_id: int, cursor: str | None) -> Listed[schemas.A
     return _listed(page, (schemas.attempt(each, phones.get(each.lead_id)) for each in page.rows))
 
 
-def events(store: Store, wanted: EventFilter, cursor: str | None) -> Listed[schemas.Event]:
-    page = list_events(store, wanted, cursor=cursor)
+def events(
+    store: Store, wanted: EventFilter, cursor: str | None, sort: str | None = None
+) -> Listed[schemas.Event]:
+    page = list_events(store, wanted, cursor=cursor, oldest=sort == OLDEST)
     return _listed(page, map(schemas.event, page.rows))
 
 
@@ -219,8 +225,10 @@ def event(store: Store, event_id: str, *, reveal: bool = False) -> EventDetail:
     )
 
 
-def deliveries(store: Store, wanted: DeliveryFilter, cursor: str | None) -> Listed[schemas.DeliverySchema]:
-    page = list_deliveries(store, wanted, cursor=cursor)
+def deliveries(
+    store: Store, wanted: DeliveryFilter, cursor: str | None, sort: str | None = None
+) -> Listed[schemas.DeliverySchema]:
+    page = list_deliveries(store, wanted, cursor=cursor, oldest=sort == OLDEST)
     last = last_attempts(store, [each.id for each in page.rows])
     rows = [_due(schemas.delivery(each, last.get(each.id)), each) for each in page.rows]
     return _listed(page, _completed(store, rows))

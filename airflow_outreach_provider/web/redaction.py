@@ -6,26 +6,13 @@ Names and addresses cannot be told from other words, so nothing that may be abou
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_outreach_provider.core.masking import HIDDEN, mask_text, printable
+from airflow_outreach_provider.core.redaction import SHOWN, WORD, is_harmless
 
 _MOST = 64 * 1024
-# What these keys say is about the event, not about the person.
-_SHOWN = frozenset(
-    {
-        "type", "event", "event_name", "event_type", "timestamp", "occurred_at", "created_at", "createdat",
-        "updatedat", "updated_at", "campaignid", "campaign_id", "kind", "status", "outcome_type", "interest",
-        "appointment", "bounced", "opened", "clicked", "replied", "platform", "channel", "direction", "medium",
-        "error", "code", "ok", "success", "title", "received_at", "receivedat", "sent_at", "sentat", "scheduled_at",
-        "started_at", "ended_at",
-    }
-)  # fmt: skip
-# A word of a machine's: what people write has spaces, and their numbers many digits in a row.
-_WORD = re.compile(r"(?!.*\d{7})[\w.:+-]{1,40}", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]{5,15}(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 # Headers that are about the request, not about anybody.
 _HEADERS_SHOWN = frozenset(
     {
@@ -61,7 +48,7 @@ def saw(values: Mapping[str, Any], *, reveal: bool) -> dict[str, str]:
             for name, value in values.items()
         }
     return {
-        name: json.dumps(_hidden(value, shown=name.rpartition(".")[2].lower() in _SHOWN | {"source"}), ensure_ascii=False, default=str)[:500]
+        name: json.dumps(_hidden(value, shown=name.rpartition(".")[2].lower() in SHOWN | {"source"}), ensure_ascii=False, default=str)[:500]
         for name, value in values.items()
     }  # fmt: skip
 
@@ -88,7 +75,7 @@ def answer_headers(told: str | None, *, reveal: bool) -> list[tuple[str, str]]:
 def _hidden(value: Any, *, shown: bool) -> Any:
     if isinstance(value, dict):
         return {
-            _key(str(key), place): _hidden(each, shown=str(key).lower() in _SHOWN)
+            _key(str(key), place): _hidden(each, shown=str(key).lower() in SHOWN)
             for place, (key, each) in enumerate(value.items())
         }
     if isinstance(value, list):
@@ -96,9 +83,8 @@ def _hidden(value: Any, *, shown: bool) -> Any:
     if value is None or isinstance(value, bool):
         return value
     text = str(value)
-    harmless = shown and (_WORD.fullmatch(text) or _TIME.fullmatch(text))
-    return text if harmless else HIDDEN
+    return text if shown and is_harmless(text) else HIDDEN
 
 
 def _key(name: str, place: int) -> str:
-    return name if _WORD.fullmatch(name) else f"{HIDDEN} {place + 1}"
+    return name if WORD.fullmatch(name) else f"{HIDDEN} {place + 1}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +12,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.filters import do_mark_safe
 
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.deliveries import DeliveryState, word_of
@@ -31,7 +34,9 @@ NAV = (
     ("help", "/help", "Help"),
 )
 # What somebody finds there who may see what belongs to some DAGs.
-NAV_OF_SOME = frozenset({"leads", "deliveries"})
+NAV_OF_SOME = frozenset({"workflows", "leads", "campaigns", "deliveries"})
+# No entity that stands for an escaped character has one of these in it.
+_MARKS = re.compile(r"[_./:-]+(?=[^_./:-])")
 # State → how it is meant; the style sheet has a colour and a sign for each.
 TONES: Mapping[str, str] = {
     **dict.fromkeys(
@@ -135,6 +140,11 @@ def task_url(task: TaskRef, try_number: int | None = None) -> str:
     return f"{path}?try_number={try_number or task.try_number}"
 
 
+def breakable(name: str | None) -> str:
+    """An id that a narrow cell breaks after a mark, never within a word; copied, it is whole."""
+    return do_mark_safe(_MARKS.sub(r"\g<0><wbr>", html.escape(name or "")))
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("airflow_outreach_provider.web"),
@@ -144,7 +154,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "when": when, "ago": ago, "span": span, "number": number, "task_url": task_url,
+        "when": when, "ago": ago, "span": span, "number": number, "task_url": task_url, "breakable": breakable,
     }  # fmt: skip
     environment.globals |= {
         "nav": NAV,

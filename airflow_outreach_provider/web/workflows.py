@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.failed_spans import failed_spans
+from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.services.notices import not_read
 from airflow_outreach_provider.store.deliveries.lists import failed_tries, states_of_routes
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import progress
 from airflow_outreach_provider.store.ledger import run_lists
 from airflow_outreach_provider.web import queries, schemas
-from airflow_outreach_provider.web.access import Reader, StoreDep
+from airflow_outreach_provider.web.access import Person, ReadsCode, SomeReader, StoreDep
 from airflow_outreach_provider.web.action_models import amount
 from airflow_outreach_provider.web.broken_files import broken_files
-from airflow_outreach_provider.web.params import DagId
+from airflow_outreach_provider.web.params import DagId, Text
 from airflow_outreach_provider.web.rendering import render
 from airflow_outreach_provider.web.retrying import retrying_tasks
 from airflow_outreach_provider.web.workflow_dags import WorkflowDag, workflow_dags
@@ -92,64 +96,116 @@ class BrokenWorkflow(BaseModel):
 
 
 class WorkflowList(BaseModel):
-    """All of them, what is stuck first."""
+    """All that somebody may see, what is stuck first unless another order is asked for."""
 
     workflows: list[WorkflowLine]
-    broken: list[BrokenWorkflow]
+    broken: list[BrokenWorkflow] = Field(description="none for who may read some DAGs: no DAG came of them")
 
 
 class WorkflowDetail(BaseModel):
     """One of them, with its lines of YAML and its latest runs of the ledger."""
 
     workflow: WorkflowLine
-    yaml: str
+    yaml: str = Field(description="empty for Python, and for who may not read the DAG's code")
     ledger_runs: list[schemas.Run]
 
 
 _ORDER = {"stuck": 0, "failing": 1, "retrying": 2, "waiting": 3, "paused": 4, "healthy": 5}
 
 
+# All of them are read anyway, so they are sorted by whatever they show.
+_COLUMNS: Mapping[str, Callable[[WorkflowLine], Any]] = {
+    "workflow": lambda each: each.dag_id,
+    "health": lambda each: _ORDER[each.health],
+    "schedule": lambda each: each.schedule,
+    "last_run": lambda each: each.last_run_at,
+    "next_run": lambda each: each.next_run_at,
+    "unread": lambda each: each.unread,
+    "waiting": lambda each: each.waiting,
+    "held": lambda each: each.held,
+    "failed": lambda each: each.failed,
+}
+Sort = Annotated[
+    Text, Query(description=f"a column, the largest first with a - before it: {', '.join(_COLUMNS)}")
+]
+
+
 @router.get("/api/workflows", tags=["look"])
-def get_workflows(_who: Reader, store: StoreDep) -> WorkflowList:
+def get_workflows(who: SomeReader, store: StoreDep, sort: Sort = None) -> WorkflowList:
     """Every sync and route with what waits for it, and the files that are broken."""
-    lines = workflow_lines(store)
+    lines = _in_order(_seen_by(who, _lines(store, _dags_of(who, workflow_dags()))), sort)
+    if who.dags is not None:
+        return WorkflowList(workflows=lines, broken=[])
     broken = [BrokenWorkflow(file=each.file, message=each.message, at=each.at) for each in broken_files()]
-    return WorkflowList(workflows=sorted(lines, key=lambda each: (_ORDER[each.health], each.dag_id)), broken=broken)  # fmt: skip
+    return WorkflowList(workflows=lines, broken=broken)
 
 
 @router.get("/api/workflows/{dag_id}", tags=["look"])
-def get_workflow(_who: Reader, store: StoreDep, dag_id: DagId) -> WorkflowDetail:
+def get_workflow(who: SomeReader, store: StoreDep, code: ReadsCode, dag_id: DagId) -> WorkflowDetail:
     """One workflow: what it is, its YAML, its runs."""
-    found = workflow_dags(dag_id)
+    found = _dags_of(who, workflow_dags(dag_id))
     if not found:
         raise HTTPException(404, f"there is no workflow {dag_id}; is its DAG gone?")
     latest = (
         run_lists.list_runs(store, dags=frozenset({dag_id}), limit=20).rows if found[0].parts.syncs else []
     )
     return WorkflowDetail(
-        workflow=_lines(store, found)[0], yaml=found[0].parts.yaml,
+        workflow=_seen_by(who, _lines(store, found))[0], yaml=found[0].parts.yaml if code(dag_id) else "",
         ledger_runs=queries.with_next_try(map(schemas.run, latest)),
     )  # fmt: skip
 
 
 @router.get("/workflows", include_in_schema=False)
-def workflows_page(request: Request, who: Reader, store: StoreDep) -> HTMLResponse:
+def workflows_page(request: Request, who: SomeReader, store: StoreDep, sort: Sort = None) -> HTMLResponse:
     """A line a workflow."""
-    return render(
-        request, "workflows.html", who, live=QUIET, at="workflows", listed=get_workflows(who, store)
-    )
+    listed = get_workflows(who, store, sort)
+    return render(request, "workflows.html", who, live=QUIET, at="workflows", listed=listed)
 
 
 @router.get("/workflows/{dag_id}", include_in_schema=False)
-def workflow_page(request: Request, who: Reader, store: StoreDep, dag_id: DagId) -> HTMLResponse:
+def workflow_page(
+    request: Request, who: SomeReader, store: StoreDep, code: ReadsCode, dag_id: DagId
+) -> HTMLResponse:
     """One workflow."""
-    found = get_workflow(who, store, dag_id)
+    found = get_workflow(who, store, code, dag_id)
     return render(request, "workflow.html", who, live=QUIET, at="workflows", found=found)
 
 
 def workflow_lines(store: Store) -> list[WorkflowLine]:
     """Every workflow, by name."""
     return _lines(store, workflow_dags())
+
+
+def _dags_of(who: Person, dags: list[WorkflowDag]) -> list[WorkflowDag]:
+    """Those of them that somebody may see."""
+    return [each for each in dags if who.may_see(each.dag_id)]
+
+
+def _seen_by(who: Person, lines: list[WorkflowLine]) -> list[WorkflowLine]:
+    """The same, without what they may not do: whoever tries a route reads events, which are of no DAG."""
+    if who.dags is not None:
+        for each in lines:
+            each.tries = each.tries_rows = False
+    return lines
+
+
+def _in_order(lines: list[WorkflowLine], sort: str | None) -> list[WorkflowLine]:
+    """By a column, those that have nothing there last; what needs somebody first where none is asked for.
+
+    :raises ConfigurationError: there is no such column.
+    """
+    usual = sorted(lines, key=lambda each: (_ORDER[each.health], each.dag_id))
+    if sort is None:
+        return usual
+    name = sort.removeprefix("-")
+    if name not in _COLUMNS:
+        raise ConfigurationError(
+            f"workflows have no column {name[:60]!r} to be sorted by", did_you_mean(name, _COLUMNS)
+        )
+    column = _COLUMNS[name]
+    there = [each for each in usual if column(each) is not None]
+    there.sort(key=column, reverse=sort.startswith("-"))
+    return there + [each for each in usual if column(each) is None]
 
 
 def _lines(store: Store, dags: list[WorkflowDag]) -> list[WorkflowLine]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.markdown import code
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.settings import open_store, owner_of
 from airflow_outreach_provider.hooks.trials import stays_out
+from airflow_outreach_provider.operators.links import tab_of
 from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
+from airflow_outreach_provider.services.submit.approval_text import approval_text, people
 from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.store.ledger.runs import texted_since
 
@@ -19,8 +23,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 PLANNED = RowState.PLANNED.value
-TABLE_KEY = "plan"
-"""XCom key of the plan as text; phone numbers in it are masked."""
+PLAN_KEY = "plan"
+"""XCom key of the plan as Markdown; personal data in it is masked."""
+_AFTER_THE_PLAN = "\n\n---\n\n"
+"""What comes after it is of the try that asks, not of the plan: whoever is asked again is asked the same."""
 
 
 class PlanLeadsOperator(SubmitLeadsOperator):
@@ -30,14 +36,15 @@ class PlanLeadsOperator(SubmitLeadsOperator):
         self.dry_run = True
         counts = super().execute(context)
         assert self._run is not None
-        context["ti"].xcom_push(TABLE_KEY, self._run.tally.table())
+        context["ti"].xcom_push(PLAN_KEY, approval_text(self._run.tally))
         return counts
 
 
 class ApproveLeadsOperator(ApprovalOperator):
     """Wait for a person's approval in Airflow's UI when more people than ``approve_above`` would be texted.
 
-    Rejected: what comes after is skipped. No answer in time: this fails. Either way nothing is sent.
+    Asked is with the plan: what an approval does, rows by state and reason, the first payloads, where the whole plan
+    is, and until when. Rejected: what comes after is skipped. No answer in time: this fails. Either way nothing is sent.
 
     :param plan_task_id: the task that counted.
     """
@@ -46,10 +53,11 @@ class ApproveLeadsOperator(ApprovalOperator):
 
     def __init__(self, *, plan_task_id: str, approve_above: int, **kwargs: Any) -> None:
         pulled = f"ti.xcom_pull(task_ids='{plan_task_id}'"
+        count = f"{{% set n = ({pulled}) or {{}}).get('{PLANNED}', 0) %}}"
         super().__init__(
-            subject=f"Text {{{{ {pulled})['{PLANNED}'] }}}} people? ({{{{ dag.dag_id }}}})",
-            body=f"More than {approve_above} people would be texted.\n\n"
-            f"```\n{{{{ {pulled}, key='{TABLE_KEY}') }}}}\n```\n",
+            subject=count
+            + "Text {{ '{:,}'.format(n) }} {{ 'person' if n == 1 else 'people' }}? ({{ dag.dag_id }})",
+            body=f"{{{{ {pulled}, key='{PLAN_KEY}') or '' }}}}",
             # A retry would ask again what was answered by silence.
             retries=0,
             **kwargs,
@@ -67,8 +75,20 @@ class ApproveLeadsOperator(ApprovalOperator):
         if planned <= self.approve_above:
             self.log.info("%d people to text, up to %d need no approval", planned, self.approve_above)
             return None
+        self.body: str | None = f"{self.body}{_AFTER_THE_PLAN}{self._after_the_plan(context)}"
         self._check_question(context["ti"].id)
         return super().execute(context)
+
+    def _after_the_plan(self, context: Context) -> str:
+        """Why somebody is asked, until when, and where all of the plan is."""
+        ti = context["ti"]
+        asked = f"Asked because more than {people(self.approve_above)} would be texted."
+        if self.response_timeout is not None:
+            until = datetime.now(UTC) + self.response_timeout
+            asked += f" Answer by {until:%Y-%m-%d %H:%M} UTC: after that nobody is texted, and the run fails."
+        page = tab_of(ti.dag_id, ti.run_id, self.plan_task_id)
+        command = code(f"airflow outreach plan {ti.dag_id}")
+        return f"{asked}\n\nThe whole plan: [in Outreach]({page}), every reason with its count; as of now: {command}, where the workflow's file is."
 
     def _check_question(self, ti_id: UUID) -> None:
         """A task that is cleared keeps the question it asked first: Airflow takes the new one, and shows the old.
@@ -82,7 +102,9 @@ class ApproveLeadsOperator(ApprovalOperator):
         more = {"defaults": self.defaults, "multiple": self.multiple, "params": {}}
         users = {"assigned_users": self.assigned_users or []}
         shown = SUPERVISOR_COMMS.send(CreateHITLDetailPayload.model_validate(asked | more | users))
-        if [getattr(shown, "subject", ""), getattr(shown, "body", "")] != [self.subject, self.body]:
+        plan = str(self.body).partition(_AFTER_THE_PLAN)[0]
+        seen = str(getattr(shown, "body", "")).partition(_AFTER_THE_PLAN)[0]
+        if [getattr(shown, "subject", ""), seen] != [self.subject, plan]:
             raise ConfigurationError(
                 "Airflow still shows the question of an earlier plan of this run, with another number of people",
                 "start a new run: it plans and asks anew",

@@ -121,11 +121,11 @@ def test_a_live_page_leaves_a_person_alone(world: Any, ada: Any) -> None:
     assert ada.locator("details[open]").count() == chosen
     expect(summary).to_be_focused()
     ada.goto(f"{world.url}/leads")
-    ada.get_by_label("Reason").fill("half a word")
+    ada.get_by_role("search").get_by_label("Reason").fill("half a word")
     ada.get_by_role("button", name="Filter").focus()
     ada.evaluate("refresh(false)")
     ada.wait_for_timeout(500)
-    expect(ada.get_by_label("Reason")).to_have_value("half a word")
+    expect(ada.get_by_role("search").get_by_label("Reason")).to_have_value("half a word")
 
 
 def test_a_page_that_is_no_longer_live_says_so(world: Any, ada: Any) -> None:

@@ -44,7 +44,7 @@ SHAKE = """async () => {
 FOCUS_ALL = """async () => {
     const lost = [];
     for (const each of document.querySelectorAll("#main a[href], #main button, #main input, #main select, #main textarea, #main summary")) {
-        if (!each.isConnected || each.offsetParent === null) continue;
+        if (!each.isConnected || !each.checkVisibility()) continue;
         each.focus();
         await refresh(true);
         if (document.activeElement !== each) lost.push(each.outerHTML);
@@ -109,7 +109,7 @@ def test_the_caret_and_scrolling_stay(world: Any, ada: Any) -> None:
     ada.set_viewport_size({"width": 500, "height": 700})
     places = "[...document.querySelectorAll('.scroll')].map((e) => e.scrollLeft)"
     ada.goto(f"{world.url}/leads?state=held")
-    field = ada.get_by_label("Reason")
+    field = ada.get_by_role("search").get_by_label("Reason")
     field.press_sequentially("half a word")
     field.press("ArrowLeft")
     ada.evaluate("document.querySelectorAll('.scroll').forEach((e) => e.scrollTo(60, 0))")
@@ -120,6 +120,60 @@ def test_the_caret_and_scrolling_stay(world: Any, ada: Any) -> None:
     expect(field).to_have_value("half a worXd")
     assert ada.evaluate(places) == before
     assert max(before) > 0
+
+
+def test_chosen_columns_stay_chosen(world: Any, ada: Any) -> None:
+    """By keyboard; over refreshes, pages and visits, in every table of the kind; no link and no sorting depends on it."""
+    ada.goto(f"{world.url}/deliveries")
+    menu, route = ada.locator("details.columns"), ada.get_by_role("columnheader", name="Route")
+    expect(route).to_be_visible()
+    menu.locator("summary").press("Enter")
+    ada.get_by_role("checkbox", name="Route").press("Space")
+    expect(route).to_be_hidden()
+    cells = ada.locator("table[data-columns] tbody tr").first.locator("td:visible").count()
+    ada.evaluate(SHAKE)
+    for forced in ("true", "false"):
+        ada.evaluate(f"refresh({forced})")
+        expect(route).to_be_hidden()
+        expect(ada.get_by_role("checkbox", name="Route")).to_be_focused()
+        assert menu.evaluate("(each) => each.open")
+    assert ada.locator("table[data-columns] tbody tr").first.locator("td:visible").count() == cells
+    ada.keyboard.press("Escape")
+    assert not menu.evaluate("(each) => each.open")
+    expect(menu.locator("summary")).to_be_focused()
+    ada.get_by_role("link", name="Delivery", exact=True).click()
+    ada.wait_for_url("**/deliveries?sort=oldest")
+    expect(ada.get_by_role("columnheader", name="Delivery")).to_have_attribute("aria-sort", "ascending")
+    expect(route).to_be_hidden()
+    ada.goto(f"{world.url}/events/{world.scalar('SELECT event_id FROM deliveries WHERE last_status = 400')}")
+    deliveries = ada.get_by_role("region", name="Deliveries")
+    expect(deliveries.get_by_role("columnheader", name="State")).to_be_visible()
+    expect(deliveries.get_by_role("columnheader", name="Route")).to_be_hidden()
+    for nonsense in ("nonsense", "[]", '{"deliveries": 3}', "null"):
+        ada.evaluate("(text) => localStorage.setItem('outreach-columns', text)", nonsense)
+        ada.goto(f"{world.url}/deliveries")
+        expect(route).to_be_visible()
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_an_id_is_copied_whole(world: Any, ada: Any, secure: bool) -> None:
+    """What the page cuts short or breaks is whole in the clipboard, over plain HTTP too, after a refresh too."""
+    ada.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=world.airflow.url)
+    ada.goto(f"{world.url}/events")
+    if not secure:
+        ada.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    ada.evaluate("refresh(true)")
+    row = ada.locator("tbody tr").first
+    whole = row.locator("[data-whole]").get_attribute("data-whole")
+    assert whole and whole not in row.inner_text()
+    button = row.get_by_role("button", name="Copy")
+    button.focus()
+    ada.keyboard.press("Enter")
+    expect(ada.locator("#toast p")).to_have_text("Copied.")
+    expect(button).to_be_focused()
+    field = ada.get_by_role("search").get_by_label("Campaign")
+    field.press("Control+V")
+    expect(field).to_have_value(whole)
 
 
 def asked_and_done(page: Any) -> list[dict[str, Any]]:

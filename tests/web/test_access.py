@@ -28,7 +28,8 @@ SOME = {
     },
 }
 # What belongs to a DAG. "/" sends on to it.
-OF_A_DAG = ("/runs", "/leads", "/deliveries", "/person/lead")
+ROWS = ("/runs", "/leads", "/deliveries", "/person/lead")
+OF_A_DAG = (*ROWS, "/workflows", "/campaigns")
 ACTS = {"simple": {"op", "admin"}, "teams": {"admin"}, "fab": {"edits_connections", "op", "admin"}}
 
 
@@ -69,20 +70,22 @@ def test_every_route_asks_for_the_right_to_all_dags(table: Table) -> None:
         if person in LOOKS[manager]:
             assert looks.pop("GET /") == 303  # to the first page there is
             assert not {route for route, status in looks.items() if status not in (200, 404)}, person
-            assert answers["GET /api/leads"][1] == {"mine", "theirs", "nobody"}
+            for path in ("/api/leads", "/api/workflows", "/api/campaigns"):
+                assert answers[f"GET {path}"][1] == {"mine", "theirs", "nobody"}
         elif person not in SOME[manager]:
             assert set(looks.values()) == {401 if person == "nobody" else 403}, (person, looks)
 
 
 def test_who_may_read_some_dags_sees_what_belongs_to_them(table: Table) -> None:
-    """Runs, leads and deliveries, as pages, exports and data; every other route takes the right to all."""
+    """Workflows, runs, leads, deliveries, and campaigns by their runs, as pages, exports and data; every other route takes
+    the right to all, trying a route too: it reads events."""
     manager, got = table
     for person in SOME[manager]:
         for route, status in looks_of(got[person]).items():
             path = route.removeprefix("GET ").removeprefix("/api")
             if path == "/":
                 assert status == 303
-            elif path.startswith(OF_A_DAG):
+            elif path.startswith(OF_A_DAG) and not path.endswith("/try"):
                 assert status == 200, (person, route)
             else:
                 assert status == 403, (person, route)
@@ -103,6 +106,10 @@ def test_nothing_of_other_dags_is_told(table: Table) -> None:
             "/deliveries",
             "/api/deliveries",
             "/deliveries.csv",
+            "/workflows",
+            "/api/workflows",
+            "/campaigns",
+            "/api/campaigns",
         ):
             assert got[person][f"GET {path}"][1] == dags, (person, path)
 
@@ -112,11 +119,15 @@ def test_what_is_of_another_dag_is_not_there(table: Table) -> None:
     manager, got = table
     rows = {1: "mine", 2: "theirs", 3: "nobody", 4: "mine", 99: ""}
     for person, dags in (SOME[manager] | {each: {*rows.values()} for each in LOOKS[manager]}).items():
-        for path in OF_A_DAG:
+        for path in ROWS:
             for row, whose in rows.items():
                 there = whose in dags and row != 99 and not (path == "/runs" and row == 4)
                 for url in (f"{path}/{row}", f"/api{path}/{row}"):
                     assert got[person][f"GET {url} itself"][0] == (200 if there else 404), (person, url)
+        for dag in ("mine", "theirs", "gone"):
+            for url in (f"/workflows/{dag}", f"/api/workflows/{dag}"):
+                status, whose = got[person][f"GET {url} itself"]
+                assert (status, whose) == ((200, {dag}) if dag in dags else (404, set())), (person, url)
 
 
 def test_asking_for_another_dags_finds_nothing(table: Table) -> None:

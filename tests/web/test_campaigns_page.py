@@ -14,6 +14,7 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.ledger import tables as t
+from airflow_outreach_provider.web.campaigns import look_at
 
 AT = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
 Site = Callable[..., Any]
@@ -48,6 +49,26 @@ def spring(store: Store, lead: NewLead) -> None:
         at = AT + timedelta(days=1, minutes=n)
         event = ContactEvent(f"evt_{n}", "s", "varda", "x", kind, at, at, Contact(phone=phone), "c1" if n else None, {})  # fmt: skip
         inbox_append.append(store, [Incoming(event, event.to_json(), "[]")])
+
+
+def test_who_may_read_some_dags_sees_what_came_of_their_runs(store: Store, spring: None) -> None:
+    """Runs of other DAGs do not count, nor the leads that they touched last; of none there is nothing to see."""
+    with store.write() as connection:
+        connection.execute(t.runs.update().where(t.runs.c.id == 2).values(dag_id="theirs"))
+    mine, theirs, both, nobodys = (
+        look_at(store, "spring", dags)
+        for dags in (frozenset({"d"}), frozenset({"theirs"}), frozenset({"d", "theirs"}), frozenset({"x"}))
+    )
+    people = [{each.step: each.people for each in look.steps if each.people} for look in (mine, theirs)]
+    assert people == [
+        {"sent": 2, "delivered": 2, "replied": 1, "booked": 1},
+        {"sent": 3, "delivered": 2, "opted_out": 1},
+    ]
+    assert [each.name for each in mine.by_source] == ["a.csv"] and [
+        each.name for each in theirs.by_source
+    ] == ["b.csv"]
+    assert both == look_at(store, "spring", None)
+    assert (nobodys.runs, nobodys.campaigns) == (0, []) and not any(each.people for each in nobodys.steps)
 
 
 def test_people_count_once_a_step(site: Site, store: Store, spring: None) -> None:

@@ -146,6 +146,33 @@ def test_each_route_says_what_it_made_of_an_event(site: Site, store: Store, know
     assert verdicts["interested"] == "taken"
 
 
+@pytest.mark.parametrize("reads_code", [True, False])
+def test_who_may_read_one_dag_sees_its_workflow(
+    site: Site, mounted: Any, known: None, monkeypatch: pytest.MonkeyPatch, reads_code: bool
+) -> None:
+    """Its line and its page, no other's, no broken file and nothing to try; its YAML with the right to read its code."""
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+
+    mine = "outreach_event_route__interested"
+    rights = {DagAccessEntity.TASK_INSTANCE, *([DagAccessEntity.CODE] if reads_code else [])}
+
+    def may(*, details: Any = None, access_entity: Any = None, **_: Any) -> bool:
+        return details is not None and details.id == mine and access_entity in rights
+
+    monkeypatch.setattr(mounted.manager, "is_authorized_dag", may)
+    monkeypatch.setattr(mounted.manager, "get_authorized_dag_ids", lambda **_: {mine, "by_hand"})
+    browser = site("VIEWER")
+    assert list(by_id(browser)) == [mine]
+    said = browser.get(url("/api/workflows")).json()
+    assert (said["broken"], said["workflows"][0]["tries"]) == ([], False)
+    listed, one = browser.get(url("/workflows")).text, browser.get(url(f"/workflows/{mine}")).text
+    assert "by_hand" not in listed and "shedule" not in listed and "/try" not in listed + one
+    assert ("where: contact.email is defined" in one) is reads_code
+    assert browser.get(url("/workflows/by_hand")).status_code == 404
+    assert browser.get(url(f"/workflows/{mine}/try")).status_code == 403
+    assert browser.get(url("/"), follow_redirects=False).headers["location"].endswith("/workflows")
+
+
 def test_what_is_nothing_of_ours_is_no_workflow() -> None:
     """Odd serialised forms and DAGs of others have no parts, and raise nothing."""
     for data in ({}, {"dag": None}, {"dag": {"tasks": [{"__var": {"task_type": "BashOperator"}}, 3, None]}}, {"dag": {"tasks": "x"}}):  # fmt: skip

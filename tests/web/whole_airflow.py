@@ -92,10 +92,13 @@ def fab_people(app: Any) -> dict[str, Any]:
 
 
 def add_dags(*, teams: bool) -> None:
-    """Two DAGs that Airflow knows, and where there are teams: one of red, one of blue."""
+    """Two DAGs that Airflow knows, and where there are teams: one of red, one of blue. And a file of nobody's."""
     from airflow.models.dag import DagModel
     from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.errors import ParseImportError
+    from airflow.models.serialized_dag import SerializedDagModel
     from airflow.models.team import Team
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
     from airflow.utils.session import create_session
 
     with create_session() as session:
@@ -106,8 +109,34 @@ def add_dags(*, teams: bool) -> None:
             session.add(bundle)
             session.flush()
             session.add(
-                DagModel(dag_id=name, bundle_name=f"bundle-{name}", fileloc=name, relative_fileloc=name)
+                DagModel(
+                    dag_id=name,
+                    bundle_name=f"bundle-{name}",
+                    fileloc=name,
+                    relative_fileloc=name,
+                    is_stale=False,
+                )
             )
+            session.flush()
+            SerializedDagModel.write_dag(
+                LazyDeserializedDAG.from_dag(sync(name)), bundle_name=f"bundle-{name}", session=session
+            )
+        session.add(
+            ParseImportError(filename="bad.yaml", bundle_name="bundle-mine", stacktrace=WORDS["nobody"])
+        )
+
+
+def sync(name: str) -> Any:
+    """A DAG of ours."""
+    from datetime import datetime
+
+    from airflow.sdk import DAG
+
+    from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
+
+    with DAG(name, schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        SubmitLeadsOperator(task_id="t", leads=f"/data/{WORDS[name]}.csv", campaign=WORDS[name])
+    return dag
 
 
 def fill_store() -> None:
@@ -186,7 +215,8 @@ def table(app: Any, user: Any) -> dict[str, tuple[int, list[str]]]:
     tasks = [f"/api/v2/dags/{dag}/dagRuns/r/taskInstances/t" for dag in ("mine", "theirs")]
 
     def told(answer: Any) -> tuple[int, list[str]]:
-        return answer.status_code, sorted(whose for whose, word in WORDS.items() if word in answer.text)
+        said = answer.text.replace("<wbr>", "")
+        return answer.status_code, sorted(whose for whose, word in WORDS.items() if word in said)
 
     found = {f"GET {path}": told(browser.get(path)) for path in tasks}
     for method, path in routes(app):
@@ -199,6 +229,9 @@ def table(app: Any, user: Any) -> dict[str, tuple[int, list[str]]]:
         for row in (1, 2, 3, 4, 99):
             for url in (f"/{path}/{row}", f"/api/{path}/{row}"):
                 found[f"GET {url} itself"] = told(browser.get(f"/outreach{url}"))
+    for dag in ("mine", "theirs", "gone"):
+        for url in (f"/workflows/{dag}", f"/api/workflows/{dag}"):
+            found[f"GET {url} itself"] = told(browser.get(f"/outreach{url}"))
     for query in (
         "leads?run=2",
         "deliveries?event=2",
@@ -224,7 +257,7 @@ def routes(_app: Any) -> Iterable[tuple[str, str]]:
             continue
         for method in sorted(getattr(route, "methods", None) or ()):
             if method in ("GET", "POST"):
-                filled = path.replace("{connection_id:path}", "crm")
+                filled = path.replace("{connection_id:path}", "crm").replace("{dag_id}", "mine")
                 yield method, "/".join("1" if part.startswith("{") else part for part in filled.split("/"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -81,8 +82,14 @@ def test_above_the_limit_a_person_sees_the_plan_and_approves(
     }
     assert seen["texted"] is None
     assert "2 people" in seen["subject"]
-    assert "no_consent" in seen["body"]
-    assert "+12125550123" not in seen["body"]
+    body = seen["body"]
+    assert "**Approve** texts 2 people in campaign" in body and "2 of 3 rows read" in body
+    assert re.search(r"^\| suppressed +\| `no_consent` +\| +1 \| line 4 ", body, re.MULTILINE)
+    assert re.search(r"^\| `firstName` +\| `A•••` +\| `G•••` +\|$", body, re.MULTILINE)
+    assert re.search(r"Answer by \d{4}-\d\d-\d\d \d\d:\d\d UTC", body)
+    assert f"(/plugin/outreach/outreach/task?dag_id={DAG_ID}&run_id=" in body
+    assert f"`airflow outreach plan {DAG_ID}`" in body
+    assert not [whole for whole in ("2125550123", "4165550199", "ADA", "GRACE") if whole in body]
     assert simulator.texts() == {"+12125550123": 1, "+14165550199": 1}
 
 
@@ -172,8 +179,8 @@ def test_what_earlier_runs_left_is_approved_by_name_and_number(
         states = dags.run(DAG_ID)
     assert set(states.values()) == {"success"}
     assert "Text 22 people?" in seen["subject"]
-    assert "of outreach_lead_sync__early monday: 15" in seen["body"]
-    assert "of outreach_lead_sync__early tuesday: 5" in seen["body"]
+    assert re.search(r"^\| `outreach_lead_sync__early monday` +\| +15 \|$", seen["body"], re.MULTILINE)
+    assert re.search(r"^\| `outreach_lead_sync__early tuesday` +\| +5 \|$", seen["body"], re.MULTILINE)
     assert len(simulator.texts()) == 22
 
     assert set(dags.run(DAG_ID).values()) == {"success"}

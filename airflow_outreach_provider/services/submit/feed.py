@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 from airflow_outreach_provider.core.flight import Flight, PlannedLead
-from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.services.rows.ordered import ordered
 from airflow_outreach_provider.services.rows.row import Row
@@ -108,8 +107,7 @@ class Feed:
     async def _offer(self, planned: list[PlannedLead]) -> None:
         if self.options.dry_run:
             for lead in planned:
-                example = f"line {lead.line} {mask_phone(lead.phone)}"
-                self.tally.add(RowState.PLANNED, "would_be_sent", example)
+                self.tally.would_send(lead)
             return
         if self.options.stage_only:
             for _ in planned:

@@ -106,3 +106,4 @@ class Leftovers:
             self.tally.add(row, gate.reason or "would_be_sent", mask_phone(lead.phone))
         if row is RowState.PLANNED:
             self.tally.left_by[lead.run] += 1
+            self.tally.show("left by an earlier run", lead.payload.encode())

@@ -69,7 +69,8 @@ class Stager:
     ) -> None:
         self.rules, self.ledger, self.tally = rules, ledger, tally
         self.seen = SeenIds()
-        self.campaigns: set[str] = {rules.campaign or rules.configuration_id or ""} - {""}
+        self.campaigns = tally.campaigns
+        self.campaigns |= {rules.campaign or rules.configuration_id or ""} - {""}
         self._version = version_of(rules.changed_on)
         self._in_thread = in_thread
         self._dry_run = dry_run

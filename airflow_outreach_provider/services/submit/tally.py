@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
+from airflow_outreach_provider.core.redaction import hinted_payload
 from airflow_outreach_provider.core.states import RowState
 
 _EXAMPLES = 3
@@ -22,6 +23,7 @@ class Tally:
 
     :param carried: leads sent that this run's source did not list: left over by earlier runs, or deferred.
     :param left_by: those of them that a dry run would send, by the run that left them.
+    :param campaigns: that its leads are of. :param first: of a dry run, the first leads that a run would send: whose, and the payload by field, all masked.
     :param notes: what else a person should know of the run, in sentences.
     """
 
@@ -31,6 +33,8 @@ class Tally:
     examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     carried: Counter[str] = field(default_factory=Counter)
     left_by: Counter[str] = field(default_factory=Counter)
+    campaigns: set[str] = field(default_factory=set)
+    first: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, state: RowState, reason: str = "", example: str | None = None, *, times: int = 1) -> None:
@@ -50,6 +54,16 @@ class Tally:
             self.carried[state.value] += 1
         else:
             self.add(state, reason, f"line {lead.line} {mask_phone(lead.phone)}" if reason else None)
+
+    def would_send(self, lead: PlannedLead) -> None:
+        """Count a lead that a dry run does not send, and keep the first as they would be sent."""
+        self.add(RowState.PLANNED, "would_be_sent", f"line {lead.line} {mask_phone(lead.phone)}")
+        self.show(f"line {lead.line}", lead.body)
+
+    def show(self, whose: str, body: bytes) -> None:
+        """Keep a payload, masked, if it is among the first."""
+        if len(self.first) < _EXAMPLES:
+            self.first.append((whose, hinted_payload(body)))
 
     def by_state(self) -> dict[str, int]:
         """Rows by state, every state named, zeros included."""

@@ -115,24 +115,31 @@ _SCAN = Scan(deliveries, [_C.id], _ROW)
 
 
 def list_deliveries(
-    store: Store, wanted: DeliveryFilter, *, cursor: str | None = None, limit: int = PAGE_SIZE
+    store: Store,
+    wanted: DeliveryFilter,
+    *,
+    cursor: str | None = None,
+    limit: int = PAGE_SIZE,
+    oldest: bool = False,
 ) -> Page[DeliveryRow]:
-    """Deliveries, the latest recorded first; where it is asked when they were tried, the latest tried first."""
+    """Deliveries, the latest recorded first, or the oldest; where it is asked when they were tried, by that."""
     with store.read() as connection:
         if wanted.by_attempt:
-            return _list_tried(connection, wanted, cursor, limit)
+            return _list_tried(connection, wanted, cursor, limit, oldest)
         branches, answered = _branches(connection, wanted)
         residual = [each for name, each in _conditions(wanted).items() if name not in answered]
-        page = _SCAN.page(connection, branches=branches, residual=residual, cursor=cursor, limit=limit)
+        page = _SCAN.page(
+            connection, branches=branches, residual=residual, cursor=cursor, limit=limit, oldest=oldest
+        )
     return page.of(_delivery)
 
 
 def _list_tried(
-    connection: sa.Connection, wanted: DeliveryFilter, cursor: str | None, limit: int
+    connection: sa.Connection, wanted: DeliveryFilter, cursor: str | None, limit: int, oldest: bool
 ) -> Page[DeliveryRow]:
     others = [each for name, each in _conditions(wanted).items() if name != "tried"]
     when = (wanted.tried_since, wanted.tried_until, wanted.tried_failed)
-    page = page_of_ids(connection, *when, others, cursor=cursor, limit=limit)
+    page = page_of_ids(connection, *when, others, cursor=cursor, limit=limit, oldest=oldest)
     rows = {row.id: row for row in connection.execute(sa.select(*_ROW).where(_C.id.in_(page.rows)))}
     return Page([_delivery(*rows[each]) for each in page.rows if each in rows], page.next, page.cut)
 

@@ -43,8 +43,9 @@ def page_of_ids(
     *,
     cursor: str | None,
     limit: int,
+    oldest: bool = False,
 ) -> Page[int]:
-    """The deliveries with such an attempt, the latest tried first.
+    """The deliveries with such an attempt, by the latest of them: the latest tried first, or the oldest.
 
     :param conditions: what else is to hold of the delivery.
     """
@@ -60,5 +61,7 @@ def page_of_ids(
 
     residual = [is_latest, *([is_meant] if conditions else [])]
     branch = within(_A, since, until, failed)
-    page = _SCAN.page(connection, branches=[branch], residual=residual, cursor=cursor, limit=limit)
+    page = _SCAN.page(
+        connection, branches=[branch], residual=residual, cursor=cursor, limit=limit, oldest=oldest
+    )
     return Page([int(row.delivery_id) for row in page.rows], page.next, page.cut)

@@ -123,9 +123,14 @@ _SCAN = Scan(inbox_events, [_C.received_at, _C.row_id], [_C[name] for name in Ev
 
 
 def list_events(
-    store: Store, wanted: EventFilter, *, cursor: str | None = None, limit: int = PAGE_SIZE
+    store: Store,
+    wanted: EventFilter,
+    *,
+    cursor: str | None = None,
+    limit: int = PAGE_SIZE,
+    oldest: bool = False,
 ) -> Page[EventRow]:
-    """Events, the latest received first.
+    """Events, the latest received first, or the oldest.
 
     :raises ConfigurationError: a kind that does not exist.
     """
@@ -143,7 +148,9 @@ def list_events(
     if wanted.campaign is not None:
         residual = [*residual, lambda c: c.campaign_id == wanted.campaign]
     with store.read() as connection:
-        page = _SCAN.page(connection, branches=branches, residual=residual, cursor=cursor, limit=limit)
+        page = _SCAN.page(
+            connection, branches=branches, residual=residual, cursor=cursor, limit=limit, oldest=oldest
+        )
     return page.of(EventRow)
 
 

@@ -117,12 +117,19 @@ def _is(state: LeadState) -> sa.ColumnElement[bool]:
 
 
 def list_leads(
-    store: Store, wanted: LeadFilter, *, cursor: str | None = None, limit: int = PAGE_SIZE
+    store: Store,
+    wanted: LeadFilter,
+    *,
+    cursor: str | None = None,
+    limit: int = PAGE_SIZE,
+    oldest: bool = False,
 ) -> Page[LeadRow]:
-    """Leads, the latest recorded first."""
+    """Leads, the latest recorded first, or the oldest."""
     with store.read() as connection:
         branches, residual = _plan(connection, wanted)
-        page = _SCAN.page(connection, branches=branches, residual=residual, cursor=cursor, limit=limit)
+        page = _SCAN.page(
+            connection, branches=branches, residual=residual, cursor=cursor, limit=limit, oldest=oldest
+        )
     return page.of(LeadRow)
 
 

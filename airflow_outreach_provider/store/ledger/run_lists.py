@@ -75,8 +75,9 @@ def list_runs(
     until: datetime | None = None,
     cursor: str | None = None,
     limit: int = PAGE_SIZE,
+    oldest: bool = False,
 ) -> Page[RunRow]:
-    """Runs, newest first. :param dags: of these alone. :param since, until: at work between these times."""
+    """Runs, newest first, or the oldest. :param dags: of these alone. :param since, until: at work between these times."""
     residual: list[Condition] = [] if dags is None else [lambda c: c.dag_id.in_(sorted(dags))]
     if campaign:
         residual.append(lambda c: c.campaign == campaign)
@@ -88,7 +89,7 @@ def list_runs(
         now = store.now(connection)
         if state:
             residual.append(lambda c: _is_now(c, state, now))
-        page = _SCAN.page(connection, residual=residual, cursor=cursor, limit=limit)
+        page = _SCAN.page(connection, residual=residual, cursor=cursor, limit=limit, oldest=oldest)
     return Page([_run(row, now) for row in page.rows], page.next, page.cut)
 
 

@@ -182,7 +182,7 @@ async function act(element, fields) {
 // The page is renewed around the person. What somebody chose, typed, opened, scrolled or focused lives in the
 // elements: they stay, and only what the server says differently is changed in them. An element of the page
 // before is the same one if its key is.
-const OWN = ["id", "rel", "data-action", "name", "action", "href", "aria-labelledby", "aria-label"];
+const OWN = ["id", "rel", "data-action", "data-columns", "data-of", "name", "action", "href", "aria-labelledby", "aria-label"];
 
 function keyOf(node) {
   if (node.nodeType !== Node.ELEMENT_NODE) return node.nodeName;
@@ -244,6 +244,7 @@ function show(html, live) {
   looks++;
   const focused = main.contains(document.activeElement) && document.activeElement;
   showClocks(fresh);
+  furnishTables(fresh);
   renewChildren(main, fresh);
   main.dataset.live = live ?? fresh.dataset.live;
   if (focused && document.activeElement !== focused) (focused.isConnected ? focused : main).focus({ preventScroll: true });
@@ -337,18 +338,30 @@ function leaveFrame(event, link) {
 
 document.addEventListener("DOMContentLoaded", () => {
   showClocks(document);
+  furnishTables(document);
   document.addEventListener("click", (event) => {
+    document.querySelectorAll(".columns[open]").forEach((menu) => (menu.open = menu.contains(event.target)));
     const at = event.target.closest("[data-airflow], [data-reveal], [data-export], [data-copy], button[data-action]");
     if (!at) return;
     if ("airflow" in at.dataset) leaveFrame(event, at);
     else if ("reveal" in at.dataset) alone(at, reveal);
     else if ("export" in at.dataset) alone(at, () => exportAll(at));
-    else if ("copy" in at.dataset) navigator.clipboard.writeText(at.dataset.copy).then(() => toast("Copied."), () => toast("The browser does not allow it: select and copy it.", true));
+    else if ("copy" in at.dataset) copy(at);
     else alone(at, () => act(at, {}));
   });
   document.addEventListener("input", (event) => {
     const form = event.target.closest("form[data-typed]");
     if (form) onTyped(form);
+  });
+  document.addEventListener("change", (event) => {
+    const menu = event.target.closest(".columns");
+    if (menu) chooseColumns(menu);
+  });
+  document.addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && event.target.closest(".columns[open]");
+    if (!menu) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
   });
   document.addEventListener("submit", (event) => {
     if (!event.target.dataset.action && !event.target.dataset.follow && !event.target.dataset.show) return;

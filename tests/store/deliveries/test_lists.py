@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.store import paging
-from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, every_delivery
+from airflow_outreach_provider.store.deliveries.lists import (
+    DeliveryFilter,
+    DeliveryRow,
+    every_delivery,
+    list_deliveries,
+)
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.paging import Page, every
 
 NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
 STATES = [state.value for state in DeliveryState]
@@ -52,3 +59,11 @@ def test_walking_the_deliveries_meets_each_match_once(
             and state in (None, list(DeliveryState)[n % 7])
         ]
         assert found == sorted(wanted, reverse=True)
+        meant = DeliveryFilter(states=[state] if state else [], route=route, endpoint=endpoint)
+        pages = every(partial(oldest_first, filled, meant))
+        assert [row.id for row in pages] == wanted
+
+
+def oldest_first(store: Store, meant: DeliveryFilter, cursor: str | None) -> Page[DeliveryRow]:
+    """The same list from its other end."""
+    return list_deliveries(store, meant, cursor=cursor, limit=10, oldest=True)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from types import FrameType
 
 _EVERY = 15.0
+_AGAIN = 60.0  # where whoever waited took the first word for something else
 
 
 class StageOver(Exception):
@@ -23,12 +24,10 @@ class Stages:
     :param say: prints a line.
     :param seconds: how long all stages together may take, but those that say otherwise.
     :ivar tell: how far the work is, in a few words; asked from a thread of its own, so that a hang is seen for what it is.
-    :ivar took: seconds since the beginning at which each stage ended.
     """
 
     def __init__(self, say: Callable[[str], None], seconds: float) -> None:
         self.tell: Callable[[], str] = str
-        self.took: dict[str, float] = {}
         self._say = say
         self.began = time.monotonic()
         self._end = self.began + seconds
@@ -59,14 +58,13 @@ class Stages:
             raise StageOver(f"{name}: not done within {left:.0f} s; it was at: {self._last}")
 
         before = signal.signal(signal.SIGALRM, over)
-        signal.setitimer(signal.ITIMER_REAL, left)
+        signal.setitimer(signal.ITIMER_REAL, left, _AGAIN)
         self._name = f"{name} (at most {timedelta(seconds=round(left))})"
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
-            self.took[name] = time.monotonic() - self.began
 
     def _tell_now_and_then(self) -> None:
         while not self._over.wait(_EVERY):

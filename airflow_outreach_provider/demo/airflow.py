@@ -24,7 +24,7 @@ from urllib.parse import quote
 T = TypeVar("T")
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-_START_SECONDS = 120
+_START_SECONDS = 300
 _STOP_SECONDS = 10
 # The first request of a kind imports what it needs, beside all else that starts then.
 _ANSWER_SECONDS = 90

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from airflow_outreach_provider.demo.messy import Written
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, count
 from shared.figures import Bench, percentile
+from shared.watch import Sample, Watch
 
 if TYPE_CHECKING:
     from shared.running import Fleet
-    from shared.watch import Watch
 
 WINDOW = 64
 # Attempts of one task that a kill may lose: those in flight, and those that were not yet written down.
@@ -148,9 +148,9 @@ def _spent(watch: Watch, fleet: Fleet) -> None:
     used = watch.processor_seconds()
     shown = ", ".join(f"{name} {seconds:,.0f}" for name, seconds in sorted(used.items(), key=lambda x: -x[1]))
     print(f"  processor seconds: {shown}; PostgreSQL and Redis aside")
-    peak, fullest = watch.peak, max(watch.samples, key=lambda each: each.held)
+    peak, fullest = watch.peak, max([Sample(0, {}), *watch.samples], key=lambda each: each.held)
     print(
-        f"  connections to the store: {watch.held:.2f} of a task process on average, {peak['task']} at most, "
+        f"  connections to the store: {watch.held:.2f} of a task process that has any, {peak['task']} at most, "
         f"{fullest.held} of {fullest.tasks} tasks when they had the most; of everything {peak['store']} at most, "
         f"with Airflow's own {peak['process']} of one process and {peak['all']} in all"
     )

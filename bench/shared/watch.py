@@ -61,12 +61,14 @@ class Sample:
     """One look.
 
     :ivar at: seconds since the watch began. :ivar counts: how far the work is, by what it is.
-    :ivar tasks: task processes at work. :ivar held: connections of these to the store, together.
+    :ivar tasks: task processes at work. :ivar holding: those of them with a connection to the store, which one has
+        from its first question on. :ivar held: their connections, together.
     """
 
     at: float
     counts: Mapping[str, int]
     tasks: int = 0
+    holding: int = 0
     held: int = 0
 
 
@@ -113,19 +115,21 @@ class Watch:
 
     @property
     def held(self) -> float:
-        """Connections to the store that a task process has on average while tasks are at work."""
-        tasks = sum(each.tasks for each in self.samples)
-        return sum(each.held for each in self.samples) / max(1, tasks)
+        """Connections to the store of a task process that has any, on average."""
+        holding = sum(each.holding for each in self.samples)
+        return sum(each.held for each in self.samples) / max(1, holding)
 
     def _look(self) -> None:
         while not self._over.wait(_EVERY):
-            processes, counts, tasks, held = Processes(), {}, 0, 0
+            processes, counts = Processes(), {}
+            connections: list[int] = []
             self._count_processor(processes)
             with suppress(sa.exc.DBAPIError, psutil.Error):
-                tasks, held = self._count_connections(processes)
+                connections = self._count_connections(processes)
             with suppress(OSError, RuntimeError, ValueError):
                 counts = dict(self._counts())
-            self.samples.append(Sample(time.monotonic() - self.started, counts, tasks, held))
+            holding, at = sum(map(bool, connections)), time.monotonic() - self.started
+            self.samples.append(Sample(at, counts, len(connections), holding, sum(connections)))
 
     def _count_processor(self, processes: Processes) -> None:
         for component in list(self._airflow.processes):
@@ -134,8 +138,8 @@ class Watch:
                     times, born = process.cpu_times(), process.create_time()
                     self._used[component, process.pid, born] = times.user + times.system
 
-    def _count_connections(self, processes: Processes) -> tuple[int, int]:
-        """:return: task processes at work, and the connections to the store that they have together."""
+    def _count_connections(self, processes: Processes) -> list[int]:
+        """:return: of each task process at work, how many it has to the store."""
         with self._engine.connect() as connection:
             backends = list(connection.execute(_BACKENDS, {"names": self._databases}))
         by_port = {each.laddr.port: each.pid for each in psutil.net_connections("tcp") if each.laddr}
@@ -151,7 +155,7 @@ class Watch:
         self._raise("process", [n for pid, n in all_of.items() if pid is not None])
         self._raise("all", [len(backends)])
         self._raise("store", [store.total()])
-        return len(of_tasks), sum(of_tasks)
+        return of_tasks
 
     def _raise(self, name: str, seen: Sequence[int]) -> None:
         self.peak[name] = max([self.peak[name], *seen])

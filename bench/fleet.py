@@ -204,9 +204,9 @@ def work(fleet: Fleet, stages: Stages, kills: int, seconds: float) -> None:
 
 def harass(fleet: Fleet, kills: int, seconds: float) -> None:
     """Kill one thing after another at random moments, something done between two kills, while there is something to do."""
-    done = (0, 0)
+    done, earliest = (0, 0), 0.0
     for moment in sorted(fleet.dice.uniform(SECONDS_BEFORE / 2, seconds) for _ in range(kills)):
-        while time.monotonic() - fleet.began < moment:
+        while time.monotonic() - fleet.began < max(moment, earliest):
             fleet.revive()
             time.sleep(0.5)
         done = go_on(fleet, done)
@@ -215,6 +215,9 @@ def harass(fleet: Fleet, kills: int, seconds: float) -> None:
             return
         while not fleet.kill(victim := fleet.dice.choice(VICTIMS)):
             time.sleep(1)
+        earliest = (
+            time.monotonic() - fleet.began + SECONDS_A_KILL / 3
+        )  # where work is late, kills are not all at once
         done = progress(fleet)
         bench.note(f"kill {len(fleet.kills)}: {victim} at {done[0]:,} texts, {done[1]:,} deliveries")
 

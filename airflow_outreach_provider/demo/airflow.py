@@ -289,9 +289,7 @@ def running_airflow(
         raise AirflowDidNotStart(migrated.stderr.decode("utf-8", "replace")[-2000:])
     airflow = RunningAirflow(home, port, variables, commands)
     try:
-        airflow.start(components)
-        if commands:
-            airflow.start(commands)
+        airflow.start([*components, *(commands or ())])
         yield airflow
     finally:
         airflow.stop()

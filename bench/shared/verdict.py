@@ -23,8 +23,9 @@ WINDOW = 64
 # Attempts of one task that a kill may lose: those in flight, and those that were not yet written down.
 UNSETTLED = 216
 CONNECTIONS_A_TASK = 2
-# Fifty workers that run four tasks each, and the connections that they are to get along with.
-MANY_TASKS, MANY_CONNECTIONS = 200, 200
+# Fifty workers that run four tasks each, and the connections that they are to get along with; a second one is open for
+# moments.
+MANY_TASKS, MANY_CONNECTIONS, MOMENTS = 200, 200, 1.05
 _OPEN_LEADS, _OPEN_DELIVERIES = ("planned", "sending"), ("pending", "failed")
 _NOTICED = {
     "heartbeat timeout": "tries without a heartbeat",
@@ -78,7 +79,7 @@ def _compare(bench: Bench, fleet: Fleet, watch: Watch, report: Any, known: int, 
     )  # fmt: skip
     bench.compare(
         f"connections of {MANY_TASKS} tasks, as held here", watch.held * MANY_TASKS, MANY_CONNECTIONS,
-        "for 50 workers × 4", unit="open", at_most=1,
+        "for 50 workers × 4", unit="open", at_most=MOMENTS,
     )  # fmt: skip
 
 

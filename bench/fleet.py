@@ -6,7 +6,8 @@ by SIGKILL at random moments, and the connections of both databases are cut; wha
 
 What must hold: nobody is texted twice; every row is accounted for; every event that was acknowledged is delivered to both
 endpoints, each contact's first in order; nothing is left open. PostgreSQL and Redis must answer on this machine: the bench
-makes databases of its own in both, and drops them.
+makes databases of its own in both, and drops them. A line four times a minute says how far it is, no stage takes longer
+than it may, and the table is printed in any case.
 
     python bench/fleet.py                                              # some minutes
     python bench/fleet.py --leads 100000 --events 20000 --kills 50     # the whole of it, about half an hour
@@ -20,37 +21,36 @@ import random
 import sys
 import tempfile
 import time
-import urllib.error
+import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+import sqlalchemy as sa
 from shared import verdict
 from shared.cluster import REDIS, Cluster, NotThere, cluster, receivers, workers
 from shared.figures import Bench
-from shared.kills import cut_connections, kill_component, kill_task
 from shared.places import POSTGRES, new_store
+from shared.plot import draw
+from shared.running import PARTS, TASKS, Fleet
+from shared.stages import StageOver, Stages
 from shared.traffic import Endpoint, Platform
 from shared.watch import Watch
 
 from airflow_outreach_provider.demo.airflow import (
     AirflowDidNotStart,
-    RunningAirflow,
     running_airflow,
     wait_until,
 )
 from airflow_outreach_provider.demo.events import Sources, post, running_crm
 from airflow_outreach_provider.demo.messy import Written, write_messy_csv
-from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
-from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.simulator.process import running_simulator
 
-PARTS = 4
 LEADS = [f"part_{n}" for n in range(1, PARTS + 1)]
 ENDPOINTS = ("crm", "warehouse")
-WORKERS, TASKS, RECEIVERS = 3, 4, 2
+WORKERS, RECEIVERS = 3, 2
 LOADER = Path(__file__).parents[1] / "dags" / "outreach_workflows.py"
 FAULTS = (
     "status=429,retry_after=1,every=1501", "status=503,every=1701", "status=500,when=after,every=1907",
@@ -62,163 +62,112 @@ VICTIMS = (
     *("scheduler", "triggerer", "dag-processor", "api-server", "connections"),
 )
 SECONDS_A_KILL, SECONDS_BEFORE = 15.0, 30.0
-PATIENCE = 1200  # longer than the plan of a task that Airflow has given up keeps its deliveries
+# Longer than the plan of a task that Airflow has given up keeps its deliveries.
+START, REST, SETTLE, VERDICT = 900, 1200, 180, 300
 
 bench = Bench(__doc__)
 bench.size("leads", 10_000, 2_000, "rows of the lead list")
 bench.size("events", 2_000, 500, "webhooks")
 bench.size("kills", 12, 6, "SIGKILLs and cuts")
+bench.size("failing", 0.02, 0.02, "share of deliveries whose first try is answered 503")
 bench.size("seed", 1, 1, "of the random moments")
+bench.parser.add_argument("--minutes", type=float, help="all of it ends after so long (default by the kills)")
 bench.parser.add_argument(
     "--postgres", default=POSTGRES, help=f"where databases may be created (default {POSTGRES})"
 )
 bench.parser.add_argument("--redis", default=REDIS, help=f"the broker (default {REDIS})")
+bench.parser.add_argument("--plot", type=Path, help="write a picture of the run there, as SVG")
 bench.parser.add_argument("--keep", action="store_true", help="leave Airflow's folder with its logs behind")
-
-
-@dataclass
-class Fleet:
-    """Everything that runs, and what has happened to it.
-
-    :ivar killed: by what it was. :ivar fallen: components that ended without being killed, and were started again.
-    """
-
-    airflow: RunningAirflow
-    own: Cluster
-    store: Store
-    simulator: RunningSimulator
-    platform: Platform
-    endpoints: Mapping[str, Endpoint]
-    postgres: str
-    dice: random.Random
-    killed: Counter[str] = field(default_factory=Counter)
-    fallen: Counter[str] = field(default_factory=Counter)
-    runs: dict[str, str] = field(default_factory=dict)
-    took: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def workers(self) -> list[str]:
-        """The components in which tasks run."""
-        return [name for name in self.airflow.processes if name.startswith("worker")]
-
-    def start(self, names: list[str]) -> None:
-        """Start what was killed, and whatever else has ended by then."""
-        for _ in range(5):
-            with suppress(AirflowDidNotStart):
-                self.airflow.start(names)
-                return
-            names = self._fallen()
-        raise AirflowDidNotStart(f"does not stay up: {names}\n{self.airflow.log_tail(names[0])}")
-
-    def revive(self) -> None:
-        """Start again what ended by itself."""
-        if names := self._fallen():
-            self.start(names)
-
-    def wait_for(self, runs: Mapping[str, str]) -> dict[str, str]:
-        """Wait until these runs have ended. :return: their states by DAG."""
-        deadline = time.monotonic() + PATIENCE
-        states: dict[str, str] = {}
-        while len(states) < len(runs):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"still at work after {PATIENCE} s: {sorted(runs.keys() - states.keys())}")
-            time.sleep(1)
-            self.revive()
-            states = self.ended(runs)
-        return states
-
-    def ended(self, runs: Mapping[str, str]) -> dict[str, str]:
-        """Those of the runs that have ended, with their states."""
-        found = {}
-        for dag, run in runs.items():
-            with suppress(urllib.error.URLError, ConnectionError, TimeoutError):
-                found[dag] = str(self.airflow.api("GET", f"dags/{dag}/dagRuns/{run}")["state"])
-        return {dag: state for dag, state in found.items() if state in ("success", "failed")}
-
-    def kill(self, victim: str) -> bool:
-        """:return: whether there was such a thing to kill."""
-        airflow, dice = self.airflow, self.dice
-        if victim in ("task", "supervisor"):
-            return kill_task(airflow, victim, dice, self.workers)
-        if victim == "connections":
-            return cut_connections(self.postgres, self.own.databases) > 0
-        name = dice.choice([each for each in airflow.processes if each.startswith(victim)])
-        kill_component(airflow, name)
-        time.sleep(dice.uniform(0, 2))
-        self.start([name])
-        return True
-
-    def _fallen(self) -> list[str]:
-        names = [name for name, process in self.airflow.processes.items() if process.poll() is not None]
-        for name in names:
-            self.fallen[name] += 1
-            kill_component(self.airflow, name)
-        return names
 
 
 def measure(asked: argparse.Namespace) -> None:
     """:raises SystemExit: a promise was broken, or PostgreSQL or Redis is not there."""
+    seconds = SECONDS_BEFORE + SECONDS_A_KILL * asked.kills
+    most = asked.minutes * 60 if asked.minutes else 1500 + 3 * seconds
     try:
-        with cluster(asked.postgres, asked.redis) as own, place(keep=asked.keep) as home:
-            held = trial(asked, own, home)
+        with (
+            cluster(asked.postgres, asked.redis) as own,
+            place(keep=asked.keep) as home,
+            Stages(bench.note, most) as stages,
+        ):
+            held = trial(asked, own, home, stages, seconds)
     except NotThere as error:
         raise SystemExit(f"fleet: {error}") from None
     if not held:
         raise SystemExit(1)
 
 
-def trial(asked: argparse.Namespace, own: Cluster, home: Path) -> bool:
-    """:return: whether everything held."""
-    written, sources = write_workflows(home, asked), Sources.new()
-    contacts = max(12, asked.events // 50)
-    dice = random.Random(asked.seed)
-    endpoints = {name: Endpoint(random.Random(asked.seed), contacts) for name in ENDPOINTS}
-    store = new_store(own.store)
-    receiving, urls = receivers(RECEIVERS)
-    seconds = SECONDS_BEFORE + SECONDS_A_KILL * asked.kills  # as long as leads and events are to flow
+def trial(asked: argparse.Namespace, own: Cluster, home: Path, stages: Stages, seconds: float) -> bool:
+    """:param seconds: as long as leads and events are to flow. :return: whether everything held."""
+    written = write_workflows(home, asked)
     with ExitStack() as stack:
-        stack.callback(store.close)
-        simulator = stack.enter_context(running_simulator(faults=FAULTS, journal=str(home / "journal")))
-        api = dict(simulator.connection)
-        api["extra"] = {**api["extra"], "requests_per_second": asked.leads / seconds}
-        crms = {name: stack.enter_context(running_crm(each.answer)) for name, each in endpoints.items()}
-        given = {"outreach_default": api, **sources.connections} | {n: c.connection for n, c in crms.items()}
-        commands = {**workers(WORKERS, TASKS, str(home)), **receiving}
-        airflow = stack.enter_context(
-            running_airflow(
-                home / "airflow",
-                home / "dags",
-                connections=given,
-                environment=own.settings(),
-                commands=commands,
-            )
-        )
-        for dag in (*map(sync, LEADS), *map(route, ENDPOINTS)):
-            airflow.wait_for_dag(dag, 120)
-        for url in urls:
-            wait_until(partial(is_up, url), 120, "the receivers answer")
+        try:
+            with stages.stage("start", START):
+                fleet = begin(stack, asked, own, home, seconds)
+        except (AirflowDidNotStart, StageOver, TimeoutError) as error:
+            raise SystemExit(f"fleet: it did not start: {error}") from None
         bench.note(
-            f"{len(airflow.processes)} components are up; {written.rows:,} rows, {asked.events:,} events"
+            f"{len(fleet.airflow.processes)} components are up; {written.rows:,} rows, {asked.events:,} events"
         )
-        watch = Watch(airflow, asked.postgres, own.databases, list(commands)[:WORKERS])
-        platform = Platform(urls, sources, asked.events / seconds, contacts=contacts, most=asked.events)
-        fleet = Fleet(airflow, own, store, simulator, platform, endpoints, asked.postgres, dice)
+        watch = Watch(fleet.airflow, asked.postgres, own.databases, fleet.workers, fleet.counts)
+        stages.tell = fleet.told
         early: BaseException | None = None
         try:
-            work(fleet, asked.kills)
-        except (
-            TimeoutError,
-            AirflowDidNotStart,
-            SystemExit,
-        ) as error:  # the table is worth printing in any case
+            work(fleet, stages, asked.kills, seconds)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the table is worth printing in any case
             early = error
             print(f"  NO  {error}", flush=True)
+            if not isinstance(error, StageOver | TimeoutError | AirflowDidNotStart | SystemExit):
+                traceback.print_exception(error)
         finally:
+            fleet.platform.stop(10)
             watch.stop()
-        held = verdict.judge(bench, fleet, watch, written, asked) and early is None
-        if not held:
-            verdict.tell(fleet)
+        try:
+            with stages.stage("verdict", VERDICT, extra=True):
+                held = verdict.judge(bench, fleet, watch, written, asked) and early is None
+                if asked.plot:
+                    asked.plot.write_text(picture(fleet, watch, written, asked), "utf-8")
+                if not held:
+                    verdict.tell(fleet)
+        except StageOver as error:
+            raise SystemExit(f"fleet: {error}") from None
         return held
+
+
+def begin(stack: ExitStack, asked: argparse.Namespace, own: Cluster, home: Path, seconds: float) -> Fleet:
+    """Start everything.
+
+    :raises AirflowDidNotStart, TimeoutError: it does not come up; says what.
+    """
+    sources, contacts = Sources.new(), max(12, asked.events // 10)
+    endpoints = {name: Endpoint(random.Random(asked.seed), contacts, asked.failing) for name in ENDPOINTS}
+    store = new_store(own.store)
+    stack.callback(store.close)
+    metadata = sa.create_engine(own.metadata, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
+    stack.callback(metadata.dispose)
+    simulator = stack.enter_context(running_simulator(faults=FAULTS, journal=str(home / "journal")))
+    api = dict(simulator.connection)
+    api["extra"] = {**api["extra"], "requests_per_second": asked.leads / seconds}
+    crms = {name: stack.enter_context(running_crm(each.answer)) for name, each in endpoints.items()}
+    given = {"outreach_default": api, **sources.connections} | {n: c.connection for n, c in crms.items()}
+    receiving, urls = receivers(RECEIVERS)
+    commands = {**workers(WORKERS, TASKS, str(home)), **receiving}
+    airflow = stack.enter_context(
+        running_airflow(
+            home / "airflow",
+            home / "dags",
+            connections=given,
+            environment=own.settings(),
+            commands=commands,
+        )
+    )
+    for dag in (*map(sync, LEADS), *map(route, ENDPOINTS)):
+        airflow.wait_for_dag(dag, 300)
+    for url in urls:
+        wait_until(partial(is_up, url), 300, "the receivers answer")
+    platform = Platform(urls, sources, asked.events / seconds, contacts=contacts, most=asked.events)
+    dice = random.Random(asked.seed)
+    return Fleet(airflow, own, store, metadata, simulator, platform, endpoints, asked.postgres, dice)
 
 
 def is_up(url: str) -> bool:
@@ -226,46 +175,51 @@ def is_up(url: str) -> bool:
     return post(url, "/outreach/in/nobody", b"{}", {}) == 404
 
 
-def work(fleet: Fleet, kills: int) -> None:
+def work(fleet: Fleet, stages: Stages, kills: int, seconds: float) -> None:
     """Leads and events while kills fall; then without them, until nothing is left to do.
 
-    :raises TimeoutError: something does not come to its end.
+    :raises StageOver: something does not come to its end.
     """
-    started = time.monotonic()
-    fleet.runs = {sync(name): fleet.airflow.trigger(sync(name)) for name in LEADS}
-    harass(fleet, kills)
-    fleet.took["kills"] = time.monotonic() - started
-    states = fleet.wait_for(fleet.runs)
-    fleet.took["leads"] = time.monotonic() - started
+    syncs = [sync(name) for name in LEADS]
+    with stages.stage("kills", 600 + 2 * seconds):
+        fleet.runs = fleet.trigger(syncs)
+        harass(fleet, kills, seconds)
+    fleet.took["kills"] = time.monotonic() - fleet.began
+    with stages.stage("leads", REST):
+        states = fleet.wait_for(fleet.runs)
+    fleet.took["leads"] = time.monotonic() - fleet.began
     bench.note(f"the syncs ended: {dict(Counter(states.values()))}")
     fleet.simulator.set_faults()
-    again = {sync(name): fleet.airflow.trigger(sync(name)) for name in LEADS}
-    fleet.wait_for(again)
-    deadline = time.monotonic() + PATIENCE
-    while not is_delivered(fleet):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"events are not delivered after {PATIENCE} s without a kill")
-        fleet.revive()
-        time.sleep(1)
-    fleet.took["events"] = time.monotonic() - started
-    verdict.settle(fleet, 120)
+    with stages.stage("leads once more", REST / 2):
+        fleet.wait_for(fleet.trigger(syncs))
+    with stages.stage("events", REST):
+        while not is_delivered(fleet):
+            fleet.revive()
+            time.sleep(1)
+    last = max(at for each in fleet.endpoints.values() for at in each.taken.values())
+    fleet.took["events"] = last - fleet.began_at
+    with stages.stage("settle", SETTLE):
+        verdict.settle(fleet)
 
 
-def harass(fleet: Fleet, kills: int) -> None:
-    """Kill one thing after another, as long as there is something to do, and something done between two kills."""
-    done = (0, 0)
-    while fleet.killed.total() < kills:
+def harass(fleet: Fleet, kills: int, seconds: float) -> None:
+    """Kill one thing after another at random moments, something done between two kills, while there is something to do."""
+    done, earliest = (0, 0), 0.0
+    for moment in sorted(fleet.dice.uniform(SECONDS_BEFORE / 2, seconds) for _ in range(kills)):
+        while time.monotonic() - fleet.began < max(moment, earliest):
+            fleet.revive()
+            time.sleep(0.5)
         done = go_on(fleet, done)
-        time.sleep(fleet.dice.uniform(0, SECONDS_A_KILL / 2))
-        fleet.revive()
         if is_delivered(fleet) and len(fleet.ended(fleet.runs)) == len(fleet.runs):
-            bench.note(f"all was done after {fleet.killed.total()} kills; use more leads")
+            bench.note(f"all was done after {len(fleet.kills)} kills; use more leads")
             return
-        victim = fleet.dice.choice(VICTIMS)
-        if fleet.kill(victim):
-            fleet.killed[victim] += 1
-            done = progress(fleet)
-            bench.note(f"kill {fleet.killed.total()}: {victim} at {done[0]:,} texts, {done[1]:,} deliveries")
+        while not fleet.kill(victim := fleet.dice.choice(VICTIMS)):
+            time.sleep(1)
+        earliest = (
+            time.monotonic() - fleet.began + SECONDS_A_KILL / 3
+        )  # where work is late, kills are not all at once
+        done = progress(fleet)
+        bench.note(f"kill {len(fleet.kills)}: {victim} at {done[0]:,} texts, {done[1]:,} deliveries")
 
 
 def progress(fleet: Fleet) -> tuple[int, int]:
@@ -275,24 +229,31 @@ def progress(fleet: Fleet) -> tuple[int, int]:
 
 
 def go_on(fleet: Fleet, before: tuple[int, int]) -> tuple[int, int]:
-    """Wait until leads or events have gone on, or all of it is done.
-
-    :raises TimeoutError: nothing goes on.
-    """
-    deadline = time.monotonic() + PATIENCE / 3
-    while time.monotonic() < deadline:
+    """Wait until leads or events have gone on, or all of it is done."""
+    while True:
         texts, deliveries = progress(fleet)
         if texts > before[0] or deliveries > before[1] or is_delivered(fleet):
             return texts, deliveries
         fleet.revive()
         time.sleep(0.5)
-    raise TimeoutError(f"nothing goes on after {PATIENCE / 3:.0f} s: {before} texts and deliveries")
 
 
 def is_delivered(fleet: Fleet) -> bool:
     """Whether both endpoints have all events."""
     wanted = fleet.platform.wanted
     return fleet.platform.is_done and all(wanted <= each.taken.keys() for each in fleet.endpoints.values())
+
+
+def picture(fleet: Fleet, watch: Watch, written: Written, asked: argparse.Namespace) -> str:
+    """The run as an SVG."""
+    totals = {"texted": written.people, "acknowledged": asked.events}
+    totals |= {f"delivered to {name}": asked.events for name in ENDPOINTS}
+    title = (
+        f"A fleet under {len(fleet.kills)} kills: the share of {written.people:,} people texted, of {asked.events:,} events "
+        "acknowledged and delivered to two endpoints, by minutes, and below it when each kind of process was killed"
+    )
+    kills = [(at + fleet.began - watch.started, what) for at, what in fleet.kills]
+    return draw(watch.samples, totals, kills, title)
 
 
 def sync(name: str) -> str:
@@ -313,7 +274,8 @@ def write_workflows(home: Path, asked: argparse.Namespace) -> Written:
     written = write_messy_csv(home / "leads.csv", asked.leads, asked.seed)
     with (home / "leads.csv").open(encoding="utf-8-sig", newline="") as file:
         heading, *rows = csv.reader(file, delimiter=";")
-    lines = ["defaults: {lead_syncs: {retries: 200, retry_delay: 2s}}", "lead_syncs:"]
+    # Each kill uses up a try, and lets the next one wait twice as long where nothing bounds that.
+    lines = ["defaults: {lead_syncs: {retries: 200, retry_delay: 2s, max_retry_delay: 5s}}", "lead_syncs:"]
     for n, name in enumerate(LEADS):
         with (home / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, delimiter=";").writerows([heading, *rows[n::PARTS]])

@@ -24,7 +24,7 @@ from urllib.parse import quote
 T = TypeVar("T")
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-_START_SECONDS = 120
+_START_SECONDS = 300
 _STOP_SECONDS = 10
 # The first request of a kind imports what it needs, beside all else that starts then.
 _ANSWER_SECONDS = 90
@@ -289,9 +289,7 @@ def running_airflow(
         raise AirflowDidNotStart(migrated.stderr.decode("utf-8", "replace")[-2000:])
     airflow = RunningAirflow(home, port, variables, commands)
     try:
-        airflow.start(components)
-        if commands:
-            airflow.start(commands)
+        airflow.start([*components, *(commands or ())])
         yield airflow
     finally:
         airflow.stop()

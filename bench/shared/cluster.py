@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,10 @@ from shared.places import POSTGRES
 
 REDIS = "redis://127.0.0.1:6379"
 _LAST_DATABASE = 15
+_IMPORTED = [
+    f"airflow_outreach_provider.{each}"
+    for each in ("workflows", "operators.outreach", "sensors.outreach", "assets")
+]
 _TAKEN = "outreach-fleet"
 
 NO_REDIS = """no Redis answers at {url}: {error}
@@ -53,20 +58,28 @@ class Cluster:
         return first, second
 
     def settings(self) -> dict[str, str]:
-        """Airflow on Celery; what is killed is noticed within half a minute."""
+        """Airflow on Celery, with what the documentation says of a fleet: what is killed is noticed within a minute."""
         return {
             **QUICK,
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "60",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__CELERY__BROKER_URL": self.broker,
             "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{self.metadata}",
             "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "3600",
             # What a dead worker had taken from the queue and not begun is queued anew. Too often, and Airflow fails the
             # task whatever its retries are: a full queue must not be taken for a dead worker.
-            "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
+            "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "180",
             "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",
             "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "1000",
             "AIRFLOW__CORE__PARALLELISM": "32",
-            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",  # nine components that start at once share two cores
+            # Nine components that start at once share two cores, and whatever else is at work on them.
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "600",
+            "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+            # A worker imports once what every task would import for itself.
+            "AIRFLOW__CELERY__EXTRA_CELERY_CONFIG": json.dumps({"imports": _IMPORTED}),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.metadata,
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": self.metadata.replace("+psycopg:", "+psycopg_async:"),
             "AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN": self.store,
@@ -132,7 +145,7 @@ def workers(number: int, tasks: int, logs: str) -> dict[str, list[str]]:
     return {
         f"worker-{n}": [
             "celery", "worker", "--celery-hostname", f"fleet-{n}@%h", "--concurrency", str(tasks),
-            "--pid", f"{logs}/worker-{n}.pid", "--skip-serve-logs", "--without-mingle",
+            "--pid", f"{logs}/worker-{n}.pid", "--skip-serve-logs", "--without-mingle", "--without-gossip",
         ]
         for n in range(1, number + 1)
     }  # fmt: skip

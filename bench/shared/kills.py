@@ -11,7 +11,7 @@ import psutil
 import sqlalchemy as sa
 
 from airflow_outreach_provider.demo.airflow import RunningAirflow
-from shared.watch import tasks, tree
+from shared.watch import Processes
 
 # So that the death of a process is noticed within half a minute, and none is taken for dead on a busy machine.
 QUICK = {
@@ -29,7 +29,7 @@ def kill_task(
 
     :param within: the components that run tasks.
     """
-    found = tasks(airflow, within)
+    found = Processes().tasks(airflow, within)
     if not found:
         return False
     task = dice.choice(found)
@@ -44,7 +44,7 @@ def kill_task(
 
 def kill_component(airflow: RunningAirflow, name: str) -> None:
     """SIGKILL a component and all that it started, in whatever process group: as a host that goes down."""
-    processes = tree(airflow, name)
+    processes = Processes().tree(airflow, name)
     airflow.kill(name)
     for each in processes:
         try:

@@ -13,6 +13,7 @@ from typing import Any
 from airflow_outreach_provider.demo.events import CrmAnswer, Sources, post, varda_webhook
 
 _SENDERS = 4
+_BEHIND = 10.0  # seconds that a sender may catch up with after receivers were away
 _FIRST_CONTACT = 1000  # as varda_webhook numbers them
 
 
@@ -52,13 +53,19 @@ class Platform:
     @property
     def is_done(self) -> bool:
         """Whether as many as it was to send are acknowledged."""
-        return not any(sender.is_alive() for sender in self._senders)
+        return not self.under_way
 
-    def stop(self) -> None:
-        """Send no new ones, and wait until those under way are acknowledged."""
+    @property
+    def under_way(self) -> int:
+        """How many events may have been stored and not acknowledged yet."""
+        return sum(sender.is_alive() for sender in self._senders)
+
+    def stop(self, within: float | None = None) -> None:
+        """Send no new ones, and wait until those under way are acknowledged; no longer than ``within`` seconds."""
         self._over.set()
+        end = None if within is None else time.monotonic() + within
         for sender in self._senders:
-            sender.join()
+            sender.join(None if end is None else max(0.0, end - time.monotonic()))
 
     def _send(self, sender: int) -> None:
         dice, number = random.Random(sender), sender
@@ -73,7 +80,7 @@ class Platform:
             self.acknowledged[contact].append(number)
             self.taken_at[number] = time.time()
             number += _SENDERS
-            due = max(due, time.monotonic() - 1) + _SENDERS / self._rate
+            due = max(due, time.monotonic() - _BEHIND) + _SENDERS / self._rate
             self._over.wait(max(0.0, due - time.monotonic()))
 
     def _is_taken(self, url: str, request: tuple[str, bytes, dict[str, str]]) -> bool:
@@ -89,11 +96,13 @@ class Platform:
 class Endpoint:
     """What a customer's system was sent; it answers 503 to one first try in ten.
 
+    :param failing: the share of first tries that it answers so.
     :ivar first: each contact's events in the order they were first sent in.
     :ivar taken: when each event was taken, in seconds since the epoch. :ivar again: how often more than once.
     """
 
-    def __init__(self, dice: random.Random, contacts: int = 40) -> None:
+    def __init__(self, dice: random.Random, contacts: int = 40, failing: float = 0.1) -> None:
+        self.failing = failing
         self.first: dict[int, list[int]] = {contact: [] for contact in range(contacts)}
         self.taken: dict[int, float] = {}
         self.again: Counter[int] = Counter()
@@ -104,7 +113,7 @@ class Endpoint:
         number = int(event["data"]["id"])
         if times == 1:
             self.first[int(event["contact"]["external_id"]) - _FIRST_CONTACT].append(number)
-            if self._dice.random() < 0.1:
+            if self._dice.random() < self.failing:
                 return CrmAnswer(503)
         if number in self.taken:
             self.again[number] += 1

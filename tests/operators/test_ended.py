@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from typing import Any
@@ -26,6 +26,7 @@ from airflow_outreach_provider.operators.outreach import (
 )
 from airflow_outreach_provider.sensors.outreach import ContactEventSensor
 from airflow_outreach_provider.simulator.process import RunningSimulator
+from airflow_outreach_provider.store.deliveries.deliverable import glance
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, count
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
@@ -51,6 +52,7 @@ def ended(run: Callable[[], Any], is_under_way: Callable[[], bool]) -> tuple[str
     here, there = context.Pipe()
 
     def work() -> None:
+        open_store().engine.dispose(close=False)  # no connection is two processes'
         ran = run()
         there.send((ran.state, str(ran.error)))
 
@@ -100,17 +102,21 @@ def test_a_sync_gives_back_what_it_had_not_sent(
 
 
 class Crm:
-    """An endpoint that takes its time. :ivar seen: the ids it was sent. :ivar pause: seconds it takes to answer."""
+    """An endpoint that takes its time.
+
+    :ivar seen: the ids it was sent. :ivar pause: seconds it takes to answer. :ivar hangs: the event it does not answer.
+    """
 
     def __init__(self) -> None:
         self.seen: list[str] = []
-        self.pause = 0.5
+        self.pause, self.hangs = 0.5, ""
         self._lock = threading.Lock()
 
     def answer(self, _method: str, _path: str, _headers: Mapping[str, str], body: bytes) -> Any:
+        event = str(json.loads(body)["id"])
         with self._lock:
-            self.seen.append(str(json.loads(body)["id"]))
-        time.sleep(self.pause)
+            self.seen.append(event)
+        time.sleep(20.0 if event == self.hangs else self.pause)
         return 200, b"", {}
 
 
@@ -124,13 +130,20 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Crm]:
 
 def a_batch(store: Store, route: str = "crm", contacts: int = CONTACTS) -> dict[str, Any]:
     """One batch of an event of each contact."""
+    arrive(store, range(contacts))
+    return hand_out(store, route, "run1")
+
+
+def arrive(store: Store, numbers: Iterable[int], contacts: int = 1000) -> None:
+    """Events of these numbers come in, one contact's after the other's."""
     at = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
     events = [
-        ContactEvent(f"evt_{n}", "src", "varda", "x", EventKind.REPLIED, at, at, Contact(external_id=str(n)))
-        for n in range(contacts)
+        ContactEvent(
+            f"evt_{n}", "src", "varda", "x", EventKind.REPLIED, at, at, Contact(external_id=str(n % contacts))
+        )
+        for n in numbers
     ]
     inbox_append.append(store, [Incoming(event, event.to_json(), "[]") for event in events])
-    return hand_out(store, route, "run1")
 
 
 def hand_out(store: Store, route: str, run_id: str) -> dict[str, Any]:
@@ -188,6 +201,73 @@ def test_a_request_that_is_not_answered_is_broken_off_and_its_event_sent_again(
     deliver(2)
     assert count(store, DeliveryFilter()) == {"delivered": 2}
     assert sorted(set(crm.seen)) == ["evt_0", "evt_1"]
+
+
+STREAMING = 3 * CONTACTS
+
+
+class Serving:
+    """A task whose batch of one event is done, and which goes on with three events of each of many contacts."""
+
+    def __init__(self, store: Store, run_task: Callable[..., Any]) -> None:
+        self.store, self._run_task = store, run_task
+        self.batch = a_batch(store, contacts=1)
+        arrive(store, range(CONTACTS, CONTACTS + STREAMING), contacts=CONTACTS)
+
+    def deliver(self, run_id: str = "run1") -> Any:
+        task = DeliverEventsOperator(
+            task_id="deliver", batch=self.batch, route="crm", endpoint_conn_id="crm", concurrency=4
+        )
+        return self._run_task(task, run_id=run_id)
+
+    def serves(self) -> bool:
+        return "crm" in glance(self.store).served
+
+    def next_run(self) -> set[str]:
+        """The next run delivers what is with nobody. :return: which events those were."""
+        assert not self.serves(), "the doorbell rings for what comes in, and the next run plans it"
+        self.batch = hand_out(self.store, "crm", "run2")
+        self.deliver("run2")
+        return set(self.batch["events"])
+
+
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
+def serving(
+    request: pytest.FixtureRequest, run_task: Callable[..., Any], crm: Crm, monkeypatch: pytest.MonkeyPatch
+) -> Serving:
+    url = request.getfixturevalue(request.param)
+    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", url)
+    return Serving(open_store(), run_task)
+
+
+def test_a_task_that_serves_a_stream_gives_back_what_it_has_not_begun(serving: Serving, crm: Crm) -> None:
+    """Green, as its own batch is done; what is in flight is awaited, the rest is with nobody at once, and keeps its order."""
+    state, error, took = ended(serving.deliver, lambda: serving.serves() and len(crm.seen) >= 12)
+    assert (state, took < GRACE) == ("success", True), (error, took)
+    sent, total = len(crm.seen), 1 + STREAMING
+    assert 12 <= sent < total
+    done = count(serving.store, DeliveryFilter())
+    assert done["delivered"] == sent, done
+    crm.pause = 0.0
+    taken = serving.next_run()
+    assert len(taken) == total - sent and not taken & set(crm.seen[:sent])
+    assert count(serving.store, DeliveryFilter()) == {"delivered": total}
+    assert len(crm.seen) == len(set(crm.seen)) == total
+    for contact in range(CONTACTS):
+        mine = [n for n in (int(each[4:]) for each in crm.seen) if n % CONTACTS == contact]
+        assert mine == sorted(mine)
+
+
+def test_a_serving_task_breaks_off_what_is_not_answered(serving: Serving, crm: Crm) -> None:
+    """One contact's endpoint hangs: the task ends within its grace, and the next run sends that event again."""
+    hangs = crm.hangs = f"evt_{CONTACTS + 5}"
+    state, error, took = ended(serving.deliver, lambda: serving.serves() and len(crm.seen) >= 20)
+    assert (state, took < GRACE) == ("success", True), (error, took)
+    assert count(serving.store, DeliveryFilter())["delivered"] == len(crm.seen) - 1
+    crm.hangs, crm.pause = "", 0.0
+    assert hangs in serving.next_run()
+    assert count(serving.store, DeliveryFilter()) == {"delivered": 1 + STREAMING}
+    assert [each for each in set(crm.seen) if crm.seen.count(each) > 1] == [hangs]
 
 
 def test_a_function_is_let_finish_and_called_for_the_rest_by_the_next_try(

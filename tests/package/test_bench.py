@@ -139,6 +139,31 @@ def test_a_bench_that_is_ended_ends_what_it_started() -> None:
     assert "all is ended" in shown.stdout
 
 
+def test_a_stage_that_hangs_ends_in_time_and_says_where_it_was() -> None:
+    """Whatever it waits for, time-outs that are waited out included; and how far it is, is said meanwhile."""
+    script = (
+        "import sys, time; sys.path.insert(0, 'bench'); from shared import stages\n"
+        "from airflow_outreach_provider.demo.airflow import wait_until\n"
+        "stages._EVERY = 0.2\n"
+        "with stages.Stages(print, 60) as mine:\n"
+        "    mine.tell = lambda: '7 of 9'\n"
+        "    try:\n"
+        "        with mine.stage('leads', 1): wait_until(lambda: False, 60, 'never')\n"
+        "    except stages.StageOver as error: print(error)\n"
+        "    with mine.stage('events', 5): pass\n"
+        "    time.sleep(0.1)\n"
+        "with stages.Stages(print, 0.5) as short:\n"
+        "    try:\n"
+        "        with short.stage('all', 60): time.sleep(60)\n"
+        "    except stages.StageOver as error: print(error)\n"
+    )
+    shown = python("-c", script, seconds=30)
+    assert shown.returncode == 0, shown.stderr
+    assert "leads: not done within 1 s; it was at: 7 of 9" in shown.stdout
+    assert "0:00:00 leads (at most 0:00:01): 7 of 9" in shown.stdout
+    assert "all: not done within 1 s" in shown.stdout, "all stages together may take no longer than was said"
+
+
 def test_a_missed_aim_is_said_and_is_an_error_where_that_was_asked_for() -> None:
     """MISSED beside the figure; ``--strict`` makes it the exit code; at the smallest size nothing is judged."""
     script = (

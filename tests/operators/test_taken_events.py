@@ -17,7 +17,6 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators.outreach import take_events
 from airflow_outreach_provider.services.deliveries.batch import TaskTry
 from airflow_outreach_provider.services.deliveries.fan_out import Reading
@@ -29,9 +28,8 @@ from airflow_outreach_provider.store.inbox import append as inbox_append
 
 
 @pytest.fixture(autouse=True)
-def store(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Store:
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
-    return open_store()
+def store(tasks_store: Store) -> Store:
+    return tasks_store
 
 
 def arrive(store: Store, *ids: str, kind: EventKind = EventKind.REPLIED) -> None:

@@ -16,7 +16,14 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.demo.airflow import RunningAirflow, people, running_airflow, wait_until
+from airflow_outreach_provider.demo.airflow import (
+    RunningAirflow,
+    airflow_environment,
+    migrate,
+    people,
+    running_airflow,
+    wait_until,
+)
 from airflow_outreach_provider.demo.events import (
     ENDPOINT,
     Crm,
@@ -106,7 +113,15 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of an Airflow that never ran, with its database."""
+    home = tmp_path_factory.mktemp("migrated")
+    migrate(airflow_environment(home, home / "dags", port=0))
+    return home
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, migrated_home: Path) -> Iterator[World]:
     """Leads of every state, a task that waits for its retry, events of two platforms, deliveries of every state."""
     home = tmp_path_factory.mktemp("world")
     dags = home / "dags"
@@ -125,7 +140,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "AIRFLOW_VAR_AUTUMN": str(home / "autumn.csv"),
         }
         with running_airflow(
-            home, dags, connections=connections, environment=environment, base_path=BASE_PATH
+            home,
+            dags,
+            connections=connections,
+            environment=environment,
+            base_path=BASE_PATH,
+            like=migrated_home,
         ) as airflow:
             for dag in ("spring", "autumn", FANOUT):
                 airflow.wait_for_dag(dag)

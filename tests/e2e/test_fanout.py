@@ -27,7 +27,7 @@ from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("fanout"), pytest.mark.timeout(900)]
 
 DAG = "outreach_event_fanout"
 ROOT = Path(__file__).parents[2]
@@ -48,14 +48,18 @@ def crm() -> Iterator[Crm]:
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory, crm: Crm) -> Iterator[RunningAirflow]:
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, crm: Crm, migrated_home: Path
+) -> Iterator[RunningAirflow]:
     """An Airflow with the shipped fan-out DAG, running."""
     home = tmp_path_factory.mktemp("airflow")
     (home / "dags").mkdir()
     shutil.copy(ROOT / "dags" / f"{DAG}.py", home / "dags")
     settings = {f"AIRFLOW__{name}": str(value) for name, value in QUICK.items()}
     connections = {ENDPOINT: crm.connection}
-    with running_airflow(home, home / "dags", connections=connections, environment=settings) as airflow:
+    with running_airflow(
+        home, home / "dags", connections=connections, environment=settings, like=migrated_home
+    ) as airflow:
         airflow.wait_for_dag(DAG)
         yield airflow
 

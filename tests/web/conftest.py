@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from servers import scripted
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.receiver.source_state import SourceStates
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
 from airflow_outreach_provider.store.engine import Store
@@ -92,8 +94,13 @@ def site(mounted: Mounted, store: Store, crm: None) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def site_with_receiver(store: Store, crm: None) -> Callable[..., Any]:
-    """The same, for tests that post to ``/in/``: the receiver keeps the store it was made with."""
+def site_with_receiver(store: Store, crm: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """The same, for tests that post to ``/in/``: the receiver keeps the store it was made with.
+
+    It looks whether a source is switched off, and writes down what it refused, five times a second.
+    """
+    quick = partial(SourceStates, read_every=0.2, write_every=0.2)
+    monkeypatch.setattr("airflow_outreach_provider.receiver.app.SourceStates", quick)
     return Mounted(store).browser
 
 

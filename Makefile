@@ -32,7 +32,7 @@ test-fast: setup  ## the tests that start no Airflow and no browser
 	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal
 
 test-laws: setup  ## the fast tests with ten times the examples for each law; for the night
-	OUTREACH_FUZZ_REQUESTS=2000 $(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal --hypothesis-profile=nightly
+	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal --hypothesis-profile=nightly
 
 sets:  ## the fast edge tests in other sets of versions: the lowest, Airflow's own constraints, ours, the newest
 	.ci/sets

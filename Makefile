@@ -26,7 +26,7 @@ up: setup  ## keep Airflow, its UI and the simulated API running
 
 test: setup lint  ## all tests: the fast ones on two cores, then the slow ones: a real Airflow, a browser, kills, benches
 	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal
-	$(BIN)/python -m pytest -m e2e -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m e2e -n 2 --dist loadgroup $$(grep -rl 'pytest\.mark\.e2e' tests --include='test_*.py')
 
 test-fast: setup  ## the tests that start no Airflow and no browser
 	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal

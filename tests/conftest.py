@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from hypothesis import settings
 from stores import Reused, migrated_file, opened
 
+from airflow_outreach_provider.demo.airflow import airflow_environment, migrate
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
 
@@ -258,6 +259,14 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock(datetime(2026, 3, 25, 18, 30, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of an Airflow that never ran, with its database."""
+    home = tmp_path_factory.mktemp("migrated")
+    migrate(airflow_environment(home, home / "dags", port=0))
+    return home
 
 
 @pytest.fixture(scope="session")

@@ -267,8 +267,8 @@ def migrate(environment: Mapping[str, str]) -> None:
         raise AirflowDidNotStart(done.stderr.decode("utf-8", "replace")[-2000:])
 
 
-def _copy(like: Path, home: Path) -> None:
-    """Database and settings of another home, with the paths of this one."""
+def begin_like(like: Path, home: Path) -> None:
+    """Give a home the database and settings of another one, with its own paths."""
     shutil.copy(like / "airflow.db", home)
     settings = (like / "airflow.cfg").read_text("utf-8")
     (home / "airflow.cfg").write_text(settings.replace(str(like), str(home)), "utf-8")
@@ -303,7 +303,7 @@ def running_airflow(
     if like is None:
         migrate(variables)
     else:
-        _copy(like, home)
+        begin_like(like, home)
     airflow = RunningAirflow(home, port, variables, commands)
     try:
         airflow.start(components)

@@ -18,8 +18,6 @@ from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKi
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.demo.airflow import (
     RunningAirflow,
-    airflow_environment,
-    migrate,
     people,
     running_airflow,
     wait_until,
@@ -110,14 +108,6 @@ class World:
         """Who did what to how many rows, last."""
         row = audit.entries(self.store, limit=1).rows[0]
         return row.actor, row.action, row.count
-
-
-@pytest.fixture(scope="session")
-def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home of an Airflow that never ran, with its database."""
-    home = tmp_path_factory.mktemp("migrated")
-    migrate(airflow_environment(home, home / "dags", port=0))
-    return home
 
 
 @pytest.fixture(scope="session")

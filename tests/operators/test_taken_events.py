@@ -12,6 +12,7 @@ import pytest
 from airflow.sdk import DAG, task
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
@@ -142,7 +143,9 @@ def test_a_function_without_events_is_a_mistake() -> None:
         made(lambda rows: None)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(15), deadline=None
+)
 @given(st.lists(st.sampled_from(["arrive", "well", "fails", "dies"]), max_size=12))
 def test_every_event_is_done_once_however_runs_end(
     migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory, steps: list[str]

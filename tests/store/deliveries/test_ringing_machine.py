@@ -250,4 +250,4 @@ class Ringing(RuleBasedStateMachine):
 
 
 TestRinging = Ringing.TestCase
-TestRinging.settings = settings(max_examples=examples(20), stateful_step_count=30, deadline=None)
+TestRinging.settings = settings(max_examples=examples(12), stateful_step_count=30, deadline=None)

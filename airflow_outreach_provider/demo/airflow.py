@@ -270,8 +270,8 @@ def migrate(environment: Mapping[str, str]) -> None:
 def begin_like(like: Path, home: Path) -> None:
     """Give a home the database and settings of another one, with its own paths."""
     shutil.copy(like / "airflow.db", home)
-    settings = (like / "airflow.cfg").read_text("utf-8")
-    (home / "airflow.cfg").write_text(settings.replace(str(like), str(home)), "utf-8")
+    settings = Path(shutil.copy(like / "airflow.cfg", home))  # for its owner's eyes alone, as it was
+    settings.write_text(settings.read_text("utf-8").replace(str(like), str(home)), "utf-8")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-fast sets lint format bench fleet docs screenshots dist coverage clean
+.PHONY: help setup demo up test test-fast test-laws sets lint format bench fleet docs screenshots dist coverage clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,12 +24,15 @@ demo: setup  ## sync a messy lead list in a real Airflow against a simulated API
 up: setup  ## keep Airflow, its UI and the simulated API running
 	$(BIN)/python -m airflow_outreach_provider.demo up
 
-test: setup lint  ## all tests: the fast ones on two cores, then those that start a real Airflow or a browser
+test: setup lint  ## all tests: the fast ones on two cores, then the slow ones: a real Airflow, a browser, kills, benches
 	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal
-	$(BIN)/python -m pytest -m e2e -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m e2e -n 2 --dist loadgroup $$(grep -rl 'pytest\.mark\.e2e' tests --include='test_*.py')
 
 test-fast: setup  ## the tests that start no Airflow and no browser
 	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal
+
+test-laws: setup  ## the fast tests with ten times the examples for each law; for the night
+	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal --hypothesis-profile=nightly
 
 sets:  ## the fast edge tests in other sets of versions: the lowest, Airflow's own constraints, ours, the newest
 	.ci/sets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -12,6 +13,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from memory import temporary_folder
+
+os.environ["TMPDIR"] = temporary_folder()
 # Before anything imports Airflow: whatever it writes goes to a folder of this run's own.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="outreach-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
@@ -19,18 +23,18 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 import pytest
 import sqlalchemy as sa
 from hypothesis import settings
-from stores import opened
+from stores import Reused, migrated_file, opened
 
-from airflow_outreach_provider.core.errors import StoreError
+from airflow_outreach_provider.demo.airflow import airflow_environment, migrate
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.migrate import upgrade
-from airflow_outreach_provider.store.tables import metadata
 
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 # How long one example takes says nothing on a busy machine.
 settings.register_profile("patient", deadline=None)
+# ``pytest --hypothesis-profile=nightly``: ten times the examples, see ``strategies.examples``.
+settings.register_profile("nightly", deadline=None, max_examples=1000, print_blob=True)
 if (
     settings.get_current_profile_name() == "default"
 ):  # CI has its own, which begins at the same place each time
@@ -110,58 +114,42 @@ def _schema(admin: sa.Engine) -> Iterator[str]:
     schema = f"outreach_{uuid.uuid4().hex[:12]}"
     with admin.connect() as connection:
         connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
-    url = sa.make_url(POSTGRES_URL).update_query_dict({"options": f"-csearch_path={schema}"})
+    # Nobody cuts the power of the server: commits need not wait for its disk.
+    options = f"-csynchronous_commit=off -csearch_path={schema}"
+    url = sa.make_url(POSTGRES_URL).update_query_dict({"options": options})
     yield url.render_as_string(hide_password=False)
     with admin.connect() as connection:
         connection.execute(sa.text(f"DROP SCHEMA {schema} CASCADE"))
 
 
 @pytest.fixture(scope="session")
-def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file without a row, to be copied: a tenth of the time that migrating takes."""
-    path = tmp_path_factory.mktemp("migrated") / "outreach.db"
-    store = Store(f"sqlite:///{path}")
-    upgrade(store)
-    store.close()
-    return path
+def migrated_sqlite() -> Path:
+    """A migrated file without a row, to be copied."""
+    return migrated_file()
 
 
 @pytest.fixture(scope="session")
-def shared_postgres(postgres_admin: sa.Engine) -> Iterator[str]:
-    """The URL of a migrated schema that one test after the other uses; ``emptied`` in between."""
+def shared_postgres(postgres_admin: sa.Engine) -> Iterator[Reused]:
+    """A migrated schema that one test after the other uses; ``emptied`` in between."""
     with _schema(postgres_admin) as url:
-        yield url
+        reused = Reused(url)
+        yield reused
+        reused.close()
 
 
 @pytest.fixture
-def emptied(shared_postgres: str, postgres_admin: sa.Engine) -> str | None:
-    """The shared schema as a migration leaves it; None while somebody holds its locks."""
-    if _truncated(shared_postgres) or _made_anew(shared_postgres, postgres_admin):
-        return shared_postgres
+def emptied(shared_postgres: Reused, postgres_admin: sa.Engine) -> str | None:
+    """The URL of the shared schema as a migration leaves it; None while somebody holds its locks."""
+    if shared_postgres.empty() or _made_anew(shared_postgres, postgres_admin):
+        return shared_postgres.url
     return None
 
 
-def _truncated(url: str) -> bool:
-    store = Store(url)
-    try:
-        upgrade(store)
-        with store.write() as connection:
-            connection.execute(sa.text("SET LOCAL lock_timeout = '3s'"))
-            # Audit rows are kept from everybody: triggers are put aside, as only a superuser can.
-            connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
-            connection.execute(sa.text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY CASCADE"))
-        return True
-    except StoreError:
-        return False
-    finally:
-        store.close()
-
-
-def _made_anew(url: str, admin: sa.Engine) -> bool:
+def _made_anew(reused: Reused, admin: sa.Engine) -> bool:
     """The test before may have broken the schema itself: a table away, another revision."""
     if POOLER_URL:
         return False
-    schema = str(sa.make_url(url).query["options"]).rpartition("=")[2]
+    schema = str(sa.make_url(reused.url).query["options"]).rpartition("=")[2]
     try:
         with admin.connect() as connection:
             connection.execute(sa.text("SET lock_timeout = '3s'"))
@@ -169,13 +157,13 @@ def _made_anew(url: str, admin: sa.Engine) -> bool:
             connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
     except sa.exc.DBAPIError:
         return False
-    return _truncated(url)
+    return reused.empty()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def store_url(request: pytest.FixtureRequest) -> str:
-    """The contract suite runs once for each database; empty, or migrated for a test that asks for ``store``."""
-    migrated = "store" in request.fixturenames
+    """The contract suite runs once for each database; empty, or migrated for a test that asks for a store."""
+    migrated = not {"store", "still_store"}.isdisjoint(request.fixturenames)
     if request.param == "sqlite":
         url = str(request.getfixturevalue("sqlite_url"))
         if migrated:
@@ -230,6 +218,30 @@ def sim(_simulator: RunningSimulator) -> RunningSimulator:
     return _simulator
 
 
+@pytest.fixture(scope="session")
+def _simulator_with_log_in() -> Iterator[RunningSimulator]:
+    with running_simulator(contacts_email="me@example.com", contacts_password="a-password") as sim:
+        yield sim
+
+
+@pytest.fixture
+def usual_simulator(_simulator_with_log_in: RunningSimulator) -> RunningSimulator:
+    """A simulator with the usual configuration and key, without people and faults.
+
+    me@example.com may read its contact list, by the password ``a-password``.
+    """
+    _simulator_with_log_in.set_faults(seed=0)
+    _simulator_with_log_in.reset()
+    return _simulator_with_log_in
+
+
+@pytest.fixture
+def tasks_simulator(usual_simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch) -> RunningSimulator:
+    """The same, the outreach API of this test's tasks: ``outreach_default``."""
+    monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(usual_simulator.connection))
+    return usual_simulator
+
+
 class Clock:
     """A clock that moves when told to."""
 
@@ -247,6 +259,14 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock(datetime(2026, 3, 25, 18, 30, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of an Airflow that never ran, with its database."""
+    home = tmp_path_factory.mktemp("migrated")
+    migrate(airflow_environment(home, home / "dags", port=0))
+    return home
 
 
 @pytest.fixture(scope="session")

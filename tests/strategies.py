@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 JSON = st.recursive(
@@ -14,3 +15,8 @@ JSON = st.recursive(
     max_leaves=12,
 )
 """Whatever JSON may hold."""
+
+
+def examples(usual: int) -> int:
+    """How many examples a law is tried with: ten times as many with ``--hypothesis-profile=nightly``."""
+    return usual * 10 if settings.get_current_profile_name() == "nightly" else usual

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -258,6 +259,21 @@ def airflow_environment(
     }  # fmt: skip
 
 
+def migrate(environment: Mapping[str, str]) -> None:
+    """Make Airflow's own database, or bring it up to date."""
+    command = [sys.executable, "-m", "airflow", "db", "migrate"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)  # noqa: S603 - our own command
+    if done.returncode:
+        raise AirflowDidNotStart(done.stderr.decode("utf-8", "replace")[-2000:])
+
+
+def begin_like(like: Path, home: Path) -> None:
+    """Give a home the database and settings of another one, with its own paths."""
+    shutil.copy(like / "airflow.db", home)
+    settings = Path(shutil.copy(like / "airflow.cfg", home))  # for its owner's eyes alone, as it was
+    settings.write_text(settings.read_text("utf-8").replace(str(like), str(home)), "utf-8")
+
+
 @contextmanager
 def running_airflow(
     home: Path,
@@ -269,6 +285,7 @@ def running_airflow(
     commands: Mapping[str, Sequence[str]] | None = None,
     port: int | None = None,
     base_path: str = "",
+    like: Path | None = None,
 ) -> Iterator[RunningAirflow]:
     """Start an Airflow in ``home`` (made where it is missing), end it with the block.
 
@@ -277,16 +294,16 @@ def running_airflow(
     :param environment: on top of ours, e.g. ``AIRFLOW_VAR_…``.
     :param commands: further components by name, started too: what follows ``airflow`` on their command line.
     :param base_path: where its pages begin, e.g. ``/team``.
+    :param like: the home of an Airflow on SQLite whose database is migrated: this one begins with a copy of it.
     """
     port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
     given = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(each) for name, each in (connections or {}).items()}
     variables = airflow_environment(home, dags, port, given | dict(environment or {}), base_path)
-    migrated = subprocess.run(
-        [sys.executable, "-m", "airflow", "db", "migrate"], env=variables, capture_output=True, check=False
-    )
-    if migrated.returncode:
-        raise AirflowDidNotStart(migrated.stderr.decode("utf-8", "replace")[-2000:])
+    if like is None:
+        migrate(variables)
+    else:
+        begin_like(like, home)
     airflow = RunningAirflow(home, port, variables, commands)
     try:
         airflow.start([*components, *(commands or ())])

@@ -14,7 +14,6 @@ from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
 from airflow_outreach_provider.services.deliveries.callables import handle
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
@@ -26,10 +25,9 @@ from airflow_outreach_provider.store.inbox import append as inbox_append
 
 
 @pytest.fixture(autouse=True)
-def store(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Store:
+def store(tasks_store: Store) -> Store:
     """A store with one delivered and one dead delivery."""
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
-    store = open_store()
+    store = tasks_store
     at = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
     events = [
         ContactEvent(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from servers import free_port
 
+from airflow_outreach_provider.demo.airflow import begin_like
 from airflow_outreach_provider.workflows.scaffold import LOADER
 
 _ALL = {
@@ -66,14 +67,14 @@ def test_its_steps_lead_through_without_a_gap(airflow_at: Any, simulate: Any, fo
 
 
 @pytest.fixture
-def airflow_at(tmp_path: Path) -> tuple[Path, dict[str, str]]:
+def airflow_at(tmp_path: Path, migrated_home: Path) -> tuple[Path, dict[str, str]]:
     """The home of an Airflow with nothing in it, and an environment that leads there."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "_AIRFLOW"))}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = kept | {
         "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "PATH": path, "COLUMNS": "250",
     }  # fmt: skip
-    _shell("airflow db migrate", environment)
+    begin_like(migrated_home, tmp_path)
     return tmp_path, environment
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from strategies import examples
 
 from airflow_outreach_provider.core.flight import Flight, PlannedLead
 from airflow_outreach_provider.core.outcomes import Fault, SubmitAnswer, SubmitOutcome, classify_fault
@@ -145,4 +146,4 @@ class Flights(RuleBasedStateMachine):
 
 
 TestFlight = Flights.TestCase
-TestFlight.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestFlight.settings = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)

@@ -6,6 +6,7 @@ import phonenumbers
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
 from airflow_outreach_provider.core import phones
 from airflow_outreach_provider.core.errors import LeadRejected
@@ -61,7 +62,7 @@ def test_every_example_of_every_region_in_every_plain_writing_gets_the_librarys_
     assert answered > 3 * len(_EXAMPLES), "the short way is hardly ever taken"
 
 
-@settings(max_examples=1500)
+@settings(max_examples=examples(1500))
 @given(
     sample=st.sampled_from(_EXAMPLES),
     at=st.integers(0, 15),
@@ -83,14 +84,14 @@ def test_numbers_near_to_valid_ones_get_the_librarys_verdict(
             _agree(changed[1:], sample[1])
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(text=st.from_regex(r"\+?[0-9]{4,15}", fullmatch=True), region=_regions)
 def test_any_digits_get_the_librarys_verdict(text: str, region: str | None) -> None:
     """Digits without any sense in them too."""
     _agree(text, region)
 
 
-@settings(max_examples=800)
+@settings(max_examples=examples(800))
 @given(
     sample=st.sampled_from(_EXAMPLES),
     gaps=st.lists(st.sampled_from(["", "", " ", "-", "(", ") ", " - "]), min_size=17, max_size=17),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.phones import STRICT, PhoneReading, parse_phone
@@ -59,7 +60,7 @@ def written(sample: tuple[tuple[str, phonenumbers.PhoneNumber], int]) -> tuple[s
     return text, region, outcome(text, region)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(
     sample=numbers,
     apart=st.sampled_from([" ", "", ", ", " - ", " (", ": ", "\n", "\t", "; "]),
@@ -75,7 +76,7 @@ def test_words_beside_a_number_never_make_another_one(
     assert got == alone or not got.startswith("+")
 
 
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=examples(1200), deadline=None)
 @given(
     sample=numbers,
     apart=st.sampled_from(["/", " / ", ",", ", ", ";", "; ", "|", " | ", "\n", "\r\n", " ext. ", " x", "#", " or ", " & ",
@@ -94,7 +95,7 @@ def test_digits_behind_a_separator_never_make_another_number(
     assert got == alone or not got.startswith("+")
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(
     sample=numbers,
     apart=st.sampled_from(["", " ", "-", ".", " - ", " / ", ", ", " x", ":::", "+"]),
@@ -122,7 +123,7 @@ IN_ONE_GO = [
 ]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(
     sample=st.sampled_from(IN_ONE_GO),
     apart=st.sampled_from([" ", "-", ".", " - ", "  ", "\t", "\u00a0", "\u2011"]),
@@ -137,7 +138,7 @@ def test_digits_after_a_complete_number_never_make_another_one(
     assert got == outcome(text, region) or not got.startswith("+")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.text("0123456789 +()-./,;:x#eE@\n\t\u200b\u00a0abTel", max_size=30),
     st.sampled_from(["US", "AT", "DE", "IT", None]),

@@ -9,6 +9,7 @@ import phonenumbers
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.phone_lines import in_use, other_writings, renumber
@@ -66,7 +67,7 @@ def test_a_number_in_use_is_never_renumbered(e164: str) -> None:
     assert e164 not in other_writings(e164)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @example(code="84", national="010000000")
 @given(
     st.sampled_from(

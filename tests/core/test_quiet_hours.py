@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import timezone as phone_timezone
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.quiet_hours import QuietHours, zones_of
@@ -160,7 +161,7 @@ any_hours_anywhere = given(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @any_hours_anywhere
 def test_the_next_open_minute_is_open_and_the_first(
     start: time, end: time, zones: list[str], around: str, shift: int
@@ -182,7 +183,7 @@ def test_the_next_open_minute_is_open_and_the_first(
         assert quiet(now + timedelta(minutes=minute))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @any_hours_anywhere
 def test_until_the_end_of_an_open_span_every_minute_is_open(
     start: time, end: time, zones: list[str], around: str, shift: int

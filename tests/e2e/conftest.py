@@ -116,7 +116,7 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, migrated_home: Path) -> Iterator[World]:
     """Leads of every state, a task that waits for its retry, events of two platforms, deliveries of every state."""
     home = tmp_path_factory.mktemp("world")
     dags = home / "dags"
@@ -140,7 +140,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "AIRFLOW_VAR_WINTER": str(home / "winter.csv"),
         }
         with running_airflow(
-            home, dags, connections=connections, environment=environment, base_path=BASE_PATH
+            home,
+            dags,
+            connections=connections,
+            environment=environment,
+            base_path=BASE_PATH,
+            like=migrated_home,
         ) as airflow:
             for dag in SYNCS:
                 airflow.wait_for_dag(dag, LONG)

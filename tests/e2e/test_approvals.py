@@ -107,14 +107,14 @@ class People:
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
+def people(tmp_path_factory: pytest.TempPathFactory, migrated_home: Path) -> Iterator[People]:
     home: Path = tmp_path_factory.mktemp("approvals")
     (home / "dags" / "workflows").mkdir(parents=True)
     (home / "dags" / "syncs.py").write_text(LOADER)
     (home / "dags" / "workflows" / "all.yaml").write_text(WORKFLOWS)
     with running_simulator() as simulator:
         settings = {"AIRFLOW_CONN_OUTREACH_DEFAULT": json.dumps(simulator.connection)}
-        with running_airflow(home, home / "dags", environment=settings) as airflow:
+        with running_airflow(home, home / "dags", environment=settings, like=migrated_home) as airflow:
             airflow.wait_for_dag(EARLY)
             airflow.wait_for_dag(LATE)
             yield People(airflow, simulator)

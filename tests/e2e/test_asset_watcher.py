@@ -43,7 +43,7 @@ def crm() -> Iterator[Crm]:
 
 
 @pytest.fixture
-def airflow(tmp_path: Path, crm: Crm) -> Iterator[RunningAirflow]:
+def airflow(tmp_path: Path, crm: Crm, migrated_home: Path) -> Iterator[RunningAirflow]:
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "watched.py").write_text(DAG)
     settings = {
@@ -51,7 +51,9 @@ def airflow(tmp_path: Path, crm: Crm) -> Iterator[RunningAirflow]:
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
     }
     home, dags, connections = tmp_path / "home", tmp_path / "dags", {"hook": crm.connection}
-    with running_airflow(home, dags, connections=connections, environment=settings) as airflow:
+    with running_airflow(
+        home, dags, connections=connections, environment=settings, like=migrated_home
+    ) as airflow:
         airflow.wait_for_dag("watched")
         yield airflow
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_outreach_provider.demo.airflow import begin_like
 from airflow_outreach_provider.workflows.scaffold import write_starter
 
 AIRFLOW = Path(sys.executable).with_name("airflow")
@@ -20,10 +21,10 @@ BROKEN = 'lead_syncs:\n  bad:\n    shedule: "@daily"\n    leads: {csv: a.csv}\n'
 class Processor:
     """Airflow's DAG processor over a DAGs folder of its own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, like: Path) -> None:
         self.home = home
+        begin_like(like, home)
         self.environment = {**os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-        self._airflow("db", "migrate")
 
     def parse(self) -> None:
         """One round over the folder, as a restart would do it."""
@@ -40,13 +41,15 @@ class Processor:
 
 
 @pytest.mark.e2e
-def test_a_broken_file_is_an_import_error_and_the_healthy_dags_stay_scheduled(tmp_path: Path) -> None:
+def test_a_broken_file_is_an_import_error_and_the_healthy_dags_stay_scheduled(
+    tmp_path: Path, migrated_home: Path
+) -> None:
     """The UI's import error has line, caret and "did you mean"; once mended, error and waiting are over."""
     write_starter(tmp_path / "dags")
     workflows = tmp_path / "dags" / "workflows"
     (workflows / "starter.yaml").write_text(GOOD)
     (workflows / "bad.yaml").write_text(BROKEN)
-    processor = Processor(tmp_path)
+    processor = Processor(tmp_path, migrated_home)
     processor.parse()
     processor.parse()  # a second round must not stop the healthy ones either
     dags = "SELECT dag_id, is_stale, has_import_errors, next_dagrun IS NOT NULL FROM dag WHERE dag_id GLOB 'outreach_lead_sync__*'"

@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(500)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("world"),
+    pytest.mark.chromium,
+    pytest.mark.timeout(500),
+]
 
 SAID = {
     "outreach": "The outreach API answers and takes this key. Nobody was texted.",

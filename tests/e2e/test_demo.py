@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from figures import assert_measured
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -32,6 +33,7 @@ def test_killed_at_random_nobody_is_texted_twice_and_nobody_is_lost(choice: tupl
     """SIGKILLs of task, supervisor and scheduler while leads are sent, against an API that fails and drops."""
     shown = run("bench/chaos.py", "--leads", "3000", "--kills", "3", *choice)
     assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert_measured(shown.stdout)
 
 
 @pytest.mark.postgres

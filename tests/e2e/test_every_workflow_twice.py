@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from airflow_outreach_provider.simulator.process import RunningSimulator, runnin
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("twice"), pytest.mark.timeout(900)]
 
 LOADER = """
 from pathlib import Path
@@ -78,7 +79,7 @@ def simulator() -> Iterator[RunningSimulator]:
 
 @pytest.fixture(scope="module")
 def airflow(
-    tmp_path_factory: pytest.TempPathFactory, crm: Crm, simulator: RunningSimulator
+    tmp_path_factory: pytest.TempPathFactory, crm: Crm, simulator: RunningSimulator, migrated_home: Path
 ) -> Iterator[RunningAirflow]:
     home = tmp_path_factory.mktemp("twice")
     (home / "dags" / "workflows").mkdir(parents=True)
@@ -95,7 +96,9 @@ def airflow(
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
     }
-    with running_airflow(home, home / "dags", connections=connections, environment=settings) as airflow:
+    with running_airflow(
+        home, home / "dags", connections=connections, environment=settings, like=migrated_home
+    ) as airflow:
         yield airflow
 
 

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("world"),
+    pytest.mark.chromium,
+    pytest.mark.timeout(400),
+]
 
 
 def every_page(world: Any) -> list[str]:

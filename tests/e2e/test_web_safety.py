@@ -13,7 +13,12 @@ from servers import scripted
 
 from airflow_outreach_provider.demo.airflow import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("world"),
+    pytest.mark.chromium,
+    pytest.mark.timeout(300),
+]
 
 PAGES = (
     "",

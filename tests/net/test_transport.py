@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers import Behaviour, RawServer, Reader, Writer, answering, read_request, response, serving
+from strategies import examples
 
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome
@@ -118,7 +119,9 @@ def test_an_answer_that_arrives_counts(way: str, name: str) -> None:
     assert answer == f"{status} {OK.decode()}"
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_where_an_answer_is_cut_does_not_matter(data: st.DataObject) -> None:
     """The same answer in whatever pieces it comes is the same answer: heads and surplus across segments too."""

@@ -12,6 +12,8 @@ from unittest import mock
 import pytest
 import structlog
 
+from airflow_outreach_provider.store.engine import Store
+
 
 @dataclass
 class Ran:
@@ -31,9 +33,8 @@ class Ran:
 
 
 @pytest.fixture
-def run_task(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+def run_task(tasks_store: Store) -> Callable[..., Ran]:
     """``run_task(operator, try_number=1)``. Private API of Airflow, in this one place."""
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
 
     def run(
         operator: Any, *, try_number: int = 1, run_id: str = "manual__1", params: dict[str, Any] | None = None

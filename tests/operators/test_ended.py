@@ -18,7 +18,6 @@ from servers import as_endpoint, scripted
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators.outreach import (
     DeliverEventsOperator,
     HandleEventsOperator,
@@ -37,10 +36,9 @@ CONTACTS = 60
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Store:
+def store(tasks_store: Store) -> Store:
     """The store of this Airflow, empty."""
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
-    return open_store()
+    return tasks_store
 
 
 def ended(run: Callable[[], Any], is_under_way: Callable[[], bool]) -> tuple[str, str, float]:

@@ -26,7 +26,6 @@ from airflow_outreach_provider.core.errors import (
 )
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators import events as events_module
 from airflow_outreach_provider.operators.outreach import (
     DeliverEventsOperator,
@@ -43,10 +42,9 @@ from airflow_outreach_provider.store.inbox import append as inbox_append
 
 
 @pytest.fixture(autouse=True)
-def store(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Store:
+def store(tasks_store: Store) -> Store:
     """The store of this Airflow, empty."""
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
-    return open_store()
+    return tasks_store
 
 
 class Server:

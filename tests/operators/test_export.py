@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
@@ -204,7 +205,9 @@ def test_who_dies_before_the_mark_moves_writes_the_same_part_again(sqlite_store:
         export(sqlite_store, "slow", DataSet.LEADS, Slow())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(20), deadline=None
+)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=25), st.integers(1, 3))
 def test_the_last_row_of_each_lead_is_how_it_is(
     sqlite_store: Store, steps: list[tuple[int, int]], chunk: int

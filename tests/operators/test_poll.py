@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from stored import stored_events
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.hooks.sources import OutreachSourceHook
 from airflow_outreach_provider.operators.poll import PollContactsOperator
-from airflow_outreach_provider.simulator.process import running_simulator
+from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import consumers
 
@@ -26,30 +25,25 @@ def store(tasks_store: Store) -> Store:
 
 
 @pytest.fixture
-def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def platform(usual_simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch) -> RunningSimulator:
     """A simulator with three contacts, and connections to its two contact lists."""
-    with running_simulator(contacts_email="me@example.com", contacts_password="a-password") as simulator:
-        for number in range(3):
-            lead = {"configurationId": simulator.configuration_id, "phoneNumber": f"+1416555012{number}"}
-            request = urllib.request.Request(
-                f"{simulator.url}/api/webhook/outreach",
-                json.dumps(lead).encode(),
-                {"Authorization": f"Bearer {simulator.api_key}", "Content-Type": "application/json"},
-            )
-            urllib.request.urlopen(request, timeout=10).close()
-        for name, extra in (
-            ("tether_list", {"platform": "tether", **LOGIN}),
-            ("supersend_list", {"platform": "supersend", "api_key": simulator.api_key}),
-            ("no_login", {"platform": "tether"}),
-        ):
-            fields = {
-                "conn_type": "outreach_source",
-                "host": simulator.url,
-                "password": "x" * 16,
-                "extra": extra,
-            }
-            monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(fields))
-        yield simulator
+    simulator = usual_simulator
+    for number in range(3):
+        lead = {"configurationId": simulator.configuration_id, "phoneNumber": f"+1416555012{number}"}
+        request = urllib.request.Request(
+            f"{simulator.url}/api/webhook/outreach",
+            json.dumps(lead).encode(),
+            {"Authorization": f"Bearer {simulator.api_key}", "Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(request, timeout=10).close()
+    for name, extra in (
+        ("tether_list", {"platform": "tether", **LOGIN}),
+        ("supersend_list", {"platform": "supersend", "api_key": simulator.api_key}),
+        ("no_login", {"platform": "tether"}),
+    ):
+        fields = {"conn_type": "outreach_source", "host": simulator.url, "password": "x" * 16, "extra": extra}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(fields))
+    return simulator
 
 
 @pytest.mark.parametrize("source", ["tether_list", "supersend_list"])

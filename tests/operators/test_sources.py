@@ -13,17 +13,15 @@ from pyarrow import parquet
 
 from airflow_outreach_provider.operators.lead_source import LeadRows, SourceList, open_source
 from airflow_outreach_provider.operators.outreach import FileLeads, SqlLeads, SubmitLeadsOperator
-from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+from airflow_outreach_provider.simulator.process import RunningSimulator
 
 ADA, GRACE, ALAN = "+12125550123", "+14165550199", "+12125550177"
 TABLE = pa.table({"phone": [ADA, GRACE], "score": [1.5, None], "tags": [["a"], []]})
 
 
 @pytest.fixture
-def sim(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
-    with running_simulator() as simulator:
-        monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(simulator.connection))
-        yield simulator
+def sim(tasks_simulator: RunningSimulator) -> RunningSimulator:
+    return tasks_simulator
 
 
 def submit(**arguments: Any) -> SubmitLeadsOperator:

@@ -38,10 +38,8 @@ LEADS = [{"phone": f"+1416555{n:04d}", "first_name": "Ann"} for n in range(100, 
 
 
 @pytest.fixture
-def sim(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
-    with running_simulator() as simulator:
-        monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(simulator.connection))
-        yield simulator
+def sim(tasks_simulator: RunningSimulator) -> RunningSimulator:
+    return tasks_simulator
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ import pytest
 from airflow.sdk import DAG, task
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators.outreach import take_events
 from airflow_outreach_provider.services.deliveries.batch import TaskTry
 from airflow_outreach_provider.services.deliveries.fan_out import Reading
@@ -29,9 +29,8 @@ from airflow_outreach_provider.store.inbox import append as inbox_append
 
 
 @pytest.fixture(autouse=True)
-def store(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Store:
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
-    return open_store()
+def store(tasks_store: Store) -> Store:
+    return tasks_store
 
 
 def arrive(store: Store, *ids: str, kind: EventKind = EventKind.REPLIED) -> None:
@@ -144,7 +143,9 @@ def test_a_function_without_events_is_a_mistake() -> None:
         made(lambda rows: None)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(15), deadline=None
+)
 @given(st.lists(st.sampled_from(["arrive", "well", "fails", "dies"]), max_size=12))
 def test_every_event_is_done_once_however_runs_end(
     migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory, steps: list[str]

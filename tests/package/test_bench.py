@@ -8,27 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from figures import assert_measured, figures
 
 ROOT = Path(__file__).parents[2]
 BENCHES = sorted((ROOT / "bench").glob("*.py"))
-# name | ours unit | baseline unit, what the baseline is | ratio ×
-FIGURE = re.compile(
-    r"^(?P<what>\S.*?) *\| +(?P<ours>[\d.,]+) (?P<unit>\S+) *\| +(?P<baseline>[\d.,]+) (?P=unit), (?P<beside>\S.*?) *"
-    r"\| (?P<ratio>[\d.,]+) ×(   \(aim .*\))?$",
-    re.MULTILINE,
-)
-
 # Redis or PostgreSQL, without which a fleet cannot be.
 NOT_THERE = re.compile(r"^fleet: no \w+ answers at ", re.MULTILINE)
-
-
-def figures(shown: str) -> list[dict[str, str]]:
-    """The figures with a baseline that a bench printed."""
-    return [found.groupdict() for found in FIGURE.finditer(shown)]
-
-
-def number(text: str) -> float:
-    return float(text.replace(",", ""))
 
 
 def python(*arguments: str, seconds: float = 560) -> subprocess.CompletedProcess[str]:
@@ -45,25 +30,18 @@ def python(*arguments: str, seconds: float = 560) -> subprocess.CompletedProcess
     return subprocess.CompletedProcess(command, running.returncode, out, err)
 
 
-def _case(path: Path) -> object:
-    starts_airflow = re.search("running_airflow|in_airflow", path.read_text("utf-8"))
-    return pytest.param(path, id=path.stem, marks=[pytest.mark.e2e] if starts_airflow else [])
-
-
-# A fleet is a dozen processes that are killed for ten minutes: `make fleet` runs it, by itself.
+# A fleet is a dozen processes that are killed for ten minutes: `make fleet` runs it, by itself. The chaos is run at its
+# usual size by tests/e2e/test_demo.py.
+@pytest.mark.e2e
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("bench", [_case(path) for path in BENCHES if path.stem != "fleet"])
+@pytest.mark.parametrize(
+    "bench", [path for path in BENCHES if path.stem not in ("fleet", "chaos")], ids=lambda path: path.stem
+)
 def test_a_bench_measures_something_beside_a_baseline(bench: Path) -> None:
     """At its smallest size each bench succeeds and prints a figure, a baseline and how the two compare."""
     shown = python(str(bench.relative_to(ROOT)), "--small")
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    found = figures(shown.stdout)
-    assert any(number(each["ours"]) > 0 for each in found), shown.stdout + shown.stderr
-    for each in found:
-        ours, baseline, ratio = (number(each[name]) for name in ("ours", "baseline", "ratio"))
-        assert baseline > 0, each
-        # What is shown is rounded to three figures, and the multiple to two places.
-        assert ratio == pytest.approx(ours / baseline, rel=0.02, abs=0.01), each
+    assert_measured(shown.stdout)
 
 
 def test_the_two_figures_of_the_product_are_among_them() -> None:
@@ -130,13 +108,20 @@ def test_a_bench_that_is_ended_ends_what_it_started() -> None:
     script = (
         "import sys, time; sys.path.insert(0, 'bench'); from shared.figures import Bench\n"
         "def measure(asked):\n"
-        "    try: time.sleep(60)\n"
+        "    try: print('begun', flush=True) or time.sleep(60)\n"
         "    finally: print('all is ended')\n"
         "sys.exit(Bench('x').run(measure))"
     )
-    shown = python("-c", script, seconds=5)
-    assert shown.returncode == 1, shown
-    assert "all is ended" in shown.stdout
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        while "begun" not in (line := running.stdout.readline()):
+            assert line, "it ended by itself"
+        running.terminate()
+        said, _ = running.communicate(timeout=30)
+    assert running.returncode == 1, said
+    assert "all is ended" in said
 
 
 def test_a_stage_that_hangs_ends_in_time_and_says_where_it_was() -> None:

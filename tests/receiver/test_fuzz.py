@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from stored import stored_events
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import SignatureError
 from airflow_outreach_provider.core.intake import read_events
@@ -26,7 +27,7 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.migrate import upgrade
 
-REQUESTS = int(os.environ.get("OUTREACH_FUZZ_REQUESTS", "600"))
+REQUESTS = int(os.environ.get("OUTREACH_FUZZ_REQUESTS") or examples(600))
 SECRET = "a-signing-secret-of-ours"
 TOKEN = "a-token-nobody-can-guess"
 WORDS = [

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stored import stored_events
+from strategies import examples
 
 from airflow_outreach_provider.core.intake import authenticate, read_event
 from airflow_outreach_provider.core.platforms import PLATFORMS
@@ -117,7 +118,9 @@ times = st.sampled_from(["2026-03-25T18:30:00Z", None])
 names = itertools.count()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.lists(st.tuples(ids, times), min_size=1, max_size=5), min_size=1, max_size=5))
 def test_what_was_signed_bounds_what_is_stored(
     sqlite_store: Store, groups: list[list[tuple[str | None, str | None]]]

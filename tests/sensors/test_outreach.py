@@ -13,7 +13,6 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.sensors.outreach import ContactEventSensor
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
@@ -22,10 +21,9 @@ from airflow_outreach_provider.triggers.deliveries import DeliverableTrigger
 
 
 @pytest.fixture(autouse=True)
-def store(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Store:
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
+def store(tasks_store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setattr(trigger_module, "_deferral_seconds", lambda: 0.0)
-    return open_store()
+    return tasks_store
 
 
 def sensor(**arguments: Any) -> ContactEventSensor:

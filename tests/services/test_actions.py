@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,15 +23,14 @@ from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox.lists import EventFilter
 from airflow_outreach_provider.store.ledger.lists import LeadFilter
 from airflow_outreach_provider.store.ledger.tables import leads
-from airflow_outreach_provider.store.migrate import upgrade
 
 JANE, MAIL = "+14165550101", "jane.doe@example.com"
 
 
 @pytest.fixture
-def store(sqlite_url: str, clock: Any) -> Iterator[Store]:
+def store(sqlite_url: str, migrated_sqlite: Path, clock: Any) -> Iterator[Store]:
+    shutil.copy(migrated_sqlite, sqlite_url.removeprefix("sqlite:///"))
     store = Store(sqlite_url, clock=clock)
-    upgrade(store)
     consumers.read_new(store, "crm")
     with store.write() as connection:
         connection.execute(

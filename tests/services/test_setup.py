@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from stores import Reused
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.setup import CheckResult, fail, ok, worst
@@ -121,9 +122,9 @@ def test_a_database_that_is_away_is_no_traceback() -> None:
 
 
 @pytest.fixture
-def reader(shared_postgres: str, emptied: str | None, postgres_admin: sa.Engine) -> Iterator[str]:
+def reader(shared_postgres: Reused, emptied: str | None, postgres_admin: sa.Engine) -> Iterator[str]:
     """The URL of a migrated store for a user who may read it and no more."""
-    name, url = f"reader_{uuid.uuid4().hex[:8]}", sa.make_url(shared_postgres)
+    name, url = f"reader_{uuid.uuid4().hex[:8]}", sa.make_url(shared_postgres.url)
     schema = str(url.query["options"]).rpartition("=")[2]
     with postgres_admin.connect() as connection:
         connection.execute(sa.text(f"CREATE ROLE {name} LOGIN"))

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from hypothesis import example, given
 from hypothesis import strategies as st
 from processes import at_once
+from stores import UPGRADE
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.store import rates
@@ -234,20 +235,10 @@ def test_reservations_at_once_never_overlap(store: Store) -> None:
 
 # -- upgrade ------------------------------------------------------------------------------------------------
 
-_UPGRADE = """
-import sys
-from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.migrate import upgrade
-store = Store(sys.argv[1])
-print("ready", flush=True)
-sys.stdin.readline()
-print(upgrade(store))
-"""
-
 
 def test_many_processes_upgrade_at_once(store_url: str) -> None:
     """The first tasks of a new installation start together: one creates the tables, the others find them."""
-    at_once(_UPGRADE, [store_url] * 5)
+    at_once(UPGRADE, [store_url] * 5)
     store = Store(store_url)
     assert current_revision(store) == HEAD
     check(store)

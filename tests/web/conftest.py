@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from servers import scripted
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.receiver.source_state import SourceStates
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
 from airflow_outreach_provider.store.engine import Store
@@ -46,12 +49,13 @@ def lead(store: Store) -> Callable[..., int]:
 class Mounted:
     """Our application in another one below a base path, as Airflow mounts it, with the log-in of Airflow."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, loop: BlockingPortal) -> None:
         from airflow.api_fastapi.app import init_auth_manager
         from fastapi import FastAPI
 
         from airflow_outreach_provider.web.app import create_app
 
+        self.loop = loop
         self.outer = FastAPI(root_path="/af")
         self.manager = init_auth_manager(self.outer)
         self.app = create_app(auth_manager=self.manager, store=store)
@@ -63,10 +67,12 @@ class Mounted:
         from fastapi.testclient import TestClient
 
         token = self.manager.generate_jwt(SimpleAuthManagerUser(username=f"the {role}", role=role or ""))
-        return TestClient(
+        client = TestClient(
             self.outer, base_url="http://testserver/af/outreach", cookies={"_token": token} if role else {},
             headers={"accept": "text/html"},
         )  # fmt: skip
+        client.portal = self.loop
+        return client
 
 
 @pytest.fixture
@@ -81,9 +87,16 @@ def crm(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def mounted(airflow_db: None, migrated_sqlite: Path) -> Mounted:
+def loop() -> Iterator[BlockingPortal]:
+    """One event loop for all requests: each would have a thread and a loop of its own."""
+    with start_blocking_portal() as portal:
+        yield portal
+
+
+@pytest.fixture(scope="session")
+def mounted(airflow_db: None, migrated_sqlite: Path, loop: BlockingPortal) -> Mounted:
     """Put together once; each test gives it the store of its own."""
-    return Mounted(Store(f"sqlite:///{migrated_sqlite}"))
+    return Mounted(Store(f"sqlite:///{migrated_sqlite}"), loop)
 
 
 @pytest.fixture
@@ -94,9 +107,16 @@ def site(mounted: Mounted, store: Store, crm: None) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def site_with_receiver(store: Store, crm: None) -> Callable[..., Any]:
-    """The same, for tests that post to ``/in/``: the receiver keeps the store it was made with."""
-    return Mounted(store).browser
+def site_with_receiver(
+    store: Store, crm: None, loop: BlockingPortal, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """The same, for tests that post to ``/in/``: the receiver keeps the store it was made with.
+
+    It looks whether a source is switched off, and writes down what it refused, five times a second.
+    """
+    quick = partial(SourceStates, read_every=0.2, write_every=0.2)
+    monkeypatch.setattr("airflow_outreach_provider.receiver.app.SourceStates", quick)
+    return Mounted(store, loop).browser
 
 
 @pytest.fixture

@@ -16,13 +16,14 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.web.app import create_app
 
 pytestmark = pytest.mark.timeout(400)
 
-REQUESTS = int(os.environ.get("OUTREACH_FUZZ_REQUESTS", "20"))
+REQUESTS = int(os.environ.get("OUTREACH_FUZZ_REQUESTS") or examples(10))
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 # The receiver reads raw bytes, so nothing describes it: any name, any JSON or bytes.
 RECEIVER = {

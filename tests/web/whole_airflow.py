@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +220,7 @@ def table(app: Any, user: Any) -> dict[str, tuple[int, list[str]]]:
         return answer.status_code, sorted(whose for whose, word in WORDS.items() if word in said)
 
     found = {f"GET {path}": told(browser.get(path)) for path in tasks}
-    for method, path in routes(app):
+    for method, path in routes():
         url = f"/outreach{path}"
         if method == "GET":
             found[f"{method} {path}"] = told(browser.get(url, follow_redirects=False))
@@ -247,8 +248,13 @@ def table(app: Any, user: Any) -> dict[str, tuple[int, list[str]]]:
     return found
 
 
-def routes(_app: Any) -> Iterable[tuple[str, str]]:
+@cache
+def routes() -> list[tuple[str, str]]:
     """Every route of ours behind the log-in, from the application itself."""
+    return list(_routes())
+
+
+def _routes() -> Iterable[tuple[str, str]]:
     from airflow_outreach_provider.web.app import create_app
 
     for route in create_app().routes:

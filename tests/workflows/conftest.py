@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
 
 LOADER = """\
@@ -27,19 +26,10 @@ def outreach_store(tasks_store: Store) -> Store:
     return tasks_store
 
 
-@pytest.fixture(scope="session")
-def simulator_process() -> Iterator[RunningSimulator]:
-    with running_simulator() as running:
-        yield running
-
-
 @pytest.fixture
-def simulator(simulator_process: RunningSimulator, monkeypatch: pytest.MonkeyPatch) -> RunningSimulator:
+def simulator(tasks_simulator: RunningSimulator) -> RunningSimulator:
     """The outreach API as ``outreach_default``; nobody was texted yet."""
-    simulator_process.set_faults()
-    simulator_process.reset()
-    monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(simulator_process.connection))
-    return simulator_process
+    return tasks_simulator
 
 
 class Dags:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
 from airflow_outreach_provider.core.workflows.loading import load_texts
 from airflow_outreach_provider.core.workflows.problems import WorkflowErrors
@@ -115,7 +116,7 @@ _LINES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(_LINES, max_size=9).map("\n".join) | st.text(max_size=60))
 def test_any_text_is_read_or_explained(text: str) -> None:
     """No file makes the reader itself fail: it gives workflows, or mistakes that stand within the file."""

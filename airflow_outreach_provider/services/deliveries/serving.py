@@ -104,7 +104,7 @@ class Server:
         term = self.task.serve_for.total_seconds()
         while not (runner.stopped or runner.halted):
             now = time.monotonic()
-            if now - begun > term + OVERLAP.total_seconds() or now - had_work > _IDLE:
+            if now - begun > term + OVERLAP.total_seconds():
                 break
             room = self._most - self._lanes.qsize()
             found = await asyncio.to_thread(self._take, runner, reading, room) if room > 0 else []
@@ -112,6 +112,8 @@ class Server:
                 self._lanes.put_nowait((now, each))
             if found or room <= 0:
                 had_work = now
+            elif now - had_work > _IDLE:  # after a look: a busy machine may have let it do none meanwhile
+                break
             if room > 0:
                 self._adapt(room, is_full=sum(len(lane) for lane, _ in found) >= room)
             if now - said > _SAY_EVERY:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value, compile_where
@@ -244,7 +245,7 @@ _TEMPLATES = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.fixed_dictionaries({"x": _json, "a": _json}), st.sampled_from(_TEMPLATES))
 def test_evaluating_never_raises(row: dict[str, Any], template: str) -> None:
     """Whatever stands in a row or an event, an expression gives a value; what cannot be computed is none."""
@@ -257,7 +258,7 @@ _PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(_PIECES, max_size=12).map(" ".join) | st.text(max_size=30))
 def test_any_source_compiles_or_is_an_expression_error(source: str) -> None:
     """Whatever a person types: a function, or an error whose position is within the source."""

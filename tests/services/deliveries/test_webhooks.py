@@ -29,6 +29,7 @@ from airflow_outreach_provider.core.signing import Scheme, verify
 from airflow_outreach_provider.net.webhook import Target, parse_url
 from airflow_outreach_provider.services.deliveries import fan_out as fan_out_service
 from airflow_outreach_provider.services.deliveries import lanes, webhooks
+from airflow_outreach_provider.services.deliveries import serving as serving_service
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out, is_ready
@@ -1129,8 +1130,8 @@ def test_a_task_goes_on_with_what_its_contacts_have_next(
 class Stream:
     """Contacts whose events wait when a task's batch is done, and more while it is at work."""
 
-    def __init__(self, store: Store, endpoint: Endpoint) -> None:
-        self.store, self.endpoint = store, endpoint
+    def __init__(self, store: Store, endpoint: Endpoint, waits: Callable[[float], None]) -> None:
+        self.store, self.endpoint, self._waits = store, endpoint, waits
         arrive(store, "first")
         (batch,) = handed_out(store)
         self.batch = replace(batch, consumer=READING.consumer)
@@ -1142,10 +1143,16 @@ class Stream:
     def begin(self, **changes: Any) -> None:
         """The task of the batch, in a thread; what it raises is lost."""
         changes = {"serve_for": timedelta(seconds=30), "delays": (600.0, 600.0), **changes}
-        self._thread = threading.Thread(target=lambda: self.work(**changes))
+        self._waits(30.0)
+        self._thread = threading.Thread(target=lambda: self._work(**changes))
         self._thread.start()
 
     def work(self, **changes: Any) -> Report:
+        """The same here and now, with what has arrived."""
+        self._waits(1.0)
+        return self._work(**changes)
+
+    def _work(self, **changes: Any) -> Report:
         given = task(changes.pop("name", "t1"), **changes)
         self.report = webhooks.deliver(self.store, self.batch, self.endpoint, given, form=self.form)
         return self.report
@@ -1157,9 +1164,16 @@ class Stream:
         until = time.monotonic() + seconds
         while not what():
             assert time.monotonic() < until
-            time.sleep(0.1)
+            time.sleep(0.05)
 
     def end(self) -> Report:
+        """Nothing comes any more."""
+        assert self._thread is not None
+        self._waits(1.0)
+        return self.joined()
+
+    def joined(self) -> Report:
+        """It has ended, or does so by itself."""
         assert self._thread is not None
         self._thread.join(30)
         assert not self._thread.is_alive()
@@ -1167,8 +1181,9 @@ class Stream:
 
 
 @pytest.fixture
-def stream(store: Store, endpoint: Endpoint) -> Stream:
-    return Stream(store, endpoint)
+def stream(store: Store, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Stream:
+    """It goes on while the test does, and by itself for no longer than it takes to deliver what waits."""
+    return Stream(store, endpoint, lambda seconds: monkeypatch.setattr(serving_service, "_IDLE", seconds))
 
 
 def test_a_task_goes_on_with_a_stream_and_nothing_rings_meanwhile(stream: Stream, receiver: Receiver) -> None:
@@ -1293,19 +1308,22 @@ def test_one_task_a_route_serves(stream: Stream, receiver: Receiver) -> None:
     assert stream.work(name="t2", serve_for=timedelta(seconds=30)).states == {"delivered": 24}
 
 
-def test_a_server_that_cannot_follow_lets_runs_begin(stream: Stream, receiver: Receiver) -> None:
+def test_a_server_that_cannot_follow_lets_runs_begin(
+    stream: Stream, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With an endpoint slower than the stream, the doorbell rings for what the task does not come to."""
-    receiver.script = lambda _: (time.sleep(1.5) or 200, {})  # type: ignore[func-returns-value]
-    arrive(stream.store, *(f"y{n}" for n in range(200)), first=200)
-    stream.begin(serve_for=timedelta(seconds=12))
+    monkeypatch.setattr(serving_service, "_TOO_LONG", 0.6)
+    receiver.script = lambda _: (time.sleep(0.5) or 200, {})  # type: ignore[func-returns-value]
+    arrive(stream.store, *(f"y{n}" for n in range(150)), first=200)
+    stream.begin(serve_for=timedelta(seconds=4))
     stream.wait(stream.served)
     stream.wait(lambda: not stream.served(), 10)
     assert Doorbell(READING, own_filter=True).look(stream.store, glance(stream.store)).free
     for batch in handed_out(stream.store, "run2"):
         run(stream.store, batch, stream.endpoint, task("t2"))
     stream.end()
-    assert counts(stream.store) == {"delivered": 213}
-    assert len(receiver.requests) == 213
+    assert counts(stream.store) == {"delivered": 163}
+    assert len(receiver.requests) == 163
 
 
 def test_what_was_handed_out_to_tasks_that_have_not_begun_goes_out_with_a_stream(
@@ -1353,7 +1371,7 @@ def test_one_that_ends_hands_over(stream: Stream, receiver: Receiver) -> None:
     coming = threading.Thread(target=come)
     coming.start()
     try:
-        stream.begin(serve_for=timedelta(seconds=2))
+        stream.begin(serve_for=timedelta(seconds=1))
         stream.wait(stream.served)
         stream.wait(lambda: not stream.served(), 10)
         bell = Doorbell(READING, own_filter=True)
@@ -1367,7 +1385,7 @@ def test_one_that_ends_hands_over(stream: Stream, receiver: Receiver) -> None:
         second.batch = replace(second.batch, consumer=READING.consumer)
         second.begin(name="t2")
         stream.wait(stream.served, 10)
-        stream.end()
+        stream.joined()
         assert second.served(), "the first ends because the second is at it"
     finally:
         over.set()
@@ -1376,15 +1394,18 @@ def test_one_that_ends_hands_over(stream: Stream, receiver: Receiver) -> None:
     assert counts(stream.store).keys() == {"delivered"}
 
 
-def test_a_server_that_is_paced_has_no_runs_beside_it(stream: Stream, receiver: Receiver) -> None:
+def test_a_server_that_is_paced_has_no_runs_beside_it(
+    stream: Stream, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What waits for the endpoint's rate would wait for it elsewhere too: no run begins for it."""
-    stream.endpoint = replace(stream.endpoint, requests_per_second=5.0)
+    monkeypatch.setattr(serving_service, "_TOO_LONG", 0.6)
+    stream.endpoint = replace(stream.endpoint, requests_per_second=10.0)
     arrive(stream.store, *(f"y{n}" for n in range(40)), first=200)
     stream.begin()
     stream.wait(stream.served)
     bell = Doorbell(READING, own_filter=True)
     for _ in range(20):
-        time.sleep(0.2)
+        time.sleep(0.1)
         assert stream.served() and not bell.look(stream.store, glance(stream.store)).free
     assert stream.end().states == {"delivered": 53}
 

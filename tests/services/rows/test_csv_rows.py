@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.services.rows import csv_rows
@@ -59,7 +60,7 @@ def written(
     return out.getvalue(), expected
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(
     table=tables(CELLS),
     delimiter=st.sampled_from(",;\t|"),
@@ -77,7 +78,7 @@ def test_what_csv_writes_is_read_back(
         assert brief(text.encode(encoding)) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(table=tables(SAFE_CELLS), delimiter=st.sampled_from(",;\t|"), line_end=st.sampled_from(["\n", "\r\n"]))
 def test_encodings_separators_and_line_ends_change_nothing(
     table: list[list[str]], delimiter: str, line_end: str
@@ -90,7 +91,7 @@ def test_encodings_separators_and_line_ends_change_nothing(
         assert brief(other.encode(encoding)) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     count=st.integers(1, 30),
     data=st.data(),
@@ -113,7 +114,7 @@ def test_an_unclosed_quote_costs_its_own_row_only(
     assert [(row.number, row.error) for row in rows] == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     data=st.binary(max_size=200)
     | st.text(st.sampled_from('a1,;"\n\r\0 é'), max_size=120).map(str.encode)

@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.services.rows import lines as rows_lines
@@ -29,7 +30,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     objects=st.lists(st.dictionaries(TEXTS, VALUES, max_size=4), max_size=6),
     ascii_only=st.booleans(),
@@ -110,7 +111,7 @@ def test_errors_repeat_nothing_of_the_row() -> None:
     assert "5550123" not in row.detail
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=100) | st.text(st.sampled_from('{}[]:,"\\u0d8 1e\n'), max_size=80).map(str.encode))
 def test_hostile_bytes_end_in_rows(data: bytes) -> None:
     """Whatever follows a good first line, each line with text is exactly one row, good or with its error."""

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.services.rows.columnar import batch_rows, read_parquet
@@ -152,7 +153,7 @@ def _rows(text: str, name: str = "leads.json") -> list[Row]:
     st.lists(st.dictionaries(st.text(max_size=5), _VALUES, max_size=4), max_size=5),
     st.sampled_from([None, 2]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_an_array_is_its_objects_however_it_is_written(
     people: list[dict[str, Any]], indent: int | None
 ) -> None:

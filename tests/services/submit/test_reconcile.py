@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -41,9 +40,8 @@ LOGIN = {"contacts_email": "me@example.com", "contacts_password": "a-password"}
 
 
 @pytest.fixture
-def sim() -> Iterator[RunningSimulator]:
-    with running_simulator(**LOGIN) as simulator:
-        yield simulator
+def sim(usual_simulator: RunningSimulator) -> RunningSimulator:
+    return usual_simulator
 
 
 def submit(store: Store, sim: RunningSimulator, count: int, conn_id: str = "ours") -> Tally:

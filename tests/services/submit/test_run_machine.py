@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import tempfile
 import threading
 from collections import Counter, deque
@@ -18,6 +19,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from stores import migrated_file
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.outcomes import Fault, SubmitAnswer, classify_answer, classify_fault
@@ -29,7 +32,6 @@ from airflow_outreach_provider.services.submit.limits import RejectLimit
 from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.migrate import upgrade
 
 PEOPLE = 12
 LEASE = timedelta(minutes=5)
@@ -138,13 +140,13 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.url = f"sqlite:///{Path(self.folder.name) / 'outreach.db'}"
+        path = shutil.copy(migrated_file(), Path(self.folder.name) / "outreach.db")
+        self.url = f"sqlite:///{path}"
         self.time = datetime(2026, 7, 1, 14, tzinfo=UTC)  # ten in the morning in Toronto
         self.texts: Counter[str] = Counter()
         self.listed: dict[str, int] = {}
         self.tries: Counter[str] = Counter()
         self.seen = Store(self.url, clock=lambda: self.time)
-        upgrade(self.seen)
 
     def teardown(self) -> None:
         try:
@@ -312,7 +314,7 @@ def test_in_any_order_nobody_is_texted_twice_and_every_row_is_counted(
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=20,
+            max_examples=examples(15),
             stateful_step_count=10,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -53,7 +53,7 @@ class Busy:
 
 @pytest.fixture
 def busy() -> Iterator[Busy]:
-    busy = Busy(after=60, wait=5)
+    busy = Busy(after=60, wait=3)
     with scripted(busy.answer) as url:
         busy.url = url
         yield busy
@@ -70,9 +70,9 @@ def test_all_processes_of_a_connection_wait_as_one_was_asked(
 ) -> None:
     """One 429 with Retry-After: neither process sends anything until then, and both go on afterwards."""
     shared = {"url": busy.url, "conn_id": "tether", "window": 2}
-    one = spawn(api.store, range(300), owner="one", **shared)
-    two = spawn(api.store, range(1000, 1300), owner="two", **shared)
-    assert [ends(each)["counts"]["accepted"] for each in (one, two)] == [300, 300]
+    one = spawn(api.store, range(200), owner="one", **shared)
+    two = spawn(api.store, range(1000, 1200), owner="two", **shared)
+    assert [ends(each)["counts"]["accepted"] for each in (one, two)] == [200, 200]
     assert busy.between(HEARD_WITHIN, busy.wait) == 0
     assert busy.between(busy.wait, 60) > 100
 

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.deliveries import attempts, plans, serving, waiting
@@ -88,7 +89,9 @@ def fill(store: Store, rows: list[Row]) -> None:
             )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(rows=ROWS)
 def test_what_is_found_by_indexes_is_what_the_definition_says(still_store: Store, rows: list[Row]) -> None:
     """Whatever is planned, claimed, late, failed or done: every way of looking finds what is free, oldest first, on both databases."""

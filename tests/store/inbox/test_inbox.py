@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stored import stored_events
+from strategies import examples
 
 from airflow_outreach_provider.core import intake
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
@@ -457,7 +458,9 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(steps=st.lists(STEP, max_size=25))
 def test_reading_law(sqlite_store: Store, steps: list[tuple[str, int]]) -> None:
     """Whatever the order of writes, reads and acknowledgements: unread and unacknowledged events, in order."""

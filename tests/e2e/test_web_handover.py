@@ -14,7 +14,12 @@ from playwright.sync_api import expect
 
 from airflow_outreach_provider.demo.airflow import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("world"),
+    pytest.mark.chromium,
+    pytest.mark.timeout(1200),
+]
 
 ROUTE = "outreach_event_fanout"
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,12 @@ from playwright.sync_api import expect
 
 from airflow_outreach_provider.store.tables import metadata
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("world"),
+    pytest.mark.chromium,
+    pytest.mark.timeout(300),
+]
 SOON = 90_000
 LIST = """phone,first_name,email
 +14165551110,Lead 0,lead0@example.com

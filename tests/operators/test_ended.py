@@ -18,6 +18,7 @@ from servers import as_endpoint, scripted
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators.outreach import (
     DeliverEventsOperator,
     HandleEventsOperator,

@@ -73,8 +73,7 @@ class Stager:
         self.campaigns |= {rules.campaign or rules.configuration_id or ""} - {""}
         self._version = version_of(rules.changed_on)
         self._in_thread = in_thread
-        self._dry_run = dry_run
-        self._resend = resend
+        self._dry_run, self._resend = dry_run, resend
         self._counted: list[tuple[RowState, str, str | None]] = []
         self._unchanged = 0
         self._dry_seen = SeenHashes()

@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.errors import OutreachUnavailable, StoreError
+from airflow_outreach_provider.store.connections import SENDING
 from airflow_outreach_provider.store.engine import Store
 
 People = Callable[..., list[dict[str, object]]]
@@ -169,7 +170,7 @@ def cut(postgres_admin: sa.Engine, postgres_url: str) -> Iterator[tuple[Store, C
 
     name = postgres_url.rpartition("outreach_")[2][:12]
     url = sa.make_url(postgres_url).update_query_dict({"application_name": name})
-    store = Store(url.render_as_string(hide_password=False))
+    store = Store(url.render_as_string(hide_password=False), pool=SENDING)
     upgrade(store)
 
     def terminate() -> int:

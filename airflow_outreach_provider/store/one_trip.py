@@ -48,24 +48,31 @@ def _piped(driver: Any, connection: sa.Connection, raw: Any, steps: tuple[Step, 
         raw.autocommit = (
             True  # the transaction's begin is among what is sent; the driver would wait for its own
         )
-        try:
-            with raw.pipeline():
-                raw.execute("BEGIN")
-                raw.execute(PROBE.text)
-                cursors = [
-                    raw.execute(_in_words_of_the_driver(statement.text), params)
-                    for statement, params in steps
-                ]
-                raw.execute("COMMIT")  # not reached on the server where something before it failed
-        finally:
-            if not raw.closed:
-                raw.rollback()
-                raw.autocommit = False
-    except driver.Error as error:
-        if raw.closed:
+        with raw.pipeline():
+            raw.execute("BEGIN")
+            raw.execute(PROBE.text)
+            cursors = [
+                raw.execute(_in_words_of_the_driver(statement.text), values) for statement, values in steps
+            ]
+            raw.execute("COMMIT")  # not reached on the server where something before it failed
+        raw.autocommit = False
+    except BaseException as error:
+        if not _recovered(driver, raw):
             connection.invalidate(error)
-        raise exc.DBAPIError(None, None, error) from None
+        if isinstance(error, driver.Error):
+            raise exc.DBAPIError(None, None, error) from None
+        raise
     return [_rows(cursor) for cursor in cursors]
+
+
+def _recovered(driver: Any, raw: Any) -> bool:
+    """Whether the connection is of use after a failure: one that was lost may also be left in the middle."""
+    try:
+        raw.rollback()
+        raw.autocommit = False
+    except driver.Error:
+        return False
+    return not raw.closed
 
 
 def _rows(result: Any) -> list[Any]:

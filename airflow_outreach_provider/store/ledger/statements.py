@@ -157,11 +157,14 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
     # A commit that was not acknowledged is written again; the same answer to the same claim is one attempt.
     unrecorded = "" if dialect == "sqlite" else (
         " WHERE NOT EXISTS (SELECT 1 FROM attempts a JOIN leads l ON l.id = a.lead_id WHERE a.lead_id = r.id "
-        "AND a.run_id = :run AND a.at > l.sent_at AND a.outcome = r.outcome AND a.latency_ms = r.latency_ms)"
+        "AND a.run_id + 0 = :run AND a.at > l.sent_at AND a.outcome = r.outcome AND a.latency_ms = r.latency_ms)"
     )  # fmt: skip
-    # SQLite would walk all leads of a state or a run, by their indexes, rather than look up a few by id.
-    plus = "+" if dialect == "sqlite" else ""
-    state, run_id = f"{plus}leads.state", f"{plus}leads.run_id"
+    # Both would walk all leads of a state or a run, by their indexes, rather than look up a few by id.
+    state, run_id = (
+        ("+leads.state", "+leads.run_id")
+        if dialect == "sqlite"
+        else ("(leads.state || '')", "(leads.run_id + 0)")
+    )
     # The second half is a claim of our own whose commit was not acknowledged: it was never sent.
     claimable = f"{state} = 'planned' OR ({state} = 'sending' AND {run_id} = :run)"
     claim = (

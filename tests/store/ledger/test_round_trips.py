@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,10 +15,13 @@ from stores import opened
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import rates
+from airflow_outreach_provider.store.bulk import rows_param, values_param
+from airflow_outreach_provider.store.by_index import probe
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
 from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
 from airflow_outreach_provider.store.ledger.staging import Entry
+from airflow_outreach_provider.store.ledger.statements import claim_statements
 
 pytestmark = pytest.mark.postgres
 
@@ -97,3 +101,24 @@ def test_an_answer_that_is_written_twice_is_one_attempt(counted: tuple[Store, Le
     with store.read() as connection:
         kept = connection.execute(sa.text("SELECT outcome FROM attempts ORDER BY id")).scalars().all()
     assert kept == ["unavailable", "accepted"]
+
+
+def test_a_turn_looks_up_its_own_leads_alone(counted: tuple[Store, Ledger, Trips]) -> None:
+    """However many are planned, sent or tried, on a database that nobody has analysed: by id, never by state or run."""
+    store, ledger, _ = counted
+    ids = list(ledger.stage([_entry(n) for n in range(2000)]).values())
+    ledger.turn([], ids[:500])
+    ledger.turn([_accepted(lead) for lead in ids[:400]], [])
+    params = {
+        "run": ledger.run_id, "now": None, "values": values_param(ids[500:532]), "rows": rows_param(map(_accepted, ids[400:432])),
+    }  # fmt: skip
+    claims = claim_statements("postgresql")
+    for statement in (claims.settle, claims.record_attempts, claims.claim):
+        with store.write() as connection:
+            probe(connection)
+            plan = "\n".join(
+                connection.execute(sa.text(f"EXPLAIN (ANALYZE) {statement.text}"), params).scalars()
+            )
+        assert not re.search("ix_leads_state|ix_leads_run_id|ix_attempts_run_id|Seq Scan on leads", plan), (
+            plan
+        )

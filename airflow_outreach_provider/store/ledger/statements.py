@@ -156,8 +156,8 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
     share = " FOR SHARE" if dialect == "postgresql" else ""
     # A commit that was not acknowledged is written again; the same answer to the same claim is one attempt.
     unrecorded = "" if dialect == "sqlite" else (
-        " WHERE NOT EXISTS (SELECT 1 FROM attempts a JOIN leads l ON l.id = a.lead_id WHERE a.lead_id = r.id "
-        "AND a.run_id + 0 = :run AND a.at > l.sent_at AND a.outcome = r.outcome AND a.latency_ms = r.latency_ms)"
+        " WHERE (SELECT COUNT(*) FROM attempts a JOIN leads l ON l.id = a.lead_id WHERE a.lead_id = r.id "
+        "AND a.run_id + 0 = :run AND a.at > l.sent_at AND a.outcome = r.outcome AND a.latency_ms = r.latency_ms) = 0"
     )  # fmt: skip
     # Both would walk all leads of a state or a run, by their indexes, rather than look up a few by id.
     state, run_id = (

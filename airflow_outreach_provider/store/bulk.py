@@ -48,11 +48,3 @@ def valueset(dialect: str, kind: str, param: str = "values") -> str:
         f"(SELECT ordinality - 1 AS ord, CAST(value AS {_TYPES[kind][1]}) AS v "
         f"FROM jsonb_array_elements_text(CAST(:{param} AS jsonb)) WITH ORDINALITY)"
     )
-
-
-def moment(dialect: str, param: str = "now") -> str:
-    """The time in ``:now`` (milliseconds since the epoch); where that is NULL, when the transaction began by the
-    database's clock: so nobody has to ask for it first."""
-    if dialect == "sqlite":
-        return f":{param}"
-    return f"COALESCE(CAST(:{param} AS bigint), CAST(extract(epoch FROM transaction_timestamp()) * 1000 AS bigint))"

@@ -160,7 +160,7 @@ class Store:
         return to_ms(self.now(connection))
 
     def moment(self) -> int | None:
-        """The same for a statement with :func:`~store.bulk.moment`: None where the database puts its own time there."""
+        """The same for a statement with :func:`~store.schema.moment`: None where the database puts its own time there."""
         return self.now_ms_value() if self._clock is not None or self.dialect == "sqlite" else None
 
     def now_ms(self) -> sa.ColumnElement[int]:

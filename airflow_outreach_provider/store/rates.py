@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.store.bulk import moment
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.one_trip import one_trip
-from airflow_outreach_provider.store.schema import UtcTime, metadata, to_ms
+from airflow_outreach_provider.store.schema import UtcTime, metadata, moment, to_ms
 
 rates = sa.Table(
     "rates",

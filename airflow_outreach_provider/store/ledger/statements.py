@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.rules import OPTED_OUT_EMAIL
 from airflow_outreach_provider.store import suppressions_write
-from airflow_outreach_provider.store.bulk import moment, rowset, valueset
+from airflow_outreach_provider.store.bulk import rowset, valueset
 from airflow_outreach_provider.store.ledger.texts import may_be_texted
+from airflow_outreach_provider.store.schema import moment
 
 _KNOWN = "l.id, l.state, l.reason, l.content_hash, l.rev, l.accepted_at, l.run_id, l.row_hash, l.not_before, l.texted_hash, l.time_zone"
 

@@ -1,4 +1,4 @@
-"""Rows are read and written in chunks, each read while the one before it is written: where they end changes nothing."""
+"""Rows are read and written in chunks: where they end changes nothing."""
 
 from __future__ import annotations
 

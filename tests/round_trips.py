@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from statistics import median
 
 import sqlalchemy as sa
 
@@ -25,6 +27,24 @@ class Trips:
 
     def since(self, before: int) -> int:
         return self.count - before
+
+
+class Counts:
+    """How many round trips each thing took, each time. Where a busy network cuts a message in two, one looks like two."""
+
+    def __init__(self, trips: Trips) -> None:
+        self.trips, self.of = trips, defaultdict[str, list[int]](list)
+
+    @contextmanager
+    def one(self, what: str) -> Iterator[None]:
+        before = self.trips.count
+        yield
+        self.of[what].append(self.trips.since(before))
+
+    def check(self) -> None:
+        assert {what: median(counts) for what, counts in self.of.items()} == dict.fromkeys(self.of, 1), (
+            self.of
+        )
 
 
 def _pump(source: socket.socket, target: socket.socket, trips: Trips, client: socket.socket) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from statistics import median
 
 import pytest
 import sqlalchemy as sa
-from round_trips import Trips, counted_trips
+from round_trips import Counts, Trips, counted_trips
 from stores import opened
 
 from airflow_outreach_provider.core.owner import Owner
@@ -36,24 +33,6 @@ def counted(postgres_url: str) -> Iterator[tuple[Store, Ledger, Trips]]:
     with counted_trips(postgres_url) as (url, trips), opened(url) as store:
         run = runs.start(store, Owner("a"), campaign="c", source="", lease=timedelta(seconds=300))
         yield store, Ledger(store, run.run_id), trips
-
-
-class Counts:
-    """How many round trips each thing took, each time. Where a busy network cuts a message in two, one looks like two."""
-
-    def __init__(self, trips: Trips) -> None:
-        self.trips, self.of = trips, defaultdict[str, list[int]](list)
-
-    @contextmanager
-    def one(self, what: str) -> Iterator[None]:
-        before = self.trips.count
-        yield
-        self.of[what].append(self.trips.since(before))
-
-    def check(self) -> None:
-        assert {what: median(counts) for what, counts in self.of.items()} == dict.fromkeys(self.of, 1), (
-            self.of
-        )
 
 
 def _entry(number: int) -> Entry:

@@ -152,14 +152,14 @@ _CONFIG: dict[str, Any] = {
                 "default": "sqlite:///{AIRFLOW_HOME}/outreach.db",
             },
             "sql_alchemy_pool_size": {
-                "description": "Connections to PostgreSQL that a process keeps. Empty: 1 in a task, 5 in API server and receiver.",
+                "description": "Connections to PostgreSQL that a process keeps. Empty: 1 in a task, 2 in one that sends leads, 5 in API server and receiver.",
                 "version_added": "0.1.0",
                 "type": "integer",
                 "example": None,
                 "default": "",
             },
             "sql_alchemy_max_overflow": {
-                "description": "Connections opened above that, and closed after use. Empty: 1 in a task, 5 in API server and receiver.",
+                "description": "Connections opened above that, and closed after use. Empty: 1 in a task, none in one that sends leads, 5 in API server and receiver.",
                 "version_added": "0.1.0",
                 "type": "integer",
                 "example": None,
@@ -173,7 +173,7 @@ _CONFIG: dict[str, Any] = {
                 "default": "1800",
             },
             "sql_alchemy_pool_pre_ping": {
-                "description": "Whether a connection is asked before use whether it still lives.",
+                "description": "Whether a connection that was not used for half a second is asked before use whether it still lives.",
                 "version_added": "0.1.0",
                 "type": "boolean",
                 "example": None,

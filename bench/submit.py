@@ -24,8 +24,8 @@ from pathlib import Path
 
 import phonenumbers
 import requests
-from shared.figures import Bench, median, timed
-from shared.places import Message, new_store, post_all
+from shared.figures import Bench, Spent, median, timed
+from shared.places import Message, new_store, post_all, postgres_schema
 
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rules import LeadRules
@@ -36,7 +36,9 @@ from airflow_outreach_provider.services.runtime.loop import run
 from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+from airflow_outreach_provider.store.connections import SENDING
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.migrate import upgrade
 
 WINDOW = 64
 PATH = "/api/webhook/outreach"
@@ -49,7 +51,7 @@ bench.size("records", 40, 2, "records of HttpOperator.expand")
 bench.size("again", 5_000, 500, "rows of the unchanged file")
 bench.size("rows", 30_000, 2_000, "rows of the long file; the short one has a tenth")
 bench.parser.add_argument(
-    "--only", choices=["sending", "expanding", "again", "memory"], help="one part alone"
+    "--only", choices=["sending", "stores", "expanding", "again", "memory"], help="one part alone"
 )
 
 
@@ -124,6 +126,40 @@ def sending(sim: RunningSimulator, folder: Path, count: int, rounds: int) -> flo
     bench.compare("CPU of a lead", spent.cpu / count * 1e6, floor.cpu / count * 1e6, beside, unit="µs")
     bench.compare("leads submitted", rate, loop_rate, "requests in a loop", unit="/s")
     return rate
+
+
+def over_stores(sim: RunningSimulator, folder: Path, count: int, rounds: int) -> None:
+    """Bare, SQLite, PostgreSQL, bare …: the same file over either store."""
+    file, messages = folder / "stores.csv", messages_of(sim, count)
+    write_csv(file, count)
+    spent: dict[str, list[Spent]] = {"bare": [], "SQLite": [], "PostgreSQL": []}
+    for number in bench.rounds(rounds, SECONDS):
+        sim.reset()
+        spent["bare"].append(timed(lambda: bare(sim, messages)))
+        with postgres_schema() as postgres:
+            if postgres is None:
+                bench.note("no PostgreSQL on 127.0.0.1:5432: left out")
+                return
+            for name, url in (
+                ("SQLite", f"sqlite:///{folder / f'stores{number}'}.db"),
+                ("PostgreSQL", postgres),
+            ):
+                sim.reset()
+                store = Store(url, pool=SENDING)
+                upgrade(store)
+                sent = timed(lambda store=store: check(submit(sim, store, file), "accepted", count))  # type: ignore[misc]
+                spent[name].append(sent)
+                store.close()
+    floor, sqlite, postgresql = (median(spent[name]) for name in ("bare", "SQLite", "PostgreSQL"))
+    bench.compare(
+        "leads submitted over PostgreSQL", count / postgresql.seconds, count / sqlite.seconds, "over SQLite",
+        unit="/s", at_least=0.8,
+    )  # fmt: skip
+    bench.compare(
+        "CPU of a lead over PostgreSQL", postgresql.cpu / count * 1e6, sqlite.cpu / count * 1e6, "over SQLite", unit="µs",
+    )  # fmt: skip
+    beside = f"bare aiohttp, {WINDOW} at once"
+    bench.compare("leads over SQLite", count / sqlite.seconds, count / floor.seconds, beside, unit="/s")
 
 
 def check(batch: SubmitRun, state: str, count: int) -> None:
@@ -222,6 +258,8 @@ def measure(asked: argparse.Namespace) -> None:
         folder, ours = Path(name), 0.0
         if only in (None, "sending", "expanding"):
             ours = sending(sim, folder, asked.leads, asked.rounds)
+        if only in (None, "stores"):
+            over_stores(sim, folder, asked.leads, asked.rounds)
         if only in (None, "expanding"):
             expanding(sim, folder, asked.records, ours)
         if only in (None, "again"):

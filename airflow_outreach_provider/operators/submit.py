@@ -40,6 +40,7 @@ from airflow_outreach_provider.services.submit.options import SubmitArguments, S
 from airflow_outreach_provider.services.submit.reconcile import Contacts, Reconciled, reconcile_once
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.services.submit.runner import RowSource, run_to_the_end, start
+from airflow_outreach_provider.store.connections import SENDING
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -214,7 +215,7 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
 
     def _start(self, hook: OutreachHook, context: Context) -> SubmitRun:
         self._run = start(
-            self.arguments(), hook, self._open, owner_of(context["ti"]), store=open_store(), lease=lease(),
+            self.arguments(), hook, self._open, owner_of(context["ti"]), store=open_store(SENDING), lease=lease(),
             progress=lambda source: ProgressLog(source, self.log.info),
         )  # fmt: skip
         return self._run

@@ -15,14 +15,15 @@ def _off(*names: str) -> sa.TextClause:
     return sa.text("SELECT " + ", ".join(f"set_config('{each}', 'off', true)" for each in settings))
 
 
-_PROBE = _off("seqscan", "hashjoin", "mergejoin")
+PROBE = _off("seqscan", "hashjoin", "mergejoin")
+"""What :func:`probe` asks of PostgreSQL."""
 _WALK = _off("seqscan", "hashjoin", "mergejoin", "bitmapscan", "sort")
 
 
 def probe(connection: sa.Connection) -> None:
     """Until this transaction ends, rows are looked up one by one: for a few keys of a large table."""
     if connection.dialect.name == "postgresql":
-        connection.execute(_PROBE)
+        connection.execute(PROBE)
 
 
 def walk(connection: sa.Connection) -> None:

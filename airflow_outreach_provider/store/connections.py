@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event
+from sqlalchemy import event, exc
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.suggest import nearest
@@ -18,6 +19,9 @@ APPLICATION = "airflow-outreach"
 """What connections are called in ``pg_stat_activity``, unless the URL says otherwise."""
 
 _CONN = "[outreach] sql_alchemy_conn"
+_USED_AT = "outreach_used_at"
+# What was in use so short a time ago still lives, as far as a question could tell.
+_RESTED_SECONDS = 0.5
 # What other drivers call it when nothing is to be prepared on the server; 0 is off in all of them.
 _PREPARING = (
     "prepare_threshold",
@@ -47,7 +51,7 @@ class PoolSettings:
 
     :param size: kept open. :param max_overflow: opened above that, and closed when they are not needed any more.
     :param recycle: seconds after which a connection is replaced; -1 for never.
-    :param pre_ping: whether a connection is asked before use whether it still lives.
+    :param pre_ping: whether a connection that rested is asked before use whether it still lives.
     :param prepare: whether statements are prepared on the server; None: unless there is a pooler in between.
     :param patience: seconds for which a database is waited for that is full, starting or shutting down.
     """
@@ -59,6 +63,9 @@ class PoolSettings:
     prepare: bool | None = None
     patience: float = 30.0
 
+
+SENDING = PoolSettings(size=2, max_overflow=0)
+"""For a task that sends leads: it stages on one connection while it settles and claims on the other."""
 
 SERVING = PoolSettings(size=5, max_overflow=5, patience=5.0)
 """For a process that answers many at a time, and within seconds: API server and receiver."""
@@ -83,11 +90,33 @@ def postgresql_engine(url: sa.URL, pool: PoolSettings) -> sa.Engine:
         arguments["prepare_threshold"] = None
     engine = sa.create_engine(
         url, pool_size=pool.size, max_overflow=pool.max_overflow, pool_recycle=pool.recycle,
-        pool_pre_ping=pool.pre_ping, pool_timeout=pool.patience, hide_parameters=True, connect_args=arguments,
+        pool_timeout=pool.patience, hide_parameters=True, connect_args=arguments,
     )  # fmt: skip
+    if pool.pre_ping:
+        _ask_what_rested(engine)
     if prepare is None:
         event.listen(engine, "connect", _prepare_nothing_behind_a_pooler)
     return engine
+
+
+def _ask_what_rested(engine: sa.Engine) -> None:
+    """SQLAlchemy's ``pool_pre_ping`` asks each time: a round trip for every few statements of a batch."""
+
+    def note_use(_dbapi_connection: Any, record: Any) -> None:
+        record.info[_USED_AT] = time.monotonic()
+
+    def ask(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
+        rested = time.monotonic() - record.info.get(_USED_AT, float("-inf"))
+        if rested < _RESTED_SECONDS and not dbapi_connection.closed:
+            return
+        try:
+            engine.dialect.do_ping(dbapi_connection)
+        except dbapi_connection.Error as error:
+            raise exc.InvalidatePoolError from error
+
+    event.listen(engine, "connect", note_use)
+    event.listen(engine, "checkin", note_use)
+    event.listen(engine, "checkout", ask)
 
 
 def _without_preparing(url: sa.URL, prepare: bool | None) -> tuple[sa.URL, bool | None]:

@@ -65,6 +65,11 @@ class Store:
                 "use sqlite:/// (one host) or postgresql:// (many hosts)",
             )
 
+    @property
+    def takes_two(self) -> bool:
+        """Whether this process may write in two places at once: with two connections kept to PostgreSQL."""
+        return self.dialect == "postgresql" and self.pool.size > 1
+
     def __repr__(self) -> str:
         return f"Store({self.url.render_as_string(hide_password=True)!r})"
 
@@ -153,6 +158,10 @@ class Store:
     def now_ms_value(self, connection: sa.Connection | None = None) -> int:
         """``now()`` as milliseconds since the epoch."""
         return to_ms(self.now(connection))
+
+    def moment(self) -> int | None:
+        """The same for a statement with :func:`~store.schema.moment`: None where the database puts its own time there."""
+        return self.now_ms_value() if self._clock is not None or self.dialect == "sqlite" else None
 
     def now_ms(self) -> sa.ColumnElement[int]:
         """The same as an SQL expression, in milliseconds since the epoch."""

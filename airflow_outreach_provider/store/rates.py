@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.schema import UtcTime, metadata, to_ms
+from airflow_outreach_provider.store.one_trip import one_trip
+from airflow_outreach_provider.store.schema import UtcTime, metadata, moment, to_ms
 
 rates = sa.Table(
     "rates",
@@ -58,7 +59,9 @@ def hold(store: Store, key: str, seconds: float) -> None:
 
 def held(store: Store, key: str) -> float:
     """Seconds until those who share the key may send; 0 where nobody asks them to wait."""
+    left = sa.text(
+        f"SELECT held_until - {moment(store.dialect)} FROM rates WHERE key = :key AND held_until IS NOT NULL"
+    )
     with store.read() as connection:
-        query = sa.select(rates.c.held_until).where(rates.c.key == key, rates.c.held_until.is_not(None))
-        until = connection.execute(query).scalar()
-        return 0.0 if until is None else max(0.0, (until - store.now(connection)).total_seconds())
+        [rows] = one_trip(store, connection, (left, {"key": key, "now": store.moment()}))
+    return max(0.0, rows[0][0] / 1000) if rows else 0.0

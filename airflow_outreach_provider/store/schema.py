@@ -72,3 +72,11 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
 def insert_into(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
     """An insertion that knows ``ON CONFLICT``: each of the two dialects has its own, and they read alike."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def moment(dialect: str, param: str = "now") -> str:
+    """The time in ``:now`` (milliseconds since the epoch); where that is NULL, when the transaction began by the
+    database's clock: so nobody has to ask for it first."""
+    if dialect == "sqlite":
+        return f":{param}"
+    return f"COALESCE(CAST(:{param} AS bigint), CAST(extract(epoch FROM transaction_timestamp()) * 1000 AS bigint))"

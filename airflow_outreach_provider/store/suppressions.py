@@ -160,13 +160,13 @@ def find(store: Store, ids: Collection[int]) -> list[SuppressionRow]:
         return [SuppressionRow(*row) for row in connection.execute(query)]
 
 
-def spread(store: Store) -> None:
-    """Give entries that were written by hand, or by a former version, their other writings."""
+def spread(store: Store) -> bool:
+    """Give entries that were written by hand, or by a former version, their other writings. :return: were there any?"""
     with store.read() as connection:
         walk(connection)
         if connection.execute(suppressions_write.UNSPREAD).first() is None:
-            return
-    store.in_groups(suppressions_write.spread)
+            return False
+    return store.in_groups(suppressions_write.spread) > 0
 
 
 def _insert(

@@ -17,6 +17,7 @@ from airflow_outreach_provider.operators.links import tab_of
 from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
 from airflow_outreach_provider.services.submit.approval_text import approval_text, people
 from airflow_outreach_provider.services.submit.tally import Tally
+from airflow_outreach_provider.store.connections import SENDING
 from airflow_outreach_provider.store.ledger.runs import texted_since
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class SubmitApprovedLeadsOperator(SubmitLeadsOperator):
             return Tally().by_state()
         approved = max(planned_people(context, self.plan_task_id), self.approve_above)
         # Of them, an earlier try of this task has texted some.
-        allowed = approved - texted_since(open_store(), owner_of(context["ti"]), self.plan_task_id)
+        allowed = approved - texted_since(open_store(SENDING), owner_of(context["ti"]), self.plan_task_id)
         wanted, self.dry_run = self.dry_run, True
         self.log.info("Counting again before sending: %d people are approved", allowed)
         planned = super().execute(context)[PLANNED]

@@ -100,7 +100,7 @@ def test_what_a_screen_reader_is_told(world: Any, ada: Any) -> None:
         assert ada.locator("h1").count() == 1, path
         nameless = ada.evaluate(
             """() => [...document.querySelectorAll("button, a[href], input, select, textarea, svg[role=img]")].filter((e) =>
-                !(e.innerText?.trim() || e.getAttribute("aria-label") || e.labels?.[0]?.innerText.trim() || e.type === "hidden")
+                !(e.innerText?.trim() || e.getAttribute("aria-label") || e.labels?.[0]?.textContent.trim() || e.type === "hidden")
                 && e.offsetParent !== null).map((e) => e.outerHTML.slice(0, 200))"""
         )
         assert nameless == [], path

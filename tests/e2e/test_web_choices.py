@@ -163,7 +163,10 @@ def test_an_id_is_copied_whole(world: Any, ada: Any, secure: bool) -> None:
     if not secure:
         ada.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     ada.evaluate("refresh(true)")
-    row = ada.locator("tbody tr").first
+    cut = ada.locator(
+        "[data-whole]:not([data-whole='evt_odd'])"
+    )  # which is as short as what is shown of the others
+    row = ada.locator("tbody tr", has=cut).first
     whole = row.locator("[data-whole]").get_attribute("data-whole")
     assert whole and whole not in row.inner_text()
     button = row.get_by_role("button", name="Copy")

@@ -33,7 +33,7 @@ def test_hand_over_a_link(world: Any, outage: Any, log_in: Callable[..., Any]) -
     clicks = Clicks(world, ada)
     clicks.link("Deliveries")
     clicks.heading("Deliveries")
-    clicks.frame.get_by_label("Route").fill(ROUTE)
+    clicks.frame.get_by_role("search").get_by_label("Route").fill(ROUTE)
     clicks.frame.get_by_label("Tried from").fill(outage.fields[0])
     clicks.frame.get_by_label("Tried before").fill(outage.fields[1])
     clicks.button("Filter")
@@ -84,7 +84,7 @@ def test_a_link_opens_after_the_log_in(world: Any, browser: Any) -> None:
     page.locator("input[name=password]").fill(passwords["vic"])
     page.locator("button[type=submit]").click()
     page.wait_for_url("**/plugin/outreach/**")
-    expect(page.frame_locator("iframe").get_by_label("State")).to_have_value("failed")
+    expect(page.frame_locator("iframe").get_by_role("search").get_by_label("State")).to_have_value("failed")
     context.close()
 
 

@@ -25,6 +25,7 @@ from airflow_outreach_provider.services.submit.options import SubmitOptions
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.simulator.process import RunningSimulator
+from airflow_outreach_provider.store.connections import SENDING
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import upgrade
 
@@ -122,7 +123,7 @@ def api(request: pytest.FixtureRequest, sim: RunningSimulator) -> Iterator[Api]:
         yield request.getfixturevalue("sqlite_api")
         return
     url = request.getfixturevalue("emptied") or request.getfixturevalue("postgres_url")
-    store = Store(url)
+    store = Store(url, pool=SENDING)
     upgrade(store)
     yield Api(sim, store)
     store.close()

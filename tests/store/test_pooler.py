@@ -12,9 +12,12 @@ from pgbouncer import pgbouncer
 
 from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store.connections import PoolSettings
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
+from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
+from airflow_outreach_provider.store.ledger.staging import Entry
 from airflow_outreach_provider.store.migrate import HEAD, current_revision, upgrade
 
 pytestmark = pytest.mark.postgres
@@ -56,6 +59,35 @@ def test_a_pooler_is_noticed_and_nothing_is_prepared(
     with ThreadPoolExecutor(16) as threads:
         failed = sum(threads.map(lambda number: operate(pooled_url, number, prepare), range(16)))
     assert (failed == 0) is works
+
+
+def send(url: str, number: int) -> int:
+    """Ten turns of a process's own. :return: how many leads it claimed and settled."""
+    store = Store(url)
+    run = runs.start(store, Owner(f"s{number}"), campaign="c", source="", lease=timedelta(seconds=60)).run_id
+    ledger, done = Ledger(store, run), 0
+    for turn in range(10):
+        phones = [f"+1416{number:02}{turn:02}{n:03}" for n in range(8)]
+        entries = [Entry("c", p, p, "h", LeadState.PLANNED, "", "", "{}", None, 1, None) for p in phones]
+        ids = list(ledger.stage(entries).values())
+        claimed = ledger.turn([], ids)
+        ledger.turn([Settlement(each, LeadState.ACCEPTED, "", "", "accepted", 200, 5) for each in ids], [])
+        done += len(claimed)
+    store.close()
+    return done
+
+
+def test_a_turn_in_one_round_trip_goes_through_a_pooler(pooled_url: str) -> None:
+    """Sixteen batches at once over four connections: each transaction is one server's, and each lead has one answer."""
+    store = Store(pooled_url)
+    upgrade(store)
+    with ThreadPoolExecutor(16) as threads:
+        assert list(threads.map(lambda number: send(pooled_url, number), range(16))) == [80] * 16
+    with store.read() as connection:
+        settled = connection.execute(sa.text("SELECT state, count(*) FROM leads GROUP BY 1")).all()
+        attempts = connection.execute(sa.text("SELECT count(*) FROM attempts")).scalar_one()
+    store.close()
+    assert ([tuple(row) for row in settled], attempts) == ([("accepted", 1280)], 1280)
 
 
 def test_without_a_pooler_statements_are_prepared(postgres_url: str) -> None:

@@ -1,21 +1,20 @@
 """Submit a batch of leads: stage, claim, send, settle — at most once a person, whatever happens in between.
 
-One event loop sends; one thread writes the ledger. This module has the order of things; what is done in it is in
-:mod:`~services.submit.feed` (rows and leftovers become leads that are ready), :mod:`~services.submit.admission` (how
-many may be claimed), :mod:`~services.submit.ledger_turns` (settle and claim in one commit) and
-:mod:`~services.submit.senders` (requests and their answers).
+One event loop sends; one thread writes the ledger, or two (:mod:`~services.submit.threads`). This module has the order
+of things; what is done in it is in :mod:`~services.submit.feed` (rows and leftovers become leads that are ready),
+:mod:`~services.submit.admission` (how many may be claimed), :mod:`~services.submit.ledger_turns` (settle and claim in
+one commit) and :mod:`~services.submit.senders` (requests and their answers).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable, StoreError
 from airflow_outreach_provider.core.flight import Flight
@@ -40,12 +39,11 @@ from airflow_outreach_provider.services.submit.row_watch import RowWatch
 from airflow_outreach_provider.services.submit.senders import Client, Senders
 from airflow_outreach_provider.services.submit.staging import Stager
 from airflow_outreach_provider.services.submit.tally import Tally
+from airflow_outreach_provider.services.submit.threads import LedgerThreads
 from airflow_outreach_provider.services.submit.watermark import find_mark, keep_mark
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
 from airflow_outreach_provider.store.ledger.claims import Ledger
-
-T = TypeVar("T")
 
 _TICK = 0.05
 _SOON = 0.02
@@ -119,13 +117,13 @@ class SubmitRun:
                 "set campaign or configuration_id on the task, or configuration_id on the connection",
             )
         self._halt.listen()
-        with ThreadPoolExecutor(1, thread_name_prefix="outreach-ledger") as self._thread:
+        with LedgerThreads(self.store) as self._threads:
             await self._start()
             error: BaseException | None = None
             try:
                 await self._work()
                 self._judge_batch()
-                await self._in_thread(partial(keep_mark, self))
+                await self._threads.turn(partial(keep_mark, self))
             except BaseException as caught:
                 error = caught
                 self._count_unsent()
@@ -134,12 +132,13 @@ class SubmitRun:
                 raise
             finally:
                 self.rate_waits = self.admission.rate.waits
-                await self._in_thread(partial(_finish, self, error))
+                await self._threads.last(partial(_finish, self, error))
         return self.tally
 
     async def _start(self) -> None:
         """Begin the run in the ledger, and put together what takes part in it."""
-        options, in_thread, listed = self.options, self._in_thread, self._rows is not None
+        options, listed = self.options, self._rows is not None
+        in_thread, aside = self._threads.turn, self._threads.stage
         look = partial(Fewest.of, self.store, self.owner, self.campaign, options, listed=listed)
         self.fewest = await in_thread(look)
         self.tally.notes += self.fewest.notes
@@ -148,10 +147,10 @@ class SubmitRun:
         ledger = Ledger(self.store, self.run_id, options.rules.per_person)
         self.mark = await in_thread(partial(find_mark, self.store, self.owner.dag_id, self.campaign, options))
         stager = Stager(
-            options.rules, ledger, self.tally, in_thread=in_thread, dry_run=options.dry_run, resend=resend, now=self._now, mark=self.mark, watch=self.watch,
+            options.rules, ledger, self.tally, in_thread=aside, dry_run=options.dry_run, resend=resend, now=self._now, mark=self.mark, watch=self.watch,
         )  # fmt: skip
         leftovers = Leftovers(
-            ledger, stager, self.tally, options, self._halt, listed=listed, in_thread=in_thread, now=self._now
+            ledger, stager, self.tally, options, self._halt, listed=listed, in_thread=aside, now=self._now
         )  # fmt: skip
         asks_nothing = options.dry_run or options.stage_only  # a wait of the API's is none of its
         pause = SharedPause(self.store, "" if asks_nothing else options.conn_id, in_thread)
@@ -160,8 +159,8 @@ class SubmitRun:
             self.store, self.run_id, options.lease, self.tally, self._halt, in_thread=in_thread,
             progress=partial(self._progress, self) if self._progress else None, fraction=self._fraction,
         )  # fmt: skip
-        self.backlog = Backlog(ledger, options.rules, self.tally, in_thread=in_thread, now=self._now)
-        release = partial(in_thread, partial(runs.release, self.store, self.run_id))
+        self.backlog = Backlog(ledger, options.rules, self.tally, in_thread=aside, now=self._now)
+        release = partial(aside, partial(runs.release, self.store, self.run_id))
         judged = Judged(self.backlog, self.tally, options, self.fewest, release) if ahead else None
         self.feed = Feed(self.flight, stager, leftovers, self.tally, options, self._halt, judged, self.beside)
         self.senders = Senders(
@@ -254,9 +253,6 @@ class SubmitRun:
         if left and not self.options.dry_run and not self.options.stage_only:
             raise OutreachUnavailable(f"{left:,} leads are still to be sent")
         judge(self.tally, self.options, self.fewest, sent=not self.options.dry_run)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
 def _kept_to_a_try(owner: Owner, options: SubmitOptions) -> tuple[RowWatch | None, SubmitOptions]:

@@ -8,21 +8,24 @@ that the request was not processed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.core.per_person import PerPerson
 from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState
-from airflow_outreach_provider.store import suppressions, suppressions_write
+from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.bulk import rows_param, values_param, valueset
-from airflow_outreach_provider.store.by_index import probe
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import texts
 from airflow_outreach_provider.store.ledger.staging import Contested, StagingLedger
 from airflow_outreach_provider.store.ledger.statements import LISTED, SUPPRESSED, claim_statements
+from airflow_outreach_provider.store.one_trip import Step, one_trip
 from airflow_outreach_provider.store.schema import to_ms
 
 
@@ -104,7 +107,9 @@ class Ledger(StagingLedger):
         """
 
         def all_of_them(connection: sa.Connection) -> set[int]:
-            params = self._settle(connection, settlements, claim)
+            params = self._moment(connection, claim)
+            for statement, settled in self._settling(params, settlements):
+                self.store.execute(connection, statement, settled)
             if claim and self.store.execute(connection, self._claims.claim_all, params).rowcount != len(
                 claim
             ):
@@ -112,35 +117,41 @@ class Ledger(StagingLedger):
             return set(claim)
 
         def what_is_free(connection: sa.Connection) -> set[int]:
-            params = self._settle(connection, settlements, claim)
-            if not claim:
-                return set()
-            claimed = {row[0] for row in self.store.execute(connection, self._claims.claim, params)}
-            if len(claimed) < len(claim) and suppressions_write.spread(connection):
-                while suppressions_write.spread(connection):
-                    pass
-                claimed = {row[0] for row in self.store.execute(connection, self._claims.claim, params)}
-            return claimed
+            return self._settle_and_claim(connection, settlements, claim)
 
-        return self._optimistic(all_of_them, what_is_free)
+        claimed = self._optimistic(all_of_them, what_is_free)
+        missed = [each for each in claim if each not in claimed]
+        with suppress(StoreError):  # what is claimed is, and has to be told
+            if missed and suppressions.spread(self.store):
+                claimed |= self.store.retrying(partial(self._settle_and_claim, settlements=(), claim=missed))
+        return claimed
 
-    def _settle(
+    def _settle_and_claim(
         self, connection: sa.Connection, settlements: Sequence[Settlement], claim: Sequence[int]
-    ) -> dict[str, Any]:
-        """:return: the parameters of a claim at the same moment."""
-        params = {"run": self.run_id, "now": self.store.now_ms_value(connection)}
-        if self.per_person is not None and claim:
-            probe(connection)
-            texts.wait_for_others(self.store, connection)
-            params |= {
-                "most": self.per_person.most,
-                "since": texts.counted_from(self.per_person, params["now"]),
-            }
-        if settlements:
-            settled = params | {"rows": rows_param(settlements)}
-            self.store.execute(connection, self._claims.settle, settled)
-            self.store.execute(connection, self._claims.record_attempts, settled)
-        return params | {"values": values_param(claim)}
+    ) -> set[int]:
+        """:return: which of them were claimed."""
+        params = self._moment(connection, claim)
+        steps = self._settling(params, settlements)
+        if claim:
+            steps.append((self._claims.claim, params))
+        rows = one_trip(self.store, connection, *steps) if steps else []
+        return {row[0] for row in rows[-1]} if claim else set()
+
+    def _moment(self, connection: sa.Connection, claim: Sequence[int]) -> dict[str, Any]:
+        """:return: the parameters of a turn."""
+        params = {"run": self.run_id, "now": self.store.moment(), "values": values_param(claim)}
+        if self.per_person is None or not claim:
+            return params
+        now = self.store.now_ms_value(connection)
+        texts.wait_for_others(self.store, connection)
+        since = texts.counted_from(self.per_person, now)
+        return params | {"now": now, "most": self.per_person.most, "since": since}
+
+    def _settling(self, params: dict[str, Any], settlements: Sequence[Settlement]) -> list[Step]:
+        if not settlements:
+            return []
+        settled = params | {"rows": rows_param(settlements)}
+        return [(self._claims.settle, settled), (self._claims.record_attempts, settled)]
 
     def leftovers(
         self, campaigns: Iterable[str], after_id: int, limit: int, shard: int = 0, shards: int = 1
@@ -192,8 +203,8 @@ class Ledger(StagingLedger):
             f"AND id IN (SELECT v FROM {valueset(self.store.dialect, 'int')} AS r)"
         )
         with self.store.read() as connection:
-            rows = connection.execute(sa.text(query), {"values": values_param(ids)})
-            return {row[0]: Leftover(*row) for row in rows}
+            [rows] = one_trip(self.store, connection, (sa.text(query), {"values": values_param(ids)}))
+        return {row[0]: Leftover(*row) for row in rows}
 
     def close(self, leads: Sequence[tuple[int, Gate]]) -> None:
         """Turn planned leads back to deferred or suppressed: (id, what closes it)."""

@@ -20,7 +20,9 @@ from airflow_outreach_provider.store.by_index import probe
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import texts
 from airflow_outreach_provider.store.ledger.statements import staging_statements
+from airflow_outreach_provider.store.one_trip import Step, one_trip
 from airflow_outreach_provider.store.schema import to_ms
+from airflow_outreach_provider.store.suppressions_write import UNSPREAD
 
 T = TypeVar("T")
 Key = tuple[str, str]
@@ -103,11 +105,10 @@ class StagingLedger:
         """Leads that were last staged from exactly these rows, by position in ``hashes``."""
         param = {"values": values_param(hashes)}
         with self.store.read() as connection:
-            found: Iterable[Any] = self.store.execute(connection, self._staging.by_row_hash, param)
-            if self.store.dialect == "sqlite":
-                [[rows]] = found
-                found = json.loads(rows)
-            return {row[0]: Remembered._make(row[1:]) for row in found}
+            [found] = one_trip(self.store, connection, (self._staging.by_row_hash, param))
+        if self.store.dialect == "sqlite":
+            found = json.loads(found[0][0])
+        return {row[0]: Remembered._make(row[1:]) for row in found}
 
     def find(
         self, keys: Sequence[Key], email_hashes: Sequence[str | None] = ()
@@ -116,19 +117,16 @@ class StagingLedger:
 
         :param email_hashes: of their addresses, in the order of ``keys``, or none at all.
         """
-        suppressions.spread(self.store)
-        param = {"rows": rows_param(keys)}
+        staging, param = self._staging, {"rows": rows_param(keys)}
         people = {"rows": rows_param((*key, email) for key, email in zip_longest(keys, email_hashes))}
-        with self.store.read() as connection:
-            probe(connection)
-            known = {
-                row[0]: Known._make(row[1:])
-                for row in self.store.execute(connection, self._staging.by_phone, param)
-            }
-            suppressed = {
-                row[0]: row[1] for row in self.store.execute(connection, self._staging.suppressed, people)
-            }
-        return known, suppressed
+        steps: tuple[Step, ...] = (UNSPREAD, {}), (staging.by_phone, param), (staging.suppressed, people)
+        while True:
+            with self.store.read() as connection:
+                unspread, known, suppressed = one_trip(self.store, connection, *steps)
+            if not unspread:
+                break
+            suppressions.spread(self.store)
+        return {row[0]: Known._make(row[1:]) for row in known}, {row[0]: row[1] for row in suppressed}
 
     def sharing(self, keys: Sequence[Key], email_hashes: Sequence[str | None]) -> set[int]:
         """Whose address another lead of the campaign has that was texted or is to be, by position in ``keys``."""
@@ -171,9 +169,7 @@ class StagingLedger:
             entries = sorted(entries, key=lambda e: (e.campaign, e.phone or ""))
 
         def all_of_them(connection: sa.Connection) -> dict[Key, int]:
-            written = self.store.execute(
-                connection, self._staging.stage_all, self._params(connection, entries)
-            ).rowcount
+            written = self.store.execute(connection, self._staging.stage_all, self._params(entries)).rowcount
             if written != len(entries):
                 raise Contested
             keys = [(e.campaign, e.phone or "") for e in entries]
@@ -183,7 +179,12 @@ class StagingLedger:
             return staged
 
         def what_is_free(connection: sa.Connection) -> dict[Key, int]:
-            result = self.store.execute(connection, self._staging.stage, self._params(connection, entries))
+            if consents:  # kept in the same transaction, by ids that are not known before
+                result: Iterable[Any] = self.store.execute(
+                    connection, self._staging.stage, self._params(entries)
+                )
+            else:
+                [result] = one_trip(self.store, connection, (self._staging.stage, self._params(entries)))
             staged = {(row[1], row[2]): row[0] for row in result}
             self._keep(connection, consents, staged)
             return staged
@@ -193,14 +194,14 @@ class StagingLedger:
     def _keep(self, connection: sa.Connection, consents: Sequence[Consent], staged: dict[Key, int]) -> None:
         rows = [(lead, *each[2:]) for each in consents if (lead := staged.get(each[:2])) is not None]
         if rows:
-            self.store.execute(connection, self._staging.keep_consents, self._params(connection, rows))
+            self.store.execute(connection, self._staging.keep_consents, self._params(rows))
 
     def stage_without_phone(self, entries: Sequence[Entry]) -> dict[str, int]:
         """Write rejected rows that have no readable phone; the same row is kept once. :return: id by row hash."""
         ordered = sorted(entries, key=lambda e: e.row_hash or "")
 
         def work(connection: sa.Connection) -> dict[str, int]:
-            result = connection.execute(self._staging.stage_without_phone, self._params(connection, ordered))
+            result = connection.execute(self._staging.stage_without_phone, self._params(ordered))
             return {row[1]: row[0] for row in result}
 
         return self.store.retrying(work)
@@ -226,8 +227,8 @@ class StagingLedger:
                 pass
         return self.store.retrying(what_is_free)
 
-    def _params(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
-        return {"rows": rows_param(rows), "run": self.run_id, "now": self.store.now_ms_value(connection)}
+    def _params(self, rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+        return {"rows": rows_param(rows), "run": self.run_id, "now": self.store.moment()}
 
 
 class Contested(Exception):

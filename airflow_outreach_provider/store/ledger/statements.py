@@ -11,6 +11,7 @@ from airflow_outreach_provider.core.rules import OPTED_OUT_EMAIL
 from airflow_outreach_provider.store import suppressions_write
 from airflow_outreach_provider.store.bulk import rowset, valueset
 from airflow_outreach_provider.store.ledger.texts import may_be_texted
+from airflow_outreach_provider.store.schema import moment
 
 _KNOWN = "l.id, l.state, l.reason, l.content_hash, l.rev, l.accepted_at, l.run_id, l.row_hash, l.not_before, l.texted_hash, l.time_zone"
 
@@ -77,7 +78,8 @@ def staging_statements(dialect: str) -> StagingStatements:
     hashes = rowset(dialect, (("id", "int"), ("rev", "int"), ("row_hash", "text"), ("content_hash", "text")))
     keys = rowset(dialect, (("campaign", "text"), ("phone", "text")))
     people = rowset(dialect, (("campaign", "text"), ("phone", "text"), ("email_hash", "text")))
-    insert, taken = _insert_of(entries)
+    now = moment(dialect)
+    insert, taken = _insert_of(entries, now)
     upsert = (
         insert + f"ON CONFLICT (phone, campaign) DO UPDATE SET {taken}, run_id = excluded.run_id, "
         "texted_hash = CASE WHEN leads.state = 'accepted' THEN leads.content_hash ELSE leads.texted_hash END, "
@@ -115,7 +117,7 @@ def staging_statements(dialect: str) -> StagingStatements:
             "rev = leads.rev + 1, updated_at = excluded.updated_at RETURNING id, row_hash"
         ),
         keep_consents=text(
-            f'INSERT INTO consents (lead_id, at, "column", value, source, line) SELECT r.lead_id, CAST(:now AS bigint), '
+            f'INSERT INTO consents (lead_id, at, "column", value, source, line) SELECT r.lead_id, {now}, '
             "r.said_in, r.value, COALESCE((SELECT source FROM runs WHERE id = :run), ''), r.line "
             f"FROM {rowset(dialect, CONSENT_COLUMNS)} AS r WHERE true"
         ),
@@ -133,14 +135,14 @@ def _by_row_hash(dialect: str) -> str:
     return f"SELECT {picked} FROM {valueset(dialect, 'text')} AS r JOIN leads l ON l.row_hash = r.v"
 
 
-def _insert_of(entries: str) -> tuple[str, str]:
-    """An insertion of these rows, and what a lead that is there takes of it."""
+def _insert_of(entries: str, now: str) -> tuple[str, str]:
+    """An insertion of these rows at this time, and what a lead that is there takes of it."""
     names = [name for name, _ in ENTRY_COLUMNS if name != "rev"]
     taken = ", ".join(f"{name} = excluded.{name}" for name in names if name not in {"campaign", "phone"})
     insert = (
         f"INSERT INTO leads ({', '.join(names)}, run_id, rev, created_at, updated_at) "
         f"SELECT {', '.join(f'r.{name}' for name in names)}, "
-        f"CAST(:run AS bigint), r.rev + 1, CAST(:now AS bigint), CAST(:now AS bigint) FROM {entries} AS r WHERE true "
+        f"CAST(:run AS bigint), r.rev + 1, {now}, {now} FROM {entries} AS r WHERE true "
     )
     return insert, taken
 
@@ -150,16 +152,24 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
     """For ``sqlite`` or ``postgresql``. :param per_person: claim nobody who has had ``:most`` texts after ``:since``."""
     text = sa.text
     free = f" AND {may_be_texted(dialect)}" if per_person else ""
-    settlements = rowset(dialect, SETTLEMENT_COLUMNS)
+    settlements, now = rowset(dialect, SETTLEMENT_COLUMNS), moment(dialect)
     lock = " ORDER BY id FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
     share = " FOR SHARE" if dialect == "postgresql" else ""
-    # SQLite would walk all leads of a state or a run, by their indexes, rather than look up a few by id.
-    plus = "+" if dialect == "sqlite" else ""
-    state, run_id = f"{plus}leads.state", f"{plus}leads.run_id"
+    # A commit that was not acknowledged is written again; the same answer to the same claim is one attempt.
+    unrecorded = "" if dialect == "sqlite" else (
+        " WHERE (SELECT COUNT(*) FROM attempts a JOIN leads l ON l.id = a.lead_id WHERE a.lead_id = r.id "
+        "AND a.run_id + 0 = :run AND a.at > l.sent_at AND a.outcome = r.outcome AND a.latency_ms = r.latency_ms) = 0"
+    )  # fmt: skip
+    # Both would walk all leads of a state or a run, by their indexes, rather than look up a few by id.
+    state, run_id = (
+        ("+leads.state", "+leads.run_id")
+        if dialect == "sqlite"
+        else ("(leads.state || '')", "(leads.run_id + 0)")
+    )
     # The second half is a claim of our own whose commit was not acknowledged: it was never sent.
     claimable = f"{state} = 'planned' OR ({state} = 'sending' AND {run_id} = :run)"
     claim = (
-        "UPDATE leads SET state = 'sending', run_id = :run, sent_at = :now, updated_at = :now, tries = tries + 1, "
+        f"UPDATE leads SET state = 'sending', run_id = :run, sent_at = {now}, updated_at = {now}, tries = tries + 1, "
         "rev = rev + 1, not_before = NULL WHERE id IN ("
         f"SELECT id FROM leads WHERE id IN (SELECT v FROM {valueset(dialect, 'int')} AS r) AND ({claimable}){lock}) "
         f"AND ({claimable}) AND NOT {LISTED} AND NOT EXISTS ({suppressions_write.UNSPREAD.text}) "
@@ -169,10 +179,10 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
         claim=text(claim + " RETURNING id"),
         claim_all=text(claim),
         settle=text(
-            "UPDATE leads SET state = r.state, reason = r.reason, detail = r.detail, updated_at = :now, rev = rev + 1, "
+            f"UPDATE leads SET state = r.state, reason = r.reason, detail = r.detail, updated_at = {now}, rev = rev + 1, "
             "payload = CASE WHEN r.state IN ('planned', 'held') THEN payload END, "
             "time_zone = CASE WHEN r.state IN ('planned', 'held') THEN time_zone END, "
-            "accepted_at = CASE WHEN r.state = 'accepted' THEN :now ELSE accepted_at END, "
+            f"accepted_at = CASE WHEN r.state = 'accepted' THEN {now} ELSE accepted_at END, "
             "contact_id = COALESCE(r.contact_id, leads.contact_id), "
             "conversation_id = COALESCE(r.conversation_id, leads.conversation_id), "
             "application_id = COALESCE(r.application_id, leads.application_id) "
@@ -181,7 +191,7 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
         ),
         record_attempts=text(
             "INSERT INTO attempts (lead_id, run_id, at, outcome, reason, status, latency_ms, detail) "
-            f"SELECT r.id, CAST(:run AS bigint), CAST(:now AS bigint), r.outcome, r.reason, r.status, r.latency_ms, r.detail "
-            f"FROM {settlements} AS r"
+            f"SELECT r.id, CAST(:run AS bigint), {now}, r.outcome, r.reason, r.status, r.latency_ms, r.detail "
+            f"FROM {settlements} AS r{unrecorded}"
         ),
     )  # fmt: skip

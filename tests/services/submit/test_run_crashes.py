@@ -16,7 +16,9 @@ import pytest
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.errors import OutreachUnavailable, StoreError
+from airflow_outreach_provider.store.connections import SENDING
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.staging import StagingLedger
 
 People = Callable[..., list[dict[str, object]]]
 WINDOW = 16
@@ -169,7 +171,7 @@ def cut(postgres_admin: sa.Engine, postgres_url: str) -> Iterator[tuple[Store, C
 
     name = postgres_url.rpartition("outreach_")[2][:12]
     url = sa.make_url(postgres_url).update_query_dict({"application_name": name})
-    store = Store(url.render_as_string(hide_password=False))
+    store = Store(url.render_as_string(hide_password=False), pool=SENDING)
     upgrade(store)
 
     def terminate() -> int:
@@ -240,4 +242,32 @@ def test_one_lost_connection_does_not_fail_a_run_that_is_sending(
     got = api.send(people(120), window=8)
     thread.join()
     assert (got.error, got.states) == (None, {"accepted": 120})
+    api.nobody_twice()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("asked", ["find_by_row_hash", "find", "stage"])
+def test_one_lost_connection_does_not_fail_a_run_that_is_staging(
+    cut: tuple[Store, Callable[[], int]],
+    api_of: Callable[[Store], Any],
+    people: People,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: str,
+) -> None:
+    """The same while rows are compared with the ledger or written to it: they are once more, and each is one lead."""
+    store, terminate = cut
+    api, done = api_of(store), getattr(StagingLedger, asked)
+    cuts: list[int] = []
+
+    def once(self: StagingLedger, *given: Any) -> Any:
+        answer = done(self, *given)
+        if not cuts:
+            cuts.append(terminate())
+            raise StoreError("the connection was lost before the answer came")
+        return answer
+
+    monkeypatch.setattr(StagingLedger, asked, once)
+    got = api.send(people(300), window=8)
+    assert (got.error, got.states) == (None, {"accepted": 300})
+    assert cuts
     api.nobody_twice()

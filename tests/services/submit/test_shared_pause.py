@@ -8,7 +8,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -123,7 +122,7 @@ def test_looking_costs_a_few_queries_a_second(sqlite_api: Any, people: Callable[
         patch.setattr(rates, "held", counted)
         assert sqlite_api.send(people(1000), conn_id="tether").states == {"accepted": 1000}
     assert looks
-    assert all(later - earlier >= 0.25 for earlier, later in pairwise(looks))
+    assert len(looks) <= (looks[-1] - looks[0]) / 0.25 + 2
 
 
 def test_a_shorter_wait_ends_no_longer_one(store: Store) -> None:

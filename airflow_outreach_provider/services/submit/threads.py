@@ -1,0 +1,65 @@
+"""The threads that a run asks the store from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self, TypeVar
+
+from airflow_outreach_provider.core.errors import StoreError
+from airflow_outreach_provider.store.engine import Store
+
+T = TypeVar("T")
+
+_AWAY_SECONDS = 0.5
+
+
+class LedgerThreads:
+    """One writes what is sent: turns, signs of life. Where two may write, another stages what is to be sent next, so
+    that answers and claims do not wait for it. A context manager.
+
+    Each has one connection at a time, and none while it waits for something to do.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._turning = ThreadPoolExecutor(1, thread_name_prefix="outreach-ledger")
+        self._staging = self._turning
+        if store.takes_two:
+            self._staging = ThreadPoolExecutor(1, thread_name_prefix="outreach-staging")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._staging.shutdown()
+        self._turning.shutdown()
+
+    async def turn(self, work: Callable[[], T]) -> T:
+        """Ask the store, one thing after another with the turns."""
+        return await asyncio.get_running_loop().run_in_executor(self._turning, work)
+
+    async def stage(self, work: Callable[[], T]) -> T:
+        """Ask the store beside the turns. All that is asked so may be asked again: a connection that was lost is no
+        reason to end."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._staging, work)
+        except StoreError:
+            if self._staging is self._turning:
+                raise
+        await asyncio.sleep(_AWAY_SECONDS)
+        return await loop.run_in_executor(self._staging, work)
+
+    async def last(self, work: Callable[[], T]) -> T:
+        """Ask the store once nothing is being staged any more, nor ever will be."""
+
+        def after_staging() -> T:
+            if self._staging is not self._turning:
+                self._staging.shutdown(cancel_futures=True)
+            return work()
+
+        return await self.turn(after_staging)

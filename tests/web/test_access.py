@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(950)
 
 # Who may look at all of it, and who of those may act; who sees what belongs to some DAGs. Everybody else is refused
 # everywhere.
@@ -43,7 +43,7 @@ def table(request: pytest.FixtureRequest) -> Table:
         pytest.skip("needs apache-airflow-providers-fab")
     script = Path(__file__).with_name("whole_airflow.py")
     done = subprocess.run(
-        [sys.executable, str(script), request.param], capture_output=True, text=True, timeout=380, check=False
+        [sys.executable, str(script), request.param], capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     got = json.loads(done.stdout.splitlines()[-1])

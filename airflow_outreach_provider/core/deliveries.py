@@ -14,9 +14,8 @@ from airflow_outreach_provider.core.masking import mask_email, mask_phone
 
 K = TypeVar("K", bound=Hashable)
 
-# Airflow begins a few mapped task instances a second, and two on a small machine: with more than this the last of them
-# would wait for longer than any delivery takes, and so would everything that comes in meanwhile.
-MAX_BATCHES = 16
+# Airflow runs about four mapped task instances a second: beyond this many, seeing each event costs too much.
+MAX_BATCHES = 64
 # While more waits than a run may take: what its tasks find when they are done is more than they were given, and each
 # that begins costs the processor time of a thousand deliveries.
 MAX_BATCHES_IN_BACKLOG = 8

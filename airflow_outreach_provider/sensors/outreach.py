@@ -31,8 +31,8 @@ class ContactEventSensor(BaseSensorOperator):
     """Wait for new contact events and return them as batches for mapped tasks.
 
     Each batch is ``{"consumer", "plan", "events": [ids], "label"}``: expand ``DeliverEventsOperator``,
-    ``HandleEventsOperator`` or a task of your own over it. Up to 16 contacts make a batch each, more are
-    spread over 16; one contact's events share a batch, in order.
+    ``HandleEventsOperator`` or a task of your own over it. Up to 64 contacts make a batch each, more are
+    spread over 64; one contact's events share a batch, in order.
 
     New events become deliveries in the transaction that acknowledges them, and the plan which batches they
     are in is kept. Whatever dies after that, the same deliveries are handed out again, by this task's retry

@@ -212,8 +212,8 @@ def test_punctuation_changes_nothing(
     at = data.draw(st.integers(2, len(e164) - 1))
     try:
         assert parse_phone(e164[:at] + mark + e164[at:], None).e164 == e164
-    except LeadRejected:
-        assert mark.strip(" \u00a0\u200b\u2011.-") != ""
+    except LeadRejected:  # a point before zeros alone is a spreadsheet's
+        assert mark.strip(" \u00a0\u200b\u2011.-") != "" or ("." in mark and not e164[at:].strip("0"))
 
 
 @given(st.one_of(st.text(max_size=40), st.integers(), st.floats(), st.binary(max_size=20), st.booleans()))

@@ -76,6 +76,7 @@ CASES: dict[str, Callable[[Store], object]] = {
     ),
     "resolve": lambda store: actions.resolve(store, LeadFilter(), LeadState.ACCEPTED, actor="eve"),
     "send_to_route": lambda store: actions.send_to_route(store, EVENT, "r", actor="eve"),
+    "start_trial": lambda store: actions.start_trial(store, "dag", 5, lambda: "a run", actor="eve"),
     "suppress": lambda store: actions.suppress(store, [JANE], actor="eve"),
     "unsuppress": lambda store: actions.unsuppress(store, [JANE], actor="eve"),
 }

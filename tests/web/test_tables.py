@@ -95,7 +95,7 @@ def test_older_pages_go_on_in_the_order_of_the_first(site: Site, store: Store, l
 def line(n: int, **values: Any) -> WorkflowLine:
     return WorkflowLine(
         **{"dag_id": f"dag_{n}", "says": [], "description": "", "file": "", "line": 0, "schedule": "", "paused": False, "health": "healthy", "why": "",
-           "last_run_at": None, "next_run_at": None, "runs": [], "consumers": [], "routes": [], "tries": True, "unread": 0, "unread_since": None,
+           "last_run_at": None, "next_run_at": None, "runs": [], "consumers": [], "routes": [], "tries": True, "tries_rows": False, "unread": 0, "unread_since": None,
            "waiting": 0, "held": 0, "failed": 0} | values
     )  # fmt: skip
 

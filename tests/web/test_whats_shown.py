@@ -46,9 +46,10 @@ def test_a_route_that_never_ran_is_among_the_routes_of_an_event(
     airflow_knows(YAML)
     event(store, 1)
     routes = site("OP").get(f"{BASE}/api/events/evt_1").json()["routes"]
-    assert {each["route"]: each["verdict"] for each in routes} == {
+    verdicts = {each["route"]: each["verdict"] for each in routes}
+    assert verdicts.items() >= {
         "booked": "other kind", "scored": "where was false", "all_of_it": "not read yet",
-    }  # fmt: skip
+    }.items()  # fmt: skip
     page = site("OP").get(f"{BASE}/events/evt_1").text
     assert "its DAG has not run yet" in page
     assert "Send to this route" not in page

@@ -154,7 +154,7 @@ def test_an_event_is_delivered_signed_once(store: Store, receiver: Receiver, end
 
 
 def test_few_contacts_get_a_batch_each_and_many_share_some(store: Store) -> None:
-    """Up to 16 contacts make a batch each, in order; more are spread over 16, none split."""
+    """Up to 64 contacts make a batch each, in order; more are spread over 64, none split."""
     arrive(store, "a", "b", "a")
     out = fan_out(store, READING, "run1") or []
     assert [each["events"] for each in out] == [["evt_1", "evt_3"], ["evt_2"]]

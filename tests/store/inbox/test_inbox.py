@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -227,12 +227,12 @@ def test_unrecognised_only_for_those_who_ask(store: Store) -> None:
     assert len(consumers.read_new(store, "odd", kinds=["unrecognised"])) == 1
     consumers.acknowledge(store, "c", seqs(consumers.read_new(store, "c")))
 
-    def newer(event: ContactEvent, raw: bytes) -> ContactEvent | None:
-        assert raw == body
+    def newer(event: ContactEvent, raw: bytes, headers: Mapping[str, str]) -> ContactEvent | None:
+        assert raw == body and headers == {"X-Varda-Delivery": "u"}
         parsed = intake.parse(VARDA, {"event": "call.ended", "data": {"contact": {"id": 9}}})
         return intake.build(VARDA, parsed, event.id, event.received_at)
 
-    assert inbox_housekeeping.reparse(store, lambda event, raw: None) == 0
+    assert inbox_housekeeping.reparse(store, lambda event, raw, headers: None) == 0
     assert inbox_housekeeping.reparse(store, newer) == 1
     (event,) = consumers.read_new(store, "c")
     assert (event.id, event.kind, event.contact.external_id) == (stored.event.id, "call_ended", "9")

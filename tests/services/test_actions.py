@@ -101,7 +101,9 @@ def test_an_action_leaves_one_audit_row(store: Store, name: str) -> None:
     CASES[name](store)
     (row,) = audit.entries(store).rows
     assert row.actor == "eve"
-    assert row.action.split()[0] == {"note": "reveal", "note_export": "export"}.get(name, name.split("_")[0])
+    assert row.action.split()[0] == {"note": "reveal", "note_export": "export", "start_trial": "try"}.get(
+        name, name.split("_")[0]
+    )
     assert JANE not in f"{row.subject} {row.note}"
     assert MAIL not in f"{row.subject} {row.note}"
     assert row.note != "begun"

@@ -25,7 +25,7 @@ class RequestHeaders(Mapping[str, str]):
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._values: dict[str, str] = {}
         for name, value in headers.items():
-            if not _SECRET.search(name) and (found := text(value)) is not None:
+            if not is_secret(name) and (found := text(value)) is not None:
                 self._values.setdefault(_plain(name), found)
 
     def __getitem__(self, name: str) -> str:
@@ -65,7 +65,7 @@ def write_headers(headers: Iterable[tuple[str, str]]) -> str:
         if size > _MAX_BYTES:
             kept.append(("x-outreach-cut", "the rest of the headers is not kept"))
             break
-        kept.append((name, HIDDEN if _SECRET.search(name) else value.replace("\x00", "�")))
+        kept.append((name, HIDDEN if is_secret(name) else value.replace("\x00", "�")))
     return to_json(kept).decode()
 
 

@@ -72,10 +72,8 @@ async def ask_for_token(client: WebhookClient, grant: TokenGrant, refresh_token:
     :raises TokenRefused: with what the server says of it, without any secret.
     :raises AddressForbidden, ConfigurationError, WebhookFailed: as for any request.
     """
-    from oauthlib.oauth2 import (  # imported late, as below: few endpoints want a token
-        BackendApplicationClient,
-        OAuth2Error,
-    )
+    # Imported late, as below: few endpoints want a token.
+    from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
     asked_at = time.monotonic()
     body, headers = _request(grant, refresh_token or grant.refresh_token)

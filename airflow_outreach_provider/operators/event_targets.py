@@ -115,9 +115,8 @@ class SubmitEvent:
         self.mapping, self.arguments = dict(mapping), dict(arguments)
 
     def __call__(self, event: ContactEvent, **templated: Any) -> None:
-        from airflow_outreach_provider.hooks.outreach import (
-            OutreachHook,  # imported late: where a lead is sent
-        )
+        # Imported late: only where a lead is sent.
+        from airflow_outreach_provider.hooks.outreach import OutreachHook
 
         lead = {target: value(event.to_dict()) for target, value in self._values().items()}
         # The person's address is looked for on the do-not-contact list, whether it is sent or not.

@@ -12,24 +12,27 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.observability import stats
 
-from airflow_outreach_provider.core import errors
 from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.custom_events import made_event
 from airflow_outreach_provider.core.deliveries import check_route
-from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, OutreachUnavailable
+from airflow_outreach_provider.core.errors import (
+    AddressForbidden,
+    ConfigurationError,
+    DeliveriesFailed,
+    OutreachUnavailable,
+)
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.request_form import JSON, POST, Payload, RequestForm
-from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
-from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
+from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.trials import stays_out
 from airflow_outreach_provider.operators.defaults import RetryingForHours
 from airflow_outreach_provider.operators.lineage import RouteLineage
 from airflow_outreach_provider.operators.links import OutreachLink
 from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
+from airflow_outreach_provider.operators.task_tries import task_try
 from airflow_outreach_provider.services.deliveries.batch import DEFAULT_CONCURRENCY, Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.callables import handle
-from airflow_outreach_provider.services.deliveries.serving import OVERLAP
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -37,11 +40,6 @@ if TYPE_CHECKING:
 EventBatch = Mapping[str, Any] | Sequence[Mapping[str, Any]] | Sequence[str]
 """A batch of ``ContactEventSensor``; or events a DAG made itself; or ids of events in the inbox."""
 
-# A route's runs that may wait for retries of their own; with more, one contact after another could take all its runs.
-_KEEP = 3
-_SLACK = timedelta(minutes=15)  # so much longer than until its next try what is left stays with a task
-# A pause of the DAG ends a task that goes on with a stream within this, and a moment.
-_SERVE_FOR = timedelta(minutes=1)
 _MAP_INDEX_TEMPLATE = (
     "{{ task.batch['label'] if task.batch is mapping and task.batch['label'] is defined else '' }}"
 )
@@ -152,7 +150,7 @@ class BatchOperator(RouteLineage, RetryingForHours, BaseOperator):
                 "event of their contact, which is another task's"
             )
         if dead := states.get("dead", 0):
-            raise (errors.DeliveriesFailed if report.used_up else ConfigurationError)(
+            raise (DeliveriesFailed if report.used_up else ConfigurationError)(
                 f"route {self.route!r}: {dead} of {sum(states.values())} deliveries failed{why}",
                 "mend the cause, then clear this task or run 'airflow outreach deliveries redeliver'",
             )
@@ -204,12 +202,13 @@ class DeliverEventsOperator(BatchOperator):
         stays in its place; an event that has nothing for it is refused.
     :param query: name → template, after ``?``. :param headers: name → template, besides those of the connection.
     :param omit_empty: leave out of the payload what is none or an empty text, list or mapping.
-    :param content_type: ``"json"``, or ``"form"`` for a payload that is a mapping. :param concurrency: contacts at a time.
+    :param content_type: ``"json"``, or ``"form"`` for a payload that is a mapping.
     :param save: name → template over ``response``, the answer's JSON (``{"crm_id": "{{ response.id }}"}``); requests for later
         events of the contact to this endpoint have it as ``{{ saved.crm_id }}``.
     :param batching: events of several contacts in one request: ``size``, ``items`` (the name of their list in the body),
         ``body`` (what is beside it), ``results`` and ``ok`` (the answer's list, and the condition on ``result`` by which
         each event is taken). The sensor's ``events_per_batch`` hands out as many together.
+    :param concurrency: contacts at a time.
     :param on_endpoint_disabled: called with ``{"conn_id", "route", "reason"}`` when these deliveries disabled
         the endpoint: after HTTP 410, or five days (``[outreach] endpoint_disabled_after_days``) without one success.
     """
@@ -289,7 +288,8 @@ class HandleEventsOperator(BatchOperator):
 
     :param python_callable: a function, plain or ``async``, called with one :class:`~core.events.ContactEvent`,
         then ``op_kwargs``. It may see an event twice when a worker dies between the call and its commit:
-        de-duplicate on ``event.id``. :param op_kwargs: further keyword arguments.
+        de-duplicate on ``event.id``.
+    :param op_kwargs: further keyword arguments.
     """
 
     template_fields: Sequence[str] = (*BatchOperator.template_fields, "op_kwargs")
@@ -357,42 +357,3 @@ def _discreet(value: Any) -> Any:
         value = [value]
     is_made = isinstance(value, Sequence) and not isinstance(value, str) and value
     return MadeEvents(value) if is_made and all(isinstance(each, Mapping) for each in value) else value
-
-
-def task_try(ti: Any, operator: BaseOperator) -> TaskTry:
-    """The try that is running, as work on deliveries has to know it."""
-    retries, max_tries, try_number = operator.retries or 0, ti.max_tries, ti.try_number
-    # Clear gives a task instance another full set of retries on top of the tries it has used.
-    first = max(1, max_tries - retries + 1)
-    delays = _delays(operator, retries)
-    nth = max(0, min(try_number - first, len(delays) - 1))
-    delay = timedelta(seconds=delays[nth]) if delays else operator.retry_delay
-    return TaskTry(
-        owner=owner_of(ti),
-        last_try=try_number > max_tries,
-        cleared=try_number == first and try_number > 1,
-        lease=lease(),
-        next_try=delay,
-        plan_for=min(delay * 2, timedelta(days=2)) + _SLACK,
-        delays=delays,
-        keep=max(0, min(_KEEP, (getattr(operator.get_dag(), "max_active_runs", None) or _KEEP + 1) - 1)),
-        serve_for=_serve_for(operator.execution_timeout),
-    )
-
-
-def _serve_for(execution_timeout: timedelta | None) -> timedelta:
-    """How long a task may go on after its batch, well within what it may take."""
-    if execution_timeout is None:
-        return _SERVE_FOR
-    return max(timedelta(0), min(_SERVE_FOR, execution_timeout / 2 - OVERLAP))
-
-
-def _delays(operator: BaseOperator, retries: int) -> tuple[float, ...]:
-    """The most that Airflow waits before each retry of the task, in seconds."""
-    policy = operator.retry_policy
-    if isinstance(policy, OutreachRetryPolicy) and policy.schedule:
-        waits = (policy.longest_delay(nth, retries) for nth in range(1, retries + 1))
-        return tuple(wait.total_seconds() for wait in waits if wait is not None)
-    factor, longest = operator.retry_exponential_backoff or 1.0, operator.max_retry_delay
-    delays = (operator.retry_delay * float(factor) ** nth for nth in range(retries))
-    return tuple((min(delay, longest) if longest else delay).total_seconds() for delay in delays)

@@ -189,9 +189,8 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """:return: rows by state; of a dry run, ``planned`` are all whom a run would text, what earlier runs left included."""
-        from airflow_outreach_provider.hooks.outreach import (
-            OutreachHook,  # imported late: where something is sent
-        )
+        # Imported late: only where something is sent.
+        from airflow_outreach_provider.hooks.outreach import OutreachHook
 
         hook = OutreachHook(self.outreach_conn_id)
         self.given = given_by(context)

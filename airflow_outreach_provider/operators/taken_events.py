@@ -20,7 +20,7 @@ from airflow_outreach_provider.core.expressions.compile import compile_where
 from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.trials import trial_in
-from airflow_outreach_provider.operators.events import task_try
+from airflow_outreach_provider.operators.task_tries import task_try
 from airflow_outreach_provider.services.deliveries.fan_out import Reading
 from airflow_outreach_provider.services.deliveries.taken import taken
 

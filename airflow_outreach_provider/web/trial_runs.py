@@ -25,7 +25,7 @@ from airflow_outreach_provider.core.row_trials import PREFIX, trial_run_id
 _OPEN = ("queued", "running")
 _MOST_TASKS = 50
 _COLUMNS = (
-    DagRun.run_id, DagRun.state, DagRun.triggering_user_name, DagRun.run_after, DagRun.start_date, DagRun.end_date,
+    DagRun.run_id, DagRun.state, DagRun.triggering_user_name, DagRun.run_after, DagRun.end_date,
 )  # fmt: skip
 
 
@@ -37,7 +37,6 @@ class AirflowTrial:
     state: str
     by: str
     asked_at: datetime
-    started_at: datetime | None
     ended_at: datetime | None
 
     @property
@@ -170,8 +169,8 @@ def _tries(dag_id: str) -> tuple[Any, ...]:
 
 
 def _trial(row: Any) -> AirflowTrial:
-    run_id, state, by, asked_at, started_at, ended_at = row
-    return AirflowTrial(run_id, str(state or "queued"), by or "", asked_at, started_at, ended_at)
+    run_id, state, by, asked_at, ended_at = row
+    return AirflowTrial(run_id, str(state or "queued"), by or "", asked_at, ended_at)
 
 
 def _conf(dag: Any) -> dict[str, Any]:

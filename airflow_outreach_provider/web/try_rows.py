@@ -7,6 +7,7 @@ it left in the store, for a day. Values are hidden until somebody with edit righ
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -27,7 +28,7 @@ from airflow_outreach_provider.web import redaction, trial_runs
 from airflow_outreach_provider.web.access import Editor, Person, Reader, StoreDep, triggers_dag
 from airflow_outreach_provider.web.params import DagId, Line, Text
 from airflow_outreach_provider.web.rendering import render
-from airflow_outreach_provider.web.trial_runs import AirflowTrial
+from airflow_outreach_provider.web.trial_runs import AirflowTrial, TaskOfTrial
 from airflow_outreach_provider.web.workflow_dags import WorkflowDag, workflow_dags
 
 router = APIRouter()
@@ -61,31 +62,12 @@ class TriedSync(BaseModel):
     error: str
 
 
-class TrialTask(BaseModel):
-    """A task instance of the run, as Airflow has it."""
-
-    task_id: str
-    map_index: int
-    state: str
-    try_number: int
-
-
-class TrialLine(BaseModel):
-    """A run that only tries."""
-
-    run_id: str
-    state: str
-    by: str
-    asked_at: datetime
-    ended_at: datetime | None
-
-
 class TrialOfRows(BaseModel):
     """A run that only tries, and what it found so far. ``waits``: why it has not begun."""
 
-    run: TrialLine
+    run: AirflowTrial
     waits: str
-    tasks: list[TrialTask]
+    tasks: list[TaskOfTrial]
     syncs: list[TriedSync]
     gone: bool = Field(description="it ended, and what it found is no longer kept")
 
@@ -101,7 +83,7 @@ class RowTrialPage(BaseModel):
     usual: int = USUAL_ROWS
     most: int = MOST_ROWS
     refusal: str
-    latest: list[TrialLine]
+    latest: list[AirflowTrial]
     trial: TrialOfRows | None
     revealed: bool = False
 
@@ -206,7 +188,7 @@ def _look(
     refusal = "" if may_trigger else "Beginning one takes the right to trigger this DAG in Airflow."
     if not who.may_edit:
         refusal = "Beginning one takes edit rights on connections."
-    latest = [_line(each) for each in trial_runs.trials_of(dag_id)]
+    latest = trial_runs.trials_of(dag_id)
     trial = None if run_id is None else _trial(store, dag, run_id, reveal=reveal)
     return RowTrialPage(
         dag_id=dag.dag_id, paused=dag.paused, plans=bool(dag.parts.yaml), others=list(dag.parts.others), refusal=refusal, latest=latest,
@@ -218,20 +200,10 @@ def _trial(store: Store, dag: WorkflowDag, run_id: str, *, reveal: bool) -> Tria
     run = trial_runs.trial_run(dag.dag_id, run_id)
     if run is None:
         raise HTTPException(404, f"Airflow has no try {run_id[:60]!r} of {dag.dag_id}")
-    tasks = [
-        TrialTask(
-            task_id=each.task_id,
-            map_index=each.map_index,
-            state=each.state,
-            try_number=each.try_number,
-        )
-        for each in trial_runs.tasks_of(dag.dag_id, run_id)
-    ]
+    tasks = trial_runs.tasks_of(dag.dag_id, run_id)
     syncs = _findings(store, dag.dag_id, run_id, reveal=reveal)
     ended = run.ended_at is not None and datetime.now(UTC) - run.ended_at > KEPT
-    return TrialOfRows(
-        run=_line(run), waits=_waits(dag, run), tasks=tasks, syncs=syncs, gone=ended and not syncs
-    )
+    return TrialOfRows(run=run, waits=_waits(dag, run), tasks=tasks, syncs=syncs, gone=ended and not syncs)
 
 
 def _waits(dag: WorkflowDag, run: AirflowTrial) -> str:
@@ -252,21 +224,13 @@ def _waits(dag: WorkflowDag, run: AirflowTrial) -> str:
     return "Airflow's scheduler begins it in a moment."
 
 
-def _line(run: AirflowTrial) -> TrialLine:
-    return TrialLine(
-        run_id=run.run_id, state=run.state, by=run.by, asked_at=run.asked_at, ended_at=run.ended_at
-    )
-
-
 def _findings(store: Store, dag_id: str, run_id: str, *, reveal: bool = False) -> list[TriedSync]:
     found = []
     for each in trials.find(store, dag_id, run_id, most=_MOST_TASKS):
         name = each.task_id if each.map_index < 0 else f"{each.task_id} [{each.map_index}]"
         said = each.found or Tried(error="What it found is of another version of this package: try again.")
         rows = [_row(row, reveal=reveal) for row in said.rows]
-        counts: dict[str, int] = {}
-        for row in rows:
-            counts[row.state] = counts.get(row.state, 0) + 1
+        counts = Counter(row.state for row in rows)
         found.append(
             TriedSync(
                 task=name, source=said.source, rows=rows, counts=counts, carried=said.carried, notes=list(said.notes),

@@ -46,6 +46,7 @@ MAX_EVENTS = 1_000
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 _READ_HEADER = re.compile(r"""\bheaders\s*(?:\.\s*|\[\s*(['"]))([\w-]+)""")
+_MAY_STAND_IN_HEADERS = ("type", "campaign", "message", "person", *CONTACT_FIELDS)
 _WRITTEN = frozenset({EventKind.REPLIED, EventKind.MESSAGE_CREATED})
 
 
@@ -158,7 +159,7 @@ class CustomSection(_Section):
         ):
             if self.headers_read(name):
                 raise ValueError(f"{name} stands in a header, which no signature covers — {instead}")
-        for header in self.headers_read("type", "campaign", "message", "person", *CONTACT_FIELDS):
+        for header in self.headers_read(*_MAY_STAND_IN_HEADERS):
             if is_secret(header):
                 raise ValueError(f"the header {header!r} holds a secret by its name, and is not read")
         return self
@@ -186,19 +187,20 @@ class CustomSource:
     """A custom source, compiled.
 
     :param facts: what the inbox has to know, as of any platform.
+    :param type_in_header: whether one body may be events of several types.
+    :param reads_headers: whether a header is looked at at all: of most sources none is.
     """
 
     section: CustomSection
     facts: Platform
     body_reader: BodyReader
-
-    @property
-    def type_in_header(self) -> bool:
-        """Whether one body may be events of several types."""
-        return bool(self.section.headers_read("type"))
+    type_in_header: bool
+    reads_headers: bool
 
     def reader(self, headers: Mapping[str, str]) -> Callable[[Mapping[str, Any], str | None], Parsed | None]:
         """The parser for what came in a request with these headers."""
+        if not self.reads_headers:
+            return self.body_reader
         return partial(self.body_reader, headers=RequestHeaders(headers))
 
     def split(self, value: Any) -> list[Any]:
@@ -255,7 +257,10 @@ def custom_source(where: str, value: Any, url: str = "") -> CustomSource:
         how_to_connect=section.how_to_connect or "the platform, where its webhooks are set up",
         proof=proof,
     )
-    return CustomSource(section, facts, reader)
+    return CustomSource(
+        section, facts, reader, type_in_header=bool(section.headers_read("type")),
+        reads_headers=bool(section.headers_read(*_MAY_STAND_IN_HEADERS)),
+    )  # fmt: skip
 
 
 def _proof(verify: VerifySection | None, url: str) -> tuple[Proof | None, Scheme]:

@@ -128,8 +128,8 @@ def read_schedule(value: object) -> Schedule:
         if read not in PRESETS:
             raise mistake(f"{read!r} is not a preset", did_you_mean(read, _meant(read)))
         return Schedule(ScheduleKind.CRON, cron=read)
-    if read.lower().startswith("every ") and read_span(read[6:]) is not None:
-        return Schedule(ScheduleKind.SPAN, every=span(read[6:]))
+    if read.lower().startswith("every ") and (every := read_span(read[6:])) is not None:
+        return Schedule(ScheduleKind.SPAN, every=every)
     if (cron := said_cron(read)) is not None and read_span(read) is None:
         raise mistake(
             f"{read!r} is not a schedule", f'write "{cron}" (cron: minute, hour, day, month, weekday)'

@@ -27,9 +27,10 @@ ROOMS = ("core", "net", "services", "hooks", "receiver", "store", "simulator", "
 SECRETIVE = re.compile(
     r"(^|_)(passw\w*|secrets?|api_key|token|authorization|proxy|cert|headers|base_url|api_base)$"
 )
-# About a platform or a column, not anybody's; whether there is a token.
+# About a platform or a column, not anybody's; whether there is a token, whether headers are looked at.
 HARMLESS = {
     ("CrmAnswer", "headers"), ("Reply", "headers"), ("EventDetail", "headers"), ("RequestPreview", "with_token"),
+    ("CustomSource", "reads_headers"),
 }  # fmt: skip
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-# Seconds. Short at first, as most outages are; then few enough requests that a place that is down does not feel them.
-PAUSES = (15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0)
+# Seconds. Short at first, as most outages are; then few enough requests that a place that is down does not feel them,
+# and never so far apart that who has mended it waits long to see it.
+PAUSES = (15.0, 30.0, 60.0, 120.0, 300.0)
 
 DISABLE_AFTER = timedelta(days=5)
 """An endpoint that has answered nothing good for so long is not having an outage: its deliveries are held."""

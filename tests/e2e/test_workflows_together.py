@@ -196,7 +196,7 @@ def run(airflow: RunningAirflow, dag: str, state: str = "success") -> str:
 
 def counts(airflow: RunningAirflow, dag: str, run_id: str) -> dict[str, Any]:
     """What a sync's task answered."""
-    path = f"dags/{dag}/dagRuns/{quote(run_id, '')}/taskInstances/submit_leads/xcomEntries/return_value"
+    path = f"dags/{dag}/dagRuns/{quote(run_id, '')}/taskInstances/submit/xcomEntries/return_value"
     value = airflow.api("GET", path)["value"]
     found: dict[str, Any] = json.loads(value) if isinstance(value, str) else value
     return found

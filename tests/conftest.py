@@ -197,10 +197,15 @@ def sqlite_store(sqlite_url: str, migrated_sqlite: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def tasks_store(sqlite_store: Store, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+def tasks_store(sqlite_store: Store, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A migrated store, the one that tasks and commands of this test use."""
     monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
-    return sqlite_store
+    yield sqlite_store
+    # The next test may be given a folder of the same name, and another file in it.
+    from airflow_outreach_provider.hooks import settings
+
+    if used := settings._stores.pop(sqlite_url, None):
+        used.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ read and unpacked, and which proxy the environment names are decided here, once.
 
 from __future__ import annotations
 
+import re
 import ssl
 import zlib
 from collections.abc import Iterable, Mapping
@@ -37,6 +38,8 @@ ZLIB_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 _FRAMING = frozenset(
     {"connection", "content-encoding", "content-length", "expect", "host", "te", "transfer-encoding"}
 )
+# A line of its own, or the end of one where C reads it.
+_NO_HEADER = re.compile(r"[\r\n\0]")
 
 
 class Transport:
@@ -146,7 +149,6 @@ class PreparedRequest:
 
         :param path: with its query, encoded, where it is not that of the prepared URL.
         """
-        # What a header must not hold is not for us to know: aiohttp's session refuses it.
         if self._template is not None and (own is None or "".join(own.values()).isprintable()):
             lines = "".join([f"{name}: {value}\r\n" for name, value in own.items()]).encode() if own else b""
             other = method != "POST" or path
@@ -156,6 +158,8 @@ class PreparedRequest:
         if own:
             headers = headers.copy()
             headers.update(own)
+        if any(_NO_HEADER.search(name + value) for name, value in headers.items()):
+            raise ValueError("a header holds a line break or a null byte")  # aiohttp before 3.13 sends the latter
         url = URL(f"{self._url.origin()}{path}", encoded=True) if path else self._url
         return self._session.request(method, url, data=body, headers=headers, **self._options)
 

@@ -6,7 +6,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
@@ -69,6 +69,13 @@ class Store:
     def takes_two(self) -> bool:
         """Whether this process may write in two places at once: with two connections kept to PostgreSQL."""
         return self.dialect == "postgresql" and self.pool.size > 1
+
+    def rest(self) -> None:
+        """Close a connection that nobody uses, where there is another: of who has nothing to ask for a while."""
+        pool = cast(sa.pool.QueuePool, self.engine.pool)
+        if self.takes_two and pool.checkedin() and pool.checkedin() + pool.checkedout() > 1:
+            with suppress(exc.DBAPIError), self.engine.connect() as connection:
+                connection.detach()
 
     def __repr__(self) -> str:
         return f"Store({self.url.render_as_string(hide_password=True)!r})"

@@ -142,7 +142,13 @@ class Watch:
         """:return: of each task process at work, how many it has to the store."""
         with self._engine.connect() as connection:
             backends = list(connection.execute(_BACKENDS, {"names": self._databases}))
-        by_port = {each.laddr.port: each.pid for each in psutil.net_connections("tcp") if each.laddr}
+        # A port may be in use towards something else too, by somebody else.
+        there = self._engine.url.port or 5432
+        by_port = {
+            each.laddr.port: each.pid
+            for each in psutil.net_connections("tcp")
+            if each.laddr and each.raddr and each.raddr.port == there
+        }
         at_work = {process.pid for process in processes.tasks(self._airflow, self._workers)}
         all_of: Counter[int | None] = Counter()
         store: Counter[int | None] = Counter()

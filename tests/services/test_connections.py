@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import Counter
@@ -24,6 +25,8 @@ from airflow_outreach_provider.net.webhook import Target, parse_url
 from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.webhooks import deliver
+from airflow_outreach_provider.services.submit.threads import LedgerThreads
+from airflow_outreach_provider.store.connections import SENDING
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
@@ -108,3 +111,38 @@ def test_a_task_that_delivers_takes_two_at_most_and_none_while_it_waits(
         assert report.states == {"delivered": 20}
         assert seen == [True] * 20
         assert most["task-deliver"] <= 2
+
+
+def test_a_task_that_sends_keeps_one_while_it_has_nothing_to_stage(
+    postgres_url: str, postgres_admin: sa.Engine
+) -> None:
+    """Two while it stages beside its turns; a second after that one; two again when the next chunk comes."""
+    both = threading.Barrier(2, timeout=10)
+
+    def ask() -> None:
+        with store.read() as connection:
+            both.wait()  # both are at it at once
+            connection.execute(sa.text("SELECT 1"))
+
+    async def run() -> None:
+        with LedgerThreads(store) as threads:
+            for _ in range(2):
+                await asyncio.gather(threads.turn(ask), threads.stage(ask))
+                assert kept() == 2
+                await asyncio.sleep(1.1)
+                for _ in range(100):  # until the server has noticed
+                    if kept() == 1:
+                        break
+                    await asyncio.sleep(0.05)
+                assert kept() == 1
+
+    def kept() -> int:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'task-send'"
+        with postgres_admin.connect() as connection:
+            return int(connection.execute(sa.text(query)).scalar_one())
+
+    store = Store(named(postgres_url, "task-send"), pool=SENDING)
+    try:
+        asyncio.run(run())
+    finally:
+        store.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -14,16 +15,20 @@ from airflow_outreach_provider.store.engine import Store
 T = TypeVar("T")
 
 _AWAY_SECONDS = 0.5
+# After so long without staging its connection is given back: where the API sets the pace there is seldom something to do.
+_RESTING_SECONDS = 1.0
 
 
 class LedgerThreads:
     """One writes what is sent: turns, signs of life. Where two may write, another stages what is to be sent next, so
     that answers and claims do not wait for it. A context manager.
 
-    Each has one connection at a time, and none while it waits for something to do.
+    Each has one connection at a time, and none while it waits for something to do; only one is kept while nothing is staged.
     """
 
     def __init__(self, store: Store) -> None:
+        self._store = store
+        self._resting: asyncio.TimerHandle | None = None
         self._turning = ThreadPoolExecutor(1, thread_name_prefix="outreach-ledger")
         self._staging = self._turning
         if store.takes_two:
@@ -35,6 +40,8 @@ class LedgerThreads:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
         self._staging.shutdown()
         self._turning.shutdown()
 
@@ -45,14 +52,22 @@ class LedgerThreads:
     async def stage(self, work: Callable[[], T]) -> T:
         """Ask the store beside the turns. All that is asked so may be asked again: a connection that was lost is no
         reason to end."""
+        if self._staging is self._turning:
+            return await self.turn(work)
         loop = asyncio.get_running_loop()
+        if self._resting is not None:
+            self._resting.cancel()
         try:
             return await loop.run_in_executor(self._staging, work)
         except StoreError:
-            if self._staging is self._turning:
-                raise
-        await asyncio.sleep(_AWAY_SECONDS)
-        return await loop.run_in_executor(self._staging, work)
+            await asyncio.sleep(_AWAY_SECONDS)
+            return await loop.run_in_executor(self._staging, work)
+        finally:
+            self._resting = loop.call_later(_RESTING_SECONDS, self._rest)
+
+    def _rest(self) -> None:
+        with suppress(RuntimeError):  # nothing will be staged any more
+            self._staging.submit(self._store.rest)
 
     async def last(self, work: Callable[[], T]) -> T:
         """Ask the store once nothing is being staged any more, nor ever will be."""

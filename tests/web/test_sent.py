@@ -75,9 +75,10 @@ def test_the_page_shows_what_was_sent_and_what_came_back(
     viewed = site("VIEWER").get(f"{BASE}/deliveries/1")
     assert viewed.status_code == 200, viewed.text
     told = site("VIEWER").get(f"{BASE}/api/deliveries/1").json()["attempts"]
-    assert ["X-Request-ID", HOSTILE] in told[0]["headers"]
-    for text in ("as it was sent", "X-Request-ID", "webhook-id", "text/html"):
-        assert text in viewed.text
+    # aiohttp's parsers write some names their own way.
+    assert ("x-request-id", HOSTILE) in {(name.lower(), value) for name, value in told[0]["headers"]}
+    for text in ("as it was sent", "x-request-id", "webhook-id", "text/html"):
+        assert text in viewed.text.lower()
     revealed = site("OP").post(f"{BASE}/deliveries/1", headers=ACTION).text
     assert PHONE in revealed
     assert "secret-path" in revealed

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -295,6 +296,7 @@ def _answer(option: str) -> dict[str, Any] | None:
     """Answer as the UI does, by Airflow's own API function."""
     from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
     from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+    from airflow.models.dagbag import DBDagBag
     from airflow.utils.session import create_session
 
     with create_session(scoped=False) as session:
@@ -303,8 +305,10 @@ def _answer(option: str) -> dict[str, Any] | None:
             return None
         shown = {"subject": ti.hitl_detail.subject, "body": ti.hitl_detail.body, "texted": None}
         payload = UpdateHITLDetailPayload(chosen_options=[option])
-        user = SimpleNamespace(get_id=lambda: "ada", get_name=lambda: "ada")
-        update_hitl_detail(ti.dag_id, ti.run_id, ti.task_id, payload, user, session)
+        user = SimpleNamespace(**dict.fromkeys(("get_id", "get_name", "get_display_name"), lambda: "ada"))
+        # Airflow 3.4 asks for what the API server keeps of the DAGs too.
+        more = {"dag_bag": DBDagBag()} if "dag_bag" in signature(update_hitl_detail).parameters else {}
+        update_hitl_detail(ti.dag_id, ti.run_id, ti.task_id, payload, user, session, **more)
         return shown
 
 

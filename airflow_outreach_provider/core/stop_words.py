@@ -100,9 +100,9 @@ def _is_only(said: str, words: frozenset[str]) -> bool:
     letters = _letters(said)
     if letters in words:
         return True
-    parts = [part for word in said.split() if (part := _letters(word))]
+    parts = (part for word in said.split() if (part := _letters(word)))
     # Several stop words in a row, or one politely asked for.
-    return bool(parts) and (all(part in words for part in parts) or _politely(letters) in words)
+    return bool(letters) and (all(part in words for part in parts) or _politely(letters) in words)
 
 
 def _politely(letters: str) -> str:
@@ -130,10 +130,13 @@ def _saying(message: str) -> str:
 
 def _letters(text: str) -> str:
     """Letters and digits alone, without accents and case."""
+    if text.isascii():
+        return text.lower().translate(_NO_LETTERS)
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     return "".join(each for each in plain if each.isalnum())
 
 
+_NO_LETTERS = {code: None for code in range(128) if not chr(code).isalnum()}
 USUAL = StopWords()
 _START = frozenset(map(_letters, START_WORDS))
 _PLEASE = sorted(map(_letters, _POLITE), key=len, reverse=True)

@@ -90,7 +90,7 @@ def postgresql_engine(url: sa.URL, pool: PoolSettings) -> sa.Engine:
         arguments["prepare_threshold"] = None
     engine = sa.create_engine(
         url, pool_size=pool.size, max_overflow=pool.max_overflow, pool_recycle=pool.recycle,
-        pool_timeout=pool.patience, hide_parameters=True, connect_args=arguments,
+        pool_timeout=pool.patience, pool_use_lifo=True, hide_parameters=True, connect_args=arguments,
     )  # fmt: skip
     if pool.pre_ping:
         _ask_what_rested(engine)

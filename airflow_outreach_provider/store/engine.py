@@ -6,7 +6,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
@@ -71,11 +71,15 @@ class Store:
         return self.dialect == "postgresql" and self.pool.size > 1
 
     def rest(self) -> None:
-        """Close a connection that nobody uses, where there is another: of who has nothing to ask for a while."""
+        """Close the connection that was used longer ago, where two are kept: of who has nothing to ask for a while."""
+        if not self.takes_two:
+            return
         pool = cast(sa.pool.QueuePool, self.engine.pool)
-        if self.takes_two and pool.checkedin() and pool.checkedin() + pool.checkedout() > 1:
-            with suppress(exc.DBAPIError), self.engine.connect() as connection:
-                connection.detach()
+        with suppress(exc.DBAPIError, exc.TimeoutError), ExitStack() as stack:
+            if not pool.checkedout():
+                stack.enter_context(self.engine.connect())
+            if pool.checkedin():
+                stack.enter_context(self.engine.connect()).detach()
 
     def __repr__(self) -> str:
         return f"Store({self.url.render_as_string(hide_password=True)!r})"

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 _AWAY_SECONDS = 0.5
 # After so long without staging its connection is given back: where the API sets the pace there is seldom something to do.
-_RESTING_SECONDS = 1.0
+_RESTING_SECONDS = 0.2
 
 
 class LedgerThreads:

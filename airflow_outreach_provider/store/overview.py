@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -20,7 +19,7 @@ from airflow_outreach_provider.store.inbox.lists import count_unrecognised, rece
 from airflow_outreach_provider.store.ledger.run_lists import RunRow, list_runs, rows_between
 from airflow_outreach_provider.store.ledger.tables import leads, runs
 from airflow_outreach_provider.store.paging import capped_count
-from airflow_outreach_provider.store.schema import UtcTime
+from airflow_outreach_provider.store.schema import UtcTime, to_ms
 
 T = TypeVar("T")
 
@@ -129,33 +128,41 @@ def _failing(latest: list[RunRow], since: datetime) -> list[RunRow]:
 
 def _lead_hours(store: Store, span: ChartSpan) -> list[Hour]:
     """Accepted and failed rows by the bar: each run's counts, spread evenly over the time it took."""
-    columns = (runs.c.started_at, runs.c.finished_at, runs.c.heartbeat_at, runs.c.counts)
-    query = sa.select(*columns).where(
-        runs.c.started_at >= sa.literal(span.start - timedelta(days=1), UtcTime),
-        runs.c.started_at < sa.literal(span.end, UtcTime),
+    begun, ended = runs.c.started_at, sa.func.coalesce(runs.c.finished_at, runs.c.heartbeat_at)
+    failed = sum((_counted(name) for name in _FAILED), start=sa.literal(0))
+    query = sa.select(
+        sa.type_coerce(begun, sa.BigInteger), sa.type_coerce(ended, sa.BigInteger), _counted(RowState.ACCEPTED.value), failed
+    ).where(
+        begun >= sa.literal(span.start - timedelta(days=1), UtcTime),
+        begun < sa.literal(span.end, UtcTime),
         runs.c.dry_run.is_(False),
-    )
+    )  # fmt: skip
     # Added up as they are, and rounded once: many small runs must not vanish.
-    good: dict[int, float] = defaultdict(float)
-    bad: dict[int, float] = defaultdict(float)
+    good, bad = [0.0] * span.count, [0.0] * span.count
+    first, step = to_ms(span.start), span.step / timedelta(milliseconds=1)
     with store.read() as connection:
-        for run in connection.execute(query.limit(20_000)):
-            accepted = run.counts.get(RowState.ACCEPTED.value, 0)
-            failed = sum(run.counts.get(name, 0) for name in _FAILED)
-            for bar, share in _shares(run.started_at, run.finished_at or run.heartbeat_at, span):
+        for start_ms, end_ms, accepted, others in connection.execute(query.limit(20_000)).tuples():
+            for bar, share in _shares((start_ms - first) / step, (end_ms - first) / step, span.count):
                 good[bar] += accepted * share
-                bad[bar] += failed * share
+                bad[bar] += others * share
     return [Hour(start, round(good[n]), round(bad[n])) for n, start in enumerate(span.bounds[:-1])]
 
 
-def _shares(start: datetime, end: datetime, span: ChartSpan) -> Iterator[tuple[int, float]]:
-    """Which part of the time from ``start`` to ``end`` lies in which bar."""
-    begin = (start - span.start) / span.step
-    finish = max(begin + 1e-6, (end - span.start) / span.step)
-    for bar in range(max(0, int(begin)), min(span.count, int(finish) + 1)):
+def _counted(state: str) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(runs.c.counts[state].as_integer(), 0)
+
+
+def _shares(begin: float, end: float, count: int) -> Iterable[tuple[int, float]]:
+    """Which part of a time lies in which of so many bars. :param begin, end: in bars from the first one's beginning."""
+    if 0 <= begin <= end < (bar := int(begin)) + 1 <= count:
+        return ((bar, 1.0),)  # as of most runs
+    finish = max(begin + 1e-6, end)
+    shared = []
+    for bar in range(max(0, int(begin)), min(count, int(finish) + 1)):
         overlap = min(finish, bar + 1) - max(begin, bar)
         if overlap > 0:
-            yield bar, overlap / (finish - begin)
+            shared.append((bar, overlap / (finish - begin)))
+    return shared
 
 
 def _by_hour(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from airflow_outreach_provider.core.chart_span import last_span
 from airflow_outreach_provider.store import paging
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.overview import Overview, overview
@@ -80,6 +85,52 @@ def test_many_small_runs_are_not_rounded_away(store: Store, hour: datetime) -> N
     assert sum(each.good for each in found.lead_hours) == 10
     assert bar(found, "lead_hours", hour)[0] == 5
     assert found.rows == {"accepted": 10}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(-1500, 180),
+            st.integers(0, 3000),
+            st.integers(0, 10**6),
+            st.integers(0, 999),
+            st.integers(0, 999),
+        ),
+        max_size=12,
+    )
+)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_bar_has_its_part_of_every_run(store: Store, made: list[tuple[int, ...]]) -> None:
+    """However runs lie: begun before the chart, over many bars, of no time at all."""
+    fill(store, "DELETE FROM runs")
+    now = store.now()
+    shown = last_span(now)
+    runs = []
+    for number, (begun, minutes, accepted, rejected, held) in enumerate(made):
+        start = now - timedelta(minutes=180 - begun)
+        end = start + timedelta(minutes=minutes)
+        if start <= now:
+            runs.append((start, end, accepted, rejected + held))
+            counts = {"accepted": accepted, "rejected": rejected, "held": held}
+            fill(
+                store,
+                "INSERT INTO runs (campaign, owner, state, started_at, heartbeat_at, lease_until, finished_at, counts) "
+                "VALUES ('c', :owner, 'succeeded', :start, :end, 0, :end, :counts)",
+                owner=str(number), start=to_ms(start), end=to_ms(end), counts=json.dumps(counts),
+            )  # fmt: skip
+    found = overview(store, shown).lead_hours
+    for at, (begin, finish) in zip(found, pairwise(shown.bounds), strict=True):
+        good = failed = 0.0
+        for start, end, accepted, others in runs:
+            if start < shown.start - timedelta(days=1):
+                continue
+            inside = max(timedelta(0), min(end, finish) - max(start, begin))
+            part = inside / (end - start) if end > start else float(begin <= start < finish)
+            good += accepted * part
+            failed += others * part
+        # A millisecond of a run may lie on the other side.
+        assert at.good == pytest.approx(good, abs=1 + 1e-4 * sum(each[2] for each in runs))
+        assert at.failed == pytest.approx(failed, abs=1 + 1e-4 * sum(each[3] for each in runs))
 
 
 def test_what_is_over_is_remembered_and_what_goes_on_is_not(store: Store, hour: datetime) -> None:

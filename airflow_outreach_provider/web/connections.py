@@ -93,7 +93,7 @@ class EndpointHealth(BaseModel):
     disabled_by: str
     resting_since: datetime | None
     rest_until: datetime | None
-    waiting: int = Field(description="open deliveries, while it rests")
+    waiting: int = Field(description="open deliveries while it rests, counted up to 10,001")
     last_at: datetime | None
     last_status: int | None
     last_error: str
@@ -103,6 +103,12 @@ class EndpointHealth(BaseModel):
     def anchor(self) -> str:
         """Where on the page it is."""
         return f"endpoint-{quote(self.name, '')}"
+
+    @property
+    def waiting_shown(self) -> str:
+        """How many wait, in words where they are not counted to the end."""
+        more = self.waiting > rests.MOST_WAITING
+        return f"more than {rests.MOST_WAITING:,}" if more else f"{self.waiting:,}"
 
 
 def troubled(store: Store) -> list[Trouble]:
@@ -161,7 +167,7 @@ def abandoned_consumers(store: Store, told: Collection[str]) -> list[Trouble]:
 
 def _why_endpoint(endpoint: EndpointHealth) -> str:
     if endpoint.health == "resting" and endpoint.rest_until:
-        return f"{endpoint.last_error} — {endpoint.waiting:,} deliveries wait."
+        return f"{endpoint.last_error} — {endpoint.waiting_shown} deliveries wait."
     return endpoint.last_error or "Its deliveries are held."
 
 

@@ -20,7 +20,7 @@ from airflow_outreach_provider.web.rendering import render
 
 router = APIRouter()
 BUSY, QUIET = 4, 30
-MOST = 100_000
+MOST = 50_000
 
 
 class ResendStatus(BaseModel):
@@ -31,7 +31,7 @@ class ResendStatus(BaseModel):
     actor: str
     subject: str
     count: int = Field(description="how many it sent again")
-    states: dict[str, int] = Field(description="what became of them, counted up to 100,000 a state")
+    states: dict[str, int] = Field(description="what became of them, counted up to 50,000 a state")
     waiting: int = Field(description="those that are still to be done")
 
     @property

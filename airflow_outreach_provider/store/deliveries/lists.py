@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
+from airflow_outreach_provider.store.by_index import probe
 from airflow_outreach_provider.store.deliveries.tables import deliveries, delivery_attempts
 from airflow_outreach_provider.store.deliveries.tried import page_of_ids, was_tried
 from airflow_outreach_provider.store.engine import Store
@@ -279,6 +280,7 @@ def failed_tries(store: Store, route: str, most: int) -> list[tuple[int, datetim
     some = dead.subquery()
     query = sa.select(some.c.id, _A.at).join(delivery_attempts, _A.delivery_id == some.c.id)
     with store.read() as connection:
+        probe(connection)
         rows = connection.execute(query.where(_A.verdict != DeliveryVerdict.DELIVERED.value))
         return [(int(row.id), row.at) for row in rows]
 

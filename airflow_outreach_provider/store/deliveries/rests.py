@@ -28,8 +28,10 @@ from airflow_outreach_provider.store.deliveries.tables import (
     route_endpoints,
 )
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.paging import capped_count
 from airflow_outreach_provider.store.schema import insert_into, to_ms
 
+MOST_WAITING = 10_000
 # Of what has failed so many, the newest, say whose the failures are.
 _LOOKED_AT = 1000
 # A question of attempts inside another names its own table.
@@ -261,18 +263,19 @@ def asking_first(connection: sa.Connection, routes: Sequence[str]) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def waiting(store: Store, conn_ids: Sequence[str]) -> dict[str, int]:
-    """How many open deliveries each of these endpoints has."""
-    query = (
-        sa.select(deliveries.c.endpoint, sa.func.count())
-        .where(
-            # Spelt as in the index of these alone.
-            deliveries.c.endpoint.in_(listed(store, "text", conn_ids)),
-            is_open(),
-            sa.text("deliveries.state <> 'delivered'"),
-        )
-        .group_by(deliveries.c.endpoint)
-    )
+def waiting(store: Store, conn_ids: Sequence[str], most: int = MOST_WAITING) -> dict[str, int]:
+    """How many open deliveries each of these endpoints has, counted no further than ``most`` + 1."""
     with store.read() as connection:
         walk(connection)
-        return {str(conn_id): int(count) for conn_id, count in connection.execute(query)}
+        return {
+            conn_id: capped_count(
+                connection,
+                sa.select(deliveries.c.id).where(
+                    deliveries.c.endpoint == conn_id,
+                    is_open(),
+                    sa.text("deliveries.state <> 'delivered'"),  # spelt as in the index of these alone
+                ),
+                most,
+            )
+            for conn_id in conn_ids
+        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
+from pydantic_core import from_json
 
 from airflow_outreach_provider.core.chart_span import ChartSpan, last_span
 from airflow_outreach_provider.core.deliveries import DeliveryState
@@ -16,7 +18,7 @@ from airflow_outreach_provider.core.states import LeadState, RowState, RunState
 from airflow_outreach_provider.store.deliveries.lists import attempted_between, counts_by_state
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.lists import count_unrecognised, received_between
-from airflow_outreach_provider.store.ledger.run_lists import RunRow, list_runs, rows_between
+from airflow_outreach_provider.store.ledger.run_lists import RunRow, list_runs
 from airflow_outreach_provider.store.ledger.tables import leads, runs
 from airflow_outreach_provider.store.paging import capped_count
 from airflow_outreach_provider.store.schema import UtcTime, to_ms
@@ -25,6 +27,7 @@ T = TypeVar("T")
 
 MOST = 1000
 """What waits is counted no further; above it the page says "more than"."""
+_MOST_RUNS = 20_000
 # Bars of each width.
 _REMEMBERED = 500
 # What a slow transaction stamped with an hour may become visible this long after it.
@@ -82,13 +85,14 @@ def overview(store: Store, asked: ChartSpan | str = "24h") -> Overview:
     latest = list_runs(store, limit=200).rows
     received = _by_hour(store, "received", now, bounds, lambda some: received_between(store, some))
     attempted = _by_hour(store, "attempted", now, bounds, lambda some: attempted_between(store, some))
+    rows, lead_hours = _rows_of_runs(store, span)
     return Overview(
         at=now,
-        rows=dict(rows_between(store, span.start, span.end)),
+        rows=rows,
         waiting_leads=_waiting_leads(store),
         waiting_deliveries=counts_by_state(store, _WAITING_DELIVERIES, MOST),
         unrecognised=count_unrecognised(store, day, MOST),
-        lead_hours=_lead_hours(store, span),
+        lead_hours=lead_hours,
         event_hours=[Hour(start, n, 0) for start, n in zip(bounds, received, strict=False)],
         delivery_hours=[
             Hour(start, n - bad, bad) for start, (n, bad) in zip(bounds, attempted, strict=False)
@@ -126,12 +130,13 @@ def _failing(latest: list[RunRow], since: datetime) -> list[RunRow]:
     return found
 
 
-def _lead_hours(store: Store, span: ChartSpan) -> list[Hour]:
-    """Accepted and failed rows by the bar: each run's counts, spread evenly over the time it took."""
+def _rows_of_runs(store: Store, span: ChartSpan) -> tuple[dict[str, int], list[Hour]]:
+    """Rows by state over the runs started in that time; and accepted and failed ones by the bar: each run's counts, spread
+    evenly over the time it took. Dry runs are left out."""
     begun, ended = runs.c.started_at, sa.func.coalesce(runs.c.finished_at, runs.c.heartbeat_at)
-    failed = sum((_counted(name) for name in _FAILED), start=sa.literal(0))
+    # Read as numbers and text: of a month there may be tens of thousands.
     query = sa.select(
-        sa.type_coerce(begun, sa.BigInteger), sa.type_coerce(ended, sa.BigInteger), _counted(RowState.ACCEPTED.value), failed
+        sa.type_coerce(begun, sa.BigInteger), sa.type_coerce(ended, sa.BigInteger), sa.cast(runs.c.counts, sa.Text)
     ).where(
         begun >= sa.literal(span.start - timedelta(days=1), UtcTime),
         begun < sa.literal(span.end, UtcTime),
@@ -139,17 +144,22 @@ def _lead_hours(store: Store, span: ChartSpan) -> list[Hour]:
     )  # fmt: skip
     # Added up as they are, and rounded once: many small runs must not vanish.
     good, bad = [0.0] * span.count, [0.0] * span.count
+    rows: defaultdict[str, int] = defaultdict(int)
     first, step = to_ms(span.start), span.step / timedelta(milliseconds=1)
     with store.read() as connection:
-        for start_ms, end_ms, accepted, others in connection.execute(query.limit(20_000)).tuples():
+        for start_ms, end_ms, text in connection.execute(query.limit(_MOST_RUNS)).tuples():
+            counts: dict[str, int] = from_json(text) or {}
+            if start_ms >= first:
+                for state, n in counts.items():
+                    rows[state] += n
+            accepted = counts.get(RowState.ACCEPTED.value, 0)
+            failed = sum(counts.get(state, 0) for state in _FAILED)
             for bar, share in _shares((start_ms - first) / step, (end_ms - first) / step, span.count):
                 good[bar] += accepted * share
-                bad[bar] += others * share
-    return [Hour(start, round(good[n]), round(bad[n])) for n, start in enumerate(span.bounds[:-1])]
-
-
-def _counted(state: str) -> sa.ColumnElement[int]:
-    return sa.func.coalesce(runs.c.counts[state].as_integer(), 0)
+                bad[bar] += failed * share
+    return dict(rows), [
+        Hour(start, round(good[n]), round(bad[n])) for n, start in enumerate(span.bounds[:-1])
+    ]
 
 
 def _shares(begin: float, end: float, count: int) -> Iterable[tuple[int, float]]:

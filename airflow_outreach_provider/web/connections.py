@@ -93,7 +93,7 @@ class EndpointHealth(BaseModel):
     disabled_by: str
     resting_since: datetime | None
     rest_until: datetime | None
-    waiting: int = Field(description="open deliveries while it rests, counted up to 10,001")
+    waiting: int = Field(description="open deliveries while it rests, counted up to 1,001")
     last_at: datetime | None
     last_status: int | None
     last_error: str

@@ -31,7 +31,7 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.paging import capped_count
 from airflow_outreach_provider.store.schema import insert_into, to_ms
 
-MOST_WAITING = 10_000
+MOST_WAITING = 1000
 # Of what has failed so many, the newest, say whose the failures are.
 _LOOKED_AT = 1000
 # A question of attempts inside another names its own table.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -136,17 +135,6 @@ def campaigns(store: Store, dags: frozenset[str] | None = None, *, latest: int =
         query = query.where(some.c.dag_id.in_(sorted(dags)))
     with store.read() as connection:
         return sorted({str(name) for name in connection.execute(query).scalars()})
-
-
-def rows_between(store: Store, since: datetime, until: datetime) -> Counter[str]:
-    """Rows by state over the runs started in that time; dry runs left out."""
-    when = (runs.c.started_at >= since, runs.c.started_at < until)
-    query = sa.select(runs.c.counts).where(*when, runs.c.dry_run.is_(False))
-    total: Counter[str] = Counter()
-    with store.read() as connection:
-        for counts in connection.execute(query.limit(20_000)).scalars():
-            total.update({str(state): int(n) for state, n in _mapping(counts).items()})
-    return total
 
 
 def _is_now(columns: Any, state: RunState, now: datetime) -> sa.ColumnElement[bool]:

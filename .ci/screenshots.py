@@ -81,7 +81,7 @@ def main() -> None:
         page.frame_locator("iframe").get_by_role("link", name="Overview").click()
         page.frame_locator("iframe").get_by_role("heading", name="Overview").wait_for()
         keep(page, "overview")
-        tried = [each for each in found(page, url, "deliveries?limit=200") if each["tries"] > 1]
+        tried = [each for each in found(page, url, "deliveries") if each["tries"] > 1]
         for name, path in {
             "leads": "leads", "delivery": f"deliveries/{tried[0]['id']}", "sources": "connections",
         }.items():  # fmt: skip

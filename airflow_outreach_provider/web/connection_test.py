@@ -1,8 +1,8 @@
 """Airflow's *Test* button for connections of ours.
 
-The button of Airflow 3.3 sends port 0 for a connection without port. Compared with what is stored that is another
-port, for which stored secrets are not used: 400, whatever the connection is. None of our connections needs a port
-and no declaration of ours can give them one, so the 0 is taken out of the request on its way.
+The button of Airflow 3.3 sends port 0 for a connection without port, and an empty host for one without host. Compared with
+what is stored that is another place, for which stored secrets are not used: 400 for the port, whatever the connection is;
+for the host 3.3.1 tests the masks it has shown. So both are taken out of the request on its way: what is stored counts.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from airflow_outreach_provider.web.middleware import App, Receive, Scope, Send, 
 
 CONNECTION_TYPES = frozenset({"outreach", "outreach_source", "outreach_endpoint"})
 _PATH = "/api/v2/connections/test"
+# What the page sends for null.
+_NOTHING = {"port": 0, "host": ""}
 
 
 class ConnectionTest:
@@ -33,8 +35,10 @@ class ConnectionTest:
         if asked is None:
             await self.app(scope, replay(body, receive), send)
             return
-        if asked.get("port") == 0:
-            del asked["port"]
+        made_up = [name for name, nothing in _NOTHING.items() if asked.get(name) == nothing]
+        if made_up:
+            for name in made_up:
+                del asked[name]
             body = json.dumps(asked).encode()
             headers = [pair for pair in scope["headers"] if pair[0] != b"content-length"]
             scope = {**scope, "headers": [*headers, (b"content-length", b"%d" % len(body))]}

@@ -27,6 +27,7 @@ from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.inbox import progress
 from airflow_outreach_provider.store.inbox.sources import SourceStatus
 from airflow_outreach_provider.store.inbox.sources import statuses as source_statuses
+from airflow_outreach_provider.web.rendering import capped
 
 T = TypeVar("T")
 
@@ -106,9 +107,8 @@ class EndpointHealth(BaseModel):
 
     @property
     def waiting_shown(self) -> str:
-        """How many wait, in words where they are not counted to the end."""
-        more = self.waiting > rests.MOST_WAITING
-        return f"more than {rests.MOST_WAITING:,}" if more else f"{self.waiting:,}"
+        """How many wait, counted no further than what is asked of the store."""
+        return capped(self.waiting, rests.MOST_WAITING)
 
 
 def troubled(store: Store) -> list[Trouble]:

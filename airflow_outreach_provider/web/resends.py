@@ -47,8 +47,13 @@ class ResendStatus(BaseModel):
         return self.through / self.total if self.total else 1.0
 
     @property
+    def counted(self) -> bool:
+        """Whether each state was counted to its end."""
+        return all(n <= MOST for n in self.states.values())
+
+    @property
     def elsewhere(self) -> int:
-        return max(0, self.count - self.total)
+        return max(0, self.count - self.total) if self.counted else 0
 
 
 @router.get("/api/resends/{resend_id}", tags=["look"])
@@ -65,7 +70,9 @@ def resend_page(
     found = _status(store, resend_id)
     listed = queries.deliveries(store, DeliveryFilter(resend=resend_id), cursor)
     live = BUSY if found.waiting else QUIET
-    return render(request, "resend.html", who, live=live, at="deliveries", found=found, listed=listed)
+    return render(
+        request, "resend.html", who, live=live, at="deliveries", found=found, listed=listed, most=MOST
+    )
 
 
 def _status(store: Store, resend_id: int) -> ResendStatus:

@@ -158,10 +158,9 @@ class PreparedRequest:
         if own:
             headers = headers.copy()
             headers.update(own)
+        # aiohttp before 3.13 sends a null byte.
         if any(_NO_HEADER.search(name + value) for name, value in headers.items()):
-            raise ValueError(
-                "a header holds a line break or a null byte"
-            )  # aiohttp before 3.13 sends the latter
+            raise ValueError("a header holds a line break or a null byte")
         url = URL(f"{self._url.origin()}{path}", encoded=True) if path else self._url
         return self._session.request(method, url, data=body, headers=headers, **self._options)
 

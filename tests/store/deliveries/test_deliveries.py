@@ -429,9 +429,8 @@ def test_the_work_to_do_is_found_by_indexes_of_it_alone(
 
     # Of its own: in one that other tests have used, PostgreSQL may have gathered statistics.
     with opened(request.getfixturevalue(database)) as store:
-        arrive(
-            store, *(f"c{n % 40}" for n in range(400))
-        )  # of an empty table any index is as good as another
+        # Of an empty table any index is as good as another.
+        arrive(store, *(f"c{n % 40}" for n in range(400)))
         take_in(store)
         explain = "EXPLAIN QUERY PLAN " if store.dialect == "sqlite" else "EXPLAIN "
         with store.read() as connection:

@@ -8,7 +8,6 @@ platforms send webhooks, and the fan-out DAG delivers them, signed, to a CRM tha
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import signal
 import sys
@@ -146,12 +145,7 @@ def _sync(airflow: RunningAirflow, number: int) -> dict[str, int]:
     if state != "success":
         print(airflow.task_log(DAG_ID, run_id, TASK_ID, task["try_number"]), file=sys.stderr)
         raise SystemExit(f"the sync ended as {state}")
-    answer = airflow.api(
-        "GET", f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{TASK_ID}/xcomEntries/return_value"
-    )
-    counts: dict[str, int] = (
-        answer["value"] if isinstance(answer["value"], dict) else json.loads(answer["value"])
-    )
+    counts: dict[str, int] = airflow.returned(DAG_ID, run_id, TASK_ID)
     print(f"\nSync {number}: {state} on try {task['try_number']}, {time.monotonic() - started:.1f} s\n")
     table = _table(airflow.task_log(DAG_ID, run_id, TASK_ID, task["try_number"]))
     print(table or "\n".join(f"{name:<12}{count:>10,}" for name, count in counts.items() if count))

@@ -154,6 +154,19 @@ class RunningAirflow:
             f"{dag_id} {run_id} is still {state} after {seconds} s\n{self.log_tail('scheduler')}"
         )
 
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """The runs of a DAG, the oldest first, a hundred at most."""
+        found: list[dict[str, Any]] = self.api("GET", f"dags/{dag_id}/dagRuns?limit=100&order_by=run_after")[
+            "dag_runs"
+        ]
+        return found
+
+    def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """What a task returned, decoded."""
+        path = f"dags/{dag_id}/dagRuns/{quote(run_id, '')}/taskInstances/{task_id}/xcomEntries/return_value"
+        value = self.api("GET", path)["value"]
+        return json.loads(value) if isinstance(value, str) else value
+
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1) -> str:
         """The log of one try of a task instance, a line an event."""
         answer = self.api(

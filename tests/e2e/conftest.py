@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+from stores import opened
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
@@ -30,7 +31,7 @@ from airflow_outreach_provider.demo.events import (
     running_crm,
     send_webhooks,
 )
-from airflow_outreach_provider.simulator.process import running_simulator
+from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.deliveries import attempts, fan_out
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
@@ -113,6 +114,19 @@ class World:
         """Who did what to how many rows, last."""
         row = audit.entries(self.store, limit=1).rows[0]
         return row.actor, row.action, row.count
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[RunningSimulator]:
+    with running_simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def store(airflow: RunningAirflow) -> Iterator[Store]:
+    """What the tasks of this module's Airflow share with its tests."""
+    with opened(f"sqlite:///{airflow.home / 'outreach.db'}") as store:
+        yield store
 
 
 @pytest.fixture(scope="session")

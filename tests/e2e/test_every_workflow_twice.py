@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from stores import opened
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
 from airflow_outreach_provider.demo.events import Crm, running_crm
-from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
@@ -72,12 +71,6 @@ def crm() -> Iterator[Crm]:
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    with running_simulator() as simulator:
-        yield simulator
-
-
-@pytest.fixture(scope="module")
 def airflow(
     tmp_path_factory: pytest.TempPathFactory, crm: Crm, simulator: RunningSimulator, migrated_home: Path
 ) -> Iterator[RunningAirflow]:
@@ -102,12 +95,6 @@ def airflow(
         yield airflow
 
 
-@pytest.fixture(scope="module")
-def store(airflow: RunningAirflow) -> Iterator[Store]:
-    with opened(f"sqlite:///{airflow.home / 'outreach.db'}") as store:
-        yield store
-
-
 def arrive(store: Store, name: str, kind: EventKind, number: int) -> str:
     now = datetime.now(UTC)
     who = Contact(external_id=name, phone=f"+1416555{number:04d}")
@@ -127,21 +114,16 @@ def delivered(store: Store, event: str, routes: tuple[str, ...]) -> bool:
     return done >= set(routes)
 
 
-def runs(airflow: RunningAirflow, dag_id: str) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = airflow.api("GET", f"dags/{dag_id}/dagRuns?limit=100")["dag_runs"]
-    return found
-
-
 def test_routes_that_stood_still_go_on(airflow: RunningAirflow, store: Store) -> None:
     """Built as before they run once and never again; after the upgrade they deliver, and nobody deleted a run."""
     names = ("stuck", "stuck_said")
     dags = [f"outreach_event_route__{name}" for name in names]
     for dag in dags:
         airflow.wait_for_dag(dag)
-    wait_until(lambda: all(runs(airflow, dag) for dag in dags), 60, "each has run once")
+    wait_until(lambda: all(airflow.runs(dag) for dag in dags), 60, "each has run once")
     log = airflow.home / "components" / "scheduler.log"
     wait_until(lambda: log.read_text().count("run already exists") > 5, 60, "and then Airflow skips it")
-    before = {dag: [each["dag_run_id"] for each in runs(airflow, dag)] for dag in dags}
+    before = {dag: [each["dag_run_id"] for each in airflow.runs(dag)] for dag in dags}
     assert [len(each) for each in before.values()] == [1, 1]
 
     (airflow.home / "dags" / "stuck.py").unlink()
@@ -150,7 +132,7 @@ def test_routes_that_stood_still_go_on(airflow: RunningAirflow, store: Store) ->
         event = arrive(store, f"stuck-{wave}", EventKind.CLICKED, number)
         wait_until(lambda e=event: delivered(store, e, names), 120, f"{event} is delivered")
     for dag in dags:
-        now = [each["dag_run_id"] for each in runs(airflow, dag)]
+        now = [each["dag_run_id"] for each in airflow.runs(dag)]
         assert set(before[dag]) < set(now)
         assert len(now) >= 3
         airflow.api("PATCH", f"dags/{dag}", {"is_paused": True})
@@ -173,13 +155,13 @@ def test_every_kind_of_workflow_runs_twice(
     for name in ROUTES:
         dag = f"outreach_event_route__{name}"
         wait_until(
-            lambda d=dag: sum(each["state"] == "success" for each in runs(airflow, d)) >= 2,
+            lambda d=dag: sum(each["state"] == "success" for each in airflow.runs(d)) >= 2,
             60, f"{dag} has ended twice",
         )  # fmt: skip
-        assert [each for each in runs(airflow, dag) if each["state"] == "failed"] == []
+        assert [each for each in airflow.runs(dag) if each["state"] == "failed"] == []
     cron = "outreach_lead_sync__by_cron"
     wait_until(
-        lambda: sum(each["state"] == "success" for each in runs(airflow, cron)) >= 2,
+        lambda: sum(each["state"] == "success" for each in airflow.runs(cron)) >= 2,
         130, "the sync runs each minute",
     )  # fmt: skip
     assert simulator.report()["texted_twice_count"] == 0

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from stores import opened
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
@@ -69,8 +68,7 @@ def airflow(
 
 def runs(airflow: RunningAirflow) -> list[str]:
     """The ids of the DAG's runs, oldest first."""
-    found = airflow.api("GET", f"dags/{DAG}/dagRuns?limit=100&order_by=run_after")["dag_runs"]
-    return [each["dag_run_id"] for each in found]
+    return [each["dag_run_id"] for each in airflow.runs(DAG)]
 
 
 def tries(airflow: RunningAirflow, run: str, map_index: int) -> list[dict[str, Any]]:
@@ -80,12 +78,6 @@ def tries(airflow: RunningAirflow, run: str, map_index: int) -> list[dict[str, A
 
 def pause(airflow: RunningAirflow, paused: bool) -> None:
     airflow.api("PATCH", f"dags/{DAG}", {"is_paused": paused})
-
-
-@pytest.fixture(scope="module")
-def store(airflow: RunningAirflow) -> Iterator[Store]:
-    with opened(f"sqlite:///{airflow.home / 'outreach.db'}") as store:
-        yield store
 
 
 def arrive(store: Store, wave: str, *contacts: str) -> list[str]:

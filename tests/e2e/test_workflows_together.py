@@ -8,16 +8,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
-from stores import opened
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
-from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
@@ -86,7 +84,6 @@ class Note(BaseNotifier):
         note("notifier", self.text)
 """
 PYTHON = """
-from datetime import datetime
 from outreach_e2e_notes import note
 from airflow.sdk import DAG, Asset, task
 from airflow_outreach_provider.assets import contact_events
@@ -132,12 +129,6 @@ with DAG("export_in_python", schedule=None):
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    with running_simulator() as simulator:
-        yield simulator
-
-
-@pytest.fixture(scope="module")
 def airflow(
     tmp_path_factory: pytest.TempPathFactory, simulator: RunningSimulator, migrated_home: Path
 ) -> Iterator[RunningAirflow]:
@@ -165,12 +156,6 @@ def airflow(
         yield airflow
 
 
-@pytest.fixture(scope="module")
-def store(airflow: RunningAirflow) -> Iterator[Store]:
-    with opened(f"sqlite:///{airflow.home / 'outreach.db'}") as store:
-        yield store
-
-
 def write_rows(airflow: RunningAirflow, name: str, prefix: int, upto: int) -> None:
     """A list of as many people, each changed a day after the one before."""
     rows = [f"+1416555{prefix + n:04d},{(BEGAN + timedelta(days=n)).isoformat()}" for n in range(1, upto + 1)]
@@ -196,21 +181,16 @@ def run(airflow: RunningAirflow, dag: str, state: str = "success") -> str:
 
 def counts(airflow: RunningAirflow, dag: str, run_id: str) -> dict[str, Any]:
     """What a sync's task answered."""
-    path = f"dags/{dag}/dagRuns/{quote(run_id, '')}/taskInstances/submit/xcomEntries/return_value"
-    value = airflow.api("GET", path)["value"]
-    found: dict[str, Any] = json.loads(value) if isinstance(value, str) else value
+    found: dict[str, Any] = airflow.returned(dag, run_id, "submit")
     return found
 
 
 def wait_for_ends(airflow: RunningAirflow, dag: str, many: int) -> None:
     """Until a DAG has run so often, each time well, and runs no more."""
-
-    def states() -> list[str]:
-        return [
-            str(each["state"]) for each in airflow.api("GET", f"dags/{dag}/dagRuns?limit=100")["dag_runs"]
-        ]
-
-    wait_until(lambda: states() == ["success"] * many, 120, f"{dag} has run well {many} times, and no more")
+    wait_until(
+        lambda: [each["state"] for each in airflow.runs(dag)] == ["success"] * many,
+        120, f"{dag} has run well {many} times, and no more",
+    )  # fmt: skip
 
 
 def texted(simulator: RunningSimulator, prefix: int) -> int:
@@ -239,9 +219,7 @@ def test_each_event_starts_a_run_a_notifier_and_a_dag_of_ones_own(
             wait_for_note(airflow, who, what)
     for who in ("appointment", "notifier", "taken"):
         assert len(notes(airflow, who)) == len(WAVES), who
-    names = {
-        each["dag_run_id"] for each in airflow.api("GET", "dags/appointment/dagRuns?limit=100")["dag_runs"]
-    }
+    names = {each["dag_run_id"] for each in airflow.runs("appointment")}
     assert names == {f"outreach__to_dag__evt_appointment_booked_{wave}" for wave in WAVES}
 
 

@@ -284,7 +284,7 @@ def test_exports_write_each_change_once(airflow: RunningAirflow, store: Store) -
     """What came since the last run, in YAML and in Python; a run in which nothing changed writes nothing."""
     yaml, python = f"{EXPORT}lake", "export_in_python"
     folder = airflow.home / "dags" / "workflows"
-    for dag in (yaml, python):
+    for dag in (yaml, python, f"{SYNC}only_new"):
         airflow.wait_for_dag(dag, 120)
 
     def rows(where: str, data: str) -> list[dict[str, str]]:

@@ -59,11 +59,12 @@ def ours() -> object:
     """The receiver as ``airflow outreach receive`` runs it, with its source given."""
     from airflow_outreach_provider.core.sources import SourceSettings
     from airflow_outreach_provider.receiver import create_app
+    from airflow_outreach_provider.receiver.memory import collect_rarely
     from airflow_outreach_provider.store.engine import Store
 
-    return create_app(
-        {"varda": SourceSettings("varda", "varda", (SECRET,))}, Store(os.environ["BENCH_STORE"])
-    )
+    app = create_app({"varda": SourceSettings("varda", "varda", (SECRET,))}, Store(os.environ["BENCH_STORE"]))
+    collect_rarely()
+    return app
 
 
 @contextmanager

@@ -43,6 +43,7 @@ def receive(args: Namespace) -> None:
             factory=True,
             workers=args.workers,
             access_log=False,  # URLs may hold tokens
+            proxy_headers=False,  # who sends it is nothing we ask
             log_level="warning",
             **limits(),
         )

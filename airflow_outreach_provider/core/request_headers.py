@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from pydantic_core import to_json
 
@@ -42,6 +43,7 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
+@lru_cache(maxsize=1024)
 def is_secret(name: str) -> bool:
     """Whether a header of this name holds what opens a door: it is neither kept nor read."""
     return _SECRET.search(name) is not None

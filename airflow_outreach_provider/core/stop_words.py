@@ -106,6 +106,8 @@ def _is_only(said: str, words: frozenset[str]) -> bool:
 
 
 def _politely(letters: str) -> str:
+    if not letters.startswith(_PLEASE) and not letters.endswith(_PLEASE):
+        return letters
     for word in _PLEASE:
         if letters.startswith(word) or letters.endswith(word):
             return letters.removeprefix(word).removesuffix(word)
@@ -139,4 +141,4 @@ def _letters(text: str) -> str:
 _NO_LETTERS = {code: None for code in range(128) if not chr(code).isalnum()}
 USUAL = StopWords()
 _START = frozenset(map(_letters, START_WORDS))
-_PLEASE = sorted(map(_letters, _POLITE), key=len, reverse=True)
+_PLEASE = tuple(sorted(map(_letters, _POLITE), key=len, reverse=True))

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.routing import Route
+from starlette.types import Lifespan, Receive, Scope, Send
 
 from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.receiver.endpoint import MAX_BODY_BYTES, InboxEndpoint
@@ -18,6 +19,7 @@ from airflow_outreach_provider.services.events.ingest import Clock, Ingest, utc_
 from airflow_outreach_provider.store.engine import Store
 
 PREFIX = "/outreach"
+_IN = "/in/"
 
 
 def receiver_route(
@@ -32,6 +34,28 @@ def receiver_route(
         SourceLookup(sources), ingest, SourceStates(store), max_body_bytes=max_body_bytes
     )
     return Route(path, endpoint, methods=["POST", "GET"])
+
+
+class _Receiver(FastAPI):
+    """Events go to the endpoint at once; for everything else this is a FastAPI application.
+
+    FastAPI's layers take longer than proving and reading an event, and none of them does anything for one.
+    """
+
+    def __init__(self, inbox: InboxEndpoint, lifespan: Lifespan[FastAPI]) -> None:
+        super().__init__(
+            title="Outreach receiver", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+        )
+        self._inbox = inbox
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["path"].removeprefix(scope.get("root_path", "")).removeprefix(PREFIX)
+            if path.startswith(_IN):
+                scope["path_params"] = {"source": path.removeprefix(_IN)}
+                await self._inbox(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
 
 
 def create_app(
@@ -55,12 +79,8 @@ def create_app(
         yield
         await asyncio.to_thread(ingest.close)
 
-    app = FastAPI(
-        title="Outreach receiver", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
-    )
-    route = receiver_route(sources, ingest, store, max_body_bytes=max_body_bytes)
-    app.router.routes.append(route)
-    app.router.routes.append(Route(f"{PREFIX}/in/{{source:path}}", route.endpoint, methods=["POST", "GET"]))
+    inbox = InboxEndpoint(SourceLookup(sources), ingest, SourceStates(store), max_body_bytes=max_body_bytes)
+    app = _Receiver(inbox, lifespan)
 
     @app.get("/health")
     async def health() -> JSONResponse:

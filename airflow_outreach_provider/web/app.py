@@ -20,6 +20,7 @@ from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.hooks.settings import max_body_bytes, open_store
 from airflow_outreach_provider.hooks.sources import find_source
 from airflow_outreach_provider.receiver import app as receiver
+from airflow_outreach_provider.receiver.memory import collect_rarely
 from airflow_outreach_provider.services.events.ingest import Ingest
 from airflow_outreach_provider.store.connections import SERVING
 from airflow_outreach_provider.store.engine import Store
@@ -98,7 +99,9 @@ def create_app(*, auth_manager: Any = None, store: Store | None = None) -> FastA
 
 def create_receiver() -> FastAPI:
     """The receiver alone, with sources and store from Airflow: for ``airflow outreach receive``."""
-    return receiver.create_app(_source, open_store(SERVING), max_body_bytes=max_body_bytes())
+    app = receiver.create_app(_source, open_store(SERVING), max_body_bytes=max_body_bytes())
+    collect_rarely()
+    return app
 
 
 def _source(name: str) -> SourceSettings | None:

@@ -172,7 +172,8 @@ _OUR_WORDS = {kind.value: kind for kind in EventKind if kind not in {EventKind.O
 def text(value: object, limit: int = MAX_TEXT) -> str | None:
     """A short single-line text or number as text; None for anything else and for nothing."""
     if isinstance(value, str):
-        return _CONTROL.sub(" ", value[:limit]).strip() or None
+        short = value[:limit]
+        return (short if short.isprintable() else _CONTROL.sub(" ", short)).strip() or None
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30:
         return str(value)
     return None

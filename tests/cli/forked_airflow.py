@@ -16,13 +16,23 @@ def _serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Airflow logs to standard output while it is imported
 
+    import airflow.dag_processing.dagbag
+    import airflow.serialization.serialized_objects
     from airflow.__main__ import main
     from airflow.cli import cli_parser
+    from airflow.models import import_all_models
     from airflow.providers_manager import ProvidersManager
+    from sqlalchemy.orm import configure_mappers
 
+    import airflow_outreach_provider.hooks.outreach
     import airflow_outreach_provider.operators.outreach
-    import airflow_outreach_provider.store.migrate  # noqa: F401
+    import airflow_outreach_provider.services.submit.runner
+    import airflow_outreach_provider.store.migrate
+    import airflow_outreach_provider.workflows.lint
+    import airflow_outreach_provider.workflows.plan  # noqa: F401
 
+    import_all_models()
+    configure_mappers()
     cli_parser.get_parser()
     len(ProvidersManager().hooks)  # which imports every provider
     for line in sys.stdin:

@@ -17,7 +17,6 @@ def _serve() -> None:
     os.dup2(2, 1)  # Airflow logs to standard output while it is imported
 
     import airflow.dag_processing.dagbag
-    import airflow.serialization.serialized_objects
     from airflow.__main__ import main
     from airflow.cli import cli_parser
     from airflow.models import import_all_models

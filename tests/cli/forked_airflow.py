@@ -16,7 +16,7 @@ def _serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Airflow logs to standard output while it is imported
 
-    import airflow.dag_processing.dagbag
+    import airflow.dag_processing.dagbag  # noqa: F401
     from airflow.__main__ import main
     from airflow.cli import cli_parser
     from airflow.models import import_all_models

@@ -166,4 +166,6 @@ class ContactEvent:
 
 def write_time(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds, e.g. ``2026-03-25T18:30:00.000Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"

@@ -132,6 +132,7 @@ class CompiledForm:
         self._query = {str(name): compile_deep(each) for name, each in form.query.items()}
         self._headers = {check_header(name): compile_deep(each) for name, each in form.headers.items()}
         self._save = {check_saved(name): compile_deep(each, RESPONSE) for name, each in form.save.items()}
+        self.reads_event = bool(form.path or self._query or self._headers or self._payload is not None)
         said = (form.path, form.query, form.headers, payload)
         self.reads_saved = any(_SAVED.search(text) for each in said for text in texts_of(each))
 

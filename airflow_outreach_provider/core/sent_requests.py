@@ -90,8 +90,12 @@ def _without_secrets(value: Any, name: str) -> Any:
 def kept_headers(headers: Iterable[tuple[str, str]]) -> str:
     """Of an answer's headers those that matter, as a JSON list of pairs, at most about 2 KB; empty for none."""
     found = [
-        [name[:40], "".join(c if c.isprintable() else "\ufffd" for c in value[:_MOST_VALUE])]
+        [name[:40], _printable(value[:_MOST_VALUE])]
         for name, value in headers
         if name.lower() in _ANSWER_HEADERS
     ]
-    return json.dumps(found[:_MOST_HEADERS], separators=(",", ":")) if found else ""
+    return to_json(found[:_MOST_HEADERS]).decode() if found else ""
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)

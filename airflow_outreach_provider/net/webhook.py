@@ -184,9 +184,13 @@ class WebhookClient:
         :raises WebhookFailed: everything else that is not an answer.
         """
         started = time.monotonic()
-        if url is not None and url.origin() != target.url.origin():
-            raise ConfigurationError("a request would leave its endpoint's host", "write a path, not a URL")
-        path = url.raw_path_qs if url is not None and url != target.url else ""
+        path = ""
+        if url is not None and url is not target.url:
+            if url.origin() != target.url.origin():
+                raise ConfigurationError(
+                    "a request would leave its endpoint's host", "write a path, not a URL"
+                )
+            path = url.raw_path_qs if url != target.url else ""
         try:
             with self._transport.within(target.timeout):
                 addresses = await self.judged(target)

@@ -78,7 +78,7 @@ class RequestMaker:
         form, compiled = self.form.form, self.form
 
         def make(event: ContactEvent, saved: Mapping[str, object]) -> EventRequest:
-            record = {**event.to_dict(), "saved": saved}
+            record = {**event.to_dict(), "saved": saved} if compiled.reads_event else {}
             body = compiled.body(record) if compiled.templated else make_body(event)
             headers = compiled.headers(record)
             if body or form.said_payload != NOTHING:

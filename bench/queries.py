@@ -99,6 +99,9 @@ def slowest_plan(store: Undone, work: Callable[[], object]) -> str:
     seconds, statement, parameters = max(seen, key=lambda each: each[0])
     how = "EXPLAIN QUERY PLAN" if store.dialect == "sqlite" else "EXPLAIN"
     with store.read() as connection:
+        for _, earlier, given in seen:  # what it was planned by
+            if "set_config" in earlier:
+                connection.exec_driver_sql(earlier, given)
         rows = connection.exec_driver_sql(f"{how} {statement}", parameters).all()
     lines = [str(row[-1]) for row in rows]
     return "\n".join([f"{seconds * 1000:.1f} ms: {' '.join(statement.split())[:1500]}", *lines])

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.migrate import upgrade
+
 BENCH = Path(__file__).parents[2] / "bench"
 SMALL, LARGE, WAITING = 1_000, 20_000, 10_000
 # SQLite tells of its steps in hundreds; a step more is a row or two more.
@@ -58,4 +61,69 @@ def test_nothing_that_is_asked_often_grows_with_what_is_stored(stores: dict[int,
     assert len(small) > 50
     assert sum(small.values()) > 100 * EVERY, "no step was counted"
     grown = {name: (small[name], n) for name, n in large.items() if n > math.ceil(1.5 * small[name]) + SLACK}
+    assert grown == {}
+
+
+# Of what is asked of PostgreSQL that has no statistics: by these names it begins.
+BY_INDEX = ("submit: ", "plan: ", "ready: ", "behind a held one")
+
+
+def rows_read(store: Any, size: int) -> dict[str, int]:
+    """Rows that PostgreSQL fetched by what is asked, whether it found them of use or not."""
+    from shared.asked_often import asked_often
+
+    told: dict[int, int] = {}
+    fetched = 0
+
+    def after(connection: Any, *_: Any) -> None:
+        nonlocal fetched
+        with connection.connection.cursor() as own:
+            own.execute(
+                "SELECT pg_backend_pid(), sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
+            )
+            backend, count = map(int, own.fetchone())
+        # It counts on until it is reported, and then from nothing again.
+        fetched += count - told.get(backend, 0) if count >= told.get(backend, 0) else count
+        told[backend] = count
+
+    sa.event.listen(store.engine, "after_cursor_execute", after)
+    read = {}
+    for each in asked_often(store, size):
+        if each.name.startswith(BY_INDEX):
+            fetched = 0
+            each.work()
+            read[each.name] = fetched
+    return read
+
+
+def never_analysed(url: str) -> None:
+    """The tables, of which PostgreSQL gathers nothing by itself."""
+    store = Store(url)
+    upgrade(store)
+    with store.write() as connection:
+        for table in sa.inspect(connection).get_table_names():
+            connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+    store.close()
+
+
+@pytest.mark.postgres
+def test_nor_on_postgresql_that_was_never_analysed(
+    postgres_url: str, postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same by the rows it reads; without statistics it would begin with all attempts, or all that is held."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    from shared import filled
+
+    monkeypatch.setattr(filled, "PENDING", WAITING)
+    read = {}
+    for size, url in ((SMALL, postgres_url), (LARGE, postgres_database)):
+        never_analysed(url)
+        store = filled.filled(url, size)
+        read[size] = rows_read(store, size)
+        store.close()
+    assert len(read[LARGE]) > 15
+    assert sum(read[SMALL].values()) > 100, "no row was counted"
+    grown = {
+        name: (read[SMALL][name], n) for name, n in read[LARGE].items() if n > 1.5 * read[SMALL][name] + 500
+    }
     assert grown == {}

@@ -14,7 +14,10 @@ import tempfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
 
 # What stands in texts of everything that belongs to each DAG, and in nothing else.
 WORDS = {"mine": "word-of-mine", "theirs": "word-of-theirs", "nobody": "word-of-nobody"}
@@ -61,7 +64,12 @@ def main(kind: str) -> None:
     add_dags(teams=kind == "teams")
     fill_store()
     people = fab_people(app) if kind == "fab" else simple_people(["red"] if kind == "teams" else [])
-    print(json.dumps({name: table(app, user) for name, user in people.items()}))
+    from anyio.from_thread import start_blocking_portal
+
+    with (
+        start_blocking_portal() as loop
+    ):  # one for all: each request would have a thread and a loop of its own
+        print(json.dumps({name: table(app, user, loop) for name, user in people.items()}))
 
 
 def simple_people(teams: list[str]) -> dict[str, Any]:
@@ -206,12 +214,13 @@ def fill_store() -> None:
         connection.execute(t.leads.insert().values(row | {"id": 5, "phone": "+14165550104"}))
 
 
-def table(app: Any, user: Any) -> dict[str, tuple[int, list[str]]]:
+def table(app: Any, user: Any, loop: BlockingPortal) -> dict[str, tuple[int, list[str]]]:
     """Each of our routes, and the like of Airflow itself, with the status somebody gets, and whose words."""
     from fastapi.testclient import TestClient
 
     cookies = {"_token": app.state.auth_manager.generate_jwt(user)} if user is not None else {}
     browser = TestClient(app, cookies=cookies, raise_server_exceptions=False)
+    browser.portal = loop
     action = {"X-Outreach-Action": "1"}
     tasks = [f"/api/v2/dags/{dag}/dagRuns/r/taskInstances/t" for dag in ("mine", "theirs")]
 

@@ -37,6 +37,14 @@ def listed(store: Store, kind: str, values: Iterable[int | str]) -> sa.Select[An
     return sa.select(sa.column("v")).select_from(table)
 
 
+def among(store: Store, column: sa.ColumnElement[str], values: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Whether a text column holds one of many values: each is looked up in an index that begins with other columns."""
+    if store.dialect != "postgresql":
+        return column.in_(listed(store, "text", values))
+    # Of a subquery PostgreSQL would make a join, and compare each value with all that the other columns find.
+    return column == sa.func.any(sa.func.array(listed(store, "text", values).scalar_subquery()))
+
+
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
     """One event for one route, to be recorded.

@@ -244,12 +244,21 @@ def _with_nobody(
 def behind_held(store: Store, route: str, endpoint: str, mine: Sequence[Delivery]) -> list[int]:
     """The ids of those whose contact has a held delivery to the same endpoint: they would overtake it."""
     lanes = {each.lane for each in mine}
-    query = sa.select(deliveries.c.lane).where(
-        deliveries.c.state == sa.literal_column("'held'"),  # spelt as in the index
-        deliveries.c.route == route,
-        deliveries.c.lane.in_(listed(store, "text", lanes)),
-        deliveries.c.endpoint == endpoint,
+    ours = listed(store, "text", lanes).subquery()
+    # Contact by contact: as a join, PostgreSQL without statistics may read all that is held.
+    one = (
+        sa.select(sa.literal_column("1"))
+        .where(
+            deliveries.c.state == sa.literal_column("'held'"),  # spelt as in the index
+            deliveries.c.route == route,
+            deliveries.c.lane == ours.c.v,
+            deliveries.c.endpoint == endpoint,
+        )
+        .limit(sa.literal_column("1"))
+        .correlate(ours)
+        .scalar_subquery()
     )
+    query = sa.select(ours.c.v).where(one.is_not(None))
     if not lanes:
         return []
     with store.read() as connection:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.store.by_index import probe, walk
-from airflow_outreach_provider.store.deliveries.attempts import is_open, listed
+from airflow_outreach_provider.store.deliveries.attempts import among, is_open
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.deliveries.waiting import (
     free_for_runs,
@@ -108,7 +108,7 @@ def busy_lanes(store: Store, routes: Sequence[str], lanes: Collection[str]) -> s
             sa.select(deliveries.c.route, deliveries.c.lane)
             .where(
                 deliveries.c.route.in_(list(routes)),
-                deliveries.c.lane.in_(listed(store, "text", lanes)),
+                among(store, deliveries.c.lane, lanes),
                 is_open(),
                 sa.or_(with_somebody(deliveries, now), sa.not_(is_due(deliveries, now))),
             )

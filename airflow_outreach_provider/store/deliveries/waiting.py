@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from airflow_outreach_provider.store.by_index import walk
-from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
+from airflow_outreach_provider.store.deliveries.attempts import among, is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.rests import at_rest, resting_routes
 from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
 from airflow_outreach_provider.store.engine import Store
@@ -92,7 +92,7 @@ def free_in_lanes(
     seen: Look, route: str, lanes: Collection[str], *columns: sa.Column[Any], limit: int
 ) -> sa.Select[Any]:
     """The same of these lanes."""
-    such = deliveries.c.lane.in_(listed(seen.store, "text", lanes))
+    such = among(seen.store, deliveries.c.lane, lanes)
     query = sa.select(*columns).where(*_may_go(seen, route), such)
     # Not by an index of ids: those of the few lanes are put in order when they are found.
     return query.order_by(deliveries.c.id + 0).limit(limit)
@@ -123,7 +123,12 @@ def routes_with_free(seen: Look, connection: sa.Connection) -> frozenset[str]:
     known = sa.select(sa.column("v", sa.Text)).select_from(listed(seen.store, "text", open_routes).subquery())
     unserved = known.where(sa.column("v").not_in(seen.served)) if seen.served else known
     routes = unserved.subquery()
-    any_of = [sa.exists().where(*branch).correlate(routes) for branch in branches(seen, routes.c.v)]
+    # Not EXISTS: PostgreSQL would rather read all that waits once, and hash it.
+    first: sa.Select[Any] = sa.select(sa.literal_column("1")).limit(sa.literal_column("1"))
+    any_of = [
+        first.where(*branch).correlate(routes).scalar_subquery().is_not(None)
+        for branch in branches(seen, routes.c.v)
+    ]
     found |= set(connection.execute(sa.select(routes.c.v).where(sa.or_(*any_of))).scalars())
     for route in seen.served.intersection(open_routes):
         if connection.execute(free_for_runs(seen, route, deliveries.c.id, limit=1)).first() is not None:

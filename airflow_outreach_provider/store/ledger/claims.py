@@ -21,6 +21,7 @@ from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.bulk import rows_param, values_param, valueset
+from airflow_outreach_provider.store.by_index import probe
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import texts
 from airflow_outreach_provider.store.ledger.staging import Contested, StagingLedger
@@ -144,6 +145,7 @@ class Ledger(StagingLedger):
             return params
         now = self.store.now_ms_value(connection)
         texts.wait_for_others(self.store, connection)
+        probe(connection)
         since = texts.counted_from(self.per_person, now)
         return params | {"now": now, "most": self.per_person.most, "since": since}
 
@@ -167,6 +169,7 @@ class Ledger(StagingLedger):
             suppressions.spread(self.store)
 
         def work(connection: sa.Connection) -> list[Leftover]:
+            probe(connection)
             now = self.store.now_ms_value(connection)
             if after_id == 0:
                 for name in names:
@@ -193,6 +196,7 @@ class Ledger(StagingLedger):
             "state": state.value,
         }
         with self.store.read() as connection:
+            probe(connection)
             params["now"] = self.store.now_ms_value(connection)
             return [Leftover(*row) for row in connection.execute(_LOOK, params)] if names else []
 

@@ -22,8 +22,8 @@ _TEXTED = (
 )
 _BY_ATTEMPT = f"{_TEXTED} AND a.at > :since"
 _BY_CLAIM = (
-    "p.sent_at > :since AND p.state IN ('sending', 'held', 'accepted') AND NOT EXISTS "
-    f"(SELECT 1 FROM attempts a WHERE a.lead_id = p.id AND {_TEXTED} AND a.at >= p.sent_at)"
+    "p.sent_at > :since AND p.state IN ('sending', 'held', 'accepted') AND "
+    f"(SELECT COUNT(*) FROM attempts a WHERE a.lead_id = p.id AND {_TEXTED} AND a.at >= p.sent_at) = 0"
 )
 # Claims under such a rule, on PostgreSQL, see each other's because they come one after the other.
 _ONE_BY_ONE = sa.text("SELECT pg_advisory_xact_lock(7361205518264410957)")
@@ -35,8 +35,9 @@ def may_be_texted(dialect: str) -> str:
     A claim of the same lead whose commit was not acknowledged does not count: it is claimed again.
     """
     return (
-        "(SELECT COUNT(*) FROM leads p JOIN attempts a ON a.lead_id = p.id "
-        f"WHERE p.phone = leads.phone AND {_BY_ATTEMPT}) "
+        # Person by person and lead by lead: as a join, PostgreSQL without statistics reads all attempts first.
+        f"COALESCE((SELECT SUM((SELECT COUNT(*) FROM attempts a WHERE a.lead_id = p.id AND {_BY_ATTEMPT})) "
+        "FROM leads p WHERE p.phone = leads.phone), 0) "
         f"+ (SELECT COUNT(*) FROM leads p WHERE p.phone = leads.phone AND p.id <> leads.id AND {_BY_CLAIM}) < :most "
         "AND NOT EXISTS (SELECT 1 FROM leads o WHERE o.phone = leads.phone AND o.id < leads.id "
         f"AND o.id IN (SELECT v FROM {valueset(dialect, 'int')} AS r))"
@@ -61,11 +62,20 @@ def texted(
 
     :param since: milliseconds since the epoch.
     """
-    people = f"SELECT DISTINCT v FROM {valueset(store.dialect, 'text')} AS q"
+    people = f"(SELECT DISTINCT v FROM {valueset(store.dialect, 'text')} AS q) AS r"
+    leads, attempts = (
+        "JOIN leads p ON p.phone = r.v",
+        f"JOIN attempts a ON a.lead_id = p.id AND {_BY_ATTEMPT}",
+    )
+    if store.dialect == "postgresql":  # which would begin with all attempts, where it has no statistics
+        leads = "CROSS JOIN LATERAL (SELECT id, sent_at, state FROM leads WHERE phone = r.v OFFSET 0) AS p"
+        attempts = (
+            "CROSS JOIN LATERAL (SELECT a.at FROM attempts a "
+            f"WHERE a.lead_id = p.id AND {_BY_ATTEMPT} OFFSET 0) AS a"
+        )
     query = sa.text(
-        f"SELECT r.v, a.at FROM ({people}) AS r JOIN leads p ON p.phone = r.v "
-        f"JOIN attempts a ON a.lead_id = p.id WHERE {_BY_ATTEMPT} "
-        f"UNION ALL SELECT r.v, p.sent_at FROM ({people}) AS r JOIN leads p ON p.phone = r.v WHERE {_BY_CLAIM}"
+        f"SELECT r.v, a.at FROM {people} {leads} {attempts} "
+        f"UNION ALL SELECT r.v, p.sent_at FROM {people} {leads} WHERE {_BY_CLAIM}"
     )
     found: dict[str, list[datetime]] = {}
     for phone, at in connection.execute(query, {"values": values_param(list(phones)), "since": since}):

@@ -161,7 +161,8 @@ def scripted(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[str]
 
     class Scripted(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body in one packet: the second would wait for the first one's receipt, 40 ms
+        # Head and body in one packet: the second would wait for the first one's receipt, 40 ms.
+        wbufsize = -1
 
         def do_GET(self) -> None:
             asked = self.rfile.read(int(self.headers.get("Content-Length") or 0))

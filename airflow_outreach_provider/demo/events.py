@@ -81,9 +81,8 @@ class Crm:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            wbufsize = (
-                -1
-            )  # head and body in one packet: the second would wait for the first one's receipt, 40 ms
+            # Head and body in one packet: the second would wait for the first one's receipt, 40 ms.
+            wbufsize = -1
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -185,12 +185,12 @@ class WebhookClient:
         """
         started = time.monotonic()
         path = ""
-        if url is not None and url is not target.url:
+        if url is not None and url != target.url:
             if url.origin() != target.url.origin():
                 raise ConfigurationError(
                     "a request would leave its endpoint's host", "write a path, not a URL"
                 )
-            path = url.raw_path_qs if url != target.url else ""
+            path = url.raw_path_qs
         try:
             with self._transport.within(target.timeout):
                 addresses = await self.judged(target)

@@ -23,17 +23,18 @@ _IN = "/in/"
 
 
 def receiver_route(
-    sources: Sources, ingest: Ingest, store: Store, *, path: str = "/in/{source:path}",
-    max_body_bytes: int = MAX_BODY_BYTES,
-) -> Route:  # fmt: skip
+    sources: Sources, ingest: Ingest, store: Store, *, max_body_bytes: int = MAX_BODY_BYTES
+) -> Route:
     """The one public route, to be put into any Starlette or FastAPI application.
 
-    :param path: with the name as ``{source:path}``: a slash behind it, as people paste it, changes nothing.
+    A slash behind the name, as people paste it, changes nothing.
     """
-    endpoint = InboxEndpoint(
-        SourceLookup(sources), ingest, SourceStates(store), max_body_bytes=max_body_bytes
-    )
-    return Route(path, endpoint, methods=["POST", "GET"])
+    endpoint = _inbox(sources, ingest, store, max_body_bytes)
+    return Route(f"{_IN}{{source:path}}", endpoint, methods=["POST", "GET"])
+
+
+def _inbox(sources: Sources, ingest: Ingest, store: Store, max_body_bytes: int) -> InboxEndpoint:
+    return InboxEndpoint(SourceLookup(sources), ingest, SourceStates(store), max_body_bytes=max_body_bytes)
 
 
 class _Receiver(FastAPI):
@@ -79,8 +80,7 @@ def create_app(
         yield
         await asyncio.to_thread(ingest.close)
 
-    inbox = InboxEndpoint(SourceLookup(sources), ingest, SourceStates(store), max_body_bytes=max_body_bytes)
-    app = _Receiver(inbox, lifespan)
+    app = _Receiver(_inbox(sources, ingest, store, max_body_bytes), lifespan)
 
     @app.get("/health")
     async def health() -> JSONResponse:

@@ -6,6 +6,8 @@ nearly all of a table is wanted, and reads it from end to end; or that next to n
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 
@@ -30,3 +32,12 @@ def walk(connection: sa.Connection) -> None:
     """Until this transaction ends, indexes are walked in their order until enough is found: for a few of many rows."""
     if connection.dialect.name == "postgresql":
         connection.execute(_WALK)
+
+
+def is_one(of: sa.FromClause, *where: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Whether there is such a row, looked for anew for each row of ``of``.
+
+    Not EXISTS: PostgreSQL would make a join or a hash of it, and read all there is where it has no statistics.
+    """
+    one: sa.ColumnElement[Any] = sa.literal_column("1")
+    return sa.select(one).where(*where).limit(one).correlate(of).scalar_subquery().is_not(None)

@@ -64,7 +64,7 @@ def test_nothing_that_is_asked_often_grows_with_what_is_stored(stores: dict[int,
     assert grown == {}
 
 
-# Of what is asked of PostgreSQL that has no statistics: by these names it begins.
+# How the names of those begin that PostgreSQL is asked without statistics.
 BY_INDEX = ("submit: ", "plan: ", "ready: ", "behind a held one")
 
 

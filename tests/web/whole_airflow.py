@@ -66,9 +66,8 @@ def main(kind: str) -> None:
     people = fab_people(app) if kind == "fab" else simple_people(["red"] if kind == "teams" else [])
     from anyio.from_thread import start_blocking_portal
 
-    with (
-        start_blocking_portal() as loop
-    ):  # one for all: each request would have a thread and a loop of its own
+    # One for all: each request would have a thread and a loop of its own.
+    with start_blocking_portal() as loop:
         print(json.dumps({name: table(app, user, loop) for name, user in people.items()}))
 
 

@@ -58,11 +58,9 @@ class Sender:
         tried = await self.send(request, event)
         if self._saved is not None and tried.status is not None and 200 <= tried.status < 300:
             await self._saved.keep(event, tried.answer)
-        return (
-            tried
-            if len(tried.answer) <= EXCERPT_BYTES
-            else replace(tried, answer=tried.answer[:EXCERPT_BYTES])
-        )
+        if len(tried.answer) > EXCERPT_BYTES:
+            tried = replace(tried, answer=tried.answer[:EXCERPT_BYTES])
+        return tried
 
     async def send(self, request: EventRequest, event: ContactEvent) -> AttemptResult:
         """One request, judged; one more with another token where the endpoint does not take the one it was shown."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.store.by_index import probe, walk
+from airflow_outreach_provider.store.by_index import is_one, probe, walk
 from airflow_outreach_provider.store.deliveries.attempts import (
     Delivery,
     again,
@@ -245,20 +245,14 @@ def behind_held(store: Store, route: str, endpoint: str, mine: Sequence[Delivery
     """The ids of those whose contact has a held delivery to the same endpoint: they would overtake it."""
     lanes = {each.lane for each in mine}
     ours = listed(store, "text", lanes).subquery()
-    # Contact by contact: as a join, PostgreSQL without statistics may read all that is held.
-    one = (
-        sa.select(sa.literal_column("1"))
-        .where(
-            deliveries.c.state == sa.literal_column("'held'"),  # spelt as in the index
-            deliveries.c.route == route,
-            deliveries.c.lane == ours.c.v,
-            deliveries.c.endpoint == endpoint,
-        )
-        .limit(sa.literal_column("1"))
-        .correlate(ours)
-        .scalar_subquery()
+    is_held = is_one(
+        ours,
+        deliveries.c.state == sa.literal_column("'held'"),  # spelt as in the index
+        deliveries.c.route == route,
+        deliveries.c.lane == ours.c.v,
+        deliveries.c.endpoint == endpoint,
     )
-    query = sa.select(ours.c.v).where(one.is_not(None))
+    query = sa.select(ours.c.v).where(is_held)
     if not lanes:
         return []
     with store.read() as connection:

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.store.by_index import walk
+from airflow_outreach_provider.store.by_index import is_one, walk
 from airflow_outreach_provider.store.deliveries.attempts import among, is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.rests import at_rest, resting_routes
 from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
@@ -123,12 +123,7 @@ def routes_with_free(seen: Look, connection: sa.Connection) -> frozenset[str]:
     known = sa.select(sa.column("v", sa.Text)).select_from(listed(seen.store, "text", open_routes).subquery())
     unserved = known.where(sa.column("v").not_in(seen.served)) if seen.served else known
     routes = unserved.subquery()
-    # Not EXISTS: PostgreSQL would rather read all that waits once, and hash it.
-    first: sa.Select[Any] = sa.select(sa.literal_column("1")).limit(sa.literal_column("1"))
-    any_of = [
-        first.where(*branch).correlate(routes).scalar_subquery().is_not(None)
-        for branch in branches(seen, routes.c.v)
-    ]
+    any_of = [is_one(routes, *branch) for branch in branches(seen, routes.c.v)]
     found |= set(connection.execute(sa.select(routes.c.v).where(sa.or_(*any_of))).scalars())
     for route in seen.served.intersection(open_routes):
         if connection.execute(free_for_runs(seen, route, deliveries.c.id, limit=1)).first() is not None:
@@ -161,7 +156,8 @@ def is_behind(
     earlier = deliveries.alias()
     c = earlier.c
     ever = sa.or_(c.plan_until.is_not(None), c.claim_until.is_not(None), c.due_at.is_not(None))
-    one: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
+    return is_one(
+        deliveries,
         c.route == deliveries.c.route,
         c.lane == deliveries.c.lane,
         c.id < deliveries.c.id,
@@ -169,8 +165,6 @@ def is_behind(
         *([ever] if taken else []),
         such(earlier),
     )
-    # Not EXISTS: PostgreSQL would make a join of it, and while its index is small compare each row with all of a route.
-    return one.limit(sa.literal_column("1")).correlate(deliveries).scalar_subquery().is_not(None)
 
 
 def untried(tries: sa.ColumnElement[int] = deliveries.c.tries) -> Condition:

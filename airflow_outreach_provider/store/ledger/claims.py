@@ -145,7 +145,6 @@ class Ledger(StagingLedger):
             return params
         now = self.store.now_ms_value(connection)
         texts.wait_for_others(self.store, connection)
-        probe(connection)
         since = texts.counted_from(self.per_person, now)
         return params | {"now": now, "most": self.per_person.most, "since": since}
 

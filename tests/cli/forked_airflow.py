@@ -5,6 +5,7 @@ Run as a script it takes requests on standard input, one JSON object a line, and
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -34,6 +35,7 @@ def _serve() -> None:
     configure_mappers()
     cli_parser.get_parser()
     len(ProvidersManager().hooks)  # which imports every provider
+    gc.freeze()  # no child looks through it all again
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()

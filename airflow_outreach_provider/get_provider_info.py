@@ -246,6 +246,12 @@ _CONFIG: dict[str, Any] = {
 }
 
 
+def connection_fields(conn_type: str) -> tuple[str, ...]:
+    """The fields of the extra that the form of one of our types of connection has; none for a type of others."""
+    ours = {each["connection-type"]: each for each in (_OUTREACH, _SOURCE, _ENDPOINT)}
+    return tuple(ours[conn_type]["conn-fields"]) if conn_type in ours else ()
+
+
 def get_provider_info() -> dict[str, Any]:
     """The provider's description, by Airflow's ``provider_info.schema.json``."""
     return {

@@ -128,9 +128,10 @@ WRITTEN_DOWN = PhoneReading(unknown_ranges="allow")
 """For numbers that name somebody we may know already, e.g. in a filter: nobody is texted by it."""
 
 
-def check_region(region: str | None) -> str | None:
+def check_region(region: str | None, where: str = "") -> str | None:
     """The region in capitals.
 
+    :param where: it was read, e.g. which connection.
     :raises ConfigurationError: it is not one of the ISO 3166-1 alpha-2 codes that have phone numbers.
     """
     if region is None or region == "":
@@ -138,7 +139,7 @@ def check_region(region: str | None) -> str | None:
     upper = region.strip().upper()
     if upper not in REGIONS:
         raise ConfigurationError(
-            f"default_region {region!r} is not a region that has phone numbers",
+            f"{where and where + ': '}default_region {region!r} is not a region that has phone numbers",
             "use a two-letter ISO 3166 code such as US, CA, GB or DE",
         )
     return upper

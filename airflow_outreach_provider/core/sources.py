@@ -117,7 +117,7 @@ def source_settings(
             where, extra, "tolerance_seconds", TOLERANCE_SECONDS, LONGEST_TOLERANCE_SECONDS
         ),
         allow_unsigned=_flag(where, extra, "allow_unsigned"),
-        default_region=check_region(_text(extra.get("default_region"))),
+        default_region=check_region(_text(extra.get("default_region")), where),
         dedupe_window_seconds=_seconds(
             where, extra, "dedupe_window_seconds", DEDUPE_WINDOW_SECONDS, 7 * 86_400
         ),

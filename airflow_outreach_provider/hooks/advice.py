@@ -141,7 +141,7 @@ def _why_missing(said: str) -> str | None:
 def _named(said: str) -> str:
     """The id or key in Airflow's own message."""
     found = re.search(r"conn_id `(.*?)`|Variable (.*?) not found", said)
-    return (found.group(1) or found.group(2)) if found else ""
+    return (found.group(1) or found.group(2) or "") if found else ""
 
 
 def _missing_connection(error: Any) -> str:

@@ -19,7 +19,7 @@ from airflow_outreach_provider.hooks import http_endpoint
 from airflow_outreach_provider.hooks.connection_fields import read_extra, read_flag
 from airflow_outreach_provider.hooks.endpoint_oauth2 import read_authorization
 from airflow_outreach_provider.hooks.settings import endpoint_disabled_after
-from airflow_outreach_provider.hooks.tested import as_known
+from airflow_outreach_provider.hooks.tested import as_known, with_unread
 from airflow_outreach_provider.net.webhook import (
     DEFAULT_TIMEOUT_SECONDS,
     Target,
@@ -66,6 +66,7 @@ class OutreachEndpointHook(BaseHook):
         """Send a signed test event, which names no person, and show the answer."""
         try:
             answer = send_test(self.endpoint(), datetime.now(UTC))
+            answer = with_unread(answer, self.get_connection(self.endpoint_conn_id))
         except OutreachError as error:
             answer = False, str(error)
         return as_known(answer, self.endpoint_conn_id)
@@ -154,9 +155,13 @@ def _headers(value: object) -> dict[str, str]:
 
 
 def _kinds(value: object) -> frozenset[str] | None:
-    names = value.replace(",", " ").split() if isinstance(value, str) else value
-    if not names:
+    names = value.replace(",", " ").split() or None if isinstance(value, str) else value
+    if names is None:
         return None
+    if not names:
+        raise ConfigurationError(
+            "extra 'event_kinds' is empty, so no event would ever be delivered", "name kinds, or leave it out"
+        )
     known = {kind.value for kind in EventKind}
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise ConfigurationError(

@@ -36,7 +36,7 @@ from airflow_outreach_provider.hooks.connection_fields import (
     read_number,
     read_text,
 )
-from airflow_outreach_provider.hooks.tested import as_known
+from airflow_outreach_provider.hooks.tested import as_known, with_unread
 from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.events.poll import contact_id
@@ -163,9 +163,11 @@ class OutreachHook(HttpHook):
                 f"neither the lead nor connection {self.outreach_conn_id!r} names a configuration",
                 "pass configuration_id, or set it in the connection's extra",
             )
-        region = check_region(self.settings.default_region)
         lead, _ = build_lead(
-            values, configuration_id=configuration_id, region=region, payload_format=payload_format
+            values,
+            configuration_id=configuration_id,
+            region=self.settings.default_region,
+            payload_format=payload_format,
         )
         return lead
 
@@ -181,7 +183,8 @@ class OutreachHook(HttpHook):
             answer = self._ask(b"{}")
         except ConfigurationError as error:
             return False, str(error)
-        return answer.status == 400, _told(answer, self.settings.api.base_url)
+        told = answer.status == 400, _told(answer, self.settings.api.base_url)
+        return with_unread(told, self.get_connection(self.outreach_conn_id), (*_HTTP_OPTIONS, "headers"))
 
     # -- how the http provider's hook is fed ---------------------------------------------------------------
 
@@ -238,7 +241,7 @@ class OutreachHook(HttpHook):
                 headers=read_headers(extra, where),
             ),
             configuration_id=read_text(extra, "configuration_id"),
-            default_region=read_text(extra, "default_region"),
+            default_region=check_region(read_text(extra, "default_region"), where),
             max_concurrency=int(read_number(extra, "max_concurrency", 64, where)),
             requests_per_second=read_number(extra, "requests_per_second", None, where),
             contacts_email=read_text(extra, "contacts_email"),

@@ -16,7 +16,7 @@ from airflow_outreach_provider.core.sources import SourceSettings, source_settin
 from airflow_outreach_provider.hooks.connection_fields import read_extra
 from airflow_outreach_provider.hooks.listing import ENV_PREFIX, connection_names
 from airflow_outreach_provider.hooks.settings import stop_words
-from airflow_outreach_provider.hooks.tested import TESTED, as_known
+from airflow_outreach_provider.hooks.tested import TESTED, as_known, with_unread
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.services.events.poll import ContactList
@@ -80,7 +80,7 @@ class OutreachSourceHook(BaseHook):
                         return len((await contacts.page(contacts.first)).rows)
 
                 said += f" The contact list answers ({run_async(read_a_page())} contacts on the first page)."
-            return True, said
+            return with_unread((True, said), self.get_connection(self.source_conn_id), ("api_base",))
         except OutreachError as error:
             return False, str(error)
 

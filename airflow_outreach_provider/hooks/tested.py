@@ -7,7 +7,13 @@ ends a URL that is to be pasted somewhere.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import ContextVar
+from typing import Any
+
+from airflow_outreach_provider.core.suggest import nearest
+from airflow_outreach_provider.get_provider_info import connection_fields
+from airflow_outreach_provider.hooks.connection_fields import read_extra
 
 TESTED: ContextVar[str | None] = ContextVar("tested_connection", default=None)
 """The id that people know the connection by, while it is tested in the API server."""
@@ -18,3 +24,19 @@ def as_known(answer: tuple[bool, str], conn_id: str) -> tuple[bool, str]:
     known = TESTED.get()
     ok, said = answer
     return (ok, said.replace(conn_id, known)) if known else answer
+
+
+def with_unread(answer: tuple[bool, str], connection: Any, also: Iterable[str] = ()) -> tuple[bool, str]:
+    """What a test said, and which names in the extra nothing reads: one like a name that is read fails the test.
+
+    :param also: what is read besides the fields of the connection's form.
+    """
+    known = [*connection_fields(connection.conn_type), *also]
+    unread = [str(name) for name in read_extra(connection) if name not in known]
+    if not known or not unread:
+        return answer
+    meant = {name: near for name in unread if (near := nearest(name, known))}
+    names = ", ".join(
+        f"{name!r} (did you mean {meant[name]!r}?)" if name in meant else repr(name) for name in unread
+    )
+    return answer[0] and not meant, f"{answer[1]} Nothing reads what its extra holds under {names}."

@@ -88,6 +88,7 @@ def test_a_host_without_a_scheme_is_https(host: str, url: str) -> None:
         ({"password": PLAIN}, "whsec_"),
         ({"event_kinds": ["replyed"]}, "replyed"),
         ({"event_kinds": {"a": 1}}, "list of kinds"),
+        ({"event_kinds": []}, "'event_kinds' is empty"),
         ({"enabled": "perhaps"}, "true or false"),
         ({"headers": "X-A: b"}, "not JSON"),
         ({"headers": ["a"]}, "not an object"),

@@ -55,6 +55,31 @@ def test_the_test_button_knows_a_good_key(sim: RunningSimulator, connect: Any) -
 
 
 @pytest.mark.parametrize(
+    ("extra", "ok", "words"),
+    [
+        ({"default_regoin": "CA"}, False, "'default_regoin' (did you mean 'default_region'?)"),
+        ({"configurationId": "c"}, False, "(did you mean 'configuration_id'?)"),
+        ({"color": "blue"}, True, "Nothing reads what its extra holds under 'color'."),
+        (
+            {"default_region": "UK"},
+            False,
+            "connection 'outreach_default': default_region 'UK' is not a region",
+        ),
+        ({"headers": {"X-Team": "a"}, "verify": True, "default_region": "GB"}, True, ""),
+    ],
+)
+def test_the_test_button_tells_what_nothing_reads(
+    sim: RunningSimulator, connect: Any, extra: dict[str, Any], ok: bool, words: str
+) -> None:
+    """A mistyped name of a field fails the test and says which is meant; a name of somebody else's is only told."""
+    fields = {**sim.connection, "extra": {**sim.connection.get("extra", {}), **extra}}
+    passed, message = connect(**fields).test_connection()
+    assert passed is ok, message
+    assert words in message
+    assert words or "Nothing reads" not in message
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"password": "wrong"}, "does not take this key"),

@@ -23,16 +23,17 @@ def get_commands() -> list[GroupCommand]:
         store,
         workflows,
     )
+    from airflow_outreach_provider.cli.common import refusing_empty
 
     def group(name: str, text: str, commands: tuple[ActionCommand, ...]) -> GroupCommand:
-        return GroupCommand(name=name, help=text, subcommands=commands)
+        return GroupCommand(name=name, help=text, subcommands=refusing_empty(commands))
 
     return [
         GroupCommand(
             name="outreach",
             help="Leads, contact events and deliveries of the outreach provider",
             subcommands=(
-                *workflows.COMMANDS,
+                *refusing_empty(workflows.COMMANDS),
                 group("new", "Write a workflow, asking for what is not said", new.NEW_COMMANDS),
                 doctor.DOCTOR,
                 group("leads", "Look at leads, settle held ones", leads.LEADS_COMMANDS),
@@ -40,10 +41,9 @@ def get_commands() -> list[GroupCommand]:
                 group("suppressions", "The do-not-contact list", leads.SUPPRESSIONS_COMMANDS),
                 group("events", "Look at contact events, replay them", events.EVENTS_COMMANDS),
                 group("deliveries", "Look at deliveries, send them again", deliveries.DELIVERIES_COMMANDS),
-                *events.COMMANDS,
-                simulate.SIMULATE,
+                *refusing_empty((*events.COMMANDS, simulate.SIMULATE)),
                 group("db", "The outreach store's tables", store.DB_COMMANDS),
-                store.PURGE,
+                *refusing_empty((store.PURGE,)),
             ),
         )
     ]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import functools
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from copy import copy
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_outreach_provider.hooks.advice import with_advice
+
+if TYPE_CHECKING:
+    from airflow.cli.cli_config import ActionCommand as Command
+    from airflow.cli.cli_config import Arg
 
 T = TypeVar("T")
 
@@ -21,6 +26,7 @@ __all__ = [
     "parse_number",
     "positive_int",
     "print_rows",
+    "refusing_empty",
     "since",
     "with_advice",
 ]
@@ -40,6 +46,28 @@ def positive_int(*, allow_zero: bool, most: int = _LARGEST) -> Callable[[str], i
         return int(text)
 
     return read
+
+
+def refusing_empty(commands: Iterable[Command]) -> tuple[Command, ...]:
+    """The commands, none of which takes an empty text: a variable that is not set must not become "all of them"."""
+    return tuple(each._replace(args=tuple(map(_refusing, each.args))) for each in commands)
+
+
+def _refusing(arg: Arg) -> Arg:
+    keywords = arg.kwargs
+    if keywords.get("action", "store") not in {"store", "append"}:
+        return arg
+    read = keywords.get("type", str)
+
+    def given(text: str) -> Any:
+        if not text.strip():
+            raise ArgumentTypeError("it is empty — leave it out, or say what is meant")
+        return read(text)
+
+    given.__name__ = getattr(read, "__name__", "text")  # what argparse calls it where a value is none
+    refusing = copy(arg)
+    refusing.kwargs = {**keywords, "type": given}
+    return refusing
 
 
 def exit_with_advice(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:

@@ -135,17 +135,20 @@ def sources(args: Namespace) -> None:
 
 
 def _switch(args: Namespace) -> None:
+    from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.known import require_source
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
 
+    if args.on and args.off:
+        raise ConfigurationError("--on and --off are both given", "switch one source at a time")
     name = args.on or args.off
     require_source(open_store(), name)
     if args.on:
         changed = actions.enable_source(open_store(), name, actor=actor())
         print(f"{name} {'takes events again, within a few seconds' if changed else 'was on'}")
     else:
-        changed = actions.disable_source(open_store(), name, reason=args.reason, actor=actor())
+        changed = actions.disable_source(open_store(), name, reason=args.reason or "", actor=actor())
         print(f"{name} {'takes no more events, within a few seconds' if changed else 'was off'}")
 
 
@@ -301,7 +304,7 @@ SOURCES = ActionCommand(
     args=(
         Arg(flags=("--off",), metavar="SOURCE", help="Take no more events of this source"),
         Arg(flags=("--on",), metavar="SOURCE", help="Take events of this source again"),
-        Arg(flags=("--reason",), default="", help="Why it is switched off, for those who look"),
+        Arg(flags=("--reason",), help="Why it is switched off, for those who look"),
         ARG_OUTPUT,
     ),
 )

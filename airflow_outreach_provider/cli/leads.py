@@ -56,7 +56,7 @@ def leads_resolve(args: Namespace) -> None:
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
 
-    store, wanted, target = open_store(), args.id or _filter(args), actions.resolve_target(args.to)
+    store, wanted, target = open_store(), _wanted(args), actions.resolve_target(args.to)
     found = actions.count_held(store, wanted)
     unsendable = found.held - found.sendable if target is LeadState.PLANNED else 0
     note = f"; {unsendable} of them have nothing left to send and stay held" if unsendable else ""
@@ -120,7 +120,7 @@ def suppressions_add(args: Namespace) -> None:
 
     numbers = _named(args)
     if not args.yes:
-        print(f"{len(set(numbers))} numbers would be put on {_whose_list(args)}; add --yes to do it")
+        print(f"{len(numbers)} numbers would be put on {_whose_list(args)}; add --yes to do it")
         return
     added = actions.suppress(
         open_store(), numbers, actor=actor(), reason=args.reason, campaign=args.campaign or ""
@@ -152,11 +152,12 @@ def _named(args: Namespace) -> list[str]:
     from airflow_outreach_provider.core.emails import hash_email
     from airflow_outreach_provider.store.suppressions import EMAIL
 
-    return [
+    entries = [
         entry
         for text in args.phone
         for entry in ([EMAIL + hash_email(text)] if "@" in text else parse_listed(text, args.region))
     ]
+    return list(dict.fromkeys(entries))
 
 
 @exit_with_advice
@@ -228,6 +229,20 @@ def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tupl
                 )
             else:
                 yield row.number, [*numbers, *addresses], row.error or ""
+
+
+def _wanted(args: Namespace) -> list[int] | LeadFilter:
+    """Leads by their ids, or those a filter finds.
+
+    :raises ConfigurationError: both: it is not told which of them is meant.
+    """
+    from airflow_outreach_provider.core.errors import ConfigurationError
+
+    if not args.id:
+        return _filter(args)
+    if filters := [f"--{name}" for name in ("campaign", "reason", "phone") if getattr(args, name)]:
+        raise ConfigurationError(f"--id names the leads, and so does {filters[0]}", "give one of the two")
+    return list(args.id)
 
 
 def _filter(args: Namespace) -> LeadFilter:

@@ -93,7 +93,7 @@ PURGE = ActionCommand(
             flags=("--older-than",),
             metavar="DAYS",
             type=positive_int(allow_zero=False, most=CENTURY_DAYS),
-            help="Age in days (default: [outreach] retention_days)",
+            help="Age in days (default: retention_days of section outreach)",
         ),
         Arg(flags=("--yes",), action="store_true", help="Do it"),
     ),

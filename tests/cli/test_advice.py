@@ -6,7 +6,7 @@ import errno
 import importlib
 import os
 import sys
-from argparse import ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,3 +120,29 @@ def test_no_text_breaks_a_number(text: str) -> None:
         assert 1 <= read(text) < 2**63
     except ArgumentTypeError as error:
         assert "whole number" in str(error)
+
+
+@pytest.mark.parametrize("command", list(_commands()), ids=lambda each: each.func.__name__)
+@pytest.mark.parametrize("text", ["", "  "])
+def test_no_argument_takes_an_empty_text(command: Any, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A variable that is not set is told, and never means all there are."""
+    for arg in command.args:
+        if arg.kwargs.get("action", "store") not in {"store", "append"}:
+            continue
+        parser = ArgumentParser()
+        arg.add_to_parser(parser)
+        flag = arg.flags[-1]
+        with pytest.raises(SystemExit) as ended:
+            parser.parse_args([flag, text] if flag.startswith("-") else [text])
+        said = capsys.readouterr().err
+        assert ended.value.code == 2
+        assert "choices" in arg.kwargs or "is empty" in said or "whole number" in said, (flag, said)
+
+
+def test_a_connection_without_a_name_is_missing_in_one_line(airflow_db: None) -> None:
+    """Nothing in Airflow's message names it, and nothing breaks over that."""
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    said = advice_on(AirflowNotFoundException("The conn_id `` isn't defined"))
+    assert said is not None
+    assert said.startswith("there is no connection")

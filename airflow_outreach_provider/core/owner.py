@@ -20,3 +20,12 @@ class Owner:
     def key(self) -> str:
         """The task instance without its try: a later try knows an earlier one of the same key is dead."""
         return json.dumps([self.dag_id, self.task_id, self.run_id, self.map_index])
+
+
+def run_of(key: str) -> tuple[str, str] | None:
+    """The DAG and the run that an owner's key is of; None where it is of no run of Airflow."""
+    try:
+        dag_id, _, run_id, _ = json.loads(key)
+    except (TypeError, ValueError):
+        return None
+    return (dag_id, run_id) if dag_id and run_id else None

@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent, kind_names
 from airflow_outreach_provider.core.expressions.compile import compile_where
 from airflow_outreach_provider.core.expressions.scope import EVENT
+from airflow_outreach_provider.hooks.ended_runs import EndedRuns
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.trials import trial_in
 from airflow_outreach_provider.operators.task_tries import task_try
@@ -78,8 +79,9 @@ def _taking(context: Context, reading: Reading) -> Iterator[list[ContactEvent]]:
     if trial_in(context) is not None:
         yield []
         return
-    ti = context["ti"]
-    with taken(open_store(), reading, task_try(ti, ti.task)) as mine:
+    ti, store = context["ti"], open_store()
+    EndedRuns().free(store, reading.routes)
+    with taken(store, reading, task_try(ti, ti.task)) as mine:
         try:
             yield list(mine.events)
         except AirflowSkipException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
@@ -16,6 +17,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import kind_names
 from airflow_outreach_provider.core.expressions.compile import compile_where
 from airflow_outreach_provider.core.expressions.scope import EVENT
+from airflow_outreach_provider.hooks.ended_runs import EndedRuns
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import open_store, owner_of
 from airflow_outreach_provider.hooks.trials import stays_out
@@ -165,12 +167,18 @@ class ContactEventSensor(BaseSensorOperator):
 
     def _fan_out(self, context: Context) -> list[dict[str, Any]] | None:
         key = owner_of(context["ti"]).key
-        reading = self._reading()
-        batches = fan_out(open_store(), reading, key)
+        store, reading = open_store(), self._reading()
+        if reading.routes:
+            self._ended_runs.free(store, reading.routes)
+        batches = fan_out(store, reading, key)
         if batches:
             events = sum(len(batch["events"]) for batch in batches)
             self.log.info("%d events for consumer %s in %d batches", events, self.consumer, len(batches))
         return batches
+
+    @cached_property
+    def _ended_runs(self) -> EndedRuns:
+        return EndedRuns()
 
     def _reading(self) -> Reading:
         return Reading(

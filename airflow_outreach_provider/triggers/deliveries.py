@@ -11,6 +11,7 @@ from airflow.configuration import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
+from airflow_outreach_provider.hooks.ended_runs import EndedRuns
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, is_ready
 
@@ -70,10 +71,10 @@ class DeliverableTrigger(BaseTrigger):
         loop = asyncio.get_running_loop()
         not_before = loop.time() + _deferral_seconds()
         reading = Reading(self.consumer, tuple(self.routes), self.source, self.kinds, self.where)
-        wait = self.poll_interval
+        wait, ended_runs = self.poll_interval, EndedRuns()
         while True:
             try:
-                ready = await asyncio.to_thread(lambda: is_ready(open_store(), reading))
+                ready = await asyncio.to_thread(_look, reading, ended_runs)
                 wait = self.poll_interval
             except ConfigurationError as error:
                 yield TriggerEvent({"status": "error", "message": str(error)})
@@ -87,3 +88,10 @@ class DeliverableTrigger(BaseTrigger):
                 yield TriggerEvent({"status": "ready"})
                 return
             await asyncio.sleep(wait)
+
+
+def _look(reading: Reading, ended_runs: EndedRuns) -> bool:
+    store = open_store()
+    if reading.routes:
+        ended_runs.free(store, reading.routes)
+    return is_ready(store, reading)

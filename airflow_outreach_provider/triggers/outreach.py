@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.events import kind_names
 from airflow_outreach_provider.core.expressions.compile import compile_where
 from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.core.ringing import Ringing
+from airflow_outreach_provider.hooks.ended_runs import EndedRuns
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.sources import aget_source
 from airflow_outreach_provider.services.deliveries.fan_out import Reading
@@ -114,9 +115,10 @@ class ContactEventTrigger(BaseEventTrigger):
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Glance | Exception]:
         """One look at the store after another, for ever: what was seen, or why nothing was."""
         interval, failures, last = float(kwargs["poll_interval"]), 0, None
+        ended_runs = EndedRuns()
         while True:
             try:
-                found = await asyncio.to_thread(lambda after: glance(open_store(), after), last)
+                found = await asyncio.to_thread(_glance, ended_runs, last)
                 failures, wait, last = 0, interval, found.last
                 seen: Glance | Exception = found
             except Exception as error:  # noqa: BLE001 - a poll that raises is restarted every two seconds, for ever
@@ -195,6 +197,13 @@ class ContactEventTrigger(BaseEventTrigger):
         async with contact_list(source) as contacts:
             result = await poll_contacts(store, source, contacts)
         log.info("Read a contact list", source=source.name, contacts=result.contacts, events=result.events)
+
+
+def _glance(ended_runs: EndedRuns, after: int | None) -> Glance:
+    """A look, at which what ended runs had reserved is with nobody."""
+    store = open_store()
+    ended_runs.free(store)
+    return glance(store, after)
 
 
 def _back_off(failures: int, interval: float, error: Exception) -> float:

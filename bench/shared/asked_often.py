@@ -24,6 +24,7 @@ from airflow_outreach_provider.store.deliveries import (
     deliverable,
     endpoints,
     plans,
+    reserved,
     rests,
     serving,
 )
@@ -133,7 +134,13 @@ def _planning(store: Undone, size: int) -> Named:
         yield f"plan: {route}", partial(plans.plan, store, [route], "new", limit=SOME, lease=LEASE)
         yield f"ready: {route}", partial(plans.ready, store, [route])
         yield f"is busy: {route}", partial(plans.is_busy, store, [route], "new")
+        yield (
+            f"reserving: {route}",
+            partial(reserved.reserving, store, [route], lease=LEASE, age=timedelta(seconds=10)),
+        )
     yield "waiting runs", lambda: plans.waiting_runs(store, FREE, "new")
+    yield "reserving", lambda: reserved.reserving(store, None, lease=LEASE, age=timedelta(seconds=10))
+    yield "end plans", lambda: reserved.end(store, ["new"])
     yield "own plan", lambda: plans.own(store, "new")
     yield "sensor: is ready", lambda: is_ready(store, Reading(FREE, (FREE,)))
 

@@ -15,8 +15,10 @@ import pytest
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
 from airflow_outreach_provider.demo.events import ENDPOINT, Crm, CrmAnswer, running_crm
+from airflow_outreach_provider.services.deliveries.fan_out import PLAN_LEASE, Reading, fan_out
 from airflow_outreach_provider.store.deliveries import endpoints
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
@@ -311,6 +313,23 @@ def test_a_cleared_run_and_a_paused_dag_lose_and_double_nothing(
     )
     assert crm.times(event) == 1
     in_order(crm, [event, *while_paused])
+
+
+def test_what_ended_and_deleted_runs_had_reserved_goes_out_at_once(
+    airflow: RunningAirflow, store: Store, crm: Crm
+) -> None:
+    """Long before their plans run out, in order, once; and a later run's own events with it."""
+    crm.answer = lambda *_: CrmAnswer()
+    over = next(each["dag_run_id"] for each in airflow.runs(DAG) if each["state"] == "success")
+    began, ids = time.monotonic(), []
+    for run, *people in ((over, "ann", "bob"), ("a_run_that_was_deleted", "eve", "zoe")):
+        ids += arrive(store, "over", *people)
+        assert fan_out(store, Reading(DAG, (DAG,)), Owner(DAG, "wait_for_events", run, 99).key)
+    ids += arrive(store, "after", "ann", "zoe")
+    wait_until(lambda: set(ids) <= set(crm.taken), 240, "what was reserved is delivered")
+    assert time.monotonic() - began < PLAN_LEASE.total_seconds() / 3
+    in_order(crm, ids)
+    assert all(crm.taken[each] == 1 for each in ids)
 
 
 def test_killed_processes_lose_nothing_and_keep_each_contacts_order(

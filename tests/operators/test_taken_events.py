@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from airflow.sdk import DAG, task
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.operators.outreach import take_events
 from airflow_outreach_provider.services.deliveries.batch import TaskTry
-from airflow_outreach_provider.services.deliveries.fan_out import Reading
+from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
 from airflow_outreach_provider.services.deliveries.taken import taken
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
@@ -49,6 +50,22 @@ def made(function: Callable[..., Any], **options: Any) -> Any:
     """The operator that the registered decorator makes of a function, in a DAG."""
     with DAG("lake", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
         return task.outreach_events(consumer="lake", **options)(function)().operator
+
+
+def test_what_an_ended_run_had_taken_is_the_next_ones(
+    store: Store, run_task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker died, and its run was deleted: nothing waits until what it planned runs out."""
+    arrive(store, "evt_a")
+    assert fan_out(store, Reading("lake", ("lake",)), Owner("lake", "push", "deleted").key)
+    with store.write() as connection:
+        connection.execute(sa.text("UPDATE deliveries SET plan_until = plan_until - 60000"))
+    monkeypatch.setattr("airflow_outreach_provider.hooks.ended_runs.count_runs", lambda *_: 0)
+
+    def push(events: list[ContactEvent]) -> list[str]:
+        return [event.id for event in events]
+
+    assert run_task(made(push)).xcom == ["evt_a"]
 
 
 def test_the_function_is_called_once_with_all_that_waits(store: Store, run_task: Any) -> None:

@@ -65,7 +65,7 @@ def test_nothing_that_is_asked_often_grows_with_what_is_stored(stores: dict[int,
 
 
 # How the names of those begin that PostgreSQL is asked without statistics.
-BY_INDEX = ("submit: ", "plan: ", "ready: ", "behind a held one")
+BY_INDEX = ("submit: ", "plan: ", "ready: ", "reserving", "behind a held one")
 
 
 def rows_read(store: Any, size: int) -> dict[str, int]:

@@ -119,13 +119,13 @@ def free_and_untried(
 def routes_with_free(seen: Look, connection: sa.Connection) -> frozenset[str]:
     """All routes of which a run may take something now."""
     found = set()
-    open_routes = _open_routes(connection)
-    known = sa.select(sa.column("v", sa.Text)).select_from(listed(seen.store, "text", open_routes).subquery())
+    routes_open = open_routes(connection)
+    known = sa.select(sa.column("v", sa.Text)).select_from(listed(seen.store, "text", routes_open).subquery())
     unserved = known.where(sa.column("v").not_in(seen.served)) if seen.served else known
     routes = unserved.subquery()
     any_of = [is_one(routes, *branch) for branch in branches(seen, routes.c.v)]
     found |= set(connection.execute(sa.select(routes.c.v).where(sa.or_(*any_of))).scalars())
-    for route in seen.served.intersection(open_routes):
+    for route in seen.served.intersection(routes_open):
         if connection.execute(free_for_runs(seen, route, deliveries.c.id, limit=1)).first() is not None:
             found.add(route)
     return frozenset(found)
@@ -225,7 +225,7 @@ def _merged(parts: Sequence[sa.Subquery], columns: Sequence[sa.Column[Any]], lim
     return sa.select(*chosen).order_by(merged.c.id).limit(limit)
 
 
-def _open_routes(connection: sa.Connection) -> list[str]:
+def open_routes(connection: sa.Connection) -> list[str]:
     """Routes with open deliveries, hopping from one to the next in their index."""
     return list(connection.execute(_HOPPING).scalars())
 

@@ -27,7 +27,15 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out, take_in
 from airflow_outreach_provider.services.events.doorbell import Doorbell
-from airflow_outreach_provider.store.deliveries import attempts, claims, endpoints, redeliver, rests, serving
+from airflow_outreach_provider.store.deliveries import (
+    attempts,
+    claims,
+    endpoints,
+    redeliver,
+    reserved,
+    rests,
+    serving,
+)
 from airflow_outreach_provider.store.deliveries.attempts import Attempt
 from airflow_outreach_provider.store.deliveries.deliverable import glance
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
@@ -171,6 +179,12 @@ class Ringing(RuleBasedStateMachine):
             attempts.hand_on(self.store, {each.id: wait})
         if not stays:
             serving.leave(self.store, ROUTE, owner)
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data())
+    def run_ends(self, data: st.DataObject) -> None:
+        """Its tasks may still be at work, or be cleared later."""
+        reserved.end(self.store, [f"run{data.draw(st.integers(1, self.runs))}"])
 
     @rule()
     def redeliver(self) -> None:

@@ -9,7 +9,8 @@ endpoints, each contact's first in order; nothing is left open. PostgreSQL and R
 makes databases of its own in both, and drops them. A line four times a minute says how far it is, no stage takes longer
 than it may, and the table is printed in any case.
 
-    python bench/fleet.py                                              # some minutes
+    python bench/fleet.py --small                                      # some minutes, as the tests run it
+    python bench/fleet.py                                              # more of them
     python bench/fleet.py --leads 100000 --events 20000 --kills 50     # the whole of it, about half an hour
 """
 
@@ -61,14 +62,16 @@ VICTIMS = (
     *("worker", "worker", "worker", "task", "task", "task", "supervisor", "receiver", "receiver"),
     *("scheduler", "triggerer", "dag-processor", "api-server", "connections"),
 )
-SECONDS_A_KILL, SECONDS_BEFORE = 15.0, 30.0
 # Longer than the plan of a task that Airflow has given up keeps its deliveries.
 START, REST, SETTLE, VERDICT = 900, 1200, 180, 300
 
 bench = Bench(__doc__)
 bench.size("leads", 10_000, 2_000, "rows of the lead list")
 bench.size("events", 2_000, 500, "webhooks")
+bench.size("each", 10, 40, "of them from each contact; fewer contacts are fewer tasks")
 bench.size("kills", 12, 6, "SIGKILLs and cuts")
+bench.size("pace", 15.0, 8.0, "seconds from one kill to the next")
+bench.size("noticed", 60, 25, "seconds until Airflow takes a silent process for dead")
 bench.size("failing", 0.02, 0.02, "share of deliveries whose first try is answered 503")
 bench.size("seed", 1, 1, "of the random moments")
 bench.parser.add_argument("--minutes", type=float, help="all of it ends after so long (default by the kills)")
@@ -82,7 +85,7 @@ bench.parser.add_argument("--keep", action="store_true", help="leave Airflow's f
 
 def measure(asked: argparse.Namespace) -> None:
     """:raises SystemExit: a promise was broken, or PostgreSQL or Redis is not there."""
-    seconds = SECONDS_BEFORE + SECONDS_A_KILL * asked.kills
+    seconds = asked.pace * (2 + asked.kills)
     most = asked.minutes * 60 if asked.minutes else 1500 + 3 * seconds
     try:
         with (
@@ -113,7 +116,7 @@ def trial(asked: argparse.Namespace, own: Cluster, home: Path, stages: Stages, s
         stages.tell = fleet.told
         early: BaseException | None = None
         try:
-            work(fleet, stages, asked.kills, seconds)
+            work(fleet, stages, asked, seconds)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the table is worth printing in any case
             early = error
             print(f"  NO  {error}", flush=True)
@@ -139,7 +142,7 @@ def begin(stack: ExitStack, asked: argparse.Namespace, own: Cluster, home: Path,
 
     :raises AirflowDidNotStart, TimeoutError: it does not come up; says what.
     """
-    sources, contacts = Sources.new(), max(12, asked.events // 10)
+    sources, contacts = Sources.new(), max(12, asked.events // asked.each)
     endpoints = {name: Endpoint(random.Random(asked.seed), contacts, asked.failing) for name in ENDPOINTS}
     store = new_store(own.store)
     stack.callback(store.close)
@@ -157,7 +160,7 @@ def begin(stack: ExitStack, asked: argparse.Namespace, own: Cluster, home: Path,
             home / "airflow",
             home / "dags",
             connections=given,
-            environment=own.settings(),
+            environment=own.settings(asked.noticed),
             commands=commands,
         )
     )
@@ -175,7 +178,7 @@ def is_up(url: str) -> bool:
     return post(url, "/outreach/in/nobody", b"{}", {}) == 404
 
 
-def work(fleet: Fleet, stages: Stages, kills: int, seconds: float) -> None:
+def work(fleet: Fleet, stages: Stages, asked: argparse.Namespace, seconds: float) -> None:
     """Leads and events while kills fall; then without them, until nothing is left to do.
 
     :raises StageOver: something does not come to its end.
@@ -183,7 +186,7 @@ def work(fleet: Fleet, stages: Stages, kills: int, seconds: float) -> None:
     syncs = [sync(name) for name in LEADS]
     with stages.stage("kills", 600 + 2 * seconds):
         fleet.runs = fleet.trigger(syncs)
-        harass(fleet, kills, seconds)
+        harass(fleet, asked.kills, asked.pace, seconds)
     fleet.took["kills"] = time.monotonic() - fleet.began
     with stages.stage("leads", REST):
         states = fleet.wait_for(fleet.runs)
@@ -202,10 +205,10 @@ def work(fleet: Fleet, stages: Stages, kills: int, seconds: float) -> None:
         verdict.settle(fleet)
 
 
-def harass(fleet: Fleet, kills: int, seconds: float) -> None:
+def harass(fleet: Fleet, kills: int, pace: float, seconds: float) -> None:
     """Kill one thing after another at random moments, something done between two kills, while there is something to do."""
     done, earliest = (0, 0), 0.0
-    for moment in sorted(fleet.dice.uniform(SECONDS_BEFORE / 2, seconds) for _ in range(kills)):
+    for moment in sorted(fleet.dice.uniform(pace, seconds) for _ in range(kills)):
         while time.monotonic() - fleet.began < max(moment, earliest):
             fleet.revive()
             time.sleep(0.5)
@@ -215,9 +218,7 @@ def harass(fleet: Fleet, kills: int, seconds: float) -> None:
             return
         while not fleet.kill(victim := fleet.dice.choice(VICTIMS)):
             time.sleep(1)
-        earliest = (
-            time.monotonic() - fleet.began + SECONDS_A_KILL / 3
-        )  # where work is late, kills are not all at once
+        earliest = time.monotonic() - fleet.began + pace / 3  # where work is late, kills are not all at once
         done = progress(fleet)
         bench.note(f"kill {len(fleet.kills)}: {victim} at {done[0]:,} texts, {done[1]:,} deliveries")
 

@@ -57,13 +57,18 @@ class Cluster:
         first, second = (str(sa.make_url(url).database) for url in (self.metadata, self.store))
         return first, second
 
-    def settings(self) -> dict[str, str]:
-        """Airflow on Celery, with what the documentation says of a fleet: what is killed is noticed within a minute."""
+    def settings(self, noticed: int) -> dict[str, str]:
+        """Airflow on Celery, with what the documentation says of a fleet.
+
+        :param noticed: seconds after which what is silent is dead.
+        """
         return {
             **QUICK,
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
-            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "60",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(noticed),
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": str(noticed),
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
+            # Of a paused DAG's assets nobody is told; a DAG that is not paused waits for no second reading of its file.
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__CELERY__BROKER_URL": self.broker,
             "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{self.metadata}",

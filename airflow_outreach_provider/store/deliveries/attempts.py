@@ -26,6 +26,11 @@ def is_open(table: sa.FromClause = deliveries) -> sa.ColumnElement[bool]:
     return table.c.state.in_([sa.literal_column(f"'{state.value}'") for state in OPEN_STATES])
 
 
+def is_in(*states: DeliveryState) -> sa.ColumnElement[bool]:
+    """Whether a delivery that is found by something else is in one of these: no index of states is looked into."""
+    return (deliveries.c.state + "").in_([state.value for state in states])
+
+
 def unclaimed(now: datetime) -> sa.ColumnElement[bool]:
     """The condition that no task is at a delivery at this moment."""
     return sa.or_(deliveries.c.claim_until.is_(None), deliveries.c.claim_until < now)
@@ -33,16 +38,10 @@ def unclaimed(now: datetime) -> sa.ColumnElement[bool]:
 
 def listed(store: Store, kind: str, values: Iterable[int | str]) -> sa.Select[Any]:
     """Values as a subquery for ``IN``, however many, in one parameter. :param kind: ``int`` or ``text``."""
-    table = sa.text(f"{valueset(store.dialect, kind)} AS listed").bindparams(values=values_param(values))
+    # Its own parameter: a statement may hold several such lists.
+    given: sa.BindParameter[str] = sa.bindparam("values", values_param(values), unique=True)
+    table = sa.text(f"{valueset(store.dialect, kind)} AS listed").bindparams(given)
     return sa.select(sa.column("v")).select_from(table)
-
-
-def among(store: Store, column: sa.ColumnElement[str], values: Iterable[str]) -> sa.ColumnElement[bool]:
-    """Whether a text column holds one of many values: each is looked up in an index that begins with other columns."""
-    if store.dialect != "postgresql":
-        return column.in_(listed(store, "text", values))
-    # Of a subquery PostgreSQL would make a join, and compare each value with all that the other columns find.
-    return column == sa.func.any(sa.func.array(listed(store, "text", values).scalar_subquery()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,17 +264,18 @@ def release(
 
     def work(connection: sa.Connection) -> None:
         now = store.now(connection)
-        open_ones = sa.and_(deliveries.c.claim == owner.key, is_open())
+        open_ones = sa.and_(deliveries.c.claim == owner.key, is_in(*OPEN_STATES))
         plan: dict[str, Any] = (
             {"plan": None, "plan_until": None} if plan_for is None else {"plan_until": now + plan_for}
         )
         connection.execute(deliveries.update().where(open_ones).values(**plan))
         if batch is not None:
             untried = (
-                deliveries.c.state == DeliveryState.PENDING,
+                deliveries.c.claim == owner.key,
+                is_in(DeliveryState.PENDING),
                 deliveries.c.event_id.not_in(listed(store, "text", batch)),
             )
-            handed_back = deliveries.update().where(open_ones, *untried)
+            handed_back = deliveries.update().where(*untried)
             connection.execute(handed_back.values(plan=None, plan_until=None))
         connection.execute(
             deliveries.update().where(deliveries.c.claim == owner.key).values(claim=None, claim_until=None)

@@ -9,12 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.store.by_index import is_one, probe, walk
+from airflow_outreach_provider.store.by_index import is_one, narrowly, probe, walk
 from airflow_outreach_provider.store.deliveries.attempts import (
     Delivery,
     again,
+    is_in,
     is_open,
     listed,
     of_batch,
@@ -26,6 +27,7 @@ from airflow_outreach_provider.store.deliveries.waiting import (
     Look,
     free_and_untried,
     free_in_lanes,
+    in_lanes,
     is_behind,
     is_due,
     look,
@@ -83,13 +85,14 @@ def claim(
             probe(connection)
         now = store.now(connection)
         if revive:
-            dead = deliveries.update().where(*batch, deliveries.c.state == DeliveryState.DEAD)
+            dead = deliveries.update().where(*batch, is_in(DeliveryState.DEAD))
             connection.execute(dead.values(**again(now), plan=key, plan_until=now + lease))
-        others = sa.and_(deliveries.c.claim != owner.key, deliveries.c.claim_until >= now)
-        busy = sa.select(sa.func.max(deliveries.c.claim_until)).where(*batch, is_open(), others)
+        # As an inequality of claims it would lead PostgreSQL to all that is claimed.
+        others = sa.and_(deliveries.c.claim.is_distinct_from(owner.key), deliveries.c.claim_until >= now)
+        busy = sa.select(sa.func.max(deliveries.c.claim_until)).where(*batch, is_in(*OPEN_STATES), others)
         if plan is None:
             free_for_us = _is_free(deliveries, owner.key, now)
-            ids = _with_nobody(connection, batch, route, endpoint, owner, now)
+            ids = _with_nobody(store, connection, batch, route, endpoint, owner, now)
             chosen: list[sa.ColumnElement[bool]] = [deliveries.c.id.in_(listed(store, "int", ids))]
         else:
             chosen = [deliveries.c.plan == key, sa.or_(sa.and_(*batch), _taken_along(batch, owner))]
@@ -97,7 +100,7 @@ def claim(
             free_for_us = sa.or_(deliveries.c.claim.is_(None), sa.not_(others))
             busy = busy.where(deliveries.c.plan == key)
         busy_until = connection.execute(busy).scalar_one()
-        mine = _take(connection, sa.and_(*chosen, is_open(), free_for_us), owner, plan, endpoint, now, lease)
+        mine = _take(connection, sa.and_(*chosen, free_for_us), owner, plan, endpoint, now, lease)
         return Claim(mine, busy_until)
 
     return store.retrying(work)
@@ -118,7 +121,7 @@ def claim_freed(
         return []
 
     def freed(seen: Look) -> sa.Select[Any]:
-        return free_in_lanes(seen, route, lanes, deliveries.c.id, limit=MOST_TAKEN_ALONG)
+        return free_in_lanes(seen, route, lanes, limit=MOST_TAKEN_ALONG)
 
     return _claim_free(store, route, freed, owner, plan, endpoint, lease)
 
@@ -148,7 +151,7 @@ def _claim_free(
         now = seen.now
         found = connection.execute(those(seen)).scalars().all()
         # Whoever was handed them may have begun since they were looked for.
-        chosen = sa.and_(deliveries.c.id.in_(listed(store, "int", found)), is_open(), unclaimed(now))
+        chosen = sa.and_(deliveries.c.id.in_(listed(store, "int", found)), unclaimed(now))
         return _take(connection, chosen, owner, plan, endpoint, now, lease) if found else []
 
     return store.retrying(work)
@@ -158,10 +161,11 @@ def _take(
     connection: sa.Connection, chosen: sa.ColumnElement[bool], owner: Owner, plan: str | None, endpoint: str,
     now: datetime, lease: timedelta,
 ) -> list[Delivery]:  # fmt: skip
+    """Of those that were chosen what is still open."""
     c = deliveries.c
     rows = connection.execute(
         deliveries.update()
-        .where(chosen)
+        .where(chosen, is_in(*OPEN_STATES))
         .values(
             claim=owner.key, claim_until=now + lease, plan=plan or owner.key, plan_until=now + lease, due_at=None,
             endpoint=endpoint, updated_at=now,
@@ -210,13 +214,9 @@ def _is_free(table: sa.FromClause, key: str, now: datetime) -> sa.ColumnElement[
 
 
 def _with_nobody(
-    connection: sa.Connection,
-    batch: Sequence[sa.ColumnElement[bool]],
-    route: str,
-    endpoint: str,
-    owner: Owner,
-    now: datetime,
-) -> list[int]:
+    store: Store, connection: sa.Connection, batch: Sequence[sa.ColumnElement[bool]], route: str, endpoint: str,
+    owner: Owner, now: datetime,
+) -> list[int]:  # fmt: skip
     """The free deliveries of the batch and of its contacts, and as many others of the route as may come along.
 
     Not those whose contact has an earlier one with another task.
@@ -224,17 +224,18 @@ def _with_nobody(
     c, key = deliveries.c, owner.key
     behind = is_behind(lambda earlier: sa.not_(_is_free(earlier, key, now)), taken=True)
     same_place = sa.or_(c.endpoint.in_(["", endpoint]), sa.and_(*batch))
-    free = [c.route == route, is_open(), _is_free(deliveries, key, now), ~behind, same_place]
+    of_route = narrowly(c.route == route)
+    free = [is_open(), _is_free(deliveries, key, now), ~behind, same_place]
     lanes = connection.execute(sa.select(c.lane).where(*batch)).scalars().all()
-    found = set(connection.execute(sa.select(c.id).where(*free, c.lane.in_(set(lanes)))).scalars())
+    found = set(connection.execute(in_lanes(store, route, lanes, *free)).scalars())
     # What waits, what is due, what was left and what was ours each have an index of their own: all that is in other
     # hands or not yet due is not looked at.
     along: set[int] = set()
     for such, order in (
-        ((c.plan_until.is_(None), c.due_at.is_(None)), c.id),
-        ((c.due_at <= now,), c.id + 0),
-        ((c.plan_until < now,), c.id + 0),
-        ((c.plan == key,), c.id + 0),
+        ((of_route, c.plan_until.is_(None), c.due_at.is_(None)), c.id),
+        ((of_route, c.due_at <= now), c.id + 0),
+        ((of_route, c.plan_until < now), c.id + 0),
+        ((c.plan == key, c.route + "" == route), c.id + 0),
     ):
         query = sa.select(c.id).where(*free, *such).order_by(order).limit(MOST_TAKEN_ALONG)
         along.update(connection.execute(query).scalars())

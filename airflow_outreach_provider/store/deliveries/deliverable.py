@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import ContactEvent
-from airflow_outreach_provider.store.by_index import probe, walk
-from airflow_outreach_provider.store.deliveries.attempts import among, is_open
+from airflow_outreach_provider.store.bulk import rows_param, rowset
+from airflow_outreach_provider.store.by_index import is_one, narrowly, probe, walk
+from airflow_outreach_provider.store.deliveries.attempts import is_open
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.deliveries.waiting import (
     free_for_runs,
@@ -66,15 +68,15 @@ def glance(store: Store, after: int | None = None) -> Glance:
     :param after: the ``last`` of the look before: what came since is read once for all, a little more of it at a time.
     """
     number_events(store)
-    pending = sa.exists().where(inbox_pending.c.consumer == inbox_consumers.c.consumer)
+    pending = is_one(inbox_consumers, narrowly(inbox_pending.c.consumer == inbox_consumers.c.consumer))
     columns = inbox_consumers.c.consumer, inbox_consumers.c.position, inbox_consumers.c.routes
     with store.read() as connection:
+        seen = look(store, connection)
         last = last_numbered(connection)
         known = {
             row.consumer: ConsumerProgress(row.position, bool(row.pending), tuple(row.routes.split()))
             for row in connection.execute(sa.select(*columns, pending.label("pending")))
         }
-        seen = look(store, connection)
         free_routes = routes_with_free(seen, connection)
         resting, tended = frozenset(seen.resting_routes), seen.served
         if after is None or last <= after:
@@ -101,20 +103,26 @@ def free_deliveries(store: Store, routes: Sequence[str], limit: int) -> list[tup
 
 def busy_lanes(store: Store, routes: Sequence[str], lanes: Collection[str]) -> set[tuple[str, str]]:
     """Which of these lanes have an open delivery with some task, or one that is not due: ``(route, lane)``."""
+    pairs = _pairs(store, routes, lanes)
     with store.read() as connection:
         probe(connection)
         now = store.now(connection)
-        query = (
-            sa.select(deliveries.c.route, deliveries.c.lane)
-            .where(
-                deliveries.c.route.in_(list(routes)),
-                among(store, deliveries.c.lane, lanes),
-                is_open(),
-                sa.or_(with_somebody(deliveries, now), sa.not_(is_due(deliveries, now))),
-            )
-            .distinct()
+        is_busy = is_one(
+            pairs,
+            deliveries.c.route == pairs.c.route,
+            deliveries.c.lane == pairs.c.lane,
+            is_open(),
+            sa.or_(with_somebody(deliveries, now), sa.not_(is_due(deliveries, now))),
         )
-        return {(row.route, row.lane) for row in connection.execute(query)}
+        return {(row.route, row.lane) for row in connection.execute(sa.select(pairs).where(is_busy))}
+
+
+def _pairs(store: Store, routes: Sequence[str], lanes: Collection[str]) -> sa.Subquery:
+    """Each route with each lane."""
+    columns = ("route", "lane")
+    table = sa.text(f"{rowset(store.dialect, [(name, 'text') for name in columns])} AS given")
+    given = table.bindparams(rows=rows_param(product(routes, lanes)))
+    return sa.select(*map(sa.column, columns)).select_from(given).subquery()
 
 
 def unread(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState, label_of, lane_of
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
+from airflow_outreach_provider.store.by_index import probe
 from airflow_outreach_provider.store.deliveries.attempts import NewDelivery, listed, record
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
@@ -44,14 +46,12 @@ def fan_out(
     by_seq = {event.seq: event for event in events if event.seq is not None}
 
     def work(connection: sa.Connection) -> int:
+        probe(connection)
         now = store.now(connection)
         # Whoever deletes the row owns the event: a second reader waits here and then finds nothing.
         taken = connection.execute(
             sa.delete(inbox_pending)
-            .where(
-                inbox_pending.c.consumer == consumer,
-                inbox_pending.c.seq.in_(listed(store, "int", by_seq)),
-            )
+            .where(_those(store, consumer, by_seq))
             .returning(inbox_pending.c.seq, inbox_pending.c.replayed)
         ).all()
         mine = [by_seq[row.seq] for row in sorted(taken)]
@@ -65,6 +65,17 @@ def fan_out(
         return len(mine)
 
     return store.retrying(work) if by_seq else 0
+
+
+def _those(store: Store, consumer: str, seqs: Collection[int]) -> sa.ColumnElement[bool]:
+    """Whether a pending event of the consumer is one of these."""
+    pending, some = inbox_pending.c, listed(store, "int", seqs)
+    if store.dialect != "postgresql":
+        return sa.and_(pending.consumer == consumer, pending.seq.in_(some))
+    # Of a consumer that it knew to be the same for all, PostgreSQL would look through all that is pending.
+    pair: list[sa.ColumnElement[Any]] = [sa.literal(consumer), sa.column("v")]
+    pairs = sa.select(*pair).select_from(some.subquery())
+    return sa.tuple_(pending.consumer, pending.seq).in_(pairs.offset(sa.literal_column("0")))
 
 
 def _recognised(connection: sa.Connection, store: Store, rows: Sequence[NewDelivery]) -> list[str]:

@@ -15,8 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
-from airflow_outreach_provider.store.by_index import walk
-from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
+from airflow_outreach_provider.store.by_index import narrowly, walk
+from airflow_outreach_provider.store.deliveries.attempts import is_in, is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.rests import asking_first
 from airflow_outreach_provider.store.deliveries.tables import deliveries, route_endpoints
 from airflow_outreach_provider.store.deliveries.waiting import (
@@ -144,7 +144,7 @@ def untried_wait(store: Store, conn_id: str) -> bool:
         return any(
             connection.execute(
                 sa.select(c.id)
-                .where(c.route == route, c.endpoint.in_(["", conn_id]), is_open(), untried())
+                .where(narrowly(c.route == route), c.endpoint.in_(["", conn_id]), is_open(), untried())
                 .order_by(c.id)
                 .limit(1)
             ).first()
@@ -163,15 +163,17 @@ def is_busy(store: Store, routes: Sequence[str], besides: str) -> bool:
     """Whether many contacts' deliveries that other plans handed out have not been tried yet."""
     with store.read() as connection:
         walk(connection)
-        query = sa.select(deliveries.c.id).where(
-            deliveries.c.route.in_(list(routes)),
+        new = sa.select(deliveries.c.id).where(
             is_open(),
-            deliveries.c.state == DeliveryState.PENDING,
+            is_in(DeliveryState.PENDING),
             deliveries.c.plan_until >= store.now(connection),
             deliveries.c.plan != besides,
             ~is_behind(),
         )
-        return len(connection.execute(query.limit(_MANY)).all()) == _MANY
+        # By the index of what is planned, route by route: it is in this order for each.
+        some = new.order_by(deliveries.c.plan_until).limit(_MANY)
+        found = (connection.execute(some.where(deliveries.c.route == each)).all() for each in routes)
+        return sum(map(len, found)) >= _MANY
 
 
 def waiting_runs(store: Store, route: str, besides: str) -> int:
@@ -179,12 +181,14 @@ def waiting_runs(store: Store, route: str, besides: str) -> int:
     with store.read() as connection:
         walk(connection)
         now = store.now(connection)
-        query = sa.select(sa.func.count(sa.distinct(deliveries.c.plan))).where(
+        kept = sa.select(deliveries.c.plan).where(
             deliveries.c.route == route,
             is_open(),
-            deliveries.c.state == DeliveryState.FAILED,
+            is_in(DeliveryState.FAILED),
             deliveries.c.plan_until >= now,
             deliveries.c.plan != besides,
             unclaimed(now),
         )
+        some = kept.order_by(deliveries.c.plan_until).subquery()  # by the index of what is planned
+        query = sa.select(sa.func.count(sa.distinct(some.c.plan)))
         return int(connection.execute(query).scalar_one())

@@ -18,7 +18,7 @@ from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.rests import pause
 from airflow_outreach_provider.store import notices
-from airflow_outreach_provider.store.by_index import walk
+from airflow_outreach_provider.store.by_index import probe, walk
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.endpoints import AWAKE, EndpointStatus, ensure, status
 from airflow_outreach_provider.store.deliveries.tables import (
@@ -161,6 +161,7 @@ def own_faults(store: Store, conn_id: str, ids: Sequence[int]) -> frozenset[int]
     """
     chosen = deliveries.c.id.in_(listed(store, "int", ids))
     with store.read() as connection:
+        probe(connection)
         since = _failing_since(connection, conn_id)
         query = sa.select(deliveries.c.id).where(chosen, _failed_before(since))
         return frozenset(connection.execute(query).scalars())

@@ -14,8 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.store.by_index import is_one, walk
-from airflow_outreach_provider.store.deliveries.attempts import among, is_open, listed, unclaimed
+from airflow_outreach_provider.store.by_index import is_one, narrowly, walk
+from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.rests import at_rest, resting_routes
 from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
 from airflow_outreach_provider.store.engine import Store
@@ -53,6 +53,10 @@ def served(connection: sa.Connection, now: datetime) -> frozenset[str]:
     return frozenset(connection.execute(query).scalars())
 
 
+# Of the branches the first is long and walked by its index of ids; the others are few, and put in order when found.
+_ORDERS = (deliveries.c.id, deliveries.c.id + 0, deliveries.c.id + 0)
+
+
 def free(
     seen: Look, route: str, *columns: sa.Column[Any], limit: int, such: Sequence[Condition] = ()
 ) -> sa.Select[Any]:
@@ -61,11 +65,9 @@ def free(
     So they are due, their endpoint does not rest, and no earlier one of their lane is with somebody or not yet due.
     """
     wanted = [deliveries.c.id, *(each for each in columns if each is not deliveries.c.id)]
-    # The first of them is long and walked by its index of ids; the others are few, and put in order when found.
-    orders = (deliveries.c.id, deliveries.c.id + 0, deliveries.c.id + 0)
     oldest = [
         sa.select(*wanted).where(*branch, *such).order_by(order).limit(limit).subquery()
-        for branch, order in zip(branches(seen, route), orders, strict=True)
+        for branch, order in zip(branches(seen, route), _ORDERS, strict=True)
     ]
     return _merged(oldest, columns, limit)
 
@@ -79,23 +81,32 @@ def free_for_runs(
     tried = deliveries.alias()
     first = (
         sa.select(tried.c.lane, sa.func.min(tried.c.id).label("first"))
-        .where(tried.c.route == route, is_open(tried), tried.c.tries > 0)
+        .where(narrowly(tried.c.route == route), is_open(tried), tried.c.tries > 0)
         .group_by(tried.c.lane)
         .subquery()
     )
     behind = sa.and_(deliveries.c.lane == first.c.lane, deliveries.c.id >= first.c.first)
     query = sa.select(*columns).select_from(first.join(deliveries, behind))
-    return query.where(*_may_go(seen, route), *such).order_by(deliveries.c.id + 0).limit(limit)
+    of_route = deliveries.c.route == route
+    return query.where(of_route, *_may_go(seen, route), *such).order_by(deliveries.c.id + 0).limit(limit)
 
 
-def free_in_lanes(
-    seen: Look, route: str, lanes: Collection[str], *columns: sa.Column[Any], limit: int
-) -> sa.Select[Any]:
-    """The same of these lanes."""
-    such = among(seen.store, deliveries.c.lane, lanes)
-    query = sa.select(*columns).where(*_may_go(seen, route), such)
-    # Not by an index of ids: those of the few lanes are put in order when they are found.
-    return query.order_by(deliveries.c.id + 0).limit(limit)
+def free_in_lanes(seen: Look, route: str, lanes: Collection[str], limit: int) -> sa.Select[Any]:
+    """The ids of the same of these lanes."""
+    return in_lanes(seen.store, route, lanes, *_may_go(seen, route)).limit(limit)
+
+
+def in_lanes(store: Store, route: str, lanes: Collection[str], *such: Condition) -> sa.Select[Any]:
+    """The ids of such deliveries of these lanes, oldest first: lane by lane, not of all that waits for the route."""
+    c, ours = deliveries.c, listed(store, "text", set(lanes))
+    if store.dialect != "postgresql":
+        # Not by an index of ids: those of the few lanes are put in order when they are found.
+        query = sa.select(c.id).where(narrowly(c.route == route), c.lane.in_(ours), *such)
+        return query.order_by(c.id + 0)
+    lane = ours.subquery()
+    each = sa.select(c.id).where(c.route == route, c.lane == lane.c.v, *such)
+    found = each.offset(sa.literal_column("0")).lateral()  # or it would become the join that it is not to be
+    return sa.select(found.c.id).select_from(lane.join(found, sa.true())).order_by(found.c.id)
 
 
 def free_and_untried(
@@ -110,8 +121,8 @@ def free_and_untried(
     now = seen.now
     in_the_way = is_behind(lambda each: sa.or_(each.c.claim_until >= now, _is_late(each, now)), taken=True)
     query = sa.select(*columns).where(
-        deliveries.c.route == route, is_open(), is_due(deliveries, now), unclaimed(now), *_not_resting(seen, route),
-        untried(), ~in_the_way,
+        narrowly(deliveries.c.route == route), is_open(), is_due(deliveries, now), unclaimed(now),
+        *_not_resting(seen, route), untried(), ~in_the_way,
     )  # fmt: skip
     return query.order_by(deliveries.c.id).limit(limit)
 
@@ -123,7 +134,10 @@ def routes_with_free(seen: Look, connection: sa.Connection) -> frozenset[str]:
     known = sa.select(sa.column("v", sa.Text)).select_from(listed(seen.store, "text", routes_open).subquery())
     unserved = known.where(sa.column("v").not_in(seen.served)) if seen.served else known
     routes = unserved.subquery()
-    any_of = [is_one(routes, *branch) for branch in branches(seen, routes.c.v)]
+    any_of = [
+        is_one(routes, *branch, order=order)
+        for branch, order in zip(branches(seen, routes.c.v), _ORDERS, strict=True)
+    ]
     found |= set(connection.execute(sa.select(routes.c.v).where(sa.or_(*any_of))).scalars())
     for route in seen.served.intersection(routes_open):
         if connection.execute(free_for_runs(seen, route, deliveries.c.id, limit=1)).first() is not None:
@@ -135,7 +149,7 @@ def branches(seen: Look, route: str | sa.ColumnElement[str]) -> list[list[Condit
     """What is free of a route, in three kinds, each with an index in the order of ids, or of few."""
     c, now = deliveries.c, seen.now
     of_all = [
-        c.route == route, is_open(), unclaimed(now), *_not_resting(seen, route),
+        narrowly(c.route == route), is_open(), unclaimed(now), *_not_resting(seen, route),
         ~is_behind(lambda each: _is_taken(each, now), taken=True),
     ]  # fmt: skip
     nobody = sa.or_(c.plan_until.is_(None), c.plan_until < now)
@@ -158,8 +172,8 @@ def is_behind(
     ever = sa.or_(c.plan_until.is_not(None), c.claim_until.is_not(None), c.due_at.is_not(None))
     return is_one(
         deliveries,
-        c.route == deliveries.c.route,
-        c.lane == deliveries.c.lane,
+        narrowly(c.route == deliveries.c.route),
+        narrowly(c.lane == deliveries.c.lane),
         c.id < deliveries.c.id,
         is_open(earlier),
         *([ever] if taken else []),
@@ -198,10 +212,10 @@ def _is_taken(table: sa.FromClause, now: datetime) -> Condition:
 
 
 def _may_go(seen: Look, route: str) -> list[Condition]:
-    """The conditions of all branches as one."""
+    """The conditions of all branches as one, but that a delivery is of the route."""
     c, now = deliveries.c, seen.now
     return [
-        c.route == route, is_open(), sa.or_(c.plan_until.is_(None), c.plan_until < now), unclaimed(now),
+        is_open(), sa.or_(c.plan_until.is_(None), c.plan_until < now), unclaimed(now),
         is_due(deliveries, now), *_not_resting(seen, route),
         ~is_behind(lambda each: _is_taken(each, now), taken=True),
     ]  # fmt: skip

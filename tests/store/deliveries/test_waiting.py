@@ -108,7 +108,7 @@ def test_what_is_found_by_indexes_is_what_the_definition_says(still_store: Store
             untried = free_by_definition(rows, route, untried=True)
             assert places(waiting.free(seen, route, ident, limit=99)) == free
             assert places(waiting.free(seen, route, ident, limit=1)) == free[:1]
-            assert places(waiting.free_in_lanes(seen, route, "xy", ident, limit=99)) == free
+            assert places(waiting.free_in_lanes(seen, route, "xy", limit=99)) == free
             assert places(waiting.free_and_untried(seen, route, ident, limit=99)) == untried
             taken_over = free_by_definition(rows, route, untried=True, planned_too=True)
             query = waiting.free_and_untried(seen, route, ident, limit=99, planned_too=True)

@@ -220,6 +220,7 @@ def _looking(store: Undone, size: int) -> Named:
             lambda route=route: Doorbell(Reading(route, (route,)), own_filter=False).look(store, seen),
         )
         yield f"serve: contacts of {route}", partial(serving.free_contacts, store, route, 2)
+        yield f"serve: what lies of {route}", partial(serving.is_left_lying, store, route, LEASE)
     yield "doorbell: busy lanes", lambda: deliverable.busy_lanes(store, [FREE], lanes)
     yield "serve", lambda: serving.serve(store, FREE, OWNER, LEASE)
     yield "serve: by another", lambda: serving.by_another(store, FREE, OWNER)

@@ -19,7 +19,13 @@ from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
 from airflow_outreach_provider.services.deliveries.ending import finish
-from airflow_outreach_provider.services.deliveries.fan_out import Reading, comes_in, reading_of, take_in
+from airflow_outreach_provider.services.deliveries.fan_out import (
+    PLAN_LEASE,
+    Reading,
+    comes_in,
+    reading_of,
+    take_in,
+)
 from airflow_outreach_provider.services.deliveries.lanes import LaneRunner, by_lane, load_events
 from airflow_outreach_provider.services.deliveries.parking import time_of
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
@@ -30,6 +36,9 @@ from airflow_outreach_provider.store.engine import Store
 
 # So many contacts wait at the end of a batch only where more comes in than runs carry away.
 _STREAM = 8
+# Where the tasks that a plan was made for have not begun by then, others keep them from it: Airflow puts the first of each
+# run before the last of an older one.
+_BEGUN_BY = timedelta(seconds=60)
 # How long a dead task keeps others from serving, and runs from beginning.
 _STAY = timedelta(seconds=5)
 # It goes on while the next run begins: seconds where Airflow is idle, and many where it is not.
@@ -95,7 +104,7 @@ class Server:
         owner = self.task.owner
         if not serving.by_another(store, route, owner):
             wait = comes_in(store, reading, _STREAM) + serving.free_contacts(store, route, _STREAM)
-            if wait < _STREAM:
+            if wait < _STREAM and not serving.is_left_lying(store, route, PLAN_LEASE - _BEGUN_BY):
                 return None
         return reading if serving.serve(store, route, owner, _STAY) else None
 

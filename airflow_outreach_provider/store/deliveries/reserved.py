@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.deliveries import OPEN_STATES
 from airflow_outreach_provider.store.by_index import walk
-from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
+from airflow_outreach_provider.store.deliveries.attempts import is_in, unclaimed
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.deliveries.waiting import open_routes
 from airflow_outreach_provider.store.engine import Store
@@ -58,9 +59,9 @@ def end(store: Store, keys: Sequence[str]) -> int:
 
     def work(connection: sa.Connection) -> int:
         now = store.now(connection)
-        theirs = deliveries.c.plan.in_(listed(store, "text", keys))
-        idle = (is_open(), deliveries.c.plan_until >= now, unclaimed(now))
-        freed = deliveries.update().where(theirs, *idle).values(plan_until=now - _MOMENT)
-        return connection.execute(freed).rowcount
+        idle = (is_in(*OPEN_STATES), deliveries.c.plan_until >= now, unclaimed(now))
+        freed = deliveries.update().where(*idle).values(plan_until=now - _MOMENT)
+        # One by one: of a list it would be believed that it holds most of the table.
+        return sum(connection.execute(freed.where(deliveries.c.plan == key)).rowcount for key in keys)
 
     return store.retrying(work) if keys else 0

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
-from airflow_outreach_provider.store.deliveries.waiting import free_and_untried, look
+from airflow_outreach_provider.store.deliveries.waiting import free_and_untried, is_overdue, look
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.schema import insert_into
 
@@ -53,3 +53,9 @@ def free_contacts(store: Store, route: str, most: int) -> int:
             look(store, connection), route, deliveries.c.lane, limit=_LOOKED_THROUGH * most
         )
         return min(most, len(set(connection.execute(oldest).scalars())))
+
+
+def is_left_lying(store: Store, route: str, left: timedelta) -> bool:
+    """Whether tasks that were handed something do not begin: less than ``left`` of the plan is left, and nobody is at it."""
+    with store.read() as connection:
+        return is_overdue(look(store, connection), connection, route, left)

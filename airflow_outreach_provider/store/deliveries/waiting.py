@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -118,13 +118,27 @@ def free_and_untried(
     """
     if not planned_too:
         return free(seen, route, *columns, limit=limit, such=[untried(deliveries.c.tries + 0)])
+    query = sa.select(*columns).where(*_not_begun(seen, route))
+    return query.order_by(deliveries.c.id).limit(limit)
+
+
+def is_overdue(seen: Look, connection: sa.Connection, route: str, left: timedelta) -> bool:
+    """Whether something was handed out that no task has begun, with less than ``left`` of its plan left."""
+    until = deliveries.c.plan_until
+    late = sa.select(deliveries.c.id).where(
+        *_not_begun(seen, route), until >= seen.now, until < seen.now + left
+    )
+    return connection.execute(late.order_by(until).limit(1)).first() is not None
+
+
+def _not_begun(seen: Look, route: str) -> list[Condition]:
+    """That no task is at it, planned or not, and nothing of its contact has failed."""
     now = seen.now
     in_the_way = is_behind(lambda each: sa.or_(each.c.claim_until >= now, _is_late(each, now)), taken=True)
-    query = sa.select(*columns).where(
+    return [
         narrowly(deliveries.c.route == route), is_open(), is_due(deliveries, now), unclaimed(now),
         *_not_resting(seen, route), untried(), ~in_the_way,
-    )  # fmt: skip
-    return query.order_by(deliveries.c.id).limit(limit)
+    ]  # fmt: skip
 
 
 def routes_with_free(seen: Look, connection: sa.Connection) -> frozenset[str]:

@@ -1257,6 +1257,27 @@ def test_a_task_ends_with_its_batch_where_it_is_not_to_go_on(
     assert len(receiver.requests) == 1
 
 
+@pytest.mark.parametrize(("seconds", "taken"), [(30, []), (90, ["evt_300", "evt_301", "evt_302"])])
+def test_what_tasks_do_not_come_to_is_delivered_by_the_next_that_ends(
+    stream: Stream, receiver: Receiver, seconds: int, taken: list[str]
+) -> None:
+    """Handed out a minute ago and never begun: newer runs' tasks keep those of an older run waiting for a slot, for a
+    quarter of an hour at worst. Its own tasks then find it done."""
+    handed_out(stream.store, "run2")
+    arrive(stream.store, "a", "b", "a", first=300)
+    batches = handed_out(stream.store, "run3")
+    with stream.store.write() as connection:
+        late = "UPDATE deliveries SET plan_until = plan_until - :ms WHERE event_id >= 'evt_300'"
+        connection.execute(sa.text(late), {"ms": seconds * 1000})
+    report = stream.work(serve_for=timedelta(seconds=30))
+    assert [each for each in receiver.seen() if each >= "evt_300"] == taken
+    assert sum(report.meanwhile.values()) == (15 if taken else 0)
+    if taken:
+        late_ones = [webhooks.deliver(stream.store, each, stream.endpoint, task("late")) for each in batches]
+        assert sum(each.states["delivered"] for each in late_ones) == 3
+        assert len(receiver.seen()) == 16
+
+
 def test_what_fails_in_a_stream_has_a_run_of_its_own(stream: Stream, receiver: Receiver) -> None:
     """It is handed on at once, waits for its time, and holds its contact's later events back, nobody else's."""
     receiver.script = lambda body: (500 if body["contact"]["external_id"] == "w3" else 200, {})

@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
-# English ones are those that carriers in North America demand (CTIA, 47 CFR 64.1200(a)(10)).
-STOP_WORDS = (
-    "STOP", "STOP ALL", "UNSUBSCRIBE", "UNSUB", "CANCEL", "END", "QUIT", "REVOKE", "OPT OUT", "REMOVE", "REMOVE ME",
-    "UNSUBSCRIBE ME", "UNSUBSCRIBE ALL", "OPT ME OUT", "OPT OUT ALL", "TAKE ME OFF", "STOP IT", "STOP TEXTING", "STOP TEXTING ME",
-    "STOP TEXTS", "STOP SMS", "STOP MSG", "STOP MESSAGES", "STOP MESSAGING ME", "STOP CONTACTING ME", "DO NOT TEXT", "DO NOT TEXT ME",
-    "DONT TEXT ME", "DO NOT CONTACT", "DO NOT CONTACT ME", "DONT CONTACT ME", "NO MORE TEXTS", "NO MORE MESSAGES",
-    "ARRET", "ARRETER", "ARRETEZ", "DESABONNER", "DESABONNEMENT", "DESINSCRIRE", "DESINSCRIPTION",  # French
-    "ANNULER", "ANNULEZ", "ME DESABONNER", "SE DESABONNER", "ME DESINSCRIRE", "SUPPRIMER", "STOP PUB",
-    "BAJA", "DAR DE BAJA", "DARME DE BAJA", "DARSE DE BAJA", "ALTO", "PARAR", "PARA", "DETENER", "CANCELAR", "NO MAS",  # Spanish
-    "DE BAJA", "ANULAR", "DESUSCRIBIR", "DESUSCRIBIRME", "DESUSCRIBIRSE", "CANCELAR SUSCRIPCION", "NO MAS MENSAJES",
-    "PARE", "SAIR", "REMOVER", "DESCADASTRAR", "DESINSCREVER", "CANCELA",  # Portuguese
-    "STOPP", "ABMELDEN", "ABMELDUNG", "ABBESTELLEN", "AUSTRAGEN", "AUFHÖREN",  # German
-    "ANNULLA", "CANCELLA", "CANCELLAMI", "DISISCRIVI", "DISISCRIVIMI", "BASTA", "FERMA",  # Italian
-    "CANCELLARMI", "RIMUOVERE", "RIMUOVIMI",
-    "STOPPEN", "AFMELDEN", "UITSCHRIJVEN",  # Dutch
-    "AVSLUTA", "AVREGISTRERA", "AVMELD", "AVMELDE", "AFMELD", "FRAMELD", "LOPETA", "PERUUTA",  # the North
-    "STOPPA", "SLUTA",
-    "WYPISZ", "WYPISZ MNIE", "ANULUJ", "REZYGNUJĘ", "REZYGNACJA", "ODHLÁSIT", "ODHLÁSIŤ", "ZRUŠIT", "ZRUŠIŤ", "LEIRATKOZÁS", "LEIRATKOZOM", "DEZABONARE",
-    "ODJAVA", "СТОП", "ОТПИСАТЬСЯ", "ОТПИСКА", "ОТМЕНА", "ВІДПИСАТИСЯ", "СПРИ", "ΣΤΟΠ", "ΔΙΑΓΡΑΦΗ",
-    "İPTAL", "DUR", "RET", "DURDUR", "הסר", "הסרה", "إيقاف", "ايقاف", "إلغاء", "الغاء", "توقف",
-    "退订", "退訂", "取消", "停止", "配信停止", "解除", "수신거부", "중지", "중단", "BERHENTI", "BATAL", "HỦY", "DỪNG", "ยกเลิก", "बंद", "रोकें",
-)  # fmt: skip
-# Not YES, which carriers take for it too: it answers whatever was asked last.
-START_WORDS = ("START", "UNSTOP")
-_POLITE = (
-    "PLEASE", "PLS", "PLZ", "THANKS", "THANK YOU", "THX", "BITTE", "DANKE", "SVP", "S'IL VOUS PLAIT", "MERCI", "POR FAVOR", "GRACIAS",
-    "OBRIGADO", "OBRIGADA", "GRAZIE", "PER FAVORE", "TACK", "TAK", "PROSZĘ",
-)  # fmt: skip
-
-_LONGEST_MESSAGE = 20_000
-_LONGEST_SAYING = 120
-_TAG = re.compile(r"<[^<>]{0,2000}>")
-_BREAK = re.compile(r"<\s*(?:br|/p|/div|/blockquote|hr)\b[^<>]{0,200}>", re.IGNORECASE)
-_QUOTE_TAG = re.compile(r"<\s*blockquote\b.*", re.IGNORECASE | re.DOTALL)
-# Below these an e-mail repeats what it answers, or is signed by a program.
-_REST_OF_MAIL = re.compile(
-    r"^\s*(?:>|-{2,}\s*$|_{5,}|-{5,}.*-{5,}\s*$|(?:on|am|le|el|il|op|em|den)\s.{4,200}(?:wrote|schrieb|écrit|escribió|scritto"
-    r"|schreef|escreveu|skrev)\s*:?.{0,40}$|(?:from|von|de|da|van|från|fra)\s*:\s|sent from my\b|von meinem\b"
-    r"|envoyé de(?:puis)? mon\b|enviado desde mi\b|get outlook for\b)",
-    re.IGNORECASE,
+from airflow_outreach_provider.core.stop_vocabulary import (
+    AFTER,
+    BESIDE,
+    COURTESIES,
+    IN_SENTENCES,
+    NEGATIONS,
+    START_WORDS,
+    STOP_WORDS,
 )
+
+_LONGEST_SAYING = 120
+# Scripts that put no blanks between words: each letter may begin one. Hangul comes taken apart, Thai without its marks.
+_NO_BLANKS = (
+    "\u0e00-\u0eff\u1000-\u11ff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_WORD = re.compile(rf"(?=[^\W_])[{_NO_BLANKS}]|[^\W_{_NO_BLANKS}]+")
+_AGAIN_AND_AGAIN = re.compile(r"([^\W\d_])\1{2,}")
+_SHORTEST_GLUED, _MOST_GLUED = 3, 3
 
 
 class StopWords:
@@ -60,26 +36,52 @@ class StopWords:
 
     def __init__(self, changes: Iterable[str] = (), words: Iterable[str] = STOP_WORDS) -> None:
         words = set(map(_letters, words))
+        gone = set()
         for change in changes:
             word = _letters(change)
             if change.strip().startswith("-"):
                 words.discard(word)
+                gone.add(word)
             elif word:
                 words.add(word)
         self._words = frozenset(words)
+        # "STOP IT" taken out would still be STOP, and what changes nothing.
+        self._gone = frozenset(gone - words)
 
     def changed(self, setting: str) -> StopWords:
         """These, and those of a setting: words separated by commas or line breaks; after ``=`` they are all there are."""
         rest = setting.strip()
         known: Iterable[str] = () if rest.startswith("=") else self._words
-        return StopWords((word for word in re.split(r"[,;\n]", rest.lstrip("= ")) if word.strip()), known)
+        changes = [word for word in re.split(r"[,;\n]", rest.lstrip("= ")) if word.strip()]
+        return StopWords([*(f"-{word}" for word in self._gone), *changes], known)
 
     def __contains__(self, message: object) -> bool:
-        """Whether a message is nothing but stop words; case, blanks, punctuation, accents and a please aside."""
-        return isinstance(message, str) and _is_only(_saying(message), self._words)
+        """Whether a message is nothing but stop words.
+
+        Case, blanks, punctuation, accents, courtesies and what else changes nothing beside them aside.
+        """
+        return isinstance(message, str) and self._holds(*_read(message))
+
+    def _holds(self, folded: str, parts: list[str]) -> bool:
+        if "".join(parts) in self._gone:
+            return False
+        if self._polite.make_up(parts) or (
+            "?" not in folded and self._wide.make_up(_without_no(folded, parts))
+        ):
+            return True
+        once = _AGAIN_AND_AGAIN.sub(r"\1", folded)
+        return once != folded and self._holds(once, _WORD.findall(once))
+
+    @cached_property
+    def _polite(self) -> _Phrases:
+        return _Phrases(self._words, _COURTESIES)
+
+    @cached_property
+    def _wide(self) -> _Phrases:
+        return _Phrases(self._words - _IN_SENTENCES, _BESIDE, _AFTER)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, StopWords) and self._words == other._words
+        return isinstance(other, StopWords) and (self._words, self._gone) == (other._words, other._gone)
 
     def __hash__(self) -> int:
         return hash(self._words)
@@ -92,53 +94,102 @@ def stop_words(setting: str) -> StopWords:
 
 
 def is_start_word(message: object) -> bool:
-    """Whether a message is nothing but START or UNSTOP."""
-    return isinstance(message, str) and _is_only(_saying(message), _START)
+    """Whether a message is nothing but START or UNSTOP, and courtesies: nothing else may be taken for a yes."""
+    return isinstance(message, str) and _START.make_up(_read(message)[1])
 
 
-def _is_only(said: str, words: frozenset[str]) -> bool:
-    letters = _letters(said)
-    if letters in words:
-        return True
-    parts = (part for word in said.split() if (part := _letters(word)))
-    # Several stop words in a row, or one politely asked for.
-    return bool(letters) and (all(part in words for part in parts) or _politely(letters) in words)
+class _Phrases:
+    """What texts may be put together of.
+
+    :param words: one of them at least. :param beside: what may stand anywhere. :param after: what may follow a word.
+    """
+
+    def __init__(
+        self, words: frozenset[str], beside: frozenset[str], after: frozenset[str] = frozenset()
+    ) -> None:
+        self.words, self.beside, self.after = words, beside, after
+        self.beginnings = _beginnings(words | beside | after)
+
+    def make_up(self, parts: list[str]) -> bool:
+        """Whether the parts of a text, neighbours taken together or not, are such words and nothing else."""
+        heard: list[bool | None] = [False] + [None] * len(
+            parts
+        )  # up to each part: whether a word is among them
+        for start in range(len(parts)):
+            before, piece = heard[start], ""
+            if before is None:
+                continue
+            for end in range(start, len(parts)):
+                piece += parts[end]
+                if piece not in self.beginnings:
+                    break
+                if piece in self.words:
+                    heard[end + 1] = True
+                elif piece in self.beside or (before and piece in self.after):
+                    heard[end + 1] = heard[end + 1] or before
+        return heard[-1] is True or (len(parts) <= _MOST_GLUED and _unglued("".join(parts)) in self.words)
 
 
-def _politely(letters: str) -> str:
-    if not letters.startswith(_PLEASE) and not letters.endswith(_PLEASE):
-        return letters
-    for word in _PLEASE:
-        if letters.startswith(word) or letters.endswith(word):
-            return letters.removeprefix(word).removesuffix(word)
-    return letters
+def _beginnings(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(word[: number + 1] for word in words for number in range(len(word)))
 
 
-def _saying(message: str) -> str:
-    """What the writer added, where the message is an e-mail; empty where it is too long to be one word."""
-    if len(message) > _LONGEST_MESSAGE:
-        return ""
-    text = message
-    if "<" in text or "&" in text:
-        text = html.unescape(_TAG.sub(" ", _BREAK.sub("\n", _QUOTE_TAG.sub("", text))))
-    added = []
-    for line in text.splitlines():
-        if _REST_OF_MAIL.match(line):
-            break
-        added.append(line)
-    said = "\n".join(added).strip()
-    return said if len(said) <= _LONGEST_SAYING else ""
+@lru_cache(maxsize=4)
+def _read(message: str) -> tuple[str, list[str]]:
+    """What a message says, folded, and its words; remembered, for one is asked for STOP and for START."""
+    folded = _fold(_added(message))
+    return folded, _WORD.findall(folded)
+
+
+def _added(message: str) -> str:
+    """What the writer said, where it is short enough; most messages are a line, not an e-mail."""
+    said = message.strip()
+    if said.isprintable() and "<" not in said and "&" not in said:
+        return said if len(said) <= _LONGEST_SAYING and not said.startswith(">") else ""
+    from airflow_outreach_provider.core.mail_text import written_text
+
+    return written_text(message, _LONGEST_SAYING)
+
+
+def _without_no(folded: str, parts: list[str]) -> list[str]:
+    rest = _NO.sub("", folded)
+    return parts if rest == folded else _WORD.findall(rest)
+
+
+def _unglued(letters: str) -> str:
+    """One word, without the courtesies written together with it: ``stopplease``."""
+    while True:
+        rest = letters
+        if letters.startswith(_GLUED) or letters.endswith(_GLUED):
+            for word in _GLUED:
+                rest = rest.removeprefix(word).removesuffix(word)
+        if rest == letters:
+            return rest
+        letters = rest
 
 
 def _letters(text: str) -> str:
     """Letters and digits alone, without accents and case."""
+    return "".join(_WORD.findall(_fold(text)))
+
+
+def _fold(text: str) -> str:
+    """Without case, accents apart from their letters; the Turkish ı is an i."""
     if text.isascii():
-        return text.lower().translate(_NO_LETTERS)
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(each for each in plain if each.isalnum())
+        return text.lower()
+    return (
+        unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+        .replace("ı", "i")
+        .replace("؟", "?")
+    )
 
 
-_NO_LETTERS = {code: None for code in range(128) if not chr(code).isalnum()}
+_IN_SENTENCES = frozenset(map(_letters, IN_SENTENCES))
+_COURTESIES = frozenset(map(_letters, COURTESIES))
+_BESIDE = _COURTESIES | frozenset(map(_letters, BESIDE))
+_AFTER = frozenset(map(_letters, AFTER))
+_GLUED = tuple(sorted((each for each in _COURTESIES if len(each) >= _SHORTEST_GLUED), key=len, reverse=True))
+_NAY = rf"(?:{'|'.join({*map(_fold, NEGATIONS), *map(_letters, NEGATIONS)})})"
+_NO = re.compile(rf"^\W*(?:(?:{_NAY}\s+){{2,}}|{_NAY}(?:\s*[.,،、;:!\n]\W*|\s+[-–—]+\s+))+")
+_START = _Phrases(frozenset(map(_letters, START_WORDS)), _COURTESIES)
 USUAL = StopWords()
-_START = frozenset(map(_letters, START_WORDS))
-_PLEASE = tuple(sorted(map(_letters, _POLITE), key=len, reverse=True))

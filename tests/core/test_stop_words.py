@@ -5,9 +5,18 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
 from airflow_outreach_provider.core.sources import source_settings
-from airflow_outreach_provider.core.stop_words import STOP_WORDS, USUAL, is_start_word, stop_words
+from airflow_outreach_provider.core.stop_vocabulary import (
+    AFTER,
+    BESIDE,
+    COURTESIES,
+    IN_SENTENCES,
+    START_WORDS,
+    STOP_WORDS,
+)
+from airflow_outreach_provider.core.stop_words import USUAL, is_start_word, stop_words
 
 
 @pytest.mark.parametrize(
@@ -36,6 +45,83 @@ def test_nothing_but_a_stop_word_is_a_stop_word(message: str) -> None:
 def test_a_message_that_says_more_is_none(message: str) -> None:
     """Whoever writes a sentence means the sentence, and what is quoted was said by somebody else."""
     assert message not in USUAL
+
+
+POLITE = [
+    "Please stop. Thanks", "Please stop, thank you", "Stop please. Thank you.", "please please stop", "stop please please", "stop stop stop please",
+    "Unsubscribe please, thank you", "Stop bitte danke", "stopp takk", "İptal lütfen", "ıptal", "стоп пожалуйста", "Отписаться, спасибо",
+    "Відписатися, будь ласка", "dank u, stop", "Afmelden alstublieft", "WYPISZ MNIE, proszę", "Zrušit, děkuji", "Lopeta, kiitos", "Merci d'arrêter",
+    "停止してください", "配信停止お願いします", "请退订，谢谢", "수신거부 부탁드립니다", "중지해 주세요", "ยกเลิกครับ", "הסר בבקשה", "توقف من فضلك", "إلغاء، شكرا",
+    "dừng, cảm ơn", "pleasestop", "stopplease", "arrêtsvp", "please s t o p", "Stop 🙏 please 🙏", "STOPPP pleeease",
+]  # fmt: skip
+PLAIN = [
+    "stop now", "stop it now", "STOP ALL MESSAGES", "Stop immediately!", "remove me from your list", "please take me off this list", "no thanks, stop",
+    "No. STOP", "no, no, stop", "no - stop", "STOP and unsubscribe", "Hi, please stop", "Hello. Stop texting me now, please", "just stop", "leave me alone",
+    "Wrong number. Stop", "not interested, stop", "do not text me again", "end all texts", "stop spamming me", "لا، توقف", "Nein, sofort stopp", "Hola, baja",
+    "退订短信",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("message", [*POLITE, *PLAIN])
+def test_a_stop_word_with_what_changes_nothing_beside_it_is_one(message: str) -> None:
+    """However often somebody says please and thanks, and whether they greet, or say when, what and where from."""
+    assert message in USUAL
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["don't stop", "please don't stop", "I can't stop now", "cancel my appointment", "no", "no thanks", "wrong number", "not interested", "not now",
+     "I will stop by now", "is there a stop now?", "cancel now?", "Cancel? No", "this stop", "no end", "No parar", "no cancelar", "para ahora", "hi", "now",
+     "all messages", "stop please and call me now", "remove the second one from your list", "取消预约", "请不要停止", "停止しないでください", "중단하지 마세요", "end of the month please",
+     "no more questions", "START STOP"],
+)  # fmt: skip
+def test_what_turns_a_stop_word_around_keeps_it_from_being_one(message: str) -> None:
+    """A no without a mark, another word, a question: then the sentence is meant, and what is said beside alone is nothing."""
+    assert message not in USUAL
+
+
+@settings(deadline=None, max_examples=examples(60))
+@given(
+    word=st.sampled_from(STOP_WORDS),
+    around=st.lists(st.sampled_from(COURTESIES), max_size=4),
+    place=st.integers(0, 4),
+    mark=st.sampled_from([" ", ", ", ". ", "\n", " - ", "! 🙏 "]),
+    start=st.sampled_from(START_WORDS),
+)
+def test_courtesies_change_nothing_wherever_they_stand(
+    word: str, around: list[str], place: int, mark: str, start: str
+) -> None:
+    """For stop words and for START, in any language, in any number; alone they are neither."""
+    for asked, is_asked in ((word, USUAL.__contains__), (start, is_start_word)):
+        said = mark.join([*around[:place], asked, *around[place:]])
+        assert is_asked(said) is (len(said) <= 120)
+        assert not is_asked(mark.join(around))
+
+
+@settings(deadline=None, max_examples=examples(60))
+@given(
+    word=st.sampled_from([each for each in STOP_WORDS if each not in IN_SENTENCES]),
+    before=st.lists(st.sampled_from(BESIDE), max_size=2),
+    behind=st.lists(st.sampled_from([*BESIDE, *AFTER]), max_size=2),
+    other=st.sampled_from(["don't", "appointment", "by", "maybe", "Tuesday", "my"]),
+)
+def test_what_is_said_beside_a_stop_word_counts_only_with_nothing_else(
+    word: str, before: list[str], behind: list[str], other: str
+) -> None:
+    """One other word, and the sentence is meant; START takes nothing beside it at all."""
+    said = [*before, word, *behind]
+    assert (" ".join(said) in USUAL) is (len(" ".join(said)) <= 120)
+    assert " ".join([other, *said]) not in USUAL
+    assert " ".join([*said, other]) not in USUAL
+    assert not before or not is_start_word(" ".join([*before, "START"]))
+
+
+def test_a_word_taken_out_is_none_though_it_is_made_of_others() -> None:
+    """``-STOP IT``: STOP and what changes nothing would make it one again."""
+    words = stop_words("-STOP IT, -unsubscribe all").changed("genug")
+    assert ("stop it!" in words, "Unsubscribe all" in words) == (False, False)
+    assert ("stop" in words, "unsubscribe" in words, "genug, bitte" in words) == (True, True, True)
+    assert "stop it" in words.changed("STOP IT")
 
 
 @settings(deadline=None)
@@ -76,7 +162,17 @@ def test_a_setting_may_replace_the_usual_words_and_a_source_change_those_of_the_
 
 @pytest.mark.parametrize(
     ("message", "is_one"),
-    [("START", True), ("unstop.", True), ("start the car", False), ("yes", False), (None, False)],
+    [
+        ("START", True),
+        ("unstop.", True),
+        ("start please, thanks", True),
+        ("start the car", False),
+        ("start again", False),
+        ("hi, start now", False),
+        ("no. start", False),
+        ("yes", False),
+        (None, False),
+    ],
 )
 def test_start_words(message: object, is_one: bool) -> None:
     """START and UNSTOP, alone, take a stop word back."""

@@ -114,6 +114,20 @@ def test_stop_on_any_platform_stops_the_person_at_once(client: Any, store: Store
     assert lead(store, {"phone": LINE}) == ("planned", "would_be_sent")
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["Please stop. Thanks", "Hi, remove me from your list now", "Стоп, пожалуйста",
+     "<html><head><style>P{margin:0}</style></head><body><div>STOP</div><hr><b>From:</b> Ann</body></html>",
+     "STOP\n\nOn Mon, Mar 2, 2026 at 10:00 AM Ann <ann@example.com>\nwrote:\n\n" + "> Hello Jane\n" * 3_000],
+    ids=range(5),
+)  # fmt: skip
+def test_a_no_is_heard_whatever_stands_around_it(client: Any, store: Store, text: str) -> None:
+    """Courtesies, a greeting, the markup of a mail program, a long quote: the person is not texted again."""
+    send(client, *messages(text)[0])
+    assert stored_events(store)[0].kind == "unsubscribed"
+    assert is_stopped(store, {"phone": LINE})
+
+
 @pytest.mark.parametrize("number", range(len(messages(""))))
 def test_a_reply_that_says_more_stops_nobody(client: Any, store: Store, number: int) -> None:
     """ "Please stop by tomorrow" is a reply like any other."""

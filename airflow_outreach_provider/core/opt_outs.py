@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from airflow_outreach_provider.core.emails import hash_email
+from airflow_outreach_provider.core.emails import email_hashes, hash_email
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.phone_listed import listed_numbers
 from airflow_outreach_provider.core.platforms import Parsed
@@ -50,7 +50,7 @@ def read_opt_out(parsed: Parsed, region: str | None) -> OptOut | None:
     emails = [*([contact.email] if contact.email else []), *emails_said(parsed.person)]
     return OptOut(
         tuple(numbers),
-        tuple(dict.fromkeys(map(hash_email, emails))),
+        email_hashes(emails),
         by_stop_word=parsed.stopped and not flagged,
         lifts=lifts,
     )

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from airflow_outreach_provider.core.changes import columns_hash
-from airflow_outreach_provider.core.emails import email_columns, hash_email
+from airflow_outreach_provider.core.emails import email_columns, email_hashes, hash_email
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.leads import PayloadFormat, check_format, read_lead
 from airflow_outreach_provider.core.masking import printable
@@ -42,7 +42,7 @@ OPTED_OUT_EMAIL = "opted_out_email"
 
 _LONGEST_CONSENT = 200
 
-_READING = 3  # of numbers and addresses; another one makes rows that were decided on be read again
+_READING = 4  # of numbers and addresses; another one makes rows that were decided on be read again
 
 Resubmit = str | timedelta
 
@@ -53,6 +53,8 @@ class Draft(NamedTuple):
     :param state: planned, suppressed or deferred.
     :param not_before: when a deferred lead may be sent.
     :param open_until: up to when a planned lead may be sent without another look at the clock; None for ever.
+    :param email_hash: of the person's first address, which the ledger remembers; of the others,
+        ``other_email_hashes``: an opt-out of any of them stops the lead.
     :param consent: what the column said that had to say yes, shortened; None where none had to.
     :param zone: the time zone that the row names; None where it names none.
     """
@@ -69,6 +71,7 @@ class Draft(NamedTuple):
     open_until: datetime | None = None
     consent: str | None = None
     zone: str | None = None
+    other_email_hashes: tuple[str, ...] = ()
 
 
 class Gate(NamedTuple):
@@ -200,13 +203,13 @@ class LeadRules:
         phone = lead.phone.e164
         zone = read_zone(values.get(self.time_zone)) if self.time_zone is not None else None
         gate = self._gate(values, phone, zone, now)
-        email = _email_of(lead.contact, values)
+        emails = _email_hashes(lead.contact, values)
         return Draft(
             self.campaign or lead.configuration_id, phone, gate.state, gate.reason, gate.detail, payload,
             self.reading.hash_of(lead, self.region) if self.changed_on is None else self._changed_hash(values, phone),
-            hash_email(email) if email is not None else None, gate.not_before, gate.open_until,
+            emails[0] if emails else None, gate.not_before, gate.open_until,
             None if self.require_consent is None else printable(str(values.get(self.require_consent)))[:_LONGEST_CONSENT],
-            zone,
+            zone, emails[1:],
         )  # fmt: skip
 
     def _changed_hash(self, values: Mapping[str, Any], phone: str) -> str:
@@ -358,17 +361,16 @@ def decide(
             return RowDecision(RowState(state), reason, None if unchanged else state)
 
 
-def _email_of(contact: Mapping[str, Any], values: Mapping[str, Any]) -> str | None:
-    """The person's address: as it is sent, else from a column that is called so, sent or not."""
-    email = contact.get("email")
-    if isinstance(email, str):
-        return email
+def _email_hashes(contact: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of every address of the person: first as it is sent, then from all columns that are called so, sent or not."""
+    first = contact.get("email")
+    others: list[object] = []
     for place in (contact, values):
         for name in email_columns(tuple(place)):
-            found = place[name]
-            if isinstance(found, str) and "@" in found:
-                return found
-    return None
+            cell = place[name]
+            if cell is not first and cell != first and cell not in others:
+                others.append(cell)
+    return email_hashes([first, *others] if others else first)
 
 
 def _is_barred(memory: Memory, resubmit: Resubmit, now: datetime) -> bool:

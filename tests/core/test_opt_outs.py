@@ -9,8 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
-from airflow_outreach_provider.core.emails import email_columns, hash_email
+from airflow_outreach_provider.core.emails import (
+    email_columns,
+    email_hashes,
+    emails_in,
+    hash_email,
+    without_emails,
+)
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import polled_event, read_event
 from airflow_outreach_provider.core.opt_outs import OptOut, opt_out_of
@@ -130,7 +137,8 @@ def test_no_message_breaks_the_reading(platform: str, data: Any) -> None:
 @pytest.mark.parametrize(
     "writing",
     ["jane@example.com", " Jane@Example.COM ", "<jane@example.com>", "Jane Doe <jane@example.com>", "mailto:jane@example.com",
-     "jane@example.com.", "\u200bjane@example.com", "ＪＡＮＥ@example.com"],
+     "jane@example.com.", "\u200bjane@example.com", "ＪＡＮＥ@example.com", "jane%40example.com", "mailto:jane@example.com?subject=Hi&cc=ann@example.com",
+     "MAILTO:jane%40example.com?subject=x", "jane@example.com|", "jane@example.com/", "jane@example.com!", "jane@example.com; john@example.com"],
 )  # fmt: skip
 def test_one_address_has_one_hash(writing: str) -> None:
     """However it is written, it is the same person; and another address is another's."""
@@ -150,6 +158,46 @@ def test_domains_are_one_in_both_writings_and_tags_tell_people_apart(
 ) -> None:
     """``xn--`` is another writing of the same name; ``+tag`` may be another person's, and so may dots be."""
     assert (hash_email(one) == hash_email(other)) == same
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [("n/a", ()), ("", ()), (None, ()), (7, ()), ("@jane", ()), ("14165550123@c.us", ()), ('"jane doe"@example.com', ('"jane doe"@example.com',)),
+     (["jane@example.com", None, "john@example.com"], ("jane@example.com", "john@example.com")), ("Jane@Example.com, jane@example.com", ("jane@example.com",)),
+     ("first/last@example.com", ("first/last@example.com",)), ("Jane (work: jane@example.com, home: j@example.org)", ("jane@example.com", "j@example.org"))],
+)  # fmt: skip
+def test_a_cell_holds_the_addresses_that_stand_in_it(cell: object, found: tuple[str, ...]) -> None:
+    """Each once, in order, and none where there is none: a placeholder is nobody's address."""
+    assert emails_in(cell) == found
+
+
+ADDRESSES = st.from_regex(
+    r"[a-z]{1,8}(?:[.+_-][a-z0-9]{1,5})?@[a-z]{2,8}(?:[.-][a-z]{2,5}){1,2}", fullmatch=True
+)
+
+
+@settings(deadline=None, max_examples=examples(50))
+@given(
+    emails=st.lists(ADDRESSES, min_size=1, max_size=4, unique=True),
+    between=st.sampled_from(["; ", ", ", ",", "/", " / ", "|", " ", "\n", " or ", "\t", "; mailto:"]),
+)
+def test_every_address_of_a_cell_counts_and_the_first_is_the_persons(emails: list[str], between: str) -> None:
+    """Whatever stands between them; nothing of them is left to be read as a number."""
+    cell = between.join(emails)
+    assert emails_in(cell) == tuple(emails)
+    assert email_hashes(cell) == tuple(map(hash_email, emails))
+    assert hash_email(cell) == hash_email(emails[0])
+    assert "@" not in str(without_emails(cell))
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["Adresse électronique", "Correo electrónico", "E-Mail-Adresse", "Indirizzo e-mail", "E-posta", "Sähköposti", "E-post", "Электронная почта", "邮箱", "メールアドレス", "이메일",
+     "Courriel", "contact_email", "Home Email"],
+)  # fmt: skip
+def test_columns_of_addresses_are_known_in_other_languages(column: str) -> None:
+    """With accents, in letters of any script."""
+    assert email_columns((column, "Name")) == (column,)
 
 
 def test_columns_of_the_persons_address_are_known() -> None:

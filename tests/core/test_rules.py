@@ -213,6 +213,24 @@ def test_an_address_is_remembered_without_being_kept() -> None:
     assert "jane" not in hash_email("jane@example.com")
 
 
+@pytest.mark.parametrize(
+    ("columns", "addresses"),
+    [({"email": "jane@example.com; john@example.com"}, ("jane@example.com", "john@example.com")),
+     ({"email": "n/a", "Work Email": "jane@example.com"}, ("jane@example.com",)),
+     ({"Work Email": "jane@example.com", "email": "j@example.org"}, ("j@example.org", "jane@example.com")),
+     ({"email": "Jane@example.com", "Home Email": "jane@example.com"}, ("jane@example.com",)),
+     ({"email": "n/a"}, ()), ({"email": "unknown", "Contact owner email": "ann@example.com"}, ()),
+     ({"email": ["jane@example.com", "j@example.org"]}, ("jane@example.com", "j@example.org"))],
+)  # fmt: skip
+def test_a_lead_has_all_addresses_of_all_its_columns(
+    columns: dict[str, object], addresses: tuple[str, ...]
+) -> None:
+    """The one that is sent first, for the ledger remembers the first; none where no column holds one."""
+    draft = LeadRules(configuration_id="c").draft({"phone": PHONE, **columns}, NOW)
+    assert draft.email_hash == (hash_email(addresses[0]) if addresses else None)
+    assert draft.other_email_hashes == tuple(map(hash_email, addresses[1:]))
+
+
 @pytest.mark.parametrize("state", [L.REJECTED, L.SUPPRESSED])
 @pytest.mark.parametrize(
     ("resubmit", "sent"),

@@ -197,6 +197,37 @@ def test_an_unsubscribe_that_knows_only_an_address_stops_a_later_lead_with_it(
 
 
 @pytest.mark.parametrize(
+    "columns",
+    [{"email": "jane.doe@example.com; john@example.com"}, {"email": "john@example.com, jane.doe@example.com"}, {"email": "john@example.com/jane.doe@example.com"},
+     {"email": "n/a", "Work Email": "jane.doe@example.com"}, {"email": "john@example.com", "Home Email": "jane.doe@example.com"},
+     {"email": "jane.doe%40example.com"}, {"Adresse électronique": "jane.doe@example.com"}],
+)  # fmt: skip
+def test_an_opt_out_of_any_address_of_a_lead_stops_it(
+    client: Any, store: Store, columns: dict[str, str]
+) -> None:
+    """Several in a cell, and several columns: each is the person's, and one no is enough."""
+    send(client, "tether", {"event": "unsubscribed", "contact": MAIL})
+    assert is_stopped(store, {"phone": "+14165550101", **columns}, "opted_out_email")
+    others = [
+        {"phone": "+14165550102", "email": "john@example.com; ann@example.com"},
+        {"phone": "+14165550103", "email": "n/a"},
+    ]
+    for row in others:
+        assert lead(store, row) == ("planned", "would_be_sent")
+
+
+def test_an_unsubscribe_with_several_addresses_lists_each(client: Any, store: Store) -> None:
+    """In one field of the event, as platforms write what somebody typed."""
+    send(
+        client,
+        "tether",
+        {"event": "unsubscribed", "contact": {"email": "ann@example.com; jane.doe@example.com"}},
+    )
+    for email in ("ann@example.com", "jane.doe@example.com"):
+        assert is_stopped(store, {"phone": "+14165550101", "email": email}, "opted_out_email")
+
+
+@pytest.mark.parametrize(
     ("written", "line"),
     [("0171 1234567 neu", "+491711234567"), ("0171 1234567/8", "+491711234567"), ("+49 (0)171/1234567", "+491711234567"),
      ("00491711234567", "+491711234567"), ("4915123456789", "+4915123456789"), ("+22507123456", "+2250707123456"),

@@ -185,6 +185,16 @@ def test_an_address_stops_its_number_also_after_a_purge(store: Store) -> None:
     assert ledger.find([("x", "+14165550102")], [hash_email(JANE)])[1] == {0: "opted_out_email"}
 
 
+def test_each_of_several_addresses_stops_its_own_lead(store: Store) -> None:
+    """Whichever of them opted out; the lead beside it is not stopped with it."""
+    ledger = begin(store)
+    suppressions.suppress(store, [], reason="unsubscribed", source="s", email_hashes=[hash_email(JANE)])
+    keys, john = [("x", "+14165550103"), ("x", "+14165550104")], hash_email("john@example.com")
+    further = [(hash_email("ann@example.com"), hash_email(JANE)), ()]
+    assert ledger.find(keys, [john, None], further)[1] == {0: "opted_out_email"}
+    assert ledger.find(keys, [john, john], further[::-1])[1] == {1: "opted_out_email"}
+
+
 def say(
     store: Store, number: int, said: OptOut, *, minutes: int = 0, kind: EventKind = EventKind.UNSUBSCRIBED
 ) -> None:

@@ -161,8 +161,8 @@ class Stager:
         planned: list[PlannedLead] = []
         for attempt in range(1, _TRIES + 1):
             keys = [item.key for item in items]
-            emails = [item.draft.email_hash for item in items]
-            known, suppressed = await self._in_thread(partial(self.ledger.find, keys, emails))
+            emails, others = _email_hashes(items)
+            known, suppressed = await self._in_thread(partial(self.ledger.find, keys, emails, others))
             if self.rules.per_person is not None:
                 _defer(items, await self._in_thread(partial(self.ledger.full, [p for _, p in keys], now)))
             todo: list[_Item] = []
@@ -331,6 +331,11 @@ def _memory(known: Known | None, draft: Draft) -> Memory | None:
         and known.state != LeadState.ACCEPTED
         and is_same(known.texted_hash, draft.content_hash, draft.payload, texted=True),
     )
+
+
+def _email_hashes(items: list[_Item]) -> tuple[list[str | None], list[tuple[str, ...]]]:
+    """Of each item's first address, and of its others."""
+    return [item.draft.email_hash for item in items], [item.draft.other_email_hashes for item in items]
 
 
 def _entry(item: _Item) -> Entry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
@@ -111,14 +111,21 @@ class StagingLedger:
         return {row[0]: Remembered._make(row[1:]) for row in found}
 
     def find(
-        self, keys: Sequence[Key], email_hashes: Sequence[str | None] = ()
+        self,
+        keys: Sequence[Key],
+        email_hashes: Sequence[str | None] = (),
+        other_hashes: Sequence[tuple[str, ...]] = (),
     ) -> tuple[dict[int, Known], dict[int, str]]:
         """What is known of these people: leads, and reasons on the do-not-contact list, by position in ``keys``.
 
         :param email_hashes: of their addresses, in the order of ``keys``, or none at all.
+        :param other_hashes: of further addresses of theirs, likewise.
         """
         staging, param = self._staging, {"rows": rows_param(keys)}
-        people = {"rows": rows_param((*key, email) for key, email in zip_longest(keys, email_hashes))}
+        further = [(index, email) for index, hashes in enumerate(other_hashes) for email in hashes]
+        whose = [*range(len(keys)), *(index for index, _ in further)]
+        asked = chain(zip_longest(keys, email_hashes), ((keys[index], email) for index, email in further))
+        people = {"rows": rows_param((*key, email) for key, email in asked)}
         steps: tuple[Step, ...] = (UNSPREAD, {}), (staging.by_phone, param), (staging.suppressed, people)
         while True:
             with self.store.read() as connection:
@@ -126,7 +133,7 @@ class StagingLedger:
             if not unspread:
                 break
             suppressions.spread(self.store)
-        return {row[0]: Known._make(row[1:]) for row in known}, {row[0]: row[1] for row in suppressed}
+        return {row[0]: Known._make(row[1:]) for row in known}, {whose[row[0]]: row[1] for row in suppressed}
 
     def sharing(self, keys: Sequence[Key], email_hashes: Sequence[str | None]) -> set[int]:
         """Whose address another lead of the campaign has that was texted or is to be, by position in ``keys``."""

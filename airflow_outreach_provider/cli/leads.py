@@ -25,6 +25,7 @@ from airflow_outreach_provider.cli.person import FORGET_ARGS, person_forget
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.ledger.lists import LeadFilter
 
+_DIGITS_OF_A_NUMBER = 5
 _STATES = ("planned", "sending", "accepted", "rejected", "held", "suppressed", "deferred")
 
 
@@ -149,13 +150,17 @@ def _whose_list(args: Namespace) -> str:
 
 def _named(args: Namespace) -> list[str]:
     """Entries of the list: numbers, and addresses as they are kept."""
-    from airflow_outreach_provider.core.emails import hash_email
+    from airflow_outreach_provider.core.emails import email_hashes, hash_email
     from airflow_outreach_provider.store.suppressions import EMAIL
 
     entries = [
         entry
         for text in args.phone
-        for entry in ([EMAIL + hash_email(text)] if "@" in text else parse_listed(text, args.region))
+        for entry in (
+            [EMAIL + each for each in email_hashes(text) or (hash_email(text),)]
+            if "@" in text
+            else parse_listed(text, args.region)
+        )
     ]
     return list(dict.fromkeys(entries))
 
@@ -201,10 +206,9 @@ def suppressions_import(args: Namespace) -> None:
 
 def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tuple[int, list[str], str]]:
     """(line, who is listed by number and address, what is wrong) of each row."""
-    from airflow_outreach_provider.core.emails import email_columns, hash_email
-    from airflow_outreach_provider.core.errors import LeadRejected
+    from airflow_outreach_provider.core.emails import email_columns, email_hashes
     from airflow_outreach_provider.core.leads import build_mapper
-    from airflow_outreach_provider.core.phone_listed import read_listed
+    from airflow_outreach_provider.core.phone_columns import PhoneCells
     from airflow_outreach_provider.core.phones import check_region
     from airflow_outreach_provider.services.rows.open import open_rows
     from airflow_outreach_provider.store.suppressions import EMAIL
@@ -216,19 +220,41 @@ def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tupl
             value: Any = row.values.get(column) if column else mapper(row.values).get("phoneNumber")
             if not column and value is None and len(row.values) == 1:
                 value = next(iter(row.values.values()))
+            if isinstance(value, PhoneCells):
+                value = [cell for _, cell in value]
+            cells = value if isinstance(value, list) and value else [value]
             named = [row.values[name] for name in (email_columns(tuple(row.values)) if not column else ())]
-            addresses = [EMAIL + hash_email(each) for each in named if isinstance(each, str) and "@" in each]
-            try:
-                numbers = [] if row.error else [*read_listed(value, known)]
-            except LeadRejected as error:
-                # Who is named by an address alone is listed by it.
-                yield (
-                    row.number,
-                    addresses,
-                    "" if addresses and error.reason == "phone_missing" else str(error),
-                )
+            addresses = [EMAIL + each for each in email_hashes([*named, *cells])]
+            if row.error:
+                yield row.number, addresses, row.error
             else:
-                yield row.number, [*numbers, *addresses], row.error or ""
+                numbers, problem = _numbers_in(cells, known, alone=not addresses)
+                yield row.number, [*numbers, *addresses], problem
+
+
+def _numbers_in(cells: list[Any], region: str | None, *, alone: bool) -> tuple[list[str], str]:
+    """The numbers of all cells, and what is wrong: a number that cannot be read, or none where nothing else is named.
+
+    :param alone: nothing else in the row tells who is meant.
+    """
+    from airflow_outreach_provider.core.emails import without_emails
+    from airflow_outreach_provider.core.errors import LeadRejected
+    from airflow_outreach_provider.core.phone_listed import listed_numbers, read_listed
+
+    numbers: dict[str, None] = {}
+    lost, empty = "", ""
+    for cell in cells:
+        rest = without_emails(cell)
+        try:
+            numbers |= dict.fromkeys(
+                read_listed(cell, region) if rest is cell else listed_numbers(rest, region)
+            )
+        except LeadRejected as error:
+            if sum(map(str.isdigit, str(cell))) >= _DIGITS_OF_A_NUMBER:
+                lost = lost or str(error)
+            elif error.reason != "phone_missing" or not empty:
+                empty = str(error)
+    return list(numbers), lost or (empty if alone and not numbers else "")
 
 
 def _wanted(args: Namespace) -> list[int] | LeadFilter:

@@ -172,3 +172,38 @@ def test_the_list_is_imported_generously_and_by_address(
     assert "hashed" in listed
     assert "jane" not in listed.lower()
     assert "1 numbers removed" in run("suppressions", "remove", "+525512345678", "--yes")
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "said"),
+    [("a.csv", "Mobile Phone,Home Phone\n+14165550123,+16475550199\n,+16475550198\n", "3 numbers read"),
+     ("b.csv", "name,phone,mobile\nx,,0171 1234567/8\n", "1 numbers read"),
+     ("c.csv", "phone,mobile\nn/a,0171 1234567\n", "1 numbers read"),
+     ("d.csv", "email\njane@example.com\n", "0 numbers and 1 e-mail addresses read"),
+     ("e.csv", "email\n\"jane@example.com; john@example.com\"\n", "0 numbers and 2 e-mail addresses read"),
+     ("f.csv", "phone,mobile,Email,Work Email\n,,n/a,jane@example.com\n", "0 numbers and 1 e-mail addresses read"),
+     ("g.csv", "who\njohn01711234567@example.com\n", "0 numbers and 1 e-mail addresses read"),
+     ("h.csv", "phone\n491711234567@c.us\n", "1 numbers read"),
+     ("i.csv", "phone\n0171 1234567 jane@example.com\n", "1 numbers and 1 e-mail addresses read"),
+     ("j.jsonl", '{"phone": ["+14165550123", "+16475550199"], "email": ["a@example.com", "b@example.com"]}\n', "2 numbers and 2 e-mail addresses read")],
+)  # fmt: skip
+def test_everybody_a_row_names_is_listed(
+    store: Store, run: Callable[..., str], tmp_path: Path, name: str, rows: str, said: str
+) -> None:
+    """By every number and every address of all its columns; a row that names somebody is no bad row."""
+    path = tmp_path / name
+    path.write_text(rows, "utf-8")
+    output = run("leads", "import-suppressions", str(path), "--region", "DE", "--yes")
+    assert output.startswith(said)
+    assert ", 0 rows that hold no number" in output
+
+
+def test_a_number_that_is_lost_is_told_though_another_was_read(
+    store: Store, run: Callable[..., str], tmp_path: Path
+) -> None:
+    """What may have been meant as a number and is none is somebody's to look at; the rest is listed."""
+    path = tmp_path / "stop.csv"
+    path.write_text("phone,mobile\n0171 1234567,0171 12345678901234567\n,\nnobody,\n", "utf-8")
+    with pytest.raises(SystemExit):
+        run("leads", "import-suppressions", str(path), "--region", "DE", "--yes")
+    assert [row.phone for row in suppressions.entries(store).rows] == ["+491711234567"]

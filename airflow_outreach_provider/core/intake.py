@@ -70,6 +70,14 @@ class Incoming:
         claims = {self.fingerprint: self.window_seconds, self.signed: _REPLAYED_SECONDS}
         return {name: seconds for name, seconds in claims.items() if name}
 
+    @property
+    def opts_out_nobody(self) -> bool:
+        """Whether somebody says no in it, and neither number, address nor id says who."""
+        said = self.opt_out
+        if said is None or said.lifts or said.numbers or said.email_hashes:
+            return False
+        return self.event.contact.external_id is None
+
 
 def authenticate(
     source: SourceSettings,

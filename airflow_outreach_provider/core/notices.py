@@ -19,10 +19,12 @@ class NoticeKind(StrEnum):
     DELIVERIES_DEAD = "deliveries_dead"
     SOURCE_REFUSING = "source_refusing"
     EVENTS_NOT_READ = "events_not_read"
+    OPT_OUT_OF_NOBODY = "opt_out_of_nobody"
+    """Somebody said no, and nothing in the event says who."""
     LEADS_HELD = "leads_held"
 
 
-EVERYBODYS = frozenset({NoticeKind.SOURCE_REFUSING, NoticeKind.EVENTS_NOT_READ})
+EVERYBODYS = frozenset({NoticeKind.SOURCE_REFUSING, NoticeKind.EVENTS_NOT_READ, NoticeKind.OPT_OUT_OF_NOBODY})
 """Kinds that belong to no task's own route, endpoint or campaign: whoever is at work tells them."""
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from airflow_outreach_provider.core.emails import email_hashes, hash_email
-from airflow_outreach_provider.core.events import ContactEvent, EventKind
+from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.phone_listed import listed_numbers
-from airflow_outreach_provider.core.platforms import Parsed
-from airflow_outreach_provider.core.platforms.reading import emails_said, phones_said, says_opted_out
+from airflow_outreach_provider.core.platforms import Parsed, persons
+from airflow_outreach_provider.core.platforms.places import BodyObject
 from airflow_outreach_provider.core.platforms.varda import CallOutcome
 from airflow_outreach_provider.core.stop_words import is_start_word
 
@@ -38,22 +38,34 @@ def read_opt_out(parsed: Parsed, region: str | None) -> OptOut | None:
 
     :param region: of numbers without country code.
     """
-    flagged = says_opted_out(parsed.person)
-    opted_out = flagged or parsed.kind is EventKind.UNSUBSCRIBED
+    flagged = persons.opted_out(parsed.places)
+    opted_out = bool(flagged) or parsed.kind is EventKind.UNSUBSCRIBED
     lifts = not opted_out and any(map(is_start_word, parsed.said))
     if not (opted_out or lifts):
         return None
-    contact = parsed.contact
-    numbers = dict.fromkeys([contact.phone] if contact.phone else [])
-    for written in phones_said(parsed.person):
-        numbers |= dict.fromkeys(listed_numbers(written, region))
-    emails = [*([contact.email] if contact.email else []), *emails_said(parsed.person)]
+    everybodys = parsed.kind is EventKind.UNSUBSCRIBED or lifts or len(flagged) == len(parsed.places)
+    numbers, emails = _named(parsed, parsed.places if everybodys else flagged, region)
+    contact = parsed.contact if everybodys else Contact()
     return OptOut(
-        tuple(numbers),
-        email_hashes(emails),
+        tuple(dict.fromkeys([*([contact.phone] if contact.phone else []), *numbers])),
+        email_hashes([*([contact.email] if contact.email else []), *emails]),
         by_stop_word=parsed.stopped and not flagged,
         lifts=lifts,
     )
+
+
+def _named(parsed: Parsed, places: tuple[BodyObject, ...], region: str | None) -> tuple[list[str], list[str]]:
+    """The person's numbers and addresses; who was written to counts where nothing else says whose an opt-out is."""
+    inbound = persons.is_inbound(parsed.kind, parsed.type, parsed.places, parsed.said)
+    ways = (inbound,) if parsed.said or inbound is False else (True, False)
+    for where in (parsed.named, places):
+        for way in ways:
+            written = persons.numbers_said(where, way)
+            numbers = [number for each in written for number in listed_numbers(each, region)]
+            emails = list(persons.emails_said(where, way))
+            if numbers or emails:
+                return numbers, emails
+    return [], []
 
 
 def opt_out_of(event: ContactEvent) -> OptOut | None:

@@ -11,12 +11,14 @@ import pytest
 import sqlalchemy as sa
 from stored import stored_events
 
+from airflow_outreach_provider.core.notices import Notice, NoticeKind
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.signing import Scheme, sign
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.receiver import create_app
 from airflow_outreach_provider.services.events.ingest import utc_now
+from airflow_outreach_provider.services.notices import tell
 from airflow_outreach_provider.services.rows.open import read_list
 from airflow_outreach_provider.services.runtime import loop
 from airflow_outreach_provider.services.submit.limits import RejectLimit
@@ -326,3 +328,17 @@ def test_a_no_is_heard_of_a_contact_whose_id_only_its_lead_bears(client: Any, st
         )  # fmt: skip
     send(client, "tether", {"event": "unsubscribed", "contact": {"_id": "64f0"}})
     assert is_stopped(store, {"phone": OLD})
+
+
+def test_a_no_that_names_nobody_is_told_once_a_day_for_its_source(client: Any, store: Store) -> None:
+    """Somebody has to look whose it is; the notice bears the event's id and nothing of its text."""
+    heard: list[Notice] = []
+    for text in ("STOP", "Stop!"):
+        send(client, "tether", {"event": "message.received", "text": text, "to": "+14165550199"})
+    send(client, "tether", {"event": "message.received", "text": "STOP", "contactId": "c1"})
+    tell(store, [], heard.append)
+    [notice] = heard
+    assert (notice.kind, notice.subject) == (NoticeKind.OPT_OUT_OF_NOBODY, "tether")
+    ids = [event.id for event in stored_events(store)]
+    assert notice.detail in [f"event {each} opts out and names nobody" for each in ids]
+    assert suppressions.entries(store).rows == []

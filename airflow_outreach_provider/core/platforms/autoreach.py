@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from airflow_outreach_provider.core.events import Contact, EventKind
-from airflow_outreach_provider.core.platforms import reading
+from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.platforms import messages, reading
+from airflow_outreach_provider.core.platforms.persons import completed, without_ids
+from airflow_outreach_provider.core.platforms.places import walk
 from airflow_outreach_provider.core.platforms.reading import KindRow, Parsed, Platform
 from airflow_outreach_provider.core.signing import Scheme
 
@@ -33,39 +35,37 @@ def parse(body: Mapping[str, Any], region: str | None) -> Parsed | None:
     if type_ is None:
         return None
     data = reading.pick(body, "data", "payload")
-    details = reading.mapping(data)
+    places = walk(body)
+    details = reading.only_mapping(data)
     kind = reading.kind_of(_KINDS, type_)
+    said = messages.message(kind, type_, places)
+    person = _person(body, details)
+    record = without_ids(kind, person, body) if person is body or person is details else person
+    contact = completed(reading.contact(record, region), places, region, kind, type_, said)
+    if contact.external_id is None:  # on X and LinkedIn a user name may be all there is
+        contact = replace(contact, external_id=reading.text(reading.pick(person, "username", "userName")))
     return Parsed(
         type=type_,
         kind=kind,
         occurred_at=reading.when(
             reading.pick(body, "timestamp", "occurred_at", "occurredAt", "created_at", "createdAt")
         ),
-        contact=_contact(details, region),
+        contact=contact,
         campaign_id=reading.text(
             reading.pick(details, "campaign_id", "campaignId")
             or reading.pick(body, "campaign_id", "campaignId")
         ),
         data=body if data is None else data,
-        person=_person(details),
-        said=reading.message(kind, type_, details),
+        person=person,
+        places=places,
+        said=said,
     )
 
 
-def _contact(data: Mapping[str, Any], region: str | None) -> Contact:
-    """The lead is ``data``, or one of its parts; on X and LinkedIn the user name may be all there is."""
-    person = _person(data)
-    contact = reading.contact(person, region)
-    if person is data and (lead_id := reading.text(reading.pick(data, "lead_id", "leadId"))):
-        # Beside a lead id, a plain id is that of the message or meeting.
-        return replace(contact, external_id=lead_id)
-    if contact.external_id is None:
-        return replace(contact, external_id=reading.text(reading.pick(person, "username", "userName")))
-    return contact
-
-
-def _person(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    return reading.mapping(data.get("lead")) or reading.mapping(data.get("contact")) or data
+def _person(body: Mapping[str, Any], data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The lead is a part of ``data``, or stands beside it, or is ``data``."""
+    records = (each.get(name) for each in (data, body) for name in ("lead", "contact"))
+    return next((person for each in records if (person := reading.only_mapping(each))), data or body)
 
 
 PLATFORM = Platform(

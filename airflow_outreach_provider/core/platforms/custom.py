@@ -27,6 +27,9 @@ from airflow_outreach_provider.core.events import CONTACT_FIELDS, Contact, Event
 from airflow_outreach_provider.core.expressions.compile import BODY, ExpressionError, Value, compile_value
 from airflow_outreach_provider.core.handshakes import HandshakeSection
 from airflow_outreach_provider.core.platforms import reading
+from airflow_outreach_provider.core.platforms.messages import OURS, direction, message
+from airflow_outreach_provider.core.platforms.persons import completed
+from airflow_outreach_provider.core.platforms.places import BodyObject, walk
 from airflow_outreach_provider.core.platforms.reading import Parsed, Platform
 from airflow_outreach_provider.core.proofs import (
     Algorithm,
@@ -47,7 +50,6 @@ _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 _READ_HEADER = re.compile(r"""\bheaders\s*(?:\.\s*|\[\s*(['"]))([\w-]+)""")
 _MAY_STAND_IN_HEADERS = ("type", "campaign", "message", "person", *CONTACT_FIELDS)
-_WRITTEN = frozenset({EventKind.REPLIED, EventKind.MESSAGE_CREATED})
 
 
 def _header_name(name: str) -> str:
@@ -332,23 +334,30 @@ class BodyReader:
         record = reading.mapping(self._said("person", sent))
         written = {name: found for name, read in self._contact.items() if (found := read(sent)) is not None}
         person = {**record, **written}
-        message = self._said("message", sent)
-        said = (
-            (message,)
-            if isinstance(message, str) and message.strip() and kind in _WRITTEN
-            else reading.message(kind, type_, body, record)
-        )
+        places, named = walk(body), walk(person)
+        said = self._message(kind, places, sent) or message(kind, type_, places)
         return Parsed(
             type=type_,
             kind=kind,
             occurred_at=reading.when(self._said("time", sent)),
-            contact=self._person(record, written, region),
+            contact=completed(self._person(record, written, region), named, region, kind, type_, said),
             campaign_id=reading.text(self._said("campaign", sent)),
             data=body,
             person=person,
+            places=places,
+            named=named,
             said=said,
             id=reading.text(self._said("id", sent)),
         )
+
+    def _message(
+        self, kind: EventKind, places: tuple[BodyObject, ...], sent: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """What stands where the source says that the person's words stand; of any type, unless it is a message of ours."""
+        written = self._said("message", sent)
+        if not isinstance(written, str) or not written.strip() or kind in OURS:
+            return ()
+        return () if direction(place for place in places if place.near) is False else (written,)
 
     def _said(self, name: str, sent: Mapping[str, Any]) -> Any:
         read = self._fields.get(name)

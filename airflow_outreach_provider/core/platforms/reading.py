@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.events import Contact, EventKind
@@ -15,6 +15,9 @@ from airflow_outreach_provider.core.phones import WRITTEN_DOWN, parse_phone
 from airflow_outreach_provider.core.proofs import Proof
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.times import read_time
+
+if TYPE_CHECKING:
+    from airflow_outreach_provider.core.platforms.places import BodyObject
 
 MAX_TEXT = 500
 MAX_TYPE = 100
@@ -32,56 +35,16 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "external_id": ("id", "_id", "contactId", "contact_id", "ContactId", "lead_id", "leadId", "external_id"),
 }
 
-# Names of keys are compared normalised: an owner writes them as they like.
-_TEXT_KEYS = frozenset({
-    "message", "text", "body", "content", "reply", "message_text", "message_body", "message_content", "reply_text", "reply_body",
-    "plain_text", "text_body", "body_plain", "html", "html_body", "snippet", "last_message", "last_message_text", "last_reply",
-    "inbound_message", "incoming_message", "user_message", "customer_message", "lead_message", "contact_message", "received_message",
-    "sms", "sms_body", "sms_text", "sms_message", "msg",
-})  # fmt: skip
-_DEEPEST = 4
-_WRITTEN = frozenset({EventKind.REPLIED, EventKind.MESSAGE_CREATED})
-_INBOUND_TYPE = re.compile(r"(?:^|_)(?:received|inbound|incoming|reply|replied)(?:_|$)")
 _OPT_OUT_TYPE = re.compile(
-    r"(?:^|_)(?:unsubscribed?|unsubscription|opt(?:ed|ing)?_?out|do_not_contact|dnc)(?:_(?:created?|event|received|request(?:ed)?|added))?$"
+    r"(?:^|_)(?:(?:unsubscribed?|unsubscription|opt(?:ed|ing)?_?outs?)(?:_|$)"
+    r"|(?:do_not_(?:contact|text|sms)|dnc|dnd)(?:_(?:created?|event|received|request(?:ed)?|added|enabled))?$)"
+    r"|^(?:(?:sms|text|message|mms|keyword|contact|lead|customer|whatsapp|carrier)_)?stop(?:_?all)?"
+    r"(?:_(?:sms|text|message|keyword|word|reply|received|request(?:ed)?|event|created))?$"
 )
-# Whose events may carry a message where they say which way it went.
-_CARRYING = frozenset(
-    {
-        EventKind.OTHER,
-        EventKind.CONVERSATION_CREATED,
-        EventKind.CONVERSATION_RESOLVED,
-        EventKind.CONVERSATION_CLOSED,
-    }
+_TAKEN_BACK = re.compile(
+    r"(?:^|_)(?:revert(?:ed)?|remov(?:e|ed|al)|cancel(?:l?ed)?|delet(?:e|ed)|revok(?:e|ed)|lift(?:ed)?|undo|undone|reversed?|withdrawn"
+    r"|restored?|cleared?|expired|rejected|disabled|not|no|un)(?:_|$)"
 )
-_DIRECTION_KEYS = ("direction", "message_direction", "sms_direction")
-_INBOUND = frozenset({"inbound", "incoming", "in", "received", "inbound_api", "mo"})
-_OUTBOUND = frozenset({"outbound", "outgoing", "out", "sent", "outbound_api", "outbound_reply", "mt"})
-_US = frozenset({
-    "agent", "ai", "ai_agent", "assistant", "automation", "bot", "business", "campaign", "employee", "operator",
-    "outbound", "owner", "sender", "staff", "system", "team", "team_member", "us", "user",
-})  # fmt: skip
-_OUR_SIDE: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(("sender_type", "sender", "author_type", "role", "sent_by"), _US),
-    **dict.fromkeys(("from_me", "is_from_me", "outbound", "is_outbound"), frozenset({"true", "1"})),
-    **dict.fromkeys(("inbound", "is_inbound", "incoming", "is_incoming"), frozenset({"false", "0"})),
-}  # fmt: skip
-_WHO_WROTE = (*_DIRECTION_KEYS, *_OUR_SIDE)
-_FLAGS = frozenset({
-    "unsubscribed", "is_unsubscribed", "has_unsubscribed", "opted_out", "opt_out", "is_opted_out", "has_opted_out", "sms_opt_out",
-    "sms_opted_out", "do_not_contact", "dnc", "dnd", "do_not_text", "do_not_sms", "do_not_disturb",
-})  # fmt: skip
-_TIMES = frozenset(
-    {
-        f"{name}_{end}"
-        for name in ("unsubscribed", "opted_out", "opt_out")
-        for end in ("at", "on", "date", "time")
-    }
-)
-_YES = frozenset({"true", "1", "yes", "y"})
-_STATUSES = frozenset({"status", "subscription_status", "contact_status", "sms_status", "opt_in_status"})
-_OPTED_OUT = frozenset({"unsubscribed", "opted_out", "opt_out", "optout", "do_not_contact", "dnc"})
-
 _WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -94,6 +57,8 @@ class Parsed:
 
     :param occurred_at: UTC, None where the platform gives no time for the event.
     :param person: what the platform says of the contact, as it came.
+    :param places: the objects of the body that may be about the person.
+    :param named: those where the person stands, where the source says where that is.
     :param said: what the person wrote, where the event is a message of theirs; several readings of one message.
     :param stopped: that message is nothing but a stop word.
     :param id: the platform's own id of the event, where it stands in what is proven.
@@ -106,6 +71,8 @@ class Parsed:
     campaign_id: str | None = None
     data: Any = None
     person: Mapping[str, Any] = field(default_factory=dict)
+    places: tuple[BodyObject, ...] = ()
+    named: tuple[BodyObject, ...] = ()
     said: tuple[str, ...] = ()
     stopped: bool = False
     id: str | None = None
@@ -155,7 +122,7 @@ def kind_of(kinds: Mapping[str, EventKind], type_: str) -> EventKind:
     """The kind of a type in any spelling; a type that reads like one of our kinds is that kind."""
     name = normalise(type_)
     known = kinds.get(name) or _OUR_WORDS.get(name)
-    if known is None and _OPT_OUT_TYPE.search(name):
+    if known is None and _OPT_OUT_TYPE.search(name) and not _TAKEN_BACK.search(name):
         return EventKind.UNSUBSCRIBED
     return known or EventKind.OTHER
 
@@ -192,6 +159,11 @@ def mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def only_mapping(value: object) -> Mapping[str, Any]:
+    """``value``, or the only element of the list that it is, if it is a JSON object; else an empty one."""
+    return mapping(value[0] if isinstance(value, list) and len(value) == 1 else value)
+
+
 def event_type(body: Mapping[str, Any], *names: str) -> str | None:
     """The event's name under the first of ``names`` that holds a text."""
     for name in names:
@@ -207,6 +179,11 @@ def when(value: object) -> datetime | None:
     """
     moment = _moment(value)
     return moment if moment is not None and _EARLIEST <= moment < _LATEST else None
+
+
+def is_no_time(value: object) -> bool:
+    """Whether a time stands for none: before or after all that a platform can mean."""
+    return when(value) is None and _moment(value) is not None
 
 
 def _moment(value: object) -> datetime | None:
@@ -232,67 +209,6 @@ def phone(value: object, region: str | None) -> str | None:
     except LeadRejected:
         # The platform's own E.164 is taken at its word, also where numbering plans moved on.
         return written if _E164.fullmatch(written) else None
-
-
-def phones_said(person: Mapping[str, Any], *more: object) -> list[str]:
-    """Every number the platform gives for a person, as written."""
-    values = [*(person.get(name) for name in _ALIASES["phone"]), *more]
-    return list(dict.fromkeys(found for value in values if (found := text(value))))
-
-
-def emails_said(person: Mapping[str, Any]) -> list[str]:
-    """Every address the platform gives for a person."""
-    found = (text(person.get(name)) for name in _ALIASES["email"])
-    return list(dict.fromkeys(each for each in found if each and "@" in each))
-
-
-def says_opted_out(person: Mapping[str, Any]) -> bool:
-    """Whether the platform's record of a person says that they are not to be contacted."""
-    for name, value in person.items():
-        word = normalise(name) if isinstance(name, str) else ""
-        if word in _FLAGS and str(value).strip().lower() in _YES:
-            return True
-        if word in _TIMES and when(value) is not None:
-            return True
-        if word in _STATUSES and isinstance(value, str) and normalise(value) in _OPTED_OUT:
-            return True
-    return False
-
-
-def message(kind: EventKind, type_: str, *places: object) -> tuple[str, ...]:
-    """What the person wrote, from the places of a body where it may stand; nothing where it is not theirs.
-
-    :param places: the body and its parts; what is no JSON object is passed over.
-    """
-    objects = [_named(each) for place in places if (each := mapping(place))]
-    level = objects
-    for _ in range(_DEEPEST):
-        level = [
-            _named(inner)
-            for each in level
-            for name in each
-            if name in _TEXT_KEYS and (inner := mapping(each[name]))
-        ]
-        objects = [*objects, *level]
-    if not _is_theirs(kind, type_, objects):
-        return ()
-    texts = (value for each in objects for name, value in each.items() if name in _TEXT_KEYS)
-    return tuple(dict.fromkeys(each for each in texts if isinstance(each, str) and each.strip()))
-
-
-def _named(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {normalise(name): each for name, each in value.items() if isinstance(name, str)}
-
-
-def _is_theirs(kind: EventKind, type_: str, objects: Sequence[Mapping[str, Any]]) -> bool:
-    said = {name: normalise(str(each[name])) for each in objects for name in _WHO_WROTE if name in each}
-    direction = next((said[name] for name in _DIRECTION_KEYS if name in said), None)
-    written = kind in _WRITTEN or (kind is EventKind.OTHER and _INBOUND_TYPE.search(normalise(type_)))
-    if direction in _INBOUND or direction in _OUTBOUND:
-        return direction in _INBOUND and bool(written or kind in _CARRYING)
-    return bool(written) and not any(
-        value in _OUR_SIDE[name] for name, value in said.items() if name in _OUR_SIDE
-    )
 
 
 def contact(value: Mapping[str, Any], region: str | None) -> Contact:

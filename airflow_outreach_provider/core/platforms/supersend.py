@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_outreach_provider.core.events import EventKind
-from airflow_outreach_provider.core.platforms import reading
+from airflow_outreach_provider.core.platforms import messages, reading
+from airflow_outreach_provider.core.platforms.persons import completed, without_ids
+from airflow_outreach_provider.core.platforms.places import walk
 from airflow_outreach_provider.core.platforms.reading import KindRow, Parsed, Platform
 from airflow_outreach_provider.core.signing import Scheme
 
@@ -43,21 +45,24 @@ def parse(body: Mapping[str, Any], region: str | None) -> Parsed | None:
     type_ = reading.event_type(body, "type", "event")
     if type_ is None:
         return None
+    places = walk(body)
     details = reading.mapping(body.get("details"))
-    person = reading.mapping(body.get("contact")) or reading.mapping(details.get("contact")) or details
-    contact = reading.contact(person, region)
+    person = reading.only_mapping(body.get("contact")) or reading.only_mapping(details.get("contact"))
+    kind = _kind(type_, person or details)
+    contact = reading.contact(person or without_ids(kind, details, body), region)
     if contact_id := reading.text(body.get("ContactId")):
         contact = replace(contact, external_id=contact_id)
-    kind = _kind(type_, person)
+    said = messages.message(kind, type_, places)
     return Parsed(
         type=type_,
         kind=kind,
         occurred_at=reading.when(body.get("timestamp")),
-        contact=contact,
+        contact=completed(contact, places, region, kind, type_, said),
         campaign_id=reading.text(reading.pick(body, "CampaignId", "campaignId", "campaign_id")),
         data=body,
-        person=person,
-        said=reading.message(kind, type_, body, details),
+        person=person or details,
+        places=places,
+        said=said,
     )
 
 

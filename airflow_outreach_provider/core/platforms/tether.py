@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_outreach_provider.core.events import EventKind
-from airflow_outreach_provider.core.platforms import reading
+from airflow_outreach_provider.core.platforms import messages, reading
+from airflow_outreach_provider.core.platforms.persons import completed, without_ids
+from airflow_outreach_provider.core.platforms.places import walk
 from airflow_outreach_provider.core.platforms.reading import KindRow, Parsed, Platform
 from airflow_outreach_provider.core.signing import Scheme
 
@@ -30,29 +32,34 @@ def parse(body: Mapping[str, Any], region: str | None) -> Parsed | None:
     type_ = reading.event_type(body, "event", "type", "eventType", "event_type", "trigger", "kind")
     if type_ is None:
         return None
+    places = walk(body)
     data = reading.mapping(body.get("data"))
-    nested = (body.get("contact"), body.get("contacts"), data.get("contact"))
-    person = next((each for each in nested if isinstance(each, dict) and each), data or body)
+    person = _person(body, data)
     kind = reading.kind_of(_KINDS, type_)
+    said = messages.message(kind, type_, places)
+    record = without_ids(kind, person, body) if person is body or person is data else person
+    contact = reading.contact(record, region)
     return Parsed(
         type=type_,
         kind=kind,
         occurred_at=reading.when(
             reading.pick(body, "timestamp", "occurred_at", "occurredAt", "createdAt", "created_at")
         ),
-        contact=reading.contact(person if person is not body else _person_at_root(body), region),
+        contact=completed(contact, places, region, kind, type_, said),
         campaign_id=reading.text(
             reading.pick(body, "campaignId", "campaign_id", "configurationId", "configuration_id")
         ),
         data=body,
         person=person,
-        said=reading.message(kind, type_, body, data),
+        places=places,
+        said=said,
     )
 
 
-def _person_at_root(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Beside an event's name, a plain ``id`` is the event's and not the person's."""
-    return {name: value for name, value in body.items() if name not in {"id", "_id", "name"}}
+def _person(body: Mapping[str, Any], data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record of the person, or else what stands around it."""
+    records = (body.get("contact"), body.get("contacts"), data.get("contact"), data.get("contacts"))
+    return next((person for each in records if (person := reading.only_mapping(each))), data or body)
 
 
 PLATFORM = Platform(

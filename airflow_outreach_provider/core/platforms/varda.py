@@ -7,12 +7,13 @@ for an answer, tries five times, and switches an endpoint off after ten failures
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from airflow_outreach_provider.core.events import Contact, EventKind
-from airflow_outreach_provider.core.platforms import reading
+from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.platforms import messages, reading
+from airflow_outreach_provider.core.platforms.persons import completed
+from airflow_outreach_provider.core.platforms.places import BodyObject, walk
 from airflow_outreach_provider.core.platforms.reading import KindRow, Parsed, Platform
 from airflow_outreach_provider.core.signing import Scheme
 
@@ -48,9 +49,7 @@ ROWS = (
     KindRow(("contact.updated",), EventKind.CONTACT_UPDATED, "the contact is `data` itself"),
 )
 _KINDS = reading.kinds_of(ROWS)
-_DIRECTIONS = {"inbound": EventKind.REPLIED, "outbound": EventKind.MESSAGE_SENT}
-# The other party of a call, for calls of people who are no contacts yet.
-_OTHER_PARTY = {"inbound": "from_number", "outbound": "to_number"}
+_DIRECTIONS = {True: EventKind.REPLIED, False: EventKind.MESSAGE_SENT, None: EventKind.MESSAGE_CREATED}
 
 
 def parse(body: Mapping[str, Any], region: str | None) -> Parsed | None:
@@ -59,34 +58,32 @@ def parse(body: Mapping[str, Any], region: str | None) -> Parsed | None:
     data = body.get("data")
     if type_ is None or not isinstance(data, dict):
         return None
-    kind = _kind(type_, data)
+    places = walk(body)
+    kind = _kind(type_, places)
+    said = messages.message(kind, type_, places)
+    person = _person(type_, data)
+    contact = reading.contact(person, region)
     return Parsed(
         type=type_,
         kind=kind,
         occurred_at=reading.when(body.get("timestamp")),
-        contact=_contact(type_, data, region),
+        contact=completed(contact, places, region, kind, type_, said),
         campaign_id=reading.text(reading.mapping(data.get("attribution")).get("campaign")),
         data=data,
-        person=_person(type_, data),
-        said=reading.message(kind, type_, data),
+        person=person,
+        places=places,
+        said=said,
     )
 
 
-def _kind(type_: str, data: Mapping[str, Any]) -> EventKind:
+def _kind(type_: str, places: tuple[BodyObject, ...]) -> EventKind:
     if reading.normalise(type_) == "message_created":
-        return _DIRECTIONS.get(str(data.get("direction")).lower(), EventKind.MESSAGE_CREATED)
+        return _DIRECTIONS[messages.direction(place for place in places if place.near)]
     return reading.kind_of(_KINDS, type_)
 
 
-def _contact(type_: str, data: Mapping[str, Any], region: str | None) -> Contact:
-    contact = reading.contact(_person(type_, data), region)
-    if contact.phone is None and (number := _OTHER_PARTY.get(str(data.get("direction")).lower())):
-        contact = replace(contact, phone=reading.phone(data.get(number), region))
-    return contact
-
-
 def _person(type_: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
-    person = reading.mapping(data.get("contact"))
+    person = reading.only_mapping(data.get("contact"))
     return data if not person and reading.normalise(type_).startswith("contact_") else person
 
 

@@ -18,7 +18,9 @@ from airflow_outreach_provider.core import intake
 from airflow_outreach_provider.core.errors import OutreachError, StoreError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.sources import SourceSettings
+from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekeeping
@@ -128,6 +130,7 @@ class Ingest:
             group, last = self._next_group()
             if group:
                 outcomes = write_group(self._store, [waiter.incoming for waiter in group])
+                _tell_of_nobodys(self._store, [waiter.incoming for waiter in group], outcomes)
                 _answer(group, outcomes)
             if last:
                 return
@@ -173,6 +176,24 @@ def write_group(store: Store, group: Sequence[Incoming]) -> list[Outcome]:
     except Exception as error:  # the thread must live, and nobody may wait for ever
         log.exception("Writing %d events into the inbox failed in an unforeseen way", len(group))
         return [StoreError(f"the inbox could not be written: {type(error).__name__}")] * len(group)
+
+
+def _tell_of_nobodys(store: Store, group: Sequence[Incoming], outcomes: Sequence[Outcome]) -> None:
+    """Note, once a day for a source, that somebody opted out and nobody could be listed for it."""
+    for incoming, outcome in zip(group, outcomes, strict=True):
+        if not incoming.opts_out_nobody or isinstance(outcome, StoreError) or outcome.duplicate:
+            continue
+        event = incoming.event
+        log.warning(
+            "Event %s of source %s opts out and names nobody: nobody is listed", event.id, event.source
+        )
+        try:
+            notices.note(
+                store, NoticeKind.OPT_OUT_OF_NOBODY, event.source, f"event {event.id} opts out and names nobody",
+                once=f"{event.received_at:%Y-%m-%d}",
+            )  # fmt: skip
+        except StoreError:
+            log.exception("What event %s says could not be noted", event.id)
 
 
 def _answer(group: Sequence[_Waiter], outcomes: Sequence[Outcome]) -> None:

@@ -1,0 +1,166 @@
+"""What a key of a body stands for, however its owner writes it: a message, a number, whose, and what is none of it."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from airflow_outreach_provider.core.emails import email_columns
+from airflow_outreach_provider.core.phone_columns import rank_of
+from airflow_outreach_provider.core.platforms.reading import normalise
+
+_LONGEST = 60
+
+
+class Holds:
+    """What is found under a key: bits of a plain number, for every key of every event is asked.
+
+    :cvar TEXT: what somebody wrote. :cvar VALUE: the same within a message. :cvar WHO: who wrote it. :cvar TIME: when.
+    :cvar ENVELOPE: the event itself, or the message: what is said of it is said of the text within.
+    :cvar FLAG: whether the person unsubscribed. :cvar SINCE: since when. :cvar STATUS: a word may say so.
+    :cvar TAGS: one of several words may. :cvar ID: the person's, also beside an id of something else.
+    :cvar ELSEWHERE: somebody of ours, what was said before, what may be chosen: nothing of the person.
+    """
+
+    (
+        TEXT, VALUE, WHO, TIME, ENVELOPE, FLAG, SINCE, STATUS, TAGS, NUMBER, EMAIL, ID, PERSON, SENDER, RECIPIENT, ELSEWHERE,
+    ) = (1 << bit for bit in range(16))  # fmt: skip
+    REFUSAL = FLAG | SINCE | STATUS | TAGS
+    PARTY = SENDER | RECIPIENT
+
+
+def _words(*lines: str) -> frozenset[str]:
+    return frozenset(" ".join(lines).split())
+
+
+_TEXTS = _words(
+    "message text body content reply message_text message_body message_content reply_text reply_body reply_message reply_content",
+    "plain_text text_body body_text body_plain text_plain stripped_text email_body html html_body body_html snippet",
+    "last_message last_message_text last_reply latest_message latest_reply newest_message messages texts replies",
+    "inbound_message inbound_text inbound_messages incoming_message incoming_text incoming_messages user_message customer_message",
+    "lead_message contact_message received_message sms sms_body sms_text sms_message sms_content msg text_message chat_message",
+)
+_VALUES = _words("value plain raw string")
+_ENVELOPES = _words(
+    "data payload details detail attributes event properties params parameters record object resource result item entry"
+    " change changes info"
+)
+_TIMES = _words("timestamp created_at sent_at received_at occurred_at date time at ts created")
+DIRECTIONS = ("direction", "message_direction", "sms_direction")
+WRITERS = _words("sender_type sender sender_role author_type author author_role role sent_by")
+OURS_IF_TRUE = _words("from_me is_from_me outbound is_outbound outgoing is_outgoing")
+THEIRS_IF_TRUE = _words("inbound is_inbound incoming is_incoming")
+_WHO = {*DIRECTIONS, *WRITERS, *OURS_IF_TRUE, *THEIRS_IF_TRUE}
+
+_OPTED_OUT = re.compile(
+    r"(?:hs_)?(?:is_|has_|was_|on_)?(?:(?:sms|text|texts|texting|message|messages|messaging|marketing|phone|contact|all|global|globally)_)?"
+    r"(?:unsubscribed?|opted_?out|opt_?out|do_not_(?:contact|text|sms|message|disturb)|dnc|dnd)"
+    r"(?:_(?:(?:of|from)_)?(?:sms|text|texts|texting|message|messages|messaging|marketing|sms_marketing|all|flag|list|enabled))?"
+)
+_OPTED_OUT_AT = re.compile(
+    r"(?:[a-z]+_)?(?:unsubscribed?|opted_?out|opt_?out)_(?:at|on|date|time|timestamp|since)"
+    r"|date_(?:unsubscribed|opted_out)"
+)
+_STATUS = _words("status state subscription subscribed consent optin stage disposition")
+_TAGS = _words("tag tags label labels")
+_EARLIER = _words(
+    "previous prev prior past old before original former earlier removed deleted history quoted quote parent"
+    " outbound outgoing sent draft drafts scheduled queued"
+)
+_NOT_NOW = _EARLIER | {"last", "from"}
+_IDS = _words("contact_id lead_id person_id prospect_id subscriber_id external_id")
+_PERSONS = _words(
+    "contact contacts lead leads person people customer customers subscriber subscribers prospect prospects candidate applicant"
+    " patient member client guest visitor participant participants"
+)
+_SENDERS = ("from", "sender", "author", "originator", "caller")
+_RECIPIENTS = ("to", "recipient", "recipients", "receiver", "destination", "called", "callee")
+_ADDRESSES = _words("number phone phone_number mobile msisdn tel email email_address address e164 id")
+_NUMBERS = _words("msisdn wa_id e164 phone_e164 contact_number remote_number")
+# Somebody or something of ours.
+_OURS = _words(
+    "our us agent agents owner owners assignee assigned assistant ai bot staff employee employees operator operators rep reps",
+    "representative recruiter manager host team teams tenant workspace organization organisation org company companies business",
+    "account accounts brand office store shop location user users creator created provider campaign campaigns sequence sequences",
+    "automation automations workflow workflows template templates prompt prompts configuration config channel inbox integration",
+    "webhook attribution",
+)
+# What is offered, remarked, or counted.
+_ASIDE = _words(
+    "button buttons option options choice choices suggestion suggestions suggested quick keyword keywords action actions",
+    "attachment attachments media note notes comment comments footer signature headers context",
+    "stats statistics metrics counts count totals total summary analytics report",
+)
+
+
+class Key(NamedTuple):
+    """A key, read. :ivar word: normalised."""
+
+    word: str
+    holds: int
+
+
+@lru_cache(maxsize=4096)
+def read_key(name: str) -> Key:
+    """What a key is known to hold."""
+    if len(name) > _LONGEST:
+        return Key("", 0)
+    word = normalise(name)
+    holds = 0
+    for found, what in (
+        (word in _TEXTS, Holds.TEXT | Holds.ENVELOPE),
+        (word in _VALUES, Holds.VALUE),
+        (word in _ENVELOPES, Holds.ENVELOPE),
+        (word in _WHO, Holds.WHO),
+        (word in _TIMES, Holds.TIME),
+        (is_opted_out(word), Holds.FLAG),
+        (_OPTED_OUT_AT.fullmatch(word), Holds.SINCE),
+        (_is_status(word), Holds.STATUS),
+        (_is_tags(word), Holds.TAGS),
+        (_is_number(name, word), Holds.NUMBER),
+        (_is_email(name, word), Holds.EMAIL),
+        (word in _IDS, Holds.ID),
+        (word in _PERSONS, Holds.PERSON),
+        (_is_party(word, _SENDERS), Holds.SENDER),
+        (_is_party(word, _RECIPIENTS), Holds.RECIPIENT),
+    ):
+        if found:
+            holds |= what
+    known = Holds.TEXT | Holds.PERSON | Holds.REFUSAL | Holds.PARTY
+    if not holds & known and (_OURS | _EARLIER | _ASIDE) & set(word.split("_")):
+        holds |= Holds.ELSEWHERE
+    return Key(word, holds)
+
+
+def _is_number(name: str, word: str) -> bool:
+    if word in _NUMBERS:
+        return True
+    return word not in _TEXTS and rank_of(name) is not None and not {"our", "user"} & set(word.split("_"))
+
+
+def _is_email(name: str, word: str) -> bool:
+    return bool(email_columns((name,))) and not (_OURS - {"business", "office"}) & set(word.split("_"))
+
+
+def is_opted_out(word: str) -> bool:
+    """Whether a word says by itself that somebody is not to be contacted."""
+    return _OPTED_OUT.fullmatch(word) is not None
+
+
+def _is_status(word: str) -> bool:
+    tokens = set(word.split("_"))
+    return bool(tokens & _STATUS or "opt_in" in word) and not tokens & _NOT_NOW
+
+
+def _is_tags(word: str) -> bool:
+    tokens = set(word.split("_"))
+    return bool(tokens & _TAGS) and not tokens & _NOT_NOW
+
+
+def _is_party(word: str, names: tuple[str, ...]) -> bool:
+    """``from``, ``from_number``, ``sender_email``; not ``from_me``, ``sender_type``, ``to_do``."""
+    for name in names:
+        if word == name or (word.startswith(f"{name}_") and word[len(name) + 1 :] in _ADDRESSES):
+            return word not in {"from_id", "sender_id", "author_id", "to_id", "recipient_id"}
+    return False

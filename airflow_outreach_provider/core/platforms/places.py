@@ -1,0 +1,87 @@
+"""All of a body that may be about the person: its objects, however deep and in whatever lists.
+
+Somebody of ours, messages of former days and what is offered to be chosen are left out. So is what lies deeper, or is
+more, than any platform sends: a body is a stranger's to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from airflow_outreach_provider.core.platforms.keys import Holds, read_key
+
+_DEEPEST = 7
+_MOST = 200
+_MOST_ELEMENTS = 50
+MOST_KEYS = 1_000
+
+
+Told = tuple[str, int, Any]
+"""A key, normalised, what it holds, and its value: where that is not empty, and known to hold something or an object."""
+
+
+class BodyObject(NamedTuple):
+    """One object of a body.
+
+    :ivar reached: what the key holds under which it stands.
+    :ivar holds: what any of its keys holds.
+    :ivar near: the event's own: reached by envelopes and messages alone.
+    :ivar side: ``SENDER`` or ``RECIPIENT`` where it describes one of the two.
+    :ivar element: of which list of several, and which of it.
+    """
+
+    reached: int
+    told: Sequence[Told]
+    holds: int
+    above: BodyObject | None
+    near: bool
+    side: int
+    element: tuple[int, int] | None
+    depth: int
+
+
+def walk(body: Mapping[str, Any]) -> tuple[BodyObject, ...]:
+    """The objects of a body, the nearest first; the body itself is the first."""
+    found = [_place(Holds.ENVELOPE, body, None, None)]
+    for place in found:
+        if place.depth < _DEEPEST and len(found) < _MOST:
+            _look_within(place, found)
+    return tuple(found[:_MOST])
+
+
+def _look_within(place: BodyObject, found: list[BodyObject]) -> None:
+    for _, holds, value in place.told:
+        if value.__class__ is not dict and value.__class__ is not list:
+            continue
+        if holds & Holds.ELSEWHERE or (holds & Holds.SENDER and not place.near):
+            continue  # a person's own sender is who of ours writes to them
+        if value.__class__ is dict:
+            found.append(_place(holds, value, place, place.element))
+            continue
+        objects = [each for each in value[-_MOST_ELEMENTS:] if each.__class__ is dict]
+        number = len(found)
+        for position, each in enumerate(objects):
+            element = (number, position) if len(objects) > 1 else place.element
+            found.append(_place(holds, each, place, element))
+
+
+def _place(
+    reached: int, value: Mapping[str, Any], above: BodyObject | None, element: tuple[int, int] | None
+) -> BodyObject:
+    told: list[Told] = []
+    holds = 0
+    for name, each in value.items() if len(value) <= MOST_KEYS else islice(value.items(), MOST_KEYS):
+        word, what = read_key(name)
+        if what:
+            if each is not None and each != "":
+                told.append((word, what, each))
+                holds |= what
+        elif each.__class__ is dict or each.__class__ is list:
+            told.append((word, 0, each))
+    if above is None:
+        return BodyObject(reached, told, holds, None, True, reached & Holds.PARTY, element, 0)
+    near = above.near and reached & Holds.ENVELOPE != 0
+    side = reached & Holds.PARTY or above.side
+    return BodyObject(reached, told, holds, above, near, side, element, above.depth + 1)

@@ -89,6 +89,10 @@ class SignatureError(OutreachError):
     """A signature, a token or a signing secret is missing, malformed or wrong."""
 
 
+class TooManyEvents(OutreachError):
+    """A request holds more events than one request may: none of them was taken."""
+
+
 class AddressForbidden(OutreachError):
     """A URL whose host is, or resolves to, an address that must not be called.
 

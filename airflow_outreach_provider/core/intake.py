@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import to_json
 
@@ -29,6 +29,9 @@ from airflow_outreach_provider.core.proofs import read_form
 from airflow_outreach_provider.core.request_headers import find_header, write_headers
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.sources import LONGEST_TOLERANCE_SECONDS, SourceSettings
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 TOKEN_HEADER = "x-outreach-token"  # noqa: S105 - a header's name
 # From the first to the last moment at which a signed time is let in, at the longest tolerance there is.
@@ -138,6 +141,7 @@ def read_events(
     Of several each is kept with its own part of the body, and a form as the JSON object of its fields.
 
     :raises ValueError: the body is not JSON, or no form where the source sends forms.
+    :raises TooManyEvents: it holds more than one request may.
     """
     pairs = list(headers.items() if header_pairs is None else header_pairs)
     custom = source.custom
@@ -148,7 +152,8 @@ def read_events(
     if len(items) == 1 and items[0] is value and not custom.section.form:
         return [read_event(source, body, headers, received_at=received_at, header_pairs=pairs)]
     part = partial(read_event, source, headers=headers, received_at=received_at, header_pairs=pairs)
-    return [part(to_json(item), sent=SentRequest(body, place)) for place, item in enumerate(items)]
+    signed = _sign_of(source, body, headers)
+    return [part(to_json(item), sent=SentRequest(signed, place)) for place, item in enumerate(items)]
 
 
 def challenge(source: SourceSettings, body: bytes) -> str | None:
@@ -169,14 +174,21 @@ def _form_as_json(body: bytes) -> bytes:
     return to_json({name: values[0] if len(values) == 1 else values for name, values in fields.items()})
 
 
+class _Sign(NamedTuple):
+    """What was signed of a request, hashed once for all of its events: with a time among it, or without one."""
+
+    dated: _Hash | None
+    undated: _Hash | None
+
+
 class SentRequest(NamedTuple):
     """The request an event was part of.
 
-    :param body: all of it: what was signed.
+    :param signed: what was signed of all of it.
     :param place: of the event in it, counted from 0.
     """
 
-    body: bytes
+    signed: _Sign
     place: int = 0
 
 
@@ -203,17 +215,16 @@ def read_event(
     :raises ValueError: the body is not JSON.
     """
     parsed = read_parsed(source, body, headers)
-    whole, place = sent or SentRequest(body)
+    signed, place = sent or SentRequest(_sign_of(source, body, headers))
     part = [str(place)] if place else []
     if source.custom is not None and source.custom.type_in_header:
         part.append(parsed.type)
-    dated, undated = _signed_content(source, whole, headers)
     delivery = find_header(headers, source.facts.delivery_header) if source.facts.delivery_header else None
     fingerprint, window = None, 0
     if parsed.id is not None:
         identity = digest(source.name, "id", parsed.id)
-    elif undated is not None:
-        identity = digest(source.name, "body", undated, *part)
+    elif signed.undated is not None:
+        identity = _digits(signed.undated, *part)
     elif delivery:
         identity = digest(source.name, "delivery", delivery, body, *part)
     elif parsed.occurred_at is not None:
@@ -230,8 +241,16 @@ def read_event(
         headers=write_headers(headers.items() if header_pairs is None else header_pairs),
         fingerprint=fingerprint,
         window_seconds=window,
-        signed=None if dated is None else digest(source.name, "signed", dated, *part),
+        signed=None if signed.dated is None else _digits(signed.dated, *part),
         opt_out=read_opt_out(parsed, source.default_region),
+    )
+
+
+def _sign_of(source: SourceSettings, body: bytes, headers: Mapping[str, str]) -> _Sign:
+    dated, undated = _signed_content(source, body, headers)
+    return _Sign(
+        None if dated is None else _hash_of(source.name, "signed", dated),
+        None if undated is None else _hash_of(source.name, "body", undated),
     )
 
 
@@ -328,9 +347,18 @@ def build(source: SourceSettings, parsed: Parsed, event_id: str, received_at: da
 
 def digest(*parts: str | bytes) -> str:
     """32 hexadecimal digits of SHA-256 over the parts, each with its length before it."""
-    total = hashlib.sha256()
+    return _hash_of(*parts).hexdigest()[:32]
+
+
+def _digits(begun: _Hash, *more: str | bytes) -> str:
+    """The same, where the first parts are hashed already."""
+    return _hash_of(*more, begun=begun).hexdigest()[:32]
+
+
+def _hash_of(*parts: str | bytes, begun: _Hash | None = None) -> _Hash:
+    total = hashlib.sha256() if begun is None else begun.copy()
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
         total.update(len(raw).to_bytes(8, "big"))
         total.update(raw)
-    return total.hexdigest()[:32]
+    return total

@@ -10,7 +10,7 @@ answer    when
 404       no such source
 405       another method; a GET is answered where a custom source's platform greets with one
 408       the body did not arrive in time
-413       longer than ``max_body_bytes``
+413       longer than ``max_body_bytes``, or more events than one request may hold
 415       not sent as JSON, or compressed
 429       more at once than this process can hold; ``Retry-After`` says when
 503       the store, or the connections, are away; the source is declared wrongly, or switched off
@@ -34,7 +34,12 @@ from pydantic_core import to_json
 from starlette.types import Message, Receive, Scope, Send
 
 from airflow_outreach_provider.core import handshakes
-from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError, StoreError
+from airflow_outreach_provider.core.errors import (
+    ConfigurationError,
+    SignatureError,
+    StoreError,
+    TooManyEvents,
+)
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.receiver.handshake import read_challenge
 from airflow_outreach_provider.receiver.lookup import LookupFailed, SourceLookup, TooManyLookups
@@ -175,6 +180,7 @@ class InboxEndpoint:
         except (
             SignatureError,
             NotJson,
+            TooManyEvents,
             StoreError,
             ConfigurationError,
             LookupFailed,
@@ -251,6 +257,8 @@ def _refusal(error: Exception) -> Refused:
             return Refused(HTTPStatus.UNAUTHORIZED, "not authentic")
         case NotJson():
             return Refused(HTTPStatus.BAD_REQUEST, str(error))
+        case TooManyEvents():
+            return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
         case TooManyLookups():
             return Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many unknown sources were asked for")
         case ConfigurationError():

@@ -364,6 +364,36 @@ def test_a_token_opens_and_another_does_not(
     assert event.data["lead"]["firstName"] == "Ada"
 
 
+@pytest.mark.parametrize("path", ["", "items"])
+def test_a_request_of_thousands_of_events_is_read_whole_or_not_taken(
+    path: str, sqlite_store: Store, serving: Callable[..., Any]
+) -> None:
+    """Each of them is an event with its opt-out; too many are refused, and nothing of them is stored."""
+    custom = {
+        "type": "{{ body.event }}",
+        "contact": {"phone": "{{ body.from }}"},
+        "events": path,
+        "verify": {"scheme": "github"},
+    }
+    source = source_settings(
+        "s", password="s" * 20, extra={"platform": "custom", "custom": json.dumps(custom)}
+    )
+
+    def request(many: int) -> bytes:
+        found = [{"event": "unsubscribed", "from": f"+1416555{each:04}"} for each in range(many)]
+        return dumped({path: found} if path else found)
+
+    with serving(create_app({"s": source}, sqlite_store)) as client:
+        for body, answer in ((request(1_001), 202), (request(1_001), 200), (request(10_001), 413)):
+            digits = hmac.new(b"s" * 20, body, "sha256").hexdigest()
+            signed = {"X-Hub-Signature-256": f"sha256={digits}"}
+            assert send(client, "s", body, signed, "application/json") == answer
+    events = stored_events(sqlite_store)
+    assert len(events) == 1_001
+    assert {each.kind for each in events} == {"unsubscribed"}
+    assert len(list(every_entry(sqlite_store))) == 1_001
+
+
 MISTAKES = {
     "no object": ("x", "needs 'custom' in the extra"),
     "no type": ({}, "custom.type is missing"),

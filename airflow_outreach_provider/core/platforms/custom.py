@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.errors import ConfigurationError, TooManyEvents
 from airflow_outreach_provider.core.events import CONTACT_FIELDS, Contact, EventKind
 from airflow_outreach_provider.core.expressions.compile import BODY, ExpressionError, Value, compile_value
 from airflow_outreach_provider.core.handshakes import HandshakeSection
@@ -45,7 +45,7 @@ from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.suggest import did_you_mean
 
 CUSTOM = "custom"
-MAX_EVENTS = 1_000
+MAX_EVENTS = 10_000
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 _READ_HEADER = re.compile(r"""\bheaders\s*(?:\.\s*|\[\s*(['"]))([\w-]+)""")
@@ -206,14 +206,20 @@ class CustomSource:
         return partial(self.body_reader, headers=RequestHeaders(headers))
 
     def split(self, value: Any) -> list[Any]:
-        """The events of one body: elements of lists on the way; the body itself where there are none, or too many."""
+        """The events of one body: elements of lists on the way; the body itself where there are none.
+
+        :raises TooManyEvents: more than a request is read for.
+        """
         found = [value]
         for key in self.section.events.split(".") if self.section.events else ():
-            found = [each.get(key) for each in _flat(found) if isinstance(each, dict)]
-            if len(found) > MAX_EVENTS:
-                return [value]
-        found = [each for each in _flat(found) if each is not None]
-        return found if 0 < len(found) <= MAX_EVENTS else [value]
+            found = _checked([each.get(key) for each in _flat(found) if isinstance(each, dict)])
+        return _checked([each for each in _flat(found) if each is not None]) or [value]
+
+
+def _checked(found: list[Any]) -> list[Any]:
+    if len(found) > MAX_EVENTS:
+        raise TooManyEvents(f"a request holds more than {MAX_EVENTS:,} events")
+    return found
 
 
 def _flat(values: list[Any]) -> list[Any]:

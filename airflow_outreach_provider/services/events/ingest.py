@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from queue import Empty, SimpleQueue
 
 from airflow_outreach_provider.core import intake
@@ -29,6 +30,7 @@ from airflow_outreach_provider.store.inbox.append import AppendResult
 log = logging.getLogger(__name__)
 
 MAX_GROUP = 256
+_READ_ASIDE_BYTES = 64 * 1024
 
 Clock = Callable[[], datetime]
 Outcome = AppendResult | StoreError
@@ -88,6 +90,7 @@ class Ingest:
 
         :raises SignatureError: not authentic; nothing was parsed or stored.
         :raises NotJson: authentic and not JSON; nothing was stored.
+        :raises TooManyEvents: authentic, and more than one request may hold; nothing was stored.
         :raises StoreError: the store is away; nothing is known to be stored.
         """
         now = self._clock()
@@ -95,7 +98,11 @@ class Ingest:
         if (asked := intake.challenge(source, body)) is not None:
             return Challenge(asked)
         try:
-            events = intake.read_events(source, body, headers, received_at=now, header_pairs=header_pairs)
+            read = partial(intake.read_events, received_at=now, header_pairs=header_pairs)
+            if len(body) > _READ_ASIDE_BYTES:  # it may hold thousands: nobody else waits for them
+                events = await asyncio.to_thread(read, source, body, headers)
+            else:
+                events = read(source, body, headers)
         except ValueError as error:
             raise NotJson(str(error)) from None
         if len(events) == 1:

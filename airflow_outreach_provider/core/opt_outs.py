@@ -44,7 +44,10 @@ def read_opt_out(parsed: Parsed, region: str | None) -> OptOut | None:
     if not (opted_out or lifts):
         return None
     everybodys = parsed.kind is EventKind.UNSUBSCRIBED or lifts or len(flagged) == len(parsed.places)
-    numbers, emails = _named(parsed, parsed.places if everybodys else flagged, region)
+    places = parsed.places if everybodys else flagged
+    if lifts:  # who of several took it back, nobody knows
+        places = tuple(place for place in places if place.element is None)
+    numbers, emails = _named(parsed, places, region)
     contact = parsed.contact if everybodys else Contact()
     return OptOut(
         tuple(dict.fromkeys([*([contact.phone] if contact.phone else []), *numbers])),

@@ -195,6 +195,15 @@ def test_of_several_contacts_those_are_listed_who_said_no() -> None:
     assert read("tether", {"event": "contact.updated", "contacts": contacts}).event.contact.phone is None
 
 
+def test_a_start_takes_back_nobodys_no_where_several_are_named() -> None:
+    """A STOP that may be anybody's of them lists all; a START that may be anybody's lifts none."""
+    contacts = {"contacts": [{"phone": N}, {"phone": OTHER}]}
+    assert read("tether", {**STOP, **contacts}).opt_out == OptOut((N, OTHER), by_stop_word=True)
+    assert read("tether", {**RECEIVED, "text": "START", **contacts}).opt_out == OptOut(lifts=True)
+    started = {**RECEIVED, "text": "START", "from": N, "to": OURS}
+    assert read("tether", started).opt_out == OptOut((N,), lifts=True)
+
+
 @pytest.mark.parametrize(
     ("type_", "opted_out"),
     [("STOP", True), ("sms_stop", True), ("Stop Received", True), ("opt_out.confirmed", True), ("opt_out.sms", True), ("dnd.enabled", True),

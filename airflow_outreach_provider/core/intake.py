@@ -11,7 +11,7 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, time
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 TOKEN_HEADER = "x-outreach-token"  # noqa: S105 - a header's name
+_MIDNIGHT = time()
 # From the first to the last moment at which a signed time is let in, at the longest tolerance there is.
 _REPLAYED_SECONDS = 2 * LONGEST_TOLERANCE_SECONDS
 
@@ -56,6 +57,9 @@ class Incoming:
         of one with the same fingerprint that was stored less than ``window_seconds`` ago.
     :param signed: stands for what was signed, a time among it: the event is a duplicate of one with the same,
         whatever their ids.
+    :param repeatable: nothing in it but its words tells when they were said: who says the same again sends the same,
+        and so does the platform's retry.
+    :param delivery: of a repeatable one: the header that no signature covers with the id of its delivery.
     """
 
     event: ContactEvent
@@ -66,6 +70,8 @@ class Incoming:
     window_seconds: int = 0
     signed: str | None = None
     opt_out: OptOut | None = None
+    repeatable: bool = False
+    delivery: tuple[str, str] | None = None
 
     @property
     def fingerprints(self) -> Mapping[str, int]:
@@ -219,20 +225,22 @@ def read_event(
     part = [str(place)] if place else []
     if source.custom is not None and source.custom.type_in_header:
         part.append(parsed.type)
-    delivery = find_header(headers, source.facts.delivery_header) if source.facts.delivery_header else None
-    fingerprint, window = None, 0
+    header = source.facts.delivery_header
+    delivery = find_header(headers, header) if header else None
+    fingerprint, window, repeatable = None, 0, False
     if parsed.id is not None:
         identity = digest(source.name, "id", parsed.id)
     elif signed.undated is not None:
-        identity = _digits(signed.undated, *part)
+        identity, repeatable = _digits(signed.undated, *part), not _says_when(parsed)
     elif delivery:
         identity = digest(source.name, "delivery", delivery, body, *part)
     elif parsed.occurred_at is not None:
-        identity = digest(source.name, "body", body, *part)
+        identity, repeatable = digest(source.name, "body", body, *part), not _says_when(parsed)
     else:
-        fingerprint, window = (
+        fingerprint, window, repeatable = (
             digest(source.name, "window", body, *part),
             source.dedupe_window_seconds,
+            True,
         )
         identity = digest(fingerprint, repr(received_at.timestamp()))
     return Incoming(
@@ -243,6 +251,8 @@ def read_event(
         window_seconds=window,
         signed=None if signed.dated is None else _digits(signed.dated, *part),
         opt_out=read_opt_out(parsed, source.default_region),
+        repeatable=repeatable,
+        delivery=(header, delivery) if repeatable and header and delivery else None,
     )
 
 
@@ -252,6 +262,11 @@ def _sign_of(source: SourceSettings, body: bytes, headers: Mapping[str, str]) ->
         None if dated is None else _hash_of(source.name, "signed", dated),
         None if undated is None else _hash_of(source.name, "body", undated),
     )
+
+
+def _says_when(parsed: Parsed) -> bool:
+    """Whether the platform says when it happened, and not only on which day."""
+    return parsed.occurred_at is not None and parsed.occurred_at.time() != _MIDNIGHT
 
 
 def _signed_content(

@@ -6,8 +6,8 @@ statement. Either way a group of a few hundred events is one call, which is what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from airflow_outreach_provider.core.events import CONTACT_FIELDS, ContactEvent, 
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.opt_outs import OptOut, opt_out_of
 from airflow_outreach_provider.core.platforms import OUTREACH
+from airflow_outreach_provider.core.request_headers import find_header, stored_headers
 from airflow_outreach_provider.store import suppressions_write
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.tables import inbox_events
@@ -58,7 +59,10 @@ def _append(connection: sa.Connection, incoming: Sequence[Incoming]) -> list[App
     fresh: dict[str, Incoming] = {}
     answers: list[AppendResult] = []
     moved: dict[str, str] = {}
-    for each in incoming:
+    signed_before: set[int] = set()
+    for place, each in enumerate(incoming):
+        if each.signed is not None and original[each.signed] != each.event.id:
+            signed_before.add(place)
         claimed = (original[name] for name in each.fingerprints)
         event_id = next((found for found in claimed if found != each.event.id), each.event.id)
         if event_id != each.event.id:  # what else it claimed stands for the event it repeats
@@ -70,13 +74,47 @@ def _append(connection: sa.Connection, incoming: Sequence[Incoming]) -> list[App
     if moved:
         connection.execute(_MOVE, [{"name": name, "to": event_id} for name, event_id in moved.items()])
     stored = _insert(connection, fresh.values()) if fresh else set()
-    keep_opt_outs(connection, [each for event_id, each in fresh.items() if event_id in stored])
-    return [
+    answers = [
         answer
         if answer.duplicate or answer.event_id in stored
         else AppendResult(answer.event_id, duplicate=True)
         for answer in answers
     ]
+    keep_opt_outs(connection, _to_keep(connection, incoming, answers, signed_before))
+    return answers
+
+
+def _to_keep(
+    connection: sa.Connection,
+    incoming: Sequence[Incoming],
+    answers: Sequence[AppendResult],
+    signed_before: Collection[int],
+) -> Iterator[Incoming]:
+    """What is new, and of what is not the opt-outs that may have been said again, in the order they came.
+
+    :param signed_before: places of those whose signature with its time came before.
+    """
+    for place, (each, answer) in enumerate(zip(incoming, answers, strict=True)):
+        if not answer.duplicate:
+            yield each
+        elif place not in signed_before and _may_be_said_again(connection, each, answer.event_id):
+            yield replace(each, event=replace(each.event, id=answer.event_id))
+
+
+def _may_be_said_again(connection: sa.Connection, each: Incoming, first: str) -> bool:
+    """Whether what repeats an event may be a person's no, said again after they took the first back.
+
+    A yes that is said again is not kept: the platform's retry of one would lift a no that came after it.
+    """
+    said = each.opt_out
+    if not each.repeatable or said is None or said.lifts:
+        return False
+    if each.delivery is None:
+        return True
+    header, delivery = each.delivery
+    query = sa.select(inbox_events.c.headers).where(inbox_events.c.event_id == first)
+    stored = connection.execute(query).scalar_one_or_none()
+    return stored is None or find_header(stored_headers(stored), header) != delivery
 
 
 def keep_opt_outs(connection: sa.Connection, incoming: Iterable[Incoming]) -> None:

@@ -15,11 +15,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.phone_lines import other_writings
-from airflow_outreach_provider.store import audit
-from airflow_outreach_provider.store.schema import BigId, UtcTime, from_ms, metadata, where
+from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata, where
 
 EMAIL = "email:"
 """Before the hash of an address that stands where numbers stand."""
+
+CONTACT = "contact:"
+"""Before a source and its id of a contact that stand there, see :mod:`store.suppressions_said`."""
 
 UNSPREAD = sa.text("SELECT 1 FROM suppressions WHERE NOT spread LIMIT 1")
 """Whether any row lacks its other writings; answered by an index that is empty then."""
@@ -102,49 +104,15 @@ def insert(
 
 def remove(connection: sa.Connection, listed: Collection[str], campaign: str) -> int:
     """Take numbers off the list, in whatever writing they are on it; how many entries that were."""
-    return _delete(connection, entries_of(connection, listed, campaign))
+    return delete(connection, entries_of(connection, listed, campaign))
 
 
 def entries_of(connection: sa.Connection, listed: Collection[str], campaign: str) -> set[int]:
     """The ids of the entries that name these, in whatever writing."""
     query = sa.select(sa.func.coalesce(_C.row_of, _C.id)).where(
-        _C.phone.in_(_all_writings(listed)), _C.campaign == campaign
+        _C.phone.in_(all_writings(listed)), _C.campaign == campaign
     )
     return set(connection.execute(query).scalars())
-
-
-def stops_of(connection: sa.Connection, listed: Collection[str]) -> dict[str, str]:
-    """What put these on the list by a stop word, as entries name it, with the id of its event."""
-    query = sa.select(_C.source).where(
-        _C.phone.in_(_all_writings(listed)), _C.campaign == "", _C.by_stop_word.is_(sa.true())
-    )
-    return {source: _event_id(source) for source in connection.execute(query).scalars()}
-
-
-def lift(connection: sa.Connection, lifted: Collection[str], *, source: str, now_ms: int) -> int:
-    """Take off the list what these stop words put there, address and number alike; how many entries.
-
-    :param lifted: keys of :func:`stops_of`. :param source: who said START.
-    """
-    if not lifted:
-        return 0
-    chosen = sa.select(sa.func.coalesce(_C.row_of, _C.id)).where(
-        _C.by_stop_word.is_(sa.true()), _C.source.in_(lifted)
-    )
-    gone = _delete(connection, set(connection.execute(chosen).scalars()))
-    if gone:
-        audit.record_with(
-            connection, from_ms(now_ms), source, "unsuppress", subject="what a stop word had set", count=gone,
-            note="START",
-        )  # fmt: skip
-    return gone
-
-
-def renew(connection: sa.Connection, stops: Collection[str], *, source: str) -> None:
-    """What these stop words had set counts as set by a later one: a START between them, that comes late, lifts nothing."""
-    if stops:
-        renewed = suppressions.update().where(_C.by_stop_word.is_(sa.true()), _C.source.in_(stops))
-        connection.execute(renewed.values(source=source))
 
 
 def spread(connection: sa.Connection) -> int:
@@ -170,7 +138,7 @@ def event_source(event_id: str, source: str) -> str:
 
 def in_every_writing(phone: str) -> sa.ColumnElement[bool]:
     """The condition that an entry is about a line."""
-    ids = sa.select(sa.func.coalesce(_C.row_of, _C.id)).where(_C.phone.in_(_all_writings([phone])))
+    ids = sa.select(sa.func.coalesce(_C.row_of, _C.id)).where(_C.phone.in_(all_writings([phone])))
     return _C.id.in_(ids)
 
 
@@ -179,7 +147,7 @@ def _confirm(connection: sa.Connection, listed: str, campaign: str, reason: str,
     connection.execute(
         suppressions.update()
         .where(
-            _C.phone.in_(_all_writings([listed])),
+            _C.phone.in_(all_writings([listed])),
             _C.campaign == campaign,
             _C.by_stop_word.is_(sa.true()),
             _C.source != source,
@@ -188,35 +156,34 @@ def _confirm(connection: sa.Connection, listed: str, campaign: str, reason: str,
     )
 
 
-def _delete(connection: sa.Connection, ids: Collection[Any]) -> int:
+def delete(connection: sa.Connection, ids: Collection[int]) -> int:
+    """Take entries off the list, with their other writings; how many."""
     chosen: Sequence[Any] = list(ids)
     if chosen:
         connection.execute(suppressions.delete().where(_C.id.in_(chosen) | _C.row_of.in_(chosen)))
     return len(chosen)
 
 
-def _all_writings(listed: Iterable[str]) -> list[str]:
-    return sorted({writing for each in listed for writing in (each, *_writings(each))})
+def all_writings(listed: Iterable[str]) -> frozenset[str]:
+    """These and every other writing of their lines."""
+    return frozenset(writing for each in listed for writing in (each, *_writings(each)))
 
 
 def _writings(listed: str) -> tuple[str, ...]:
-    return () if listed.startswith(EMAIL) else other_writings(listed)
-
-
-def _event_id(source: str) -> str:
-    return source.split(" ")[1] if source.startswith("event ") else ""
+    return () if listed.startswith((EMAIL, CONTACT)) else other_writings(listed)
 
 
 __all__ = [
+    "CONTACT",
     "EMAIL",
     "UNSPREAD",
+    "all_writings",
+    "delete",
+    "entries_of",
     "event_source",
     "in_every_writing",
     "insert",
-    "lift",
     "remove",
-    "renew",
     "spread",
-    "stops_of",
     "suppressions",
 ]

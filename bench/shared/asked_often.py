@@ -105,7 +105,7 @@ def _submit(store: Undone, size: int) -> Named:
 def _inbox(store: Undone, size: int) -> Named:
     at = datetime.now(UTC)
     made = [
-        ContactEvent(f"new_{n}", "s1", "varda", "reply", EventKind.REPLIED, at, at, Contact(external_id=f"p{n}"))
+        ContactEvent(f"new_{n}", "s1", "varda", "reply", EventKind.REPLIED, at, at, Contact(external_id=f"p{n}", phone=f"+1416555{n:04}"))
         for n in range(GROUP)
     ]  # fmt: skip
     incoming = [Incoming(each, each.to_json(), "[]", fingerprint=each.id, window_seconds=9) for each in made]

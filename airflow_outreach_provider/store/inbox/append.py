@@ -20,14 +20,18 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.opt_outs import OptOut, opt_out_of
 from airflow_outreach_provider.core.platforms import OUTREACH
 from airflow_outreach_provider.core.request_headers import find_header, stored_headers
-from airflow_outreach_provider.store import suppressions_write
+from airflow_outreach_provider.store import suppressions_said, suppressions_write
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox import fingerprints
 from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.schema import to_ms
+from airflow_outreach_provider.store.suppressions_said import OptedOutId, Stop
 
 _TEXTS = ("event_id", "source", "platform", "type", "kind", "origin", "campaign_id", "headers")
 # Of the ledger, which stands beside this room.
 _LEADS_BY_ID = sa.text("SELECT phone, email_hash FROM leads WHERE contact_id = :id")
+# More numbers than that under one id, and it is not a person's.
+_NUMBERS_OF_ONE = 10
 _COLUMNS = (*_TEXTS, *CONTACT_FIELDS, "occurred_at", "received_at")
 _NAMES = ", ".join((*_COLUMNS, "body"))
 
@@ -55,7 +59,7 @@ def append(store: Store, incoming: Sequence[Incoming]) -> list[AppendResult]:
 
 
 def _append(connection: sa.Connection, incoming: Sequence[Incoming]) -> list[AppendResult]:
-    original = _claim_fingerprints(connection, incoming)
+    original = fingerprints.claim(connection, incoming)
     fresh: dict[str, Incoming] = {}
     answers: list[AppendResult] = []
     moved: dict[str, str] = {}
@@ -71,8 +75,7 @@ def _append(connection: sa.Connection, incoming: Sequence[Incoming]) -> list[App
         answers.append(AppendResult(event_id, duplicate=event_id != each.event.id or event_id in fresh))
         if not answers[-1].duplicate:
             fresh[event_id] = each
-    if moved:
-        connection.execute(_MOVE, [{"name": name, "to": event_id} for name, event_id in moved.items()])
+    fingerprints.move(connection, moved)
     stored = _insert(connection, fresh.values()) if fresh else set()
     answers = [
         answer
@@ -81,6 +84,8 @@ def _append(connection: sa.Connection, incoming: Sequence[Incoming]) -> list[App
         for answer in answers
     ]
     keep_opt_outs(connection, _to_keep(connection, incoming, answers, signed_before))
+    new = [each.event for name, each in fresh.items() if name in stored and each.opt_out is None]
+    keep_told(connection, new)
     return answers
 
 
@@ -128,28 +133,118 @@ def keep_opt_outs(connection: sa.Connection, incoming: Iterable[Incoming]) -> No
 def keep_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut) -> None:
     """Write what one event says about being contacted into the do-not-contact list of all campaigns.
 
-    Where it tells whose it is by the platform's id alone, earlier events and leads tell number and address.
+    What it does not say of whom it is about, earlier events and leads tell by the platform's id, and later ones will
+    (:func:`keep_told`).
     """
-    listed = [*said.numbers, *(suppressions_write.EMAIL + each for each in said.email_hashes)]
-    if not listed and event.contact.external_id:
-        listed = _known_by_id(connection, event, event.contact.external_id)
+    listed, contact = _who(connection, event, said), event.contact.external_id
+    ids = [suppressions_said.contact_id(event.source, contact)] if contact else []
     source, now = suppressions_write.event_source(event.id, event.source), to_ms(event.received_at)
     if said.lifts or said.by_stop_word:
-        stops = suppressions_write.stops_of(connection, listed)
-        later = _said_after(connection, stops.values(), event.occurred_at)
-        earlier = [each for each, event_id in stops.items() if event_id not in later]
+        stops = _spoken_of(connection, [*listed, *ids], event.occurred_at)
         if said.lifts:
-            suppressions_write.lift(connection, earlier, source=source, now_ms=now)
+            theirs = [stop for stop, lines in stops.items() if _is_theirs(stop, lines, _numbers(listed))]
+            suppressions_said.lift(connection, theirs, source=source, now_ms=now)
             return
-        suppressions_write.renew(connection, earlier, source=source)
+        suppressions_said.renew(connection, stops, source=source)
+    reason = EventKind.UNSUBSCRIBED.value
+    by_id = ids if not said.numbers and len(_numbers(listed)) <= _NUMBERS_OF_ONE else []
     suppressions_write.insert(
-        connection,
-        now,
-        listed,
-        reason=EventKind.UNSUBSCRIBED.value,
-        source=source,
-        by_stop_word=said.by_stop_word,
+        connection, now, [*listed, *by_id], reason=reason, source=source, by_stop_word=said.by_stop_word
     )
+    for name in by_id:
+        suppressions_said.attach(connection, name, _numbers(listed))
+
+
+def _who(connection: sa.Connection, event: ContactEvent, said: OptOut) -> list[str]:
+    """Numbers and addresses it is about. A START that names a number is about no other that is known for the id."""
+    named = [*said.numbers, *(suppressions_write.EMAIL + each for each in said.email_hashes)]
+    contact = event.contact.external_id
+    if not contact or (said.lifts and said.numbers):
+        return named
+    known = _known_by_id(connection, event, contact)
+    if said.numbers and len(_numbers(known)) > _NUMBERS_OF_ONE:
+        return named
+    return sorted({*named, *known})
+
+
+def _numbers(listed: Iterable[str]) -> list[str]:
+    return [each for each in listed if suppressions_said.is_number(each)]
+
+
+def _spoken_of(connection: sa.Connection, listed: Sequence[str], at: datetime) -> dict[Stop, set[str]]:
+    """What stop words had set before this time that a message about these speaks of, with the lines they came from.
+
+    Of a line that is what was set of it, and of addresses beside it. What a message of another line had set of an
+    address is only that of the address.
+    """
+    numbers = _numbers(listed)
+    of_lines = suppressions_said.stops_of(connection, numbers)
+    beside = suppressions_said.set_by(connection, {each.source for each in of_lines})
+    named = suppressions_said.stops_of(connection, [each for each in listed if each not in numbers])
+    found = {*of_lines}
+    found |= {
+        each for each in (*beside, *named) if not numbers or not suppressions_said.is_number(each.phone)
+    }
+    said = _messages(connection, found)
+    lines: dict[str, set[str]] = {each.source: set() for each in found}
+    for each in suppressions_said.set_by(connection, lines):
+        lines[each.source] |= {*_numbers([each.phone])}
+    first = {}
+    for each in found:
+        said_at, phone = said.get(each.event_id, (at, None))
+        if said_at <= at:
+            first[each] = lines[each.source] | ({phone} if phone else set())
+    return first
+
+
+def _is_theirs(stop: Stop, lines: Collection[str], numbers: Collection[str]) -> bool:
+    """Whether START from these numbers lifts what was set: of an address only what no other line's message had set."""
+    if suppressions_said.is_number(stop.phone) or not numbers or not lines:
+        return True
+    return not suppressions_write.all_writings(numbers).isdisjoint(lines)
+
+
+def keep_told(connection: sa.Connection, events: Iterable[ContactEvent]) -> None:
+    """Who opted out by the platform's id alone is on the list once an event tells a number or an address for the id."""
+    told: dict[str, list[ContactEvent]] = {}
+    for event in events:
+        contact = event.contact
+        if contact.external_id and (contact.phone or contact.email):
+            name = suppressions_said.contact_id(event.source, contact.external_id)
+            told.setdefault(name, []).append(event)
+    if not told:
+        return
+    now = {each.id for some in told.values() for each in some}
+    for opted_out in suppressions_said.opted_out(connection, told):
+        for event in told[opted_out.name]:
+            _list_told(connection, event, opted_out, now)
+
+
+def _list_told(connection: sa.Connection, event: ContactEvent, who: OptedOutId, now: Collection[str]) -> None:
+    """What was told for the id before was on the list: where it is not any more, somebody took it off."""
+    contact, listed = event.contact, []
+    if contact.phone and (who.alone or not _told_before(connection, event, "phone", contact.phone, now)):
+        listed.append(contact.phone)
+    if contact.email and not _told_before(connection, event, "email", contact.email, now):
+        listed.append(_hashed(contact.email))
+    suppressions_write.insert(
+        connection, to_ms(event.received_at), listed, reason=who.reason, source=who.source, by_stop_word=who.by_stop_word
+    )  # fmt: skip
+    suppressions_said.attach(connection, who.name, _numbers(listed))
+
+
+def _told_before(
+    connection: sa.Connection, event: ContactEvent, column: str, value: str, now: Collection[str]
+) -> bool:
+    events = inbox_events.c
+    one: sa.ColumnElement[int] = sa.literal_column("1")
+    query = sa.select(one).where(
+        events.source == event.source,
+        events.external_id == event.contact.external_id,
+        sa.func.lower(events[column]) == value.lower(),
+        events.event_id.not_in(now),
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _known_by_id(connection: sa.Connection, event: ContactEvent, external_id: str) -> list[str]:
@@ -176,11 +271,14 @@ def _hashed(email: str) -> str:
     return suppressions_write.EMAIL + hash_email(email)
 
 
-def _said_after(connection: sa.Connection, event_ids: Iterable[str], at: datetime) -> set[str]:
-    """Those of these events that happened later: what was said after START stands."""
+def _messages(connection: sa.Connection, stops: Collection[Stop]) -> dict[str, tuple[datetime, str | None]]:
+    """When the messages were said that set these, and from which number."""
     events = inbox_events.c
-    query = sa.select(events.event_id).where(events.event_id.in_(list(event_ids)), events.occurred_at > at)
-    return set(connection.execute(query).scalars())
+    ids = {each.event_id for each in stops}
+    if not ids:
+        return {}
+    query = sa.select(events.event_id, events.occurred_at, events.phone).where(events.event_id.in_(ids))
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
 
 
 def _insert(connection: sa.Connection, events: Iterable[Incoming]) -> set[str]:
@@ -220,10 +318,6 @@ def _row(incoming: Incoming) -> dict[str, Any]:
     }
 
 
-def _field(name: str) -> str:
-    return f"json_extract(value, '$.{name}')"
-
-
 _POSTGRES_INSERT = sa.text(
     f"INSERT INTO inbox_events ({_NAMES}) "
     f"SELECT {', '.join(_COLUMNS)}, convert_to(body, 'UTF8') FROM json_to_recordset(CAST(:rows AS json)) AS r("
@@ -237,51 +331,3 @@ _SQLITE_ROWS = 500  # far below the number of parameters SQLite takes
 _SQLITE_KNOWN = sa.text(
     "SELECT event_id FROM inbox_events WHERE event_id IN (SELECT value FROM json_each(:ids))"
 )
-
-
-def _claim_fingerprints(connection: sa.Connection, incoming: Sequence[Incoming]) -> dict[str, str]:
-    """Fingerprint → the id of the event it stands for: the new one, or one stored within the window.
-
-    A row's own lock decides between processes that got the same body at the same moment.
-    """
-    claims: dict[str, dict[str, Any]] = {}
-    for each in incoming:
-        for name, seconds in each.fingerprints.items():
-            claim = {
-                "fingerprint": name, "event_id": each.event.id,
-                "seen_at": to_ms(each.event.received_at), "window_ms": seconds * 1000,
-            }  # fmt: skip
-            claims.setdefault(name, claim)
-    if not claims:
-        return {}
-    # Always in the same order, so that two processes cannot wait for each other.
-    rows = [claims[name] for name in sorted(claims)]
-    postgres = connection.dialect.name == "postgresql"
-    connection.execute(_POSTGRES_CLAIM if postgres else _SQLITE_CLAIM, {"rows": to_json(rows).decode()})
-    found = connection.execute(_CLAIMED, {"fingerprints": list(claims)})
-    return {row.fingerprint: row.event_id for row in found}
-
-
-_CLAIM = """
-INSERT INTO inbox_fingerprints (fingerprint, event_id, seen_at, window_ms)
-SELECT {columns} WHERE true
-ON CONFLICT (fingerprint) DO UPDATE
-SET event_id = excluded.event_id, seen_at = excluded.seen_at, window_ms = excluded.window_ms
-WHERE excluded.seen_at - inbox_fingerprints.seen_at >= excluded.window_ms
-"""
-_POSTGRES_CLAIM = sa.text(
-    _CLAIM.format(
-        columns="fingerprint, event_id, seen_at, window_ms FROM json_to_recordset(CAST(:rows AS json)) "
-        "AS r(fingerprint text, event_id text, seen_at bigint, window_ms bigint)"
-    )
-)
-_SQLITE_CLAIM = sa.text(
-    _CLAIM.format(
-        columns=", ".join(map(_field, ("fingerprint", "event_id", "seen_at", "window_ms")))
-        + " FROM json_each(:rows)"
-    )
-)
-_MOVE = sa.text("UPDATE inbox_fingerprints SET event_id = :to WHERE fingerprint = :name")
-_CLAIMED = sa.text(
-    "SELECT fingerprint, event_id FROM inbox_fingerprints WHERE fingerprint IN :fingerprints"
-).bindparams(sa.bindparam("fingerprints", expanding=True))

@@ -11,7 +11,7 @@ from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.opt_outs import opt_out_of
 from airflow_outreach_provider.core.request_headers import stored_headers
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox.append import keep_opt_out
+from airflow_outreach_provider.store.inbox.append import keep_opt_out, keep_told
 from airflow_outreach_provider.store.inbox.filters import can_read
 from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, to_event
 from airflow_outreach_provider.store.inbox.tables import (
@@ -60,6 +60,8 @@ def _rewriter(row_id: int, seq: int | None, event: ContactEvent) -> Callable[[sa
         connection.execute(sa.delete(inbox_pending).where(inbox_pending.c.seq == seq))
         if (said := opt_out_of(event)) is not None:
             keep_opt_out(connection, event, said)
+        else:
+            keep_told(connection, [event])
         return connection.execute(
             sa.update(inbox_events)
             .where(inbox_events.c.row_id == row_id, inbox_events.c.kind == EventKind.UNRECOGNISED.value)

@@ -69,8 +69,11 @@ _A, _R, _C, _U, _X = (
 )
 
 _WRONG_URL = "the base URL does not lead to the outreach API; check the connection's host"
+_LEFT = "a proxy before the API says that nobody waited for the answer, while the API had the lead"
 
 STATUS_RULINGS: dict[int, Ruling] = {
+    # What is shown after a POST was done (RFC 9110 section 15.4.4).
+    303: Ruling(_X, "see_other", "the API points to another page, as is done once a request was processed"),
     400: Ruling(
         _C,
         "bad_request",
@@ -101,6 +104,9 @@ STATUS_RULINGS: dict[int, Ruling] = {
     426: Ruling(_C, "upgrade_required", _WRONG_URL),
     429: Ruling(_U, "rate_limited", "the API is being sent too much at a time"),
     431: Ruling(_C, "headers_too_large", "the request headers are too large; check the connection's extra headers"),
+    # Of proxies (AWS, nginx): whoever asked left while the API had the lead.
+    460: Ruling(_X, "client_left", _LEFT),
+    499: Ruling(_X, "client_left", _LEFT),
     501: Ruling(_C, "not_implemented", _WRONG_URL),
     503: Ruling(_U, "service_unavailable", "the API is not available at the moment"),
 }  # fmt: skip
@@ -132,6 +138,9 @@ FAULT_RULINGS: dict[Fault, Ruling] = {
 }  # fmt: skip
 
 SAID_FAILURE = Ruling(_R, "success_false", "the API answered 200 with success: false")
+SAID_BOTH = Ruling(
+    _X, "failure_with_ids", "the API answered 200 with success: false, and names what it made of the lead"
+)
 SAID_SUCCESS = Ruling(_A, "accepted", "the API took the lead")
 
 
@@ -212,20 +221,21 @@ def _judge_success(status: int, body: bytes, latency_ms: int, secret: str) -> Su
             ruling.outcome, ruling.reason, _detail(ruling, status, body, secret), status, None, latency_ms
         )
     data = answer.get("data")
-    ids: dict[str, Any] = data if isinstance(data, dict) else {}
+    ids = _ids(data if isinstance(data, dict) else {})
     success = answer.get("success")
     if success is False:
-        detail = _detail(SAID_FAILURE, status, body, secret)
-        return SubmitAnswer(_R, SAID_FAILURE.reason, detail, status, None, latency_ms)
-    if success is not True and not ids.get("contactId"):
+        ruling = SAID_BOTH if any(ids) else SAID_FAILURE
+    elif success is True or ids[0]:
+        return SubmitAnswer(_A, SAID_SUCCESS.reason, "", status, None, latency_ms, *ids)
+    else:
         ruling = CLASS_RULINGS[2]
-        return SubmitAnswer(
-            ruling.outcome, ruling.reason, _detail(ruling, status, body, secret), status, None, latency_ms
-        )
-    return SubmitAnswer(
-        _A, SAID_SUCCESS.reason, "", status, None, latency_ms,
-        _id(ids.get("contactId")), _id(ids.get("conversationId")), _id(ids.get("applicationId")),
-    )  # fmt: skip
+    detail = _detail(ruling, status, body, secret)
+    return SubmitAnswer(ruling.outcome, ruling.reason, detail, status, None, latency_ms, *ids)
+
+
+def _ids(data: dict[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """Of contact, conversation and application."""
+    return _id(data.get("contactId")), _id(data.get("conversationId")), _id(data.get("applicationId"))
 
 
 def _json(body: bytes) -> object:

@@ -55,7 +55,7 @@ A, R, C, U, X = (
     SubmitOutcome.UNKNOWN,
 )
 TABLE = {
-    400: C, 401: C, 402: C, 403: C, 404: C, 405: C, 406: C, 407: C, 408: X, 409: R, 410: C, 411: C, 413: R, 414: C,
+    303: X, 460: X, 499: X, 400: C, 401: C, 402: C, 403: C, 404: C, 405: C, 406: C, 407: C, 408: X, 409: R, 410: C, 411: C, 413: R, 414: C,
     415: C, 421: C, 422: R, 425: U, 426: C, 429: U, 431: C, 501: C, 503: U,
 }  # fmt: skip
 
@@ -106,6 +106,29 @@ def test_only_a_success_carries_ids() -> None:
     assert long.contact_id == "x" * 64
     hostile = classify_answer(200, b'{"success": true, "data": {"contactId": "a\\u0000b\\ud800"}}', now=NOW)
     assert hostile.contact_id == "a\ufffdb\ufffd"
+
+
+@pytest.mark.parametrize("status", [200, 201, 207])
+@pytest.mark.parametrize(
+    ("data", "outcome"),
+    [
+        ({"contactId": "c1", "conversationId": "v1"}, X),
+        ({"contactId": "c1"}, X),
+        ({"conversationId": "v1"}, X),
+        ({"applicationId": 7}, X),
+        ({"contactId": None, "conversationId": "", "applicationId": {}}, R),
+        ({}, R),
+        (None, R),
+        ("contactId", R),
+    ],
+)
+def test_a_failure_that_names_what_it_made_is_held(status: int, data: object, outcome: SubmitOutcome) -> None:
+    """The person may have been texted; whoever is named is known to the ledger. Without a name nothing was made."""
+    answer = classify_answer(status, json.dumps({"success": False, "data": data}).encode(), now=NOW)
+    assert answer.outcome is outcome
+    named = data if isinstance(data, dict) else {}
+    assert answer.contact_id == named.get("contactId")
+    assert answer.conversation_id == (named.get("conversationId") or None)
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500, 503])

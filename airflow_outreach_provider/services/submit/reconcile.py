@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from airflow_outreach_provider.core.errors import OutreachError, OutreachUnavailable, StoreError
+from airflow_outreach_provider.core.phone_endings import endings
 from airflow_outreach_provider.core.phone_lines import other_writings
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.core.times import read_time
@@ -148,12 +149,42 @@ async def _look_up_all(
 
         async def look_up(lead: ledger_held.HeldLead) -> None:
             async with slots:
-                page = await search.search(lead.phone)
-            if (verdict := classify_contact(lead, page)) is not None:
+                verdict = await _look_up(search, lead)
+            if verdict is not None:
                 found.append(verdict)
 
         for lead in waiting:
             group.create_task(look_up(lead))
+
+
+async def _look_up(search: ContactSearch, lead: ledger_held.HeldLead) -> ledger_held.Finding | None:
+    """What is known of a held lead. A list may look for a number as it is written: whom it does not find by the whole
+    number it is asked for by what every usual writing ends with."""
+    verdict = classify_contact(lead, await search.search(lead.phone))
+    if verdict is None or verdict.state is not LeadState.PLANNED:
+        return verdict
+    for text in endings(lead.phone):
+        found = classify_contact(lead, _by_number(lead, await search.search(text)))
+        if found is None or found.state is LeadState.ACCEPTED:
+            return found
+    return verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    rows: Sequence[Mapping[str, Any]]
+    total: int | None
+
+
+def _by_number(lead: ledger_held.HeldLead, page: SearchPage) -> SearchPage:
+    """Of what an ending found those whom it may have found by their number, and not by name or address."""
+    rows = [row for row in page.rows if _ends_alike(lead, row)]
+    return _Page(rows, len(rows) if _is_complete(page) else page.total)
+
+
+def _ends_alike(lead: ledger_held.HeldLead, row: Mapping[str, Any]) -> bool:
+    digits = re.sub(r"[^0-9]", "", str(row.get("phoneNumber") or ""))
+    return bool(digits) and (len(digits) < _TELLING_DIGITS or lead.phone[-_TELLING_DIGITS:] in digits)
 
 
 def _our_error(error: BaseException, patience: float) -> OutreachError:

@@ -33,7 +33,7 @@ from airflow_outreach_provider.simulator.process import RunningSimulator, runnin
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import look_ups
 from airflow_outreach_provider.store.ledger.held import HeldLead
-from airflow_outreach_provider.store.ledger.tables import leads
+from airflow_outreach_provider.store.ledger.tables import leads, runs
 from airflow_outreach_provider.store.rates import rates
 
 LOGIN = {"contacts_email": "me@example.com", "contacts_password": "a-password"}
@@ -145,11 +145,11 @@ def test_only_a_complete_list_proves_absence() -> None:
     assert verdict(total=3) is None
 
 
-class Contacts:
-    """A contact list that answers the first look-up and then does as told."""
+class Written:
+    """A contact list that looks for a text in what it stores, as its page's search box does."""
 
-    def __init__(self, fault: Exception | None) -> None:
-        self.fault, self.asked = fault, 0
+    def __init__(self, *stored: dict[str, object], most: int = 100) -> None:
+        self.stored, self.most, self.asked = stored, most, 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -159,7 +159,92 @@ class Contacts:
 
     async def search(self, text: str) -> ContactPage:
         self.asked += 1
-        if self.asked > 1:
+        rows = [each for each in self.stored if any(text in str(value) for value in each.values())]
+        return ContactPage(rows[: self.most], None, len(rows))
+
+
+def contact(number: object, **more: object) -> dict[str, object]:
+    return {"_id": "c", "phoneNumber": number, "updatedAt": datetime.now(UTC).isoformat(), **more}
+
+
+def looked_up(store: Store, contacts: Written, number: str) -> str:
+    """A held lead's state once it was looked for in this list."""
+    held = {
+        "state": "held",
+        "payload": "{}",
+        "sent_at": datetime.now(UTC) - timedelta(minutes=1),
+        "run_id": 1,
+    }
+    with store.write() as connection:
+        now = store.now(connection)
+        connection.execute(leads.delete())
+        connection.execute(runs.delete())
+        connection.execute(
+            runs.insert().values(
+                id=1, campaign="c", owner="o", conn_id="ours", state="failed", started_at=now, heartbeat_at=now, lease_until=now
+            )
+        )  # fmt: skip
+        connection.execute(
+            leads.insert().values(campaign="c", phone=number, created_at=now, updated_at=now, **held)
+        )
+    asyncio.run(reconcile(store, contacts, conn_id="ours", delay=timedelta()))
+    with store.read() as connection:
+        return str(connection.execute(sa.select(leads.c.state)).scalar_one())
+
+
+WRITTEN = [
+    *(("+14165550123", each) for each in (
+        "(416) 555-0123", "416-555-0123", "416.555.0123", "416 555 0123", "4165550123", "555-0123",
+        "(416) 555-0123 ext. 5", "tel: 416/555/0123", "416 - 555 - 0123",
+    )),
+    *(("+33612345678", each) for each in ("06 12 34 56 78", "06.12.34.56.78", "06-12-34-56-78", "0612345678", "06 12 345 678", "06 12-34-56-78")),
+    *(("+447911123456", each) for each in ("07911 123456", "07911 123 456", "(0)7911-123456", "07911.123.456")),
+    *(("+491711234567", each) for each in ("0171 1234567", "0171/1234567", "0171 123 45 67", "(0171) 12 34 567")),
+    *(("+48512345678", each) for each in ("512 345 678", "512-345-678", "51 234 56 78")),
+    *(("+525512345678", each) for each in ("55 1234 5678", "044 55 1234 5678", "55 12 34 56 78")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "written"), WRITTEN)
+def test_whom_the_list_writes_otherwise_is_not_absent(sqlite_store: Store, number: str, written: str) -> None:
+    """A list that searches what it stores finds nobody by the whole number; the next run would text them again."""
+    assert looked_up(sqlite_store, Written(contact(written)), number) == "held"
+
+
+@pytest.mark.parametrize("number", ["0014165550123", "1 (416) 555-0123", "1-416-555-0123"])
+def test_the_whole_number_in_another_writing_is_the_person(sqlite_store: Store, number: str) -> None:
+    """Country code and all, found by its ending: touched since the attempt, it was reached."""
+    assert looked_up(sqlite_store, Written(contact(number)), "+14165550123") == "accepted"
+
+
+def test_who_is_nobody_of_those_that_end_alike_is_absent(sqlite_store: Store) -> None:
+    """Others with the last four digits, in a name or address too, are no reason to leave a lead to a person."""
+    others = [
+        contact("(647) 111-0123"), contact("+442079460123"), contact(None, email="jane0123@example.com"),
+        contact("", firstName="R2D20123"), contact("+1 647 222 0123 ext. 9"),
+    ]  # fmt: skip
+    contacts = Written(*others)
+    assert looked_up(sqlite_store, contacts, "+14165550123") == "planned"
+    assert contacts.asked == 2
+    many = Written(*(contact(f"+1647{n:03}0123") for n in range(101)))
+    assert looked_up(sqlite_store, many, "+14165550123") == "held", "there are more than the list tells of"
+
+
+class Contacts:
+    """A contact list that answers what is asked of the first number and then does as told."""
+
+    def __init__(self, fault: Exception | None) -> None:
+        self.fault, self.first = fault, ""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def search(self, text: str) -> ContactPage:
+        self.first = self.first or text
+        if text not in self.first:
             await asyncio.sleep(0.01 if self.fault else 60)
             raise self.fault or AssertionError
         return ContactPage([], None, 0)
@@ -248,7 +333,7 @@ def test_shards_in_parallel_look_each_held_lead_up_once(store: Store, sim: Runni
     sent = at_once(LOOK, [json.dumps({**given, "shard": shard}) for shard in range(4)])
     assert sum(map(int, sent)) == 50 - done["accepted"], "all are sent, by whichever shard"
     assert sim.report()["texts"] == 50
-    assert searches(sim) - before == held
+    assert searches(sim) - before == 2 * held, "by the whole number, and by what it ends with"
     assert sim.report()["texted_twice_count"] == 0
 
 

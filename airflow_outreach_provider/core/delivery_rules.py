@@ -47,14 +47,19 @@ _RULES = (
     _StatusRule(
         [407], DeliveryVerdict.ENDPOINT, "the proxy does not let us through: give it its user and password"
     ),
-    _StatusRule(
-        [408, 425], DeliveryVerdict.RETRY, "asks for the same request again"
-    ),  # RFC 9110 15.5.9, RFC 8470
+    # RFC 9110 section 15.5.9, RFC 8470
+    _StatusRule([408, 425], DeliveryVerdict.RETRY, "asks for the same request again", heeds_retry_after=True),
+    # In the way of another request, at the wrong server of several, locked by somebody: all pass (HubSpot's 423 in two
+    # seconds).
+    _StatusRule([409, 421, 423], DeliveryVerdict.RETRY, "not at the moment", heeds_retry_after=True),
     _StatusRule([410], DeliveryVerdict.GONE, "the endpoint is gone"),  # as Standard Webhooks has it
     _StatusRule([429], DeliveryVerdict.RETRY, "too many requests", heeds_retry_after=True),
     _StatusRule(range(400, 500), DeliveryVerdict.REFUSED, "the endpoint refuses this request"),
     _StatusRule([502, 503, 504], DeliveryVerdict.RETRY, "unavailable", heeds_retry_after=True),
+    _StatusRule(range(500, 600), DeliveryVerdict.RETRY, "the endpoint failed", heeds_retry_after=True),
 )
+# Whoever says when to come again does not refuse for good.
+_ASKS_TO_WAIT = _StatusRule(range(400, 500), DeliveryVerdict.RETRY, "asks for the same request later", True)
 # What is to be deleted and is not there, is deleted: by an earlier try whose answer was lost, or by somebody else.
 _DELETED = (_StatusRule([404, 410], DeliveryVerdict.DELIVERED, "gone already"),)
 # Of an address that an event names, 410 tells of that record, not of the endpoint; 300 says that there are several.
@@ -87,7 +92,7 @@ def classify_delivery(
     """The outcome of an HTTP answer.
 
     :param status: as received; anything from 100 to 999.
-    :param retry_after: the ``Retry-After`` header, heeded for 429, 502, 503 and 504.
+    :param retry_after: the ``Retry-After`` header, heeded with 5xx, and with every 4xx that is about the request.
     :param now: timezone-aware.
     :param of_record: the address was that of one event's record, not the endpoint's own.
     """
@@ -95,7 +100,10 @@ def classify_delivery(
     rule = next((rule for rule in (*first, *_RULES) if status in rule.statuses), _ANYTHING_ELSE)
     if rule.verdict is DeliveryVerdict.DELIVERED:
         return DELIVERED
-    wait = parse_retry_after(retry_after, now) if rule.heeds_retry_after else None
+    may_wait = rule.verdict is DeliveryVerdict.REFUSED and status in _ASKS_TO_WAIT.statuses
+    wait = parse_retry_after(retry_after, now) if rule.heeds_retry_after or may_wait else None
+    if may_wait and wait is not None:
+        rule = _ASKS_TO_WAIT
     return DeliveryOutcome(rule.verdict, f"HTTP {_named(status)}: {rule.meaning}", wait)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ class RowReading:
     :param mapping: target field → what it is made of (:mod:`core.mapping`); None recognises the usual column names.
     :param where: a condition on a row's columns; None takes every row.
     :param given: what the run gives to both: ``ds``, ``params``, ``var``, …; None where none runs yet.
+    :param texts: whether the rows hold texts alone, as those of CSV files do.
     :raises ConfigurationError: a target, a template or the condition cannot be.
     """
 
@@ -29,14 +30,21 @@ class RowReading:
         mapping: Mapping[str, Any] | None,
         where: str | None = None,
         given: Mapping[str, object] | None = None,
+        *,
+        texts: bool = False,
     ) -> None:
-        self.values = build_mapper(mapping, partial(compile_value, scope=ROW, given=given))
-        self.takes = None if where is None else compile_where(where, ROW_CONDITION, given)
+        row, condition = (each.over_texts() if texts else each for each in (ROW, ROW_CONDITION))
+        self.values = build_mapper(mapping, partial(compile_value, scope=row, given=given))
+        self.takes = None if where is None else compile_where(where, condition, given)
         self._of_the_run = frozenset(
             target.removeprefix("contacts.")
             for target, value in flat_mapping(mapping or {}).items()
             if any(text.template and compile_value(text.text, ROW).named for text in read_texts(value))
         )
+
+    def hidden(self, columns: Iterable[str]) -> list[str]:
+        """Of a source's columns those that ``where`` cannot mean by their bare name: the run's own values have it."""
+        return sorted(self.takes.named.intersection(columns)) if self.takes is not None else []
 
     @property
     def run_values(self) -> dict[str, Any] | None:

@@ -106,6 +106,7 @@ class LeadRules:
     :param mapping: target field → what it is made of (:mod:`core.mapping`); None recognises the usual column names.
     :param where: a condition on a row's columns; rows that do not meet it are not for this sync.
     :param given: what the run gives to ``mapping`` and ``where``: ``ds``, ``params``, ``var``, …; None where none runs.
+    :param texts: whether rows of the source hold texts alone, as those of CSV files do.
     :param require_consent: column that must hold yes.
     :param time_zone: column that says a row's time zone; None, or an empty cell, for the number's own.
     :param phones: how strictly numbers are read.
@@ -123,6 +124,7 @@ class LeadRules:
     mapping: Mapping[str, Any] | None = None
     where: str | None = None
     given: Mapping[str, object] | None = None
+    texts: bool = False
     payload_format: PayloadFormat = "raw"
     default_region: str | None = None
     require_consent: str | None = None
@@ -154,7 +156,7 @@ class LeadRules:
     @cached_property
     def reading(self) -> RowReading:
         """``mapping`` and ``where``, compiled."""
-        return RowReading(self.mapping, self.where, self.given)
+        return RowReading(self.mapping, self.where, self.given, texts=self.texts)
 
     @cached_property
     def region(self) -> str | None:

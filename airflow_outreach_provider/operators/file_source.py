@@ -9,6 +9,7 @@ from stat import S_ISDIR
 from typing import Any, BinaryIO, ClassVar, cast
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.lead_files import kind_of_file
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.services.rows.header import Reads, reads_all
 from airflow_outreach_provider.services.rows.open import FOUND_OUT, FileFormat, open_rows
@@ -51,6 +52,11 @@ class FileSource:
         self._paths = _matching(uri)
         self._total = sum(size for _, size in self._paths)
         self._read = 0
+
+    @property
+    def holds_texts(self) -> bool:
+        """Whether its rows hold texts alone: a CSV file knows nothing else."""
+        return any(kind_of_file(path.name) == "csv" for path, _ in self._paths)
 
     def rows(self) -> Iterator[Row]:
         several = len(self._paths) > 1

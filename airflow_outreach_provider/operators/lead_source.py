@@ -205,6 +205,10 @@ class SeveralSources:
         names = [each.name for each in sources]
         self.name = " + ".join(names[:3]) + (f" + {len(names) - 3} more" if len(names) > 3 else "")
 
+    @property
+    def holds_texts(self) -> bool:
+        return any(getattr(each, "holds_texts", False) for each in self._sources)
+
     def rows(self) -> Iterator[Row]:
         several = len(self._sources) > 1
         for source in self._sources:

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.workflows.checks import RESERVED_PARAMS
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, LeadSync, SqlSection
+from airflow_outreach_provider.core.workflows.param_names import unknown_param
 from airflow_outreach_provider.core.workflows.problems import Problem
 
 
@@ -39,16 +41,19 @@ def beside(uri: str, file: str) -> str:
 
 
 def check_query_files(workflows: Iterable[Loaded[DagSettings]]) -> list[Problem]:
-    """The files with queries that cannot be read."""
+    """The files with queries that cannot be read, or name a param that is not there."""
     problems = []
     for workflow in workflows:
         leads = workflow.model.leads if isinstance(workflow.model, LeadSync) else []
+        known = dict.fromkeys([*RESERVED_PARAMS, *workflow.model.params])
         for at, source in enumerate(leads):
             if source.sql is None:
                 continue
             path = (*(("leads", at) if len(leads) > 1 else ("leads",)), "sql", "file")
             try:
-                query_of(source.sql, workflow.file)
+                query = query_of(source.sql, workflow.file)
+                if source.sql.file is not None and (found := unknown_param(query, known)) is not None:
+                    raise ConfigurationError(f"in {source.sql.file}: {found[0]}", found[1])
             except ConfigurationError as error:
                 message = str(error).removesuffix(f" — {error.remedy}")
                 whole = (workflow.section, workflow.name, *path)

@@ -125,3 +125,64 @@ def test_another_day_is_no_change_of_a_lead() -> None:
     assert rules("2026-01-31").draft({**ROW, "title": "Doctor"}, NOW).content_hash != first.content_hash
     assert rules("2026-01-31").row_hash(ROW) != rules("2026-02-01").row_hash(ROW)
     assert rules("2026-01-31").row_hash(ROW) == rules("2026-01-31").row_hash(ROW)
+
+
+OF_TEXTS = [
+    ("opted_out != true", "opted_out | lower != 'true'"), ("not (opted_out == true)", "opted_out | lower == 'true'"),
+    ("opted_out is not true", "opted_out | lower == 'true'"), ("row['Opted out'] == false", "row['Opted out'] | lower == 'false'"),
+    ("score > 9", "score | float > 9"), ("9 < score", "9 < score | float"), ("1 < score < 9", "score | float"), ("score not in [1, 2]", "in quotes"),
+    ("score | default(0) >= 9", "score | float >= 9"), ("title == 'x' or score != 1", "score | float != 1"), ("score - 1 > 9", "score | float"),
+    ("true in opted_out", "in quotes"), ("score >= params.least", "score | float >= params.least"), ("score not in params.scores", "in quotes"),
+    ("city.name == 'x'", "row['city.name']"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "said"), OF_TEXTS, ids=[each[0] for each in OF_TEXTS])
+def test_what_a_text_never_is_is_not_asked_of_one(where: str, said: str) -> None:
+    """A CSV file's columns are never true and no numbers: a condition that would take all rows, or none, is a mistake."""
+    run = {**RUN, "params": {"least": 60, "scores": [1, 2]}}
+    RowReading(None, where, run)  # rows of other sources hold values of every kind
+    with pytest.raises(ExpressionError) as caught:
+        RowReading(None, where, run, texts=True)
+    assert said in (caught.value.remedy or "")
+
+
+@pytest.mark.parametrize(("where", "taken"), CONDITIONS, ids=[each[0] for each in CONDITIONS])
+def test_a_condition_on_texts_takes_the_rows_it_took(where: str, taken: bool) -> None:
+    """What is right for rows of every kind is right for texts, the same."""
+    assert compile_where(where, ROW_CONDITION.over_texts(), RUN)(ROW) is taken
+
+
+@given(
+    st.sampled_from(["false", "No", " 0 ", "n", "OFF", "", " ", "f", "0.0"]),
+    st.sampled_from(["true", "yes", "1", "x", "2026-01-31"]),
+)
+def test_texts_that_say_no_are_no(no: str, yes: str) -> None:
+    """Asked for yes or no alone, a column of texts means what stands in it: alone, negated, joined, as a choice; not of other rows."""
+    for said, is_yes in ((no, False), (yes, True)):
+        row = {"active": said, "on": yes}
+        for where in ("active", "active and on", "on and active", "row.active | trim", "not not active"):
+            takes = compile_where(where, ROW_CONDITION.over_texts(), RUN)
+            assert takes(row) is is_yes, where
+        assert compile_where("not active or active", ROW_CONDITION.over_texts(), RUN)(row)
+        reading = RowReading({"phoneNumber": "phone", "x": "{{ 'a' if row.active else 'b' }}"}, texts=True)
+        assert reading.values({**row, "phone": "1"})["x"] == ("a" if is_yes else "b")
+        assert compile_where("active", ROW_CONDITION, RUN)(row) is (said != "")
+
+
+def test_a_param_that_a_run_does_not_have_is_a_mistake() -> None:
+    """As none it would let everybody through; who writes that it may be missing has thought of that."""
+    run = {**RUN, "params": {"blocked": ["NYC"]}}
+    for where in ("city not in params.blockd", "city not in params['blockd']"):
+        with pytest.raises(
+            ExpressionError, match=r"this run has no param 'blockd'.*did you mean 'blocked'\?"
+        ):
+            RowReading(None, where, run)
+    with pytest.raises(ExpressionError, match="this run has no param 'nope'"):
+        RowReading({"phoneNumber": "phone", "x": ["{{ params.nope }}"]}, None, run)
+    for where in (
+        "city not in params.blocked",
+        "city not in params.gone | default(['x'])",
+        "params.gone is not defined",
+    ):
+        assert compile_where(where, ROW_CONDITION, run)(ROW) is True

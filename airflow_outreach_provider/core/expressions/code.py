@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import nodes
 
-from airflow_outreach_provider.core.expressions.functions import FILTERS, Type
+from airflow_outreach_provider.core.expressions.functions import FILTERS, Type, type_of
 from airflow_outreach_provider.core.expressions.parser import Mistake
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.times import read_time
@@ -27,6 +27,8 @@ class Code:
     choices: frozenset[str] = frozenset()
     constant: object = UNKNOWN
     label: str = "this"
+    column: bool = False
+    """Whether it is a text only because its file holds nothing else."""
 
 
 def timed(code: Code, other: Code) -> Callable[[Any], Any]:
@@ -67,6 +69,7 @@ def arguments(node: nodes.Filter) -> list[nodes.Expr]:
 
 def check_comparison(left: Code, operator: str, right: Code, operand: nodes.Expr) -> None:
     offset = operand.lineno
+    check_texts(left, operator, right, offset)
     if operator in {"in", "notin"}:
         if right.type not in (Type.LIST, Type.TEXT, Type.ANY):
             raise Mistake(f"{right.label} is {right.type}", offset, "after in comes a list or a text")
@@ -91,6 +94,47 @@ def check_comparison(left: Code, operator: str, right: Code, operand: nodes.Expr
             offset,
             "put quotes around it" if left.type is Type.TEXT and right.type is Type.NUMBER else None,
         )
+
+
+_NEVER = {Type.LIST: "in a list without texts"}
+_SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "lteq": "<=", "gt": ">", "gteq": ">="}
+
+
+def check_texts(left: Code, operator: str, right: Code, offset: int) -> None:
+    """A column that holds texts alone is never true, and no number: what asks for that would decide for everybody."""
+    for column, other in ((left, right), (right, left)):
+        kind = other.type if other.constant is UNKNOWN else type_of(other.constant)
+        if not column.column or kind in (Type.TEXT, Type.TIME, Type.ANY, Type.NONE):
+            continue
+        if kind is Type.LIST and column is left and _may_hold_texts(operator, other.constant):
+            continue
+        raise Mistake(
+            f"{column.label} is text in a CSV and never {_NEVER.get(kind, kind)}",
+            offset,
+            _as_text(column, operator, other, kind, mirrored=column is right),
+        )
+
+
+def _may_hold_texts(operator: str, items: object) -> bool:
+    if operator not in {"in", "notin"}:
+        return False
+    return not isinstance(items, list | tuple) or not items or any(isinstance(each, str) for each in items)
+
+
+def _shown(code: Code) -> str:
+    return str(code.constant).lower() if isinstance(code.constant, bool) else code.label
+
+
+def _as_text(column: Code, operator: str, other: Code, kind: Type, *, mirrored: bool) -> str:
+    """How it is written of a text."""
+    shown, sign = _shown(other), _SIGNS.get(operator)
+    if kind is Type.BOOL and sign in {"==", "!="}:
+        said = f"'{shown}'" if isinstance(other.constant, bool) else f"{shown} | string"
+        return f"write {column.label} | lower {sign} {said}"
+    if kind is Type.NUMBER and sign is not None:
+        left, right = f"{column.label} | float", shown
+        return f"write {right} {sign} {left}" if mirrored else f"write {left} {sign} {right}"
+    return "write texts in quotes, e.g. ['true', '1'], or a number as score | float"
 
 
 def check_choice(code: Code, constant: object, offset: int) -> None:

@@ -112,7 +112,7 @@ def _read_where(source: str, scope: Scope, given: Mapping[str, object] | None) -
             len(source) - len(source.lstrip()),
             "compare it, e.g. title == 'Nurse'" if scope.bare else "compare it, e.g. kind == 'replied'",
         )
-    return Condition(source, code.run, compiler)
+    return Condition(source, compiler.truth(code), compiler)
 
 
 def compile_value(template: str, scope: Scope = ROW, given: Mapping[str, object] | None = None) -> Value:

@@ -23,10 +23,11 @@ from airflow_outreach_provider.core.expressions.functions import (
     Type,
     concatenate,
     negative,
+    says_yes,
     type_of,
 )
 from airflow_outreach_provider.core.expressions.parser import Mistake, parse
-from airflow_outreach_provider.core.expressions.scope import Field, Scope
+from airflow_outreach_provider.core.expressions.scope import Field, Scope, written_column
 from airflow_outreach_provider.core.suggest import did_you_mean
 
 _MAX_NODES = 300
@@ -59,6 +60,7 @@ class Compiler:
         self.columns: set[str] = set()
         self.named: set[str] = set()
         self._nodes = 0
+        self._may_lack: set[int] = set()  # look-ups whose writer has thought of a missing value
 
     def compile(self, source: str) -> Code:
         """:raises Mistake: with its offset in ``source``."""
@@ -81,6 +83,13 @@ class Compiler:
             raise Mistake("this is not allowed in an expression", node.lineno)
         return handler(self, node, depth + 1)
 
+    def truth(self, code: Code) -> Callable[[Any], Any]:
+        """What is asked for nothing but yes or no: of texts those that say no are no."""
+        if not self.scope.texts or code.type is Type.BOOL or code.constant is not UNKNOWN:
+            return code.run
+        run = code.run
+        return lambda record: says_yes(run(record))
+
     # names -------------------------------------------------------------------------------------------
 
     def _top_field(self, node: nodes.Name) -> Field:
@@ -88,10 +97,11 @@ class Compiler:
         if field is not None:
             return field
         if self.scope.bare:
-            return Field(Type.ANY, open=True)
+            return self.scope.column
         raise Mistake(f"unknown name {node.name!r}", node.lineno, _advice_for_name(node.name, self.scope))
 
     def _getattr(self, node: nodes.Getattr, depth: int) -> Code:
+        self._check_param(node, node.node, node.attr)
         return self._below(node.node, node.attr, node.lineno, depth)
 
     def _getitem(self, node: nodes.Getitem, depth: int) -> Code:
@@ -99,7 +109,19 @@ class Compiler:
             raise Mistake(
                 "what stands in [ ] must be a text or a whole number", node.lineno, "e.g. row['First name']"
             )
+        self._check_param(node, node.node, node.arg.value)
         return self._below(node.node, node.arg.value, node.lineno, depth)
+
+    def _check_param(self, node: nodes.Expr, parent: nodes.Expr, key: str | int) -> None:
+        """A param that the run does not have is misspelt: as none it would let everybody through."""
+        if self.given is None or not isinstance(parent, nodes.Name) or parent.name not in self.scope.given:
+            return
+        params = self.given.get("params")
+        if parent.name != "params" or not isinstance(params, Mapping) or id(node) in self._may_lack:
+            return
+        if key not in params:
+            hint = did_you_mean(str(key), params, "give the DAG a param of that name")
+            raise Mistake(f"this run has no param {key!r}", node.lineno + 1, hint)
 
     def _below(self, parent: nodes.Expr, key: str | int, offset: int, depth: int) -> Code:
         """The value under ``key``: one look-up in a mapping or list, never a Python attribute."""
@@ -107,7 +129,7 @@ class Compiler:
             field = self._top_field(parent)
             if parent.name == self.scope.record:
                 self.columns.add(str(key))
-                return _lookup(_identity, key, Field(Type.ANY, open=True), f"{parent.name}.{key}")
+                return _column(self.scope, str(key), written_column(str(key)))
             above = _top(self, parent, field)
             if field.fields:
                 below = field.fields.get(str(key))
@@ -122,7 +144,8 @@ class Compiler:
         else:
             above = self._node(parent, depth)
         if above.type not in (Type.ANY, Type.LIST):
-            raise Mistake(f"{above.label} is {above.type} and has nothing below it", offset)
+            whole = f"write {written_column(f'{above.label}.{key}')}" if above.column else None
+            raise Mistake(f"{above.label} is {above.type} and has nothing below it", offset, whole)
         return _under(above, key, Field(Type.ANY, open=True), f"{above.label}.{key}")
 
     # values ------------------------------------------------------------------------------------------
@@ -140,8 +163,10 @@ class Compiler:
 
     def _and(self, node: nodes.And, depth: int) -> Code:
         left, right = self._node(node.left, depth), self._node(node.right, depth)
-        a, b = left.run, right.run
-        return Code(lambda record: a(record) and b(record), common(left, right), left.always and right.always)
+        a, b, kind, always = left.run, right.run, common(left, right), left.always and right.always
+        if self.scope.texts:
+            return Code(lambda record: b(record) if says_yes(value := a(record)) else value, kind, always)
+        return Code(lambda record: a(record) and b(record), kind, always)
 
     def _or(self, node: nodes.Or, depth: int) -> Code:
         left, right = self._node(node.left, depth), self._node(node.right, depth)
@@ -153,15 +178,17 @@ class Compiler:
                 node.right.lineno,
                 "repeat the comparison: kind == 'opened' or kind == 'clicked', or: kind in ['opened', 'clicked']",
             )
-        a, b = left.run, right.run
-        return Code(lambda record: a(record) or b(record), common(left, right), left.always or right.always)
+        a, b, kind, always = left.run, right.run, common(left, right), left.always or right.always
+        if self.scope.texts:
+            return Code(lambda record: value if says_yes(value := a(record)) else b(record), kind, always)
+        return Code(lambda record: a(record) or b(record), kind, always)
 
     def _not(self, node: nodes.Not, depth: int) -> Code:
-        run = self._node(node.node, depth).run
+        run = self.truth(self._node(node.node, depth))
         return Code(lambda record: not run(record), Type.BOOL, always=True)
 
     def _condition(self, node: nodes.CondExpr, depth: int) -> Code:
-        test, then = self._node(node.test, depth).run, self._node(node.expr1, depth)
+        test, then = self.truth(self._node(node.test, depth)), self._node(node.expr1, depth)
         a = then.run
         if node.expr2 is None:
             return Code(lambda record: a(record) if test(record) else None, then.type)
@@ -205,7 +232,8 @@ class Compiler:
     def _negative(self, node: nodes.Neg, depth: int) -> Code:
         inner = self._node(node.node, depth)
         if inner.type not in (Type.NUMBER, Type.ANY):
-            raise Mistake(f"{inner.label} is {inner.type}, - needs a number", node.lineno)
+            number = f"write -({inner.label} | float)" if inner.column else None
+            raise Mistake(f"{inner.label} is {inner.type}, - needs a number", node.lineno, number)
         run = inner.run
         if inner.constant is not UNKNOWN:
             value = negative(inner.constant)
@@ -220,19 +248,27 @@ class Compiler:
             raise Mistake(f"unknown filter {node.name!r}", node.lineno, did_you_mean(node.name, FILTERS))
         if node.node is None:
             raise Mistake("a filter needs a value before it", node.lineno)
+        optional = node.name in {"default", "d"}
+        if optional:
+            self._allow_missing(node.node)
         value = self._node(node.node, depth)
         if value.type not in spec.takes:
             raise Mistake(f"{value.label} is {value.type}, {node.name} cannot take that", node.lineno)
         given = [self._node(each, depth).run for each in arguments(node)]
         run, a = spec.run, value.run
-        always = node.name in {"default", "d"}
         if not given:
-            return Code(lambda record: run(a(record)), spec.gives, always, label=value.label)
+            return Code(lambda record: run(a(record)), spec.gives, optional, label=value.label)
         return Code(
             lambda record: run(a(record), *[each(record) for each in given]),
-            spec.gives,
+            value.type if optional and value.column else spec.gives,
             label=value.label,
+            column=optional and value.column,
         )
+
+    def _allow_missing(self, node: nodes.Node) -> None:
+        while isinstance(node, nodes.Getattr | nodes.Getitem):
+            self._may_lack.add(id(node))
+            node = node.node
 
     def _test(self, node: nodes.Test, depth: int) -> Code:
         test = TESTS.get(node.name)
@@ -240,7 +276,15 @@ class Compiler:
             raise Mistake(f"unknown test {node.name!r}", node.lineno, did_you_mean(node.name, TESTS))
         if node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
             raise Mistake(f"the test {node.name!r} takes no arguments", node.lineno)
-        run = self._node(node.node, depth).run
+        if node.name in {"defined", "undefined", "none"}:
+            self._allow_missing(node.node)
+        value = self._node(node.node, depth)
+        if value.column and node.name in {"true", "false", "number", "boolean"}:
+            is_it = (
+                f"write {value.label} | lower == '{node.name}'" if node.name in {"true", "false"} else None
+            )
+            raise Mistake(f"{value.label} is text in a CSV, so it is never {node.name}", node.lineno, is_it)
+        run = value.run
         return Code(lambda record: test(run(record)), Type.BOOL, always=True)
 
 
@@ -281,6 +325,7 @@ def _top(compiler: Compiler, node: nodes.Name, field: Field) -> Code:
         return _fixed(given[name], field.type, name)
     if name not in compiler.scope.fields:
         compiler.columns.add(name)
+        return _column(compiler.scope, name, name)
     return _lookup(_identity, name, field, name)
 
 
@@ -298,6 +343,7 @@ def _check_arithmetic(sign: str, *sides: tuple[Code, nodes.Expr]) -> None:
     for side, where in sides:
         if side.type not in (Type.NUMBER, Type.ANY):
             hint = "join texts with ~" if Type.TEXT in types else None
+            hint = f"write {side.label} | float" if side.column else hint
             raise Mistake(f"{side.label} is {side.type}, {sign} needs numbers", where.lineno, hint)
 
 
@@ -333,6 +379,10 @@ _HANDLERS: dict[type[nodes.Expr], Callable[[Compiler, Any, int], Code]] = {
 
 def _identity(record: Any) -> Any:
     return record
+
+
+def _column(scope: Scope, name: str, label: str) -> Code:
+    return Code(lambda record: record.get(name), scope.column.type, label=label, column=scope.texts)
 
 
 def _fixed(value: object, type_: Type, label: str) -> Code:

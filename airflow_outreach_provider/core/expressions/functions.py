@@ -261,6 +261,15 @@ TESTS: dict[str, Callable[[object], bool]] = {
 }
 
 
+# What a column of texts holds for no; blanks and capitals aside.
+_NO_WORDS = frozenset({"", "0", "0.0", "false", "f", "no", "n", "off"})
+
+
+def says_yes(value: object) -> bool:
+    """Whether a value of a column of texts counts as true, where nothing is asked of it but that."""
+    return bool(value) and not (isinstance(value, str) and value.strip().lower() in _NO_WORDS)
+
+
 def _ordering(compare: Callable[[Any, Any], bool]) -> Callable[[object, object], bool]:
     """Numbers with numbers, texts with texts, times with times; whatever else is not in that order."""
 

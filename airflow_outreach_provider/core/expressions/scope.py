@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from airflow_outreach_provider.core.events import CONTACT_FIELDS, EventKind
 from airflow_outreach_provider.core.expressions.functions import Type
@@ -33,6 +33,7 @@ class Scope:
     :param record: the name that stands for the whole record, if there is one (``row``).
     :param given: the names whose values come with the run, the same for every record.
     :param bare: whether any other name is a column of the record.
+    :param texts: whether all columns are texts, as those of a CSV file.
     """
 
     name: str
@@ -40,6 +41,16 @@ class Scope:
     record: str | None = None
     given: frozenset[str] = frozenset()
     bare: bool = False
+    texts: bool = False
+
+    def over_texts(self) -> Scope:
+        """The same where all columns are texts."""
+        return _OVER_TEXTS[self]
+
+    @property
+    def column(self) -> Field:
+        """What is known of a column. In a value what cannot be computed of a text is none; a condition asks of everybody."""
+        return Field(Type.TEXT if self.texts and self.bare else Type.ANY, open=True)
 
 
 _OPEN = Field(Type.ANY, open=True)
@@ -62,6 +73,13 @@ ROW = Scope("row", _ROW_FIELDS, "row", given=frozenset(RUN_FIELDS))
 """Of a template in ``map``: a column is written ``row.title``."""
 ROW_CONDITION = Scope("row", _ROW_FIELDS, "row", given=frozenset(RUN_FIELDS), bare=True)
 """Of ``where`` over rows: ``title == 'Nurse'``, as an event's fields are written."""
+_OVER_TEXTS = {each: replace(each, texts=True) for each in (ROW, ROW_CONDITION)}
+
+
+def written_column(column: str) -> str:
+    """How an expression names a column: ``row.title``, ``row['First name']``."""
+    return f"row.{column}" if column.isidentifier() and column.isascii() else f"row[{column!r}]"
+
 
 BODY = Scope(
     "body",

@@ -9,8 +9,15 @@ from typing import Any
 
 from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value
-from airflow_outreach_provider.core.expressions.scope import EVENT, REQUEST, RESPONSE, ROW, Scope
+from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value, compile_where
+from airflow_outreach_provider.core.expressions.scope import (
+    EVENT,
+    REQUEST,
+    RESPONSE,
+    ROW,
+    ROW_CONDITION,
+    Scope,
+)
 from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, kind_of_file
 from airflow_outreach_provider.core.leads import OWN_TEXT, check_target
 from airflow_outreach_provider.core.mapping import SECTIONS, flat_mapping, read_texts
@@ -24,6 +31,7 @@ from airflow_outreach_provider.core.workflows.models import (
     LeadSource,
     SqlSection,
 )
+from airflow_outreach_provider.core.workflows.param_names import unknown_params
 from airflow_outreach_provider.core.workflows.problems import Path
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS
 from airflow_outreach_provider.core.workflows.section import Section
@@ -67,6 +75,8 @@ def check_lead_sync(data: Mapping[str, Any]) -> Iterator[Finding]:
     if isinstance(mapping, dict):
         yield from _mapping_findings(mapping, outreach, ("map",))
         yield from _row_values(mapping)
+    yield from _of_texts(data)
+    yield from _unknown_params(data, RESERVED_PARAMS)
     yield from _knobs(data)
     rules = _mapping(data, "rules")
     for key in ("approvers", "approval_timeout"):
@@ -106,6 +116,7 @@ def check_event_route(data: Mapping[str, Any]) -> Iterator[Finding]:
         if knob in data:
             hint = "keep retry_schedule, which says how often too, or remove that one"
             yield (knob,), True, f"{knob} and retry_schedule both say when to retry", hint
+    yield from _unknown_params(data)
     yield from _knobs(data)
 
 
@@ -131,6 +142,7 @@ def empty_values(data: object, path: Path = (), said: Collection[Path] = ()) -> 
 def check_export(data: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong between the keys of an export."""
     yield from _exactly_one(data.get("to"), ("to",), ExportTarget)
+    yield from _unknown_params(data)
     yield from _knobs(data)
 
 
@@ -259,6 +271,39 @@ def _templates(value: object, path: Path) -> Iterator[Finding]:
             yield (*path, *text.path), False, error.problem, error.remedy or ""
 
 
+def _of_texts(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """What would be decided the same for every row of a CSV file, which holds texts alone."""
+    if not any("csv" in source for _, source in _sources(data)):
+        return
+    mapping, where = _mapping(data, "map"), data.get("where")
+    if isinstance(where, str) and (error := _only_of_texts(compile_where, where, ROW_CONDITION)):
+        yield ("where",), False, error.problem, error.remedy or ""
+    for text in read_texts(mapping, ("map",)):
+        if text.template and (error := _only_of_texts(compile_value, text.text, ROW)):
+            yield text.path, False, error.problem, error.remedy or ""
+
+
+def _only_of_texts(
+    compiled: Callable[[str, Scope], object], source: str, scope: Scope
+) -> ExpressionError | None:
+    """What is wrong with an expression over texts; what is wrong with it over any row is told in its place."""
+    try:
+        compiled(source, scope)
+    except ExpressionError:
+        return None
+    try:
+        compiled(source, scope.over_texts())
+    except ExpressionError as error:
+        return error
+    return None
+
+
+def _unknown_params(data: Mapping[str, Any], also: Collection[str] = ()) -> Iterator[Finding]:
+    known = dict.fromkeys([*also, *_mapping(data, "params")])
+    for path, message, hint in unknown_params(data, known):
+        yield path, False, message, hint
+
+
 def _request(deliver: Mapping[str, Any]) -> Iterator[Finding]:
     for key in REQUEST_KEYS:
         if key in deliver and "endpoint" not in deliver:
@@ -289,7 +334,7 @@ def _request(deliver: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _compiled(value: object, path: Path, scope: Scope) -> Iterator[Finding]:
     """What is wrong with the templates in a value, however deep."""
-    for at, text in _texts(value, path):
+    for at, text in texts_in(value, path):
         try:
             compile_value(text, scope)
         except ExpressionError as error:
@@ -309,13 +354,14 @@ def _batch(deliver: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("deliver", "batch"), True, str(error).split(" — ")[0], error.remedy or ""
 
 
-def _texts(value: object, path: Path) -> Iterator[tuple[Path, str]]:
+def texts_in(value: object, path: Path) -> Iterator[tuple[Path, str]]:
+    """Every text below a value, with where it stands."""
     if isinstance(value, dict):
         for key, each in value.items():
-            yield from _texts(each, (*path, key))
+            yield from texts_in(each, (*path, key))
     elif isinstance(value, list):
         for index, each in enumerate(value):
-            yield from _texts(each, (*path, index))
+            yield from texts_in(each, (*path, index))
     elif isinstance(value, str):
         yield path, value
 

@@ -10,6 +10,7 @@ import contextvars
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -19,7 +20,11 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.runtime import loop
-from airflow_outreach_provider.services.submit.options import ConnectionDefaults, SubmitArguments
+from airflow_outreach_provider.services.submit.options import (
+    ConnectionDefaults,
+    SubmitArguments,
+    SubmitOptions,
+)
 from airflow_outreach_provider.services.submit.run import Progress, SubmitRun
 from airflow_outreach_provider.services.submit.senders import Client
 from airflow_outreach_provider.services.submit.tally import Tally
@@ -53,6 +58,16 @@ class RowSource(Protocol):
         """How much of it was read, 0 to 1; None where that cannot be known."""
 
 
+def _over_texts(options: SubmitOptions) -> SubmitOptions:
+    """What the rules ask of rows that hold texts alone.
+
+    :raises ConfigurationError: of a text it would be decided the same for everybody.
+    """
+    rules = replace(options.rules, texts=True)
+    rules.check()
+    return replace(options, rules=rules)
+
+
 def start(
     arguments: SubmitArguments,
     connection: SubmitConnection,
@@ -66,10 +81,13 @@ def start(
     """A run, ready to begin.
 
     :param source: opened once the arguments are known to be in order.
-    :raises ConfigurationError: an argument or the connection cannot be; the message names it.
+    :raises ConfigurationError: an argument or the connection cannot be; the message names it. So where a condition or
+        template asks of a CSV file's texts what only a number, true or false can be.
     """
     options = arguments.options(connection.settings, conn_id=connection.outreach_conn_id, lease=lease)
     opened = source()
+    if getattr(opened, "holds_texts", False):
+        options = _over_texts(options)
     return SubmitRun(
         store, connection.client(), opened.rows(), options, owner=owner, source=opened.name,
         progress=progress(opened) if progress else None, fraction=opened.fraction,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_outreach_provider.core.row_trials import RowTrial, trial_of
+from airflow_outreach_provider.core.workflows.following import is_followed
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,6 +21,15 @@ def trial_in(context: Context) -> RowTrial | None:
     if trial is not None:
         ti.task.outlets = []
     return trial
+
+
+def rings_no_follower(context: Context) -> None:
+    """A dry run texts nobody, and what depends on its workflow would text for real: that does not hear of it.
+
+    Assets that somebody named themselves have news of a dry run too, and are told that it was one.
+    """
+    task: Any = context["ti"].task
+    task.outlets = [each for each in task.outlets if not is_followed(str(getattr(each, "uri", "")))]
 
 
 def stays_out(context: Context, log: Any) -> bool:

@@ -20,7 +20,7 @@ from airflow_outreach_provider.core.row_order import read_order
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.connection_fields import OUTREACH_DEFAULT
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
-from airflow_outreach_provider.hooks.trials import trial_in
+from airflow_outreach_provider.hooks.trials import rings_no_follower, trial_in
 from airflow_outreach_provider.operators.defaults import AheadOfDeliveries
 from airflow_outreach_provider.operators.given import given_by
 from airflow_outreach_provider.operators.lead_source import (
@@ -206,6 +206,8 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
             _measure(run, {"dag_id": self.dag_id, "task_id": self.task_id})
             tell_listeners(self.on_outreach_event, {run.campaign}, context, self.log)
         counts = run.tally.by_state()
+        if run.options.dry_run:
+            rings_no_follower(context)
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra.update(counts, dry_run=run.options.dry_run)
         if run.options.dry_run:

@@ -11,6 +11,7 @@ from airflow.sdk.definitions.param import ParamsDict
 
 from airflow_outreach_provider.assets import contact_events
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.workflows.following import followed_asset
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS, ONCE, Schedule, ScheduleKind
@@ -85,7 +86,8 @@ def new_dag(workflow: Loaded[DagSettings], kind: str, params: Mapping[str, Param
 
 def after_workflow(name: str) -> Asset:
     """What has news when a workflow has run well."""
-    return Asset(f"outreach_workflow_{name}", uri=f"outreach-workflow://{name}")
+    asset, uri = followed_asset(name)
+    return Asset(asset, uri=uri)
 
 
 def _schedule(name: str, model: DagSettings, by_events: bool) -> Any:

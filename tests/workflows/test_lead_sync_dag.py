@@ -14,6 +14,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import trials
@@ -327,3 +329,83 @@ def _time_out() -> dict[str, Any] | None:
         scheduler = SimpleNamespace(log=logging.getLogger(__name__))
         SchedulerJobRunner.check_awaiting_input_timeouts(scheduler, session=session)  # type: ignore[arg-type]
         return {"timed_out": True}
+
+
+@pytest.mark.parametrize("where", ["opted_out != true", "score > 9", "area not in params.blockd"])
+def test_what_a_text_never_is_texts_nobody(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, where: str
+) -> None:
+    """A condition that would take everybody of a CSV file, or nobody, is an import error: the person who said true is not texted."""
+    text = SYNC.replace("    map:", f"    where: {where}\n    params: {{blocked: [NYC]}}\n    map:")
+    dags = load_dags(**{"sync.yaml": text, "leads.csv": LEADS})
+    assert "sync.yaml:5:12" in "".join(dags.import_errors.values())
+    assert simulator.texts() == {}
+
+
+def test_a_file_of_texts_in_place_of_another_kind_is_not_asked_for_numbers(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
+) -> None:
+    """Rows of JSON are compared by what they are; the form's other file may be a CSV, and then the run says so before it sends."""
+    rows = '{"phone": "+12125550123", "opted_out": true}\n{"phone": "+14165550199", "opted_out": false}\n'
+    sync = "lead_syncs:\n  website:\n    leads: {jsonl: leads.jsonl}\n    where: opted_out != true\n    retries: 0\n"
+    dags = load_dags(**{"sync.yaml": sync, "leads.jsonl": rows})
+    other = tmp_path / "other.csv"
+    other.write_text("phone,opted_out\n+12125550177,true\n")
+    assert dags.run(DAG_ID, leads=str(other)) == {("submit", -1): "failed"}
+    assert simulator.texts() == {}
+    assert dags.run(DAG_ID) == {("submit", -1): "success"}
+    assert simulator.texts() == {"+14165550199": 1}
+
+
+def test_a_column_of_texts_is_asked_for_yes_or_no(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store
+) -> None:
+    """``where: active and not opted_out`` of a CSV file: false, 0 and no are no, whatever their capitals."""
+    said = [
+        ("true", "no", "0123"),
+        ("False", "", "0124"),
+        ("0", "", "0125"),
+        ("no", "", "0126"),
+        ("1", "yes", "0177"),
+        ("x", "0", "0178"),
+    ]
+    rows = "".join(f"+1212555{end},{active},{out}\n" for active, out, end in said)
+    sync = "lead_syncs:\n  website:\n    leads: {csv: leads.csv}\n    where: active and not opted_out\n"
+    dags = load_dags(**{"sync.yaml": sync, "leads.csv": f"phone,active,opted_out\n{rows}"})
+    assert dags.run(DAG_ID) == {("submit", -1): "success"}
+    assert simulator.texts() == {"+12125550123": 1, "+12125550178": 1}
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_a_dry_run_begins_nothing_that_depends_on_its_sync(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, approved: bool
+) -> None:
+    """What depends on a sync would text for real: only a real run rings for it. Assets that a person named hear of both."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    def rung() -> list[str]:
+        with create_session() as session:
+            found = session.scalars(
+                select(AssetModel.uri).join(AssetEvent, AssetEvent.asset_id == AssetModel.id)
+            )
+            return sorted(uri.rstrip("/") for uri in found if "website" in uri)
+
+    text = SYNC.replace("consent: opt_in", "consent: opt_in, approve_above: 9") if approved else SYNC
+    text += "    outlets: [x://website]\n  after:\n    leads: {csv: leads.csv}\n    depends_on: website\n"
+    dags = load_dags(**{"sync.yaml": text, "leads.csv": LEADS})
+    before = rung()
+    assert set(dags.run(DAG_ID, dry_run=True).values()) <= {"success"}
+    assert simulator.texts() == {}
+    dry = rung()
+    assert [dry.count(uri) - before.count(uri) for uri in ("outreach-workflow://website", "x://website")] == [
+        0,
+        1,
+    ]
+    assert set(dags.run(DAG_ID).values()) <= {"success"}
+    real = rung()
+    assert [real.count(uri) - dry.count(uri) for uri in ("outreach-workflow://website", "x://website")] == [
+        1,
+        1,
+    ]

@@ -80,6 +80,8 @@ def build_dag(workflow: Loaded[DagSettings], beside: Path | None = None, *, foll
     if isinstance(model, Export):
         with _all_or_nothing(new_dag(workflow, "export", {}, shown)) as dag:
             build_export(workflow.name, model, workflow.file)
+            _obey(dag, model.trigger_rule)
+            _announce(dag, [], workflow.name if followed else None)
         return dag
     assert isinstance(model, EventRoute)
     with _all_or_nothing(new_dag(workflow, "event route", {}, shown)) as dag:

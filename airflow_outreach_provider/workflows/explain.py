@@ -14,7 +14,7 @@ from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.core.workflows.deliver import Deliver
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSource, LeadSync
-from airflow_outreach_provider.core.workflows.said_rules import said_rules
+from airflow_outreach_provider.core.workflows.said_rules import said_rules, said_settings
 from airflow_outreach_provider.core.workflows.workflow_file import Export
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.workflows.build import build_dag
@@ -42,6 +42,8 @@ def explain_workflow(name: str, path: str | PathLike[str], out: TextIO, *, as_js
     for key in ("schedule", "retries", "params", "tags"):
         value = described[key]
         print(f"  {key:<10}{', '.join(value) if isinstance(value, list) else value}", file=out)
+    for setting in said_settings(workflow.model):
+        print(f"  {setting.name:<12}{setting.value:<20}   {setting.means}", file=out)
     if described["rules"]:
         print("  rules", file=out)
     for rule in said_rules(workflow.model):
@@ -66,6 +68,7 @@ def describe(workflow: Loaded[DagSettings], dag: DAG) -> dict[str, Any]:
         "retries": _retries(dag),
         "params": list(dag.params),
         "tags": sorted(dag.tags),
+        "settings": {each.name: each.value for each in said_settings(workflow.model)},
         "rules": {rule.name: rule.value for rule in said_rules(workflow.model)},
         "tasks": [
             {

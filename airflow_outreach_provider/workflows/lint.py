@@ -64,9 +64,9 @@ def _look(paths: Sequence[str], connections: bool, data: bool) -> Workflows:
     if data:
         from airflow_outreach_provider.workflows.lint_data import check_data
 
-        loaded.problems += check_data(loaded.workflows)
+        loaded.problems += check_data(loaded.workflows, doubts=loaded.doubts)
     loaded.problems = tidy(loaded.problems)
-    loaded.doubts = tidy(doubts_about(every))
+    loaded.doubts = tidy([*loaded.doubts, *doubts_about(every)])
     return loaded
 
 

@@ -14,6 +14,7 @@ from airflow_outreach_provider.core.leads import build_mapper
 from airflow_outreach_provider.core.mapping import read_texts
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.row_order import read_order
+from airflow_outreach_provider.core.row_reading import RowReading
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, LeadSync
@@ -26,18 +27,22 @@ Opener = Callable[[LeadSync, str], Iterator[Any]]
 """A lead sync and its file → its rows, as ``services.reading`` gives them."""
 
 
-def check_data(workflows: Iterable[Loaded[DagSettings]], opener: Opener | None = None) -> list[Problem]:
+def check_data(
+    workflows: Iterable[Loaded[DagSettings]],
+    opener: Opener | None = None,
+    doubts: list[Problem] | None = None,
+) -> list[Problem]:
     """What is wrong between the lead syncs and their sources.
 
     Sources whose name is a template are left out: only Airflow knows what it will be.
 
-    :param opener: Airflow's own where None.
+    :param opener: Airflow's own where None. :param doubts: takes what is no mistake and hardly meant.
     """
     problems = []
     for workflow in workflows:
         model = workflow.model
         if isinstance(model, LeadSync) and not _is_template(model):
-            problems += _check(workflow, model, opener or open_rows_of)
+            problems += _check(workflow, model, opener or open_rows_of, [] if doubts is None else doubts)
     return problems
 
 
@@ -55,7 +60,9 @@ def open_rows_of(model: LeadSync, file: str) -> Iterator[Any]:
     return iter(source.rows())
 
 
-def _check(workflow: Loaded[DagSettings], model: LeadSync, opener: Opener) -> list[Problem]:
+def _check(
+    workflow: Loaded[DagSettings], model: LeadSync, opener: Opener, doubts: list[Problem]
+) -> list[Problem]:
     where: Path = ("leads",)
     if len(model.leads) == 1:
         where = ("leads", "sql" if model.leads[0].files is None else model.leads[0].files[0])
@@ -70,6 +77,16 @@ def _check(workflow: Loaded[DagSettings], model: LeadSync, opener: Opener) -> li
         hint = f"write map: with phoneNumber; the columns are: {', '.join(columns)}"
         spot = workflow.spot(*where)
         return [Problem.at(spot, "no column looks like a phone number", hint, _full(workflow, where))]
+    for name in RowReading(model.map, model.where).hidden(columns):
+        spot, path = workflow.spot("where"), _full(workflow, ("where",))
+        doubts.append(
+            Problem.at(
+                spot,
+                f"where reads the run's {name}, and the source has such a column",
+                f"write row['{name}'] for the column",
+                path,
+            )
+        )
     return [*_missing(workflow, model, columns)]
 
 

@@ -14,7 +14,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError, OutreachEr
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.core.workflows.models import LeadSync
-from airflow_outreach_provider.core.workflows.said_rules import said_rules
+from airflow_outreach_provider.core.workflows.said_rules import said_rules, said_settings
 from airflow_outreach_provider.hooks.advice import advice_on
 from airflow_outreach_provider.workflows.files import find_workflow
 
@@ -49,7 +49,7 @@ def plan_workflow(
 ) -> None:
     """Print what the next run would do with each row, with masked samples.
 
-    :param limit: read no more rows than this.
+    :param limit: read no more rows than this; the workflow's own limit where None.
     :raises ConfigurationError: no such lead sync, or it cannot run.
     :raises OutreachError: the run would fail; told after the plan.
     """
@@ -77,7 +77,10 @@ def plan_workflow(
 
 
 def dry_run(workflow: Loaded[DagSettings], limit: int | None) -> SubmitRun:
-    """A run of the workflow that sends nothing, set up as its task would be."""
+    """A run of the workflow that sends nothing, set up as its task would be.
+
+    :param limit: read no more rows than this; the workflow's own limit where None, as its form has it.
+    """
     from airflow_outreach_provider.core.owner import Owner
     from airflow_outreach_provider.hooks.outreach import OutreachHook
     from airflow_outreach_provider.hooks.settings import lease, open_store
@@ -92,6 +95,7 @@ def dry_run(workflow: Loaded[DagSettings], limit: int | None) -> SubmitRun:
     assert isinstance(model, LeadSync)
     now = datetime.now(UTC)
     params = params_of(model, lead_sync_params(model)).dump()
+    limit = model.limit if limit is None else limit
     asked = submit_arguments(model, workflow.file) | {"dry_run": True, "max_rows": limit}
     context = _context({**params, "dry_run": True, "limit": limit}, now)
     asked = _rendered(asked, context, workflow.name) | {"given": given_by(context)}
@@ -175,6 +179,8 @@ def _as_text(workflow: Loaded[DagSettings], tally: Tally, failure: OutreachError
                 lines.append(f"    {reason:<28}{number:>7,}" + (f"   e.g. {samples}" if samples else ""))
     rules = ", ".join(f"{rule.name} {rule.value}" for rule in said_rules(workflow.model))
     lines += [*tally.notes, *([f"rows where {where}"] if where else [])]
+    settings = ", ".join(f"{setting.name} {setting.value}" for setting in said_settings(workflow.model))
+    lines += [f"as the workflow says: {settings}"] if settings else []
     return "\n".join([*lines, *([f"by its rules: {rules}"] if rules else [])])
 
 
@@ -190,6 +196,7 @@ def _as_data(workflow: Loaded[DagSettings], tally: Tally, failure: OutreachError
         "reasons": tally.by_reason(),
         "samples": {f"{state}/{reason}": shown for (state, reason), shown in tally.examples.items()},
         "notes": tally.notes,
+        "settings": {each.name: each.value for each in said_settings(workflow.model)},
         "rules": {rule.name: rule.value for rule in said_rules(workflow.model)},
         "would_fail": str(failure) if failure else None,
     }

@@ -320,3 +320,19 @@ def test_a_routes_own_schedule_goes_before_the_folders_retries() -> None:
     assert loaded.problems == []
     model: Any = loaded.workflows[0].model
     assert (model.retry_schedule, model.retries, model.retry_delay) == ([timedelta(seconds=5)], None, None)
+
+
+def test_whatever_is_followed_rings(load_dags: Callable[..., Any]) -> None:
+    """A lead sync, a route and an export on which something depends: the last task of each has the asset that it waits for."""
+    dags = load_dags(
+        **{
+            "a.yaml": "lead_syncs:\n  a: {leads: {csv: a.csv}}\n  z: {leads: {csv: a.csv}, depends_on: [a, b, c]}\n"
+            "event_routes:\n  b: {deliver: {suppress: true}}\nexports:\n  c: {to: {csv: out}, trigger_rule: all_done}\n"
+        }
+    )
+    assert dags.import_errors == {}
+    for dag_id in ("outreach_lead_sync__a", "outreach_event_route__b", "outreach_export__c"):
+        last = dags[dag_id].topological_sort()[-1]
+        said = last.partial_kwargs if last.is_mapped else vars(last)
+        assert [each.uri.rstrip("/") for each in said["outlets"]] == [f"outreach-workflow://{dag_id[-1]}"]
+    assert dags["outreach_export__c"].topological_sort()[0].trigger_rule == "all_done"

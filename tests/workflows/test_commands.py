@@ -280,3 +280,58 @@ def test_airflow_outreach_lint_tells_of_mistakes(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ.copy())
     assert done.returncode == 1, done.stderr
     assert "a.yaml:3:5: unknown key 'leeds'" in done.stdout
+
+
+def test_plan_and_explain_know_what_a_run_takes(
+    simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
+) -> None:
+    """A plan reads as many rows as the run would, unless told another number; both say what chooses and orders them."""
+    dry = "{{ params.careful }}"
+    (tmp_path / "a.yaml").write_text(
+        "lead_syncs:\n  a:\n    leads: {csv: a.csv}\n    limit: 2\n    order_by: score desc\n    unique: email\n"
+        f'    incremental: at\n    params: {{careful: true}}\n    dry_run: "{dry}"\n  b:\n    leads: {{csv: a.csv}}\n'
+    )
+    rows = "".join(f"+141655501{n},a{n}@x.com,{n},2026-01-{n}\n" for n in range(10, 20))
+    (tmp_path / "a.csv").write_text("phone,email,score,at\n" + rows)
+    wanted = {"order_by": "score desc", "unique": "email", "incremental": "at", "dry_run": dry, "limit": "2"}
+    for show in (explain_workflow, plan_workflow):
+        out = io.StringIO()
+        show("a", tmp_path, out, as_json=True)
+        assert json.loads(out.getvalue())["settings"] == wanted
+        out = io.StringIO()
+        show("a", tmp_path, out)
+        assert all(word in out.getvalue() for word in [*wanted, *wanted.values()])
+        out = io.StringIO()
+        show("b", tmp_path, out, as_json=True)
+        assert json.loads(out.getvalue())["settings"] == {}
+    for limit, said in ((None, "2 of 2"), (3, "3 of 3")):
+        out = io.StringIO()
+        plan_workflow("a", tmp_path, out, limit=limit)
+        assert f"a: {said} rows would be texted" in out.getvalue()
+
+
+def test_a_column_that_the_runs_own_value_hides_is_told(
+    simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
+) -> None:
+    """``where: ds == …`` reads the run's day: who has such a column learns it from a plan, a run's log and lint --data."""
+    sync = "  {}:\n    leads: {{csv: a.csv}}\n    where: {}\n"
+    text = (
+        "lead_syncs:\n"
+        + sync.format("a", "ds == '2020-01-01'")
+        + sync.format("b", "row['ds'] == '2020-01-01'")
+    )
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "a.csv").write_text("phone,ds\n+14165550199,2020-01-01\n+14165550198,2021-01-01\n")
+    for name, told, people in (("a", True, 0), ("b", False, 1)):
+        out = io.StringIO()
+        plan_workflow(name, tmp_path, out, as_json=True)
+        plan = json.loads(out.getvalue())
+        assert (any("write row['ds'] for the column" in note for note in plan["notes"]), plan["people"]) == (
+            told,
+            people,
+        )
+    doubts: list[Any] = []
+    assert check_data(load_files([tmp_path]).workflows, doubts=doubts) == []
+    assert [(each.path, each.hint) for each in doubts] == [
+        ("lead_syncs.a.where", "write row['ds'] for the column")
+    ]

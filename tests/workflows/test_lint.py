@@ -12,6 +12,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from airflow_outreach_provider.core.workflows.doubts import doubts_about
+from airflow_outreach_provider.core.workflows.loading import load_texts
+from airflow_outreach_provider.core.workflows.problems import tidy
 from airflow_outreach_provider.core.workflows.schema import workflow_schema
 from airflow_outreach_provider.core.workflows.yaml_source import read_yaml
 from airflow_outreach_provider.workflows.files import load_files
@@ -225,3 +228,56 @@ def test_a_default_connection_is_checked_too(tmp_path: Path) -> None:
     [problem] = check_connections(load_files([tmp_path]).workflows, Connections(lambda _: None, list))
     assert problem.message == "there is no connection 'outreach_default'"
     assert problem.line == 2
+
+
+UNREAD = """\
+event_routes:
+  a: {deliver: {endpoint: x, payload: {email: contact.email, deep: [{x: "data['a b'] | lower"}], at: occurred_at}}}
+  b: {deliver: {endpoint: x, save: {id: response.id}, query: {email: contact.emial}, path: contacts/contact.email}}
+  c: {deliver: {trigger_dag: {dag_id: x, conf: {email: contact.email}}}}
+lead_syncs:
+  d: {leads: {csv: a.csv}, map: {phoneNumber: phone, city: row.city, all: [row.city]}}
+"""
+READ = """\
+event_routes:
+  a: {deliver: {endpoint: x, payload: {email: "{{ contact.email }}", kind: contact, note: "contact. Email", url: "a.b/c"}}}
+  b: {deliver: {endpoint: x, save: {id: "{{ response.id }}"}, path: "contacts/{{ contact.email }}/data"}}
+  c: {deliver: {outreach: {map: {phoneNumber: contact.phone}}}}
+lead_syncs:
+  d: {leads: {csv: a.csv}, map: {phoneNumber: phone, city: "{{ row.city }}", row: "'row'"}}
+"""
+
+
+def test_a_field_without_braces_is_warned_of() -> None:
+    """Where texts are sent as they stand, one that is a field's name is hardly meant; where it is read it is right."""
+    told = tidy(doubts_about(load_texts({"a.yaml": UNREAD}).workflows))
+    assert [each.path for each in told] == [
+        "event_routes.a.deliver.payload.email", "event_routes.a.deliver.payload.deep[0].x", "event_routes.a.deliver.payload.at",
+        "event_routes.b.deliver.save.id", "event_routes.b.deliver.query.email", "event_routes.b.deliver.path",
+        "event_routes.c.deliver.trigger_dag.conf.email", "lead_syncs.d.map.city", "lead_syncs.d.map.all[0]",
+    ]  # fmt: skip
+    assert told[1].hint == "write \"{{ data['a b'] | lower }}\" for what the field holds"
+    assert doubts_about(load_texts({"a.yaml": READ}).workflows) == []
+
+
+def test_what_depends_on_one_that_never_runs_is_told() -> None:
+    """Of one that is switched off: a warning, in the environment where it is off. Of two with one name: a mistake."""
+    text = (
+        "lead_syncs:\n  a: {leads: {csv: a.csv}, environments: {dev: {enabled: false}}}\n"
+        "  b: {leads: {csv: a.csv}, depends_on: a}\n  c: {leads: {csv: a.csv}, depends_on: [b, a], enabled: false}\n"
+    )
+    every = load_texts({"a.yaml": "environments: {dev: {}, live: {}}\n" + text})
+    assert every.problems == []
+    (told,) = doubts_about([*every.workflows, *every.elsewhere])
+    assert (told.path, told.message) == (
+        "lead_syncs.b.depends_on[0]",
+        "a is not enabled in dev, so that this never runs by itself",
+    )
+    twice = "event_routes:\n  b: {deliver: {suppress: true}}\n"
+    (problem,) = load_texts(
+        {"a.yaml": text.replace(", environments: {dev: {enabled: false}}", ""), "b.yaml": twice}
+    ).problems
+    assert (problem.path, problem.hint) == (
+        "lead_syncs.c.depends_on[0]",
+        "give the one that is meant a name of its own",
+    )

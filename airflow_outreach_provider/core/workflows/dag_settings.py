@@ -95,7 +95,7 @@ class DagSettings(Section):
     )
     depends_on: Annotated[list[WorkflowName], *ONE_OR_MANY] | None = Field(
         None,
-        description="Names of other workflows of the folder: it runs when each of them has run well since; in place of "
+        description="Names of other workflows of the folder: it runs when each of them has run well since, dry runs aside; in place of "
         "a schedule.",
     )
     environments: Params | None = Field(

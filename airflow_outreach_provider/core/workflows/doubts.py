@@ -9,16 +9,42 @@ from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.outreach_sections import SendRules
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
+from airflow_outreach_provider.core.workflows.unread_fields import unread_fields
 
 
 def doubts_about(workflows: Iterable[Loaded[DagSettings]]) -> list[Problem]:
-    """All of them, where they stand."""
+    """All of them, where they stand. :param workflows: as they are in each environment."""
+    every = list(workflows)
     return [
         problem
-        for workflow in workflows
-        for path, rules in _rules(workflow.model)
-        for problem in _line_types(workflow, path, rules)
+        for workflow in every
+        for problem in (
+            *(each for path, rules in _rules(workflow.model) for each in _line_types(workflow, path, rules)),
+            *_waits_for_ever(workflow, every),
+            *_unread_fields(workflow),
+        )
     ]
+
+
+def _doubt(workflow: Loaded[DagSettings], path: Path, message: str, hint: str) -> Problem:
+    return Problem.at(workflow.spot(*path), message, hint, (workflow.section, workflow.name, *path))
+
+
+def _waits_for_ever(workflow: Loaded[DagSettings], every: Iterable[Loaded[DagSettings]]) -> Iterator[Problem]:
+    """It depends on one that is switched off."""
+    if not workflow.model.enabled:
+        return
+    beside = {each.name: each.model.enabled for each in every if each.environment == workflow.environment}
+    for at, name in enumerate(workflow.model.depends_on or ()):
+        if not beside.get(name, True):
+            told = f" in {workflow.environment}" if workflow.environment else ""
+            message = f"{name} is not enabled{told}, so that this never runs by itself"
+            yield _doubt(workflow, ("depends_on", at), message, f"enable {name}, or switch this off too")
+
+
+def _unread_fields(workflow: Loaded[DagSettings]) -> Iterator[Problem]:
+    for path, message, hint in unread_fields(workflow.model):
+        yield _doubt(workflow, path, message, hint)
 
 
 def _rules(model: DagSettings) -> Iterator[tuple[Path, SendRules]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
@@ -105,19 +106,31 @@ def load_texts(sources: Mapping[str, str], chooser: Chooser | None = None) -> Wo
     for file, text in sorted(sources.items()):
         if not _is_defaults(file):
             _load_file(file, text, shared.get(_folder(file)), seen, result, chooser)
-    _check_order(result, {name for _, name in seen})
+    _check_order(result, [name for _, name in seen])
     result.problems = tidy(result.problems)
     return result
 
 
-def _check_order(result: Workflows, known: set[str]) -> None:
-    """Workflows that wait for one that is not there, or for each other: they would never run."""
+def _check_order(result: Workflows, known: Collection[str]) -> None:
+    """Workflows that wait for one that is not there, or for each other: they would never run; or for two of one name.
+
+    :param known: the name of each workflow, of whatever section.
+    """
+    shared = {name for name, count in Counter(known).items() if count > 1}
     after = {each.name: tuple(each.model.depends_on or ()) for each in result.workflows}
     for workflow in list(result.workflows):
         for at, name in enumerate(after[workflow.name]):
             message, hint = "", ""
             if name not in known:
-                message, hint = f"there is no workflow {name!r}", did_you_mean(name, known - {workflow.name})
+                message, hint = (
+                    f"there is no workflow {name!r}",
+                    did_you_mean(name, {*known} - {workflow.name}),
+                )
+            elif name in shared:
+                message, hint = (
+                    f"several workflows are called {name!r}: it would run after each of them",
+                    "give the one that is meant a name of its own",
+                )
             elif _leads_to(name, workflow.name, after):
                 message, hint = (
                     f"{workflow.name} and {name} wait for each other",

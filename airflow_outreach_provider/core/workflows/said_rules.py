@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import NamedTuple
 
 from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.outreach_sections import SendRules
+from airflow_outreach_provider.core.workflows.section import Section
 
 _FIRST_WORDS = re.compile(r",? e\.g\.|[;:]|\.(?= |$)")
 
@@ -26,12 +28,25 @@ def said_rules(model: DagSettings) -> list[SaidRule]:
     rules = _rules_of(model)
     if rules is None:
         return []
+    return _said(rules, type(rules).model_fields)
+
+
+def _said(section: Section, names: Iterable[str]) -> list[SaidRule]:
+    fields = type(section).model_fields
     return [
-        SaidRule(name, _text(value), _FIRST_WORDS.split(field.description or "", maxsplit=1)[0])
-        for name, field in type(rules).model_fields.items()
-        if (value := getattr(rules, name)) is not None
-        and value != field.get_default(call_default_factory=True)
+        SaidRule(name, _text(value), _FIRST_WORDS.split(fields[name].description or "", maxsplit=1)[0])
+        for name in names
+        if (value := getattr(section, name)) is not None
+        and value != fields[name].get_default(call_default_factory=True)
     ]
+
+
+_SETTINGS = ("order_by", "unique", "incremental", "dry_run", "limit")
+
+
+def said_settings(model: DagSettings) -> list[SaidRule]:
+    """What else a lead sync says of which rows go out, and whether: what differs from every other's."""
+    return [] if not isinstance(model, LeadSync) else _said(model, _SETTINGS)
 
 
 def _rules_of(model: DagSettings) -> SendRules | None:
@@ -45,4 +60,6 @@ def _rules_of(model: DagSettings) -> SendRules | None:
 def _text(value: object) -> str:
     if isinstance(value, timedelta):
         return span_words(value.total_seconds())
+    if isinstance(value, bool):
+        return str(value).lower()
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import compile_value, compile_where
 from airflow_outreach_provider.core.expressions.scope import ROW_CONDITION
 from airflow_outreach_provider.core.mapping import read_texts
+from airflow_outreach_provider.core.row_reading import RowReading
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.suggest import nearest
 from airflow_outreach_provider.services.rows.header import reads_all
@@ -98,6 +99,17 @@ def column_reader(
     if where is not None:
         named |= compile_where(where, ROW_CONDITION).columns
     return lambda column: column in named or bool(email_columns((column,)))
+
+
+def hidden_columns(reading: RowReading, rows: Iterable[Row]) -> list[str]:
+    """What to say of columns that the condition does not read, though it says their names."""
+    columns = {column for row in rows for column in row.values}
+    return [hidden_column(name) for name in reading.hidden(columns)]
+
+
+def hidden_column(name: str) -> str:
+    """For whoever meant the column."""
+    return f"the source has a column {name}, and where reads the run's {name}: write row['{name}'] for the column"
 
 
 def _needs(rules: LeadRules) -> list[_Need]:

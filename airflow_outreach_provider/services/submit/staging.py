@@ -17,6 +17,7 @@ from airflow_outreach_provider.core.rules import Draft, Gate, LeadRules, Memory,
 from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.addresses import SharedAddresses
+from airflow_outreach_provider.services.submit.columns import hidden_columns
 from airflow_outreach_provider.services.submit.row_watch import RowWatch
 from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
 from airflow_outreach_provider.services.submit.watermark import Watermark
@@ -87,6 +88,8 @@ class Stager:
         """
         self._counted.clear()
         self._unchanged = 0
+        if not self.tally.read:
+            self.tally.notes += hidden_columns(self.rules.reading, rows)
         taken, others = _for_this_sync(rows, self.rules.reading.takes, self._mark)
         for row, reason in others:
             self._count(row, RowState.FILTERED, reason)

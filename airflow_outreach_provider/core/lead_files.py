@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 
 FILE_ENDINGS: Mapping[str, tuple[str, ...]] = {
@@ -24,3 +25,13 @@ def kind_of_file(name: str) -> str | None:
         if bare.endswith(endings):
             return None if packed and kind not in TEXT_KINDS else kind
     return None
+
+
+def is_text_encoding(name: str) -> bool:
+    """Whether Python reads text files in an encoding, a bad byte by itself: not so rot13, base64, idna or punycode."""
+    try:
+        b"\xff".decode(name, "surrogateescape")
+        codecs.getincrementaldecoder(name)
+    except (LookupError, UnicodeError, ValueError):
+        return False
+    return True

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from typing import Annotated
 
 from pydantic import Field
 
+from airflow_outreach_provider.core.lead_files import is_text_encoding
 from airflow_outreach_provider.core.workflows.fields import (
     ONE_OR_MANY,
     TEMPLATE,
@@ -42,10 +42,8 @@ Paths = Annotated[list[SourcePath], *ONE_OR_MANY]
 
 def _encoding(value: object) -> str:
     read = text(value)
-    try:
-        codecs.lookup(read)
-    except LookupError:
-        raise mistake(f"{read!r} is no encoding", "write e.g. utf-8, cp1252 or latin-1") from None
+    if not is_text_encoding(read):
+        raise mistake(f"{read!r} is no encoding", "write e.g. utf-8, cp1252 or latin-1")
     return read
 
 

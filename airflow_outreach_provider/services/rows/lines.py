@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple, Protocol
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.lead_files import is_text_encoding
 from airflow_outreach_provider.services.rows.row import RowFault
 
 CHUNK = 128 * 1024
@@ -101,14 +102,21 @@ def line_blocks(stream: BinaryIO, *, name: str, encoding: str | None = None) -> 
     """The lines of a text file, some at a time.
 
     :param encoding: what the bytes are said to be; found out where None.
-    :raises ConfigurationError: the bytes are no text file, or their gzip is damaged or cut off. The lines
+    :raises ConfigurationError: the bytes are no text file, not what they are said to be, or their gzip is damaged or cut off. The lines
         before the damage have been yielded by then; a line cut in half has not.
     """
     count = 0
+    if encoding is not None and not is_text_encoding(encoding):
+        raise ConfigurationError(f"{encoding!r} is no encoding", "name e.g. utf-8, cp1252 or latin-1")
     try:
         for block in _blocks(stream, name, encoding):
             count += len(block.lines)
             yield block
+    except UnicodeError as error:
+        raise ConfigurationError(
+            f"{label(name)} is not {encoding or 'text'} after line {count}",
+            "name the encoding it was saved in, or none: it is found out",
+        ) from error
     except _GZIP_ERRORS as error:
         raise ConfigurationError(
             f"{label(name)} is cut off or damaged after line {count} (gzip, {type(error).__name__})",

@@ -9,6 +9,7 @@ import json
 import sys
 import tracemalloc
 from decimal import Decimal
+from encodings.aliases import aliases
 from typing import Any
 
 import openpyxl
@@ -20,6 +21,7 @@ from pyarrow import parquet
 from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.lead_files import is_text_encoding
 from airflow_outreach_provider.services.rows.columnar import batch_rows, read_parquet
 from airflow_outreach_provider.services.rows.open import FileFormat, open_rows
 from airflow_outreach_provider.services.rows.row import Row
@@ -197,3 +199,35 @@ def test_what_is_said_of_a_csv_file_counts() -> None:
     assert row.values == {"phone": "+1", "name": "Zoë ß"}
     [row] = open_rows(io.BytesIO(b"phone:name,x\n+1:Ada,y\n"), name="a.csv", form=FileFormat(delimiter=":"))
     assert row.values == {"phone": "+1", "name,x": "Ada,y"}
+
+
+@pytest.mark.parametrize("said", ["rot13", "base64", "hex", "idna", "punycode", "undefined", "zlib", "utf-9"])
+def test_what_is_no_encoding_of_text_reads_no_file(said: str) -> None:
+    """Python has codecs that no text is written in; that is said, not what they raise."""
+    assert not is_text_encoding(said)
+    with pytest.raises(ConfigurationError, match=f"'{said}' is no encoding"):
+        list(open_rows(io.BytesIO(b"phone\n4165550123\n"), name="a.csv", form=FileFormat(encoding=said)))
+
+
+@pytest.mark.parametrize("said", sorted({*aliases.values()} - {"utf_32"}))  # refused by its mark
+def test_every_encoding_reads_what_it_wrote_and_says_what_it_cannot(said: str) -> None:
+    """Of each that Python has for text: its own file is read; another's gives rows or a ConfigurationError, never anything else."""
+    if not is_text_encoding(said):
+        return
+    text = "phone,n\n4165550123,Ann\n"
+    form = FileFormat(encoding=said)
+    for data in (
+        text.encode(said, "replace"),
+        text.encode(),
+        text.encode("utf-16"),
+        b"phone,n\n1,\xff\xfe\x80\n",
+    ):
+        try:
+            rows = list(open_rows(io.BytesIO(data), name="a.csv", form=form))
+        except ConfigurationError:
+            assert data != text.encode(said, "replace")
+        else:
+            assert data != text.encode(said, "replace") or rows[0].values == {
+                "phone": "4165550123",
+                "n": "Ann",
+            }

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.workflows.checks import RESERVED_PARAMS
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, LeadSync, SqlSection
 from airflow_outreach_provider.core.workflows.param_names import unknown_param
+from airflow_outreach_provider.core.workflows.param_specs import RESERVED_PARAMS
 from airflow_outreach_provider.core.workflows.problems import Problem
 
 

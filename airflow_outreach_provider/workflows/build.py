@@ -35,7 +35,7 @@ def build_dags(path: str | PathLike[str]) -> dict[str, DAG]:
             try:
                 dags[each.dag_id] = build_dag(each, beside, followed=each.name in followed)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this workflow's and nobody else's
-                loaded.problems.append(_not_built(each, error))
+                loaded.problems.append(not_built(each, error))
     if loaded.problems:
         from airflow_outreach_provider.workflows.import_errors import report_broken_file
 
@@ -51,7 +51,8 @@ def _asked_for(workflows: list[Loaded[DagSettings]]) -> list[Loaded[DagSettings]
     return [each for each in workflows if each.dag_id == asked] or workflows
 
 
-def _not_built(workflow: Loaded[DagSettings], error: Exception) -> Problem:
+def not_built(workflow: Loaded[DagSettings], error: Exception) -> Problem:
+    """An error of Airflow's as a mistake of the workflow."""
     message = f"Airflow cannot build {workflow.name}: {type(error).__name__}: {error}"
     return Problem.at(
         workflow.spot(key=True), " ".join(message.split()), "", (workflow.section, workflow.name)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TextIO
 
+from airflow_outreach_provider.core.workflows.airflow_limits import refused_by_airflow
 from airflow_outreach_provider.core.workflows.doubts import doubts_about
 from airflow_outreach_provider.core.workflows.loading import Workflows
 from airflow_outreach_provider.core.workflows.problems import dotted, render, tidy
@@ -29,7 +30,7 @@ def lint(
     """Check workflow files and print every mistake, and what is none and hardly meant as a warning.
 
     :param connections: also ask Airflow whether the connections exist and are of the right type, and whether
-        the functions can be imported.
+        the functions can be imported, and, where nothing else is wrong, whether Airflow takes the DAGs.
     :param data: also open the sources and look whether the columns are there; reads a few rows, sends nothing.
     :param as_json: print one JSON object instead of text.
     :return: the exit code.
@@ -50,17 +51,22 @@ def _look(paths: Sequence[str], connections: bool, data: bool) -> Workflows:
     """Every mistake there is to find; what keeps from looking is raised."""
     loaded = load_files(paths)
     every = [*loaded.workflows, *loaded.elsewhere]
-    loaded.problems += check_query_files(every)
+    loaded.problems += [*check_query_files(every), *refused_by_airflow(every)]
     if (connections or data) and any(each.environment for each in every):
         # What this Airflow has is what the present environment needs.
         present = load_files(paths, present_environment())
         loaded.problems += present.problems
         loaded.workflows = present.workflows
     if connections:
-        from airflow_outreach_provider.workflows.lint_connections import check_connections, check_functions
+        from airflow_outreach_provider.workflows.lint_connections import (
+            check_builds,
+            check_connections,
+            check_functions,
+        )
 
         loaded.problems += check_connections(loaded.workflows)
         loaded.problems += check_functions(loaded.workflows)
+        loaded.problems += check_builds(loaded.workflows) if not loaded.problems else []
     if data:
         from airflow_outreach_provider.workflows.lint_data import check_data
 

@@ -31,6 +31,22 @@ class Reference:
     or_type: str = ""
 
 
+def check_builds(workflows: Iterable[Loaded[DagSettings]]) -> list[Problem]:
+    """What Airflow would refuse of their DAGs: each is built and written down as Airflow's database has it."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    from airflow_outreach_provider.workflows.build import build_dag, not_built
+
+    problems = []
+    for workflow in workflows:
+        if workflow.model.enabled:
+            try:
+                DagSerialization.to_dict(build_dag(workflow))
+            except Exception as error:  # noqa: BLE001 - whatever Airflow says of it, it is this workflow's
+                problems.append(not_built(workflow, error))
+    return problems
+
+
 @dataclass(frozen=True)
 class Connections:
     """What lint has to know of Airflow's connections.

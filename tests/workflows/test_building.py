@@ -9,6 +9,11 @@ from typing import Any
 
 import pytest
 
+from airflow_outreach_provider.core.workflows.airflow_limits import refused_by_airflow
+from airflow_outreach_provider.core.workflows.loading import load_texts
+from airflow_outreach_provider.workflows.files import load_files
+from airflow_outreach_provider.workflows.lint_connections import check_builds
+
 KNOBS = """\
 lead_syncs:
   full: # every quarter of an hour
@@ -212,8 +217,6 @@ def test_what_goes_wrong_while_one_workflow_is_built_is_that_ones_alone(
 @pytest.mark.parametrize("said", ['"@continuous"', '" @continuous "'])
 def test_more_than_one_run_at_once_is_told_before_airflow_refuses_it(written: str, said: str) -> None:
     """Wherever the two keys stand: file, line, column, and what to do."""
-    from airflow_outreach_provider.core.workflows.loading import load_texts
-
     deliver = "deliver: {endpoint: crm}"
     runs = "max_active_runs: 8"
     files, spot = {
@@ -271,8 +274,6 @@ def test_a_route_begins_its_runs_by_ringing_and_beside_each_other(load_dags: Cal
 
 def test_only_an_event_route_runs_on_events() -> None:
     """A lead sync says so; a misspelt one is understood."""
-    from airflow_outreach_provider.core.workflows.loading import load_texts
-
     sync = "lead_syncs:\n  a: {schedule: events, leads: {csv: a.csv}}\n"
     (problem,) = load_texts({"a.yaml": sync}).problems
     assert problem.message == "only an event route runs on events"
@@ -309,8 +310,6 @@ def test_a_route_is_retried_as_its_schedule_says(load_dags: Callable[..., Any]) 
 
 def test_a_routes_own_schedule_goes_before_the_folders_retries() -> None:
     """Defaults that say it Airflow's way are no mistake of the route that says it ours."""
-    from airflow_outreach_provider.core.workflows.loading import load_texts
-
     loaded = load_texts(
         {
             "_defaults.yaml": "defaults:\n  event_routes: {retries: 3, retry_delay: 1m}\n",
@@ -336,3 +335,35 @@ def test_whatever_is_followed_rings(load_dags: Callable[..., Any]) -> None:
         said = last.partial_kwargs if last.is_mapped else vars(last)
         assert [each.uri.rstrip("/") for each in said["outlets"]] == [f"outreach-workflow://{dag_id[-1]}"]
     assert dags["outreach_export__c"].topological_sort()[0].trigger_rule == "all_done"
+
+
+DAILY = "schedule: '@daily'\n    params: "
+TAKEN = [
+    ("tags: [%s]" % ("t" * 100), True), ("tags: [%s]" % ("t" * 101), False), ("owner_links: {me: https://x}", True),
+    ("owner_links: {me: 'mailto:a@example.com'}", True), ('owner_links: {me: "javascript:x"}', False), ("owner_links: {me: 'mailto:'}", False),
+    ("end_date: 9999-12-31", True), ("end_date: 9999-12-31T23:59:59-12:00", False), ("start_date: 0001-01-01T00:00:00+14:00", False),
+    ("outlets: [done, x://y]", True), ("outlets: ['Airflow://x']", False), ("outlets: [context]", False), ("outlets: [%s]" % ("t" * 1501), False),
+    ("schedule: {any_asset: ['AIRFLOW://x', 'x://y']}", False), (DAILY + "{a: {type: intger, default: 1}}", False),
+    (DAILY + "{a: {type: [string], default: 1}}", False), (DAILY + "{a: {enum: [x], default: y}}", False), (DAILY + "{a: {enum: [x], default: x}}", True),
+    (DAILY + "{a: {type: number, maximum: 2, default: 3}}", False), (DAILY + "{a: {type: integer, default: 2.0}}", True),
+    (DAILY + "{a: {minLength: 2, default: x, type: string}}", False), (DAILY + "{a: {type: ['null', integer], default: null}}", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "taken"), TAKEN, ids=[key[:60] for key, _ in TAKEN])
+def test_lint_tells_what_airflow_refuses_a_dag_for(key: str, taken: bool, airflow_db: None) -> None:
+    """Without asking it; what is no mistake is built and written down as Airflow's database has it."""
+    loaded = load_texts({"a.yaml": f"lead_syncs:\n  a:\n    leads: {{csv: a.csv}}\n    {key}\n"})
+    assert loaded.problems == []  # the others of the file stay
+    told = refused_by_airflow(loaded.workflows)
+    assert [each.path.startswith("lead_syncs.a.") for each in told] == [True] * (not taken)
+    assert len(check_builds(loaded.workflows)) <= len(told)
+
+
+def test_lint_asks_airflow_where_nothing_else_is_wrong(tmp_path: Path, airflow_db: None) -> None:
+    """What only Airflow knows of a DAG, lint --connections tells where the workflow stands."""
+    text = "lead_syncs:\n  a:\n    leads: {csv: a.csv}\n    schedule: {timetable: airflow.sdk.CronTriggerTimetable, arguments: {crn: x}}\n"
+    (tmp_path / "a.yaml").write_text(text)
+    (problem,) = check_builds(load_files([tmp_path]).workflows)
+    assert (problem.line, problem.path) == (2, "lead_syncs.a")
+    assert "Airflow cannot build a: TypeError" in problem.message

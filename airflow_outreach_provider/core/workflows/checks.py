@@ -22,7 +22,7 @@ from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, 
 from airflow_outreach_provider.core.leads import OWN_TEXT, check_target
 from airflow_outreach_provider.core.mapping import SECTIONS, flat_mapping, read_texts
 from airflow_outreach_provider.core.request_form import FORM, RequestForm, check_header, check_saved
-from airflow_outreach_provider.core.suggest import did_you_mean, nearest
+from airflow_outreach_provider.core.suggest import nearest
 from airflow_outreach_provider.core.workflows.deliver import REQUEST_KEYS, Deliver
 from airflow_outreach_provider.core.workflows.fields import kind_of
 from airflow_outreach_provider.core.workflows.models import (
@@ -32,36 +32,11 @@ from airflow_outreach_provider.core.workflows.models import (
     SqlSection,
 )
 from airflow_outreach_provider.core.workflows.param_names import unknown_params
+from airflow_outreach_provider.core.workflows.param_specs import RESERVED_PARAMS, check_params
 from airflow_outreach_provider.core.workflows.problems import Path
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS
 from airflow_outreach_provider.core.workflows.section import Section
 from airflow_outreach_provider.core.workflows.workflow_file import ExportTarget
-
-RESERVED_PARAMS = frozenset({"leads", "limit", "dry_run"})
-"""What the trigger form of a lead sync already asks."""
-
-_PARAM_KEYS = frozenset(
-    [
-        "default",
-        "description",
-        "title",
-        "type",
-        "enum",
-        "format",
-        "minimum",
-        "maximum",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "examples",
-        "values_display",
-        "section",
-        "description_md",
-        "items",
-        "schema",
-        "const",
-    ]
-)
 
 Finding = tuple[Path, bool, str, str]
 """Path below the workflow, whether its key is meant (not its value), message, hint."""
@@ -381,7 +356,7 @@ def _knobs(data: Mapping[str, Any]) -> Iterator[Finding]:
         if data.get(key) is not None and data.get(other) is None:
             yield (key,), True, f"{key} has no effect without {other}", f"write {other}: too"
     if isinstance(data.get("params"), dict):
-        yield from _params(data["params"])
+        yield from check_params(data["params"])
     start, end = data.get("start_date"), data.get("end_date")
     if isinstance(start, str) and isinstance(end, str) and end[:10] < start[:10]:
         yield ("end_date",), False, "end_date is before start_date", ""
@@ -399,15 +374,3 @@ def _one_at_a_time(data: Mapping[str, Any]) -> Iterator[Finding]:
     continuous = isinstance(schedule, str) and schedule.strip() == CONTINUOUS
     if continuous and isinstance(runs, int) and runs > 1:
         yield ("max_active_runs",), False, "@continuous runs one at a time", "leave max_active_runs out"
-
-
-def _params(params: Mapping[str, Any]) -> Iterator[Finding]:
-    for name, spec in params.items():
-        path: Path = ("params", name)
-        if not name.isidentifier():
-            yield path, True, f"{name!r} is not the name of a param", "use letters, digits and _"
-        if name in RESERVED_PARAMS:
-            yield path, True, f"the trigger form has a field {name!r} already", "choose another name"
-        for key in spec if isinstance(spec, dict) else ():
-            if key not in _PARAM_KEYS:
-                yield (*path, key), True, f"a param has no {key!r}", did_you_mean(key, _PARAM_KEYS)

@@ -101,6 +101,11 @@ class _Asking:
     """
 
     def __init__(self, args: Namespace, command: str) -> None:
+        for key, value in list(vars(args).items()):
+            if (
+                isinstance(value, str) and not value.strip()
+            ):  # a script's variable that is not set says nothing
+                setattr(args, key, None)
         self._args, self._command = args, command
         self._missing: list[str] = []
         self.asks = sys.stdin.isatty() and not args.yes

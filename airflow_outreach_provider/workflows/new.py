@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, kind_of_file
-from airflow_outreach_provider.core.workflows.insertion import inserted, new_file
+from airflow_outreach_provider.core.workflows.insertion import inserted, is_written, new_file
 from airflow_outreach_provider.core.workflows.loading import DEFAULTS_FILE, Loaded, load_texts
 from airflow_outreach_provider.core.workflows.models import DagSettings
 from airflow_outreach_provider.workflows.files import ENDINGS
@@ -105,7 +105,8 @@ def write_workflow(section: str, name: str, lines: Sequence[str], target: Path) 
     whole = {str(path): _text(path) for path in _beside(target)}
     old = whole.get(str(target), "")
     texts = {path: text.removeprefix(_MARK) for path, text in whole.items()}
-    before = load_texts(texts)
+    empty = not is_written(texts.get(str(target), ""))
+    before = load_texts({path: text for path, text in texts.items() if not (empty and path == str(target))})
     taken = next((each for each in before.workflows if (each.section, each.name) == (section, name)), None)
     if taken is not None:
         spot = taken.spot(key=True)

@@ -153,3 +153,14 @@ def test_a_name_is_unique_in_the_folder_and_what_was_answered_is_checked(tmp_pat
         event_route_lines(RouteDraft("later", ("suppress", "true"))),
         tmp_path / "b.yaml",
     )
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# ours\n", "---\n", "\ufeff# ours\n\n# more", "# ours\r\n"])
+def test_a_file_that_says_nothing_yet_takes_the_first(tmp_path: Path, text: str) -> None:
+    """Empty, or comments alone, which stay."""
+    file = tmp_path / "a.yaml"
+    file.write_bytes(text.encode())
+    write_workflow("event_routes", "late", ROUTE, file)
+    loaded = load_texts({"a.yaml": file.read_text("utf-8").removeprefix("\ufeff")})
+    assert loaded.problems == [] and [each.name for each in loaded.workflows] == ["late"]
+    assert text.strip("\n") in file.read_bytes().decode()

@@ -14,6 +14,12 @@ def new_file(section: str, lines: Sequence[str]) -> str:
     return "\n".join([_HEAD, "", f"{section}:", *_indented(lines, 2)]) + "\n"
 
 
+def is_written(text: str) -> bool:
+    """Whether a file says anything: comments alone are none."""
+    located, problems = read_yaml(text, "")
+    return bool(problems) or (located is not None and located.data is not None)
+
+
 def inserted(text: str, section: str, lines: Sequence[str]) -> str:
     """The text with a workflow at the end of a section, which is begun where there is none.
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+
+
+def looks_like(name: str) -> str:
+    """What a person sees of a name: macOS writes é as two characters, and web pages their blanks so that none breaks."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def nearest(word: str, known: Iterable[str], plain: Callable[[str], str] = str.lower) -> str | None:

@@ -43,6 +43,13 @@ def text(value: object) -> str:
     raise mistake(f"this must be text, not {kind_of(value)}", _instead(value))
 
 
+def worded(value: object, example: str) -> str:
+    """A text of some form, which true and false are not with quotes around them either."""
+    if isinstance(value, bool):
+        raise mistake(f"this cannot be {kind_of(value)}", f"write e.g. {example}")
+    return text(value)
+
+
 def _instead(value: object) -> str:
     """What to write for something that is no text."""
     if isinstance(value, (int, float)):
@@ -172,6 +179,8 @@ PythonPath = Annotated[
 
 
 def choose(value: object, known: Iterable[str], meant: Mapping[str, str] | None = None) -> str:
+    if isinstance(value, bool):
+        raise mistake(f"{kind_of(value)} is not a choice", f"known are: {', '.join(sorted(map(str, known)))}")
     read = text(value)
     if read not in known:
         raise mistake(f"{read!r} is not a choice", did_you_mean((meant or {}).get(read.lower(), read), known))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.core.suggest import did_you_mean, nearest
 from airflow_outreach_provider.core.workflows.checks import CHECKS, empty_values
 from airflow_outreach_provider.core.workflows.environments import KEY as ENVIRONMENTS
 from airflow_outreach_provider.core.workflows.environments import (
@@ -277,7 +277,7 @@ def _read_file(file: str, text: str, result: Workflows, defaults_only: bool = Fa
         spot = located.spot((key,), key=True)
         if key not in known:
             moved = defaults_only and key in WorkflowFile.model_fields
-            hint = "workflows go into another file" if moved else _meant_key(key, known)
+            hint = "workflows go into another file" if moved else _meant_key(key, value, known)
             result.problems.append(Problem.at(spot, f"unknown key {key!r}", hint, (key,)))
         elif not isinstance(value, dict):
             result.problems.append(
@@ -300,9 +300,11 @@ def _read_file(file: str, text: str, result: Workflows, defaults_only: bool = Fa
     return located
 
 
-def _meant_key(key: str, known: list[str]) -> str:
+def _meant_key(key: str, value: object, known: list[str]) -> str:
     if key == "default_args":
         return "write defaults:, below it lead_syncs: or event_routes:, below that the keys"
+    if isinstance(value, dict) and nearest(key, known) is None:
+        return "what workflows share, an anchor too, goes below defaults: and there below lead_syncs: or event_routes:"
     return did_you_mean(key, known)
 
 

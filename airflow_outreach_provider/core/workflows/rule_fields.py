@@ -25,14 +25,14 @@ from airflow_outreach_provider.core.workflows.fields import (
     choose,
     mistake,
     number,
-    text,
+    worded,
 )
 
 
 def _region(value: object) -> str:
     if value is False:
         raise mistake("this must be text, not false", 'Norway is "NO", in quotes')
-    read = text(value).strip().upper()
+    read = worded(value, "US").strip().upper()
     if read not in REGIONS:
         advice = {"UK": "did you mean 'GB'?", "EU": "name one country, e.g. DE", "USA": "did you mean 'US'?"}
         raise mistake(
@@ -46,7 +46,7 @@ Region = Annotated[str, *annotated(_region, {"type": "string", "pattern": "^[A-Z
 
 
 def read_zone(value: object) -> str:
-    read = text(value)
+    read = worded(value, "Europe/Berlin")
     try:
         ZoneInfo(read)
     except (KeyError, ValueError, OSError):
@@ -69,7 +69,7 @@ def span(value: object) -> timedelta:
     """``15m``, ``1h 30m``, ``2 days`` as a timedelta."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         raise mistake("this span of time has no unit", f"write {value}s for seconds, or e.g. 5m, 2h, 1d")
-    read = text(value)
+    read = worded(value, "30s, 15m, 2h, 1d")
     found = read_span(read)
     if found is None:
         raise mistake(f"{read!r} is not a span of time", "write e.g. 30s, 15m, 2h, 1d")
@@ -90,7 +90,7 @@ Pause = Annotated[timedelta, *annotated(_pause, SPAN_SCHEMA)]
 
 
 def _moment(value: object) -> datetime:
-    read = text(value)
+    read = worded(value, "2026-01-31")
     moment = read_time(read)
     if moment is None:
         raise mistake(f"{read!r} is not a date", "write e.g. 2026-01-31 or 2026-01-31T09:00:00+01:00")
@@ -108,7 +108,7 @@ def _share_or_count(value: object) -> str | int:
         return int(number(value, 0, whole=True))
     if isinstance(value, float):
         raise mistake("this must be a share with % or a whole number", f"write {value * 100:g}%")
-    read = text(value).strip()
+    read = worded(value, "5% or a number of rows, e.g. 20").strip()
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", read)
     if not match or float(match.group(1)) > 100:
         raise mistake(f"{read!r} is not a share of the rows", "write e.g. 5% or a number of rows, e.g. 20")
@@ -129,11 +129,11 @@ ShareOrCount = Annotated[
 ]
 
 
-def _parsed(parse: Callable[[str], object], rule: str) -> Callable[[object], str]:
+def _parsed(parse: Callable[[str], object], rule: str, example: str) -> Callable[[object], str]:
     """A text that the rule's own parser takes."""
 
     def read(value: object) -> str:
-        said = text(value)
+        said = worded(value, example)
         try:
             parse(said)
         except ConfigurationError as error:
@@ -149,7 +149,7 @@ def _parsed(parse: Callable[[str], object], rule: str) -> Callable[[object], str
 PerPersonRule = Annotated[
     str,
     *annotated(
-        _parsed(PerPerson.parse, "per_person"),
+        _parsed(PerPerson.parse, "per_person", "1 per 7d"),
         {"type": "string", "pattern": r"^\s*[1-9]\d{0,5}\s+[Pp][Ee][Rr]\s+\S.*$", "examples": ["1 per 7d"]},
     ),
 ]
@@ -157,7 +157,7 @@ PerPersonRule = Annotated[
 
 def _fewest_rows(value: object) -> str | int:
     if isinstance(value, str):
-        return _parsed(RowMinimum.parse, "min_rows")(value)
+        return _parsed(RowMinimum.parse, "min_rows", "50% of last run")(value)
     return int(number(value, 0, whole=True))
 
 
@@ -179,7 +179,7 @@ FewestRows = Annotated[
 ]
 
 
-_read_quiet_hours = _parsed(QuietHours.parse, "quiet_hours")
+_read_quiet_hours = _parsed(QuietHours.parse, "quiet_hours", '"21:00-08:00"')
 
 
 def _quiet_hours(value: object) -> str:

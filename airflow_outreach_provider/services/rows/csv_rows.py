@@ -25,6 +25,7 @@ from airflow_outreach_provider.services.rows.header import (
     Reads,
     column_names,
     reads_all,
+    separator_in,
     separator_line,
     sniff,
 )
@@ -198,6 +199,15 @@ class _CsvFile:
             raise ConfigurationError(
                 f"{where}: the header spans {end - self._start + 1} lines, so a quote in it is not closed",
                 "correct the first line",
+            )
+        if (
+            len(values) == 1
+            and self._delimiter
+            and (found := separator_in(line)) not in ("", self._delimiter)
+        ):
+            raise ConfigurationError(
+                f"{where}: there is no {self._delimiter!r} between the column names, but {found!r}",
+                f"write delimiter: {found!r}, or leave it out: it is found out",
             )
         names = column_names(values, where, self._reads)
         self._advance(end + 1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.core.suggest import looks_like
 
 _SEPARATORS = "\t|;,"  # in the order that wins a draw: commas occur in prose, tabs do not
 _QUOTED = re.compile(r'"(?:[^"]|"")*(?:"|$)')
@@ -42,6 +44,13 @@ def sniff(line: str, separator: str | None = None) -> Dialect:
     return Dialect(likely, bare.count(likely) == bare.count(likely + " "))
 
 
+def separator_in(line: str) -> str:
+    """What separates most often in a line outside quotes; empty where nothing does."""
+    bare = _QUOTED.sub("", line)
+    likely = max(_SEPARATORS, key=bare.count)
+    return likely if likely in bare else ""
+
+
 Reads = Callable[[str], bool]
 """Whether anything is made of the column of a name."""
 
@@ -55,6 +64,8 @@ def column_names(values: Sequence[str], where: str, reads: Reads = reads_all) ->
     """Trimmed names; trailing nameless columns (Excel's ``a,b,,``) are left out.
 
     :param where: file and line, opens the message.
+    A column that is read under a name of the same looks has that one.
+
     :raises ConfigurationError: no names, a nameless column between others, a name twice that is read, or values of
         a lead in place of names.
     """
@@ -80,6 +91,7 @@ def column_names(values: Sequence[str], where: str, reads: Reads = reads_all) ->
         raise ConfigurationError(
             f"{where}: column {at} has no name", "name it or leave it out (pandas: to_csv(index=False))"
         )
+    names = [_as_read(name, names, reads) for name in names]
     twice = [name for name, count in Counter(names).items() if count > 1 and reads(name)]
     if twice:
         raise ConfigurationError(
@@ -87,6 +99,17 @@ def column_names(values: Sequence[str], where: str, reads: Reads = reads_all) ->
             "give each column a name of its own",
         )
     return names
+
+
+def _as_read(name: str, names: Sequence[str], reads: Reads) -> str:
+    """The name a column is read under: whoever wrote it sees no difference between two writings."""
+    if reads(name):
+        return name
+    seen = looks_like(name)
+    for other in (seen, unicodedata.normalize("NFD", seen)):
+        if reads(other) and other not in names:
+            return other
+    return name
 
 
 def _is_personal(name: str) -> bool:

@@ -14,11 +14,11 @@ from typing import Any
 from airflow_outreach_provider.core.emails import email_columns
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import compile_value, compile_where
-from airflow_outreach_provider.core.expressions.scope import ROW_CONDITION
+from airflow_outreach_provider.core.expressions.scope import ROW_CONDITION, written_column
 from airflow_outreach_provider.core.mapping import read_texts
 from airflow_outreach_provider.core.row_reading import RowReading
 from airflow_outreach_provider.core.rules import LeadRules
-from airflow_outreach_provider.core.suggest import nearest
+from airflow_outreach_provider.core.suggest import looks_like, nearest
 from airflow_outreach_provider.services.rows.header import reads_all
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.limits import check_rows
@@ -144,9 +144,16 @@ def _column_need(use: str, column: str) -> _Need:
     def missing(count: int, names: Iterable[str]) -> ConfigurationError:
         known = list(names)
         near = nearest(column, known, _plain)
+        same = next((name for name in known if looks_like(name) == looks_like(column)), None)
+        if same is not None:
+            raised = f"it has one that looks the same and is written {same!a}"
+            return ConfigurationError(
+                f"no row has the column {column!r} that {use} names (looked at {count:,} rows)",
+                f"{raised}: copy its name from the source",
+            )
         optional = ""
         if "map" in use:
-            optional = f"; a column that some exports lack: {{{{ row.{column} | default('') }}}}"
+            optional = f"; a column that some exports lack: {{{{ {written_column(column)} | default('') }}}}"
             optional += f"; the same text for everybody: \"'{column}'\""
         return ConfigurationError(
             f"no row has the column {column!r} that {use} names (looked at {count:,} rows)",

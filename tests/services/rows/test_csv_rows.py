@@ -369,3 +369,30 @@ def test_a_repeated_header_that_nothing_reads_is_none() -> None:
     for reads in ({"phone", "note"}.__contains__, reads_all):
         with pytest.raises(ConfigurationError, match="more than one column is named 'note'"):
             list(read_csv(io.BytesIO(data), name="x.csv", reads=reads))
+
+
+@pytest.mark.parametrize(("header", "read"), [("Te\u0301le\u0301phone", "Téléphone"), ("Téléphone", "Te\u0301le\u0301phone"),
+    ("Mobile\u00a0Phone", "Mobile Phone"), ("Mobile  Phone", "Mobile Phone"), ("Nume\u0301ro\u202fmobile", "Numéro mobile")])  # fmt: skip
+def test_a_column_is_read_under_a_name_of_the_same_looks(header: str, read: str) -> None:
+    """macOS writes é as two characters, and a web page's blank is another one: nobody sees the difference. Another column's name is its own."""
+
+    def rows(names: str, *reads: str) -> list[str]:
+        text = f"{names}\n1,2\n".encode()
+        return list(next(read_csv(io.BytesIO(text), name="a.csv", reads=lambda name: name in reads)).values)
+
+    assert rows(f"{header},n", read) == [read, "n"]
+    assert rows(f"{header},n", header) == [header, "n"]
+    assert rows(f"{header},{read}", read) == [header, read]
+    assert rows(f"{header},n", "other") == [header, "n"]
+
+
+def test_a_separator_that_is_not_there_is_told() -> None:
+    """Where another one is; a file of one column needs none."""
+    with pytest.raises(ConfigurationError, match=r"there is no ';' between the column names, but ','"):
+        list(read_csv(io.BytesIO(b"phone,n\n1,2\n"), name="a.csv", delimiter=";"))
+    assert [row.values for row in read_csv(io.BytesIO(b"phone\n1\n"), name="a.csv", delimiter=";")] == [
+        {"phone": "1"}
+    ]
+    assert [row.values for row in read_csv(io.BytesIO(b'"a,b"\n1\n'), name="a.csv", delimiter=";")] == [
+        {"a,b": "1"}
+    ]

@@ -21,6 +21,7 @@ from airflow_outreach_provider.core.errors import (
     StoreError,
     TooManyRejected,
 )
+from airflow_outreach_provider.core.expressions.compile import compile_value
 from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome, classify_answer
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.states import RowState
@@ -464,6 +465,23 @@ def test_a_column_that_no_row_has_texts_nobody(
     assert isinstance(got.error, ConfigurationError)
     assert column in str(got.error) and f"did you mean {near}" in str(got.error)
     assert (sqlite_api.texts(), sqlite_api.leads()) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [("Mobile Phone", "{{ row['Mobile Phone'] | default('') }}"), (".nan", "{{ row['.nan'] | default('') }}"),
+     ("it's", '{{ row["it\'s"] | default(\'\') }}'), ("fone", "{{ row.fone | default('') }}"), ("Te\u0301l", "written 'T\\xe9l'")],
+)  # fmt: skip
+def test_what_is_advised_for_a_column_that_is_not_there_can_be_written(
+    sqlite_api: Any, column: str, said: str
+) -> None:
+    """The template compiles whatever the column is called; one of the same looks is told by its characters."""
+    got = sqlite_api.send(
+        [{"phone": "+14165550123", "Tél": "x"}], mapping={"phoneNumber": "phone", "x": column}
+    )
+    assert said in str(got.error)
+    if "{{" in said:
+        assert compile_value(said)({column: "a"}) == "a"
 
 
 def test_a_table_without_a_phone_column_texts_nobody(sqlite_api: Any) -> None:

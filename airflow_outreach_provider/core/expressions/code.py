@@ -137,6 +137,13 @@ def _as_text(column: Code, operator: str, other: Code, kind: Type, *, mirrored: 
     return "write texts in quotes, e.g. ['true', '1'], or a number as score | float"
 
 
+def check_test(value: Code, name: str, offset: int) -> None:
+    """The same of ``is true``, ``is number``."""
+    if value.column and name in {"true", "false", "number", "boolean"}:
+        remedy = f"write {value.label} | lower == '{name}'" if name in {"true", "false"} else None
+        raise Mistake(f"{value.label} is text in a CSV, so it is never {name}", offset, remedy)
+
+
 def check_choice(code: Code, constant: object, offset: int) -> None:
     if code.choices and isinstance(constant, str) and constant not in code.choices:
         raise Mistake(f"{code.label} is never {constant!r}", offset, did_you_mean(constant, code.choices))

@@ -12,6 +12,7 @@ from airflow_outreach_provider.core.expressions.code import (
     Code,
     arguments,
     check_comparison,
+    check_test,
     common,
     timed,
 )
@@ -26,6 +27,7 @@ from airflow_outreach_provider.core.expressions.functions import (
     says_yes,
     type_of,
 )
+from airflow_outreach_provider.core.expressions.params import check_params
 from airflow_outreach_provider.core.expressions.parser import Mistake, parse
 from airflow_outreach_provider.core.expressions.scope import Field, Scope, written_column
 from airflow_outreach_provider.core.suggest import did_you_mean
@@ -60,12 +62,14 @@ class Compiler:
         self.columns: set[str] = set()
         self.named: set[str] = set()
         self._nodes = 0
-        self._may_lack: set[int] = set()  # look-ups whose writer has thought of a missing value
 
     def compile(self, source: str) -> Code:
         """:raises Mistake: with its offset in ``source``."""
         try:
-            return self._node(parse(source), 0)
+            tree = parse(source)
+            if self.given is not None and "params" in self.scope.given:
+                check_params(tree, self.given)
+            return self._node(tree, 0)
         except RecursionError:
             raise Mistake("the expression is nested too deeply", 0, "make it simpler") from None
 
@@ -101,7 +105,6 @@ class Compiler:
         raise Mistake(f"unknown name {node.name!r}", node.lineno, _advice_for_name(node.name, self.scope))
 
     def _getattr(self, node: nodes.Getattr, depth: int) -> Code:
-        self._check_param(node, node.node, node.attr)
         return self._below(node.node, node.attr, node.lineno, depth)
 
     def _getitem(self, node: nodes.Getitem, depth: int) -> Code:
@@ -109,19 +112,7 @@ class Compiler:
             raise Mistake(
                 "what stands in [ ] must be a text or a whole number", node.lineno, "e.g. row['First name']"
             )
-        self._check_param(node, node.node, node.arg.value)
         return self._below(node.node, node.arg.value, node.lineno, depth)
-
-    def _check_param(self, node: nodes.Expr, parent: nodes.Expr, key: str | int) -> None:
-        """A param that the run does not have is misspelt: as none it would let everybody through."""
-        if self.given is None or not isinstance(parent, nodes.Name) or parent.name not in self.scope.given:
-            return
-        params = self.given.get("params")
-        if parent.name != "params" or not isinstance(params, Mapping) or id(node) in self._may_lack:
-            return
-        if key not in params:
-            hint = did_you_mean(str(key), params, "give the DAG a param of that name")
-            raise Mistake(f"this run has no param {key!r}", node.lineno + 1, hint)
 
     def _below(self, parent: nodes.Expr, key: str | int, offset: int, depth: int) -> Code:
         """The value under ``key``: one look-up in a mapping or list, never a Python attribute."""
@@ -225,21 +216,6 @@ class Compiler:
         gives = Type.NUMBER if sign != "+" else common(left, right)
         return Code(lambda record: run(a(record), b(record)), gives)
 
-    def _concat(self, node: nodes.Concat, depth: int) -> Code:
-        runs = tuple(self._node(each, depth).run for each in node.nodes)
-        return Code(lambda record: concatenate([run(record) for run in runs]), Type.TEXT)
-
-    def _negative(self, node: nodes.Neg, depth: int) -> Code:
-        inner = self._node(node.node, depth)
-        if inner.type not in (Type.NUMBER, Type.ANY):
-            number = f"write -({inner.label} | float)" if inner.column else None
-            raise Mistake(f"{inner.label} is {inner.type}, - needs a number", node.lineno, number)
-        run = inner.run
-        if inner.constant is not UNKNOWN:
-            value = negative(inner.constant)
-            return Code(lambda _record: value, Type.NUMBER, always=True, constant=value, label=str(value))
-        return Code(lambda record: negative(run(record)), Type.NUMBER)
-
     # filters and tests -------------------------------------------------------------------------------
 
     def _filter(self, node: nodes.Filter, depth: int) -> Code:
@@ -249,8 +225,6 @@ class Compiler:
         if node.node is None:
             raise Mistake("a filter needs a value before it", node.lineno)
         optional = node.name in {"default", "d"}
-        if optional:
-            self._allow_missing(node.node)
         value = self._node(node.node, depth)
         if value.type not in spec.takes:
             raise Mistake(f"{value.label} is {value.type}, {node.name} cannot take that", node.lineno)
@@ -265,25 +239,14 @@ class Compiler:
             column=optional and value.column,
         )
 
-    def _allow_missing(self, node: nodes.Node) -> None:
-        while isinstance(node, nodes.Getattr | nodes.Getitem):
-            self._may_lack.add(id(node))
-            node = node.node
-
     def _test(self, node: nodes.Test, depth: int) -> Code:
         test = TESTS.get(node.name)
         if test is None:
             raise Mistake(f"unknown test {node.name!r}", node.lineno, did_you_mean(node.name, TESTS))
         if node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
             raise Mistake(f"the test {node.name!r} takes no arguments", node.lineno)
-        if node.name in {"defined", "undefined", "none"}:
-            self._allow_missing(node.node)
         value = self._node(node.node, depth)
-        if value.column and node.name in {"true", "false", "number", "boolean"}:
-            is_it = (
-                f"write {value.label} | lower == '{node.name}'" if node.name in {"true", "false"} else None
-            )
-            raise Mistake(f"{value.label} is text in a CSV, so it is never {node.name}", node.lineno, is_it)
+        check_test(value, node.name, node.lineno)
         run = value.run
         return Code(lambda record: test(run(record)), Type.BOOL, always=True)
 
@@ -329,6 +292,23 @@ def _top(compiler: Compiler, node: nodes.Name, field: Field) -> Code:
     return _lookup(_identity, name, field, name)
 
 
+def _concat(compiler: Compiler, node: nodes.Concat, depth: int) -> Code:
+    runs = tuple(compiler._node(each, depth).run for each in node.nodes)
+    return Code(lambda record: concatenate([run(record) for run in runs]), Type.TEXT)
+
+
+def _negative(compiler: Compiler, node: nodes.Neg, depth: int) -> Code:
+    inner = compiler._node(node.node, depth)
+    if inner.type not in (Type.NUMBER, Type.ANY):
+        number = f"write -({inner.label} | float)" if inner.column else None
+        raise Mistake(f"{inner.label} is {inner.type}, - needs a number", node.lineno, number)
+    run = inner.run
+    if inner.constant is not UNKNOWN:
+        value = negative(inner.constant)
+        return Code(lambda _record: value, Type.NUMBER, always=True, constant=value, label=str(value))
+    return Code(lambda record: negative(run(record)), Type.NUMBER)
+
+
 def _const(_compiler: Compiler, node: nodes.Const, _depth: int) -> Code:
     value = node.value
     if isinstance(value, (int, float)) and abs(value) > 1e18:
@@ -368,8 +348,8 @@ _HANDLERS: dict[type[nodes.Expr], Callable[[Compiler, Any, int], Code]] = {
     nodes.Not: Compiler._not,
     nodes.CondExpr: Compiler._condition,
     nodes.Compare: Compiler._compare,
-    nodes.Concat: Compiler._concat,
-    nodes.Neg: Compiler._negative,
+    nodes.Concat: _concat,
+    nodes.Neg: _negative,
     nodes.Filter: Compiler._filter,
     nodes.Test: Compiler._test,
     nodes.Call: _call,

@@ -36,6 +36,7 @@ from airflow_outreach_provider.core.workflows.param_specs import RESERVED_PARAMS
 from airflow_outreach_provider.core.workflows.problems import Path
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS
 from airflow_outreach_provider.core.workflows.section import Section
+from airflow_outreach_provider.core.workflows.texts import texts_in
 from airflow_outreach_provider.core.workflows.workflow_file import ExportTarget
 
 Finding = tuple[Path, bool, str, str]
@@ -327,18 +328,6 @@ def _batch(deliver: Mapping[str, Any]) -> Iterator[Finding]:
         return  # said in its place
     except ConfigurationError as error:
         yield ("deliver", "batch"), True, str(error).split(" — ")[0], error.remedy or ""
-
-
-def texts_in(value: object, path: Path) -> Iterator[tuple[Path, str]]:
-    """Every text below a value, with where it stands."""
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from texts_in(each, (*path, key))
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from texts_in(each, (*path, index))
-    elif isinstance(value, str):
-        yield path, value
 
 
 def _knobs(data: Mapping[str, Any]) -> Iterator[Finding]:

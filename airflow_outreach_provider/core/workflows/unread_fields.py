@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_outreach_provider.core.workflows.checks import texts_in
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Path
+from airflow_outreach_provider.core.workflows.texts import texts_in
 
 # With what stands below it, and perhaps a filter; or a name that means nothing else.
 _FIELD = re.compile(

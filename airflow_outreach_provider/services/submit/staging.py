@@ -10,7 +10,6 @@ from typing import Any
 
 from airflow_outreach_provider.core.changes import is_outdated, is_same, version_of
 from airflow_outreach_provider.core.errors import LeadRejected
-from airflow_outreach_provider.core.expressions.compile import Condition
 from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.rules import Draft, Gate, LeadRules, Memory, RowDecision, decide
@@ -88,9 +87,7 @@ class Stager:
         """
         self._counted.clear()
         self._unchanged = 0
-        if not self.tally.read:
-            self.tally.notes += hidden_columns(self.rules.reading, rows)
-        taken, others = _for_this_sync(rows, self.rules.reading.takes, self._mark)
+        taken, others = _for_this_sync(rows, self.rules, self._mark, self.tally)
         for row, reason in others:
             self._count(row, RowState.FILTERED, reason)
         planned = await self._stage(taken) if taken else []
@@ -262,11 +259,14 @@ def _outdated(items: Sequence[_Item], version: str) -> list[tuple[int, int, str,
 
 
 def _for_this_sync(
-    rows: Sequence[Row], takes: Condition | None, mark: Watermark
+    rows: Sequence[Row], rules: LeadRules, mark: Watermark, tally: Tally
 ) -> tuple[Sequence[Row], Sequence[tuple[Row, str]]]:
     """The rows that this run is for, and the others with why; one that cannot be read is nobody's to turn away."""
+    takes = rules.reading.takes
     if takes is None and mark.column is None:
         return rows, ()
+    if not tally.read:
+        tally.notes += hidden_columns(rules.reading, rows)
     taken: list[Row] = []
     others: list[tuple[Row, str]] = []
     for row in rows:

@@ -67,6 +67,8 @@ _OF_RECORD = (
     _StatusRule([300], DeliveryVerdict.REFUSED, "what the event names is there more than once"),
     _StatusRule([410], DeliveryVerdict.REFUSED, "what the event names is gone"),
 )
+OF_ADDRESS = frozenset({402, 404, 405, 406, 415, 426})
+"""Refusals that are as often of an address, a method or an account as of one event."""
 _ANYTHING_ELSE = _StatusRule((), DeliveryVerdict.RETRY, "the endpoint failed")
 
 
@@ -76,11 +78,13 @@ class DeliveryOutcome:
 
     :ivar reason: for a person; empty when delivered.
     :ivar retry_after: seconds the endpoint asks to wait, bounded; None when it said nothing.
+    :ivar of_address: refused in a way that, of several contacts in a row, is of the endpoint's address.
     """
 
     verdict: DeliveryVerdict
     reason: str = ""
     retry_after: float | None = None
+    of_address: bool = False
 
 
 DELIVERED = DeliveryOutcome(DeliveryVerdict.DELIVERED)
@@ -104,7 +108,8 @@ def classify_delivery(
     wait = parse_retry_after(retry_after, now) if rule.heeds_retry_after or may_wait else None
     if may_wait and wait is not None:
         rule = _ASKS_TO_WAIT
-    return DeliveryOutcome(rule.verdict, f"HTTP {_named(status)}: {rule.meaning}", wait)
+    of_address = rule.verdict is DeliveryVerdict.REFUSED and status in OF_ADDRESS and not of_record
+    return DeliveryOutcome(rule.verdict, f"HTTP {_named(status)}: {rule.meaning}", wait, of_address)
 
 
 # Nothing of the request arrived, whoever it was about.

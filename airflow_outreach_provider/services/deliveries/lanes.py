@@ -36,6 +36,8 @@ from airflow_outreach_provider.store.inbox import lists as inbox_lists
 GIVE_UP_AFTER = 16
 # Fewer where each answer asks to wait: one contact's 503 may be that contact's alone, several are not.
 WAIT_AFTER = 4
+# As many contacts refused in a row, as a wrong address refuses everybody: nobody's delivery is dead for that.
+ASTRAY_AFTER = 3
 # Of a task's own, a contact or two may fail by themselves; when as many are refused in a row, the endpoint is still down.
 _ASKED_AT_MOST = 3
 # A contact that is talked to without end must not keep a task for ever.
@@ -155,6 +157,9 @@ class LaneRunner:
         self._failed_in_a_row = self._asked_in_vain = 0
         self._own_faults: set[int] = set()
         self._down = ""
+        self.astray: dict[int, str] = {}  # refused, and perhaps by a wrong address: delivery → its answer
+        self._astray_lanes: set[str] = set()  # of those in a row
+        self._alone: set[int] = set()  # refused, and others were taken after it
         self._waits: list[float | None] = []
         self.wished: dict[int, float | None] = {}
         self.wake: float | None = None  # seconds until what is kept is to be tried
@@ -212,12 +217,15 @@ class LaneRunner:
             except OutreachError as error:
                 self.error, self.stopped = error, True
                 tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.RETRY, str(error)))
+        astray = self._may_be_astray(delivery, tried)
         if self.asking and event is not None:
-            tried = await self._asked(tried)
+            tried = await self._asked(tried, astray)
         # A fault of the whole batch kills no delivery. Whether it is the fault of the one place all go to is known
         # when the try is over.
         exhausted = self._is_exhausted(delivery, first)
-        state = _state_after(tried.outcome, exhausted and self.place is None)
+        state = (
+            DeliveryState.FAILED if astray else _state_after(tried.outcome, exhausted and self.place is None)
+        )
         was_up = not self._down
         self._count(delivery, tried, state)
         if self.place is not None and was_up and self._down and tried.outcome.retry_after is not None:
@@ -233,11 +241,17 @@ class LaneRunner:
             )
         )  # fmt: skip
         over = state in {DeliveryState.DELIVERED, DeliveryState.DEAD}
-        return over or delivery.id in self.report.exhausted
+        return over or astray or delivery.id in self.report.exhausted
 
-    async def _asked(self, tried: AttemptResult) -> AttemptResult:
+    def _may_be_astray(self, delivery: Delivery, tried: AttemptResult) -> bool:
+        """Refused as a wrong address refuses everybody; whether it is so is known when others were asked."""
+        return tried.outcome.of_address and self.place is not None and delivery.id not in self._own_faults
+
+    async def _asked(self, tried: AttemptResult, astray: bool) -> AttemptResult:
         """An endpoint at rest was asked. What it says of one event is an answer; else the fault is its own."""
-        if tried.outcome.verdict in (DeliveryVerdict.DELIVERED, DeliveryVerdict.REFUSED):
+        if astray:
+            self._asked_in_vain += 1
+        elif tried.outcome.verdict in (DeliveryVerdict.DELIVERED, DeliveryVerdict.REFUSED):
             self.asking = False
             if self.place is not None:
                 await asyncio.to_thread(self.place.answers)
@@ -261,8 +275,13 @@ class LaneRunner:
             self.open_tries.pop(delivery.id, None)
         if outcome.verdict is DeliveryVerdict.DELIVERED:
             self._failed_in_a_row, self._down = 0, ""
+            if self._astray_lanes:
+                self._alone |= self.astray.keys()
+                self._astray_lanes.clear()
             return
         self.report.reasons[outcome.reason] += 1
+        if state is DeliveryState.FAILED and outcome.of_address:
+            self._count_astray(delivery, outcome.reason)
         if outcome.verdict is DeliveryVerdict.GONE:
             self.stopped = True
         if outcome.verdict is DeliveryVerdict.ENDPOINT:
@@ -279,27 +298,42 @@ class LaneRunner:
             self._down = outcome.reason
             self.stopped = self.stopped or not final
 
+    def _count_astray(self, delivery: Delivery, reason: str) -> None:
+        self.astray[delivery.id] = reason
+        self._astray_lanes.add(delivery.lane)
+        if self._asked_in_vain >= _ASKED_AT_MOST or len(self._astray_lanes) >= ASTRAY_AFTER:
+            self._down, self.stopped = reason, True
+        elif self.asking:
+            self._down = reason
+
     @property
     def is_through(self) -> bool:
         """All of the batch that there was to do is done."""
-        return any(self.report.attempts.values()) and not (self.stopped or self.error or self.open_tries)
+        left = self.open_tries.keys() - self.astray.keys()
+        return any(self.report.attempts.values()) and not (self.stopped or self.error or left)
 
     def conclude(self) -> None:
         """Is the place at fault, it rests and nothing is used up; else what has used up its tries is dead."""
-        failed, place = self.report.exhausted, self.place
+        place, used_up, astray = self.place, self.report.exhausted, self.astray
         if place is not None and (resting := place.resting()):
             self._wait_for(*resting)
-        if place is None or self.report.disabled or not (failed or self._down):
+        if place is None or self.report.disabled or not (used_up or astray or self._down):
             return
-        if self._down or place.at_fault():
+        dead = used_up | astray
+        if self._down or (used_up and place.at_fault()) or (astray and place.is_astray()):
             asked = max((wait for wait in self._waits if wait is not None), default=None)
-            self._wait_for(*place.rest(self._down or next(iter(failed.values())), asked))
-            return
-        deliveries_attempts.give_up(self.store, failed)
-        self.report.attempts[DeliveryState.FAILED.value] -= len(failed)
-        self.report.attempts[DeliveryState.DEAD.value] += len(failed)
-        self.report.used_up += len(failed)
-        for each in failed:
+            self._wait_for(*place.rest(self._down or next(iter(dead.values())), asked))
+            used_up, dead = {}, {each: astray[each] for each in self._alone}
+        if dead:
+            self._give_up(dead, len(used_up))
+
+    def _give_up(self, dead: Mapping[int, str], used_up: int) -> None:
+        """:param used_up: how many of them have used up their tries."""
+        deliveries_attempts.give_up(self.store, dead)
+        self.report.attempts[DeliveryState.FAILED.value] -= len(dead)
+        self.report.attempts[DeliveryState.DEAD.value] += len(dead)
+        self.report.used_up += used_up
+        for each in dead:
             self.open_tries.pop(each, None)
 
     def _wait_for(self, rest: str, until: datetime) -> None:

@@ -27,6 +27,9 @@ class Place(Protocol):
     def at_fault(self) -> bool:
         """Whether it, and not a single contact's events, is what makes deliveries fail."""
 
+    def is_astray(self) -> bool:
+        """Whether it refuses several contacts as a wrong address would, and took nothing since."""
+
     def own_faults(self, ids: Sequence[int]) -> Collection[int]:
         """Which of these deliveries failed before while it answered others: they are no sign of an outage."""
 

@@ -195,7 +195,7 @@ class _Runner(LaneRunner):
             if each.verdict is DeliveryVerdict.RETRY
             else None
             for each in attempts
-            if each.state in OPEN_STATES and each.delivery_id not in self.report.exhausted
+            if each.state in OPEN_STATES and each.delivery_id not in {**self.report.exhausted, **self.astray}
         }
         deliveries_attempts.hand_on(self.store, due)
 

@@ -27,7 +27,7 @@ from airflow_outreach_provider.services.deliveries.batch import (
 )
 from airflow_outreach_provider.services.deliveries.batching import Gathering
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
-from airflow_outreach_provider.services.deliveries.lanes import work
+from airflow_outreach_provider.services.deliveries.lanes import ASTRAY_AFTER, work
 from airflow_outreach_provider.services.deliveries.place import StopReason
 from airflow_outreach_provider.services.deliveries.recording import ensure_recorded
 from airflow_outreach_provider.services.deliveries.requests import MakeRequest, RequestMaker
@@ -270,6 +270,10 @@ class EndpointWatch:
     def at_fault(self) -> bool:
         """Deliveries of several contacts have failed since its last success, and not before."""
         return rests.failing_contacts(self.store, self.conn_id, 2) > 1
+
+    def is_astray(self) -> bool:
+        """Several contacts were refused since its last success, as a wrong address refuses everybody."""
+        return rests.refused_contacts(self.store, self.conn_id, ASTRAY_AFTER) >= ASTRAY_AFTER
 
     def own_faults(self, ids: Sequence[int]) -> Collection[int]:
         """What failed before while it answered others."""

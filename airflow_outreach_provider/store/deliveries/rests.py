@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
+from airflow_outreach_provider.core.delivery_rules import OF_ADDRESS, DeliveryVerdict
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.rests import pause
 from airflow_outreach_provider.store import notices
@@ -193,36 +193,51 @@ def failing_contacts(store: Store, conn_id: str, most: int) -> int:
 
     Not counted is who failed before that success: a contact that is refused again and again is no outage.
     """
+    with store.read() as connection:
+        return len(
+            _failing(connection, conn_id, "failed", _TRIED.c.verdict != DeliveryVerdict.DELIVERED, most)
+        )
+
+
+def refused_contacts(store: Store, conn_id: str, most: int) -> int:
+    """The same of those whom it refused as a wrong address does, for good or not."""
+    refused = _TRIED.c.status.in_(OF_ADDRESS)
+    with store.read() as connection:
+        found = _failing(connection, conn_id, "failed", refused, most)
+        return len({*found, *_failing(connection, conn_id, "dead", refused, most)})
+
+
+def _failing(
+    connection: sa.Connection, conn_id: str, state: str, bad: sa.ColumnElement[bool], most: int
+) -> list[str]:
     newest = (
         sa.select(deliveries.c.id, deliveries.c.lane, deliveries.c.tries)
         .where(
             # Spelt as in the index.
-            deliveries.c.endpoint == conn_id, deliveries.c.state == sa.literal_column("'failed'"),
+            deliveries.c.endpoint == conn_id, deliveries.c.state == sa.literal_column(f"'{state}'"),
             sa.text("deliveries.state <> 'delivered'"),
         )
         .order_by(deliveries.c.id.desc())
         .limit(_LOOKED_AT)
         .subquery()
     )  # fmt: skip
-    with store.read() as connection:
-        since = _failing_since(connection, conn_id)
-        if since is None:
-            return 0
-        walk(connection)
-        bad = _TRIED.c.verdict != DeliveryVerdict.DELIVERED
-        any_bad: sa.Select[Any] = (
-            sa.select(sa.literal_column("1")).where(*_attempts_since(since, newest), bad).limit(1)
-        )
-        query = sa.select(newest.c.lane).where(
-            any_bad.scalar_subquery().is_not(None), ~_failed_before(since, newest)
-        )
-        found: list[str] = []
-        while len(found) < most:
-            lane = connection.execute(query.where(newest.c.lane.not_in(found)).limit(1)).scalar()
-            if lane is None:
-                break
-            found.append(lane)
-        return len(found)
+    since = _failing_since(connection, conn_id)
+    if since is None:
+        return []
+    walk(connection)
+    any_bad: sa.Select[Any] = (
+        sa.select(sa.literal_column("1")).where(*_attempts_since(since, newest), bad).limit(1)
+    )
+    query = sa.select(newest.c.lane).where(
+        any_bad.scalar_subquery().is_not(None), ~_failed_before(since, newest)
+    )
+    found: list[str] = []
+    while len(found) < most:
+        lane = connection.execute(query.where(newest.c.lane.not_in(found)).limit(1)).scalar()
+        if lane is None:
+            break
+        found.append(lane)
+    return found
 
 
 def lead_to(store: Store, route: str, conn_id: str) -> None:

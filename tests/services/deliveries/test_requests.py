@@ -107,7 +107,8 @@ def test_a_form_is_sent_as_one(sqlite_store: Store, crm: Crm, endpoint: Endpoint
 
 
 @pytest.mark.parametrize(
-    ("status", "state"), [(204, "delivered"), (404, "delivered"), (410, "delivered"), (409, "dead")]
+    ("status", "state"),
+    [(204, "delivered"), (404, "delivered"), (410, "delivered"), (409, "failed"), (422, "dead")],
 )
 def test_what_is_deleted_has_no_body_and_may_be_gone(
     sqlite_store: Store, crm: Crm, endpoint: Endpoint, status: int, state: str

@@ -839,6 +839,64 @@ def test_an_endpoints_fault_kills_no_delivery(
     assert endpoints.status(store, "crm_conn").resting_since is None
 
 
+@pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize("status", [402, 404, 405, 406, 415, 426])
+def test_a_wrong_address_makes_no_backlog_dead(
+    store: Store, receiver: Receiver, endpoint: Endpoint, status: int
+) -> None:
+    """Several contacts refused in a row, as by a mistyped URL, and none taken: it rests, and all of them go out later."""
+    arrive(store, *(f"c{n}" for n in range(12)))
+    receiver.script = lambda _: (status, {})
+    for number in range(3):
+        batch = as_one(handed_out(store, f"run{number}"))
+        report = run(store, batch, endpoint, task(f"t{number}", last_try=True))
+        assert report.attempts["dead"] == 0
+        over(store, "crm_conn")
+        with store.write() as connection:  # a task that never came back
+            connection.execute(deliveries_table.update().values(plan_until=0, due_at=None))
+    assert counts(store).keys() <= {"failed", "pending"}
+    assert len(receiver.requests) <= 3 * 8, "each time a few ask"
+    state = endpoints.status(store, "crm_conn")
+    assert state.resting_since is not None and str(status) in state.rest_reason
+    receiver.script = lambda _: (200, {})
+    for number in range(3):
+        for place, batch in enumerate(handed_out(store, f"after{number}")):
+            run(store, batch, endpoint, task(f"u{number}.{place}"))
+    assert counts(store) == {"delivered": 12}
+
+
+@pytest.mark.usefixtures("warm")
+def test_a_wrong_address_is_noticed_over_single_tasks_too(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """One event a task, each alone with its refusal: with the third contact the endpoint rests."""
+    receiver.script = lambda _: (404, {})
+    for number in range(4):
+        arrive(store, f"c{number}", first=number + 1)
+        for place, batch in enumerate(handed_out(store, f"run{number}")):
+            run(store, batch, endpoint, task(f"t{number}.{place}"))
+    assert counts(store)["dead"] == 2
+    assert endpoints.status(store, "crm_conn").resting_since is not None
+
+
+@pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize(
+    ("status", "refused"),
+    [(404, ["b"]), (404, ["b", "e"]), (405, ["a", "b"]), (404, ["a", "c", "e"]), (422, ["a", "b", "c", "d"]), (400, ["b", "c", "d", "e"])],
+)  # fmt: skip
+def test_a_single_contacts_refusal_stays_its_own(
+    store: Store, receiver: Receiver, endpoint: Endpoint, status: int, refused: list[str]
+) -> None:
+    """Others are taken before the next is refused, or what is refused says that the address is right."""
+    arrive(store, *"abcdef")
+    receiver.script = lambda body: (status if body["contact"]["external_id"] in refused else 200, {})
+    batch = as_one(handed_out(store))
+    report = webhooks.deliver(store, batch, endpoint, task(), form=RequestForm("canonical"), concurrency=1)
+    assert counts(store) == {"delivered": 6 - len(refused), "dead": len(refused)}
+    assert report.attempts["dead"] == len(refused)
+    assert endpoints.status(store, "crm_conn").resting_since is None
+
+
 def test_while_an_endpoint_rests_nobody_is_rung_for_it(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

@@ -19,7 +19,9 @@ from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome, Deliv
 from airflow_outreach_provider.core.errors import OutreachError, OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
+from airflow_outreach_provider.services.deliveries.astray import ASTRAY_AFTER, Astray
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.concluding import conclude
 from airflow_outreach_provider.services.deliveries.ending import GRACE, finish
 from airflow_outreach_provider.services.deliveries.parking import let_go
 from airflow_outreach_provider.services.deliveries.place import Place
@@ -36,8 +38,6 @@ from airflow_outreach_provider.store.inbox import lists as inbox_lists
 GIVE_UP_AFTER = 16
 # Fewer where each answer asks to wait: one contact's 503 may be that contact's alone, several are not.
 WAIT_AFTER = 4
-# As many contacts refused in a row, as a wrong address refuses everybody: nobody's delivery is dead for that.
-ASTRAY_AFTER = 3
 # Of a task's own, a contact or two may fail by themselves; when as many are refused in a row, the endpoint is still down.
 _ASKED_AT_MOST = 3
 # A contact that is talked to without end must not keep a task for ever.
@@ -156,11 +156,9 @@ class LaneRunner:
         self.open_tries: dict[int, int] = {}
         self._failed_in_a_row = self._asked_in_vain = 0
         self._own_faults: set[int] = set()
-        self._down = ""
-        self.astray: dict[int, str] = {}  # refused, and perhaps by a wrong address: delivery → its answer
-        self._astray_lanes: set[str] = set()  # of those in a row
-        self._alone: set[int] = set()  # refused, and others were taken after it
-        self._waits: list[float | None] = []
+        self.down = ""
+        self.astray = Astray()
+        self.waits: list[float | None] = []
         self.wished: dict[int, float | None] = {}
         self.wake: float | None = None  # seconds until what is kept is to be tried
         self.settler = Settler(store, task, group, self._settled)
@@ -217,7 +215,8 @@ class LaneRunner:
             except OutreachError as error:
                 self.error, self.stopped = error, True
                 tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.RETRY, str(error)))
-        astray = self._may_be_astray(delivery, tried)
+        own = self.place is None or delivery.id in self._own_faults
+        astray = tried.outcome.of_address and not own
         if self.asking and event is not None:
             tried = await self._asked(tried, astray)
         # A fault of the whole batch kills no delivery. Whether it is the fault of the one place all go to is known
@@ -226,11 +225,11 @@ class LaneRunner:
         state = (
             DeliveryState.FAILED if astray else _state_after(tried.outcome, exhausted and self.place is None)
         )
-        was_up = not self._down
+        was_up = not self.down
         self._count(delivery, tried, state)
-        if self.place is not None and was_up and self._down and tried.outcome.retry_after is not None:
+        if self.place is not None and was_up and self.down and tried.outcome.retry_after is not None:
             # Not with the end of the batch: the other tasks hear of it with what they settle next.
-            await asyncio.to_thread(self.place.rest, self._down, tried.outcome.retry_after)
+            await asyncio.to_thread(self.place.rest, self.down, tried.outcome.retry_after)
         if exhausted and tried.outcome.verdict is DeliveryVerdict.RETRY and state is DeliveryState.FAILED:
             self.report.exhausted[delivery.id] = tried.outcome.reason
         self.report.used_up += state is DeliveryState.DEAD and tried.outcome.verdict is DeliveryVerdict.RETRY
@@ -243,10 +242,6 @@ class LaneRunner:
         over = state in {DeliveryState.DELIVERED, DeliveryState.DEAD}
         return over or astray or delivery.id in self.report.exhausted
 
-    def _may_be_astray(self, delivery: Delivery, tried: AttemptResult) -> bool:
-        """Refused as a wrong address refuses everybody; whether it is so is known when others were asked."""
-        return tried.outcome.of_address and self.place is not None and delivery.id not in self._own_faults
-
     async def _asked(self, tried: AttemptResult, astray: bool) -> AttemptResult:
         """An endpoint at rest was asked. What it says of one event is an answer; else the fault is its own."""
         if astray:
@@ -256,7 +251,7 @@ class LaneRunner:
             if self.place is not None:
                 await asyncio.to_thread(self.place.answers)
         elif tried.outcome.verdict is DeliveryVerdict.RETRY:
-            self._down, self._asked_in_vain = tried.outcome.reason, self._asked_in_vain + 1
+            self.down, self._asked_in_vain = tried.outcome.reason, self._asked_in_vain + 1
             return replace(tried, outcome=replace(tried.outcome, verdict=DeliveryVerdict.ENDPOINT))
         return tried
 
@@ -274,71 +269,40 @@ class LaneRunner:
         else:
             self.open_tries.pop(delivery.id, None)
         if outcome.verdict is DeliveryVerdict.DELIVERED:
-            self._failed_in_a_row, self._down = 0, ""
-            if self._astray_lanes:
-                self._alone |= self.astray.keys()
-                self._astray_lanes.clear()
+            self._failed_in_a_row, self.down = 0, ""
+            self.astray.another_was_taken()
             return
         self.report.reasons[outcome.reason] += 1
         if state is DeliveryState.FAILED and outcome.of_address:
-            self._count_astray(delivery, outcome.reason)
+            in_a_row = self.astray.refused_in_a_row(delivery, outcome.reason)
+            if in_a_row >= ASTRAY_AFTER or self.asking:
+                self.down = outcome.reason
+            self.stopped |= in_a_row >= ASTRAY_AFTER or self._asked_in_vain >= _ASKED_AT_MOST
         if outcome.verdict is DeliveryVerdict.GONE:
             self.stopped = True
         if outcome.verdict is DeliveryVerdict.ENDPOINT:
             in_vain = not self.asking or self._asked_in_vain >= _ASKED_AT_MOST
-            self._down, self.stopped = outcome.reason, self.stopped or in_vain
+            self.down, self.stopped = outcome.reason, self.stopped or in_vain
         if outcome.verdict is not DeliveryVerdict.RETRY:
             return
         self._failed_in_a_row += delivery.id not in self._own_faults
-        self._waits.append(outcome.retry_after)
+        self.waits.append(outcome.retry_after)
         self.wished[delivery.id] = outcome.retry_after
         # On the last try of a task nobody takes over from, every delivery gets its chance.
         final = self.task.last_try and self.batch.plan is None
         if self.place is not None and _is_down(tried, self._failed_in_a_row):
-            self._down = outcome.reason
+            self.down = outcome.reason
             self.stopped = self.stopped or not final
-
-    def _count_astray(self, delivery: Delivery, reason: str) -> None:
-        self.astray[delivery.id] = reason
-        self._astray_lanes.add(delivery.lane)
-        if self._asked_in_vain >= _ASKED_AT_MOST or len(self._astray_lanes) >= ASTRAY_AFTER:
-            self._down, self.stopped = reason, True
-        elif self.asking:
-            self._down = reason
 
     @property
     def is_through(self) -> bool:
         """All of the batch that there was to do is done."""
-        left = self.open_tries.keys() - self.astray.keys()
+        left = self.open_tries.keys() - self.astray.answers.keys()
         return any(self.report.attempts.values()) and not (self.stopped or self.error or left)
 
     def conclude(self) -> None:
         """Is the place at fault, it rests and nothing is used up; else what has used up its tries is dead."""
-        place, used_up, astray = self.place, self.report.exhausted, self.astray
-        if place is not None and (resting := place.resting()):
-            self._wait_for(*resting)
-        if place is None or self.report.disabled or not (used_up or astray or self._down):
-            return
-        dead = used_up | astray
-        if self._down or (used_up and place.at_fault()) or (astray and place.is_astray()):
-            asked = max((wait for wait in self._waits if wait is not None), default=None)
-            self._wait_for(*place.rest(self._down or next(iter(dead.values())), asked))
-            used_up, dead = {}, {each: astray[each] for each in self._alone}
-        if dead:
-            self._give_up(dead, len(used_up))
-
-    def _give_up(self, dead: Mapping[int, str], used_up: int) -> None:
-        """:param used_up: how many of them have used up their tries."""
-        deliveries_attempts.give_up(self.store, dead)
-        self.report.attempts[DeliveryState.FAILED.value] -= len(dead)
-        self.report.attempts[DeliveryState.DEAD.value] += len(dead)
-        self.report.used_up += used_up
-        for each in dead:
-            self.open_tries.pop(each, None)
-
-    def _wait_for(self, rest: str, until: datetime) -> None:
-        self.report.rest = rest
-        self._waits.append(max(0.0, (until - datetime.now(UTC)).total_seconds()))
+        conclude(self)
 
     def let_go(self) -> None:
         """End the claims."""
@@ -350,17 +314,17 @@ class LaneRunner:
 
         One place: as long as it asked for. Several: as soon as the first is ready, if all of them asked.
         """
-        asked = [wait for wait in self._waits if wait is not None]
+        asked = [wait for wait in self.waits if wait is not None]
         if self.wake is not None:
             return max([*asked, self.wake])
         if not asked or self.place is not None:
             return max(asked, default=None)
-        return min(asked) if len(asked) == len(self._waits) else None
+        return min(asked) if len(asked) == len(self.waits) else None
 
     def _settled(self, attempts: Sequence[Attempt]) -> None:
         if self.place and (verdict := self.place.settled(attempts)):
             self.report.disabled, self.stopped = verdict.disabled or None, True
-            self._down = self._down or verdict.rest
+            self.down = self.down or verdict.rest
 
 
 def _state_after(outcome: DeliveryOutcome, exhausted: bool) -> DeliveryState:

@@ -195,7 +195,8 @@ class _Runner(LaneRunner):
             if each.verdict is DeliveryVerdict.RETRY
             else None
             for each in attempts
-            if each.state in OPEN_STATES and each.delivery_id not in {**self.report.exhausted, **self.astray}
+            if each.state in OPEN_STATES
+            and each.delivery_id not in {**self.report.exhausted, **self.astray.answers}
         }
         deliveries_attempts.hand_on(self.store, due)
 

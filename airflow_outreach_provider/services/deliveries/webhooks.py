@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.rests import DISABLE_AFTER, pause, warming_r
 from airflow_outreach_provider.core.sent_requests import form_key
 from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.net.webhook import WebhookClient
+from airflow_outreach_provider.services.deliveries.astray import ASTRAY_AFTER
 from airflow_outreach_provider.services.deliveries.batch import (
     DEFAULT_CONCURRENCY,
     AttemptResult,
@@ -27,7 +28,7 @@ from airflow_outreach_provider.services.deliveries.batch import (
 )
 from airflow_outreach_provider.services.deliveries.batching import Gathering
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
-from airflow_outreach_provider.services.deliveries.lanes import ASTRAY_AFTER, work
+from airflow_outreach_provider.services.deliveries.lanes import work
 from airflow_outreach_provider.services.deliveries.place import StopReason
 from airflow_outreach_provider.services.deliveries.recording import ensure_recorded
 from airflow_outreach_provider.services.deliveries.requests import MakeRequest, RequestMaker

@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.opt_outs import is_opt_out
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.events import BatchOperator
+from airflow_outreach_provider.operators.given import with_lost
 from airflow_outreach_provider.operators.lead_source import ListSource
 from airflow_outreach_provider.services.deliveries.callables import handle
 from airflow_outreach_provider.services.deliveries.suppress import suppress_contact
@@ -65,6 +66,11 @@ class SubmitEventLeadsOperator(BatchOperator):
         self.lead_arguments = dict(lead_arguments or {})
         said = {name: each for name, each in self.lead_arguments.items() if name != "outreach_conn_id"}
         SubmitArguments.of(said).check_written(tuple(said))
+
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        written = self.lead_arguments
+        super()._do_render_template_fields(*args, **kwargs)
+        self.lead_arguments = with_lost(written, self.lead_arguments)
 
     def _do(self, context: Context) -> dict[str, int]:
         batch, task = self._work(context)

@@ -8,6 +8,19 @@ from typing import Any
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.scope import RUN_FIELDS
 
+NEVER_NOTHING = ("configuration_id", "campaign", "default_region", "dry_run")
+"""Arguments whose template asks for no default where it yields None: it has lost its value."""
+
+
+def with_lost(written: Mapping[str, Any], rendered: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as they were rendered; a None of :data:`NEVER_NOTHING` that nobody wrote as the text a template makes of it."""
+    return {
+        name: str(None)
+        if name in NEVER_NOTHING and value is None and written.get(name) is not None
+        else value
+        for name, value in rendered.items()
+    }
+
 
 def given_by(context: Mapping[str, Any]) -> dict[str, object]:
     """The names of :data:`RUN_FIELDS` that this run has; a variable is read when an expression names it."""

@@ -22,7 +22,7 @@ from airflow_outreach_provider.hooks.connection_fields import OUTREACH_DEFAULT
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.hooks.trials import rings_no_follower, trial_in
 from airflow_outreach_provider.operators.defaults import AheadOfDeliveries
-from airflow_outreach_provider.operators.given import given_by
+from airflow_outreach_provider.operators.given import NEVER_NOTHING, given_by, with_lost
 from airflow_outreach_provider.operators.lead_source import (
     LeadRows,
     SqlLeads,
@@ -79,7 +79,9 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
     :param incremental: a column such as ``updated_at``: only rows are taken from where the last run of this DAG for the
         campaign came to that ended well and read its whole source; older ones are *filtered* (``not_new``).
     :param payload_format: ``raw`` (flat) or ``fixed`` (contacts, applications, conversations).
-    :param campaign: what a phone number is unique within; the configuration id where None. Templated.
+    :param campaign: what a phone number is unique within; the configuration id where None or empty. Blanks around it count for
+        nothing. Templated: as of ``configuration_id``, ``default_region`` and ``dry_run``, a None that a template yields is an
+        error, for its value is lost; ``{{ params.campaign or '' }}`` means the default.
     :param default_region: where numbers without country code belong, e.g. ``US``; the connection's where None.
     :param on_unknown: leads whose outcome is unknown are held (``hold``, at most one text a person) or sent
         again by the next try (``resend``, at least one).
@@ -105,11 +107,11 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
     :param min_rows: fewer rows than this fail the task before anybody is texted: a number, or
         ``"50% of last run"``: of the rows of the last successful run of this DAG for the campaign; a first run has
         none to compare with, which is allowed, and said in the log.
-    :param dry_run: do everything but send and write. Templated.
-    :param max_rows: read no more rows than this. Templated.
+    :param dry_run: do everything but send and write. Templated; what comes out must say true or false.
+    :param max_rows: read no more rows than this, with 0 none at all; all where None or empty. Templated.
     :param concurrency: most requests in flight, and most leads a crash leaves in doubt; the connection's where None.
     :param requests_per_second: shared by all tasks of the connection; the connection's where None.
-    :param patience: seconds without a good answer after which the rest is left to Airflow's retry.
+    :param patience: seconds above 0 without a good answer after which the rest is left to Airflow's retry.
     :param shard: with ``leads=None``, which share of the planned leads this mapped task sends first, from 0.
     :param shards: into how many shares they are divided; a task that is done helps the others.
     :param outreach_conn_id: a connection of type ``outreach``. Templated.
@@ -242,7 +244,10 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         that is missing.
         """
         asked_for_planned = self.leads is None
+        written = {name: getattr(self, name) for name in NEVER_NOTHING}
         super()._do_render_template_fields(*args, **kwargs)
+        for name, value in with_lost(written, {name: getattr(self, name) for name in NEVER_NOTHING}).items():
+            setattr(self, name, value)
         if self.leads is None and not asked_for_planned:
             self.leads = LeadRows(None)
         else:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from airflow.sdk import DAG
 from servers import as_json, scripted
 from stores import end_waits
 
@@ -373,6 +374,15 @@ class Frame:
         ({"mapping": {"firstName": "first_name"}}, "no phoneNumber"),
         ({"mapping": ["phone"]}, "mapping is a list — write fields and their columns"),
         ({"shard": 2, "shards": 2}, "shard 2 of 2"),
+        ({"shard": "0"}, "shard is '0' — count shards from 0"),
+        ({"order_by": 5}, "order_by is 5 — name columns"),
+        ({"where": True}, "where is True — write a condition"),
+        ({"where": lambda row: True}, "where is function — write a condition"),
+        ({"mapping": {"phoneNumber": "phone", 1: "x"}}, "mapping has the key 1, which is no text"),
+        ({"configuration_id": 5}, "configuration_id is 5 — write a text, in quotes"),
+        ({"require_consent": ["opt_in"]}, "require_consent is ['opt_in'] — name the column"),
+        ({"line_types": []}, "line_types is [] — use some of"),
+        ({"patience": -1}, "patience is -1 — write a number of seconds above 0"),
     ],
 )
 def test_what_is_wrong_as_written_fails_when_the_dag_is_parsed(arguments: dict[str, Any], words: str) -> None:
@@ -413,6 +423,12 @@ def test_what_is_known_only_later_is_no_mistake(arguments: dict[str, Any]) -> No
         ({"leads": lambda context, jinja_env: Frame()}, 'Frame — give its rows: frame.to_dict("records")'),
         ({"default_region": "{{ 'USA' }}"}, "default_region 'USA'"),
         ({"max_rows": "{{ 'three' }}"}, "max_rows is 'three'"),
+        ({"campaign": "{{ params.get('unset') }}"}, "campaign came out as None"),
+        ({"configuration_id": "{{ params.get('unset') }}"}, "configuration_id came out as None"),
+        ({"dry_run": "{{ params.get('unset') }}"}, "dry_run came out as None"),
+        ({"dry_run": "{{ params.get('unset', '') }}"}, "dry_run came out as an empty text"),
+        ({"dry_run": lambda context, jinja_env: None}, "dry_run came out as None"),
+        ({"campaign": lambda context, jinja_env: None}, "campaign came out as None"),
     ],
 )
 def test_what_cannot_be_done_fails_at_once_and_says_why(
@@ -432,6 +448,39 @@ def test_dry_run_sends_nothing(sim: RunningSimulator, run_task: Callable[..., An
     assert ran.xcom["planned"] == 12, ran.error
     assert sim.report()["texts"] == 0
     assert run_task(operator()).xcom["accepted"] == 12
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("name", ["campaign", "configuration_id", "default_region", "dry_run"])
+def test_what_a_template_has_lost_is_not_the_default(
+    sim: RunningSimulator, run_task: Callable[..., Any], name: str, native: bool
+) -> None:
+    """However the DAG renders templates; an argument that is not written is."""
+    with DAG("lost", schedule=None, render_template_as_native_obj=native):
+        task = operator(**{name: "{{ params.get('unset') }}"})
+        operator(task_id="unwritten", **{name: None})
+    ran = run_task(task)
+    assert f"{name} came out as None" in str(ran.error) and ran.state == "failed"
+    assert sim.report()["texts"] == 0
+    assert run_task(task.dag.get_task("unwritten")).state == "success"
+
+
+def test_a_campaign_with_blanks_around_it_is_the_same(
+    sim: RunningSimulator, run_task: Callable[..., Any]
+) -> None:
+    """Nobody is texted again for a line break in a variable."""
+    run_task(operator(campaign="spring", configuration_id="68d6d7de324658b8a1760d5e\n"))
+    again = run_task(operator(task_id="other", campaign="{{ 'spring ' }}"))
+    assert again.xcom["unchanged"] == 12, again.error
+    assert sim.report()["texts"] == 12
+
+
+def test_a_quota_that_has_run_out_texts_nobody(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:
+    """Not everybody."""
+    for limit in (0, "{{ 5 - 5 }}"):
+        ran = run_task(operator(max_rows=limit))
+        assert ran.state == "success" and not any(ran.xcom.values()), ran.error
+    assert sim.report()["texts"] == 0
 
 
 def test_the_fixed_format_and_mapping(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from math import inf
 from typing import Any, Literal, Protocol
 
+from airflow_outreach_provider.core.arguments import (
+    check_mapping,
+    check_seconds,
+    check_text,
+    check_texts,
+    check_whole,
+    read_flag,
+    read_name,
+    wrong,
+)
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.leads import PayloadFormat
 from airflow_outreach_provider.core.per_person import PerPerson
@@ -22,6 +33,8 @@ from airflow_outreach_provider.services.submit.limits import RejectLimit
 
 OnUnknown = Literal["hold", "resend"]
 _MOST_AT_ONCE = 1000
+_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
+_MOST_ROWS = 10**18
 
 
 @dataclass(frozen=True)
@@ -81,10 +94,9 @@ class SubmitOptions:
         """:raises ConfigurationError: an option cannot be kept as written; a run with it would send nothing, for ever."""
         self.rules.check()
         _ = self.fewest
-        if self.window < 1:
-            raise ConfigurationError(f"concurrency is {self.window!r}", "use a whole number from 1 on")
-        if not _is_number(self.patience):
-            raise ConfigurationError(f"patience is {self.patience!r}", "use a number of seconds")
+        check_whole("concurrency", self.window, "use a whole number from 1 on")
+        if self.patience != inf:
+            check_seconds("patience", self.patience)
         rate = self.requests_per_second
         if rate is not None and not (_is_number(rate) and 0 < rate < inf):
             raise ConfigurationError(
@@ -189,8 +201,9 @@ class SubmitArguments:
         """
         known = {each.name: getattr(self, each.name) for each in fields(self)}
         for name, value in list(known.items()):
-            template = name in templated and isinstance(value, str) and ("{{" in value or "{%" in value)
-            if template or hasattr(value, "resolve"):  # Airflow's outputs of tasks have that
+            says_later = callable(value) or (isinstance(value, str) and ("{{" in value or "{%" in value))
+            # Airflow's outputs of tasks have "resolve".
+            if (name in templated and says_later) or hasattr(value, "resolve"):
                 del known[name]
         SubmitArguments(**known).options(_Unknown(), conn_id="", lease=timedelta(minutes=5))
 
@@ -199,12 +212,11 @@ class SubmitArguments:
 
         :raises ConfigurationError: an argument cannot be; the message names it.
         """
+        self._check_kinds()
         window = self.concurrency if self.concurrency is not None else connection.max_concurrency
-        if type(window) is not int or not 1 <= window <= _MOST_AT_ONCE:
-            raise ConfigurationError(
-                f"concurrency is {window!r}", f"use a whole number from 1 to {_MOST_AT_ONCE}"
-            )
-        if not 0 <= self.shard < self.shards:
+        most = f"use a whole number from 1 to {_MOST_AT_ONCE}"
+        check_whole("concurrency", window, most, most=_MOST_AT_ONCE)
+        if self.shard >= self.shards:
             raise ConfigurationError(
                 f"shard {self.shard} of {self.shards} does not exist", "count shards from 0"
             )
@@ -215,7 +227,7 @@ class SubmitArguments:
             max_rejected=RejectLimit.parse(self.max_rejected),
             max_suppressed=RejectLimit.parse(self.max_suppressed, "max_suppressed"),
             min_rows=RowMinimum.parse(self.min_rows),
-            dry_run=_flag(self.dry_run),
+            dry_run=self.dry_run is not None and read_flag("dry_run", self.dry_run),
             window=window,
             requests_per_second=rate if rate is not None else connection.requests_per_second,
             conn_id=conn_id,
@@ -232,20 +244,30 @@ class SubmitArguments:
         options.check()
         return options
 
+    def _check_kinds(self) -> None:
+        for name, remedy in _TEXTS.items():
+            check_text(name, getattr(self, name), remedy)
+        for name, remedy in _COLUMNS.items():
+            check_texts(name, getattr(self, name), remedy, empty=name in ("order_by", "unique"))
+        check_mapping("mapping", self.mapping, _MAPPING)
+        check_whole("shard", self.shard, "count shards from 0", least=0)
+        check_whole("shards", self.shards, "use a whole number from 1 on")
+
     def _rules(self, connection: ConnectionDefaults) -> LeadRules:
+        configuration_id = read_name("configuration_id", self.configuration_id)
         return LeadRules(
-            configuration_id=self.configuration_id or connection.configuration_id,
-            campaign=self.campaign,
+            configuration_id=configuration_id or read_name("configuration_id", connection.configuration_id),
+            campaign=_campaign(self.campaign),
             mapping=self.mapping,
             where=self.where,
             given=self.given,
             payload_format=self.payload_format,
-            default_region=self.default_region or connection.default_region,
+            default_region=read_name("default_region", self.default_region) or connection.default_region,
             require_consent=self.require_consent,
             line_types=_line_types(self.line_types),
             quiet_hours=None if self.quiet_hours in (None, "") else QuietHours.parse(self.quiet_hours),
             resubmit=self.resubmit,
-            changed_on=_columns(self.changed_on),
+            changed_on=_listed(self.changed_on),
             per_person=None if self.per_person is None else PerPerson.parse(self.per_person),
             time_zone=self.time_zone,
             phones=PhoneReading(self.several_phones, self.unknown_ranges),
@@ -253,52 +275,55 @@ class SubmitArguments:
         )
 
 
-def _columns(names: Iterable[str] | None) -> frozenset[str] | None:
-    if names is None:
-        return None
-    listed = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
-    if not listed or not all(isinstance(name, str) and name for name in listed):
-        raise ConfigurationError(
-            f"changed_on is {names!r}", 'name columns of the source, e.g. ["status"], or leave it out for all'
-        )
-    return frozenset(listed)
+_TEXTS: Mapping[str, str] = {
+    "where": "write a condition on the row's columns as a text, e.g. \"title == 'Nurse'\"",
+    "incremental": 'name a column of the source, e.g. "updated_at"',
+    "require_consent": 'name the column that says yes, e.g. "sms_opt_in"',
+    "time_zone": 'name the column that says where the person is, e.g. "time_zone"',
+    "payload_format": "use 'raw' or 'fixed'",
+    "on_unknown": "use 'hold' or 'resend'",
+    "several_phones": "use 'reject' or 'first'",
+    "unknown_ranges": "use 'reject' or 'allow'",
+}
+_COLUMNS: Mapping[str, str] = {
+    "order_by": 'name columns, e.g. ["score desc", "created_at"]',
+    "unique": 'write "email"; the number is unique anyway',
+    "changed_on": 'name columns of the source, e.g. ["status"], or leave it out for all',
+    "line_types": f"use some of {', '.join(kind.value for kind in LineType)}, or leave it out for all",
+}
+_MAPPING = 'write fields and their columns, e.g. {"phoneNumber": "mobile"}'
+
+
+def _listed(names: str | Iterable[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset([names] if isinstance(names, str) else names)
+
+
+def _campaign(value: object) -> str | None:
+    """A whole number is what Airflow makes of ``{{ ds_nodash }}`` where it renders native objects."""
+    return read_name("campaign", str(value) if type(value) is int else value)
 
 
 def _unique(names: str | Iterable[str] | None) -> frozenset[str]:
     """What a person is known by; by their number always."""
-    listed = frozenset([names] if isinstance(names, str) else names or ())
+    listed = _listed(names) or frozenset()
     for name in sorted(listed - {"email", "phone"}):
         raise ConfigurationError(f"unique names {name!r}", 'write "email"; the number is unique anyway')
     return listed
 
 
-def _line_types(names: Iterable[str] | None) -> frozenset[LineType] | None:
-    if names is None:
-        return None
+def _line_types(names: str | Iterable[str] | None) -> frozenset[LineType] | None:
+    listed = _listed(names)
     try:
-        return frozenset(LineType(name) for name in ([names] if isinstance(names, str) else names))
+        return None if listed is None else frozenset(map(LineType, listed))
     except ValueError as error:
-        raise ConfigurationError(
-            f"line_types: {error}", f"use some of {', '.join(kind.value for kind in LineType)}"
-        ) from error
+        raise ConfigurationError(f"line_types: {error}", _COLUMNS["line_types"]) from error
 
 
-def _flag(value: bool | str | None) -> bool:
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word not in ("true", "false", "1", "0", "yes", "no", "", "none"):
-            raise ConfigurationError(f"dry_run is {value!r}", "use true or false")
-        return word in ("true", "1", "yes")
-    return bool(value)
-
-
-def _count(value: int | str | None) -> int | None:
+def _count(value: object) -> int | None:
+    """So many rows, also none of them; None where nothing says how many. Of a part of a row nothing is read."""
     if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none")):
         return None
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = -1
-    if number < 0:
-        raise ConfigurationError(f"max_rows is {value!r}", "use a whole number, or leave it out")
-    return number or None
+    said = int(value) if isinstance(value, str) and _WHOLE.fullmatch(value.strip()) else value
+    if isinstance(said, int | float) and not isinstance(said, bool) and 0 <= said <= _MOST_ROWS:
+        return int(said)
+    raise wrong("max_rows", value, "use a whole number, or leave it out")

@@ -142,6 +142,8 @@ class SubmitRun:
         look = partial(Fewest.of, self.store, self.owner, self.campaign, options, listed=listed)
         self.fewest = await in_thread(look)
         self.tally.notes += self.fewest.notes
+        if listed and options.max_rows == 0:
+            self.tally.notes.append("max_rows is 0: nothing was read; leave it out to read all rows")
         ahead, resend = listed and reads_ahead(options, self.fewest), options.on_unknown == "resend"
         self.run_id = await in_thread(partial(_begin, self, ahead))
         ledger = Ledger(self.store, self.run_id, options.rules.per_person)

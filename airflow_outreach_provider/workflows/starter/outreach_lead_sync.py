@@ -30,11 +30,11 @@ with DAG(
             description="Path or URI of .csv or .jsonl files; empty: what the variable outreach_leads says.",
         ),
         "max_rows": Param(
-            0,
-            type="integer",
-            minimum=0,
+            None,
+            type=["null", "integer"],
+            minimum=1,
             title="At most rows",
-            description="Read no more rows than this; 0: all.",
+            description="Read no more rows than this; empty: all.",
         ),
         "dry_run": Param(False, type="boolean", title="Dry run", description="Do everything but send."),
     },
@@ -43,6 +43,6 @@ with DAG(
         task_id="submit_leads",
         leads="{{ params.leads or var.value.outreach_leads }}",
         default_region="US",
-        max_rows="{{ params.max_rows }}",
+        max_rows="{{ params.max_rows or '' }}",
         dry_run="{{ params.dry_run }}",
     )

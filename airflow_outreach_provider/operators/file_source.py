@@ -12,8 +12,9 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.lead_files import kind_of_file
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.services.rows.header import Reads, reads_all
-from airflow_outreach_provider.services.rows.open import FOUND_OUT, FileFormat, open_rows
+from airflow_outreach_provider.services.rows.open import FOUND_OUT, FileFormat, open_rows, shares_columns
 from airflow_outreach_provider.services.rows.row import Row
+from airflow_outreach_provider.services.submit.columns import PartLook, as_they_come
 
 
 @dataclass
@@ -58,13 +59,15 @@ class FileSource:
         """Whether its rows hold texts alone: a CSV file knows nothing else."""
         return any(kind_of_file(path.name) == "csv" for path, _ in self._paths)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, look: PartLook = as_they_come, *, one_of: bool = False) -> Iterator[Row]:
+        """:param look: at each file of several. :param one_of: whether it is itself one of several sources."""
         several = len(self._paths) > 1
         for path, _ in self._paths:
             name = mask_text(path.name)
             with path.open("rb") as raw:
                 counted = cast("BinaryIO", _Counting(raw, self))
-                for row in open_rows(counted, name=name, reads=self._reads, form=self._form):
+                rows = open_rows(counted, name=name, reads=self._reads, form=self._form)
+                for row in look(rows, name, shares_columns(name)) if several or one_of else rows:
                     yield row._replace(detail=f"{name}: {row.detail}") if several and row.error else row
 
     def fraction(self) -> float | None:

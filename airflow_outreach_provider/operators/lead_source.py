@@ -17,6 +17,7 @@ from airflow_outreach_provider.services.rows.header import Reads, reads_all
 from airflow_outreach_provider.services.rows.open import read_list
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.rows.written import looks_written, written_list
+from airflow_outreach_provider.services.submit.columns import PartLook, as_they_come
 from airflow_outreach_provider.services.submit.runner import RowSource
 from airflow_outreach_provider.store.ledger.runs import IN_LEDGER
 
@@ -169,7 +170,7 @@ class PlannedSource:
 
     name = IN_LEDGER
 
-    def rows(self) -> None:
+    def rows(self, look: PartLook = as_they_come, *, one_of: bool = False) -> None:
         return None
 
     def fraction(self) -> None:
@@ -187,8 +188,9 @@ class ListSource:
         self._total = len(rows) if isinstance(rows, Sized) else total
         self._read = 0
 
-    def rows(self) -> Iterator[Row]:
-        for row in read_list(self._rows):
+    def rows(self, look: PartLook = as_they_come, *, one_of: bool = False) -> Iterator[Row]:
+        rows = read_list(self._rows)
+        for row in look(rows, self.name, False) if one_of else rows:
             self._read += 1
             yield row
 
@@ -209,10 +211,10 @@ class SeveralSources:
     def holds_texts(self) -> bool:
         return any(getattr(each, "holds_texts", False) for each in self._sources)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, look: PartLook = as_they_come, *, one_of: bool = False) -> Iterator[Row]:
         several = len(self._sources) > 1
         for source in self._sources:
-            for row in source.rows() or ():
+            for row in source.rows(look, one_of=several) or ():
                 yield row._replace(detail=f"{source.name}: {row.detail}") if several and row.error else row
             self._done += 1
 

@@ -16,6 +16,7 @@ from airflow_outreach_provider.services.rows.header import Reads, reads_all
 from airflow_outreach_provider.services.rows.open import read_list
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.rows.sql_values import plain_values
+from airflow_outreach_provider.services.submit.columns import PartLook, as_they_come
 
 _BATCH = 1_000
 _OUR_MISTAKES = frozenset(
@@ -64,8 +65,10 @@ class SqlRows:
                 f"connection {leads.conn_id!r} is no SQL database", "name one in SqlLeads"
             )
 
-    def rows(self) -> Iterator[Row]:
-        return read_list(self._translated())
+    def rows(self, look: PartLook = as_they_come, *, one_of: bool = False) -> Iterator[Row]:
+        """:param look: at it, where it is one of several sources."""
+        rows = read_list(self._translated())
+        return look(rows, self.name, True) if one_of else rows
 
     def _translated(self) -> Iterator[dict[str, Any]]:
         """Errors of driver and database in words without the query's parameters, which may be personal data."""

@@ -70,7 +70,8 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         None recognises the usual names of phone, first and last name and e-mail, and sends all other columns as
         custom properties.
     :param where: a condition on the row's columns, e.g. ``title == 'Nurse' and row['Last seen'] >= data_interval_start``;
-        rows that do not meet it are counted as *filtered*, and nothing else is made of them. It and ``mapping`` know the
+        rows that do not meet it are counted as *filtered*, and nothing else is made of them. Each file of several has the
+        columns it names, or the task fails; one that may be missing is asked for: ``optout is not defined or …``. It and ``mapping`` know the
         run too: ``ds``, ``data_interval_start``, ``data_interval_end``, ``params.…``, ``var.value.…``.
     :param order_by: columns by which rows go out, e.g. ``["score desc", "created_at"]``; the source is read to its end first,
         sorted on disk where it is large. As they come where None.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -98,3 +99,103 @@ def test_where_mapping_and_order_come_from_the_operator(
     assert sim.texts() == {GRACE: 1, ALAN: 1}
     payload = sim.texts(GRACE)["last_payload"]
     assert (payload["score"], payload["source"]) == (42, "web")
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> str:
+    """A file of these rows, by its ending."""
+    match path.suffix:
+        case ".csv":
+            lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
+            path.write_text("\n".join(lines) + "\n")
+        case ".json":
+            path.write_text(json.dumps(rows))
+        case ".jsonl":
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        case ".parquet":
+            parquet.write_table(pa.Table.from_pylist(rows), path)
+        case ".xlsx":
+            book = openpyxl.Workbook()
+            for line in [list(rows[0]), *(list(row.values()) for row in rows)]:
+                book.active.append(line)
+            book.save(path)
+    return str(path)
+
+
+WHO_AGREES = {"phone": ADA, "optout": "no"}
+WHO_DOES_NOT = {"phone": GRACE, "opt_out": "yes"}
+
+
+@pytest.mark.parametrize("ending", [".csv", ".json", ".jsonl", ".parquet", ".xlsx"])
+@pytest.mark.parametrize("listed", [False, True])
+def test_what_where_names_is_in_each_file(
+    sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path, ending: str, listed: bool
+) -> None:
+    """Of a pattern or a list: one that lacks the column would go out unfiltered; the error says which file and what."""
+    paths = [
+        write(tmp_path / f"{name}{ending}", [row]) for name, row in (("a", WHO_AGREES), ("b", WHO_DOES_NOT))
+    ]
+    leads = paths if listed else str(tmp_path / f"*{ending}")
+    ran = run_task(submit(leads=leads, where="optout != 'yes'"))
+    assert ran.state == "failed" and sim.texts() == {}
+    assert f"b{ending} has no column 'optout' that where names" in str(ran.error)
+    assert "did you mean 'opt_out'?" in str(ran.error)
+    optional = run_task(submit(leads=leads, where="(optout | default(opt_out, true)) != 'yes'"))
+    assert optional.state == "success", optional.error
+    assert sim.texts() == {ADA: 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"mapping": {"phoneNumber": "phone", "firstName": "name"}}, "b.csv has no column 'name' that mapping['firstName']"),
+        ({"mapping": {"phoneNumber": "phone", "n": "{{ row.name | trim }}"}}, "b.csv has no column 'name' that mapping['n']"),
+        ({"require_consent": "name"}, "b.csv has no column 'name' that require_consent"),
+        ({"changed_on": ["name"], "resubmit": "changed"}, "b.csv has no column 'name' that changed_on"),
+        ({"time_zone": "name", "quiet_hours": "21:00-08:00"}, "b.csv has no column 'name' that time_zone"),
+        ({"incremental": "name"}, "b.csv has no column 'name' that incremental"),
+        ({"where": "name == 'Ada'", "order_by": "phone"}, "b.csv has no column 'name' that where"),
+        ({"where": "name == 'Ada'", "max_rows": 2}, "b.csv has no column 'name' that where"),
+    ],
+)  # fmt: skip
+def test_what_a_sync_names_is_in_each_table(
+    sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path, arguments: dict[str, Any], said: str
+) -> None:
+    """Its rows share their columns, so that no row of it has what the first has not; however few are read, in whatever order."""
+    write(tmp_path / "a.csv", [{"phone": ADA, "name": "Ada"}])
+    write(tmp_path / "b.csv", [{"phone": GRACE, "first": "Grace"}])
+    ran = run_task(submit(leads=str(tmp_path / "*.csv"), **arguments))
+    assert said in str(ran.error) and sim.texts() == {}
+
+
+def test_a_query_is_looked_at_beside_files(
+    sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one of several sources it has what is named itself."""
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_CRM", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "crm.db")})
+    )
+    leads = [
+        write(tmp_path / "a.csv", [WHO_AGREES]),
+        SqlLeads("crm", f"SELECT '{GRACE}' AS phone, 'yes' AS opt_out"),
+    ]
+    ran = run_task(submit(leads=leads, where="optout != 'yes'"))
+    assert "sql on crm has no column 'optout' that where names" in str(ran.error) and sim.texts() == {}
+
+
+def test_files_that_lack_what_no_rule_needs_go_out(
+    sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path
+) -> None:
+    """An empty one, one of JSON without a field of the mapping, and columns that may be missing."""
+    leads = [
+        write(tmp_path / "a.csv", [{"phone": ADA, "name": "Ada"}]),
+        write(tmp_path / "b.jsonl", [{"phone": GRACE}]),
+        write(tmp_path / "c.csv", [{"phone": ALAN}]),
+    ]
+    (tmp_path / "d.csv").write_text("phone\n")
+    mapping = {"phoneNumber": "phone", "firstName": "name"}
+    ran = run_task(submit(leads=[*leads[:2], str(tmp_path / "d.csv")], mapping=mapping))
+    assert ran.state == "success", ran.error
+    mapping["firstName"] = "{{ row.name | default('') }}"
+    ran = run_task(submit(leads=leads, mapping=mapping, where="name is not defined or name != 'Bo'"))
+    assert ran.state == "success", ran.error
+    assert sim.texts() == {ADA: 1, GRACE: 1, ALAN: 1}

@@ -73,6 +73,11 @@ def open_rows(
     )
 
 
+def shares_columns(name: str) -> bool:
+    """Whether all rows of a file have the same columns, by its name: JSON's need not."""
+    return kind_of_file(label(name)) not in ("json", "jsonl")
+
+
 def checked_rows(rows: Iterable[Row]) -> Iterator[Row]:
     """Rows under their own numbers, looked at as those of a list are."""
     for row in rows:

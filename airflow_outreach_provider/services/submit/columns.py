@@ -34,19 +34,60 @@ _OPTIONAL = re.compile(_OPTIONAL_IN_WHERE.pattern + r"|\bor\b")
 Values = Mapping[str, object]
 
 
+PartLook = Callable[[Iterator[Row], str, bool], Iterator[Row]]
+"""Looks at a part of a source, one of its files or queries, before its first row is made anything of: its rows, its name,
+and whether they share their columns, as those of a table do and JSON's need not."""
+
+
+def as_they_come(rows: Iterator[Row], _name: str, _shared: bool) -> Iterator[Row]:
+    """Not looked at."""
+    return rows
+
+
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """:ivar met_by: whether a row has it. :ivar missing: what to say when none of so many has, from their columns."""
+    """:ivar use: what names it. :ivar met_by: whether a row has it. :ivar missing: what to say when none of those has."""
 
+    use: str
     met_by: Callable[[Values], bool]
-    missing: Callable[[int, Iterable[str]], ConfigurationError]
+    missing: Callable[[_Looked], ConfigurationError]
 
 
 @dataclass(slots=True)
 class _Looked:
+    """The first rows of a source, or of a part of it, and what is needed of them and was not found.
+
+    :ivar part: the part's name; empty for the whole.
+    """
+
+    needs: list[_Need]
+    part: str = ""
     rows: list[Row] = field(default_factory=list)
     readable: int = 0
     names: dict[str, None] = field(default_factory=dict)
+
+    def at(self, rows: Iterator[Row], *, least: int = 0, most: int = LOOK_AHEAD) -> None:
+        """As many rows as it takes. :param most: of readable ones after which no row is believed to have it."""
+        if not self.needs and not least:
+            return
+        for row in rows:
+            self.rows.append(row)
+            if row.error is None:
+                self._look(row.values)
+            over = not self.needs or self.readable >= most or len(self.rows) >= LOOK_AHEAD
+            if over and len(self.rows) >= least:
+                break
+
+    def _look(self, values: Values) -> None:
+        self.readable += 1
+        self.needs = [need for need in self.needs if not need.met_by(values)]
+        if self.needs and len(self.names) < _MOST_NAMES:
+            self.names.update(dict.fromkeys(map(str, values)))
+
+    def judge(self) -> None:
+        """:raises ConfigurationError: something is needed that none of them has."""
+        if self.needs and self.readable:
+            raise self.needs[0].missing(self)
 
 
 def checked(
@@ -64,22 +105,29 @@ def checked(
     :raises ConfigurationError: no row has a column that the rules name, or any with a phone number.
     :raises TooManyRejected: there are fewer rows than ``min_rows``.
     """
-    needs, looked = _needs(rules), _Looked()
-    if incremental is not None:
-        needs.append(_column_need("incremental", incremental))
-    for row in rows:
-        looked.rows.append(row)
-        if row.error is None:
-            looked.readable += 1
-            needs = [need for need in needs if not need.met_by(row.values)]
-            if needs and len(looked.names) < _MOST_NAMES:
-                looked.names.update(dict.fromkeys(map(str, row.values)))
-        if (not needs or len(looked.rows) >= LOOK_AHEAD) and len(looked.rows) >= (min_rows or 0):
-            break
+    looked = _Looked(_needs(rules, incremental))
+    looked.at(rows, least=min_rows or 0)
     check_rows(len(looked.rows), min_rows, said)
-    if needs and looked.readable:
-        raise needs[0].missing(looked.readable, looked.names)
+    looked.judge()
     return chain(looked.rows, rows)
+
+
+def part_checker(rules: LeadRules, incremental: str | None = None) -> PartLook:
+    """Each part of a source is looked at as if it were all of it: what its neighbours have is nothing to it.
+
+    Of one whose rows need not share their columns, only ``where`` is asked for: without what it names it would let
+    everybody through, where a field of the mapping is left out of a lead.
+    """
+    needs = _needs(rules, incremental)
+    of_where = [need for need in needs if need.use == "where"]
+
+    def look(rows: Iterator[Row], name: str, shared: bool) -> Iterator[Row]:
+        looked = _Looked(needs if shared else of_where, name)
+        looked.at(rows, most=1 if shared else LOOK_AHEAD)
+        looked.judge()
+        return chain(looked.rows, rows)
+
+    return look
 
 
 def column_reader(
@@ -112,14 +160,16 @@ def hidden_column(name: str) -> str:
     return f"the source has a column {name}, and where reads the run's {name}: write row['{name}'] for the column"
 
 
-def _needs(rules: LeadRules) -> list[_Need]:
+def _needs(rules: LeadRules, incremental: str | None) -> list[_Need]:
     needs = []
     if not rules.configuration_id:
-        needs.append(_Need(rules.reading.names_configuration, _no_configuration))
+        needs.append(_Need("configuration_id", rules.reading.names_configuration, _no_configuration))
     for use, column in _columns(rules):
         needs.append(_column_need(use, column))
     if rules.mapping is None:
-        needs.append(_Need(rules.reading.names_phone, _no_phone))
+        needs.append(_Need("mapping", rules.reading.names_phone, _no_phone))
+    if incremental is not None:
+        needs.append(_column_need("incremental", incremental))
     return needs
 
 
@@ -141,42 +191,42 @@ def _columns(rules: LeadRules) -> Iterator[tuple[str, str]]:
 
 
 def _column_need(use: str, column: str) -> _Need:
-    def missing(count: int, names: Iterable[str]) -> ConfigurationError:
-        known = list(names)
+    def missing(looked: _Looked) -> ConfigurationError:
+        known = list(looked.names)
         near = nearest(column, known, _plain)
+        told = f"no row has the column {column!r} that {use} names (looked at {looked.readable:,} rows)"
+        told = f"{looked.part} has no column {column!r} that {use} names" if looked.part else told
         same = next((name for name in known if looks_like(name) == looks_like(column)), None)
         if same is not None:
             raised = f"it has one that looks the same and is written {same!a}"
-            return ConfigurationError(
-                f"no row has the column {column!r} that {use} names (looked at {count:,} rows)",
-                f"{raised}: copy its name from the source",
-            )
+            return ConfigurationError(told, f"{raised}: copy its name from the source")
         optional = ""
         if "map" in use:
             optional = f"; a column that some exports lack: {{{{ {written_column(column)} | default('') }}}}"
             optional += f"; the same text for everybody: \"'{column}'\""
         return ConfigurationError(
-            f"no row has the column {column!r} that {use} names (looked at {count:,} rows)",
+            told,
             (f"did you mean {near!r}? " if near else "") + f"The columns are {_listed(known)}{optional}",
         )
 
-    return _Need(lambda values: column in values, missing)
+    return _Need(use, lambda values: column in values, missing)
 
 
-def _no_configuration(count: int, _names: Iterable[str]) -> ConfigurationError:
+def _no_configuration(looked: _Looked) -> ConfigurationError:
+    rows = f"row of {looked.part}" if looked.part else f"of the first {looked.readable:,} rows"
     return ConfigurationError(
-        f"neither the task, nor its connection, nor any of the first {count:,} rows names a configuration",
+        f"neither the task, nor its connection, nor any {rows} names a configuration",
         "set configuration_id on the task or the connection, or give each row a configurationId",
     )
 
 
-def _no_phone(count: int, names: Iterable[str]) -> ConfigurationError:
-    known = list(names)
+def _no_phone(looked: _Looked) -> ConfigurationError:
+    known = list(looked.names)
     usual = ["phone", "mobile", "telephone", "phonenumber"]
     near = next((name for name in known if nearest(name, usual, _plain)), None)
     example = f"mapping={{'phoneNumber': {near or 'the column'!r}, …}}"
     return ConfigurationError(
-        f"no column of {count:,} rows is known to hold phone numbers: they are {_listed(known)}",
+        f"no column of {looked.part or f'{looked.readable:,} rows'} is known to hold phone numbers: they are {_listed(known)}",
         (f"did you mean {near!r}? " if near else "") + f"Name it: {example}",
     )
 

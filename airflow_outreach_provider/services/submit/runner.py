@@ -20,6 +20,7 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.runtime import loop
+from airflow_outreach_provider.services.submit.columns import PartLook, as_they_come, part_checker
 from airflow_outreach_provider.services.submit.options import (
     ConnectionDefaults,
     SubmitArguments,
@@ -52,7 +53,8 @@ class RowSource(Protocol):
     @property
     def name(self) -> str: ...
 
-    def rows(self) -> Iterator[Row] | None: ...
+    def rows(self, look: PartLook = as_they_come, *, one_of: bool = False) -> Iterator[Row] | None:
+        """:param look: at each of its parts where it has several. :param one_of: whether it is a part itself."""
 
     def fraction(self) -> float | None:
         """How much of it was read, 0 to 1; None where that cannot be known."""
@@ -88,8 +90,9 @@ def start(
     opened = source()
     if getattr(opened, "holds_texts", False):
         options = _over_texts(options)
+    look = part_checker(options.rules, options.incremental)
     return SubmitRun(
-        store, connection.client(), opened.rows(), options, owner=owner, source=opened.name,
+        store, connection.client(), opened.rows(look), options, owner=owner, source=opened.name,
         progress=progress(opened) if progress else None, fraction=opened.fraction,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.times import read_span, span_words
+from airflow_outreach_provider.core.times import read_span, span_advice, span_words
 
 PER_PERSON = "per_person"
 """The reason of a lead that waits because its person had as many texts as they may."""
@@ -41,7 +41,10 @@ class PerPerson:
             )
         span = read_span(text if text[0].isdigit() else f"1 {text}")
         if span is None:
-            raise ConfigurationError(f"per_person is {value!r}, and {text!r} is not a span of time", _EXAMPLE)
+            raise ConfigurationError(
+                f"per_person is {value!r}, and {text!r} is not a span of time",
+                span_advice(text if text[0].isdigit() else f"1 {text}", _EXAMPLE),
+            )
         return cls(int(most), span)
 
     def __str__(self) -> str:

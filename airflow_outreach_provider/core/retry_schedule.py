@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.times import read_span, span_words
+from airflow_outreach_provider.core.times import read_span, span_advice, span_words
 
 Schedule = tuple[float, ...]
 """Seconds before the first, the second, … retry; as many retries as it is long."""
@@ -47,12 +47,14 @@ def read_schedule(value: object) -> Schedule:
 
 
 def _seconds(value: object) -> float:
-    span: Any = read_span(value) if isinstance(value, str) else value
+    # What stands between commas may be pauses of a list.
+    span: Any = (None if "," in value else read_span(value)) if isinstance(value, str) else value
     seconds = span.total_seconds() if isinstance(span, timedelta) else span
     plain = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if plain and 0 < seconds <= LONGEST_PAUSE.total_seconds():  # NaN is no pause either
         return float(seconds)
-    raise ConfigurationError(f"retry_schedule holds {str(value)[:60]!r}, which is no pause", _REMEDY)
+    remedy = span_advice(value, _REMEDY) if isinstance(value, str) else _REMEDY
+    raise ConfigurationError(f"retry_schedule holds {str(value)[:60]!r}, which is no pause", remedy)
 
 
 def words(schedule: Schedule) -> str:

@@ -25,6 +25,13 @@ def test_so_many_per_span(said: str, most: int, span: timedelta) -> None:
     assert PerPerson.parse(str(PerPerson(most, span))) == PerPerson(most, span)
 
 
+@pytest.mark.parametrize("said", ["1 per 1M", "1 per M", "1 per month", "3 per 2 months"])
+def test_a_month_in_one_letter_is_no_minute(said: str) -> None:
+    """Who may have one text a month would have another after a minute."""
+    with pytest.raises(ConfigurationError, match="30d for a month"):
+        PerPerson.parse(said)
+
+
 @pytest.mark.parametrize(
     ("said", "names"),
     [("0 per 7d", "'0'"), ("-1 per 7d", "'-1'"), ("1.5 per 7d", "'1.5'"), ("one per 7d", "'one'"), ("1 per -1d", "'-1d'"),

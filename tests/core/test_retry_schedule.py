@@ -66,7 +66,7 @@ def test_texts_are_read_as_workflow_files_read_them() -> None:
 @pytest.mark.parametrize(
     "value",
     ["5", 5, None, [0], [-1], [True], ["5"], ["-5s"], ["0s"], ["5 parsecs"], ["31d"], [""], [float("nan")], [float("inf")],
-     [1e9], [None], [timedelta(0)], {"a": 1}, []],
+     [1e9], [None], [timedelta(0)], {"a": 1}, [], ["5s, 30s"], ["1h, 30m"], ["5s 30s"], ["1m,"]],
 )  # fmt: skip
 def test_what_is_no_delay_is_refused_with_what_to_write(value: object) -> None:
     """Text, nothing, zero, negative and endless delays are mistakes of the DAG."""

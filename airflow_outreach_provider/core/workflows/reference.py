@@ -34,6 +34,9 @@ DAG ids: `outreach_lead_sync__<name>`, `outreach_event_route__<name>`, `outreach
 
 YAML is read as version 1.2: only `true` and `false` are yes and no, so `default_region: NO` is Norway. Anchors
 and `<<` work; a key twice is a mistake. Put quotes around what begins with `*`, `@`, `%` or `{{`.
+
+A span of time is `30s`, `15m`, `2h`, `1d`, `1w` or in words, `2 days`; of several units each once and the largest first:
+`1h 30m`, which `1h, 30m` is too, but not among pauses. `m` is minutes: a month is `30d`, half a second `0.5s`.
 """
 
 _DEFAULTS = """\

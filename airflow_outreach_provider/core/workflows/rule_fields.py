@@ -18,7 +18,7 @@ from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.retry_schedule import LONGEST_PAUSE
 from airflow_outreach_provider.core.row_minimum import RowMinimum
 from airflow_outreach_provider.core.suggest import did_you_mean
-from airflow_outreach_provider.core.times import read_span, read_time
+from airflow_outreach_provider.core.times import read_span, read_time, span_advice
 from airflow_outreach_provider.core.workflows.fields import (
     TEXT_SCHEMA,
     annotated,
@@ -72,7 +72,7 @@ def span(value: object) -> timedelta:
     read = worded(value, "30s, 15m, 2h, 1d")
     found = read_span(read)
     if found is None:
-        raise mistake(f"{read!r} is not a span of time", "write e.g. 30s, 15m, 2h, 1d")
+        raise mistake(f"{read!r} is not a span of time", span_advice(read, "write e.g. 30s, 15m, 2h, 1d"))
     return found
 
 
@@ -80,6 +80,10 @@ Span = Annotated[timedelta, *annotated(span, SPAN_SCHEMA)]
 
 
 def _pause(value: object) -> timedelta:
+    if isinstance(value, str) and "," in value:
+        raise mistake(
+            f"{value!r} may be several pauses", "write a list, e.g. [5s, 30s], or one pause as 1h 30m"
+        )
     found = span(value)
     if found > LONGEST_PAUSE:
         raise mistake(f"{value!r} is too long a pause", f"write at most {LONGEST_PAUSE.days}d")

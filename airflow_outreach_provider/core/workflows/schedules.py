@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic_core import PydanticCustomError
 
 from airflow_outreach_provider.core.suggest import did_you_mean
-from airflow_outreach_provider.core.times import read_span
+from airflow_outreach_provider.core.times import read_span, span_advice
 from airflow_outreach_provider.core.workflows.fields import annotated, dotted_path, kind_of, mistake, text
 from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA, read_zone, span
 from airflow_outreach_provider.core.workflows.said_times import said_cron
@@ -140,7 +140,7 @@ def read_schedule(value: object) -> Schedule:
     try:
         return Schedule(ScheduleKind.SPAN, every=span(read))
     except PydanticCustomError:
-        usual = 'write cron with five fields, a preset such as "@daily", or 15m'
+        usual = span_advice(read, 'write cron with five fields, a preset such as "@daily", or 15m')
         raise mistake(f"{read!r} is not a schedule", did_you_mean(f"@{read}", _meant(read), usual)) from None
 
 

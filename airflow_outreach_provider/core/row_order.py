@@ -59,8 +59,8 @@ def sort_key(order: Iterable[RowOrder], values: Mapping[str, Any]) -> tuple[Any,
     """What a row is sorted by; of whatever values, any two can be compared."""
     key: list[Any] = []
     for column, falling in order:
-        ranked = comparable(values.get(column))
-        key.append((ranked.empty, _Falling(ranked) if falling else ranked))
+        kind, value = comparable(values.get(column))
+        key.append((kind, _Falling(value) if falling else value))
     return tuple(key)
 
 
@@ -77,14 +77,9 @@ class Comparable(NamedTuple):
     def empty(self) -> bool:
         return self.kind == _EMPTY
 
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.value}"
-
-    @classmethod
-    def read(cls, text: str) -> Comparable:
-        """What ``str`` wrote."""
-        kind, _, value = text.partition(":")
-        return cls(int(kind), Decimal(value) if int(kind) == _A_NUMBER else value)
+    @property
+    def number(self) -> bool:
+        return self.kind == _A_NUMBER
 
 
 def comparable(value: Any) -> Comparable:

@@ -6,11 +6,12 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.row_order import RowOrder, read_order, sort_key
+from airflow_outreach_provider.core.row_order import RowOrder, comparable, read_order, sort_key
 from airflow_outreach_provider.services.rows.ordered import ordered
 from airflow_outreach_provider.services.rows.row import Row
 
@@ -44,7 +45,37 @@ def test_numbers_are_numbers_and_what_is_empty_is_last() -> None:
     up = [row.values["score"] for row in ordered(iter(rows), read_order("score"))]
     assert up == [2.5, "9", "10", date(2026, 1, 31), "A", "b", None, ""]
     down = [row.values["score"] for row in ordered(iter(rows), read_order("score desc"))]
-    assert down == ["b", "A", date(2026, 1, 31), "10", "9", 2.5, None, ""]
+    assert down == ["10", "9", 2.5, "b", "A", date(2026, 1, 31), None, ""]
+
+
+@given(st.lists(_CELL, min_size=2, max_size=12), st.booleans())
+@settings(max_examples=examples(60))
+def test_numbers_are_before_texts_and_texts_before_nothing(cells: list[Any], falling: bool) -> None:
+    """Whichever way: of a limit those have their share who have a score, not those whose score cannot be read."""
+    rows = rows_of(*cells)
+    kinds = [
+        comparable(row.values["score"]).kind for row in ordered(iter(rows), (RowOrder("score", falling),))
+    ]
+    assert kinds == sorted(kinds)
+
+
+@given(st.lists(st.integers() | st.text("abc", min_size=1, max_size=3) | st.none(), max_size=12))
+@settings(max_examples=examples(40))
+def test_falling_is_rising_turned_round_among_values_of_a_kind(cells: list[Any]) -> None:
+    """Equal ones stay as they came."""
+    up = [row.values["score"] for row in ordered(iter(rows_of(*cells)), read_order("score"))]
+    down = [row.values["score"] for row in ordered(iter(rows_of(*cells)), read_order("score desc"))]
+    for kind in (int, str, type(None)):
+        assert [each for each in down if type(each) is kind] == [each for each in up if type(each) is kind][
+            ::-1
+        ]
+
+
+def test_a_limit_takes_those_with_a_score_first() -> None:
+    """What is written as no number is no highest one."""
+    rows = rows_of("n/a", "1,000", "99", "", "100", "unknown")
+    first = [row.values["score"] for row in ordered(iter(rows), read_order("score desc"))]
+    assert first == ["100", "99", "unknown", "n/a", "1,000", ""]
 
 
 @given(st.lists(_CELL, max_size=30), st.integers(1, 7), st.sampled_from(["score", "score desc"]))

@@ -79,6 +79,11 @@ class SubmitOptions:
         """``min_rows``, however it was given."""
         return self.min_rows if isinstance(self.min_rows, RowMinimum) else RowMinimum.parse(self.min_rows)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know who sees what became of the run."""
+        return ("max_rows is 0: no row is read; leave it out to read all",) if self.max_rows == 0 else ()
+
     def kept_to(self, trial: RowTrial | None) -> SubmitOptions:
         """As a try has them, whatever was asked for: it sends and plans nothing, and so few rows are no whole list to
         judge. The same for every other run."""

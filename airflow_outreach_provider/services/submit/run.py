@@ -141,13 +141,13 @@ class SubmitRun:
         in_thread, aside = self._threads.turn, self._threads.stage
         look = partial(Fewest.of, self.store, self.owner, self.campaign, options, listed=listed)
         self.fewest = await in_thread(look)
-        self.tally.notes += self.fewest.notes
-        if listed and options.max_rows == 0:
-            self.tally.notes.append("max_rows is 0: nothing was read; leave it out to read all rows")
+        self.tally.notes += (*self.fewest.notes, *options.notes)
         ahead, resend = listed and reads_ahead(options, self.fewest), options.on_unknown == "resend"
         self.run_id = await in_thread(partial(_begin, self, ahead))
         ledger = Ledger(self.store, self.run_id, options.rules.per_person)
-        self.mark = await in_thread(partial(find_mark, self.store, self.owner.dag_id, self.campaign, options))
+        self.mark = await in_thread(
+            partial(find_mark, self.store, self.owner.dag_id, self.campaign, options, self._now())
+        )
         stager = Stager(
             options.rules, ledger, self.tally, in_thread=aside, dry_run=options.dry_run, resend=resend, now=self._now, mark=self.mark, watch=self.watch,
         )  # fmt: skip

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Protocol
 
+from airflow_outreach_provider.core.marks import MarkKind, MarkValue, Odd, read_cell
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.core.row_order import Comparable, comparable
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.options import SubmitOptions
+from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import watermarks
+
+_LINES = 3
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+_MEND = {
+    Odd.NO_TIME: "write times in ISO 8601, or numbers",
+    Odd.OTHER_KIND: "write all of them one way",
+    Odd.TO_COME: "correct it, or wait until it has come",
+}
 
 
 class RunOfMark(Protocol):
@@ -20,51 +32,113 @@ class RunOfMark(Protocol):
     campaign: str
     options: SubmitOptions
     mark: Watermark
+    tally: Tally
 
 
 class Watermark:
     """The largest value of a column over the rows that were accounted for.
 
     A row with the very value of the mark is read again, because another may have come with it since; the ledger knows whom it
-    texted. A row without a value is always read, and moves nothing.
+    texted. A row without a value is always read, and moves nothing. Nor does one whose value cannot be compared with the mark,
+    or is a time that is still to come: it would stop all that come until then.
 
     :param column: None where every row is taken. :param since: where the last run that ended well came to; None for the first.
+    :param now: timezone-aware. :param dropped: whether there is a mark that no row can be compared with, so that all are read.
     """
 
-    def __init__(self, column: str | None = None, since: Comparable | None = None) -> None:
-        self.column, self.since = column, since
-        self.reached = since
+    def __init__(
+        self,
+        column: str | None = None,
+        since: MarkValue | None = None,
+        now: datetime = _BEFORE_ALL,
+        *,
+        dropped: bool = False,
+    ) -> None:
+        self.column, self.since, self._now, self._dropped = column, since, now, dropped
+        self._reached: dict[MarkKind, MarkValue] = {}
+        self._found = Counter[MarkKind]()
+        self._odd: dict[Odd, list[int]] = {}
+        self._odd_count = Counter[Odd]()
 
     def takes(self, row: Row) -> bool:
         """Whether a row is not older than the mark; it then moves the mark of the run."""
         if self.column is None:
             return True
-        found = comparable(row.values.get(self.column))
-        if found.empty:
-            return True
-        if self.since is not None and found < self.since:
-            return False
-        if self.reached is None or self.reached < found:
-            self.reached = found
+        mark, moves, odd = read_cell(row.values.get(self.column), self._now)
+        since = self.since
+        if mark is not None and since is not None:
+            if mark.kind is not since.kind:
+                moves, odd = False, Odd.OTHER_KIND
+            elif mark < since:
+                return False
+        if odd is not None:
+            self._note(odd, row)
+        elif mark is not None and moves:
+            self._move(mark)
         return True
 
+    def _move(self, mark: MarkValue) -> None:
+        kind = mark.kind
+        self._found[kind] += 1
+        if kind not in self._reached or self._reached[kind] < mark:
+            self._reached[kind] = mark
 
-def find_mark(store: Store, dag_id: str, campaign: str, options: SubmitOptions) -> Watermark:
+    def _note(self, odd: Odd, row: Row) -> None:
+        self._odd_count[odd] += 1
+        lines = self._odd.setdefault(odd, [])
+        if len(lines) < _LINES:
+            lines.append(row.number)
+
+    @property
+    def reached(self) -> MarkValue | None:
+        """Where the run came to: of a first one what most of its values are, times where that is a draw."""
+        if not self._found:
+            return self.since
+        kind = max(self._found, key=lambda each: (self._found[each], each))
+        return self._reached[kind]
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What a person should know of it."""
+        if self._dropped:
+            yield (
+                f"incremental: all rows were read, for the last run's mark of {self.column!r} is no time that has been, nor a number"
+            )
+        for odd, lines in self._odd.items():
+            yield self._said(odd, self._odd_count[odd], lines)
+        if (
+            self.since is None and len(self._found) > 1
+        ):  # those of the other kind are read by the next run too
+            yield self._said(Odd.OTHER_KIND, min(self._found.values()), [])
+
+    def _said(self, odd: Odd, count: int, lines: list[int]) -> str:
+        where = f" (line {', '.join(map(str, lines))}{', …' if count > len(lines) else ''})" if lines else ""
+        rows = f"{count:,} {'row' if count == 1 else 'rows'}"
+        return (
+            f"incremental: {self.column!r} {odd.value} in {rows}{where}; every run reads them, and no mark is set by them: "
+            f"{_MEND[odd]}"
+        )
+
+
+def find_mark(store: Store, dag_id: str, campaign: str, options: SubmitOptions, now: datetime) -> Watermark:
     """The mark as the store has it. Blocks on the store where the run is incremental."""
     column = options.incremental
     if column is None:
         return Watermark()
     said = watermarks.find(store, dag_id, campaign, column)
-    return Watermark(column, None if said is None else Comparable.read(said))
+    since = None if said is None else MarkValue.read(said, now)
+    return Watermark(column, since, now, dropped=said is not None and since is None)
 
 
 def keep_mark(run: RunOfMark) -> None:
-    """Write down where a run came to that accounted for all of its rows.
+    """Write down where a run came to that accounted for all of its rows, and what was odd about them.
 
     One that only looked, or was to read a part, has not: it moves nothing. Blocks on the store.
     """
     mark, options = run.mark, run.options
+    run.tally.notes += mark.notes
     if mark.column is None or options.dry_run or options.max_rows is not None:
         return
-    if mark.reached is not None and mark.reached != mark.since:
-        watermarks.put(run.store, run.owner.dag_id, run.campaign, mark.column, str(mark.reached))
+    reached = mark.reached
+    if reached is not None and reached != mark.since:
+        watermarks.put(run.store, run.owner.dag_id, run.campaign, mark.column, str(reached))

@@ -79,6 +79,24 @@ def read_plain(text: str, default_region: str | None) -> tuple[str, str] | None:
     return None if home.prefix(national) else _judge(plan, national)
 
 
+def surely_not(text: str, region: str) -> bool:
+    """Whether digits without + are no number in use there: only where nothing of them could be a prefix.
+
+    False says nothing.
+    """
+    home = _home(region)
+    if home is None or text[0] == "0" or text.startswith(home.plan.digits):
+        return False
+    prefixed = home.abroad(text) or home.prefix(text) or home.plan.prefix(text)
+    return not prefixed and _judge(home.plan, text) is None
+
+
+def country_code(e164: str) -> str:
+    """The digits of a number's country code; empty where it is no country's."""
+    plan = _plan_of(e164[1:4])
+    return plan.digits if plan else ""
+
+
 def _judge(plan: _Plan, national: str) -> tuple[str, str] | None:
     if national[:1] in ("", "0") or plan.prefix(national):
         return None

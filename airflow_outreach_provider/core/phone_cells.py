@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from airflow_outreach_provider.core.errors import LeadRejected
@@ -16,7 +17,7 @@ from airflow_outreach_provider.core.errors import LeadRejected
 _SCHEME = re.compile(r"(?:tel|sms|smsto|callto|whatsapp)\s*:\s*(?://)?", re.IGNORECASE)
 _LABEL = re.compile(
     r"(?:(?:tele?(?:fono|fone|fon|phone|foon|fax/tel)?|tél(?:éphone)?|teléfono|phone|ph|mobile?|mob|móvil|movil|cell?(?:ular|ulare)?"
-    r"|cell ?phone|cel|handy|portable|gsm|natel|whatsapp|sms|number)(?: ?(?:no|nr|number|phone))?\s*[.:]*\s*(?=[+(\d])"
+    r"|cell ?phone|cel|handy|portable|gsm|natel|whatsapp|sms|number)(?: ?(?:no|nr|number|phone))?\s*[.:]*\s*(?=[+(\d#\[])"
     r"|[mtpc]\s*[.:]+\s*)",
     re.IGNORECASE,
 )
@@ -53,28 +54,49 @@ _MARKS = {
 }
 _AROUND = " \n.,;:!<>{}\"'`’"
 _PIECE = re.compile(r"\+?[\d(](?:[\d().\-]|[ /](?=[\d(]))*")
+# A count before a number with its country code: "2) +49 …", "[2] +49 …"; with a label before it, "2 +49 …" too.
+_COUNT = re.compile(r"[(\[]? ?[1-9]\d?[ ]?[.:)\]]+\s*(?=\+)")
+_LABELLED_COUNT = re.compile(r"[(\[]? ?[1-9]\d?(?!\d)[ .:)\]\-]*(?=\+)")
+_COLON = re.compile(r"(?<=^\d) ?: *|(?<=^\d\d) ?: *")
+# Before a number, not before a count: that is no number's.
+_HASH = re.compile(r"^# ?(?!\d\d?(?!\d))(?=[+(\d])")
+_ANY_COUNT = re.compile(r"[(\[#]?\d\d?(?!\d)[^\d+(]*(?=[\d+(])")
 _MANY_DIGITS, _TELLING_DIGITS = 5, 7
 
 
-def number_in(cell: str) -> str:
-    """The text of the one number that a cell holds: ASCII digits and the marks within a number.
+class CellNumber(NamedTuple):
+    """The one number that a cell holds.
+
+    :param text: ASCII digits and the marks within a number.
+    :param labelled: a label stood before it, so that a count may stand between them.
+    """
+
+    text: str
+    labelled: bool = False
+
+
+def number_in(cell: str) -> CellNumber:
+    """What is a number in a cell.
 
     :raises LeadRejected: ``phone_not_a_number``, or, where the cell holds more than a number,
         ``phone_has_text``, ``phone_several``, ``phone_extension`` or ``phone_has_date``.
     """
-    text = _in_ascii(cell).strip(_AROUND)
-    text = _undecorated(text)
+    whole = _in_ascii(cell).strip(_AROUND)
+    text = _undecorated(whole)
+    labelled = len(text) < len(whole) and whole[0] != "#"
+    text = _COLON.sub(") ", text)
+    text = (_LABELLED_COUNT if labelled else _COUNT).sub("", text, count=1) if "+" in text else text
     if match := _WHATSAPP_ID.fullmatch(text):
-        return f"+{match[1]}"
+        return CellNumber(f"+{match[1]}")
     digits = _digits(text)
     if not digits:
         raise LeadRejected("phone_not_a_number", "the value is not a phone number")
     if _CONTEXT.fullmatch(text):
-        return text
+        return CellNumber(text)
     _refuse_more(text, digits)
     if not _NUMBER.fullmatch(text):
         raise LeadRejected("phone_not_a_number", "the value is not a phone number")
-    return text
+    return CellNumber(text, labelled)
 
 
 def pieces_of(cell: str) -> list[str]:
@@ -86,8 +108,15 @@ def pieces_of(cell: str) -> list[str]:
         for piece in found
         for half in (piece.split("/")[0], *(piece.rsplit(mark, 1)[0] for mark in "- "))
     ]
+    found += [rest for piece in found for rest in after_count(piece)]
     whole = (piece.strip() for piece in found if not _SLASH_TAIL.search(piece))
     return list(dict.fromkeys(piece for piece in whole if _digits(piece) >= _MANY_DIGITS))
+
+
+def after_count(text: str) -> list[str]:
+    """What follows one or two digits and a mark, which may be a count; or nothing."""
+    match = _ANY_COUNT.match(text := _in_ascii(text).strip(_AROUND))
+    return [text[match.end() :]] if match else []
 
 
 def parts_of(cell: str) -> list[str]:
@@ -120,8 +149,8 @@ def _undecorated(text: str) -> str:
     if match := _SCHEME.match(text):
         return unquote(text[match.end() :]).strip()
     if (match := _LABEL.match(text)) and match.end() < len(text):
-        return text[match.end() :].strip(_AROUND)
-    return text
+        return text[match.end() :].strip(_AROUND).lstrip("# ")
+    return _HASH.sub("", text)
 
 
 def _refuse_more(text: str, digits: int) -> None:

@@ -15,8 +15,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import phonenumbers
+from phonenumbers import PhoneNumberFormat
 
-from airflow_outreach_provider.core.numbering import read_plain
+from airflow_outreach_provider.core.numbering import read_plain, surely_not
+
+_RUN = re.compile(r"\d+")
 
 
 class _Means(Enum):
@@ -181,6 +184,37 @@ def in_use(e164: str) -> bool:
         return phonenumbers.is_valid_number(phonenumbers.parse(e164))
     except phonenumbers.NumberParseException:
         return False
+
+
+def line_of(text: str, region: str | None) -> str | None:
+    """What digits and marks read as, E.164, where that is a number in use; for parts of what somebody wrote."""
+    digits = phonenumbers.normalize_digits_only(text)
+    if text.lstrip("( ")[0] == "+" or digits.startswith("00"):
+        region, digits = None, "+" + digits.removeprefix("00")
+    if (found := read_plain(digits, region)) is not None:
+        return found[0]
+    if region is not None and surely_not(digits, region):
+        return None
+    try:
+        number = phonenumbers.parse(digits, region)
+    except phonenumbers.NumberParseException:
+        return None
+    return e164_of(number) if phonenumbers.is_valid_number(number) else None
+
+
+def groups_of(e164: str) -> list[list[str]]:
+    """The groups of digits that its country writes a number in: as dialled at home, and after the country code."""
+    number = phonenumbers.parse(e164)
+    at_home, abroad = (
+        _RUN.findall(phonenumbers.format_number(number, form))
+        for form in (PhoneNumberFormat.NATIONAL, PhoneNumberFormat.INTERNATIONAL)
+    )
+    return [at_home, abroad[1:]]
+
+
+def e164_of(number: phonenumbers.PhoneNumber) -> str:
+    """A number of the library's, as E.164."""
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
 def regions_of(numbers: Iterable[str]) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat
+from phonenumbers import NumberParseException
 
 from airflow_outreach_provider.core.errors import LeadRejected
-from airflow_outreach_provider.core.phone_cells import pieces_of
-from airflow_outreach_provider.core.phone_lines import in_use, other_writings
+from airflow_outreach_provider.core.phone_cells import after_count, pieces_of
+from airflow_outreach_provider.core.phone_lines import e164_of, in_use, other_writings
 from airflow_outreach_provider.core.phones import parse_phone
 
 _LOOSE = re.compile(r"[\d\s+()./\-]{4,40}")
@@ -31,10 +31,12 @@ def listed_numbers(raw: object, region: str | None = None) -> tuple[str, ...]:
     if reason == "phone_missing":
         return ()
     text = str(raw)
+    found: list[str] = []
+    pieces = pieces_of(text)
     if reason not in _MORE_THAN_A_NUMBER:
-        return tuple(_loose_readings(text.strip(), region, whole=True))
-    readings = (number for piece in pieces_of(text) for number in _loose_readings(piece, region, whole=False))
-    return tuple(dict.fromkeys(readings))
+        found, pieces = _loose_readings(text.strip(), region, whole=True), after_count(text)
+    found += [number for piece in pieces for number in _loose_readings(piece, region, whole=False)]
+    return tuple(dict.fromkeys(found))
 
 
 def read_listed(raw: object, region: str | None = None) -> tuple[str, ...]:
@@ -63,7 +65,7 @@ def _loose_readings(text: str, region: str | None, *, whole: bool) -> list[str]:
     found = []
     for written in (text,) if "+" in text else (text, f"+{digits}", f"+{abroad}"):
         try:
-            e164 = phonenumbers.format_number(phonenumbers.parse(written, region), PhoneNumberFormat.E164)
+            e164 = e164_of(phonenumbers.parse(written, region))
         except NumberParseException:
             continue
         if in_use(e164) or other_writings(e164):

@@ -13,13 +13,13 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, ValidationResult
+from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.numbering import read_plain
 from airflow_outreach_provider.core.phone_cells import number_in, parts_of
-from airflow_outreach_provider.core.phone_lines import in_use, other_writings, renumber
-from airflow_outreach_provider.core.phone_rests import rest_after_number
+from airflow_outreach_provider.core.phone_lines import e164_of, in_use, other_writings, renumber
+from airflow_outreach_provider.core.phone_rests import rest_after_number, uncounted
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 
@@ -175,9 +175,11 @@ def parse_phone(raw: object, region: str | None = None, how: PhoneReading = STRI
 
 
 def _read_text(text: str, region: str | None, how: PhoneReading) -> Phone:
+    labelled = False
     # Digits, blanks, brackets and hyphens hold nothing else, unless they are a date or two numbers.
     if not _PUNCTUATED.fullmatch(text) or _HYPHENED.search(text):
-        text = number_in(text)
+        text, labelled = number_in(text)
+    text = uncounted(text, region, labelled=labelled)
     found = _read_plain(text, region) or _read_with_library(text, region, how)
     if (rest := rest_after_number(text, found.e164)) is not None:
         raise LeadRejected(*rest)
@@ -199,14 +201,14 @@ def _read_with_library(text: str, region: str | None, how: PhoneReading) -> Phon
     home = phonenumbers.region_code_for_number(number)
     if home is None or not phonenumbers.is_valid_number_for_region(number, home):
         # Of what was written too: a zero after the country code may be a trunk zero, or a digit of the old number.
-        for old in (_e164(number), "+" + "".join(filter(str.isdigit, text)) if text[0] == "+" else ""):
+        for old in (e164_of(number), "+" + "".join(filter(str.isdigit, text)) if text[0] == "+" else ""):
             if (renumbered := renumber(old)) is not None:
                 return parse_phone(renumbered)
         reason, words = _why_not(number)
         if reason == _UNKNOWN_RANGE and how.unknown_ranges == "allow":
-            return Phone(_e164(number), _known_place(number, region))
+            return Phone(e164_of(number), _known_place(number, region))
         raise LeadRejected(reason, f"the number {words} in {_place(number, region)}")
-    return Phone(_e164(number), home if home != _NO_COUNTRY else None)
+    return Phone(e164_of(number), home if home != _NO_COUNTRY else None)
 
 
 def _why_not(number: phonenumbers.PhoneNumber) -> tuple[str, str]:
@@ -216,19 +218,15 @@ def _why_not(number: phonenumbers.PhoneNumber) -> tuple[str, str]:
         return _POSSIBLE_REASONS.get(possible, ("phone_invalid", "has a number of digits that none has"))
     if len(set(phonenumbers.national_significant_number(number))) == 1:
         return "phone_invalid", "repeats one digit, as placeholders do, and is no number in use"
-    if other_writings(_e164(number)):
+    if other_writings(e164_of(number)):
         return "phone_invalid", "is no number in use any more, and may mean several lines of today"
     as_mobile = phonenumbers.is_possible_number_for_type_with_reason(number, PhoneNumberType.MOBILE)
     if as_mobile != ValidationResult.IS_POSSIBLE:
         return "phone_invalid", "is in no range known to be in use, and has not as many digits as a mobile"
-    digits = _e164(number)
+    digits = e164_of(number)
     if any(in_use(digits[:-more]) for more in range(1, _LONGEST_TAIL + 1)):
         return "phone_invalid", "is none in use, and would be with fewer digits at its end"
     return _UNKNOWN_RANGE, "has as many digits as a mobile, but is in no range known to be in use"
-
-
-def _e164(number: phonenumbers.PhoneNumber) -> str:
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
 def line_type(e164: str) -> LineType:

@@ -10,7 +10,7 @@ from strategies import examples
 
 from airflow_outreach_provider.core import phones
 from airflow_outreach_provider.core.errors import LeadRejected
-from airflow_outreach_provider.core.numbering import read_plain
+from airflow_outreach_provider.core.numbering import read_plain, surely_not
 
 _REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 _TYPES = range(11)
@@ -89,6 +89,17 @@ def test_numbers_near_to_valid_ones_get_the_librarys_verdict(
 def test_any_digits_get_the_librarys_verdict(text: str, region: str | None) -> None:
     """Digits without any sense in them too."""
     _agree(text, region)
+
+
+@settings(max_examples=examples(500))
+@given(st.sampled_from(_EXAMPLES), st.integers(1, 12), st.text("0123456789", max_size=2))
+def test_what_is_surely_none_is_none_for_the_library(
+    sample: tuple[str, str], start: int, digits: str
+) -> None:
+    """A no of the short way is one of the library too, and the ends of numbers mostly get one."""
+    text, region = sample[0][start:] + digits, sample[1]
+    if text and surely_not(text, region):
+        assert _verdict(text, region) is None
 
 
 @settings(max_examples=examples(800))

@@ -24,12 +24,14 @@ class _Region(NamedTuple):
     """
     :param claims: leading digits that make a number this region's, before anything else is looked at.
     :param general: what any number of the region looks like.
+    :param mobile: what its mobiles look like.
     :param kinds: by the length of a number, what the kinds of line look like that have such numbers.
     """
 
     code: str
     claims: _Match | None
     general: _Match
+    mobile: _Match
     kinds: dict[int, tuple[_Match, ...]]
 
     def has(self, national: str) -> bool:
@@ -91,6 +93,15 @@ def surely_not(text: str, region: str) -> bool:
     return not prefixed and _judge(home.plan, text) is None
 
 
+def may_be_mobile(e164: str) -> bool:
+    """Whether a number in use is a mobile of one of the regions with its country code, as far as can be told."""
+    plan = _plan_of(e164[1:4])
+    if plan is None:
+        return False
+    national = e164[1 + len(plan.digits) :]
+    return any(region.mobile(national) for region in plan.regions)
+
+
 def country_code(e164: str) -> str:
     """The digits of a number's country code; empty where it is no country's."""
     plan = _plan_of(e164[1:4])
@@ -140,7 +151,7 @@ def _region(code: str, data: PhoneMetadata) -> _Region:
     general = data.general_desc
     lengths = (general and general.possible_length) or range(1, _LONGEST + 1)
     kinds = {length: tuple(_whole(desc) for desc in _kinds(data, length)) for length in lengths}
-    return _Region(code, claims, _whole(general), kinds)
+    return _Region(code, claims, _whole(general), _whole(data.mobile), kinds)
 
 
 def _kinds(data: PhoneMetadata, length: int) -> Iterator[PhoneNumberDesc]:

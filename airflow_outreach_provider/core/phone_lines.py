@@ -202,6 +202,11 @@ def line_of(text: str, region: str | None) -> str | None:
     return e164_of(number) if phonenumbers.is_valid_number(number) else None
 
 
+def national_form(e164: str) -> str:
+    """A number as it is usually written in its country."""
+    return phonenumbers.format_number(phonenumbers.parse(e164), PhoneNumberFormat.NATIONAL)
+
+
 def groups_of(e164: str) -> list[list[str]]:
     """The groups of digits that its country writes a number in: as dialled at home, and after the country code."""
     number = phonenumbers.parse(e164)

@@ -18,6 +18,7 @@ from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.numbering import read_plain
 from airflow_outreach_provider.core.phone_cells import number_in, parts_of
+from airflow_outreach_provider.core.phone_countries import refuse_lost_plus, settle_country_code
 from airflow_outreach_provider.core.phone_lines import e164_of, in_use, other_writings, renumber
 from airflow_outreach_provider.core.phone_rests import rest_after_number, uncounted
 
@@ -31,7 +32,6 @@ _LONGEST_TAIL = 6
 _TWO_IN_A_ROW = re.compile(r"\+?[\d().\-]{7,}(?: +[\d().\-]{7,})+")
 _NO_COUNTRY = "001"  # what the library calls the region of e.g. +800
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
-_DIGIT = re.compile(r"\d")
 _HYPHENED = re.compile(r"(?<!\d)\d{1,4}-\d\d?-\d{2,4}(?!\d)| - ")
 _AROUND = "".join(map(chr, [*range(0x21), 0x7F, 0xA0]))
 _FLOAT = re.compile(r"(\+?\d{5,})[.,]0+")
@@ -159,7 +159,9 @@ def parse_phone(raw: object, region: str | None = None, how: PhoneReading = STRI
         ``phone_invalid``, ``phone_unknown_range``, ``phone_ambiguous``, ``phone_lossy`` or ``region_unknown``.
     """
     if type(raw) is str and _PLAIN.fullmatch(raw):
-        return _read_plain(raw, region) or _read_with_library(raw, region, how)
+        plain = _read_plain(raw, region) or _read_with_library(raw, region, how)
+        refuse_lost_plus(raw, *plain)
+        return plain
     text = _plain_text(raw)
     try:
         return _read_text(text, region, how)
@@ -183,6 +185,7 @@ def _read_text(text: str, region: str | None, how: PhoneReading) -> Phone:
     found = _read_plain(text, region) or _read_with_library(text, region, how)
     if (rest := rest_after_number(text, found.e164)) is not None:
         raise LeadRejected(*rest)
+    refuse_lost_plus(text, *found)
     return found
 
 
@@ -196,7 +199,7 @@ def _first_of_several(text: str, region: str | None, how: PhoneReading) -> Phone
 
 
 def _read_with_library(text: str, region: str | None, how: PhoneReading) -> Phone:
-    number = _settle_country_code(_parse(text, region), text, region)
+    number = settle_country_code(_parse(text, region), text, region)
     # What is_valid_number() does, without looking up the region twice.
     home = phonenumbers.region_code_for_number(number)
     if home is None or not phonenumbers.is_valid_number_for_region(number, home):
@@ -307,42 +310,6 @@ def _parse(text: str, region: str | None) -> phonenumbers.PhoneNumber:
         if phonenumbers.is_valid_number(international):
             return international
     return number
-
-
-def _settle_country_code(
-    number: phonenumbers.PhoneNumber, text: str, region: str | None
-) -> phonenumbers.PhoneNumber:
-    """``4915123456789`` in Germany is somebody's mobile without its +, or a stranger's number within the country.
-
-    The library always reads the latter. Where only one is a number in use, it is that one; in North America, and
-    wherever else a number is too long to hold its country code, both readings are the same.
-    """
-    other = _with_plus(text, region)
-    if other is None or other == number or not phonenumbers.is_valid_number(other):
-        return number
-    if not phonenumbers.is_valid_number(number):
-        return other
-    raise LeadRejected(
-        "phone_ambiguous",
-        f"the number starts with the country code of {region}, and is a number in use with and without it; "
-        "write it with + or as it is dialled within the country",
-    )
-
-
-def _with_plus(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
-    """A number without + that starts with its region's country code, read as if it had the +; else None."""
-    first = _DIGIT.search(text)
-    if region is None or first is None or "+" in text or "\uff0b" in text:
-        return None
-    digits = phonenumbers.normalize_digits_only(text)
-    if not digits.startswith(str(phonenumbers.country_code_for_region(region))):
-        return None
-    try:
-        other = phonenumbers.parse("+" + text[first.start() :])
-    except NumberParseException:
-        return None
-    other.extension = None
-    return other
 
 
 def _parse_reason(error: NumberParseException, text: str) -> tuple[str, str]:

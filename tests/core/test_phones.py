@@ -7,12 +7,13 @@ from decimal import Decimal
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat
+from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
-from airflow_outreach_provider.core.phone_lines import in_use
+from airflow_outreach_provider.core.phone_lines import in_use, national_form
 from airflow_outreach_provider.core.phones import REGIONS, LineType, check_region, line_type, parse_phone
 
 TORONTO = "+14165550123"
@@ -296,3 +297,41 @@ def test_a_number_with_its_country_code_and_one_reading_takes_it(
             parse_phone(text, region)
     else:
         assert parse_phone(text, region).e164 == e164
+
+
+MOBILES = [
+    (region, phonenumbers.format_number(number, PhoneNumberFormat.E164))
+    for region in sorted(REGIONS)
+    if (number := phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE))
+    is not None
+    and phonenumbers.is_valid_number(number)
+]
+
+
+@settings(max_examples=examples(600), deadline=None)
+@given(st.sampled_from(MOBILES), st.sampled_from(sorted(REGIONS)))
+@example(("IT", "+393123456789"), "DE")
+@example(("AR", "+5491123456789"), "DE")
+def test_a_foreign_mobile_without_its_plus_is_no_fixed_line_of_the_region(
+    mobile: tuple[str, str], region: str
+) -> None:
+    """Without + it is this very mobile, a number written as usual in the region, or what may be its mobile; or none."""
+    written = mobile[1][1:]
+    try:
+        got = parse_phone(written, region)
+    except LeadRejected:
+        return
+    as_usual = phonenumbers.normalize_digits_only(national_form(got.e164)) == written
+    mobile_kinds = (LineType.MOBILE, LineType.FIXED_LINE_OR_MOBILE)
+    assert got.e164 == mobile[1] or as_usual or line_type(got.e164) in mobile_kinds
+
+
+@given(st.sampled_from(MOBILES))
+def test_a_mobile_of_the_region_may_lose_its_trunk_prefix(mobile: tuple[str, str]) -> None:
+    """A spreadsheet takes the zero of every mobile: the rest is read as before, or not in use, never as ambiguous."""
+    region, e164 = mobile
+    written = phonenumbers.national_significant_number(phonenumbers.parse(e164))
+    try:
+        assert parse_phone(written, region).e164 == e164
+    except LeadRejected as error:
+        assert error.reason != "phone_ambiguous"

@@ -1,0 +1,75 @@
+"""Which country a number without + belongs to: where two could be meant, neither is texted."""
+
+from __future__ import annotations
+
+import re
+
+import phonenumbers
+from phonenumbers import NumberParseException
+
+from airflow_outreach_provider.core.errors import LeadRejected
+from airflow_outreach_provider.core.numbering import may_be_mobile
+from airflow_outreach_provider.core.phone_lines import in_use, national_form
+
+_DIGIT = re.compile(r"\d")
+
+
+def refuse_lost_plus(text: str, e164: str, region: str | None) -> None:
+    """Refuse what may be another country's mobile whose + a spreadsheet took.
+
+    ``393123456789`` in Germany is a mobile in Italy, or a line in Germany without its zero. Mobiles of the region
+    itself lose their zero far more often than a foreign number its +, so they stay what they are; and so does
+    what is written as usual in a region that writes no trunk prefix.
+
+    :param text: digits and marks, and ``e164`` and ``region`` what they read as.
+    :raises LeadRejected: ``phone_ambiguous``.
+    """
+    if text[0] in "+0(" or e164[1] == "1" or may_be_mobile(e164):
+        return
+    digits = phonenumbers.normalize_digits_only(text)
+    abroad = f"+{digits}"
+    if e164 == abroad or not e164.endswith(digits) or not (may_be_mobile(abroad) and in_use(abroad)):
+        return
+    at_home = phonenumbers.normalize_digits_only(national_form(e164))
+    if at_home != digits:
+        raise LeadRejected(
+            "phone_ambiguous",
+            f"with a + before it the number is a mobile of another country, and without it a line in {region}; "
+            f"write it with +, or with the {at_home.removesuffix(digits)} that is dialled before it in {region}",
+        )
+
+
+def settle_country_code(
+    number: phonenumbers.PhoneNumber, text: str, region: str | None
+) -> phonenumbers.PhoneNumber:
+    """``4915123456789`` in Germany is somebody's mobile without its +, or a stranger's number within the country.
+
+    The library always reads the latter. Where only one is a number in use, it is that one; in North America, and
+    wherever else a number is too long to hold its country code, both readings are the same.
+    """
+    other = _with_plus(text, region)
+    if other is None or other == number or not phonenumbers.is_valid_number(other):
+        return number
+    if not phonenumbers.is_valid_number(number):
+        return other
+    raise LeadRejected(
+        "phone_ambiguous",
+        f"the number starts with the country code of {region}, and is a number in use with and without it; "
+        "write it with + or as it is dialled within the country",
+    )
+
+
+def _with_plus(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    """A number without + that starts with its region's country code, read as if it had the +; else None."""
+    first = _DIGIT.search(text)
+    if region is None or first is None or "+" in text or "\uff0b" in text:
+        return None
+    digits = phonenumbers.normalize_digits_only(text)
+    if not digits.startswith(str(phonenumbers.country_code_for_region(region))):
+        return None
+    try:
+        other = phonenumbers.parse("+" + text[first.start() :])
+    except NumberParseException:
+        return None
+    other.extension = None
+    return other

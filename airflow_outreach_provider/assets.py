@@ -9,8 +9,7 @@ from urllib.parse import quote
 
 from airflow.sdk import Asset, AssetWatcher
 
-from airflow_outreach_provider.store.inbox.consumers import check_consumer
-from airflow_outreach_provider.store.inbox.rows import check_kinds
+from airflow_outreach_provider.services.deliveries.reading_arguments import check_reading
 from airflow_outreach_provider.triggers.outreach import ContactEventTrigger
 
 
@@ -36,12 +35,10 @@ def contact_events(
     :param routes: whose deliveries count besides new events; by default those the consumer's sensor hands
         events out for, and the route of the consumer's own name.
     :param own_filter: the filter is the sensor's too; what it turns away is done with.
-    :raises ConfigurationError: a ``where`` that cannot be read, a kind that does not exist, no kinds at all, or
-        a name that cannot be a consumer's.
+    :raises ConfigurationError: a ``where`` that cannot be read, a kind that does not exist, no kinds at all, a name that
+        cannot be a consumer's, or anything of another kind.
     """
-    check_consumer(consumer)
-    if kinds is not None:
-        check_kinds(kinds)
+    check_reading(consumer, source, kinds, where)
     trigger = ContactEventTrigger(
         consumer, source, kinds, poll_interval, where=where, routes=routes, own_filter=own_filter
     )

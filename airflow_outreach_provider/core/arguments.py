@@ -29,6 +29,13 @@ def wrong(name: str, value: object, remedy: str) -> ConfigurationError:
     return ConfigurationError(f"{name} is {said[:_LONGEST]}", remedy)
 
 
+def said_later(value: object) -> bool:
+    """Whether what is given is known only when a task runs: a template, or what gives a value then."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    return callable(value) or hasattr(value, "resolve")  # Airflow's outputs of tasks have that
+
+
 def check_text(name: str, value: object, remedy: str) -> None:
     """:raises ConfigurationError: it is neither a text nor None."""
     if value is not None and not isinstance(value, str):

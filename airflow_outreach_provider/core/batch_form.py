@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pydantic_core import to_json
 
+from airflow_outreach_provider.core.arguments import check_mapping, check_text, check_whole
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import compile_where
 from airflow_outreach_provider.core.expressions.functions import Type
 from airflow_outreach_provider.core.expressions.scope import Field, Scope
 from airflow_outreach_provider.core.json_reading import read_json
+from airflow_outreach_provider.core.suggest import did_you_mean
 
 MOST_IN_ONE = 1000
 RESULT = Scope("result", {"result": Field(Type.ANY, open=True, help="what the answer says of one event")})
@@ -37,10 +39,10 @@ class GroupForm:
 
     def check(self) -> None:
         """:raises ConfigurationError: what cannot be used."""
-        if not 1 <= self.size <= MOST_IN_ONE:
-            raise ConfigurationError(
-                f"batch size is {self.size}", f"write a number from 1 to {MOST_IN_ONE:,}"
-            )
+        check_whole("batch size", self.size, f"write a number from 1 to {MOST_IN_ONE:,}", most=MOST_IN_ONE)
+        for name in ("items", "results", "ok"):
+            check_text(f"batch {name}", getattr(self, name), "write a text")
+        check_mapping("batch body", self.body, "write names and values")
         if self.body and not self.items:
             raise ConfigurationError(
                 "batch has a body and no name for the items in it", "write items: and the name"
@@ -71,3 +73,18 @@ class GroupForm:
             return None
         is_ok = compile_where(self.ok, RESULT)
         return [(is_ok({"result": each}), to_json(each).decode()) for each in found]
+
+
+def group_form(said: Mapping[str, Any] | None) -> GroupForm | None:
+    """``batching`` as it is written; None for none.
+
+    :raises ConfigurationError: it is no mapping, names what there is not, or says no size.
+    """
+    check_mapping("batching", said, 'write its parts, e.g. {"size": 100, "items": "events"}')
+    if not said:
+        return None
+    known = [each.name for each in fields(GroupForm)]
+    for name in said:
+        if name not in known:
+            raise ConfigurationError(f"batching has no part {name!r}", did_you_mean(name, known))
+    return GroupForm(**{"size": None, **said})

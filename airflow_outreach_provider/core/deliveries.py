@@ -129,14 +129,14 @@ def batch_label(labels: Sequence[str], lanes: int) -> str:
     return f"{len(labels)} events · {who} · {shown}"[:250]
 
 
-def check_route(route: str) -> str:
+def check_route(route: object) -> str:
     """The route's name, if it can be one.
 
     :raises ConfigurationError: it cannot; what can.
     """
-    if not _ROUTE.fullmatch(route):
+    if not isinstance(route, str) or not _ROUTE.fullmatch(route):
         raise ConfigurationError(
-            f"the route {route[:60]!r} has no usable name",
+            f"the route {route[:60] if isinstance(route, str) else route!r} has no usable name",
             "use letters, digits, '_', '-' and '.', at most 200",
         )
     return route

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
 
+from airflow_outreach_provider.core.arguments import check_mapping, read_flag
 from airflow_outreach_provider.core.errors import LeadRejected, OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.expressions.compile import Value, compile_value
@@ -60,6 +61,16 @@ class SubmitEventLeadsOperator(BatchOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_mapping(
+            "mapping",
+            mapping,
+            'write fields of the lead and of the event, e.g. {"phoneNumber": "contact.phone"}',
+        )
+        check_mapping(
+            "lead_arguments",
+            lead_arguments,
+            'write arguments of SubmitLeadsOperator, e.g. {"campaign": "spring"}',
+        )
         for source in mapping.values():
             event_value(source)  # a mistake shows in the DAG list, not in the first run
         self.mapping = mapping
@@ -91,7 +102,7 @@ class SuppressContactsOperator(BatchOperator):
 
     def __init__(self, *, any_event: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.any_event = any_event
+        self.any_event = read_flag("any_event", any_event)
 
     def _do(self, context: Context) -> dict[str, int]:
         batch, task = self._work(context)

@@ -12,7 +12,14 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.observability import stats
 
-from airflow_outreach_provider.core.batch_form import GroupForm
+from airflow_outreach_provider.core.arguments import (
+    check_mapping,
+    check_text,
+    check_whole,
+    read_flag,
+    said_later,
+)
+from airflow_outreach_provider.core.batch_form import group_form
 from airflow_outreach_provider.core.custom_events import made_event
 from airflow_outreach_provider.core.deliveries import check_route
 from airflow_outreach_provider.core.errors import (
@@ -92,7 +99,7 @@ class BatchOperator(RouteLineage, RetryingForHours, BaseOperator):
         self.retry_schedule = retry_schedule
         self.batch = _discreet(batch)
         self._task: TaskTry | None = None
-        if isinstance(route, str) and "{{" not in route and "{%" not in route:
+        if not said_later(route):
             check_route(route)  # a mistake shows in the DAG list, not in the first run
         self.route = route
 
@@ -234,12 +241,16 @@ class DeliverEventsOperator(BatchOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if type(concurrency) is not int or concurrency < 1:
-            raise ConfigurationError(f"concurrency is {concurrency!r}", "use a whole number from 1 on")
+        check_whole("concurrency", concurrency, "use a whole number from 1 on")
         self.endpoint_conn_id = endpoint_conn_id
+        for name, value in {"query": query, "headers": headers, "save": save}.items():
+            check_mapping(
+                name, value, 'write names and their templates, e.g. {"id": "{{ contact.external_id }}"}'
+            )
+        check_text("path", path, 'write a text, e.g. "contacts/{{ contact.email }}"')
         self.form = RequestForm(
-            payload, method, path, query or {}, headers or {}, omit_empty, content_type, save or {},
-            GroupForm(**batching) if batching else None,
+            payload, method, path, query or {}, headers or {}, read_flag("omit_empty", omit_empty), content_type, save or {},
+            group_form(batching),
         )  # fmt: skip
         self.form.check()  # a mistake shows in the DAG list, not in the first run
         self.concurrency = concurrency
@@ -313,6 +324,7 @@ class HandleEventsOperator(BatchOperator):
                 f"python_callable {python_callable!r} yields, so calling it runs nothing",
                 "let it return instead",
             )
+        check_mapping("op_kwargs", op_kwargs, 'write names and values, e.g. {"dry": True}')
         self.python_callable = python_callable
         self.op_kwargs = dict(op_kwargs or {})
 

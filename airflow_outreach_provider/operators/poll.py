@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_outreach_provider.core.arguments import check_text, said_later, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.hooks.settings import open_store
@@ -50,6 +51,10 @@ class PollContactsOperator(RetryingDefaults, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if not said_later(source):
+            check_text("source", source, 'name a connection, e.g. "tether"')
+        if not isinstance(overlap, timedelta) or overlap < timedelta(0):
+            raise wrong("overlap", overlap, "write a timedelta, e.g. timedelta(hours=1)")
         self.source = source
         self.start = start
         self.overlap = overlap

@@ -16,13 +16,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_outreach_provider.core.deliveries import check_route
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent, kind_names
-from airflow_outreach_provider.core.expressions.compile import compile_where
-from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.hooks.ended_runs import EndedRuns
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.trials import trial_in
 from airflow_outreach_provider.operators.task_tries import task_try
 from airflow_outreach_provider.services.deliveries.fan_out import Reading
+from airflow_outreach_provider.services.deliveries.reading_arguments import check_reading
 from airflow_outreach_provider.services.deliveries.taken import taken
 
 if TYPE_CHECKING:
@@ -67,10 +66,7 @@ def reading_of(
     consumer: str, kinds: Collection[str] | None, source: str | None, where: str | None, max_events: int
 ) -> Reading:
     """:raises ConfigurationError: a name, kind, expression or number that cannot be."""
-    if where is not None:
-        compile_where(where, EVENT)
-    if max_events < 1:
-        raise ConfigurationError(f"max_events is {max_events}", "write at least 1")
+    check_reading(consumer, source, kinds, where, max_events)
     return Reading(check_route(consumer), (consumer,), source or None, kind_names(kinds), where, max_events)
 
 

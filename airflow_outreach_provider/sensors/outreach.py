@@ -12,16 +12,16 @@ from airflow.configuration import conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
+from airflow_outreach_provider.core.arguments import check_seconds, check_whole, read_flag, said_later
 from airflow_outreach_provider.core.deliveries import check_route
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import kind_names
-from airflow_outreach_provider.core.expressions.compile import compile_where
-from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.hooks.ended_runs import EndedRuns
 from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.hooks.settings import open_store, owner_of
 from airflow_outreach_provider.hooks.trials import stays_out
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
+from airflow_outreach_provider.services.deliveries.reading_arguments import check_reading, route_names
 from airflow_outreach_provider.triggers.deliveries import DeliverableTrigger
 from airflow_outreach_provider.triggers.outreach import ContactEventTrigger
 
@@ -81,6 +81,10 @@ class ContactEventSensor(BaseSensorOperator):
         retry_policy: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
+        # A mistake shows in the DAG list, not in the first run.
+        check_reading(consumer, source, kinds, where, max_events)
+        check_seconds("poll_interval", poll_interval)
+        check_whole("events_per_batch", events_per_batch, "write at least 1")
         kwargs.setdefault("poke_interval", poll_interval)
         super().__init__(
             retries=retries,
@@ -89,24 +93,16 @@ class ContactEventSensor(BaseSensorOperator):
             retry_policy=retry_policy or OutreachRetryPolicy(),
             **kwargs,
         )
-        if where is not None:
-            compile_where(where, EVENT)  # a mistake shows in the DAG list, not in the first run
-        if max_events < 1:
-            raise ConfigurationError(f"max_events is {max_events}", "write at least 1")
-        if isinstance(kinds, Collection):
-            kind_names(kinds)
-        for route in routes or ():
-            check_route(route)
         self.consumer = consumer
         self.source = source
         self.kinds = kinds
         self.where = where
         self.max_events = max_events
-        self.deferrable = deferrable
+        self.deferrable = read_flag("deferrable", deferrable)
         self.poll_interval = poll_interval
-        self.wait = wait
-        self.routes = routes
-        self.events_per_batch = max(1, events_per_batch)
+        self.wait = None if wait is None else read_flag("wait", wait)
+        self.routes = route_names(routes)
+        self.events_per_batch = events_per_batch
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """The batches; an empty list when everything this task instance handed out before is done."""
@@ -181,6 +177,7 @@ class ContactEventSensor(BaseSensorOperator):
         return EndedRuns()
 
     def _reading(self) -> Reading:
+        check_reading(self.consumer, self.source, self.kinds)
         return Reading(
             consumer=self.consumer,
             routes=tuple(self._downstream_routes() if self.routes is None else self.routes),
@@ -202,7 +199,7 @@ class ContactEventSensor(BaseSensorOperator):
             if getattr(operator, "handles_batches", False):
                 partial = getattr(task, "partial_kwargs", None)
                 route = getattr(task, "route", None) if partial is None else partial.get("route")
-                if not isinstance(route, str) or "{{" in route or "{%" in route:
+                if not isinstance(route, str) or said_later(route):
                     # Deliveries recorded under any other name would wait for a task that never takes them.
                     raise ConfigurationError(
                         f"the route of task {task.task_id!r} is known only when it runs",

@@ -10,6 +10,7 @@ import structlog
 from airflow.configuration import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_outreach_provider.core.arguments import check_seconds
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.hooks.ended_runs import EndedRuns
 from airflow_outreach_provider.hooks.settings import open_store
@@ -52,6 +53,7 @@ class DeliverableTrigger(BaseTrigger):
         poll_interval: float = 5.0,
     ) -> None:
         super().__init__()
+        check_seconds("poll_interval", poll_interval)
         self.consumer, self.routes, self.source = consumer, list(routes), source
         self.kinds = None if kinds is None else list(kinds)
         self.where, self.poll_interval = where, poll_interval

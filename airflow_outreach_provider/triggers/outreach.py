@@ -11,15 +11,19 @@ from typing import Any
 import structlog
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_outreach_provider.core.arguments import check_seconds, check_texts
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.events import kind_names
-from airflow_outreach_provider.core.expressions.compile import compile_where
-from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.core.ringing import Ringing
 from airflow_outreach_provider.hooks.ended_runs import EndedRuns
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.sources import aget_source
 from airflow_outreach_provider.services.deliveries.fan_out import Reading
+from airflow_outreach_provider.services.deliveries.reading_arguments import (
+    KINDS_REMEDY,
+    check_reading,
+    route_names,
+)
 from airflow_outreach_provider.services.events.doorbell import Deliverable, Doorbell
 from airflow_outreach_provider.store.deliveries.deliverable import Glance, glance
 from airflow_outreach_provider.store.inbox.sources import disabled
@@ -78,16 +82,22 @@ class ContactEventTrigger(BaseEventTrigger):
         own_filter: bool = False,
     ) -> None:
         super().__init__()
+        # A mistake shows in the DAG list, not in the triggerer's log.
+        check_reading(
+            consumer, source, where=where
+        )  # a kind that a later version has taken away is told by its run
+        check_seconds("poll_interval", poll_interval)
+        if poll_contacts_every is not None:
+            check_seconds("poll_contacts_every", poll_contacts_every)
         self.consumer = consumer
         self.source = source
+        check_texts("kinds", kinds, KINDS_REMEDY, empty=True)
         self.kinds = kind_names(kinds)
         self.poll_interval = poll_interval
         self.poll_contacts_every = poll_contacts_every
         self.once = once
-        if where is not None:
-            compile_where(where, EVENT)  # a mistake shows in the DAG list, not in the triggerer's log
         self.where = where
-        self.routes = sorted(routes or ())
+        self.routes = sorted(route_names(routes) or ())
         self.own_filter = own_filter
 
     def serialize(self) -> tuple[str, dict[str, Any]]:

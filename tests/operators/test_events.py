@@ -547,3 +547,23 @@ def test_the_pair_runs_as_a_dag(store: Store, server: Server) -> None:
     assert sorted(handled) == ["evt_1", "evt_2", "evt_3"]
     assert sorted(body["id"] for body in server.bodies) == ["evt_1", "evt_2", "evt_3"]
     assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 6}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"headers": ["X-A: b"]}, "headers is a list"), ({"query": "a=b"}, "query is a text"), ({"save": ["id"]}, "save is a list"),
+        ({"headers": {1: "x"}}, "headers has the key 1"), ({"path": 5}, "path is 5"), ({"omit_empty": "maybe"}, "omit_empty is 'maybe'"),
+        ({"batching": {"size": "5"}}, "batch size is '5'"), ({"batching": {"siz": 5}}, "batching has no part 'siz' — did you mean 'size'?"),
+        ({"batching": 5}, "batching is int"), ({"batching": {"items": "events"}}, "batch size is None"), ({"batching": {"size": 5, "ok": True}}, "batch ok is True"),
+        ({"batching": {"size": 5, "items": ["events"]}}, "batch items is ['events']"), ({"batching": {"size": 5, "items": "e", "body": "x"}}, "batch body is a text"),
+        ({"concurrency": "5"}, "concurrency is '5'"), ({"route": 5}, "route 5 has no usable name"), ({"route": None}, "route None has no usable name"),
+    ],
+)  # fmt: skip
+def test_what_a_request_cannot_be_made_of_shows_in_the_dag_list(wrong: dict[str, Any], said: str) -> None:
+    """An error that names the argument and says what to write, and no error of whatever is made of it later."""
+    with pytest.raises(ConfigurationError) as caught:
+        DeliverEventsOperator(
+            **{"task_id": "t", "batch": [], "route": "crm", "endpoint_conn_id": "crm", **wrong}
+        )
+    assert said in str(caught.value) and " — " in str(caught.value)

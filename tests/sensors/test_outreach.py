@@ -8,8 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
 
+from airflow_outreach_provider.assets import contact_events
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
@@ -18,6 +20,7 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.triggers import deliveries as trigger_module
 from airflow_outreach_provider.triggers.deliveries import DeliverableTrigger
+from airflow_outreach_provider.triggers.outreach import ContactEventTrigger
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +31,7 @@ def store(tasks_store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 def sensor(**arguments: Any) -> ContactEventSensor:
     return ContactEventSensor(
-        task_id="wait", consumer="c", **{"deferrable": True, "routes": ["crm"], **arguments}
+        task_id="wait", **{"consumer": "c", "deferrable": True, "routes": ["crm"], **arguments}
     )
 
 
@@ -162,3 +165,78 @@ def test_without_a_triggerer_it_pokes(store: Store) -> None:
         poking.execute(context())
     arrive(store, "a")
     assert len(sensor(deferrable=False).execute(context())) == 1
+
+
+WRONG_READINGS: list[tuple[dict[str, Any], str]] = [
+    ({"source": ["a", "b"]}, "source is ['a', 'b']"), ({"source": 5}, "source is 5"), ({"source": "None"}, "source came out as None"),
+    ({"kinds": [5]}, "kinds is [5]"), ({"kinds": 5}, "kinds is 5"), ({"kinds": []}, "kinds is empty"),
+    ({"consumer": None}, "consumer is None"), ({"consumer": 5}, "consumer is 5"), ({"consumer": ""}, "cannot be called ''"),
+    ({"consumer": "a\nb"}, "cannot be called"), ({"consumer": "x" * 251}, "cannot be called"), ({"consumer": "None"}, "consumer came out as None"),
+    ({"where": 5}, "where is 5"), ({"where": True}, "where is True"), ({"where": "kind = 1"}, ""),
+    ({"routes": 5}, "routes is 5"), ({"routes": ["a b"]}, "'a b' has no usable name"), ({"routes": [None]}, "routes is [None]"),
+    ({"poll_interval": 0}, "poll_interval is 0"), ({"poll_interval": -1}, "poll_interval is -1"), ({"poll_interval": "5"}, "poll_interval is '5'"),
+    ({"poll_interval": None}, "poll_interval is None"), ({"poll_interval": float("nan")}, "poll_interval is nan"), ({"poll_interval": float("inf")}, "poll_interval is inf"),
+]  # fmt: skip
+"""What none of sensor, asset, trigger and ``take_events`` reads by, and what it says of it."""
+
+
+@pytest.mark.parametrize(("wrong", "said"), WRONG_READINGS)
+@pytest.mark.parametrize(
+    "give",
+    [
+        lambda **arguments: sensor(**arguments),
+        lambda **arguments: contact_events(**{"consumer": "c", **arguments}),
+        lambda **arguments: ContactEventTrigger(**{"consumer": "c", **arguments}).serialize(),
+    ],
+    ids=["sensor", "asset", "trigger"],
+)
+def test_what_nobody_can_read_by_shows_in_the_dag_list(give: Any, wrong: dict[str, Any], said: str) -> None:
+    """Not in the first run, nor in the triggerer's log for ever: an error that names the argument, and what to write."""
+    with pytest.raises(ConfigurationError) as caught:
+        give(**wrong)
+    assert said in str(caught.value) and " — " in str(caught.value)
+
+
+@pytest.mark.parametrize("kinds", ["Replied", "replied,interested", ["nope"], ["replied", "nope"]])
+def test_a_kind_that_does_not_exist_shows_in_the_dag_list(kinds: Any) -> None:
+    """By sensor and asset; a trigger's own run tells its task, for a version may have taken the kind away."""
+    for give in (sensor, lambda **said: contact_events("c", **said)):
+        with pytest.raises(ConfigurationError, match="no event kind"):
+            give(kinds=kinds)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"max_events": "10"}, "max_events is '10'"), ({"max_events": None}, "max_events is None"), ({"max_events": 0}, "max_events is 0"),
+        ({"events_per_batch": "5"}, "events_per_batch is '5'"), ({"events_per_batch": 0}, "events_per_batch is 0"),
+        ({"wait": "maybe"}, "wait is 'maybe'"), ({"deferrable": "None"}, "deferrable came out as None"),
+    ],
+)  # fmt: skip
+def test_what_only_the_sensor_has_is_looked_at_too(wrong: dict[str, Any], said: str) -> None:
+    """A number as text is none."""
+    with pytest.raises(ConfigurationError, match=said):
+        sensor(**wrong)
+
+
+def test_what_a_template_gives_is_looked_at_when_it_has(store: Store) -> None:
+    """Until then it may be anything."""
+    waiting = sensor(consumer="{{ params.c }}", source="{{ params.s }}", kinds=["{{ params.k }}", "replied"])
+    waiting.consumer, waiting.source, waiting.kinds = "c", "None", ["replied"]
+    with pytest.raises(ConfigurationError, match="source came out as None"):
+        waiting.execute(context())
+    waiting.source, waiting.kinds = "src", ["nope"]
+    with pytest.raises(ConfigurationError, match="no event kind 'nope'"):
+        waiting.execute(context())
+
+
+def test_one_route_is_one_and_not_its_letters(store: Store) -> None:
+    """By sensor, asset and trigger: what its handler has done is done."""
+    arrive(store, "a")
+    batches = sensor(routes="crm").execute(context())
+    assert [each["events"] for each in batches] == [["evt_1"]]
+    with store.read() as connection:
+        assert connection.execute(sa.text("SELECT DISTINCT route FROM deliveries")).scalars().all() == ["crm"]
+    (watcher,) = contact_events("c", routes="crm").watchers
+    assert watcher.trigger.serialize()[1]["routes"] == ["crm"]
+    assert contact_events("c", routes="crm").name == contact_events("c", routes=["crm"]).name

@@ -17,6 +17,7 @@ from airflow_outreach_provider.core.arguments import (
     check_whole,
     read_flag,
     read_name,
+    said_later,
     wrong,
 )
 from airflow_outreach_provider.core.errors import ConfigurationError
@@ -206,9 +207,7 @@ class SubmitArguments:
         """
         known = {each.name: getattr(self, each.name) for each in fields(self)}
         for name, value in list(known.items()):
-            says_later = callable(value) or (isinstance(value, str) and ("{{" in value or "{%" in value))
-            # Airflow's outputs of tasks have "resolve".
-            if (name in templated and says_later) or hasattr(value, "resolve"):
+            if (name in templated and said_later(value)) or hasattr(value, "resolve"):
                 del known[name]
         SubmitArguments(**known).options(_Unknown(), conn_id="", lease=timedelta(minutes=5))
 

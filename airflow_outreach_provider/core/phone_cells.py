@@ -24,7 +24,7 @@ _LABEL = re.compile(
 _WHATSAPP_ID = re.compile(r"\+?(\d{7,15})@(?:s\.whatsapp\.net|c\.us)", re.IGNORECASE)
 _CONTEXT = re.compile(r"[\d\s().\-+]+;phone-context=[^;]+", re.IGNORECASE)
 _EXTENSION = re.compile(
-    r"\d[\s,;.()\-/]*(?:;ext=|#|(?:x|ext|extn|extension|durchwahl|dw|klappe|kl|nebenstelle|poste?|int|interno?|ramal"
+    r"\d[\s,;.()\-/]*(?:;ext=|#|~|(?:x|ext|extn|extension|durchwahl|dw|klappe|kl|nebenstelle|poste?|int|interno?|ramal"
     r"|anexo|extensi[oó]n|доб|toestel|tst|wew|linka|anschluss)(?![^\W\d_])\s*[.:=#]?)\s*\d{1,7}\)?\s*$",
     re.IGNORECASE,
 )
@@ -36,6 +36,10 @@ _DATE = re.compile(
 _CENTURY = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _SLASH_TAIL = re.compile(r"/\s*\d{1,3}\s*$")
 _APART = re.compile(r"[,;|&\\\n]|/{2,}| / ")
+# "0171 / 1234567": an area code, with its country code, its zero, or of three digits at most, and the rest after it.
+_AREA = r"(?<![\d/(+.\-])(?<![\d)] )(?P<area>(?:\+|00)[\d ()]{1,13}|\(?0\d{1,5}\)?|\(?[1-9]\d{0,2}\)?)"
+_AREA_SLASH = re.compile(_AREA + r" ?/ ?(?P<rest>[\d(][\d .()\-]+)")
+_AREA_MARK = re.compile(_AREA + r" (?P<mark>[/\-]) (?=[1-9][\d .\-]{3})")
 _BETWEEN = re.compile(
     r"[,;|&\\\n]|/{2,}|:{2,}| / |(?<=\d)[\s/()]*(?=\+)|(?<![^\W\d_])(?:or|and|oder|und|ou|et|o|y|e|en|of|i|lub|eller|och|или|и)(?![^\W\d_])",
     re.IGNORECASE,
@@ -52,16 +56,18 @@ _MARKS = {
     ord("⁄"): "/",
     ord("∕"): "/",
 }
+_PICTURES = "\ufe0f\u260e\u260f\u2706\U0001f4de\U0001f4f1\U0001f4f2\U0001f57b\U0001f57f"  # of telephones
 _AROUND = " \n.,;:!<>{}\"'`’"
 _PIECE = re.compile(r"\+?[\d(](?:[\d().\-]|[ /](?=[\d(]))*")
 # A count before a number with its country code: "2) +49 …", "[2] +49 …"; with a label before it, "2 +49 …" too.
 _COUNT = re.compile(r"[(\[]? ?[1-9]\d?[ ]?[.:)\]]+\s*(?=\+)")
 _LABELLED_COUNT = re.compile(r"[(\[]? ?[1-9]\d?(?!\d)[ .:)\]\-]*(?=\+)")
-_COLON = re.compile(r"(?<=^\d) ?: *|(?<=^\d\d) ?: *")
+_COLON = re.compile(r"(\d\d?) ?: *")
 # Before a number, not before a count: that is no number's.
 _HASH = re.compile(r"^# ?(?!\d\d?(?!\d))(?=[+(\d])")
 _ANY_COUNT = re.compile(r"[(\[#]?\d\d?(?!\d)[^\d+(]*(?=[\d+(])")
 _MANY_DIGITS, _TELLING_DIGITS = 5, 7
+_LONGEST_AREA = len("004210912")
 
 
 class CellNumber(NamedTuple):
@@ -81,13 +87,16 @@ def number_in(cell: str) -> CellNumber:
     :raises LeadRejected: ``phone_not_a_number``, or, where the cell holds more than a number,
         ``phone_has_text``, ``phone_several``, ``phone_extension`` or ``phone_has_date``.
     """
-    whole = _in_ascii(cell).strip(_AROUND)
+    whole = _in_ascii(cell).strip(_AROUND + _PICTURES)
     text = _undecorated(whole)
     labelled = len(text) < len(whole) and whole[0] != "#"
-    text = _COLON.sub(") ", text)
+    if match := _COLON.match(text):
+        text = f"{match[1]}) {text[match.end() :]}"
     text = (_LABELLED_COUNT if labelled else _COUNT).sub("", text, count=1) if "+" in text else text
     if match := _WHATSAPP_ID.fullmatch(text):
         return CellNumber(f"+{match[1]}")
+    if (match := _AREA_SLASH.fullmatch(text)) and _digits(match["area"]) <= _LONGEST_AREA:
+        text = f"{match['area']}/{match['rest']}"
     digits = _digits(text)
     if not digits:
         raise LeadRejected("phone_not_a_number", "the value is not a phone number")
@@ -101,7 +110,7 @@ def number_in(cell: str) -> CellNumber:
 
 def pieces_of(cell: str) -> list[str]:
     """Everything in a cell that may be a number by itself; for lists that must rather hold too much."""
-    text = _DATE.sub("\n", unquote(_in_ascii(cell)))
+    text = _AREA_MARK.sub(r"\g<area>\g<mark>", _DATE.sub("\n", unquote(_in_ascii(cell))))
     found = _PIECE.findall(text)
     found += [
         half
@@ -124,7 +133,8 @@ def parts_of(cell: str) -> list[str]:
 
     Each part is to be read as a cell of its own: what is more than a number in it stays so.
     """
-    parts = [part for some in _BETWEEN.split(_in_ascii(cell)) for part in some.split(" - ")]
+    text = _AREA_MARK.sub(r"\g<area>\g<mark>", _in_ascii(cell))
+    parts = [part for some in _BETWEEN.split(text) for part in some.split(" - ")]
     # The slash comes last: it also stands between an area code and the rest.
     tried = [each for part in parts for each in (part, part.split("/")[0])]
     return [part for part in dict.fromkeys(map(str.strip, tried)) if _digits(part) >= _TELLING_DIGITS]

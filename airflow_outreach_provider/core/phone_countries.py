@@ -9,9 +9,11 @@ from phonenumbers import NumberParseException
 
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.numbering import may_be_mobile
-from airflow_outreach_provider.core.phone_lines import in_use, national_form
+from airflow_outreach_provider.core.phone_lines import in_use, line_of, national_form
 
 _DIGIT = re.compile(r"\d")
+_ZERO_IN_BRACKETS = re.compile(r"((?:\+|00) ?\d{1,3}) ?\( ?0 ?\)")
+_LONE_ZERO = re.compile(r"\(?0\)?[ \-]+(?=[1-9])")
 
 
 def refuse_lost_plus(text: str, e164: str, region: str | None) -> None:
@@ -73,3 +75,23 @@ def _with_plus(text: str, region: str | None) -> phonenumbers.PhoneNumber | None
         return None
     other.extension = None
     return other
+
+
+def line_without_zero(text: str, region: str | None) -> str | None:
+    """The one line that is meant where a number is none in use for a zero that is no digit of it, E.164.
+
+    The zero is in brackets after a country code that has no trunk zero (``+39 (0)347 1234567``), stands alone
+    where none is dialled (``0 600 123 456`` in Poland), or before the country code (``091 98765 43210`` in India).
+    """
+    if match := _ZERO_IN_BRACKETS.match(text):
+        return line_of(match[1] + text[match.end() :], None)
+    if region is None or text[0] not in "0(":
+        return None
+    digits = phonenumbers.normalize_digits_only(text)
+    if digits.startswith(f"0{phonenumbers.country_code_for_region(region)}") and (
+        line := line_of("+" + digits[1:], None)
+    ):
+        return line
+    if (match := _LONE_ZERO.match(text)) and phonenumbers.ndd_prefix_for_region(region, True) is None:
+        return line_of(text[match.end() :], region)
+    return None

@@ -66,6 +66,13 @@ _RULES = (
     _rule(r"549(11)15(\d{8})", r"549\1\2"),
     _rule(r"549([2-8]\d\d)15(\d{7})", r"549\1\2", means=_Means.MAYBE),
     _rule(r"549([2-8]\d{3})15(\d{6})", r"549\1\2", means=_Means.MAYBE),
+    # With the trunk zero before the area code, 9 and 15 can only be the mobile's.
+    _rule(r"5490(11\d{8}|[2-8]\d{9})", r"549\1"),
+    _rule(r"5490(11)15(\d{8})", r"549\1\2"),
+    _rule(r"5490([2-8]\d\d)15(\d{7})", r"549\1\2"),
+    _rule(r"5490([2-8]\d{3})15(\d{6})", r"549\1\2"),
+    # Ukraine: 8 before the trunk zero, until 2009.
+    _rule(r"38080(\d{9})", r"380\1"),
     # Brazil: a ninth digit before all mobiles by 2016 (Anatel); networks and messengers still send eight.
     _rule(r"55(\d\d)([689]\d{7})", r"55\g<1>9\2", back=((r"55(\d\d)9([6-9]\d{7})", r"55\1\2"),)),
     _rule(r"55(\d\d)(7\d{7})", r"55\g<1>9\2", means=_Means.ALSO),
@@ -188,7 +195,7 @@ def in_use(e164: str) -> bool:
 
 def line_of(text: str, region: str | None) -> str | None:
     """What digits and marks read as, E.164, where that is a number in use; for parts of what somebody wrote."""
-    digits = phonenumbers.normalize_digits_only(text)
+    digits = "".join(_RUN.findall(text))
     if text.lstrip("( ")[0] == "+" or digits.startswith("00"):
         region, digits = None, "+" + digits.removeprefix("00")
     if (found := read_plain(digits, region)) is not None:

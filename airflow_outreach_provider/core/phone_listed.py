@@ -31,10 +31,9 @@ def listed_numbers(raw: object, region: str | None = None) -> tuple[str, ...]:
     if reason == "phone_missing":
         return ()
     text = str(raw)
-    found: list[str] = []
-    pieces = pieces_of(text)
-    if reason not in _MORE_THAN_A_NUMBER:
-        found, pieces = _loose_readings(text.strip(), region, whole=True), after_count(text)
+    more = reason in _MORE_THAN_A_NUMBER
+    found = [] if more else _loose_readings(text.strip(), region, whole=True)
+    pieces = after_count(text) + (pieces_of(text) if more else [])
     found += [number for piece in pieces for number in _loose_readings(piece, region, whole=False)]
     return tuple(dict.fromkeys(found))
 

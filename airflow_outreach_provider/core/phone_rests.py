@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from airflow_outreach_provider.core.errors import LeadRejected
-from airflow_outreach_provider.core.numbering import country_code, read_plain
+from airflow_outreach_provider.core.numbering import country_code, is_dialled_first, read_plain
 from airflow_outreach_provider.core.phone_lines import groups_of, in_use, line_of, other_writings
 
 _MARK = re.compile(r"(?<=\d)[^\d]+(?=\d)")
@@ -37,13 +37,16 @@ def uncounted(text: str, region: str | None, *, labelled: bool) -> str:
     match = _COUNTED.match(text)
     if match is None or _starts_the_number(match["count"], match["rest"]):
         return text
+    sure = not match["open"] and _SURE_MARK.fullmatch(match["mark"]) is not None
+    if not sure and not labelled and is_dialled_first(match["count"], region):
+        return text
     alone = line_of(match["rest"], region)
     whole = line_of(text, region) if alone is not None else None
     # With the region's own country code first, and no +, it is for the reading of the whole to say which it is.
     if alone is None or alone in (whole, "+" + "".join(_RUN.findall(text))):
         return text
     dialled = match["rest"].lstrip("( ")[0] in "+0"
-    if (not match["open"] and _SURE_MARK.fullmatch(match["mark"])) or (labelled and (dialled or not whole)):
+    if sure or (labelled and (dialled or not whole)):
         return match["rest"]
     if whole is None or alone in other_writings(whole):
         return text

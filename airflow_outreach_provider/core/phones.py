@@ -18,7 +18,11 @@ from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.numbering import read_plain
 from airflow_outreach_provider.core.phone_cells import number_in, parts_of
-from airflow_outreach_provider.core.phone_countries import refuse_lost_plus, settle_country_code
+from airflow_outreach_provider.core.phone_countries import (
+    line_without_zero,
+    refuse_lost_plus,
+    settle_country_code,
+)
 from airflow_outreach_provider.core.phone_lines import e164_of, in_use, other_writings, renumber
 from airflow_outreach_provider.core.phone_rests import rest_after_number, uncounted
 
@@ -210,6 +214,8 @@ def _read_with_library(text: str, region: str | None, how: PhoneReading) -> Phon
         reason, words = _why_not(number)
         if reason == _UNKNOWN_RANGE and how.unknown_ranges == "allow":
             return Phone(e164_of(number), _known_place(number, region))
+        if reason != _UNKNOWN_RANGE and (line := line_without_zero(text, region)) is not None:
+            return parse_phone(line)
         raise LeadRejected(reason, f"the number {words} in {_place(number, region)}")
     return Phone(e164_of(number), home if home != _NO_COUNTRY else None)
 

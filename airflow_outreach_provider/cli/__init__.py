@@ -34,7 +34,8 @@ def get_commands() -> list[GroupCommand]:
             help="Leads, contact events and deliveries of the outreach provider",
             subcommands=(
                 *refusing_empty(workflows.COMMANDS),
-                group("new", "Write a workflow, asking for what is not said", new.NEW_COMMANDS),
+                # Of these an empty text is one that is missing: they ask for it.
+                GroupCommand("new", "Write a workflow, asking for what is not said", new.NEW_COMMANDS),
                 doctor.DOCTOR,
                 group("leads", "Look at leads, settle held ones", leads.LEADS_COMMANDS),
                 group("person", "All about one person: show, export, forget", person.PERSON_COMMANDS),

@@ -209,14 +209,7 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
             self.log.info("Rows by state:\n%s", run.tally.table())
             _measure(run, {"dag_id": self.dag_id, "task_id": self.task_id})
             tell_listeners(self.on_outreach_event, {run.campaign}, context, self.log)
-        counts = run.tally.by_state()
-        if run.options.dry_run:
-            rings_no_follower(context)
-        for outlet in self.outlets:
-            context["outlet_events"][outlet].extra.update(counts, dry_run=run.options.dry_run)
-        if run.options.dry_run:
-            counts[RowState.PLANNED.value] = run.tally.to_text
-        return counts
+        return _announced(run, self.outlets, context)
 
     def _start(self, hook: OutreachHook, context: Context) -> SubmitRun:
         self._run = start(
@@ -254,6 +247,18 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
             self.leads = LeadRows(None)
         else:
             self.leads = kept_private(self.leads)
+
+
+def _announced(run: SubmitRun, outlets: Iterable[Any], context: Context) -> dict[str, int]:
+    """Rows by state, which the assets behind the task tell too; a dry run starts nobody who follows."""
+    counts, dry_run = run.tally.by_state(), run.options.dry_run
+    if dry_run:
+        rings_no_follower(context)
+    for outlet in outlets:
+        context["outlet_events"][outlet].extra.update(counts, dry_run=dry_run)
+    if dry_run:
+        counts[RowState.PLANNED.value] = run.tally.to_text
+    return counts
 
 
 class StageLeadsOperator(SubmitLeadsOperator):

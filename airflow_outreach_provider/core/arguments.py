@@ -16,7 +16,7 @@ from airflow_outreach_provider.core.suggest import said_kind
 _LONGEST = 60
 # What Jinja and JSON write for a value that is not there, alone or beside other words: ``spring-None``.
 _NOTHING = re.compile(r"(?<![^\W_])None(?![^\W_])")
-_NULL = re.compile(r"null|none", re.IGNORECASE)
+_NULL = ("None", "null")
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -89,7 +89,7 @@ def read_flag(name: str, value: object) -> bool:
         said = _FLAGS.get(value.strip().lower())
         if said is not None:
             return said
-        if not value.strip() or _NULL.fullmatch(value.strip()):
+        if value.strip() in ("", *_NULL):
             raise _nothing(name, value.strip(), "true or false", "{{ var.value.get('it', 'true') }}")
     elif isinstance(value, int) and value in (0, 1):
         return bool(value)
@@ -103,7 +103,7 @@ def read_name(name: str, value: object) -> str | None:
     """
     check_text(name, value, "write a text, in quotes")
     text = str(value or "").strip()
-    if _NULL.fullmatch(text) or _NOTHING.search(text):
+    if text in _NULL or _NOTHING.search(text):
         raise _nothing(name, text, "a text", "{{ params.it or '' }}, which stands for the default")
     return text or None
 

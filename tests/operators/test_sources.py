@@ -147,8 +147,10 @@ def test_what_where_names_is_in_each_file(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"mapping": {"phoneNumber": "phone", "firstName": "name"}}, "b.csv has no column 'name' that mapping['firstName']"),
-        ({"mapping": {"phoneNumber": "phone", "n": "{{ row.name | trim }}"}}, "b.csv has no column 'name' that mapping['n']"),
+        ({"mapping": {"phoneNumber": "name"}}, "b.csv has no column 'name' that mapping['phoneNumber']"),
+        ({"mapping": {"phoneNumber": "{{ row.name | trim }}"}}, "b.csv has no column 'name' that mapping['phoneNumber']"),
+        ({"mapping": {"contacts": {"phoneNumber": "name"}}, "payload_format": "fixed"}, "mapping['contacts']['phoneNumber']"),
+        ({"mapping": {"phoneNumber": "phone", "configurationId": "name"}}, "b.csv has no column 'name' that mapping['configurationId']"),
         ({"require_consent": "name"}, "b.csv has no column 'name' that require_consent"),
         ({"changed_on": ["name"], "resubmit": "changed"}, "b.csv has no column 'name' that changed_on"),
         ({"time_zone": "name", "quiet_hours": "21:00-08:00"}, "b.csv has no column 'name' that time_zone"),
@@ -185,7 +187,7 @@ def test_a_query_is_looked_at_beside_files(
 def test_files_that_lack_what_no_rule_needs_go_out(
     sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """An empty one, one of JSON without a field of the mapping, and columns that may be missing."""
+    """An empty one, one without a field of the mapping, which its leads go without, and columns that may be missing."""
     leads = [
         write(tmp_path / "a.csv", [{"phone": ADA, "name": "Ada"}]),
         write(tmp_path / "b.jsonl", [{"phone": GRACE}]),
@@ -193,9 +195,10 @@ def test_files_that_lack_what_no_rule_needs_go_out(
     ]
     (tmp_path / "d.csv").write_text("phone\n")
     mapping = {"phoneNumber": "phone", "firstName": "name"}
-    ran = run_task(submit(leads=[*leads[:2], str(tmp_path / "d.csv")], mapping=mapping))
+    ran = run_task(submit(leads=[*leads, str(tmp_path / "d.csv")], mapping=mapping, campaign="first"))
     assert ran.state == "success", ran.error
+    assert sim.texts() == {ADA: 1, GRACE: 1, ALAN: 1}
     mapping["firstName"] = "{{ row.name | default('') }}"
     ran = run_task(submit(leads=leads, mapping=mapping, where="name is not defined or name != 'Bo'"))
     assert ran.state == "success", ran.error
-    assert sim.texts() == {ADA: 1, GRACE: 1, ALAN: 1}
+    assert sim.texts() == {ADA: 2, GRACE: 2, ALAN: 2}

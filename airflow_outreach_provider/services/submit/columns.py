@@ -15,6 +15,7 @@ from airflow_outreach_provider.core.emails import email_columns
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import compile_value, compile_where
 from airflow_outreach_provider.core.expressions.scope import ROW_CONDITION, written_column
+from airflow_outreach_provider.core.leads import CONFIGURATION_SPELLINGS
 from airflow_outreach_provider.core.mapping import read_texts
 from airflow_outreach_provider.core.row_reading import RowReading
 from airflow_outreach_provider.core.rules import LeadRules
@@ -29,6 +30,8 @@ LOOK_AHEAD = 10_000
 _MOST_NAMES = 1_000
 # Who writes so has thought of rows that lack the column.
 _OPTIONAL_IN_WHERE = re.compile(r"\bdefault\s*\(|\bis\s+(not\s+)?(defined|none)\b")
+# A field of the mapping that is neither the number nor the configuration.
+_LEFT_OUT = re.compile(rf"mapping\[(?!.*\b(phoneNumber|{'|'.join(CONFIGURATION_SPELLINGS)})'\]$).*")
 _OPTIONAL = re.compile(_OPTIONAL_IN_WHERE.pattern + r"|\bor\b")
 
 Values = Mapping[str, object]
@@ -115,10 +118,10 @@ def checked(
 def part_checker(rules: LeadRules, incremental: str | None = None) -> PartLook:
     """Each part of a source is looked at as if it were all of it: what its neighbours have is nothing to it.
 
-    Of one whose rows need not share their columns, only ``where`` is asked for: without what it names it would let
-    everybody through, where a field of the mapping is left out of a lead.
+    A field of the mapping may be missing, and is left out of its leads, but not whom they are for and what they are told.
+    Of a part whose rows need not share their columns, only ``where`` is asked for: it would let everybody through.
     """
-    needs = _needs(rules, incremental)
+    needs = [need for need in _needs(rules, incremental) if not _LEFT_OUT.fullmatch(need.use)]
     of_where = [need for need in needs if need.use == "where"]
 
     def look(rows: Iterator[Row], name: str, shared: bool) -> Iterator[Row]:

@@ -26,7 +26,7 @@ def read(**said: Any) -> SubmitOptions:
     return SubmitArguments.of(said).options(CONNECTION, conn_id="", lease=timedelta(minutes=5))
 
 
-NOTHING = ["None", "None\n", " None ", "null", "NULL", "none"]
+NOTHING = ["None", "None\n", " None ", "null", "null\n"]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,9 @@ def test_a_template_that_has_lost_its_value_names_nothing(name: str, value: str)
         read(**{name: value})
 
 
-@pytest.mark.parametrize("value", ["Nonesuch", "nonetheless", "Noneofthem", "nullius", "SpringNone", "None1"])
+@pytest.mark.parametrize(
+    "value", ["Nonesuch", "nonetheless", "Noneofthem", "nullius", "SpringNone", "None1", "none", "NULL"]
+)
 def test_a_name_that_only_looks_like_nothing_is_a_name(value: str) -> None:
     """Part of a longer word says nothing of a template."""
     assert read(campaign=value).rules.campaign == value

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from airflow_outreach_provider.core.phone_cells import INVISIBLE
+
 # What stands for "@", or for any character, in a URL, in JSON and in HTML.
 _AT = re.compile(r"@|%(?:25)*40|\\u0040|\\x40|&#64;|&#x40;|&commat;|[\uff20\ufe6b]", re.IGNORECASE)
 _ENCODED = (
@@ -12,8 +14,17 @@ _ENCODED = (
 )
 _DIGIT = r"(?:\d|%(?:25)*3\d|\\u003\d|\\x3\d)"
 _PLUS = r"(?:\+|%(?:25)*2b|\\u002b|\\x2b)"
-# Marks between two digits of a number: " - " and ") " are usual, and dashes have many code points.
-_MARK = rf"(?:[\s().,*\-/|_~\u00b7\u2010-\u2015\u2212\uff0d\ufe63]|{_ENCODED})"
+# Marks between two digits of a number: " - " and ") " are usual, dashes have many code points, and some are not seen.
+_MARK = (
+    r"(?:[\s()\[\]{}<>.,*\-/|_~\u00b7\u02d7\u2010-\u2015\u2044\u2212\u2215\u2219\u22c5\u30fc\ufe63\uff08\uff09\uff0d-\uff0f\uff3b\uff3d\uff5e"
+    rf"{''.join(map(chr, INVISIBLE))}]|{_ENCODED})"
+)
+# Marks that are one between two digits alone; a colon between three and more, or in more pairs than a time has.
+_ODD_MARK = (
+    r"(?<=\d)(?:[!\"#$%&';?@\\^`\u00a7\u00b0\u00b4\u2016-\u203e\u3001\u3002\u3008-\u3011\ufffd\uff01-\uff07\uff0c\uff1b\uff3b-\uff3f]"
+    r"|(?<=\d\d\d):(?=\d\d\d)|(?<=\d):(?=\d{6})"
+    r"|(?<=\d\d):(?=\d\d(?::\d\d){2})|(?<=\d\d:\d\d):(?=\d\d:\d\d)|(?<=\d\d:\d\d:\d\d):)(?=\d)"
+)
 # A time or an id is no number of anybody's: dates as ISO 8601 has them, hashes and UUIDs.
 _NO_PHONE = (
     r"(?<![0-9a-z+%\\])(?:19|20)\d\d(?P<mark>[-/])(?:0[1-9]|1[0-2])(?P=mark)(?:0[1-9]|[12]\d|3[01])"
@@ -23,10 +34,13 @@ _NO_PHONE = (
     r"|(?:(?<=[_/])|(?<=dt=)|(?<=day=)|(?<=date=))20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:T?[0-2]\d[0-5]\d(?:[0-5]\d)?Z?)?"
     r"(?=[_/.]|$)"
     r"|(?<![0-9a-z])(?=[0-9]*[a-f])(?:[0-9a-f]{24}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})(?![0-9a-z])"
+    # Addresses of IPv6 have a letter somewhere, and eight groups or two colons.
+    r"|(?<![0-9a-z:])(?=[0-9a-f]{1,4}:)(?=[0-9:]*[a-f])(?:(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}|(?:[0-9a-f]{1,4}:){1,6}(?::[0-9a-f]{1,4}){1,6})(?![0-9a-z:])"
     r"|(?<![0-9a-z])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-z])"
 )
 _PHONE_LIKE = re.compile(
-    rf"(?P<kept>{_NO_PHONE})|{_PLUS}?{_DIGIT}(?:(?:{_MARK}{{0,12}}|\+){_DIGIT}){{6,}}", re.IGNORECASE
+    rf"(?P<kept>{_NO_PHONE})|{_PLUS}?{_DIGIT}(?:(?:{_MARK}{{0,12}}|\+|{_ODD_MARK}){_DIGIT}){{6,}}",
+    re.IGNORECASE,
 )
 _ENCODED_TIMES = 3
 _ESCAPED = re.compile(r"\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|&#\d+;", re.IGNORECASE)

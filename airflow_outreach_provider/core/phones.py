@@ -17,7 +17,7 @@ from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.numbering import read_plain
-from airflow_outreach_provider.core.phone_cells import number_in, parts_of
+from airflow_outreach_provider.core.phone_cells import INVISIBLE, number_in, parts_of
 from airflow_outreach_provider.core.phone_countries import (
     line_without_zero,
     refuse_lost_plus,
@@ -40,15 +40,7 @@ _HYPHENED = re.compile(r"(?<!\d)\d{1,4}-\d\d?-\d{2,4}(?!\d)| - ")
 _AROUND = "".join(map(chr, [*range(0x21), 0x7F, 0xA0]))
 _FLOAT = re.compile(r"(\+?\d{5,})[.,]0+")
 _INVISIBLE: dict[int, str | None] = {
-    **dict.fromkeys(
-        [
-            *range(0x200B, 0x2010),
-            *range(0x202A, 0x202F),
-            *range(0x2060, 0x2065),
-            0xFEFF,
-            0xAD,
-        ]
-    ),
+    **dict.fromkeys(INVISIBLE),
     # Spaces of several widths, which the library does not take between digits.
     **dict.fromkeys([*range(0x2000, 0x200B), 0x202F, 0x205F], " "),
 }

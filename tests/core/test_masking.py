@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import examples
 
+from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text, printable
+from airflow_outreach_provider.core.phones import parse_phone
 
 
 @pytest.mark.parametrize(
@@ -74,6 +78,25 @@ SECRETIVE = [
     "2026-03-25-5550123",
     "phone_20260325123",
     "number=20260325",
+    "416\u200b555\u200b0123",
+    "416\u2060555\ufeff0123",
+    "\u202a416\u00ad555\u200e0123\u202c",
+    "416:555:0123",
+    "+1:416:555:0123",
+    "416:5550123",
+    "06:12:34:56:78",
+    "416;555;0123",
+    "416'555'0123",
+    "416\u2019555\u20190123",
+    "416#555#0123",
+    "416•555•0123",
+    "416⁄555⁄0123",
+    "416 555 [0123]",
+    "[416] 555-0123",
+    "{416} <555> 0123",
+    "（416）555－0123",
+    "416％555；0123",
+    "416\x00555\x000123",
 ]
 
 
@@ -131,6 +154,16 @@ def test_ordinary_words_stay_as_they_are() -> None:
         "event evt_0123456789abcdef0123456789012345",
         "configuration 68d6d7de324658b8a1760d5e",
         "delivery 01234567-0123-4123-8123-012345678901",
+        "18:30:00 to 19:45:10",
+        "took 0:01:23.456",
+        "at 18:30:00, 19:30:00 and 20:30:00",
+        "127.0.0.1:8080 answered 500",
+        "[2001:db8::1]:8443 and 2001:0db8:85a3:0000:0000:8a2e:0370:7334",
+        "airflow 3.3.1, provider 1.2.0+4",
+        "rejected 12%; 34%; 56%",
+        "[1] [2] [3] [4]",
+        '{"read": 120, "sent": 118, "held": 2}',
+        "2026:03:25 18:30:00",
     ],
 )
 def test_dates_and_ids_are_no_phone_numbers(text: str) -> None:
@@ -140,7 +173,7 @@ def test_dates_and_ids_are_no_phone_numbers(text: str) -> None:
 
 HOSTILE = [
     "1" * 6 + "x", "1 ", "1%20", "%20", "%25", "%2525", "a", "a@", "@", '"a', "+1", r"\u0020", "1___", "2026-", "2026-03-25 ",
-    "f", "0123456789abcdef0-", "&#", "1" + " " * 12, "(",
+    "f", "0123456789abcdef0-", "&#", "1" + " " * 12, "(", "1:", "12:", "123:", "1;", "1[", "1\u200b", "a:", "::", "1:a",
 ]  # fmt: skip
 
 
@@ -209,3 +242,25 @@ def test_what_is_printable_can_be_stored(text: str) -> None:
 def test_nul_and_half_surrogates_never_leave_the_mask() -> None:
     """A hostile message must not make the row that tells of it impossible to write."""
     assert mask_text("bad \x00 \ud800 \x1b[31m value") == "bad � � �[31m value"
+
+
+MARKS = ["", " ", "-", ".", "/", " - ", ") ", " (", "[", "] ", "\u200b", "\u2060", "\u00ad", "\ufeff", "\u00a0", "\u2009", "–", "−", "ー",
+         "·", "•", "⁄", "（", "）", "～", "|", "'"]  # fmt: skip
+
+
+@settings(max_examples=examples(800), deadline=None)
+@given(
+    st.sampled_from(
+        ["+14165550123", "4165550123", "+436641234567", "01711234567", "+33612345678", "27123456"]
+    ),
+    st.lists(st.sampled_from(MARKS), min_size=14, max_size=14),
+    st.sampled_from(["US", "DE", "LU"]),
+)
+def test_whatever_is_read_as_a_number_is_masked_as_one(number: str, marks: list[str], region: str) -> None:
+    """Law: no writing that a lead may have its number in gets into a log with more than nine of its digits."""
+    text = "".join(mark + digit for mark, digit in zip(marks, number, strict=False))
+    with contextlib.suppress(LeadRejected):
+        parse_phone(text, region)
+        masked = mask_text(f"phone {text} is invalid")
+        assert "•••" in masked
+        assert sum(map(str.isdigit, masked)) <= min(9, sum(map(str.isdigit, number)) - 1)

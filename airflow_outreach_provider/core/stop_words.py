@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.stop_vocabulary import (
 )
 
 _LONGEST_SAYING = 120
+_MAIL = frozenset("<>&@")
 # Scripts that put no blanks between words: each letter may begin one. Hangul comes taken apart, Thai without its marks.
 _NO_BLANKS = (
     "\u0e00-\u0eff\u1000-\u11ff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -60,7 +61,9 @@ class StopWords:
 
         Case, blanks, punctuation, accents, courtesies and what else changes nothing beside them aside.
         """
-        return isinstance(message, str) and self._holds(*_read(message))
+        return isinstance(message, str) and (
+            self._holds(*_read(message)) or self._holds(*_read(_whole(message)))
+        )
 
     def _holds(self, folded: str, parts: list[str]) -> bool:
         if "".join(parts) in self._gone:
@@ -95,7 +98,9 @@ def stop_words(setting: str) -> StopWords:
 
 def is_start_word(message: object) -> bool:
     """Whether a message is nothing but START or UNSTOP, and courtesies: nothing else may be taken for a yes."""
-    return isinstance(message, str) and _START.make_up(_read(message)[1])
+    return isinstance(message, str) and any(
+        _START.make_up(_read(each)[1]) for each in (message, _whole(message))
+    )
 
 
 class _Phrases:
@@ -134,7 +139,7 @@ def _beginnings(words: Iterable[str]) -> frozenset[str]:
     return frozenset(word[: number + 1] for word in words for number in range(len(word)))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _read(message: str) -> tuple[str, list[str]]:
     """What a message says, folded, and its words; remembered, for one is asked for STOP and for START."""
     folded = _fold(_added(message))
@@ -149,6 +154,14 @@ def _added(message: str) -> str:
     from airflow_outreach_provider.core.mail_text import written_text
 
     return written_text(message, _LONGEST_SAYING)
+
+
+def _whole(message: str) -> str:
+    """A few short lines as one: what looks like a closing and a name may be a please and a word."""
+    said = message.strip()
+    if "\n" not in said or len(said) > _LONGEST_SAYING or not _MAIL.isdisjoint(said):
+        return ""
+    return " ".join(said.split())
 
 
 def _without_no(folded: str, parts: list[str]) -> list[str]:

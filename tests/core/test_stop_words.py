@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import examples
 
@@ -81,6 +81,7 @@ def test_what_turns_a_stop_word_around_keeps_it_from_being_one(message: str) -> 
 
 
 @settings(deadline=None, max_examples=examples(60))
+@example(word="STOP", around=["PLEASE", "TAK"], place=2, mark="\n", start="START")
 @given(
     word=st.sampled_from(STOP_WORDS),
     around=st.lists(st.sampled_from(COURTESIES), max_size=4),

@@ -99,7 +99,7 @@ def rest_after_number(text: str, whole: str) -> tuple[str, str] | None:
                 or len(rest) == 1
                 or not set("/([").isdisjoint(mark[0])
                 or (len(tail) == 1 and _YEAR.fullmatch(rest))
-                or _TIME.fullmatch(text, mark.end())
+                or (mark[0].isspace() and _TIME.fullmatch(text, mark.end()))
                 or _is_grouped_as_usual(head, runs, whole, tail)
                 or _is_hyphened(text[: mark.start()], mark[0], head, tail)
             )
@@ -143,7 +143,8 @@ def _is_grouped_as_usual(head: str, runs: list[str], whole: str, tail: list[str]
     if length >= _LONGEST_USUAL:
         return True
     # 0664 1234 567 is no number of seven digits and something more.
-    few = len(runs) <= _AREA_AND_NUMBER and len("".join(tail)) > _COUNT_LENGTH
+    groups = len(runs) - (runs[0] == country_code(head))
+    few = groups <= _AREA_AND_NUMBER and len("".join(tail)) > _COUNT_LENGTH
     if length < _COMPLETE_GROUPS + (_COUNT_LENGTH if few else 0):
         return False
     return _is_as_written(head, runs) and not _is_as_written(whole, runs + tail)

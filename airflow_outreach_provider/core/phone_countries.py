@@ -30,14 +30,17 @@ def refuse_lost_plus(text: str, e164: str, region: str | None) -> None:
         return
     digits = phonenumbers.normalize_digits_only(text)
     abroad = f"+{digits}"
-    if e164 == abroad or not e164.endswith(digits) or not (may_be_mobile(abroad) and in_use(abroad)):
+    if e164 == abroad or not (may_be_mobile(abroad) and in_use(abroad)):
         return
     at_home = phonenumbers.normalize_digits_only(national_form(e164))
     if at_home != digits:
+        # A carrier's code, as Luxembourg has them, may be taken off what is longer.
+        prefix = at_home.removesuffix(digits) if at_home.endswith(digits) else ""
+        dialled = f", or with the {prefix} that is dialled before it in {region}" if prefix else ""
         raise LeadRejected(
             "phone_ambiguous",
             f"with a + before it the number is a mobile of another country, and without it a line in {region}; "
-            f"write it with +, or with the {at_home.removesuffix(digits)} that is dialled before it in {region}",
+            f"write it with +{dialled}",
         )
 
 

@@ -311,6 +311,7 @@ MOBILES = [
 @settings(max_examples=examples(600), deadline=None)
 @given(st.sampled_from(MOBILES), st.sampled_from(sorted(REGIONS)))
 @example(("IT", "+393123456789"), "DE")
+@example(("CA", "+15062345678"), "LU")  # 15062 is a carrier's code there
 @example(("TK", "+6907290"), "BM")  # a local number, as usual there
 @example(("AR", "+5491123456789"), "DE")
 def test_a_foreign_mobile_without_its_plus_is_no_fixed_line_of_the_region(

@@ -46,7 +46,6 @@ def pytest_collection_finish() -> None:
     """Thousands of tests and all that Airflow imported stay: looking through them for garbage is a tenth of the time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 POSTGRES_URL = os.environ.get(

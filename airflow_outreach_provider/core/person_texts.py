@@ -13,14 +13,13 @@ from typing import Any
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
-from airflow_outreach_provider.core.emails import hash_email
+from airflow_outreach_provider.core.emails import INVISIBLE, hash_email
 from airflow_outreach_provider.core.masking import HIDDEN, mask_text
 from airflow_outreach_provider.core.phone_lines import other_writings
 
 _UNICODE_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 _OTHER_ESCAPE = re.compile(r"\\+([nrtbf/\"])")
 _PERCENT = re.compile(r"%([2-7][0-9a-fA-F])")
-_INVISIBLE = dict.fromkeys([*range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF, 0xAD])
 _ESCAPED = re.compile(r"[\\%&]|[^\x00-\x7f]")
 
 _MARK = r"[\s().,*\-/_\u00b7\u2010-\u2015\u2212+]{0,4}"
@@ -47,7 +46,7 @@ def unescaped(text: str) -> str:
     if "&" in text:
         text = html.unescape(text)
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
+        text = unicodedata.normalize("NFKC", text).translate(INVISIBLE)
         text = "".join(str(unicodedata.decimal(each, each)) for each in text)
     return text
 

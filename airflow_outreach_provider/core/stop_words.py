@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 
 from airflow_outreach_provider.core.stop_vocabulary import (
@@ -61,9 +61,7 @@ class StopWords:
 
         Case, blanks, punctuation, accents, courtesies and what else changes nothing beside them aside.
         """
-        return isinstance(message, str) and (
-            self._holds(*_read(message)) or self._holds(*_read(_whole(message)))
-        )
+        return any(self._holds(*_read(each)) for each in _readings(message))
 
     def _holds(self, folded: str, parts: list[str]) -> bool:
         if "".join(parts) in self._gone:
@@ -98,9 +96,7 @@ def stop_words(setting: str) -> StopWords:
 
 def is_start_word(message: object) -> bool:
     """Whether a message is nothing but START or UNSTOP, and courtesies: nothing else may be taken for a yes."""
-    return isinstance(message, str) and any(
-        _START.make_up(_read(each)[1]) for each in (message, _whole(message))
-    )
+    return any(_START.make_up(_read(each)[1]) for each in _readings(message))
 
 
 class _Phrases:
@@ -156,12 +152,14 @@ def _added(message: str) -> str:
     return written_text(message, _LONGEST_SAYING)
 
 
-def _whole(message: str) -> str:
-    """A few short lines as one: what looks like a closing and a name may be a please and a word."""
+def _readings(message: object) -> Iterator[str]:
+    """A message, and a few short lines also as one: what looks like a closing and a name may be a please and a word."""
+    if not isinstance(message, str):
+        return
+    yield message
     said = message.strip()
-    if "\n" not in said or len(said) > _LONGEST_SAYING or not _MAIL.isdisjoint(said):
-        return ""
-    return " ".join(said.split())
+    if "\n" in said and len(said) <= _LONGEST_SAYING and _MAIL.isdisjoint(said):
+        yield " ".join(said.split())
 
 
 def _without_no(folded: str, parts: list[str]) -> list[str]:

@@ -190,13 +190,13 @@ class _Runner(LaneRunner):
 
     def _settled(self, attempts: Sequence[Attempt]) -> None:
         super()._settled(attempts)
+        kept = self.report.exhausted.keys() | self.astray.answers.keys()
         due = {
             each.delivery_id: time_of(self, each.delivery_id, self.open_tries.pop(each.delivery_id, 1))
             if each.verdict is DeliveryVerdict.RETRY
             else None
             for each in attempts
-            if each.state in OPEN_STATES
-            and each.delivery_id not in {**self.report.exhausted, **self.astray.answers}
+            if each.state in OPEN_STATES and each.delivery_id not in kept
         }
         deliveries_attempts.hand_on(self.store, due)
 

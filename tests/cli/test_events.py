@@ -150,8 +150,7 @@ def test_receive_serves_until_told_to_stop(airflow_db: None, store: Store) -> No
     finally:
         process.terminate()
         said, _ = process.communicate(timeout=30)
-    assert answers[:2] == [202, 200], said
-    assert answers[2] in {404, 503}, said  # 503: connections could not be read, on a machine that is busy
+    assert answers == [202, 200, 404], said
     assert len(stored_events(store)) == 1
 
 

@@ -194,3 +194,10 @@ def test_what_people_and_endpoints_do_to_deliveries_is_drawn(sqlite_store: Store
     assert again | disabled | released | dropped | given_up <= drawn
     assert {edge for edge in drawn if edge[1] == "pending"} == again | released | {("[*]", "pending")}
     assert {edge for edge in drawn if edge[1] == "held"} == disabled
+
+
+def test_no_conftest_is_imported() -> None:
+    """It would run a second time: Airflow's home would move, and processes of a test look for its tables elsewhere."""
+    imports = re.compile(r"^\s*(?:from|import)\s+(?:\w+\.)*conftest\b", re.MULTILINE)
+    tests = (ROOT / "tests").rglob("*.py")
+    assert [str(each) for each in tests if imports.search(each.read_text("utf-8"))] == []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from conftest import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,7 +70,7 @@ def claim(store: Store, run: str, *events: str) -> list[str]:
 
 @pytest.mark.parametrize("state", ["success", "failed", None])
 def test_what_an_ended_or_deleted_run_reserved_is_the_next_plans(
-    still_store: Store, clock: Clock, state: str | None
+    still_store: Store, clock: Any, state: str | None
 ) -> None:
     """A quarter of an hour before its plan runs out; in order, and nothing is with two runs."""
     arrive(still_store, "a1", "a2", "b1")
@@ -86,7 +86,7 @@ def test_what_an_ended_or_deleted_run_reserved_is_the_next_plans(
 
 
 @pytest.mark.parametrize("state", ["running", "queued", "a state of a later Airflow"])
-def test_a_living_run_keeps_what_it_planned(still_store: Store, clock: Clock, state: str) -> None:
+def test_a_living_run_keeps_what_it_planned(still_store: Store, clock: Any, state: str) -> None:
     """Its tasks wait for a slot or for their retry, however long."""
     arrive(still_store, "a1")
     plan(still_store, "first")
@@ -97,9 +97,7 @@ def test_a_living_run_keeps_what_it_planned(still_store: Store, clock: Clock, st
     assert plan(still_store, "first") == ["evt_a1"]
 
 
-def test_what_a_task_is_at_keeps_its_lease_whatever_became_of_the_run(
-    still_store: Store, clock: Clock
-) -> None:
+def test_what_a_task_is_at_keeps_its_lease_whatever_became_of_the_run(still_store: Store, clock: Any) -> None:
     """A task of a run that a person marked may still be sending: nobody sends beside it, nor a later event of its contact."""
     arrive(still_store, "a1", "b1")
     plan(still_store, "first")
@@ -112,7 +110,7 @@ def test_what_a_task_is_at_keeps_its_lease_whatever_became_of_the_run(
     assert plan(still_store, "third") == ["evt_a1", "evt_a2"], "its lease has run out"
 
 
-def test_a_cleared_run_takes_up_what_nobody_took_meanwhile(still_store: Store, clock: Clock) -> None:
+def test_a_cleared_run_takes_up_what_nobody_took_meanwhile(still_store: Store, clock: Any) -> None:
     """Its sensor hands out again what is left of its plan, its task takes it; what another run took is that run's."""
     arrive(still_store, "a1", "b1")
     plan(still_store, "first")
@@ -127,7 +125,7 @@ def test_a_cleared_run_takes_up_what_nobody_took_meanwhile(still_store: Store, c
     assert claim(still_store, "first", "evt_a1", "evt_b1") == []
 
 
-def test_nothing_is_asked_about_plans_that_need_no_answer(still_store: Store, clock: Clock) -> None:
+def test_nothing_is_asked_about_plans_that_need_no_answer(still_store: Store, clock: Any) -> None:
     """Not about young ones, nor what is at work, done or free by now; about many runs of a DAG at once."""
     runs = Runs({"first": "running", "second": "running"})
     arrive(still_store, "a1")
@@ -151,7 +149,7 @@ def test_nothing_is_asked_about_plans_that_need_no_answer(still_store: Store, cl
     assert runs.asked == 1, "they are free"
 
 
-def test_plans_of_nobody_in_airflow_are_left_alone(still_store: Store, clock: Clock) -> None:
+def test_plans_of_nobody_in_airflow_are_left_alone(still_store: Store, clock: Any) -> None:
     """A key that names no run is nothing to ask about."""
     arrive(still_store, "a1")
     assert fan_out(still_store, READING, "by hand")
@@ -161,7 +159,7 @@ def test_plans_of_nobody_in_airflow_are_left_alone(still_store: Store, clock: Cl
     assert runs.asked == 0 and not is_ready(still_store, READING)
 
 
-def test_one_ended_run_is_found_among_many(still_store: Store, clock: Clock) -> None:
+def test_one_ended_run_is_found_among_many(still_store: Store, clock: Any) -> None:
     """Sixty runs wait for their tasks, the last of them in vain."""
     for n in range(60):
         arrive(still_store, f"{chr(0x4E00 + n)}1")

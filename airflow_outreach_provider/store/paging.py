@@ -47,10 +47,23 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Few:
+    """A branch of few rows, found by an index that does not lead on to the key: they are sorted.
+
+    A database without statistics takes them for many, and would look for them along the key, through all of the table.
+    """
+
+    conditions: Sequence[sa.ColumnElement[bool]]
+
+
+Branch = Sequence[sa.ColumnElement[bool]] | Few
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
     """A table read along its key, backwards unless the oldest is to come first.
 
-    :ivar key: columns that order it and are unique together; an index leads from each branch to them.
+    :ivar key: columns that order it and are unique together; an index leads to them from each branch that is not `Few`.
     :ivar columns: what is read; holds the key and all that conditions ask for.
     """
 
@@ -62,7 +75,7 @@ class Scan:
         self,
         connection: sa.Connection,
         *,
-        branches: Sequence[Sequence[sa.ColumnElement[bool]]] = ((),),
+        branches: Sequence[Branch] = ((),),
         residual: Sequence[Condition] = (),
         cursor: str | None = None,
         limit: int = PAGE_SIZE,
@@ -70,7 +83,7 @@ class Scan:
     ) -> Page[sa.Row[Any]]:
         """The page after ``cursor``.
 
-        :param branches: each a set of conditions that an index answers in key order; the page merges them.
+        :param branches: each a set of conditions that an index answers in key order, or `Few`; the page merges them.
         :param residual: conditions that no index answers. :param oldest: the smallest key first, by the same index.
         :raises ConfigurationError: the cursor is not one of ours.
         """
@@ -99,7 +112,7 @@ class Scan:
     def _branch(
         self,
         connection: sa.Connection,
-        branch: Sequence[sa.ColumnElement[bool]],
+        branch: Branch,
         residual: Sequence[Condition],
         after: tuple[int, ...] | None,
         limit: int,
@@ -108,7 +121,9 @@ class Scan:
     ) -> tuple[list[sa.Row[Any]], tuple[int, ...] | None]:
         """:return: at most limit + 1 rows, and the key up to which the branch was looked at, None for all."""
         towards = sa.asc if oldest else sa.desc
-        base = sa.select(*self.columns).where(*branch).order_by(*map(towards, self.key))
+        conditions, few = (branch.conditions, True) if isinstance(branch, Few) else (branch, False)
+        order = [towards(column + 0 if few else column) for column in self.key]
+        base = sa.select(*self.columns).where(*conditions).order_by(*order)
         if after is not None:
             key, there = sa.tuple_(*self.key), sa.tuple_(*(sa.literal(part, sa.BigInteger) for part in after))
             base = base.where(key > there if oldest else key < there)

@@ -14,6 +14,7 @@ from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKi
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.per_person import PerPerson
+from airflow_outreach_provider.core.person import KnownPerson
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, is_ready, take_in
 from airflow_outreach_provider.services.events.doorbell import Doorbell
@@ -34,6 +35,7 @@ from airflow_outreach_provider.store.inbox import consumers, lists
 from airflow_outreach_provider.store.ledger import held, runs
 from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
 from airflow_outreach_provider.store.ledger.staging import Entry
+from airflow_outreach_provider.store.people import look
 from shared.filled import FREE, HANDED, LATER, ROUTES, SLOW, Undone, waiting
 
 GROUP = 100
@@ -211,6 +213,10 @@ def _settling(store: Undone, size: int) -> Named:
 
 
 def _looking(store: Undone, size: int) -> Named:
+    one = size - size % 4 - 4 if size > 8 else 4
+    yield "person: by number", lambda: look.look_up(store, KnownPerson(numbers={f"+1416{1_000_000 + one}"}))
+    yield "person: by address", lambda: look.look_up(store, KnownPerson(email_hashes={f"e{one}"}))
+    yield "person: by id", lambda: look.look_up(store, look.asked_by_id(store, f"p{one}"))
     seen = deliverable.glance(store, size)
     lanes = [f"lane{each // 32}.0" for each in _last(size)]
     yield "doorbell: glance", lambda: deliverable.glance(store, size)

@@ -178,5 +178,6 @@ def test_a_person_is_found_by_indexes_alone(store: Store, jane: int) -> None:
     whole = ("SCAN leads", "SCAN inbox_events", "SCAN deliveries", "SCAN attempts", "Seq Scan on leads", "Seq Scan on inbox_events")  # fmt: skip
     scans = [plan for plan in plans if any(each in plan for each in whole) and "USING" not in plan]
     assert scans == []
+    # PostgreSQL chooses any index of so small a table: tests/store/test_growth.py counts what it reads of a larger one.
     for name in ("ix_inbox_events_phone", "ix_inbox_events_email", "ix_leads_email_hash"):
-        assert any(name in plan for plan in plans), (name, plans)
+        assert store.dialect != "sqlite" or any(name in plan for plan in plans), (name, plans)

@@ -19,7 +19,9 @@ from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.paging import (
     DEPTH,
     PAGE_SIZE,
+    Branch,
     Condition,
+    Few,
     Page,
     Scan,
     capped_count,
@@ -251,9 +253,8 @@ def resend_states(store: Store, resend: int, most: int) -> dict[str, int]:
     """What became of what one action sent again, by state, each counted no further than ``most`` + 1."""
     with store.read() as connection:
         counts = {
-            state.value: capped_count(connection, sa.select(_C.id).where(*branch), most)
+            state.value: capped_count(connection, sa.select(_C.id).where(*_resent(resend, state)), most)
             for state in DeliveryState
-            for branch in _branches(connection, DeliveryFilter(resend=resend, states=(state,)))[0]
         }
     return {state: n for state, n in counts.items() if n}
 
@@ -359,17 +360,15 @@ def _conditions(wanted: DeliveryFilter) -> dict[str, Condition]:
     return found
 
 
-def _branches(connection: sa.Connection, wanted: DeliveryFilter) -> tuple[list[list[Any]], set[str]]:
+def _branches(connection: sa.Connection, wanted: DeliveryFilter) -> tuple[list[Branch], set[str]]:
     """What an index answers, and which conditions that are."""
     if wanted.ids:
-        return [[_C.id.in_(list(wanted.ids))]], {"ids"}
+        return [Few([_C.id.in_(list(wanted.ids))])], {"ids"}
     if wanted.event_ids:
-        return [[_C.event_id.in_(list(wanted.event_ids))]], {"event_ids"}
+        return [Few([_C.event_id.in_(list(wanted.event_ids))])], {"event_ids"}
     if wanted.resend is not None:
-        one = [sa.text("deliveries.resend IS NOT NULL"), _C.resend == wanted.resend]
         states = wanted.states or tuple(DeliveryState)
-        spelt: list[Any] = [sa.literal_column(f"'{each.value}'") for each in states]
-        return [[*one, _C.state == each] for each in spelt], {"resend", "states"}
+        return [_resent(wanted.resend, each) for each in states], {"resend", "states"}
     if not wanted.states or DeliveryState.DELIVERED in wanted.states:
         return [[]], set()  # what was delivered is listed by id, without an index of its own: looked through
     if wanted.endpoint is not None:
@@ -377,7 +376,7 @@ def _branches(connection: sa.Connection, wanted: DeliveryFilter) -> tuple[list[l
             "states",
             "endpoint",
         }
-    branches: list[list[sa.ColumnElement[bool]]] = []
+    branches: list[Branch] = []
     for state in wanted.states:
         names = (
             [wanted.route] if wanted.route is not None else distinct(connection, _C.route, _is(state), 1000)
@@ -385,6 +384,12 @@ def _branches(connection: sa.Connection, wanted: DeliveryFilter) -> tuple[list[l
         # So many routes that merging them costs more than looking through.
         branches += [_is(state)] if names is None else [[*_is(state), _C.route == name] for name in names]
     return branches, {"states", "route"}
+
+
+def _resent(resend: int, state: DeliveryState) -> list[Any]:
+    """What one action sent again and is in this state, spelt as the index of it is."""
+    spelt: sa.ColumnElement[str] = sa.literal_column(f"'{state.value}'")
+    return [sa.text("deliveries.resend IS NOT NULL"), _C.resend == resend, _C.state == spelt]
 
 
 def _delivery(*values: Any) -> DeliveryRow:

@@ -14,7 +14,9 @@ from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, check_kind
 from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.paging import (
     PAGE_SIZE,
+    Branch,
     Condition,
+    Few,
     Page,
     Scan,
     capped_count,
@@ -137,9 +139,10 @@ def list_events(
     times, source = matching(since=wanted.since, until=wanted.until), wanted.source
     kinds = None if wanted.kinds is None else check_kinds(wanted.kinds)
     of_source: list[Condition] = [] if source is None else [lambda c: c.source == source]
-    branches, residual = [times], of_source
+    branches: list[Branch] = [times]
+    residual = of_source
     if wanted.event_ids is not None:
-        branches = [[_C.event_id.in_(list(wanted.event_ids)), *times]]
+        branches = [Few([_C.event_id.in_(list(wanted.event_ids)), *times])]
         residual = of_source + ([] if kinds is None else [lambda c: c.kind.in_(kinds)])
     elif kinds is not None:
         branches = [[_C.kind == kind, *times] for kind in kinds]

@@ -12,7 +12,16 @@ from airflow_outreach_provider.core.phone_lines import other_writings
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.tables import attempts, consents, leads, runs
-from airflow_outreach_provider.store.paging import PAGE_SIZE, Condition, Page, Scan, distinct, every
+from airflow_outreach_provider.store.paging import (
+    PAGE_SIZE,
+    Branch,
+    Condition,
+    Few,
+    Page,
+    Scan,
+    distinct,
+    every,
+)
 from airflow_outreach_provider.store.suppressions_write import EMAIL, suppressions
 
 
@@ -138,9 +147,7 @@ def every_lead(store: Store, wanted: LeadFilter, *, chunk: int = 1000) -> Iterat
     return every(lambda cursor: list_leads(store, wanted, cursor=cursor, limit=chunk))
 
 
-def _plan(
-    connection: sa.Connection, wanted: LeadFilter
-) -> tuple[Sequence[Sequence[sa.ColumnElement[bool]]], list[Condition]]:
+def _plan(connection: sa.Connection, wanted: LeadFilter) -> tuple[Sequence[Branch], list[Condition]]:
     """What an index answers, and what is left to look through."""
     state, campaign, reason, run_id = wanted.state, wanted.campaign, wanted.reason, wanted.run_id
     residual: list[Condition] = [] if wanted.dags is None else [touched_last_by(wanted.dags)]
@@ -152,7 +159,7 @@ def _plan(
         residual += [by_state] if state else []
         residual += [by_campaign] if campaign else []
         residual += [lambda c: c.run_id == run_id] if run_id is not None else []
-        return [[leads.c.phone.in_([wanted.phone, *other_writings(wanted.phone)])]], residual
+        return [Few([leads.c.phone.in_([wanted.phone, *other_writings(wanted.phone)])])], residual
     if run_id is not None:
         residual += [by_state] if state else []
         residual += [by_campaign] if campaign else []

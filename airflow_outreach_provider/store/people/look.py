@@ -17,7 +17,7 @@ from airflow_outreach_provider.store.inbox.lists import EventRow
 from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.ledger.lists import LeadAttempt, LeadConsent, LeadRow, touched_last_by
 from airflow_outreach_provider.store.ledger.tables import attempts, consents, leads, runs
-from airflow_outreach_provider.store.paging import Condition, Scan
+from airflow_outreach_provider.store.paging import Branch, Condition, Few, Scan
 from airflow_outreach_provider.store.people.find import learn, learn_lead, listed
 from airflow_outreach_provider.store.suppressions import SuppressionRow
 
@@ -142,10 +142,10 @@ def numbers_lately(store: Store) -> list[str]:
 def _leads(
     store: Store, person: KnownPerson, lead: int | None, dags: frozenset[str] | None
 ) -> tuple[list[Any], bool]:
-    branches = [
+    branches: list[Branch] = [
         *([] if lead is None else [[_L.id == lead]]),
-        *([_L.phone == each] for each in sorted(person.lines)),
-        *([_L.email_hash == each] for each in sorted(person.email_hashes)),
+        *(Few([_L.phone == each]) for each in sorted(person.lines)),
+        *(Few([_L.email_hash == each]) for each in sorted(person.email_hashes)),
         *([_L.contact_id == each] for each in sorted(person.outreach_ids)),
     ]
     residual = [] if dags is None else [touched_last_by(dags)]
@@ -153,13 +153,13 @@ def _leads(
 
 
 def _events(store: Store, person: KnownPerson, event: str | None) -> tuple[list[Any], bool]:
-    branches = [
+    branches: list[Branch] = [
         *([] if event is None else [[_E.event_id == event]]),
         *([_E.phone == each] for each in sorted(person.lines)),
         *([sa.func.lower(_E.email) == each] for each in sorted(person.emails)),
-        *([_E.external_id == each, _E.source == source] for source, each in sorted(person.ids)),
+        *(Few([_E.external_id == each, _E.source == source]) for source, each in sorted(person.ids)),
         *(
-            [_E.external_id == each, _E.platform == OUTREACH]
+            Few([_E.external_id == each, _E.platform == OUTREACH])
             for each in sorted(person.lead_contacts - {each for _, each in person.ids})
         ),
     ]
@@ -167,7 +167,7 @@ def _events(store: Store, person: KnownPerson, event: str | None) -> tuple[list[
 
 
 def _page(
-    store: Store, scan: Scan, branches: list[list[sa.ColumnElement[bool]]], residual: Iterable[Condition]
+    store: Store, scan: Scan, branches: list[Branch], residual: Iterable[Condition]
 ) -> tuple[list[Any], bool]:
     """Each row once, the latest first, and whether there are more."""
     if not branches:

@@ -19,6 +19,7 @@ from airflow_outreach_provider.store.connections import PoolSettings, postgresql
 from airflow_outreach_provider.store.faults import FaultKind, fault_of
 from airflow_outreach_provider.store.private_file import create_private
 from airflow_outreach_provider.store.schema import from_ms, to_ms
+from airflow_outreach_provider.store.statistics import TableStatistics
 
 T = TypeVar("T")
 
@@ -54,11 +55,13 @@ class Store:
         self.url = _with_driver(url)
         self.pool = pool
         self._clock = clock
+        self._statistics: TableStatistics | None = None
         self.dialect = self.url.get_backend_name()
         if self.dialect == "sqlite":
             self.engine = _sqlite_engine(self.url)
         elif self.dialect == "postgresql":
             self.engine = postgresql_engine(self.url, pool)
+            self._statistics = TableStatistics()
         else:
             raise ConfigurationError(
                 f"[outreach] sql_alchemy_conn names the database {self.dialect!r}",
@@ -97,9 +100,16 @@ class Store:
         On SQLite the write lock is taken at the start, so a read inside the block can be acted upon.
         """
         with _translated(), self._connect() as connection:
+            if self._statistics is not None:
+                self._statistics.look_after(connection)
             connection = connection.execution_options(**{_WRITE: True})
             with connection.begin():
                 yield connection
+
+    def added(self, table: str, rows: int) -> None:
+        """So many rows were added to a table: what the database knows of it may have to be gathered anew."""
+        if self._statistics is not None:
+            self._statistics.added(table, rows)
 
     def outside_transactions(self, *statements: str) -> list[list[Any]]:
         """Run what no transaction may hold, such as VACUUM; the rows of each."""

@@ -64,7 +64,9 @@ def fan_out(
         record(connection, rows, now, state=state, plan=handed_to, plan_until=until)
         return len(mine)
 
-    return store.retrying(work) if by_seq else 0
+    took = store.retrying(work) if by_seq else 0
+    store.added("deliveries", took * len(routes))
+    return took
 
 
 def _those(store: Store, consumer: str, seqs: Collection[int]) -> sa.ColumnElement[bool]:

@@ -55,7 +55,9 @@ def append(store: Store, incoming: Sequence[Incoming]) -> list[AppendResult]:
     """
     if not incoming:
         return []
-    return store.retrying(lambda connection: _append(connection, incoming))
+    answers = store.retrying(lambda connection: _append(connection, incoming))
+    store.added("inbox_events", len(incoming))
+    return answers
 
 
 def _append(connection: sa.Connection, incoming: Sequence[Incoming]) -> list[AppendResult]:

@@ -196,7 +196,9 @@ class StagingLedger:
             self._keep(connection, consents, staged)
             return staged
 
-        return self._optimistic(all_of_them, what_is_free)
+        staged = self._optimistic(all_of_them, what_is_free)
+        self.store.added("leads", len(staged))
+        return staged
 
     def _keep(self, connection: sa.Connection, consents: Sequence[Consent], staged: dict[Key, int]) -> None:
         rows = [(lead, *each[2:]) for each in consents if (lead := staged.get(each[:2])) is not None]

@@ -29,6 +29,7 @@ _START_SECONDS = 300
 _STOP_SECONDS = 10
 # The first request of a kind imports what it needs, beside all else that starts then.
 _ANSWER_SECONDS = 90
+_TRIES = 5
 _ROUTE = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -108,8 +109,22 @@ class RunningAirflow:
     # -- the public API ------------------------------------------------------------------------------------
 
     def api(self, method: str, path: str, content: object = None) -> Any:
-        """Ask Airflow's public API, e.g. ``api("GET", "dags")``. :return: the decoded JSON."""
-        return self._ask(method, f"/api/v2/{path}", content, {"Authorization": f"Bearer {self.token()}"})
+        """Ask Airflow's public API, e.g. ``api("GET", "dags")``. :return: the decoded JSON.
+
+        What may be asked twice is asked again after a 500: Airflow's own SQLite database may be locked for longer than it
+        waits, on a busy machine.
+        """
+        for _ in range(0 if method == "POST" else _TRIES - 1):
+            try:
+                return self._ask(method, f"/api/v2/{path}", content, self._authorised())
+            except urllib.error.HTTPError as error:
+                if error.code != 500:
+                    raise
+            time.sleep(1.0)
+        return self._ask(method, f"/api/v2/{path}", content, self._authorised())
+
+    def _authorised(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token()}"}
 
     def token(self) -> str:
         """A token of an administrator: of the first person who may log in, where not everybody is one."""

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
-from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.suggest import nearest
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,11 @@ log = logging.getLogger(__name__)
 APPLICATION = "airflow-outreach"
 """What connections are called in ``pg_stat_activity``, unless the URL says otherwise."""
 
+ISOLATION = "READ COMMITTED"
+"""What every transaction goes by, whatever is usual in that database: a second writer waits for the first and sees it."""
+
 _CONN = "[outreach] sql_alchemy_conn"
+_ENCODING = "UTF8"
 _USED_AT = "outreach_used_at"
 # What was in use so short a time ago still lives, as far as a question could tell.
 _RESTED_SECONDS = 0.5
@@ -85,18 +89,31 @@ def postgresql_engine(url: sa.URL, pool: PoolSettings) -> sa.Engine:
         ) from error
     url, prepare = _without_preparing(url, pool.prepare)
     _check_options(url, {each.keyword.decode() for each in Conninfo.get_defaults()})
-    arguments: dict[str, Any] = {"fallback_application_name": APPLICATION}
+    arguments: dict[str, Any] = {"fallback_application_name": APPLICATION, "client_encoding": _ENCODING}
     if prepare is False:
         arguments["prepare_threshold"] = None
     engine = sa.create_engine(
         url, pool_size=pool.size, max_overflow=pool.max_overflow, pool_recycle=pool.recycle,
         pool_timeout=pool.patience, pool_use_lifo=True, hide_parameters=True, connect_args=arguments,
+        isolation_level=ISOLATION,
     )  # fmt: skip
+    event.listen(engine, "connect", _refuse_other_encodings)
     if pool.pre_ping:
         _ask_what_rested(engine)
     if prepare is None:
         event.listen(engine, "connect", _prepare_nothing_behind_a_pooler)
     return engine
+
+
+def _refuse_other_encodings(dbapi_connection: Any, _record: Any) -> None:
+    """What people write fits into no other one; which it is, a server says of itself."""
+    said = dbapi_connection.info.parameter_status("server_encoding") or _ENCODING
+    if said.upper() != _ENCODING:
+        dbapi_connection.close()
+        raise StoreError(
+            f"the outreach store's database is encoded in {said}, which names and messages do not fit into — "
+            "CREATE DATABASE outreach ENCODING 'UTF8' TEMPLATE template0, and name that one in " + _CONN
+        )
 
 
 def _ask_what_rested(engine: sa.Engine) -> None:

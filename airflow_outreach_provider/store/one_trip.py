@@ -15,11 +15,13 @@ from sqlalchemy import exc
 from sqlalchemy.dialects.postgresql import psycopg
 
 from airflow_outreach_provider.store.by_index import PROBE, probe
+from airflow_outreach_provider.store.connections import ISOLATION
 from airflow_outreach_provider.store.engine import Store
 
 Step = tuple[sa.TextClause, dict[str, Any]]
 """A statement and its parameters."""
 
+_BEGIN = f"BEGIN ISOLATION LEVEL {ISOLATION}"
 _DIALECT = psycopg.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -49,7 +51,7 @@ def _piped(driver: Any, connection: sa.Connection, raw: Any, steps: tuple[Step, 
             True  # the transaction's begin is among what is sent; the driver would wait for its own
         )
         with raw.pipeline():
-            raw.execute("BEGIN")
+            raw.execute(_BEGIN)
             raw.execute(PROBE.text)
             cursors = [
                 raw.execute(_in_words_of_the_driver(statement.text), values) for statement, values in steps

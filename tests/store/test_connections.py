@@ -18,6 +18,8 @@ from airflow_outreach_provider.hooks.retry_policy import OutreachRetryPolicy
 from airflow_outreach_provider.store.connections import APPLICATION, PoolSettings
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.faults import FaultKind, fault_of
+from airflow_outreach_provider.store.migrate import upgrade
+from airflow_outreach_provider.store.one_trip import one_trip
 
 URL = "postgresql://someone@127.0.0.1:5432/outreach"
 
@@ -164,3 +166,61 @@ def test_connections_have_a_name(postgres_url: str) -> None:
         with store.read() as connection:
             assert connection.execute(sa.text("SHOW application_name")).scalar_one() == name
         store.close()
+
+
+# -- what is usual in that database -----------------------------------------------------------------------
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("level", ["serializable", "repeatable read", "read uncommitted"])
+def test_transactions_go_by_our_isolation(
+    postgres_database: str, postgres_admin: sa.Engine, level: str
+) -> None:
+    """Whatever is usual in that database: a claim is seen by who waited for it, and an upgrade by the next."""
+    name = sa.make_url(postgres_database).database
+    with postgres_admin.connect() as admin:
+        admin.exec_driver_sql(f"ALTER DATABASE {name} SET default_transaction_isolation TO '{level}'")
+    store, asked = Store(postgres_database), sa.text("SHOW transaction_isolation")
+    with store.read() as connection:
+        assert connection.execute(asked).scalar() == "read committed"
+    with store.write() as connection:
+        assert connection.execute(asked).scalar() == "read committed"
+    with store.read() as connection:
+        assert one_trip(store, connection, (asked, {})) == [[("read committed",)]]
+    store.outside_transactions("VACUUM")
+    with store.write() as connection:
+        assert connection.execute(asked).scalar() == "read committed"
+    store.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "WIN1252"])
+def test_a_database_that_names_do_not_fit_into_is_refused(postgres_admin: sa.Engine, encoding: str) -> None:
+    """Before anything is stored there, with what to do: an event with an emoji would be lost in it."""
+    name = f"outreach_{uuid.uuid4().hex[:12]}"
+    with postgres_admin.connect() as admin:
+        admin.exec_driver_sql(
+            f"CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        )
+    url = postgres_admin.url.set(database=name).render_as_string(hide_password=False)
+    store = Store(url)
+    try:
+        for _ in range(2):
+            with pytest.raises(StoreError, match=f"encoded in {encoding}.*CREATE DATABASE"):
+                upgrade(store)
+    finally:
+        store.close()
+        with postgres_admin.connect() as admin:
+            admin.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.postgres
+def test_what_the_environment_says_of_encodings_changes_nothing(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``PGCLIENTENCODING`` is some other program's."""
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    store = Store(postgres_url)
+    with store.read() as connection:
+        assert connection.execute(sa.text("SELECT CAST(:said AS text)"), {"said": "ő 😀"}).scalar() == "ő 😀"
+    store.close()

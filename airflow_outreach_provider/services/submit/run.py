@@ -286,6 +286,7 @@ def _finish(run: SubmitRun, error: BaseException | None) -> None:
             run.store, run.run_id, state=state, read=tally.read, counts=tally.by_state(),
             reasons=tally.by_reason(), error=text, retry_after=getattr(error, "retry_after", None),
         )  # fmt: skip
+        run.turns.ledger.list_opted_out()
     except StoreError:
         if error is None:
             raise

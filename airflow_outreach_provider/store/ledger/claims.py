@@ -7,6 +7,7 @@ that the request was not processed.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.bulk import rows_param, values_param, valueset
 from airflow_outreach_provider.store.by_index import probe
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger import texts
+from airflow_outreach_provider.store.ledger import opted_out, texts
 from airflow_outreach_provider.store.ledger.staging import Contested, StagingLedger
 from airflow_outreach_provider.store.ledger.statements import LISTED, SUPPRESSED, claim_statements
 from airflow_outreach_provider.store.one_trip import Step, one_trip
@@ -58,6 +59,9 @@ class Leftover:
     zone: str | None = None
     run: str = ""
 
+
+# Seconds, and leads: whoever opted out in between is in nobody's list for so long.
+_LISTED_EVERY, _MOST_NAMED = 1.0, 2_000
 
 _DUE = sa.text(
     "UPDATE leads SET state = 'planned', reason = '', detail = '', updated_at = :now, rev = rev + 1 "
@@ -100,6 +104,8 @@ class Ledger(StagingLedger):
     def __init__(self, store: Store, run_id: int, per_person: PerPerson | None = None) -> None:
         super().__init__(store, run_id, per_person)
         self._claims = claim_statements(store.dialect, per_person is not None)
+        self._named: list[int] = []
+        self._listed_at = time.monotonic()
 
     def turn(self, settlements: Sequence[Settlement], claim: Sequence[int]) -> set[int]:
         """Settle some leads and claim others, in one commit.
@@ -121,11 +127,21 @@ class Ledger(StagingLedger):
             return self._settle_and_claim(connection, settlements, claim)
 
         claimed = self._optimistic(all_of_them, what_is_free)
+        self._named += [each.id for each in settlements if each.contact_id]
+        if time.monotonic() - self._listed_at > _LISTED_EVERY or len(self._named) > _MOST_NAMED:
+            with suppress(StoreError):  # what is claimed is, and has to be told
+                self.list_opted_out()
         missed = [each for each in claim if each not in claimed]
         with suppress(StoreError):  # what is claimed is, and has to be told
             if missed and suppressions.spread(self.store):
                 claimed |= self.store.retrying(partial(self._settle_and_claim, settlements=(), claim=missed))
         return claimed
+
+    def list_opted_out(self) -> None:
+        """List who of those settled since the last time opted out under the id that is known of them now."""
+        if self._named:
+            opted_out.list_opted_out(self.store, self._named)
+        self._named, self._listed_at = [], time.monotonic()
 
     def _settle_and_claim(
         self, connection: sa.Connection, settlements: Sequence[Settlement], claim: Sequence[int]

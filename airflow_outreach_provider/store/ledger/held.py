@@ -13,6 +13,7 @@ from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger import opted_out
 from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
 from airflow_outreach_provider.store.schema import to_ms
 
@@ -152,4 +153,6 @@ def apply(store: Store, findings: Sequence[Finding]) -> dict[LeadState, int]:
                 )
         return done
 
-    return store.retrying(work)
+    settled = store.retrying(work)
+    opted_out.list_opted_out(store, [each.id for each in findings if each.contact_id])
+    return settled

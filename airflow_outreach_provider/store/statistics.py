@@ -21,9 +21,9 @@ _TIMES, _ROWS = 10, 100
 """So many times what was counted, and so many rows more, are far from it."""
 
 _COUNTED = sa.text(
-    "SELECT c.relname, GREATEST(c.reltuples, 0), COALESCE(s.n_live_tup, 0) FROM pg_class c "
-    "LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid "
-    "WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND c.relpages > 0"
+    "SELECT c.relname, GREATEST(c.reltuples, 0), COALESCE(pg_stat_get_live_tuples(c.oid), 0) FROM pg_class c "
+    "JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = current_schema() AND c.relkind = 'r' AND c.relpages > 0"
 )
 
 

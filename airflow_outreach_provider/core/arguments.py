@@ -11,13 +11,13 @@ from collections.abc import Collection, Mapping
 from math import inf
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.flags import flag_of
 from airflow_outreach_provider.core.suggest import said_kind
 
 _LONGEST = 60
 # What Jinja and JSON write for a value that is not there, alone or beside other words: ``spring-None``.
 _NOTHING = re.compile(r"(?<![^\W_])None(?![^\W_])")
 _NULL = ("None", "null")
-_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def wrong(name: str, value: object, remedy: str) -> ConfigurationError:
@@ -86,8 +86,7 @@ def read_flag(name: str, value: object) -> bool:
         a flag forbids would be done.
     """
     if isinstance(value, str):
-        said = _FLAGS.get(value.strip().lower())
-        if said is not None:
+        if (said := flag_of(value)) is not None:
             return said
         if value.strip() in ("", *_NULL):
             raise _nothing(name, value.strip(), "true or false", "{{ var.value.get('it', 'true') }}")

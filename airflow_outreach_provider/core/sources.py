@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.flags import flag_of
 from airflow_outreach_provider.core.phones import check_region
 from airflow_outreach_provider.core.platforms import PLATFORMS, Platform
 from airflow_outreach_provider.core.platforms.custom import CUSTOM, CustomSource, custom_source
@@ -149,24 +150,11 @@ def _seconds(where: str, extra: Mapping[str, Any], name: str, default: int, most
     return seconds
 
 
-_FLAGS = {
-    "true": True,
-    "1": True,
-    "yes": True,
-    "on": True,
-    "false": False,
-    "0": False,
-    "no": False,
-    "off": False,
-}
-
-
 def _flag(where: str, extra: Mapping[str, Any], name: str) -> bool:
     value = extra.get(name)
     if value is None or value == "":
         return False
-    flag = _FLAGS.get(str(value).strip().lower())
-    if flag is None:
+    if (flag := flag_of(value)) is None:
         raise ConfigurationError(f"{where}: {name} is {value!r}", "write true or false")
     return flag
 

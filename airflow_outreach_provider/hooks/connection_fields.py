@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from airflow_outreach_provider.core.addresses import check_plain_http
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.flags import flag_of
 
 OUTREACH_DEFAULT = "outreach_default"
 """The connection of the outreach API where none is named."""
@@ -176,11 +177,10 @@ def read_flag(extra: Mapping[str, Any], name: str, where: str = "", *, default: 
     value = extra.get(name)
     if value is None or value == "":
         return default
-    text = str(value).strip().lower()
-    if text not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
+    if (flag := flag_of(value)) is None:
         said = f"{where}: " if where else ""
         raise ConfigurationError(f"{said}extra {name!r} is {value!r}", "write true or false")
-    return text in {"true", "1", "yes", "on"}
+    return flag
 
 
 def read_number(extra: Mapping[str, Any], name: str, default: Any, where: str) -> Any:

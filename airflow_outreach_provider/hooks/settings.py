@@ -9,6 +9,7 @@ from typing import Any
 from airflow.configuration import AIRFLOW_HOME, conf
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.flags import flag_of
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rests import DISABLE_AFTER
 from airflow_outreach_provider.core.stop_words import StopWords
@@ -21,10 +22,6 @@ from airflow_outreach_provider.store.migrate import check, upgrade
 _DAY = timedelta(days=1)
 # When a consumer looked is written down to the hour; and nothing is kept for longer than a century.
 _FEWEST_DAYS, _MOST_DAYS = 0.1, 36_500
-_FLAGS = {
-    **dict.fromkeys(("true", "t", "1", "yes", "on"), True),
-    **dict.fromkeys(("false", "f", "0", "no", "off"), False),
-}
 _stores: dict[str, Store] = {}
 _lock = threading.Lock()
 
@@ -90,11 +87,11 @@ def _whole(option: str, default: int, *, at_least: int) -> int:
 
 def _flag(option: str, default: bool) -> bool:
     said = conf.get("outreach", option, fallback="").strip().lower() or str(default).lower()
-    if said not in _FLAGS:
+    if (flag := flag_of(said)) is None:
         raise ConfigurationError(
             f"[outreach] {option} is {said[:40]!r}", f"set it to True or False; {default} is the default"
         )
-    return _FLAGS[said]
+    return flag
 
 
 def auto_upgrade() -> bool:

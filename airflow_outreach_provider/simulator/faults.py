@@ -28,6 +28,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.flags import flag_of
 from airflow_outreach_provider.core.suggest import did_you_mean
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -205,7 +206,9 @@ class Faults:
 
 
 def _yes_no(text: str) -> bool:
-    return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[text.lower()]
+    if (flag := flag_of(text)) is None:
+        raise ValueError(text)
+    return flag
 
 
 _READERS: dict[str, Callable[[str], Any]] = {

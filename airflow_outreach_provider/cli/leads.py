@@ -25,7 +25,6 @@ from airflow_outreach_provider.cli.person import FORGET_ARGS, person_forget
 if TYPE_CHECKING:
     from airflow_outreach_provider.store.ledger.lists import LeadFilter
 
-_DIGITS_OF_A_NUMBER = 5
 _STATES = ("planned", "sending", "accepted", "rejected", "held", "suppressed", "deferred")
 
 
@@ -209,6 +208,7 @@ def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tupl
     from airflow_outreach_provider.core.emails import email_columns, email_hashes
     from airflow_outreach_provider.core.leads import build_mapper
     from airflow_outreach_provider.core.phone_columns import PhoneCells
+    from airflow_outreach_provider.core.phone_listed import read_cells
     from airflow_outreach_provider.core.phones import check_region
     from airflow_outreach_provider.services.rows.open import open_rows
     from airflow_outreach_provider.store.suppressions import EMAIL
@@ -228,33 +228,8 @@ def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tupl
             if row.error:
                 yield row.number, addresses, row.error
             else:
-                numbers, problem = _numbers_in(cells, known, alone=not addresses)
+                numbers, problem = read_cells(cells, known, alone=not addresses)
                 yield row.number, [*numbers, *addresses], problem
-
-
-def _numbers_in(cells: list[Any], region: str | None, *, alone: bool) -> tuple[list[str], str]:
-    """The numbers of all cells, and what is wrong: a number that cannot be read, or none where nothing else is named.
-
-    :param alone: nothing else in the row tells who is meant.
-    """
-    from airflow_outreach_provider.core.emails import without_emails
-    from airflow_outreach_provider.core.errors import LeadRejected
-    from airflow_outreach_provider.core.phone_listed import listed_numbers, read_listed
-
-    numbers: dict[str, None] = {}
-    lost, empty = "", ""
-    for cell in cells:
-        rest = without_emails(cell)
-        try:
-            numbers |= dict.fromkeys(
-                read_listed(cell, region) if rest is cell else listed_numbers(rest, region)
-            )
-        except LeadRejected as error:
-            if sum(map(str.isdigit, str(cell))) >= _DIGITS_OF_A_NUMBER:
-                lost = lost or str(error)
-            elif error.reason != "phone_missing" or not empty:
-                empty = str(error)
-    return list(numbers), lost or (empty if alone and not numbers else "")
 
 
 def _wanted(args: Namespace) -> list[int] | LeadFilter:

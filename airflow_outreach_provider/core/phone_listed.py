@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import phonenumbers
 from phonenumbers import NumberParseException
 
+from airflow_outreach_provider.core.emails import without_emails
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.phone_cells import after_count, pieces_of
 from airflow_outreach_provider.core.phone_lines import e164_of, in_use, other_writings
@@ -15,6 +17,7 @@ from airflow_outreach_provider.core.phones import parse_phone
 _LOOSE = re.compile(r"[\d\s+()./\-]{4,40}")
 _ABROAD = re.compile(r"^(?:00|011)(?=[1-9])")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_DIGITS_OF_A_NUMBER = 5
 _MORE_THAN_A_NUMBER = frozenset({"phone_has_text", "phone_has_date", "phone_several", "phone_extension"})
 
 
@@ -50,6 +53,27 @@ def read_listed(raw: object, region: str | None = None) -> tuple[str, ...]:
         if not found:
             raise
     return found
+
+
+def read_cells(cells: Iterable[object], region: str | None, *, alone: bool) -> tuple[list[str], str]:
+    """The numbers of all cells, and what is wrong: a number that cannot be read, or none where nothing else is named.
+
+    :param alone: nothing else in their row tells who is meant.
+    """
+    numbers: dict[str, None] = {}
+    lost, empty = "", ""
+    for cell in cells:
+        rest = without_emails(cell)
+        try:
+            found = read_listed(cell, region) if rest is cell else listed_numbers(rest, region)
+        except LeadRejected as error:
+            if sum(map(str.isdigit, str(cell))) >= _DIGITS_OF_A_NUMBER:
+                lost = lost or str(error)
+            elif error.reason != "phone_missing" or not empty:
+                empty = str(error)
+        else:
+            numbers |= dict.fromkeys(found)
+    return list(numbers), lost or (empty if alone and not numbers else "")
 
 
 def _loose_readings(text: str, region: str | None, *, whole: bool) -> list[str]:

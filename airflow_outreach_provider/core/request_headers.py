@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 from airflow_outreach_provider.core.masking import HIDDEN
 from airflow_outreach_provider.core.platforms.reading import text
+from airflow_outreach_provider.core.proofs import header_of
 
 # Signatures are evidence and stay; what opens a door does not.
 _SECRET = re.compile(r"token|secret|passw|auth|api-?key|cookie|session|credential", re.IGNORECASE)
@@ -51,11 +52,7 @@ def is_secret(name: str) -> bool:
 
 def find_header(headers: Mapping[str, str], name: str) -> str | None:
     """The value of a header, looked up in any case."""
-    found = headers.get(name)
-    if found is None:
-        wanted = name.lower()
-        found = next((value for key, value in headers.items() if key.lower() == wanted), None)
-    return text(found)
+    return text(header_of(headers, name))
 
 
 def write_headers(headers: Iterable[tuple[str, str]]) -> str:

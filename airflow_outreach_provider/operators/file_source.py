@@ -56,7 +56,7 @@ class FileSource:
 
     @property
     def holds_texts(self) -> bool:
-        """Whether its rows hold texts alone: a CSV file knows nothing else."""
+        """Whether any of its files is a CSV file, which knows nothing else."""
         return any(kind_of_file(path.name) == "csv" for path, _ in self._paths)
 
     def rows(self, look: PartLook = as_they_come, *, one_of: bool = False) -> Iterator[Row]:

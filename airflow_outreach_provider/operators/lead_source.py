@@ -169,6 +169,7 @@ class PlannedSource:
     """What is planned in the ledger: staged by another task, left by earlier runs, or deferred and now due."""
 
     name = IN_LEDGER
+    holds_texts = False
 
     def rows(self, look: PartLook = as_they_come, *, one_of: bool = False) -> None:
         return None
@@ -179,6 +180,8 @@ class PlannedSource:
 
 class ListSource:
     """A list of dicts, e.g. from XCom."""
+
+    holds_texts = False
 
     def __init__(
         self, rows: Iterable[Mapping[str, Any]], name: str = "list", total: int | None = None
@@ -209,7 +212,7 @@ class SeveralSources:
 
     @property
     def holds_texts(self) -> bool:
-        return any(getattr(each, "holds_texts", False) for each in self._sources)
+        return any(each.holds_texts for each in self._sources)
 
     def rows(self, look: PartLook = as_they_come, *, one_of: bool = False) -> Iterator[Row]:
         several = len(self._sources) > 1

@@ -54,6 +54,8 @@ class SqlLeads:
 class SqlRows:
     """The rows of a query."""
 
+    holds_texts = False
+
     def __init__(self, leads: SqlLeads, reads: Reads = reads_all) -> None:
         from airflow.sdk import BaseHook
 

@@ -53,6 +53,10 @@ class RowSource(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def holds_texts(self) -> bool:
+        """Whether its rows hold texts alone, as those of a CSV file do."""
+
     def rows(self, look: PartLook = as_they_come, *, one_of: bool = False) -> Iterator[Row] | None:
         """:param look: at each of its parts where it has several. :param one_of: whether it is a part itself."""
 
@@ -88,7 +92,7 @@ def start(
     """
     options = arguments.options(connection.settings, conn_id=connection.outreach_conn_id, lease=lease)
     opened = source()
-    if getattr(opened, "holds_texts", False):
+    if opened.holds_texts:
         options = _over_texts(options)
     look = part_checker(options.rules, options.incremental)
     return SubmitRun(

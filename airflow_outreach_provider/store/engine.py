@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import time
@@ -17,7 +18,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.store.connections import PoolSettings, postgresql_engine
 from airflow_outreach_provider.store.faults import FaultKind, fault_of
-from airflow_outreach_provider.store.private_file import create_private
+from airflow_outreach_provider.store.private_file import create_private, file_at
 from airflow_outreach_provider.store.schema import from_ms, to_ms
 from airflow_outreach_provider.store.statistics import TableStatistics
 
@@ -25,6 +26,7 @@ T = TypeVar("T")
 
 _BUSY_TIMEOUT_MS = 30_000
 _WRITE = "outreach_write"
+_FILE = "outreach_file"
 _SQLITE_NEEDED = (3, 38)  # JSON built in, RETURNING, UPDATE … FROM
 
 
@@ -217,11 +219,12 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
             f"this Python has SQLite {sqlite3.sqlite_version}, the outreach store needs {needed} or newer",
             "use a newer SQLite, or PostgreSQL in [outreach] sql_alchemy_conn",
         )
-    if url.database in (None, "", ":memory:"):
+    if not url.database or url.database == ":memory:":
         raise ConfigurationError(
             "[outreach] sql_alchemy_conn names no file",
             "what is kept in memory is forgotten with the task; name a file",
         )
+    path = url.database if url.database.startswith("file:") else os.path.abspath(url.database)
     engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
 
     @event.listens_for(engine, "do_connect")
@@ -229,8 +232,14 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         if not arguments[0].startswith("file:"):
             create_private(arguments[0])
 
+    @event.listens_for(engine, "checkout")
+    def _leave_what_was_replaced(_dbapi_connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info[_FILE] != file_at(path):
+            raise exc.DisconnectionError("another file stands there now")
+
     @event.listens_for(engine, "connect")
-    def _configure(dbapi_connection: Any, _record: Any) -> None:
+    def _configure(dbapi_connection: Any, record: Any) -> None:
+        record.info[_FILE] = file_at(path)
         # The driver's own transaction handling would start transactions late and never for DDL.
         dbapi_connection.isolation_level = None
         cursor = dbapi_connection.cursor()

@@ -38,6 +38,10 @@ _POOLER = (
 _OPTIONS = "pgbouncer takes no options=… of a URL: say them with ALTER ROLE … SET, and leave them out"
 _PREPARED = "a pooler is in between: set [outreach] sql_alchemy_prepare to False"
 _LOCKED = "another process writes the SQLite file for long; PostgreSQL is for many tasks at once"
+_EMPTY = (
+    "was its file moved or removed? put it back: with an empty one everybody would be texted anew. Is it to be empty, run "
+    "'airflow outreach db upgrade'"
+)
 _OWN = "this process has all its connections in use; set [outreach] sql_alchemy_pool_size higher"
 
 _BY_STATE = {
@@ -76,6 +80,8 @@ def fault_of(error: BaseException) -> StoreFault:
     said = str(origin)
     if isinstance(origin, sqlite3.Error):
         locked = "database is locked" in said or "database table is locked" in said
-        return StoreFault(FaultKind.CONFLICT, _LOCKED) if locked else _OTHER
+        if locked:
+            return StoreFault(FaultKind.CONFLICT, _LOCKED)
+        return StoreFault(FaultKind.OTHER, _EMPTY) if said.startswith("no such table") else _OTHER
     known = _BY_STATE.get(getattr(origin, "sqlstate", None) or "")
     return known or next((fault for words, fault in _BY_WORDS if words in said), _OTHER)

@@ -39,6 +39,18 @@ def create_private(path: str) -> None:
         os.close(file)
 
 
+def file_at(path: str) -> tuple[int, int] | None:
+    """Which file stands there now: what is written into one that was moved away or removed, nobody reads.
+
+    None where there is none.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def open_to_others(url: sa.URL) -> list[tuple[Path, int]]:
     """Files of the store that more than their owner may use, with their modes; none on a server."""
     return [(path, mode) for path, mode in _files(url) if mode & ~PRIVATE & 0o777]

@@ -121,6 +121,48 @@ def test_a_file_that_is_no_database_is_a_store_error(tmp_path: Path) -> None:
         assert file.read() == "phone\n" * 1000
 
 
+def _listed(store: Store) -> list[str]:
+    with store.read() as connection:
+        return list(connection.execute(sa.text("SELECT phone FROM suppressions ORDER BY id")).scalars())
+
+
+def _without_log(path: Path) -> Path:
+    """The file of a store that others have closed, so that nothing stands beside it."""
+    store = Store(f"sqlite:///{path}")
+    upgrade(store)
+    store.close()
+    return path
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_what_a_long_lived_process_writes_goes_into_the_file_that_stands_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relative: bool
+) -> None:
+    """A backup put in its place while a receiver runs: nothing is acknowledged into the file that is gone."""
+    monkeypatch.chdir(tmp_path)
+    path, backup = _without_log(tmp_path / "outreach.db"), _without_log(tmp_path / "backup.db")
+    receiver = Store("sqlite:///outreach.db" if relative else f"sqlite:///{path}")
+    monkeypatch.chdir("/")
+    _add(receiver, PHONE)
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink()
+    backup.replace(path)
+    _add(receiver, "+14165550124")
+    task = Store(f"sqlite:///{path}")
+    assert _listed(receiver) == _listed(task) == ["+14165550124"]
+    for store in (receiver, task):
+        store.close()
+
+
+def test_a_file_that_was_removed_under_a_process_is_an_error_that_says_so(sqlite_store: Store) -> None:
+    """Nothing is written where nobody will read it, and a person hears what has to be put back."""
+    _add(sqlite_store, PHONE)
+    for ending in ("", "-wal", "-shm"):
+        Path(str(sqlite_store.url.database) + ending).unlink()
+    with pytest.raises(StoreError, match="put it back"):
+        _add(sqlite_store, "+14165550124")
+
+
 @pytest.mark.parametrize("url", ["mysql://x/y", "not a url", ""])
 def test_what_names_no_store_is_a_configuration_fault(url: str) -> None:
     """Another database, or no URL at all, is told with what to write instead."""

@@ -112,3 +112,44 @@ def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url:
     assert (told.actor, told.action) == ("cli:ann", "upgrade")
     assert (told.action, told.subject) == ("upgrade", f"the store, from revision 0001 to {migrate.HEAD}")
     store.close()
+
+
+def _next_id(connection: sa.Connection, table: str) -> int:
+    """The id that a row like the last one gets once that is removed."""
+    names = [each.name for each in metadata.tables[table].columns if each.name != "id"]
+    columns = ", ".join(names)
+    found = connection.execute(sa.text(f"SELECT {columns} FROM {table} ORDER BY id DESC LIMIT 1"))
+    last = dict(found.mappings().one())
+    connection.execute(sa.text(f"DELETE FROM {table} WHERE id = (SELECT MAX(id) FROM {table})"))
+    values = ", ".join(f":{name}" for name in names)
+    made = sa.text(f"INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING id")
+    return int(connection.execute(made, last).scalar_one())
+
+
+@pytest.mark.parametrize(
+    ("table", "known"), [("runs", 12), ("leads", 23), ("deliveries", 31)], ids=["runs", "leads", "deliveries"]
+)
+def test_no_id_is_given_out_again_after_an_upgrade(sqlite_url: str, table: str, known: int) -> None:
+    """Whatever was removed before or is removed after it; rows, and indexes beside those of the tables, stay."""
+    store = Store(sqlite_url)
+    with store.write() as connection:
+        make_first_revision(connection)
+        for statement in (
+            "INSERT INTO runs (id, campaign, owner, state, started_at, heartbeat_at, lease_until) "
+            "VALUES (3, 'spring', 'o', 'succeeded', 1, 1, 1)",
+            "INSERT INTO leads (id, campaign, phone, state, run_id, created_at, updated_at) "
+            "VALUES (7, 'spring', '+14165550123', 'accepted', 12, 1, 1)",
+            "INSERT INTO attempts (lead_id, run_id, at, outcome) VALUES (23, 3, 1, 'accepted')",
+            "INSERT INTO deliveries (id, event_id, route, lane, state, created_at, updated_at) "
+            "VALUES (5, 'evt', 'crm', 'l', 'delivered', 1, 1)",
+            "INSERT INTO delivery_attempts (delivery_id, at, verdict) VALUES (31, 1, 'delivered')",
+            f"CREATE INDEX somebodys_own ON {table} (state)",
+        ):
+            connection.execute(sa.text(statement))
+    assert migrate.upgrade(store)
+    with store.write() as connection:
+        assert connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one() == 1
+        assert "somebodys_own" in {each["name"] for each in sa.inspect(connection).get_indexes(table)}
+        assert [_next_id(connection, table) for _ in range(2)] == [known + 1, known + 2]
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+    store.close()

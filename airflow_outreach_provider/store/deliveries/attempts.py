@@ -199,7 +199,9 @@ def settle(store: Store, attempts: Sequence[Attempt], owner: Owner) -> None:
         "retry_after, form, digest, size, headers, dag_id, task_id, airflow_run_id, map_index, try_number) "
         "SELECT r.delivery_id, r.at, r.verdict, r.status, r.latency_ms, r.error, r.answer, "
         "CAST(r.retry_after AS double precision), r.form, r.digest, r.size, r.headers, :dag_id, :task_id, :airflow_run_id, "
-        f"CAST(:map_index AS integer), CAST(:try_number AS integer) FROM {settled} AS r ORDER BY r.ord"
+        f"CAST(:map_index AS integer), CAST(:try_number AS integer) FROM {settled} AS r "
+        # Whose contact was forgotten meanwhile stays so.
+        "WHERE (SELECT COUNT(*) FROM deliveries d WHERE d.id = r.delivery_id) = 1 ORDER BY r.ord"
     )
     parameter = rows_param(rows)
 

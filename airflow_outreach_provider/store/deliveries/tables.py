@@ -62,6 +62,7 @@ deliveries = sa.Table(
     sa.Index("ix_deliveries_claim", "claim", **where("claim IS NOT NULL")),
     sa.Index("ix_deliveries_created_at", "created_at"),
     sa.Index("ix_deliveries_resend", "resend", "state", "id", **where("resend IS NOT NULL")),
+    sqlite_autoincrement=True,
 )  # fmt: skip
 
 delivery_attempts = sa.Table(

@@ -157,9 +157,11 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
     share = " FOR SHARE" if dialect == "postgresql" else ""
     # A commit that was not acknowledged is written again; the same answer to the same claim is one attempt.
     unrecorded = "" if dialect == "sqlite" else (
-        " WHERE (SELECT COUNT(*) FROM attempts a JOIN leads l ON l.id = a.lead_id WHERE a.lead_id = r.id "
+        " AND (SELECT COUNT(*) FROM attempts a JOIN leads l ON l.id = a.lead_id WHERE a.lead_id = r.id "
         "AND a.run_id + 0 = :run AND a.at > l.sent_at AND a.outcome = r.outcome AND a.latency_ms = r.latency_ms) = 0"
     )  # fmt: skip
+    # Who was forgotten while in flight stays so.
+    there = " WHERE (SELECT COUNT(*) FROM leads l WHERE l.id = r.id) = 1"
     # Both would walk all leads of a state or a run, by their indexes, rather than look up a few by id.
     state, run_id = (
         ("+leads.state", "+leads.run_id")
@@ -192,6 +194,6 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
         record_attempts=text(
             "INSERT INTO attempts (lead_id, run_id, at, outcome, reason, status, latency_ms, detail) "
             f"SELECT r.id, CAST(:run AS bigint), {now}, r.outcome, r.reason, r.status, r.latency_ms, r.detail "
-            f"FROM {settlements} AS r{unrecorded}"
+            f"FROM {settlements} AS r{there}{unrecorded}"
         ),
     )  # fmt: skip

@@ -55,6 +55,7 @@ runs = sa.Table(
     sa.Index("ix_runs_started_at", "started_at"),
     sa.Index("ix_runs_dag", "dag_id", "campaign", "id"),
     sa.Index("ix_runs_state_lease", "state", "lease_until"),
+    sqlite_autoincrement=True,
 )
 
 leads = sa.Table(
@@ -103,6 +104,7 @@ leads = sa.Table(
     # Over all campaigns, the oldest first; the state is in it so that SQLite looks it up there.
     sa.Index("ix_leads_held", "state", "id", **where("state = 'held'")),
     sa.Index("ix_leads_run_id", "run_id", "id", **where("state NOT IN ('accepted', 'sending', 'planned')")),
+    sqlite_autoincrement=True,
 )
 
 attempts = sa.Table(

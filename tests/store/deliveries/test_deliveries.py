@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from stores import opened
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
@@ -101,6 +102,20 @@ def test_events_become_deliveries_and_are_acknowledged_at_once(store: Store) -> 
     assert deliveries_lists.count(store, DeliveryFilter(route="slack", kinds=["call_ended"])) == {
         "pending": 2
     }
+
+
+def test_an_answer_for_a_contact_who_was_forgotten_meanwhile_is_nobody_elses(store: Store) -> None:
+    """A later event is not done by it, and nothing that was said of the forgotten one is kept."""
+    arrive(store, "forgotten")
+    take_in(store)
+    sent = claimed(store, planned(store) or [])
+    deliveries_redeliver.forget(store, [each.id for each in sent.mine])
+    arrive(store, "another", first=2)
+    take_in(store)
+    settle(store, sent, DeliveryState.DELIVERED)
+    assert states(store) == {"evt_2": "pending"}
+    with store.read() as connection:
+        assert connection.execute(sa.text("SELECT * FROM delivery_attempts")).all() == []
 
 
 def test_a_fan_out_that_dies_before_its_commit_changes_nothing(

@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
 from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
+from airflow_outreach_provider.store.ledger.housekeeping import forget_leads
 from airflow_outreach_provider.store.ledger.staging import Entry
 
 LEASE = timedelta(seconds=300)
@@ -335,6 +336,20 @@ def test_a_planned_lead_may_be_closed_again(store: Store) -> None:
     assert [g["state"] for g in got] == ["deferred", "suppressed", "sending"]
     assert [g["payload"] is not None for g in got] == [True, False, True]
     assert got[0]["not_before"] == round(until.timestamp() * 1000)
+
+
+def test_whom_a_run_has_read_and_somebody_forgets_is_nobody_elses_lead(store: Store) -> None:
+    """Neither what was staged for them is sent under another's lead, nor an answer about them kept."""
+    reader, writer = begin(store), begin(store, "b")
+    in_flight, waiting = stage(reader, 1, 2)
+    assert reader.turn([], [in_flight]) == {in_flight}
+    forget_leads(store, [in_flight, waiting])
+    others = stage(writer, 3, 4)
+    answer = settled(in_flight, L.REJECTED, detail="what the API said of them")
+    assert reader.turn([answer], [in_flight, waiting]) == set()
+    assert [row(store, each)["state"] for each in others] == ["planned", "planned"]
+    with store.read() as connection:
+        assert connection.execute(sa.text("SELECT * FROM attempts")).all() == []
 
 
 def test_every_attempt_is_remembered(store: Store) -> None:

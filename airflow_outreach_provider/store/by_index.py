@@ -7,12 +7,17 @@ reads it from end to end; or that next to nothing is, and sorts what it finds.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+if TYPE_CHECKING:
+    from airflow_outreach_provider.store.engine import Store
 
 
 def _off(*names: str) -> sa.TextClause:
@@ -36,6 +41,34 @@ def walk(connection: sa.Connection) -> None:
     """Until this transaction ends, indexes are walked in their order until enough is found: for a few of many rows."""
     if connection.dialect.name == "postgresql":
         connection.execute(_WALK)
+
+
+def in_passing(
+    store: Store,
+    ids: Callable[[int], sa.Executable],
+    work: Callable[[sa.Connection, Sequence[int]], int],
+) -> int:
+    """Do ``work`` on rows of a table in the order of their ids, in small transactions; the sum of what it says.
+
+    What stays is passed once, and not again before each group; nor does anybody who writes wait while it is passed.
+
+    :param ids: some ids behind one, in their order. :param work: what it is given was read before: it has to look again.
+    """
+    total = after = 0
+    while True:
+        with store.read() as connection:
+            walk(connection)
+            found: list[int] = list(connection.execute(ids(after)).scalars())
+        if not found:
+            return total
+        total += store.retrying(partial(_work_on, found, work))
+        after = found[-1]
+
+
+def _work_on(
+    ids: Sequence[int], work: Callable[[sa.Connection, Sequence[int]], int], connection: sa.Connection
+) -> int:
+    return work(connection, ids)
 
 
 def is_one(

@@ -47,9 +47,10 @@ def purge_events(
     open, held or dead: it may still be sent. A consumer that has not looked for ``abandoned_after`` needs nothing.
     """
     number_events(store)
-    total = inbox_housekeeping.remove_events(
-        store, inbox_events.c.received_at < received_before, ~_needed(store, abandoned_after)
-    )
+    old, row_id = inbox_events.c.received_at < received_before, inbox_events.c.row_id
+    with store.read() as connection:
+        last = connection.execute(sa.select(sa.func.max(row_id)).where(old)).scalar() or 0
+    total = inbox_housekeeping.remove_events(store, old, row_id <= last, ~_needed(store, abandoned_after))
     inbox_housekeeping.purge_fingerprints(store, received_before)
     return total
 

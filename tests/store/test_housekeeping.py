@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from stores import opened
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
@@ -15,6 +17,7 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.housekeeping import needed_events, purge, purge_events
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers, filters, progress
+from airflow_outreach_provider.store.inbox.order import number_events
 
 
 @pytest.fixture
@@ -101,3 +104,60 @@ def test_events_that_a_doorbell_rings_for_and_nobody_reads_are_an_alarm(store: S
     assert (found.consumer, found.count) == ("routed", 1)
     consumers.read_new(store, "routed", kinds=["replied"])
     assert progress.stalled(store, store.now() - timedelta(minutes=15)) == []
+
+
+_SERIES = "WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last}) "
+# Of each so many that stay, and behind them as many that go.
+_OLD_ROWS = {
+    "events": (
+        "INSERT INTO inbox_events (event_id, source, platform, type, kind, origin, occurred_at, received_at, headers, body) "
+        "SELECT 'evt_' || i, CASE WHEN i <= {half} THEN 'slow' ELSE 'read' END, 'varda', 'x', 'replied', 'webhook', 1, i, "
+        "'[]', x'7b7d' FROM n"
+    ),
+    "leads": (
+        "INSERT INTO leads (campaign, phone, state, run_id, created_at, updated_at, accepted_at) SELECT 'c', '+1416' || i, "
+        "'accepted', CASE WHEN i <= {half} THEN NULL ELSE 1 END, 1, 1, 1 FROM n"
+    ),
+    "attempts": (
+        "INSERT INTO attempts (lead_id, run_id, at, outcome) "
+        "SELECT 1, 1, 2, CASE WHEN i <= {half} THEN 'accepted' ELSE 'rejected' END FROM n"
+    ),
+    "deliveries": (
+        "INSERT INTO deliveries (event_id, route, lane, state, created_at, updated_at) SELECT 'evt_' || i, 'crm', 'l', "
+        "CASE WHEN i <= {half} THEN 'held' ELSE 'delivered' END, 1, 1 FROM n"
+    ),
+}  # fmt: skip
+
+
+def _steps_of_a_purge(path: Path, of: str, rows: int) -> tuple[int, int]:
+    """:return: steps of SQLite's machine, and how many rows went."""
+    with opened(f"sqlite:///{path}") as store:
+        consumers.read_new(store, "slow", source="slow")
+        with store.write() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO leads (campaign, phone, state, created_at, updated_at, sent_at, accepted_at) "
+                "VALUES ('c', '+1', 'accepted', 1, 1, 3, 3)"
+            )
+            series = _SERIES.format(first=1, last=rows)
+            connection.exec_driver_sql(series + _OLD_ROWS[of].format(half=rows // 2))
+        number_events(store)
+        store.close()
+        steps = 0
+
+        def counted() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        sa.event.listen(store.engine, "connect", lambda raw, _: raw.set_progress_handler(counted, 100))
+        done = purge(store, store.now() - timedelta(days=1))
+        return steps, sum(done.values())
+
+
+@pytest.mark.parametrize("of", _OLD_ROWS)
+def test_what_stays_is_passed_once_and_not_before_each_group(tmp_path: Path, of: str) -> None:
+    """Four times the rows take four times the steps, not sixteen: the first purge of years ends within minutes."""
+    few, few_gone = _steps_of_a_purge(tmp_path / "few.db", of, 6_000)
+    many, many_gone = _steps_of_a_purge(tmp_path / "many.db", of, 24_000)
+    assert (few_gone, many_gone) == (3_000, 12_000)
+    assert many < 6 * few

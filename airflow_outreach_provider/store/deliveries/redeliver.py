@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.store.by_index import in_passing
 from airflow_outreach_provider.store.deliveries import forms
 from airflow_outreach_provider.store.deliveries.attempts import again, is_open, listed, unclaimed
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, conditions
@@ -82,12 +84,15 @@ def forget(store: Store, ids: Sequence[int]) -> int:
 
 
 def _delete(store: Store, conditions: Sequence[sa.ColumnElement[bool]]) -> int:
-    some = sa.select(deliveries.c.id).where(*conditions).limit(_AT_ONCE)
+    c = deliveries.c
 
-    def work(connection: sa.Connection) -> int:
-        ids = list(connection.execute(some).scalars())
-        connection.execute(delivery_attempts.delete().where(delivery_attempts.c.delivery_id.in_(ids)))
-        connection.execute(deliveries.delete().where(deliveries.c.id.in_(ids)))
-        return len(ids)
+    def some(after: int) -> sa.Select[Any]:
+        return sa.select(c.id).where(c.id > after, *conditions).order_by(c.id).limit(_AT_ONCE)
 
-    return store.in_groups(work)
+    def work(connection: sa.Connection, ids: Sequence[int]) -> int:
+        gone = deliveries.delete().where(c.id.in_(ids), *conditions).returning(c.id)
+        removed = list(connection.execute(gone).scalars())
+        connection.execute(delivery_attempts.delete().where(delivery_attempts.c.delivery_id.in_(removed)))
+        return len(removed)
+
+    return in_passing(store, some, work)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.opt_outs import opt_out_of
 from airflow_outreach_provider.core.request_headers import stored_headers
+from airflow_outreach_provider.store.by_index import in_passing
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.append import keep_opt_out, keep_told
 from airflow_outreach_provider.store.inbox.filters import can_read
@@ -85,16 +87,18 @@ def _rewriter(row_id: int, seq: int | None, event: ContactEvent) -> Callable[[sa
 
 def remove_events(store: Store, *conditions: sa.ColumnElement[bool]) -> int:
     """Remove the events that meet all of these, oldest first, with what waits for being acknowledged; how many."""
-    some = sa.select(inbox_events.c.row_id).where(*conditions).order_by(inbox_events.c.row_id).limit(_CHUNK)
+    row_id = inbox_events.c.row_id
 
-    def work(connection: sa.Connection) -> int:
-        rows = connection.execute(some).scalars().all()
-        seqs = sa.select(inbox_events.c.seq).where(inbox_events.c.row_id.in_(rows))
-        connection.execute(sa.delete(inbox_pending).where(inbox_pending.c.seq.in_(seqs)))
-        connection.execute(sa.delete(inbox_events).where(inbox_events.c.row_id.in_(rows)))
-        return len(rows)
+    def some(after: int) -> sa.Select[Any]:
+        return sa.select(row_id).where(row_id > after, *conditions).order_by(row_id).limit(_CHUNK)
 
-    return store.in_groups(work)
+    def work(connection: sa.Connection, ids: Sequence[int]) -> int:
+        still = sa.select(row_id, inbox_events.c.seq).where(row_id.in_(ids), *conditions)
+        seqs = {row.row_id: row.seq for row in connection.execute(still)}
+        connection.execute(sa.delete(inbox_pending).where(inbox_pending.c.seq.in_(list(seqs.values()))))
+        return connection.execute(sa.delete(inbox_events).where(row_id.in_(list(seqs)))).rowcount
+
+    return in_passing(store, some, work)
 
 
 def purge_fingerprints(store: Store, received_before: datetime) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.store.bulk import values_param, valueset
+from airflow_outreach_provider.store.by_index import in_passing
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.ledger.tables import attempts, consents, leads, runs
+from airflow_outreach_provider.store.ledger.tables import attempts, consents, leads
 from airflow_outreach_provider.store.schema import to_ms
 from airflow_outreach_provider.store.suppressions_write import EMAIL
 
@@ -20,52 +23,47 @@ _LIST_NUMBERS = sa.text(
     "WHERE l.updated_at < :old AND l.phone IS NOT NULL ON CONFLICT (phone, campaign) DO NOTHING"
 )
 
+_NEVER_TEXTED = "state IN ('rejected', 'suppressed') AND accepted_at IS NULL AND updated_at < :old"
+_TEXTED = (
+    "((state = 'accepted' AND run_id IS NOT NULL) "
+    "OR (state IN ('rejected', 'suppressed') AND accepted_at IS NOT NULL)) AND updated_at < :old"
+)
+_REDUCE = (
+    "UPDATE leads SET state = 'accepted', content_hash = CASE WHEN state = 'accepted' THEN content_hash "
+    "ELSE COALESCE(texted_hash, content_hash) END, rev = rev + 1, detail = '', reason = '', email_hash = NULL, "
+    "contact_id = NULL, conversation_id = NULL, application_id = NULL, line = NULL, run_id = NULL"
+)
+_OF_NOBODY = "at < :old AND (SELECT COUNT(*) FROM leads l WHERE l.id = consents.lead_id) = 0"
+# Of the last one the lead itself knows when it was.
+_EARLIER_TEXT = (
+    "at < :old AND outcome IN ('accepted', 'unknown', 'resolved', 'reconciled') "
+    "AND (SELECT COUNT(*) FROM leads l WHERE l.id = attempts.lead_id AND l.sent_at > attempts.at) = 1"
+)
+
 
 def purge_leads(store: Store, before: datetime) -> dict[str, int]:
     """Forget leads untouched since a time, and runs and attempts older than it.
 
     Who was accepted stays known by number alone, or the next sync would text again, also where something sent to
     them later was refused; so do leads that are still
-    to be sent or held, which wait for somebody. The do-not-contact list stays whole, and of consent what is said of
-    leads that stay.
+    to be sent or held, which wait for somebody. When somebody was texted stays known too, for ``per_person``. The
+    do-not-contact list stays whole, and of consent what is said of leads that stay.
 
     :return: rows by what became of them.
     """
     old = to_ms(before)
     store.retrying(lambda connection: connection.execute(_LIST_NUMBERS, {"old": old}))
     done = {
-        "leads removed": _in_groups(
-            store,
-            "DELETE FROM leads WHERE id IN (SELECT id FROM leads WHERE state IN ('rejected', 'suppressed') "
-            "AND accepted_at IS NULL AND updated_at < :old ORDER BY id LIMIT :group)",
-            old,
-        ),
-        "leads reduced to their number": _in_groups(
-            store,
-            "UPDATE leads SET state = 'accepted', content_hash = CASE WHEN state = 'accepted' THEN content_hash "
-            "ELSE COALESCE(texted_hash, content_hash) END, rev = rev + 1, detail = '', reason = '', email_hash = NULL, contact_id = NULL, conversation_id = NULL, "
-            "application_id = NULL, line = NULL, run_id = NULL WHERE id IN (SELECT id FROM leads "
-            "WHERE ((state = 'accepted' AND run_id IS NOT NULL) "
-            "OR (state IN ('rejected', 'suppressed') AND accepted_at IS NOT NULL)) "
-            "AND updated_at < :old ORDER BY id LIMIT :group)",
-            old,
-        ),
+        "leads removed": _each(store, "leads", _NEVER_TEXTED, "DELETE FROM leads", old),
+        "leads reduced to their number": _each(store, "leads", _TEXTED, _REDUCE, old),
+        "consents removed": _each(store, "consents", _OF_NOBODY, "DELETE FROM consents", old),
     }
-    done["consents removed"] = _in_groups(
-        store,
-        "DELETE FROM consents WHERE id IN (SELECT c.id FROM consents c LEFT JOIN leads l ON l.id = c.lead_id "
-        "WHERE l.id IS NULL AND c.at < :old ORDER BY c.id LIMIT :group)",
-        old,
+    _each(store, "attempts", f"{_EARLIER_TEXT} AND detail <> ''", "UPDATE attempts SET detail = ''", old)
+    done["attempts removed"] = _each(
+        store, "attempts", f"at < :old AND NOT ({_EARLIER_TEXT})", "DELETE FROM attempts", old
     )
-    for table, column in ((attempts, "at"), (runs, "started_at")):
-        ended = " AND state <> 'running'" if table is runs else ""
-        done[f"{table.name} removed"] = _in_groups(
-            store,
-            f"DELETE FROM {table.name} WHERE id IN (SELECT id FROM {table.name} WHERE {column} < :old{ended} "
-            "ORDER BY id LIMIT :group)",
-            old,
-        )
-    return done
+    ended = "started_at < :old AND state <> 'running'"
+    return done | {"runs removed": _each(store, "runs", ended, "DELETE FROM runs", old)}
 
 
 def forget_leads(store: Store, ids: list[int]) -> int:
@@ -83,6 +81,14 @@ def forget_leads(store: Store, ids: list[int]) -> int:
     return store.retrying(work)
 
 
-def _in_groups(store: Store, statement: str, old: int) -> int:
-    text, parameters = sa.text(statement), {"old": old, "group": _GROUP}
-    return store.in_groups(lambda connection: connection.execute(text, parameters).rowcount)
+def _each(store: Store, table: str, such: str, change: str, old: int) -> int:
+    """Change every row of the table that is such a one; how many."""
+    look = sa.text(f"SELECT id FROM {table} WHERE id > :after AND {such} ORDER BY id LIMIT {_GROUP}")
+    changed = sa.text(
+        f"{change} WHERE id IN (SELECT v FROM {valueset(store.dialect, 'int')} AS r) AND {such}"
+    )
+
+    def work(connection: sa.Connection, ids: Sequence[int]) -> int:
+        return connection.execute(changed, {"values": values_param(ids), "old": old}).rowcount
+
+    return in_passing(store, lambda after: look.bindparams(after=after, old=old), work)

@@ -16,8 +16,13 @@ from airflow_outreach_provider.store.bulk import values_param, valueset
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.schema import from_ms
 
+# A text that was found out about is known by its claim until the lead is claimed again, and by this from then on.
+_FOUND_OUT = (
+    "(a.at < p.sent_at AND ((a.outcome = 'resolved' AND a.reason = 'accepted') "
+    "OR (a.outcome = 'reconciled' AND a.reason = 'found_in_contacts')))"
+)
 _TEXTED = (
-    "(a.outcome = 'accepted' OR (a.outcome = 'unknown' AND NOT EXISTS (SELECT 1 FROM attempts b "
+    f"(a.outcome = 'accepted' OR {_FOUND_OUT} OR (a.outcome = 'unknown' AND NOT EXISTS (SELECT 1 FROM attempts b "
     "WHERE b.lead_id = a.lead_id AND b.id > a.id AND b.outcome IN ('resolved', 'reconciled'))))"
 )
 _BY_ATTEMPT = f"{_TEXTED} AND a.at > :since"

@@ -13,8 +13,11 @@ from airflow_outreach_provider.core.errors import ConfigurationError, TooManyRej
 from airflow_outreach_provider.core.per_person import PerPerson
 from airflow_outreach_provider.core.phones import LineType
 from airflow_outreach_provider.core.row_minimum import RowMinimum
+from airflow_outreach_provider.core.states import LeadState
+from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.submit import backlog
 from airflow_outreach_provider.services.submit.limits import RejectLimit
+from airflow_outreach_provider.store.ledger import held as ledger_held
 
 People = Callable[..., list[dict[str, object]]]
 BAD = [{"phone": "nobody"}]
@@ -225,6 +228,42 @@ def test_held_counts_and_refused_does_not(api: Any, people: People) -> None:
     assert got.states == {"accepted": 3}
     got = api.send(people(held, 50), campaign="next", owner="c", **WEEK)
     assert got.states == {"deferred": held}
+
+
+def _held_and_found_out(api: Any, by: str) -> None:
+    """Everybody is held who is in flight, and then known to have been texted."""
+    [number] = [lead["id"] for lead in api.leads() if lead["state"] == "held"]
+    if by == "a person":
+        actions.resolve(api.store, [number], LeadState.ACCEPTED, actor="me")
+        return
+    [lead] = ledger_held.held_before(api.store, api.store.now() + timedelta(days=1), 10, "ours")
+    found = ledger_held.Finding(number, lead.rev, LeadState.ACCEPTED, "found_in_contacts")
+    ledger_held.apply(api.store, [found])
+
+
+@pytest.mark.parametrize("by", ["a person", "the contact list"])
+@pytest.mark.parametrize("purged", [False, True])
+def test_every_text_of_a_span_counts_however_it_was_found_out_and_whatever_was_purged(
+    api: Any, people: People, at: Any, by: str, purged: bool
+) -> None:
+    """Three a year: the held one that was sent after all, one that was taken, the last; retention of weeks takes none away."""
+    rules = {"campaign": "one", "resubmit": "changed", "per_person": PerPerson.parse("3 per 365d")}
+    for number, text in enumerate("abcd"):
+        clock = at(days=20 * number)
+        api.store._clock = clock
+        api.sim.set_faults(*(["drop"] if text == "a" else []), seed=1)
+        got = api.send(people(1, note=text), owner=text, now=clock, conn_id="ours", patience=0.1, **rules)
+        if text == "a":
+            _held_and_found_out(api, by)
+        elif text == "d":
+            assert got.states == {"deferred": 1}
+        else:
+            assert got.states == {"accepted": 1}
+        if purged:
+            actions.purge(api.store, clock() + timedelta(days=10), actor="me")
+    [waiting] = api.leads()
+    year = timedelta(days=365) // timedelta(milliseconds=1)
+    assert waiting["not_before"] - year - round(at()().timestamp() * 1000) < 1000
 
 
 def test_a_plan_counts_nobody_who_has_had_their_texts(api: Any, people: People) -> None:

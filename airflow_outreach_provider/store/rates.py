@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.retry_after import MAX_RETRY_AFTER_SECONDS
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.one_trip import one_trip
 from airflow_outreach_provider.store.schema import UtcTime, metadata, moment, to_ms
@@ -18,23 +19,29 @@ rates = sa.Table(
 )
 
 
+# Longer waits nobody asks for, nor does a queue of so many tasks: the clock was ahead when they were written.
+_LONGEST_MS, _MOST_TASKS = round(MAX_RETRY_AFTER_SECONDS * 1000) + 60_000, 1000
+
+
 def reserve(store: Store, key: str, size: int, seconds: float) -> float:
     """Take the next free stretch of ``seconds`` for ``size`` requests.
 
     :return: seconds from now until the stretch begins, by the store's clock.
     """
 
+    span = round(seconds * 1000)
+
     def work(connection: sa.Connection) -> float:
         now = to_ms(store.now(connection))
         free_at = connection.execute(
             sa.text(
                 "INSERT INTO rates (key, next_free_at) VALUES (:key, CAST(:now AS bigint) + :span) "
-                "ON CONFLICT (key) DO UPDATE SET next_free_at = CASE WHEN rates.next_free_at > :now "
+                "ON CONFLICT (key) DO UPDATE SET next_free_at = CASE WHEN rates.next_free_at BETWEEN :now AND :longest "
                 "THEN rates.next_free_at ELSE CAST(:now AS bigint) END + :span RETURNING next_free_at"
             ),
-            {"key": key, "now": now, "span": round(seconds * 1000)},
+            {"key": key, "now": now, "span": span, "longest": now + _LONGEST_MS + _MOST_TASKS * span},
         ).scalar_one()
-        return max(0.0, (int(free_at) - round(seconds * 1000) - now) / 1000)
+        return max(0.0, (int(free_at) - span - now) / 1000)
 
     return store.retrying(work)
 
@@ -43,15 +50,15 @@ def hold(store: Store, key: str, seconds: float) -> None:
     """All who share the key send nothing for so long, by the store's clock; a shorter wait ends no longer one."""
 
     def work(connection: sa.Connection) -> None:
-        until = to_ms(store.now(connection)) + round(seconds * 1000)
+        now = to_ms(store.now(connection))
         connection.execute(
             sa.text(
                 "INSERT INTO rates (key, next_free_at, held_until) VALUES (:key, :until, :until) "
                 "ON CONFLICT (key) DO UPDATE SET "
                 "next_free_at = CASE WHEN rates.next_free_at > :until THEN rates.next_free_at ELSE :until END, "
-                "held_until = CASE WHEN rates.held_until > :until THEN rates.held_until ELSE :until END"
+                "held_until = CASE WHEN rates.held_until BETWEEN :until AND :longest THEN rates.held_until ELSE :until END"
             ),
-            {"key": key, "until": until},
+            {"key": key, "until": now + round(seconds * 1000), "longest": now + _LONGEST_MS},
         )
 
     store.retrying(work)
@@ -64,4 +71,5 @@ def held(store: Store, key: str) -> float:
     )
     with store.read() as connection:
         [rows] = one_trip(store, connection, (left, {"key": key, "now": store.moment()}))
-    return max(0.0, rows[0][0] / 1000) if rows else 0.0
+    wait = int(rows[0][0]) if rows else 0
+    return wait / 1000 if 0 < wait <= _LONGEST_MS else 0.0

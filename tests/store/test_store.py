@@ -8,6 +8,7 @@ import traceback
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from stores import UPGRADE
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.store import rates
+from airflow_outreach_provider.store.deliveries import rests
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import HEAD, check, current_revision, upgrade
 from airflow_outreach_provider.store.schema import from_ms, to_ms
@@ -250,6 +252,44 @@ def test_reservations_follow_each_other(store: Store, clock: object) -> None:
     assert rates.reserve(store, "k", 5, 0.5) == pytest.approx(1.5)
     clock.advance(seconds=100)  # type: ignore[attr-defined]
     assert rates.reserve(store, "k", 5, 0.5) == 0.0
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=3), timedelta(days=365), timedelta(days=5000)])
+def test_a_clock_that_was_ahead_for_a_moment_stops_nobody(
+    still_store: Store, clock: Any, ahead: timedelta
+) -> None:
+    """What was reserved, and the wait that was asked for, go by the time as it is known now; so does what follows."""
+    clock.advance(seconds=ahead.total_seconds())
+    rates.reserve(still_store, "api", 10, 1.0)
+    rates.hold(still_store, "api", 30.0)
+    clock.advance(seconds=-ahead.total_seconds())
+    assert rates.held(still_store, "api") == 0.0
+    assert [rates.reserve(still_store, "api", 10, 1.0) for _ in range(3)] == [0.0, 1.0, 2.0]
+    rates.hold(still_store, "api", 3600.0)
+    rates.hold(still_store, "api", 60.0)
+    assert rates.held(still_store, "api") == 3600.0
+    assert rates.reserve(still_store, "api", 1, 0.1) == 3600.0
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=3), timedelta(days=365)])
+@pytest.mark.parametrize("asking", [False, True])
+def test_an_endpoint_that_rests_by_a_clock_that_was_ahead_is_asked(
+    still_store: Store, clock: Any, ahead: timedelta, asking: bool
+) -> None:
+    """Its rest is over, whoever began it or was asking then; a new one is as long as any."""
+    clock.advance(seconds=ahead.total_seconds())
+    rests.rest(still_store, "crm", "HTTP 503")
+    if asking:
+        clock.advance(minutes=1)
+        assert rests.leave(still_store, "crm")[0] is rests.Leave.ONE
+        clock.advance(minutes=-1)
+    clock.advance(seconds=-ahead.total_seconds())
+    with still_store.read() as connection:
+        assert connection.execute(rests.at_rest(still_store.now())).all() == []
+    assert rests.leave(still_store, "crm")[0] is rests.Leave.ONE
+    assert rests.leave(still_store, "crm")[0] is rests.Leave.NOT, "somebody is asking"
+    assert rests.rest(still_store, "crm", "HTTP 503").until - still_store.now() <= timedelta(minutes=5)
+    assert rests.leave(still_store, "crm")[0] is rests.Leave.NOT
 
 
 def test_reservations_at_once_never_overlap(store: Store) -> None:

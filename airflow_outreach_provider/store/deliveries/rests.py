@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.delivery_rules import OF_ADDRESS, DeliveryVerdict
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.rests import pause
+from airflow_outreach_provider.core.retry_after import MAX_RETRY_AFTER_SECONDS
 from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.by_index import probe, walk
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
@@ -38,6 +39,7 @@ _LOOKED_AT = 1000
 _TRIED = delivery_attempts.alias()
 # Longer than a request takes; whoever asks and dies is followed by another.
 _ASKING = timedelta(minutes=2)
+_LONGEST = timedelta(seconds=MAX_RETRY_AFTER_SECONDS + 60)
 
 
 class Leave(Enum):
@@ -71,7 +73,7 @@ def rest(store: Store, conn_id: str, reason: str, asked_for: float | None = None
         row = connection.execute(sa.select(endpoints).where(mine).with_for_update()).one()
         since, resting = row.resting_since or now, row.resting_since is not None
         # Several tasks notice the same outage: only the one that asked makes it longer.
-        asked = not resting or row.asked_until is not None or row.rest_until <= now
+        asked = not resting or row.asked_until is not None or not now < row.rest_until <= now + _LONGEST
         rests = row.rests + 1 if asked else row.rests
         length = pause(rests) if asked_for is None else timedelta(seconds=asked_for)
         until = now + length if asked else row.rest_until
@@ -113,8 +115,8 @@ def leave(
         now = store.now(connection)
         over = sa.and_(
             endpoints.c.conn_id == conn_id,
-            endpoints.c.rest_until <= now,
-            sa.or_(endpoints.c.asked_until.is_(None), endpoints.c.asked_until <= now),
+            sa.not_(_lasts(endpoints.c.rest_until, now)),
+            sa.or_(endpoints.c.asked_until.is_(None), sa.not_(_lasts(endpoints.c.asked_until, now))),
         )
         asking = endpoints.update().where(over).values(asked_until=now + _ASKING)
         return connection.execute(asking).rowcount > 0
@@ -260,8 +262,13 @@ def at_rest(now: datetime) -> sa.Select[tuple[str]]:
     """Connection ids of endpoints that nobody may send to now, for an ``IN``."""
     return sa.select(endpoints.c.conn_id).where(
         endpoints.c.resting_since.is_not(None),
-        sa.or_(endpoints.c.rest_until > now, endpoints.c.asked_until > now),
+        sa.or_(_lasts(endpoints.c.rest_until, now), _lasts(endpoints.c.asked_until, now)),
     )
+
+
+def _lasts(until: sa.Column[datetime], now: datetime) -> sa.ColumnElement[bool]:
+    """Whether this time is to come. One that is too far off was written while the clock was ahead."""
+    return until.between(now + timedelta(milliseconds=1), now + _LONGEST)
 
 
 def resting_routes(connection: sa.Connection, now: datetime) -> frozenset[str]:

@@ -35,12 +35,14 @@ def changes(
 ) -> Iterator[tuple[list[dict[str, Any]], Mark]]:
     """Rows that changed since a mark, as they are now, in chunks, each with the mark behind it.
 
-    A row that changed several times comes once. Of ``outcomes`` every day comes of which anything changed.
+    A row that changed several times comes once. Of ``outcomes`` every day comes of which anything changed. Behind a mark
+    that lies ahead of the time, as a clock that was put right leaves it, nobody knows what changed: all comes again.
     """
     if data is DataSet.EVENTS:
         number_events(store)
     with store.read() as connection:
         until = to_ms(store.now(connection) - settled)
+        mark = Mark() if mark.ms > until else mark
         query = _query(connection, data, mark, until)
         latest = mark.ms
         streamed = connection.execution_options(stream_results=True, yield_per=chunk).execute(query)

@@ -121,6 +121,28 @@ def test_a_change_is_written_once(store: Store, data: DataSet) -> None:
     )
 
 
+@pytest.mark.parametrize("data", [DataSet.LEADS, DataSet.OUTCOMES, DataSet.EVENTS])
+@pytest.mark.parametrize("ahead", [timedelta(hours=3), timedelta(days=400)])
+def test_what_changes_once_a_clock_was_put_right_is_written(
+    still_store: Store, clock: Any, data: DataSet, ahead: timedelta
+) -> None:
+    """An export while the clock was ahead left its mark there; nothing that changes until then is passed over."""
+    clock.time = AT + ahead
+    put_lead(still_store, 1, at=clock.time)
+    put_event(still_store, "evt_1", EventKind.REPLIED, Contact(external_id="c1"), clock.time)
+    clock.advance(minutes=5)
+    assert export(still_store, "lake", data, Kept()) == 1
+    clock.time = AT
+    put_lead(still_store, 2, at=clock.time)
+    put_event(still_store, "evt_2", EventKind.REPLIED, Contact(external_id="c2"), clock.time)
+    clock.advance(minutes=5)
+    sink = Kept()
+    export(still_store, "lake", data, sink)
+    told = {DataSet.LEADS: "phone", DataSet.OUTCOMES: "day", DataSet.EVENTS: "event_id"}[data]
+    last = {DataSet.LEADS: "+1416•••0002", DataSet.OUTCOMES: "2026-03-25", DataSet.EVENTS: "evt_2"}[data]
+    assert last in [row[told] for row in sink.rows]
+
+
 def test_outcomes_join_what_was_sent_with_what_came_back(store: Store) -> None:
     """By number or by the platform's id, only what came after the lead was taken, each person once."""
     for number in range(1, 5):

@@ -192,7 +192,10 @@ def settle(store: Store, attempts: Sequence[Attempt], owner: Owner) -> None:
         "delivered_at = CASE WHEN r.state = 'delivered' THEN r.at END, "
         f"claim = CASE WHEN {_STAYS} THEN deliveries.claim END, "
         f"claim_until = CASE WHEN {_STAYS} THEN deliveries.claim_until END "
-        f"FROM {settled} AS r WHERE deliveries.id = r.delivery_id"
+        f"FROM {settled} AS r WHERE deliveries.id = r.delivery_id "
+        # Who stood still for longer than its lease tells no more than that it was delivered.
+        "AND ((deliveries.state IN ('pending', 'failed') AND COALESCE(deliveries.claim, :claim) = :claim) "
+        "OR (r.state = 'delivered' AND deliveries.state <> 'delivered'))"
     )
     insert = sa.text(
         "INSERT INTO delivery_attempts (delivery_id, at, verdict, status, latency_ms, error, answer, "
@@ -206,7 +209,7 @@ def settle(store: Store, attempts: Sequence[Attempt], owner: Owner) -> None:
     parameter = rows_param(rows)
 
     def work(connection: sa.Connection) -> None:
-        connection.execute(update, {"rows": parameter})
+        connection.execute(update, {"rows": parameter, "claim": owner.key})
         connection.execute(insert, {"rows": parameter, **task})
 
     store.retrying(work)
@@ -237,18 +240,21 @@ def move(store: Store, ids: Iterable[int], state: DeliveryState, reason: str) ->
     store.retrying(work)
 
 
-def give_up(store: Store, ids: Iterable[int]) -> None:
-    """What has used its tries is dead; its last error stays."""
-    chosen = listed(store, "int", ids)
+def give_up(store: Store, ids: Iterable[int], *, owner: Owner | None = None) -> None:
+    """What has used its tries is dead; its last error stays. :param owner: of what is in this one's hands alone."""
+    chosen = deliveries.c.id.in_(listed(store, "int", ids))
+    failed = deliveries.update().where(
+        chosen, deliveries.c.state == DeliveryState.FAILED, _in_hands_of(owner)
+    )
 
     def work(connection: sa.Connection) -> None:
-        connection.execute(
-            deliveries.update()
-            .where(deliveries.c.id.in_(chosen), deliveries.c.state == DeliveryState.FAILED)
-            .values(state=DeliveryState.DEAD, updated_at=store.now(connection))
-        )
+        connection.execute(failed.values(state=DeliveryState.DEAD, updated_at=store.now(connection)))
 
     store.retrying(work)
+
+
+def _in_hands_of(owner: Owner | None) -> sa.ColumnElement[bool]:
+    return sa.true() if owner is None else deliveries.c.claim == owner.key
 
 
 def release(
@@ -286,19 +292,23 @@ def release(
     store.retrying(work)
 
 
-def hand_on(store: Store, due: Mapping[int, timedelta | None]) -> None:
+def hand_on(store: Store, due: Mapping[int, timedelta | None], *, owner: Owner | None = None) -> None:
     """End the claims on these deliveries: what is still open is with nobody, until its time has come.
 
-    :param due: how far off that is; None for at once.
+    :param due: how far off that is; None for at once. :param owner: of what is in this one's hands alone.
     """
 
     def work(connection: sa.Connection) -> None:
         now = store.now(connection)
-        chosen = deliveries.c.id.in_(listed(store, "int", due))
+        asked = deliveries.c.id.in_(listed(store, "int", due))
+        held = sa.select(deliveries.c.id).where(asked, _in_hands_of(owner))
+        ids = list(connection.execute(held).scalars())
+        chosen = deliveries.c.id.in_(listed(store, "int", ids))
         connection.execute(deliveries.update().where(chosen).values(claim=None, claim_until=None))
         nobody = deliveries.update().where(chosen, is_open())
         connection.execute(nobody.values(plan=None, plan_until=None, updated_at=now))
-        for delivery_id, wait in due.items():
+        for delivery_id in ids:
+            wait = due[delivery_id]
             if wait is not None:
                 later = deliveries.update().where(deliveries.c.id == delivery_id, is_open())
                 connection.execute(later.values(due_at=now + wait))

@@ -104,6 +104,30 @@ def test_events_become_deliveries_and_are_acknowledged_at_once(store: Store) -> 
     }
 
 
+@pytest.mark.parametrize("late", [DeliveryState.FAILED, DeliveryState.DEAD, DeliveryState.DELIVERED])
+@pytest.mark.parametrize("then", [None, DeliveryState.FAILED, DeliveryState.DELIVERED])
+def test_who_stood_still_for_longer_than_its_lease_undoes_nothing_of_who_came_after(
+    store: Store, clock: Any, late: DeliveryState, then: DeliveryState | None
+) -> None:
+    """Its failures are no longer the delivery's; what it delivered is delivered. Nor does it hand on what another is at."""
+    arrive(store, "a")
+    take_in(store)
+    asleep = claimed(store, planned(store) or [])
+    clock.advance(seconds=LEASE.total_seconds() + 1)
+    after = claimed(store, planned(store, "run2") or [], task="t2", key="run2")
+    assert [each.id for each in after.mine] == [each.id for each in asleep.mine]
+    if then is not None:
+        settle(store, after, then, task="t2")
+    settle(store, asleep, late)
+    ids = {each.id: None for each in asleep.mine}
+    deliveries_attempts.give_up(store, ids, owner=Owner("dag", "t1"))
+    deliveries_attempts.hand_on(store, ids, owner=Owner("dag", "t1"))
+    deliveries_attempts.release(store, Owner("dag", "t1"), None)
+    expected = DeliveryState.DELIVERED if late is DeliveryState.DELIVERED else then or DeliveryState.PENDING
+    assert states(store) == {"evt_1": expected.value}
+    assert planned(store, "run3") is None, "t2 is at it, or it is done"
+
+
 def test_an_answer_for_a_contact_who_was_forgotten_meanwhile_is_nobody_elses(store: Store) -> None:
     """A later event is not done by it, and nothing that was said of the forgotten one is kept."""
     arrive(store, "forgotten")

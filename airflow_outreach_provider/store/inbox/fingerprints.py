@@ -13,7 +13,8 @@ from airflow_outreach_provider.store.schema import to_ms
 
 
 def claim(connection: sa.Connection, incoming: Sequence[Incoming]) -> dict[str, str]:
-    """Fingerprint → the id of the event it stands for: the new one, or one stored within the window.
+    """Fingerprint → the id of the event it stands for: the new one, or one stored within the window, either way: the
+    clock may have been ahead.
 
     A row's own lock decides between processes that got the same body at the same moment.
     """
@@ -50,7 +51,7 @@ INSERT INTO inbox_fingerprints (fingerprint, event_id, seen_at, window_ms)
 SELECT {columns} WHERE true
 ON CONFLICT (fingerprint) DO UPDATE
 SET event_id = excluded.event_id, seen_at = excluded.seen_at, window_ms = excluded.window_ms
-WHERE excluded.seen_at - inbox_fingerprints.seen_at >= excluded.window_ms
+WHERE abs(excluded.seen_at - inbox_fingerprints.seen_at) >= excluded.window_ms
 """
 _POSTGRES_CLAIM = sa.text(
     _CLAIM.format(

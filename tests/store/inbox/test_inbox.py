@@ -134,6 +134,18 @@ def test_same_body_is_one_event_within_its_window(store: Store) -> None:
     assert len(consumers.read_new(store, "c")) == 3
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=3), timedelta(days=400)])
+def test_the_window_of_a_body_that_came_while_the_clock_was_ahead_ends(
+    store: Store, ahead: timedelta
+) -> None:
+    """Once it is put right the same body is a new event, and its retries, which may come a little earlier, are that one."""
+    inbox_append.append(store, [supersend("a@b.ca", NOW + ahead)])
+    times = [NOW, NOW - timedelta(seconds=2), NOW + timedelta(minutes=1)]
+    answers = [inbox_append.append(store, [supersend("a@b.ca", at)])[0] for at in times]
+    assert [each.duplicate for each in answers] == [False, True, True]
+    assert {each.event_id for each in answers} == {answers[0].event_id}
+
+
 def test_racing_retries_are_stored_once(store: Store) -> None:
     """The same deliveries arriving on many connections at once are each stored once and answered new once."""
     batches = [

@@ -263,6 +263,27 @@ def test_another_tasks_claims_are_left_alone_until_the_lease_ends(store: Store, 
     assert states[0][1:] == ("expired", 7)
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=3), timedelta(days=400)])
+@pytest.mark.parametrize("lives", [False, True])
+def test_a_lease_that_was_written_while_the_clock_was_ahead_is_no_longer_than_any(
+    still_store: Store, clock: Any, ahead: timedelta, lives: bool
+) -> None:
+    """Once it is put right the claims of a dead run are held within a lease, and one that lives keeps its own."""
+    clock.advance(seconds=ahead.total_seconds())
+    first = begin(still_store)
+    [lead] = stage(first, 1)
+    first.turn([], [lead])
+    clock.advance(seconds=-ahead.total_seconds())
+    begin(still_store, "b")
+    assert row(still_store, lead)["state"] == "sending"
+    clock.advance(seconds=LEASE.total_seconds() - 1)
+    if lives:
+        assert runs.heartbeat(still_store, first.run_id, lease=LEASE, read=0, counts={}, reasons={})
+    clock.advance(seconds=2)
+    begin(still_store, "c")
+    assert row(still_store, lead)["state"] == ("sending" if lives else "held")
+
+
 def test_a_run_that_ends_holds_what_it_has_in_flight(store: Store) -> None:
     """Nothing is left in sending when nobody is there to settle it."""
     ledger = begin(store)

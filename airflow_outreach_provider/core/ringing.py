@@ -11,7 +11,8 @@ class Ringing:
 
     A run takes everything that is there, but asset events get lost. So a ring is *answered* when something of
     what it rang for is gone; until then what comes anew is given one more look to be taken along, and what
-    stays is rung for again after a while, and after a longer one where that changed nothing.
+    stays is rung for again after a while, and after a longer one where that changed nothing. What a run took and gave
+    back as it was is rung for at once, but not time after time: what it failed at, the next one fails at too.
 
     :param again: seconds after which an unanswered ring is repeated; doubled each time, up to ``handed_again``.
     :param handed_again: the same where all that waits was handed to somebody who may still be at it.
@@ -21,6 +22,8 @@ class Ringing:
         self.again, self.handed_again = again, handed_again
         self._known: AbstractSet[Hashable] = frozenset()
         self._rung_for: AbstractSet[Hashable] = frozenset()
+        self._last: AbstractSet[Hashable] = frozenset()
+        self._given_back = 0
         self._put_off: AbstractSet[Hashable] = frozenset()
         self._rung_at: float | None = None
         self._patience = again
@@ -32,13 +35,16 @@ class Ringing:
         :param handed: whether something was handed out and never acknowledged.
         :param now: seconds, of a clock that only goes forward.
         """
-        new = free - self._known
+        is_back = free <= self._last and not free <= self._rung_for
+        in_vain = is_back and self._given_back > 0
+        new = frozenset() if in_vain else free - self._known
         left = self._rung_for & free
         answered = len(left) < len(self._rung_for)
         passed = float("inf") if self._rung_at is None else now - self._rung_at
         if answered or not left:
             self._patience = self.again
-        overdue = bool(free) and passed >= self._patience
+        wait = min(self.again * 2.0**self._given_back / 2, self.handed_again) if in_vain else self._patience
+        overdue = bool(free) and passed >= wait
         ring = bool(
             overdue
             or (free and answered)
@@ -51,7 +57,10 @@ class Ringing:
         self._known = free
         self._put_off = frozenset() if ring else new
         if ring:
-            self._rung_for, self._rung_at = free, now
+            if is_back or not free <= self._last:
+                self._given_back = min(self._given_back + 1, 10) if is_back else 0
+            self._rung_for = self._last = free
+            self._rung_at = now
         else:
             self._rung_for = left
         return ring

@@ -17,13 +17,19 @@ looks = st.lists(st.tuples(st.frozensets(st.integers(0, 6)), st.booleans()), max
 def test_whatever_is_new_rings_within_two_looks(
     seen: list[tuple[frozenset[int], bool]], interval: float
 ) -> None:
-    """What is free at a look and was not at the one before rings then, or at the next where it is still free."""
+    """What is free at a look and was not at the one before rings then, or at the next where it is still free.
+
+    But where all of it was rung for the last time, and for nothing else the time before.
+    """
     ringing, before, owed = Ringing(AGAIN, HANDED), frozenset(), frozenset()
+    last, in_vain = frozenset(), False
     for place, (free, handed) in enumerate(seen):
         rang = ringing.due(free, handed, place * interval)
-        assert rang or not owed & free
+        assert rang or not owed & free or (in_vain and free <= last)
         owed = frozenset() if rang else free - before
         before = free
+        if rang:
+            last, in_vain = free, free <= last
 
 
 @given(st.frozensets(st.integers(), min_size=1), st.floats(0.1, 29), st.integers(2, 200))
@@ -38,6 +44,22 @@ def test_what_nobody_takes_rings_again_and_not_sooner(
     for (earlier, later), wait in zip(pairwise(rung), waits, strict=False):
         assert wait <= later - earlier + 1e-6 < wait + interval + 1e-5
     assert (count - 1) * interval - rung[-1] < waits[-1] + 1e-6
+
+
+def test_runs_that_give_back_what_they_took_are_a_few_an_hour() -> None:
+    """Whatever they fail at before they try anything; the first is followed at once, and so is what is new."""
+    ringing, taken_at, rung = Ringing(AGAIN, HANDED), 0, []
+    for now in range(0, 3600, 5):
+        free = {1} if now - taken_at >= 15 or not rung else set()
+        if ringing.due(free, False, now):
+            rung.append(now)
+            taken_at = now + 5
+    waits = [later - earlier for earlier, later in pairwise(rung)]
+    assert waits[:6] == [20, 30, 60, 120, 240, 300]
+    assert set(waits[6:]) == {300}
+    assert ringing.due({1, 2}, False, 3600)
+    assert not ringing.due(set(), False, 3605)
+    assert ringing.due({1, 2}, False, 3610), "and anew from there"
 
 
 def test_nothing_rings_for_nothing() -> None:

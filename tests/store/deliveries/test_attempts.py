@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from stores import opened
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
@@ -117,3 +119,20 @@ def test_who_waits_for_an_endpoint_waits_on_its_routes(store: Store) -> None:
     assert untried_wait(store, "shop")
     settle(store, DeliveryState.DELIVERED, 1)
     assert untried_wait(store, "crm")
+
+
+@pytest.mark.postgres
+def test_an_attempt_that_is_written_twice_is_one(postgres_url: str) -> None:
+    """A commit that was not acknowledged is repeated: it uses up no second try; a later attempt is one of its own."""
+    with opened(postgres_url) as store:
+        record(store, new(1, "a"), new(2, "b"))
+        for at in (AT, AT + timedelta(seconds=9)):
+            for _ in range(2):
+                settle(store, DeliveryState.FAILED, 1, at=at)
+        for _ in range(2):
+            settle(store, DeliveryState.DELIVERED, 2)
+        with store.read() as connection:
+            tries = connection.execute(sa.select(deliveries.c.tries).order_by(deliveries.c.id)).scalars()
+            assert list(tries) == [2, 1]
+            kept = connection.execute(sa.text("SELECT delivery_id FROM delivery_attempts ORDER BY id"))
+            assert list(kept.scalars()) == [1, 1, 2]

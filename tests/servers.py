@@ -178,8 +178,12 @@ def scripted(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[str]
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        # The usual five: who comes sixth at once is heard a second later, when the kernel asks again.
+        request_queue_size = 512
+
+    server = Server(("127.0.0.1", 0), Scripted)
     if tls is not None:
         server.handle_error = lambda *_: None  # type: ignore[method-assign]
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)

@@ -7,6 +7,7 @@ manager is chosen once a process, so each has one of its own.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -14,10 +15,7 @@ import tempfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from anyio.from_thread import BlockingPortal
+from typing import Any
 
 # What stands in texts of everything that belongs to each DAG, and in nothing else.
 WORDS = {"mine": "word-of-mine", "theirs": "word-of-theirs", "nobody": "word-of-nobody"}
@@ -64,11 +62,7 @@ def main(kind: str) -> None:
     add_dags(teams=kind == "teams")
     fill_store()
     people = fab_people(app) if kind == "fab" else simple_people(["red"] if kind == "teams" else [])
-    from anyio.from_thread import start_blocking_portal
-
-    # One for all: each request would have a thread and a loop of its own.
-    with start_blocking_portal() as loop:
-        print(json.dumps({name: table(app, user, loop) for name, user in people.items()}))
+    print(json.dumps(asyncio.run(tables(app, people))))
 
 
 def simple_people(teams: list[str]) -> dict[str, Any]:
@@ -93,7 +87,7 @@ def fab_people(app: Any) -> dict[str, Any]:
         people = {}
         for name in (*FAB_ROLES, "Viewer", "User", "Op", "Admin", "Public"):
             user = security.add_user(
-                name, name, "Example", f"{name}@example.com", security.find_role(name), "a long password"
+                name, name, "Example", f"{name}@example.com", security.find_role(name), hashed_password="x"
             )
             people[name.lower()] = user
     return people | {"nobody": None}
@@ -213,34 +207,42 @@ def fill_store() -> None:
         connection.execute(t.leads.insert().values(row | {"id": 5, "phone": "+14165550104"}))
 
 
-def table(app: Any, user: Any, loop: BlockingPortal) -> dict[str, tuple[int, list[str]]]:
+async def tables(app: Any, people: dict[str, Any]) -> dict[str, dict[str, tuple[int, list[str]]]]:
+    """What each person gets."""
+    return {name: await table(app, user) for name, user in people.items()}
+
+
+async def table(app: Any, user: Any) -> dict[str, tuple[int, list[str]]]:
     """Each of our routes, and the like of Airflow itself, with the status somebody gets, and whose words."""
-    from fastapi.testclient import TestClient
+    from httpx import ASGITransport, AsyncClient
 
     cookies = {"_token": app.state.auth_manager.generate_jwt(user)} if user is not None else {}
-    browser = TestClient(app, cookies=cookies, raise_server_exceptions=False)
-    browser.portal = loop
-    action = {"X-Outreach-Action": "1"}
-    tasks = [f"/api/v2/dags/{dag}/dagRuns/r/taskInstances/t" for dag in ("mine", "theirs")]
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with AsyncClient(transport=transport, base_url="http://testserver", cookies=cookies) as browser:
+        return {name: told(await browser.request(method, url, **more)) for name, method, url, more in questions()}
 
-    def told(answer: Any) -> tuple[int, list[str]]:
-        said = answer.text.replace("<wbr>", "")
-        return answer.status_code, sorted(whose for whose, word in WORDS.items() if word in said)
 
-    found = {f"GET {path}": told(browser.get(path)) for path in tasks}
+def told(answer: Any) -> tuple[int, list[str]]:
+    """The status, and whose words are in it."""
+    said = answer.text.replace("<wbr>", "")
+    return answer.status_code, sorted(whose for whose, word in WORDS.items() if word in said)
+
+
+def questions() -> Iterable[tuple[str, str, str, dict[str, Any]]]:
+    """Everything that is asked: a name, the method, the URL, and what goes along."""
+    for dag in ("mine", "theirs"):
+        path = f"/api/v2/dags/{dag}/dagRuns/r/taskInstances/t"
+        yield f"GET {path}", "GET", path, {}
     for method, path in routes():
-        url = f"/outreach{path}"
-        if method == "GET":
-            found[f"{method} {path}"] = told(browser.get(url, follow_redirects=False))
-        else:
-            found[f"{method} {path}"] = told(browser.post(url, json={}, headers=action))
+        action = {"json": {}, "headers": {"X-Outreach-Action": "1"}} if method == "POST" else {}
+        yield f"{method} {path}", method, f"/outreach{path}", action
     for path in ("runs", "leads", "deliveries", "person/lead"):
         for row in (1, 2, 3, 4, 99):
             for url in (f"/{path}/{row}", f"/api/{path}/{row}"):
-                found[f"GET {url} itself"] = told(browser.get(f"/outreach{url}"))
+                yield f"GET {url} itself", "GET", f"/outreach{url}", {}
     for dag in ("mine", "theirs", "gone"):
         for url in (f"/workflows/{dag}", f"/api/workflows/{dag}"):
-            found[f"GET {url} itself"] = told(browser.get(f"/outreach{url}"))
+            yield f"GET {url} itself", "GET", f"/outreach{url}", {}
     for query in (
         "leads?run=2",
         "deliveries?event=2",
@@ -248,12 +250,11 @@ def table(app: Any, user: Any, loop: BlockingPortal) -> dict[str, tuple[int, lis
         "runs?state=failed",
         "leads?cursor=99",
     ):
-        found[f"GET /api/{query} asked"] = told(browser.get(f"/outreach/api/{query}"))
+        yield f"GET /api/{query} asked", "GET", f"/outreach/api/{query}", {}
     for dag in ("mine", "theirs", "~", ""):
         for page in ("/task", "/api/task"):
-            query = {"dag_id": dag, "run_id": "r", "task_id": "t"}
-            found[f"GET {page} of {dag}"] = told(browser.get(f"/outreach{page}", params=query))
-    return found
+            of = {"dag_id": dag, "run_id": "r", "task_id": "t"}
+            yield f"GET {page} of {dag}", "GET", f"/outreach{page}", {"params": of}
 
 
 @cache

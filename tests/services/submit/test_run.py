@@ -657,7 +657,7 @@ def test_an_opt_out_between_plan_and_text_holds_by_number_in_every_writing_and_b
 
 def test_who_is_forgotten_between_plan_and_text_is_not_texted(api: Any, people: People) -> None:
     """Their lead is gone when it is to be claimed; everybody else is texted, and every row is counted."""
-    middle = people(1, 228)[0]["phone"]
+    middle = people(1, 340)[0]["phone"]
 
     def rows() -> Iterator[Row]:
         yield from read_list(people(256, 100))  # a chunk: it is staged before more is asked for
@@ -668,7 +668,7 @@ def test_who_is_forgotten_between_plan_and_text_is_not_texted(api: Any, people: 
         actions.forget(api.store, phone=middle, actor="eve")
         yield from read_list(people(1, 500))
 
-    got = api.send([], source=rows(), requests_per_second=100.0, conn_id="k")
+    got = api.send([], source=rows(), requests_per_second=200.0, conn_id="k")
     assert got.error is None
     assert (got.tally.read, got.states["accepted"], len(api.texts())) == (257, 256, 256)
     assert middle not in api.texts()

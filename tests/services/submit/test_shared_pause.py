@@ -52,7 +52,7 @@ class Busy:
 
 @pytest.fixture
 def busy() -> Iterator[Busy]:
-    busy = Busy(after=60, wait=3)
+    busy = Busy(after=40, wait=2.7)
     with scripted(busy.answer) as url:
         busy.url = url
         yield busy
@@ -69,22 +69,22 @@ def test_all_processes_of_a_connection_wait_as_one_was_asked(
 ) -> None:
     """One 429 with Retry-After: neither process sends anything until then, and both go on afterwards."""
     shared = {"url": busy.url, "conn_id": "tether", "window": 2}
-    one = spawn(api.store, range(200), owner="one", **shared)
-    two = spawn(api.store, range(1000, 1200), owner="two", **shared)
-    assert [ends(each)["counts"]["accepted"] for each in (one, two)] == [200, 200]
+    one = spawn(api.store, range(80), owner="one", **shared)
+    two = spawn(api.store, range(1000, 1080), owner="two", **shared)
+    assert [ends(each)["counts"]["accepted"] for each in (one, two)] == [80, 80]
     assert busy.between(HEARD_WITHIN, busy.wait) == 0
     assert busy.between(busy.wait, 60) > 100
 
 
 def test_another_connection_does_not_wait(api: Any, busy: Busy, people: Callable[..., Any]) -> None:
     """It is another account's wish; and a task that begins meanwhile waits from its first request on."""
-    rates.hold(api.store, "tether", 2.0)
+    rates.hold(api.store, "tether", 1.2)
     started = time.monotonic()
     other = api.send(people(5), base_url=busy.url, conn_id="other")
-    assert (other.states, time.monotonic() - started < 1.9) == ({"accepted": 5}, True)
+    assert (other.states, time.monotonic() - started < 1.1) == ({"accepted": 5}, True)
     late = api.send(people(5, 100), owner="late", base_url=busy.url, conn_id="tether")
     assert (late.error, late.states) == (None, {"accepted": 5})
-    assert time.monotonic() - started >= 1.9
+    assert time.monotonic() - started >= 1.1
     assert late.tally.read == 5
 
 

@@ -219,7 +219,9 @@ async def table(app: Any, user: Any) -> dict[str, tuple[int, list[str]]]:
     cookies = {"_token": app.state.auth_manager.generate_jwt(user)} if user is not None else {}
     transport = ASGITransport(app, raise_app_exceptions=False)
     async with AsyncClient(transport=transport, base_url="http://testserver", cookies=cookies) as browser:
-        return {name: told(await browser.request(method, url, **more)) for name, method, url, more in questions()}
+        return {
+            name: told(await browser.request(method, url, **more)) for name, method, url, more in questions()
+        }
 
 
 def told(answer: Any) -> tuple[int, list[str]]:

@@ -30,6 +30,7 @@ from pathlib import Path
 from airflow_outreach_provider.workflows import load_workflows
 
 load_workflows(Path(__file__).parent / "workflows")  # a DAG file of Airflow
+import outreach_e2e_notes
 """
 WORKFLOWS = """
 defaults:
@@ -59,8 +60,11 @@ event_routes:
 """
 NOTES = """
 import json, os
+from datetime import timedelta
 from airflow.sdk.bases.notifier import BaseNotifier
+from airflow_outreach_provider.services import exports
 
+exports.export.__kwdefaults__["settled"] = timedelta(seconds=3)  # instead of a minute
 FILE = os.environ["OUTREACH_E2E_NOTES"]
 
 
@@ -311,7 +315,7 @@ def test_exports_write_each_change_once(airflow: RunningAirflow, store: Store) -
         arrive(store, EventKind.CLICKED, 20 + wave)
         write_rows(airflow, "growing", 300, 10 + wave)
         run(airflow, f"{SYNC}only_new")
-        wait_until(all_written, 150, "what changed more than a minute ago is written")
+        wait_until(all_written, 150, "what changed more than three seconds ago is written")
     files = sorted(folder.glob("lake*/**/*.csv"))
     for dag in (yaml, python):
         run(airflow, dag)

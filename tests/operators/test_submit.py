@@ -32,6 +32,7 @@ from airflow_outreach_provider.core.errors import (
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.operators.outreach import SqlLeads, StageLeadsOperator, SubmitLeadsOperator
+from airflow_outreach_provider.services.submit import halt
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
 
@@ -650,11 +651,12 @@ def test_a_sync_is_staged_once_and_sent_by_several_tasks(
 
 
 def test_a_time_out_waits_for_answers_and_sends_nothing_twice(
-    sim: RunningSimulator, run_task: Callable[..., Any]
+    sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task time-out interrupts the waiting, not the requests: what was answered is settled, the rest is held."""
     from airflow.sdk.exceptions import AirflowTaskTimeout
 
+    monkeypatch.setattr(halt, "_GRACE_SECONDS", 1.5)
     sim.set_faults("hang=30,when=after,first=1", "latency=0.05")
     task = operator(execution_timeout=timedelta(seconds=1), max_rejected=None, requests_per_second=6)
     ran = run_task(task)

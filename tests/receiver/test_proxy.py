@@ -292,7 +292,7 @@ def test_a_flood_is_cut_and_a_burst_is_not(proxy: Proxy) -> None:
 
     def flood(_: int) -> bytes:
         with proxy.connect("127.0.0.4") as connection:
-            connection.settimeout(3)
+            connection.settimeout(1.5)
             connection.sendall(many)
             answer = b""
             try:

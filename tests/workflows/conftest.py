@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,14 @@ def outreach_store(tasks_store: Store) -> Store:
 def simulator(tasks_simulator: RunningSimulator) -> RunningSimulator:
     """The outreach API as ``outreach_default``; nobody was texted yet."""
     return tasks_simulator
+
+
+_sleep = time.sleep
+
+
+def _sleep_shortly(seconds: float) -> None:
+    """``dag.test()`` looks once a second whether somebody has answered, or a task may begin."""
+    _sleep(0.1 if seconds == 1 else seconds)
 
 
 class Dags:
@@ -70,7 +79,9 @@ class Dags:
         sync_bag_to_db(self.bag, "workflow-tests", None)
         dag = self[dag_id]
         dag.deadline = None  # it is in the database now, where alone Airflow reads it: test() looks in the DAG it is given
-        run = dag.test(run_conf=conf or None)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(time, "sleep", _sleep_shortly)
+            run = dag.test(run_conf=conf or None)
         with create_session() as session:
             from airflow.models.taskinstance import TaskInstance
 

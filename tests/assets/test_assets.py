@@ -71,12 +71,10 @@ def context() -> Any:
     return {"ti": SimpleNamespace(dag_id="dag", task_id="take", run_id="run", map_index=-1, try_number=1)}
 
 
+@pytest.mark.usefixtures("tasks_store")
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_in_a_run_that_was_rung_for_nobody_waits(
-    deferrable: bool, monkeypatch: pytest.MonkeyPatch, sqlite_url: str
-) -> None:
+def test_in_a_run_that_was_rung_for_nobody_waits(deferrable: bool) -> None:
     """With nothing left to take the sensor ends at once; below any other schedule it waits as ever."""
-    monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
     own = Asset("own", watchers=[AssetWatcher(name="own", trigger=ContactEventTrigger("crm"))])
     for schedule in ([contact_events("crm")], [own], contact_events("crm") | Asset("s3://b/c.csv")):
         with DAG("d", schedule=schedule, start_date=datetime(2026, 1, 1)):

@@ -440,12 +440,12 @@ def test_days_of_failures_disable_the_endpoint(
     store: Store, receiver: Receiver, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten failures in a row, the first longer ago than the limit, hold deliveries back instead of killing them."""
-    monkeypatch.setattr(webhooks, "DISABLE_AFTER", timedelta(seconds=0.2))
+    monkeypatch.setattr(webhooks, "DISABLE_AFTER", timedelta(seconds=1))
     receiver.script = lambda _: (500, {})
     arrive(store, *(f"c{n}" for n in range(12)))
     batch = as_one(handed_out(store))
     assert run(store, batch, endpoint, task()).disabled is None
-    time.sleep(0.25)
+    time.sleep(1.05)
     over(store, "crm_conn")
     report = run(store, batch, endpoint, task(try_number=2))
     assert "failed attempts in a row" in (report.disabled or "")
@@ -459,9 +459,9 @@ def test_how_long_an_endpoint_may_fail_is_its_owners_to_say(
     receiver.script = lambda _: (500, {})
     arrive(store, *(f"c{n}" for n in range(12)))
     batch = as_one(handed_out(store))
-    soon = replace(endpoint, disabled_after=timedelta(seconds=0.2))
+    soon = replace(endpoint, disabled_after=timedelta(seconds=1))
     assert run(store, batch, soon, task()).disabled is None
-    time.sleep(0.25)
+    time.sleep(1.05)
     over(store, "crm_conn")
     assert run(store, batch, endpoint, task(try_number=2)).disabled is None, (
         "five days, where nothing is said"

@@ -350,8 +350,9 @@ def test_memory_does_not_grow_with_the_file(line: bytes) -> None:
         finally:
             tracemalloc.stop()
 
+    small = peak(6_000)
     # Other threads of the tests are counted too, and only ever add.
-    assert min(peak(60_000) for _ in range(3)) < peak(6_000) + 500_000
+    assert any(peak(60_000) < small + 500_000 for _ in range(3))
 
 
 def test_quotes_that_stay_open_cost_bounded_work() -> None:

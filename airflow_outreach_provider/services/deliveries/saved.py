@@ -33,7 +33,7 @@ class SavedAnswers:
         """What is known of the event's contact; nothing where the form does not ask."""
         if not self._form.reads_saved:
             return _NOTHING
-        return await asyncio.to_thread(saved.of_contact, self._store, self._endpoint, lane_of(event))
+        return await asyncio.to_thread(saved.use, self._store, self._endpoint, lane_of(event))
 
     async def keep(self, event: ContactEvent, answer: str) -> None:
         """Keep what the answer tells, before the delivery counts as done: a crash between asks the endpoint again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -53,3 +54,16 @@ def test_it_is_purged_with_age(store: Store) -> None:
     assert rows(store) == 1
     redeliver.purge(store, store.now() + timedelta(hours=1))
     assert rows(store) == 0
+
+
+def test_what_requests_are_made_of_does_not_grow_old(still_store: Store, clock: Any) -> None:
+    """A contact who goes on is not made at the endpoint a second time; whoever fell silent is purged, seen by a page or not."""
+    for lane in ("ada", "bob"):
+        saved.keep(still_store, "crm", lane, {"id": lane})
+    for _ in range(100):
+        clock.advance(days=1)
+        assert saved.use(still_store, "crm", "ada") == {"id": "ada"}
+        assert saved.of_contact(still_store, "crm", "bob").keys() <= {"id"}
+        redeliver.purge(still_store, still_store.now() - timedelta(days=30))
+    assert saved.of_contact(still_store, "crm", "ada") == {"id": "ada"}
+    assert rows(still_store) == 1

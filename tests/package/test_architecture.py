@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rules import Draft, Memory, Resubmit, decide
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store.deliveries import attempts, endpoints
@@ -183,11 +184,17 @@ def test_what_people_and_endpoints_do_to_deliveries_is_drawn(sqlite_store: Store
             found = connection.execute(sa.select(deliveries.c.event_id, deliveries.c.state)).all()
         return {(row.event_id, str(row.state)) for row in found if row.event_id != row.state}
 
+    def give_up() -> None:
+        owner = Owner("dag", "task")
+        with sqlite_store.write() as connection:
+            connection.execute(deliveries.update().values(claim=owner.key))
+        attempts.give_up(sqlite_store, range(100_000), owner)
+
     again = after(lambda: redeliver(sqlite_store, DeliveryFilter()))
     disabled = after(lambda: endpoints.disable(sqlite_store, "crm", reason="down", by="ada"))
     released = after(lambda: endpoints.enable(sqlite_store, "crm", Release.ALL))
     dropped = after(lambda: endpoints.enable(sqlite_store, "crm", Release.NONE))
-    given_up = after(lambda: attempts.give_up(sqlite_store, range(100_000)))
+    given_up = after(give_up)
     assert {("dead", "pending"), ("delivered", "pending"), ("ignored", "pending")} == again
     assert {("pending", "held"), ("failed", "held")} == disabled
     assert (released, dropped, given_up) == ({("held", "pending")}, {("held", "dead")}, {("failed", "dead")})

@@ -31,7 +31,7 @@ def conclude(shift: LaneRunner) -> None:
 
 
 def _give_up(shift: LaneRunner, dead: Mapping[int, str]) -> None:
-    deliveries_attempts.give_up(shift.store, dead, owner=shift.task.owner)
+    deliveries_attempts.give_up(shift.store, dead, shift.task.owner)
     shift.report.attempts[DeliveryState.FAILED.value] -= len(dead)
     shift.report.attempts[DeliveryState.DEAD.value] += len(dead)
     for each in dead:

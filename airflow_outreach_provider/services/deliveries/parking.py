@@ -61,7 +61,7 @@ def park(shift: LaneRunner, open_tries: Mapping[int, int]) -> None:
         each: time_of(shift, each, tries) if tries and not shift.report.rest else None
         for each, tries in open_tries.items()
     }
-    deliveries_attempts.hand_on(shift.store, due, owner=shift.task.owner)
+    deliveries_attempts.hand_on(shift.store, due, shift.task.owner)
     shift.report.parked += len(open_tries)
     for each in open_tries:
         del shift.open_tries[each]

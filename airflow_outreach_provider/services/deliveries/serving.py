@@ -198,12 +198,12 @@ class _Runner(LaneRunner):
             for each in attempts
             if each.state in OPEN_STATES and each.delivery_id not in kept
         }
-        deliveries_attempts.hand_on(self.store, due, owner=self.task.owner)
+        deliveries_attempts.hand_on(self.store, due, self.task.owner)
 
     def let_go(self) -> None:
         """What it did not come to is with nobody."""
         left = dict.fromkeys([*self.open_tries, *self.report.exhausted])
-        deliveries_attempts.hand_on(self.store, left, owner=self.task.owner)
+        deliveries_attempts.hand_on(self.store, left, self.task.owner)
 
     def report_to(self, shift: LaneRunner) -> None:
         """Add what was done to the report of the task."""

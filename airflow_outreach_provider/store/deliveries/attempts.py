@@ -245,21 +245,17 @@ def move(store: Store, ids: Iterable[int], state: DeliveryState, reason: str) ->
     store.retrying(work)
 
 
-def give_up(store: Store, ids: Iterable[int], *, owner: Owner | None = None) -> None:
+def give_up(store: Store, ids: Iterable[int], owner: Owner) -> None:
     """What has used its tries is dead; its last error stays. :param owner: of what is in this one's hands alone."""
     chosen = deliveries.c.id.in_(listed(store, "int", ids))
     failed = deliveries.update().where(
-        chosen, deliveries.c.state == DeliveryState.FAILED, _in_hands_of(owner)
+        chosen, deliveries.c.state == DeliveryState.FAILED, deliveries.c.claim == owner.key
     )
 
     def work(connection: sa.Connection) -> None:
         connection.execute(failed.values(state=DeliveryState.DEAD, updated_at=store.now(connection)))
 
     store.retrying(work)
-
-
-def _in_hands_of(owner: Owner | None) -> sa.ColumnElement[bool]:
-    return sa.true() if owner is None else deliveries.c.claim == owner.key
 
 
 def release(
@@ -297,7 +293,7 @@ def release(
     store.retrying(work)
 
 
-def hand_on(store: Store, due: Mapping[int, timedelta | None], *, owner: Owner | None = None) -> None:
+def hand_on(store: Store, due: Mapping[int, timedelta | None], owner: Owner) -> None:
     """End the claims on these deliveries: what is still open is with nobody, until its time has come.
 
     :param due: how far off that is; None for at once. :param owner: of what is in this one's hands alone.
@@ -306,7 +302,7 @@ def hand_on(store: Store, due: Mapping[int, timedelta | None], *, owner: Owner |
     def work(connection: sa.Connection) -> None:
         now = store.now(connection)
         asked = deliveries.c.id.in_(listed(store, "int", due))
-        held = sa.select(deliveries.c.id).where(asked, _in_hands_of(owner))
+        held = sa.select(deliveries.c.id).where(asked, deliveries.c.claim == owner.key)
         ids = list(connection.execute(held).scalars())
         chosen = deliveries.c.id.in_(listed(store, "int", ids))
         connection.execute(deliveries.update().where(chosen).values(claim=None, claim_until=None))

@@ -120,8 +120,8 @@ def test_who_stood_still_for_longer_than_its_lease_undoes_nothing_of_who_came_af
         settle(store, after, then, task="t2")
     settle(store, asleep, late)
     ids = {each.id: None for each in asleep.mine}
-    deliveries_attempts.give_up(store, ids, owner=Owner("dag", "t1"))
-    deliveries_attempts.hand_on(store, ids, owner=Owner("dag", "t1"))
+    deliveries_attempts.give_up(store, ids, Owner("dag", "t1"))
+    deliveries_attempts.hand_on(store, ids, Owner("dag", "t1"))
     deliveries_attempts.release(store, Owner("dag", "t1"), None)
     expected = DeliveryState.DELIVERED if late is DeliveryState.DELIVERED else then or DeliveryState.PENDING
     assert states(store) == {"evt_1": expected.value}

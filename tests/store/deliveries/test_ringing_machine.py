@@ -144,7 +144,7 @@ class Ringing(RuleBasedStateMachine):
             if leave is rests.Leave.ONE and outcome in ("good", "refused"):
                 rests.recover(self.store, CONN)
         if not kept:
-            attempts.hand_on(self.store, due)
+            attempts.hand_on(self.store, due, owner)
         attempts.release(self.store, owner, timedelta(minutes=20) if kept else None)
         return kept and bool(stuck)
 
@@ -164,7 +164,7 @@ class Ringing(RuleBasedStateMachine):
         stuck: set[str] = set()
         for each in mine:
             if each.lane in stuck:
-                attempts.hand_on(self.store, {each.id: None})
+                attempts.hand_on(self.store, {each.id: None}, owner)
                 continue
             state, verdict, wait = (
                 (DeliveryState.DELIVERED, DeliveryVerdict.DELIVERED, None)
@@ -176,7 +176,7 @@ class Ringing(RuleBasedStateMachine):
             else:
                 stuck.add(each.lane)
             attempts.settle(self.store, [Attempt(each.id, state, self.time, verdict)], owner)
-            attempts.hand_on(self.store, {each.id: wait})
+            attempts.hand_on(self.store, {each.id: wait}, owner)
         if not stays:
             serving.leave(self.store, ROUTE, owner)
 

@@ -46,7 +46,7 @@ def walk(connection: sa.Connection) -> None:
 def in_passing(
     store: Store,
     ids: Callable[[int], sa.Executable],
-    work: Callable[[sa.Connection, Sequence[int]], int],
+    work: Callable[[Sequence[int], sa.Connection], int],
 ) -> int:
     """Do ``work`` on rows of a table in the order of their ids, in small transactions; the sum of what it says.
 
@@ -61,14 +61,8 @@ def in_passing(
             found: list[int] = list(connection.execute(ids(after)).scalars())
         if not found:
             return total
-        total += store.retrying(partial(_work_on, found, work))
+        total += store.retrying(partial(work, found))
         after = found[-1]
-
-
-def _work_on(
-    ids: Sequence[int], work: Callable[[sa.Connection, Sequence[int]], int], connection: sa.Connection
-) -> int:
-    return work(connection, ids)
 
 
 def is_one(

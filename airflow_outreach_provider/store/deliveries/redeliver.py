@@ -89,7 +89,7 @@ def _delete(store: Store, conditions: Sequence[sa.ColumnElement[bool]]) -> int:
     def some(after: int) -> sa.Select[Any]:
         return sa.select(c.id).where(c.id > after, *conditions).order_by(c.id).limit(_AT_ONCE)
 
-    def work(connection: sa.Connection, ids: Sequence[int]) -> int:
+    def work(ids: Sequence[int], connection: sa.Connection) -> int:
         gone = deliveries.delete().where(c.id.in_(ids), *conditions).returning(c.id)
         removed = list(connection.execute(gone).scalars())
         connection.execute(delivery_attempts.delete().where(delivery_attempts.c.delivery_id.in_(removed)))

@@ -92,7 +92,7 @@ def remove_events(store: Store, *conditions: sa.ColumnElement[bool]) -> int:
     def some(after: int) -> sa.Select[Any]:
         return sa.select(row_id).where(row_id > after, *conditions).order_by(row_id).limit(_CHUNK)
 
-    def work(connection: sa.Connection, ids: Sequence[int]) -> int:
+    def work(ids: Sequence[int], connection: sa.Connection) -> int:
         still = sa.select(row_id, inbox_events.c.seq).where(row_id.in_(ids), *conditions)
         seqs = {row.row_id: row.seq for row in connection.execute(still)}
         connection.execute(sa.delete(inbox_pending).where(inbox_pending.c.seq.in_(list(seqs.values()))))

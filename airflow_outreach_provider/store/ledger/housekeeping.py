@@ -88,7 +88,7 @@ def _each(store: Store, table: str, such: str, change: str, old: int) -> int:
         f"{change} WHERE id IN (SELECT v FROM {valueset(store.dialect, 'int')} AS r) AND {such}"
     )
 
-    def work(connection: sa.Connection, ids: Sequence[int]) -> int:
+    def work(ids: Sequence[int], connection: sa.Connection) -> int:
         return connection.execute(changed, {"values": values_param(ids), "old": old}).rowcount
 
     return in_passing(store, lambda after: look.bindparams(after=after, old=old), work)

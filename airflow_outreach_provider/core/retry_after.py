@@ -12,6 +12,8 @@ from email.utils import parsedate_to_datetime
 
 # Whoever asks for more is asked again after an hour: one header must not park work for weeks.
 MAX_RETRY_AFTER_SECONDS = 3600.0
+LONGEST_WAIT_SECONDS = MAX_RETRY_AFTER_SECONDS + 60.0
+"""A wait that is written down for longer was written while the clock was ahead."""
 
 _SECONDS = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,20})?")
 _LONGEST_DATE = 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from airflow_outreach_provider.core.retry_after import MAX_RETRY_AFTER_SECONDS
+from airflow_outreach_provider.core.retry_after import LONGEST_WAIT_SECONDS
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.one_trip import one_trip
 from airflow_outreach_provider.store.schema import UtcTime, metadata, moment, to_ms
@@ -19,8 +19,8 @@ rates = sa.Table(
 )
 
 
-# Longer waits nobody asks for, nor does a queue of so many tasks: the clock was ahead when they were written.
-_LONGEST_MS, _MOST_TASKS = round(MAX_RETRY_AFTER_SECONDS * 1000) + 60_000, 1000
+# Nobody asks for longer waits than that, and a queue of so many tasks makes none.
+_LONGEST_MS, _MOST_TASKS = round(LONGEST_WAIT_SECONDS * 1000), 1000
 
 
 def reserve(store: Store, key: str, size: int, seconds: float) -> float:

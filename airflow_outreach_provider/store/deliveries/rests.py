@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.core.delivery_rules import OF_ADDRESS, DeliveryVerdict
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.rests import pause
-from airflow_outreach_provider.core.retry_after import MAX_RETRY_AFTER_SECONDS
+from airflow_outreach_provider.core.retry_after import LONGEST_WAIT_SECONDS
 from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.by_index import probe, walk
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
@@ -39,7 +39,7 @@ _LOOKED_AT = 1000
 _TRIED = delivery_attempts.alias()
 # Longer than a request takes; whoever asks and dies is followed by another.
 _ASKING = timedelta(minutes=2)
-_LONGEST = timedelta(seconds=MAX_RETRY_AFTER_SECONDS + 60)
+_LONGEST = timedelta(seconds=LONGEST_WAIT_SECONDS)
 
 
 class Leave(Enum):

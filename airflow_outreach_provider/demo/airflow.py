@@ -114,17 +114,17 @@ class RunningAirflow:
         What may be asked twice is asked again after a 500: Airflow's own SQLite database may be locked for longer than it
         waits, on a busy machine.
         """
-        for _ in range(0 if method == "POST" else _TRIES - 1):
+        left = 1 if method == "POST" else _TRIES
+        while True:
             try:
-                return self._ask(method, f"/api/v2/{path}", content, self._authorised())
+                return self._ask(
+                    method, f"/api/v2/{path}", content, {"Authorization": f"Bearer {self.token()}"}
+                )
             except urllib.error.HTTPError as error:
-                if error.code != 500:
+                left -= 1
+                if error.code != 500 or not left:
                     raise
             time.sleep(1.0)
-        return self._ask(method, f"/api/v2/{path}", content, self._authorised())
-
-    def _authorised(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token()}"}
 
     def token(self) -> str:
         """A token of an administrator: of the first person who may log in, where not everybody is one."""

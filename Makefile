@@ -43,6 +43,7 @@ lint: setup  ## style, types and the borders between the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=bench $(BIN)/mypy bench
 	$(BIN)/lint-imports
 
 format: setup

@@ -99,7 +99,10 @@ def trial(arguments: argparse.Namespace, home: Path) -> bool:
             **QUICK,
         }
         parts = ("api-server", "scheduler", "dag-processor")
-        given = {"connections": {"outreach_default": simulator.connection}, "environment": environment}
+        given: dict[str, Any] = {
+            "connections": {"outreach_default": simulator.connection},
+            "environment": environment,
+        }
         with running_airflow(home / "airflow", dags, components=parts, **given) as airflow:
             airflow.wait_for_dag(DAG_ID)
             run_id = airflow.trigger(DAG_ID)
@@ -155,7 +158,8 @@ def judge(
 ) -> bool:
     report = simulator.report()
     with store.read() as connection:
-        states = dict(connection.execute(sa.text("SELECT state, count(*) FROM leads GROUP BY state")).all())
+        counted = connection.execute(sa.text("SELECT state, count(*) FROM leads GROUP BY state"))
+        states: dict[str, int] = dict(counted.all())
         last = connection.execute(
             sa.text("SELECT rows_read, counts FROM runs WHERE map_index < 1 ORDER BY id DESC LIMIT 1")
         ).one()

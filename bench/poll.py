@@ -15,6 +15,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -95,13 +96,14 @@ def measure(asked: argparse.Namespace) -> None:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="outreach-bench-"))
         stores = {}
         for count in (FEW, asked.stored):
-            url: Path | str | None = Path(folder) / str(count)
+            where: Path | str = Path(folder) / str(count)
             if asked.store:
                 url = stack.enter_context(postgres_schema(asked.store))
                 if url is None:
                     raise SystemExit("no PostgreSQL answers at --store")
-            stores[count] = new_store(url)
-            filling = timed(lambda count=count: fill(stores[count], count))
+                where = url
+            stores[count] = new_store(where)
+            filling = timed(partial(fill, stores[count], count))
             bench.note(f"stored {count:,} events in {filling.seconds:.0f} s")
         times: dict[int, list[tuple[float, float]]] = {count: [] for count in stores}
         for number in bench.rounds(asked.polls, SECONDS):

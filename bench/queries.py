@@ -116,7 +116,7 @@ def measure_stores(
         started = time.monotonic()
         stores[size] = filled(url, size)
         print(f"  {size:,} rows filled in {time.monotonic() - started:.0f} s", file=sys.stderr)
-    missed = {}
+    missed: dict[tuple[str, str], str] = {}
     chosen = {"both": ("never", "analysed")}.get(asked.statistics, (asked.statistics,))
     for statistics in chosen:
         if statistics == "analysed":

@@ -147,6 +147,11 @@ def _planning(store: Undone, size: int) -> Named:
     yield "sensor: is ready", lambda: is_ready(store, Reading(FREE, (FREE,)))
 
 
+def _ring(store: Undone, route: str, seen: deliverable.Glance) -> None:
+    """One look of a doorbell that is new: it has read nothing yet."""
+    Doorbell(Reading(route, (route,)), own_filter=False).look(store, seen)
+
+
 def _given(store: Undone, **asked: Any) -> None:
     """A claim that takes along no more than there is in the smallest store."""
     most = claims.MOST_TAKEN_ALONG
@@ -159,7 +164,7 @@ def _given(store: Undone, **asked: Any) -> None:
 
 def _claiming(store: Undone, size: int) -> Named:
     ids = [f"evt_{each - each % 8}" for each in _last(size)]
-    common = {"owner": OWNER, "endpoint": "crm", "lease": LEASE}
+    common: dict[str, Any] = {"owner": OWNER, "endpoint": "crm", "lease": LEASE}
     lanes = [f"lane{each // 32}.0" for each in _last(size)]
     for route, plan in ((FREE, "new"), (FREE, None), (HANDED, None), (LATER, None)):
         yield (
@@ -187,7 +192,7 @@ def _settling(store: Undone, size: int) -> Named:
     yield "settle", lambda: attempts.settle(store, tried, OWNER)
     yield "renew", lambda: attempts.renew(store, OWNER, LEASE)
     yield "release", lambda: attempts.release(store, OWNER, LEASE, ["evt_1"])
-    yield "hand on", lambda: attempts.hand_on(store, dict.fromkeys(ids))
+    yield "hand on", lambda: attempts.hand_on(store, dict.fromkeys(ids), OWNER)
     yield "states of a batch", lambda: attempts.states_of(store, FREE, [f"evt_{each}" for each in ids])
     yield "missing", lambda: attempts.missing(store, FREE, [f"evt_{each}" for each in ids])
     yield (
@@ -221,10 +226,7 @@ def _looking(store: Undone, size: int) -> Named:
     lanes = [f"lane{each // 32}.0" for each in _last(size)]
     yield "doorbell: glance", lambda: deliverable.glance(store, size)
     for route in ROUTES:
-        yield (
-            f"doorbell: {route}",
-            lambda route=route: Doorbell(Reading(route, (route,)), own_filter=False).look(store, seen),
-        )
+        yield f"doorbell: {route}", partial(_ring, store, route, seen)
         yield f"serve: contacts of {route}", partial(serving.free_contacts, store, route, 2)
         yield f"serve: what lies of {route}", partial(serving.is_left_lying, store, route, LEASE)
     yield "doorbell: busy lanes", lambda: deliverable.busy_lanes(store, [FREE], lanes)

@@ -161,7 +161,8 @@ def _spent(watch: Watch, fleet: Fleet) -> None:
 def _noticed(fleet: Fleet) -> str:
     query = "SELECT event, count(*) FROM log WHERE event = ANY(:events) GROUP BY event"
     with fleet.metadata.connect() as connection:
-        seen = dict(connection.execute(sa.text(query), {"events": list(_NOTICED)}).all())
+        counted = connection.execute(sa.text(query), {"events": list(_NOTICED)})
+        seen: dict[str, int] = dict(counted.all())
         tries = sa.text(
             "SELECT dag_id, max(try_number) FROM task_instance WHERE task_id = 'submit' GROUP BY dag_id"
         )

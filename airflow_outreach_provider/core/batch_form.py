@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from airflow_outreach_provider.core.arguments import check_mapping, check_text, check_whole
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.expressions.compile import compile_where
+from airflow_outreach_provider.core.expressions.compile import compile_where, written_for
 from airflow_outreach_provider.core.expressions.functions import Type
 from airflow_outreach_provider.core.expressions.scope import Field, Scope
 from airflow_outreach_provider.core.json_reading import read_json
@@ -54,7 +54,8 @@ class GroupForm:
                 "batch results has no effect without ok", "write ok: and a condition, e.g. result.success"
             )
         if self.ok:
-            compile_where(self.ok, RESULT)
+            with written_for("batch ok"):
+                compile_where(self.ok, RESULT)
 
     def joined(self, items: Sequence[Any]) -> Any:
         """The body of a request."""

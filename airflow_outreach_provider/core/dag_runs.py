@@ -12,6 +12,7 @@ from pydantic_core import to_json
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent, write_time
+from airflow_outreach_provider.core.expressions.compile import written_for
 from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text
 from airflow_outreach_provider.core.request_form import compile_deep
@@ -29,7 +30,8 @@ class RunConf:
     """
 
     def __init__(self, conf: Mapping[str, Any] | None = None) -> None:
-        self._make = None if conf is None else compile_deep(dict(conf), EVENT)
+        with written_for("conf"):
+            self._make = None if conf is None else compile_deep(dict(conf), EVENT)
 
     def of(self, event: ContactEvent) -> dict[str, Any]:
         """Plain JSON types. :raises ValueError: the event has something that no JSON can hold."""

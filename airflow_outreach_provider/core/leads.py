@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json, to_json
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+from airflow_outreach_provider.core.expressions.compile import written_for
 from airflow_outreach_provider.core.mapping import NULL, SECTIONS, Getter, compile_mapped, flat_mapping
 from airflow_outreach_provider.core.phone_columns import (
     Column,
@@ -165,7 +166,8 @@ def build_mapper(mapping: Mapping[str, Any] | None, compile_value: Callable[[str
             raise ConfigurationError(
                 f"mapping for {target!r} is {type(source).__name__}", "write a column name or a template"
             )
-        getters.append((target, compile_mapped(source, compile_value)))
+        with written_for(f"mapping for {target!r}"):
+            getters.append((target, compile_mapped(source, compile_value)))
     if not any(target in ("phoneNumber", "contacts.phoneNumber") for target, _ in getters):
         raise ConfigurationError(
             "the mapping has no phoneNumber", "map phoneNumber to the column that holds it"

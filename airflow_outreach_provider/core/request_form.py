@@ -22,6 +22,7 @@ from airflow_outreach_provider.core.expressions.compile import (
     Value,
     compile_parts,
     compile_value,
+    written_for,
 )
 from airflow_outreach_provider.core.expressions.functions import text_of
 from airflow_outreach_provider.core.expressions.scope import REQUEST, RESPONSE, Scope
@@ -127,11 +128,16 @@ class CompiledForm:
         if form.batch is not None:
             _check_batch(form, form.batch)
         self.form = form
-        self._payload = None if isinstance(payload, str) else compile_deep(payload)
-        self._path = path_parts(form.path)
-        self._query = {str(name): compile_deep(each) for name, each in form.query.items()}
-        self._headers = {check_header(name): compile_deep(each) for name, each in form.headers.items()}
-        self._save = {check_saved(name): compile_deep(each, RESPONSE) for name, each in form.save.items()}
+        with written_for("payload"):
+            self._payload = None if isinstance(payload, str) else compile_deep(payload)
+        with written_for("path"):
+            self._path = path_parts(form.path)
+        with written_for("query"):
+            self._query = {str(name): compile_deep(each) for name, each in form.query.items()}
+        with written_for("headers"):
+            self._headers = {check_header(name): compile_deep(each) for name, each in form.headers.items()}
+        with written_for("save"):
+            self._save = {check_saved(name): compile_deep(each, RESPONSE) for name, each in form.save.items()}
         self.reads_event = bool(form.path or self._query or self._headers or self._payload is not None)
         said = (form.path, form.query, form.headers, payload)
         self.reads_saved = any(_SAVED.search(text) for each in said for text in texts_of(each))

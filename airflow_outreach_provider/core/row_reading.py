@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from airflow_outreach_provider.core.changes import values_hash
-from airflow_outreach_provider.core.expressions.compile import compile_value, compile_where
+from airflow_outreach_provider.core.expressions.compile import compile_value, compile_where, written_for
 from airflow_outreach_provider.core.expressions.scope import ROW, ROW_CONDITION
 from airflow_outreach_provider.core.leads import ReadLead, build_mapper, names_configuration, names_phone
 from airflow_outreach_provider.core.mapping import flat_mapping, read_texts
@@ -35,7 +35,8 @@ class RowReading:
     ) -> None:
         row, condition = (each.over_texts() if texts else each for each in (ROW, ROW_CONDITION))
         self.values = build_mapper(mapping, partial(compile_value, scope=row, given=given))
-        self.takes = None if where is None else compile_where(where, condition, given)
+        with written_for("where"):
+            self.takes = None if where is None else compile_where(where, condition, given)
         self._of_the_run = frozenset(
             target.removeprefix("contacts.")
             for target, value in flat_mapping(mapping or {}).items()

@@ -226,7 +226,7 @@ def test_no_run_of_seven_digits_and_no_address_survives(text: str) -> None:
     """Law: whatever the text, its mask holds no seven digits in a row and no local part of two or more letters."""
     masked = mask_text(text, 300)
     assert not re.search(r"\d{7}", masked)
-    for local in re.findall(r"([^\s@<>\"',;:()]+)@[^\s@<>\"',;:()]", masked):
+    for local in re.findall(r"([^\s@<>\"',;:()]+)@[^\s@<>\"',;:()]", masked.replace("%40", "@")):
         assert local.endswith("•••")
 
 

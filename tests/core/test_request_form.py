@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.request_form import CompiledForm, EventUnfit, RequestForm
 
@@ -94,6 +95,20 @@ def test_a_form_that_cannot_be_meant(more: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said) as raised:
         RequestForm(**more).check()
     assert raised.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("more", "argument"),
+    [({"payload": {"a": [{"b": "{{ nope }}"}]}}, "payload"), ({"path": "x/{{ id"}, "path"), ({"query": {"a": "{{ nope }}"}}, "query"),
+     ({"headers": {"A": "{{ nope }}"}}, "headers"), ({"save": {"a": "{{ nope }}"}}, "save"),
+     ({"payload": {"a": "{{ id }}"}, "batch": GroupForm(size=2, ok="result.x =")}, "batch ok")],
+)  # fmt: skip
+def test_an_expression_that_cannot_be_read_is_named_by_its_argument(
+    more: dict[str, Any], argument: str
+) -> None:
+    """A form has several, and each says which it is."""
+    with pytest.raises(ConfigurationError, match=f"^{argument}: .*character.* — "):
+        RequestForm(**more).check()
 
 
 def test_empty_values_are_left_out_however_deep() -> None:

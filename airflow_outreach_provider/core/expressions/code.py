@@ -50,11 +50,12 @@ def arguments(node: nodes.Filter) -> list[nodes.Expr]:
     """The arguments in the filter's own order; the number and the names are checked here."""
     spec = FILTERS[node.name]
     if node.dyn_args or node.dyn_kwargs:
-        raise Mistake("* and ** are not allowed", node.lineno)
+        raise Mistake("* and ** are not allowed", node.lineno, "write each argument")
     named: dict[Any, Any] = {each.key: each.value for each in node.kwargs}
     for key in named:
         if key not in spec.arguments[len(node.args) :]:
-            raise Mistake(f"the filter {node.name} has no argument {key!r}", node.lineno)
+            known = did_you_mean(key, spec.arguments, f"write {', '.join(spec.arguments) or 'no arguments'}")
+            raise Mistake(f"the filter {node.name} has no argument {key!r}", node.lineno, known)
     arguments = list(node.args)
     for position, name in enumerate(spec.arguments[len(node.args) :], len(node.args)):
         if name not in named:
@@ -63,7 +64,8 @@ def arguments(node: nodes.Filter) -> list[nodes.Expr]:
         assert len(arguments) == position + 1
     if named or not spec.required <= len(arguments) <= len(spec.arguments):
         wants = ", ".join(spec.arguments) or "no arguments"
-        raise Mistake(f"the filter {node.name} takes {wants}", node.lineno)
+        example = f"write … | {node.name}({wants})" if spec.arguments else f"write … | {node.name}"
+        raise Mistake(f"the filter {node.name} takes {wants}", node.lineno, example)
     return arguments
 
 
@@ -92,7 +94,9 @@ def check_comparison(left: Code, operator: str, right: Code, operand: nodes.Expr
         raise Mistake(
             f"{left.label} is {left.type}, {right.label} is {right.type}: they never compare",
             offset,
-            "put quotes around it" if left.type is Type.TEXT and right.type is Type.NUMBER else None,
+            "put quotes around it"
+            if left.type is Type.TEXT and right.type is Type.NUMBER
+            else f"compare with {(left.type if left.type in known else right.type).value}",
         )
 
 
@@ -140,7 +144,11 @@ def _as_text(column: Code, operator: str, other: Code, kind: Type, *, mirrored: 
 def check_test(value: Code, name: str, offset: int) -> None:
     """The same of ``is true``, ``is number``."""
     if value.column and name in {"true", "false", "number", "boolean"}:
-        remedy = f"write {value.label} | lower == '{name}'" if name in {"true", "false"} else None
+        remedy = (
+            f"write {value.label} | lower == '{name}'"
+            if name in {"true", "false"}
+            else "compare it with a text"
+        )
         raise Mistake(f"{value.label} is text in a CSV, so it is never {name}", offset, remedy)
 
 

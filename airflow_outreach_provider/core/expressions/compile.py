@@ -12,7 +12,8 @@ computed (a missing field, text minus text, a division by zero) is ``None``, and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 
 from airflow_outreach_provider.core.errors import ConfigurationError
@@ -27,6 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_SOURCE = 2_000
+_SHORTER = "make it shorter, or make the value before: in a column, or by a function"
 # One alternative for each first character, so matching is linear in the source.
 _PLACEHOLDER = re.compile(
     r"""\{\{((?:[^'"}]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\}(?!\}))*)\}\}""", re.DOTALL
@@ -39,13 +41,21 @@ class ExpressionError(ConfigurationError):
     :param problem: what is wrong, one sentence.
     :param source: the expression as written.
     :param offset: where in ``source``, counted from 0.
-    :param remedy: what to write instead, when that is known.
+    :param remedy: what to write instead.
+    :param argument: what it was written for, e.g. ``where``; "" where a message says that in another way.
     """
 
-    def __init__(self, problem: str, source: str, offset: int, remedy: str | None = None) -> None:
+    remedy: str
+
+    def __init__(self, problem: str, source: str, offset: int, remedy: str, argument: str = "") -> None:
         self.problem, self.source, self.offset = problem, source, offset
         shown = source if len(source) <= 120 else source[:119] + "…"
-        super().__init__(f"{problem} (character {offset + 1} of {shown!r})", remedy)
+        said = f"{argument}: {problem}" if argument else problem
+        super().__init__(f"{said} (character {offset + 1} of {shown!r})", remedy)
+
+    def of(self, argument: str) -> ExpressionError:
+        """The same, which says what the expression was written for."""
+        return ExpressionError(self.problem, self.source, self.offset, self.remedy, argument)
 
 
 class Value:
@@ -95,6 +105,15 @@ def compile_where(source: str, scope: Scope = EVENT, given: Mapping[str, object]
 @lru_cache(maxsize=1024)
 def _where(source: str, scope: Scope) -> Condition:
     return _read_where(source, scope, None)
+
+
+@contextmanager
+def written_for(argument: str) -> Iterator[None]:
+    """Where an expression of this argument is compiled: its error names the argument."""
+    try:
+        yield
+    except ExpressionError as error:
+        raise error.of(argument) from None
 
 
 def _read_where(source: str, scope: Scope, given: Mapping[str, object] | None) -> Condition:
@@ -157,7 +176,7 @@ def _parts(template: str, compiler: Compiler) -> list[tuple[Code, str]]:
     """Each piece with its source; that of a text that stands is empty."""
     if len(template) > MAX_SOURCE:
         raise ExpressionError(
-            f"the template has {len(template)} characters, {MAX_SOURCE} at most", template, 0
+            f"the template has {len(template)} characters, {MAX_SOURCE} at most", template, 0, _SHORTER
         )
     parts: list[tuple[Code, str]] = []
     end = 0
@@ -187,7 +206,7 @@ def _literal(template: str, start: int, end: int, parts: list[tuple[Code, str]])
 def _compile(expression: str, source: str, start: int, compiler: Compiler) -> Code:
     if len(expression) > MAX_SOURCE:
         raise ExpressionError(
-            f"the expression has {len(expression)} characters, {MAX_SOURCE} at most", source, start
+            f"the expression has {len(expression)} characters, {MAX_SOURCE} at most", source, start, _SHORTER
         )
     try:
         return compiler.compile(expression)

@@ -43,10 +43,10 @@ _ARITHMETIC_NODES: dict[type[nodes.BinExpr], str] = {
     nodes.FloorDiv: "//",
     nodes.Mod: "%",
 }
-_REFUSED: dict[type[nodes.Expr], str] = {
-    nodes.Pow: "powers (**) are not allowed",
-    nodes.Dict: "dictionaries are not allowed",
-    nodes.Slice: "slices are not allowed",
+_REFUSED: dict[type[nodes.Expr], tuple[str, str]] = {
+    nodes.Pow: ("powers (**) are not allowed", "multiply with *"),
+    nodes.Dict: ("dictionaries are not allowed", "write a value or a list"),
+    nodes.Slice: ("slices are not allowed", "take one item, e.g. name[0], or use first or last"),
 }
 
 
@@ -79,12 +79,14 @@ class Compiler:
             raise Mistake("the expression is nested too deeply", node.lineno, "make it simpler")
         if self._nodes > _MAX_NODES:
             raise Mistake(f"the expression has more than {_MAX_NODES} parts", node.lineno, "make it simpler")
-        for type_, problem in _REFUSED.items():
+        for type_, (problem, remedy) in _REFUSED.items():
             if isinstance(node, type_):
-                raise Mistake(problem, node.lineno)
+                raise Mistake(problem, node.lineno, remedy)
         handler = _HANDLERS.get(type(node))
         if handler is None:
-            raise Mistake("this is not allowed in an expression", node.lineno)
+            raise Mistake(
+                "this is not allowed in an expression", node.lineno, "write values, comparisons and filters"
+            )
         return handler(self, node, depth + 1)
 
     def truth(self, code: Code) -> Callable[[Any], Any]:
@@ -135,7 +137,11 @@ class Compiler:
         else:
             above = self._node(parent, depth)
         if above.type not in (Type.ANY, Type.LIST):
-            whole = f"write {written_column(f'{above.label}.{key}')}" if above.column else None
+            whole = (
+                f"write {written_column(f'{above.label}.{key}')}"
+                if above.column
+                else f"write {above.label} alone"
+            )
             raise Mistake(f"{above.label} is {above.type} and has nothing below it", offset, whole)
         return _under(above, key, Field(Type.ANY, open=True), f"{above.label}.{key}")
 
@@ -162,7 +168,11 @@ class Compiler:
     def _or(self, node: nodes.Or, depth: int) -> Code:
         left, right = self._node(node.left, depth), self._node(node.right, depth)
         if left.always and left.type not in (Type.BOOL, Type.ANY):
-            raise Mistake(f"{left.label} is {left.type}, so this is always true", node.left.lineno)
+            raise Mistake(
+                f"{left.label} is {left.type}, so this is always true",
+                node.left.lineno,
+                "compare it, or leave it out",
+            )
         if right.always and right.type not in (Type.BOOL, Type.ANY) and left.type is Type.BOOL:
             raise Mistake(
                 f"{right.label} is {right.type}, so this is always true",
@@ -223,11 +233,15 @@ class Compiler:
         if spec is None:
             raise Mistake(f"unknown filter {node.name!r}", node.lineno, did_you_mean(node.name, FILTERS))
         if node.node is None:
-            raise Mistake("a filter needs a value before it", node.lineno)
+            raise Mistake("a filter needs a value before it", node.lineno, f"write value | {node.name}")
         optional = node.name in {"default", "d"}
         value = self._node(node.node, depth)
         if value.type not in spec.takes:
-            raise Mistake(f"{value.label} is {value.type}, {node.name} cannot take that", node.lineno)
+            raise Mistake(
+                f"{value.label} is {value.type}, {node.name} cannot take that",
+                node.lineno,
+                f"it takes {', '.join(sorted(each.value for each in spec.takes - {Type.ANY, Type.NONE}))}",
+            )
         given = [self._node(each, depth).run for each in arguments(node)]
         run, a = spec.run, value.run
         if not given:
@@ -244,7 +258,7 @@ class Compiler:
         if test is None:
             raise Mistake(f"unknown test {node.name!r}", node.lineno, did_you_mean(node.name, TESTS))
         if node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
-            raise Mistake(f"the test {node.name!r} takes no arguments", node.lineno)
+            raise Mistake(f"the test {node.name!r} takes no arguments", node.lineno, f"write is {node.name}")
         value = self._node(node.node, depth)
         check_test(value, node.name, node.lineno)
         run = value.run
@@ -300,7 +314,7 @@ def _concat(compiler: Compiler, node: nodes.Concat, depth: int) -> Code:
 def _negative(compiler: Compiler, node: nodes.Neg, depth: int) -> Code:
     inner = compiler._node(node.node, depth)
     if inner.type not in (Type.NUMBER, Type.ANY):
-        number = f"write -({inner.label} | float)" if inner.column else None
+        number = f"write -({inner.label} | float)" if inner.column else "leave the - out"
         raise Mistake(f"{inner.label} is {inner.type}, - needs a number", node.lineno, number)
     run = inner.run
     if inner.constant is not UNKNOWN:
@@ -312,7 +326,11 @@ def _negative(compiler: Compiler, node: nodes.Neg, depth: int) -> Code:
 def _const(_compiler: Compiler, node: nodes.Const, _depth: int) -> Code:
     value = node.value
     if isinstance(value, (int, float)) and abs(value) > 1e18:
-        raise Mistake("this number is too big", node.lineno)
+        raise Mistake(
+            "this number is too big",
+            node.lineno,
+            "write at most 1000000000000000000, or put quotes around it",
+        )
     return Code(lambda _record: value, type_of(value), always=True, constant=value, label=repr(value))
 
 
@@ -322,7 +340,7 @@ def _check_arithmetic(sign: str, *sides: tuple[Code, nodes.Expr]) -> None:
         return
     for side, where in sides:
         if side.type not in (Type.NUMBER, Type.ANY):
-            hint = "join texts with ~" if Type.TEXT in types else None
+            hint = "join texts with ~" if Type.TEXT in types else "write a number"
             hint = f"write {side.label} | float" if side.column else hint
             raise Mistake(f"{side.label} is {side.type}, {sign} needs numbers", where.lineno, hint)
 

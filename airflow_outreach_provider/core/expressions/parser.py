@@ -24,9 +24,9 @@ _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
 
 
 class Mistake(Exception):
-    """Something wrong at ``offset`` (from 0) of the expression."""
+    """Something wrong at ``offset`` (from 0) of the expression, and what to write instead."""
 
-    def __init__(self, problem: str, offset: int, remedy: str | None = None) -> None:
+    def __init__(self, problem: str, offset: int, remedy: str) -> None:
         self.problem, self.offset, self.remedy = problem, offset, remedy
         super().__init__(problem)
 
@@ -77,4 +77,4 @@ def _syntax_mistake(source: str, offset: int, problem: str) -> Mistake:
         return Mistake(
             "the text that begins here is never closed", quote.start(), f"close it with {quote.group()}"
         )
-    return Mistake(problem, offset)
+    return Mistake(problem, offset, "write one value or comparison, e.g. name == 'text'")

@@ -314,7 +314,7 @@ def _compiled(value: object, path: Path, scope: Scope) -> Iterator[Finding]:
         try:
             compile_value(text, scope)
         except ExpressionError as error:
-            yield at, False, error.problem, error.remedy or ""
+            yield at, False, error.problem, error.remedy
 
 
 def _batch(deliver: Mapping[str, Any]) -> Iterator[Finding]:

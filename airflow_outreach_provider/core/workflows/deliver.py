@@ -84,7 +84,7 @@ def _ok(value: object) -> str:
     try:
         compile_where(read, RESULT)
     except ExpressionError as error:
-        raise mistake(error.problem, error.remedy or "", error.offset) from None
+        raise mistake(error.problem, error.remedy, error.offset) from None
     return read
 
 

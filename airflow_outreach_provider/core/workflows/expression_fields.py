@@ -26,7 +26,7 @@ from airflow_outreach_provider.core.workflows.fields import (
 
 
 def _expression_mistake(error: ExpressionError) -> PydanticCustomError:
-    return mistake(error.problem, error.remedy or "", error.offset)
+    return mistake(error.problem, error.remedy, error.offset)
 
 
 def _condition(scope: Scope) -> Callable[[object], str]:
@@ -67,7 +67,7 @@ def _event_value(value: object) -> str:
     try:  # without braces it is one of the event's fields, as a column is one of the row's
         compile_value("{{" + read + "}}", EVENT)
     except ExpressionError as error:
-        raise mistake(error.problem, error.remedy or "", max(0, error.offset - 2)) from None
+        raise mistake(error.problem, error.remedy, max(0, error.offset - 2)) from None
     return read
 
 

@@ -14,7 +14,7 @@ from airflow_outreach_provider.core.arguments import (
 )
 from airflow_outreach_provider.core.deliveries import check_route
 from airflow_outreach_provider.core.events import kind_names
-from airflow_outreach_provider.core.expressions.compile import compile_where
+from airflow_outreach_provider.core.expressions.compile import compile_where, written_for
 from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.store.inbox.consumers import check_consumer
 from airflow_outreach_provider.store.inbox.rows import check_kinds
@@ -45,7 +45,8 @@ def check_reading(
         _check_kinds(kinds)
     check_text("where", where, "write a condition on the event as a text, e.g. \"kind == 'replied'\"")
     if isinstance(where, str):
-        compile_where(where, EVENT)
+        with written_for("where"):
+            compile_where(where, EVENT)
     check_whole("max_events", max_events, "write at least 1")
 
 

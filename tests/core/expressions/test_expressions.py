@@ -137,6 +137,12 @@ def test_a_template_knows_its_columns() -> None:
         ("kind | replace('a') == 'b'", 7, "takes old, new"),
         ("data.x | truncate(size=4) == 'b'", 9, "no argument 'size'"),
         ("kind - 1 == 2", 0, "kind is text, - needs numbers"),
+        ("1 or kind", 0, "always true.*leave it out"),
+        ("[1] | lower == 'x'", 6, "cannot take that.*it takes"),
+        ("data.x is defined(1)", 7, "takes no arguments.*write is defined"),
+        ("data.x == 1e19", 10, "too big.*at most"),
+        ("data.x == none - none", 10, "- needs numbers.*write a number"),
+        ("kind == " + "' ' ~ " * 400 + "'x'", 0, "2000 at most.*shorter"),
     ],
 )
 def test_mistakes_are_found_with_their_position(where: str, offset: int, message: str) -> None:
@@ -261,11 +267,13 @@ _PIECES = st.sampled_from(
 @settings(max_examples=examples(300), deadline=None)
 @given(st.lists(_PIECES, max_size=12).map(" ".join) | st.text(max_size=30))
 def test_any_source_compiles_or_is_an_expression_error(source: str) -> None:
-    """Whatever a person types: a function, or an error whose position is within the source."""
+    """Whatever a person types: a function, or an error whose position is within the source, and what to do about it."""
     for compile_it in (compile_where, lambda text: compile_value(text, EVENT)):
         offset = 0
         try:
             compile_it(source)(EVENT_SEEN)
         except ExpressionError as error:
             offset = error.offset
+            assert str(error).endswith(f" — {error.remedy}")
+            assert error.remedy
         assert 0 <= offset <= len(source)

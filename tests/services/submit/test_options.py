@@ -144,6 +144,17 @@ def test_whatever_an_argument_is_the_fault_is_one_of_the_dag(name: str, value: A
         assert " — " in str(error)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("where", ")"), ("where", "title ="), ("mapping", {"phoneNumber": "{{ row.phone | lowr }}"}),
+     ("mapping", {"phoneNumber": "phone", "notes": ["{{ row."]})],
+)  # fmt: skip
+def test_an_expression_that_cannot_be_read_is_named_by_its_argument(name: str, value: object) -> None:
+    """Who wrote several has to know which."""
+    with pytest.raises(ConfigurationError, match=f"^{name}.*character.* — "):
+        read(**{name: value})
+
+
 def test_an_order_by_nothing_is_none() -> None:
     """A computed list of columns may be empty; rows come as they do."""
     assert read(order_by=[], unique=()).order_by == ()

@@ -84,20 +84,42 @@ NEGATIONS = (
     "لا",
 )
 """An answer, where a mark follows it: "No. STOP"; without one it may turn the word around, as in "no parar"."""
+GREETINGS = (
+    "HI", "HI THERE", "HELLO", "HELLO THERE", "HEY", "GOOD MORNING", "GOOD AFTERNOON", "GOOD EVENING", "GOOD DAY",
+    "BONJOUR", "BONSOIR", "HOLA", "BUENOS DÍAS", "BUENAS TARDES", "OLÁ", "OI", "BOM DIA", "BOA TARDE", "HALLO", "GUTEN TAG", "GUTEN MORGEN",
+    "CIAO", "BUONGIORNO", "BUONASERA", "HEJ", "HEI", "HEISANN", "CZEŚĆ", "DZIEŃ DOBRY", "DOBRÝ DEN", "ПРИВЕТ", "ЗДРАВСТВУЙТЕ", "ДОБРЫЙ ДЕНЬ",
+    "MERHABA", "你好", "您好", "안녕하세요", "مرحبا", "שלום",
+)  # fmt: skip
+SALUTATIONS = (
+    "DEAR",
+    "CHER",
+    "CHÈRE",
+    "ESTIMADO",
+    "ESTIMADA",
+    "QUERIDO",
+    "QUERIDA",
+    "LIEBE",
+    "LIEBER",
+    "CARO",
+    "CARA",
+    "BESTE",
+    "HI AGAIN",
+)
+"""Greetings that a name follows."""
 BESIDE = (
     "NOW", "RIGHT NOW", "IMMEDIATELY", "AT ONCE", "RIGHT AWAY", "ASAP", "JUST", "OK", "OKAY", "AND",
-    "HI", "HI THERE", "HELLO", "HELLO THERE", "HEY", "GOOD MORNING", "GOOD AFTERNOON", "GOOD EVENING", "GOOD DAY",
+    *GREETINGS,
     "NO THANKS", "NO THANK YOU", "NO THX", "NOT INTERESTED", "IM NOT INTERESTED", "I AM NOT INTERESTED", "WRONG NUMBER", "WRONG PERSON",
     "YOU HAVE THE WRONG NUMBER", "THIS IS THE WRONG NUMBER",
-    "BONJOUR", "BONSOIR", "MAINTENANT", "IMMÉDIATEMENT", "TOUT DE SUITE", "ET", "NON MERCI", "PAS INTÉRESSÉ",
-    "HOLA", "BUENOS DÍAS", "BUENAS TARDES", "AHORA", "YA", "INMEDIATAMENTE", "DE INMEDIATO", "Y", "NO GRACIAS", "NO ME INTERESA",
-    "OLÁ", "OI", "BOM DIA", "BOA TARDE", "AGORA", "IMEDIATAMENTE", "NÃO OBRIGADO", "NÃO OBRIGADA",
-    "HALLO", "GUTEN TAG", "GUTEN MORGEN", "JETZT", "SOFORT", "UND", "KEIN INTERESSE", "NEIN DANKE", "FALSCHE NUMMER",
-    "CIAO", "BUONGIORNO", "BUONASERA", "SUBITO", "ADESSO", "IMMEDIATAMENTE", "NO GRAZIE", "NON MI INTERESSA",
-    "NU", "ONMIDDELLIJK", "NEE BEDANKT", "GEEN INTERESSE", "HEJ", "HEI", "HEISANN", "NÅ", "OMEDELBART", "NEJ TACK", "NEJ TAK", "NEI TAKK",
-    "CZEŚĆ", "DZIEŃ DOBRY", "TERAZ", "NATYCHMIAST", "NIE DZIĘKUJĘ", "DOBRÝ DEN", "OKAMŽITĚ", "ПРИВЕТ", "ЗДРАВСТВУЙТЕ", "ДОБРЫЙ ДЕНЬ", "СЕЙЧАС", "НЕМЕДЛЕННО",
-    "НЕТ СПАСИБО", "НЕ ИНТЕРЕСНО", "MERHABA", "ŞİMDİ", "HEMEN", "你好", "您好", "马上", "馬上", "立即", "立刻", "今すぐ", "直ちに", "안녕하세요", "지금", "즉시", "당장",
-    "مرحبا", "الان", "فورا", "שלום", "עכשיו", "מיד", "לא תודה", "לא מעוניין", "לא מעוניינת",
+    "MAINTENANT", "IMMÉDIATEMENT", "TOUT DE SUITE", "ET", "NON MERCI", "PAS INTÉRESSÉ",
+    "AHORA", "YA", "INMEDIATAMENTE", "DE INMEDIATO", "Y", "NO GRACIAS", "NO ME INTERESA",
+    "AGORA", "IMEDIATAMENTE", "NÃO OBRIGADO", "NÃO OBRIGADA",
+    "JETZT", "SOFORT", "UND", "KEIN INTERESSE", "NEIN DANKE", "FALSCHE NUMMER",
+    "SUBITO", "ADESSO", "IMMEDIATAMENTE", "NO GRAZIE", "NON MI INTERESSA",
+    "NU", "ONMIDDELLIJK", "NEE BEDANKT", "GEEN INTERESSE", "NÅ", "OMEDELBART", "NEJ TACK", "NEJ TAK", "NEI TAKK",
+    "TERAZ", "NATYCHMIAST", "NIE DZIĘKUJĘ", "OKAMŽITĚ", "СЕЙЧАС", "НЕМЕДЛЕННО",
+    "НЕТ СПАСИБО", "НЕ ИНТЕРЕСНО", "ŞİMDİ", "HEMEN", "马上", "馬上", "立即", "立刻", "今すぐ", "直ちに", "지금", "즉시", "당장",
+    "الان", "فورا", "עכשיו", "מיד", "לא תודה", "לא מעוניין", "לא מעוניינת",
 )  # fmt: skip
 """What is said beside a stop word and changes nothing in it: when, a greeting, why."""
 _TEXTS = ("MESSAGES", "TEXTS", "TEXT MESSAGES", "MSGS", "SMS", "SPAM", "EMAILS")

@@ -11,8 +11,10 @@ from airflow_outreach_provider.core.stop_vocabulary import (
     AFTER,
     BESIDE,
     COURTESIES,
+    GREETINGS,
     IN_SENTENCES,
     NEGATIONS,
+    SALUTATIONS,
     START_WORDS,
     STOP_WORDS,
 )
@@ -59,9 +61,14 @@ class StopWords:
     def __contains__(self, message: object) -> bool:
         """Whether a message is nothing but stop words.
 
-        Case, blanks, punctuation, accents, courtesies and what else changes nothing beside them aside.
+        Case, blanks, punctuation, accents, courtesies and what else changes nothing beside them aside; so is whom it
+        greets by name: "Hi Ann, stop".
         """
-        return any(self._holds(*_read(each)) for each in _readings(message))
+        return any(
+            self._holds(*said)
+            for each in _readings(message)
+            for said in (_read(each), *_behind_greeting(each))
+        )
 
     def _holds(self, folded: str, parts: list[str]) -> bool:
         if "".join(parts) in self._gone:
@@ -142,6 +149,14 @@ def _read(message: str) -> tuple[str, list[str]]:
     return folded, _WORD.findall(folded)
 
 
+def _behind_greeting(message: str) -> Iterator[tuple[str, list[str]]]:
+    """The same of what stands behind a greeting with a name, where there is one."""
+    folded = _read(message)[0]
+    if greeting := _GREETED.match(folded):
+        rest = folded[greeting.end() :]
+        yield rest, _WORD.findall(rest)
+
+
 def _added(message: str) -> str:
     """What the writer said, where it is short enough; most messages are a line, not an e-mail."""
     said = message.strip()
@@ -202,5 +217,10 @@ _AFTER = frozenset(map(_letters, AFTER))
 _GLUED = tuple(sorted((each for each in _COURTESIES if len(each) >= _SHORTEST_GLUED), key=len, reverse=True))
 _NAY = rf"(?:{'|'.join({*map(_fold, NEGATIONS), *map(_letters, NEGATIONS)})})"
 _NO = re.compile(rf"^\W*(?:(?:{_NAY}\s+){{2,}}|{_NAY}(?:\s*[.,،、;:!\n]\W*|\s+[-–—]+\s+))+")
+_NAME = r"(?!(?:don['’]?t|do|not?|never|why|what|when|how|where|who|if|i)\b)[^\W\d_][\w'’-]*"
+_GREETED = re.compile(
+    rf"\W*(?:{'|'.join(sorted(map(_fold, (*GREETINGS, *SALUTATIONS)), key=len, reverse=True))})"
+    rf"\s+{_NAME}\.?(?:\s+{_NAME}){{0,2}}\s*(?:[,!.:;،、，\n]\W*|\s[–—-]+\s)"
+)
 _START = _Phrases(frozenset(map(_letters, START_WORDS)), _COURTESIES)
 USUAL = StopWords()

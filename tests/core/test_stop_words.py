@@ -62,7 +62,13 @@ PLAIN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("message", [*POLITE, *PLAIN])
+GREETED = [
+    "Hi Ann, stop", "hi ann - STOP please", "Hello Ann. Please remove me", "Dear Mr. Smith, unsubscribe", "Hola Ana, alto por favor", "Bonjour Anne-Marie, arrêtez",
+    "hey sam!! stop texting me", "Hi Ann Lee Smith: stop", "Good morning Ann\nstop", "Привет Анна, стоп", "你好 小王，退订", "Hi O'Brien, no, stop",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("message", [*POLITE, *PLAIN, *GREETED])
 def test_a_stop_word_with_what_changes_nothing_beside_it_is_one(message: str) -> None:
     """However often somebody says please and thanks, and whether they greet, or say when, what and where from."""
     assert message in USUAL
@@ -73,7 +79,8 @@ def test_a_stop_word_with_what_changes_nothing_beside_it_is_one(message: str) ->
     ["don't stop", "please don't stop", "I can't stop now", "cancel my appointment", "no", "no thanks", "wrong number", "not interested", "not now",
      "I will stop by now", "is there a stop now?", "cancel now?", "Cancel? No", "this stop", "no end", "No parar", "no cancelar", "para ahora", "hi", "now",
      "all messages", "stop please and call me now", "remove the second one from your list", "取消预约", "请不要停止", "停止しないでください", "중단하지 마세요", "end of the month please",
-     "no more questions", "START STOP"],
+     "no more questions", "START STOP", "Hi Ann, stop by tomorrow", "Hi Ann, don't stop", "hi dont stop", "Hi please don't, stop", "hi never, stop",
+     "Hi non-stop", "hi bus-stop", "Hey why not. End", "Ann, Monday, cancel my visit", "Hi Ann, cancel? No"],
 )  # fmt: skip
 def test_what_turns_a_stop_word_around_keeps_it_from_being_one(message: str) -> None:
     """A no without a mark, another word, a question: then the sentence is meant, and what is said beside alone is nothing."""

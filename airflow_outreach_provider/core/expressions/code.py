@@ -69,6 +69,31 @@ def arguments(node: nodes.Filter) -> list[nodes.Expr]:
     return arguments
 
 
+def check_filter(node: nodes.Filter, value: Code) -> None:
+    takes = FILTERS[node.name].takes
+    if value.type not in takes:
+        raise Mistake(
+            f"{value.label} is {value.type}, {node.name} cannot take that",
+            node.lineno,
+            f"it takes {', '.join(sorted(each.value for each in takes - {Type.ANY, Type.NONE}))}",
+        )
+
+
+def check_or(left: Code, right: Code, node: nodes.Or) -> None:
+    if left.always and left.type not in (Type.BOOL, Type.ANY):
+        raise Mistake(
+            f"{left.label} is {left.type}, so this is always true",
+            node.left.lineno,
+            "compare it, or leave it out",
+        )
+    if right.always and right.type not in (Type.BOOL, Type.ANY) and left.type is Type.BOOL:
+        raise Mistake(
+            f"{right.label} is {right.type}, so this is always true",
+            node.right.lineno,
+            "repeat the comparison: kind == 'opened' or kind == 'clicked', or: kind in ['opened', 'clicked']",
+        )
+
+
 def check_comparison(left: Code, operator: str, right: Code, operand: nodes.Expr) -> None:
     offset = operand.lineno
     check_texts(left, operator, right, offset)

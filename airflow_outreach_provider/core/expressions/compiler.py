@@ -12,6 +12,8 @@ from airflow_outreach_provider.core.expressions.code import (
     Code,
     arguments,
     check_comparison,
+    check_filter,
+    check_or,
     check_test,
     common,
     timed,
@@ -167,18 +169,7 @@ class Compiler:
 
     def _or(self, node: nodes.Or, depth: int) -> Code:
         left, right = self._node(node.left, depth), self._node(node.right, depth)
-        if left.always and left.type not in (Type.BOOL, Type.ANY):
-            raise Mistake(
-                f"{left.label} is {left.type}, so this is always true",
-                node.left.lineno,
-                "compare it, or leave it out",
-            )
-        if right.always and right.type not in (Type.BOOL, Type.ANY) and left.type is Type.BOOL:
-            raise Mistake(
-                f"{right.label} is {right.type}, so this is always true",
-                node.right.lineno,
-                "repeat the comparison: kind == 'opened' or kind == 'clicked', or: kind in ['opened', 'clicked']",
-            )
+        check_or(left, right, node)
         a, b, kind, always = left.run, right.run, common(left, right), left.always or right.always
         if self.scope.texts:
             return Code(lambda record: value if says_yes(value := a(record)) else b(record), kind, always)
@@ -236,12 +227,7 @@ class Compiler:
             raise Mistake("a filter needs a value before it", node.lineno, f"write value | {node.name}")
         optional = node.name in {"default", "d"}
         value = self._node(node.node, depth)
-        if value.type not in spec.takes:
-            raise Mistake(
-                f"{value.label} is {value.type}, {node.name} cannot take that",
-                node.lineno,
-                f"it takes {', '.join(sorted(each.value for each in spec.takes - {Type.ANY, Type.NONE}))}",
-            )
+        check_filter(node, value)
         given = [self._node(each, depth).run for each in arguments(node)]
         run, a = spec.run, value.run
         if not given:

@@ -11,8 +11,9 @@ class Ringing:
 
     A run takes everything that is there, but asset events get lost. So a ring is *answered* when something of
     what it rang for is gone; until then what comes anew is given one more look to be taken along, and what
-    stays is rung for again after a while, and after a longer one where that changed nothing. What a run took and gave
-    back as it was is rung for at once, but not time after time: what it failed at, the next one fails at too.
+    stays is rung for again after a while, and after a longer one where that changed nothing. What runs took and gave
+    back as it was is rung for at once, but not time after time: what one failed at, the next one fails at too. Where it
+    is less than ever, they got on.
 
     :param again: seconds after which an unanswered ring is repeated; doubled each time, up to ``handed_again``.
     :param handed_again: the same where all that waits was handed to somebody who may still be at it.
@@ -23,6 +24,7 @@ class Ringing:
         self._known: AbstractSet[Hashable] = frozenset()
         self._rung_for: AbstractSet[Hashable] = frozenset()
         self._last: AbstractSet[Hashable] = frozenset()
+        self._least = 0
         self._given_back = 0
         self._put_off: AbstractSet[Hashable] = frozenset()
         self._rung_at: float | None = None
@@ -36,7 +38,7 @@ class Ringing:
         :param now: seconds, of a clock that only goes forward.
         """
         is_back = free <= self._last and not free <= self._rung_for
-        in_vain = is_back and self._given_back > 0
+        in_vain = is_back and self._given_back > 0 and len(free) >= self._least
         new = frozenset() if in_vain else free - self._known
         left = self._rung_for & free
         answered = len(left) < len(self._rung_for)
@@ -57,9 +59,13 @@ class Ringing:
         self._known = free
         self._put_off = frozenset() if ring else new
         if ring:
-            if is_back or not free <= self._last:
-                self._given_back = min(self._given_back + 1, 10) if is_back else 0
-            self._rung_for = self._last = free
+            if not free <= self._last:
+                self._given_back, self._last, self._least = 0, free, len(free)
+            elif is_back:
+                got_on = len(free) < self._least
+                self._given_back = 1 if got_on else min(self._given_back + 1, 10)
+                self._least = min(self._least, len(free))
+            self._rung_for = free
             self._rung_at = now
         else:
             self._rung_for = left

@@ -19,17 +19,19 @@ def test_whatever_is_new_rings_within_two_looks(
 ) -> None:
     """What is free at a look and was not at the one before rings then, or at the next where it is still free.
 
-    But where all of it was rung for the last time, and for nothing else the time before.
+    But where all of it was rung for and came back before, and it is no less than it ever was since.
     """
     ringing, before, owed = Ringing(AGAIN, HANDED), frozenset(), frozenset()
-    last, in_vain = frozenset(), False
+    last, least, came_back = frozenset(), 0, False
     for place, (free, handed) in enumerate(seen):
         rang = ringing.due(free, handed, place * interval)
-        assert rang or not owed & free or (in_vain and free <= last)
+        assert rang or not owed & free or (came_back and free <= last and len(free) >= least)
         owed = frozenset() if rang else free - before
         before = free
         if rang:
-            last, in_vain = free, free <= last
+            came_back = free <= last
+            least = min(least, len(free)) if came_back else len(free)
+            last = last if came_back else free
 
 
 @given(st.frozensets(st.integers(), min_size=1), st.floats(0.1, 29), st.integers(2, 200))
@@ -57,6 +59,28 @@ def test_runs_that_give_back_what_they_took_are_a_few_an_hour() -> None:
     waits = [later - earlier for earlier, later in pairwise(rung)]
     assert waits[:6] == [20, 30, 60, 120, 240, 300]
     assert set(waits[6:]) == {300}
+
+
+def test_runs_that_get_on_are_followed_at_once() -> None:
+    """Each delivers two of what was left and gives back the rest as it was, as a slow endpoint makes it do."""
+    ringing, left, taken_at, rung = Ringing(AGAIN, HANDED), set(range(20)), 0, []
+    for now in range(0, 600, 5):
+        if rung and now == taken_at + 15:
+            left = set(sorted(left)[2:])
+        free = left if not rung or now - taken_at >= 15 else set()
+        if ringing.due(frozenset(free), False, now):
+            rung.append(now)
+            taken_at = now + 5
+    assert [later - earlier for earlier, later in pairwise(rung)] == [20] * 9
+    assert not left
+
+
+def test_what_is_new_beside_what_comes_back_rings_at_once() -> None:
+    """However often the rest was given back."""
+    ringing = Ringing(AGAIN, HANDED)
+    for now in range(0, 300, 20):
+        ringing.due({1}, False, now)
+        ringing.due(set(), False, now + 5)
     assert ringing.due({1, 2}, False, 3600)
     assert not ringing.due(set(), False, 3605)
     assert ringing.due({1, 2}, False, 3610), "and anew from there"

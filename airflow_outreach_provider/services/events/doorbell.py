@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from airflow_outreach_provider.core.deliveries import lane_of
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
@@ -13,7 +12,7 @@ from airflow_outreach_provider.core.expressions.compile import compile_where
 from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.services.deliveries.fan_out import Reading
 from airflow_outreach_provider.store.deliveries import deliverable
-from airflow_outreach_provider.store.deliveries.deliverable import ConsumerProgress, Glance
+from airflow_outreach_provider.store.deliveries.deliverable import ConsumerProgress, FreeDelivery, Glance
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.consumers import pass_by, register
 from airflow_outreach_provider.store.inbox.filters import note_filter
@@ -29,12 +28,12 @@ _PASS_EVERY_SECONDS = 60.0
 class Deliverable:
     """What waits for a consumer.
 
-    :ivar events: numbers of the events it may read now. :ivar deliveries: id and last change of those that are
-        with nobody. :ivar handed: numbers of events that were handed out and are not acknowledged.
+    :ivar events: numbers of the events it may read now. :ivar deliveries: those that are with nobody.
+    :ivar handed: numbers of events that were handed out and are not acknowledged.
     """
 
     events: frozenset[int] = frozenset()
-    deliveries: frozenset[tuple[int, datetime]] = frozenset()
+    deliveries: frozenset[FreeDelivery] = frozenset()
     handed: frozenset[int] = frozenset()
 
     @property

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import product
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -62,6 +62,17 @@ class Glance:
     news_of: tuple[int, int] = (0, 0)
 
 
+class FreeDelivery(NamedTuple):
+    """A delivery that is with nobody: the same until it is tried, or somebody has it sent again.
+
+    :ivar resend: the audit row of who had it sent again.
+    """
+
+    id: int
+    tries: int
+    resend: int | None
+
+
 def glance(store: Store, after: int | None = None) -> Glance:
     """One look for all consumers and routes: its cost does not depend on how many there are.
 
@@ -92,13 +103,13 @@ def _news(connection: sa.Connection, after: int, upto: int) -> list[ContactEvent
     return [to_event(row) for row in connection.execute(query.limit(_NEWS_AT_MOST))]
 
 
-def free_deliveries(store: Store, routes: Sequence[str], limit: int) -> list[tuple[int, datetime]]:
-    """The oldest deliveries that :func:`store.deliveries.plans.plan` would hand out: id, and last change."""
+def free_deliveries(store: Store, routes: Sequence[str], limit: int) -> list[FreeDelivery]:
+    """The oldest deliveries that :func:`store.deliveries.plans.plan` would hand out."""
     with store.read() as connection:
-        seen, columns = look(store, connection), (deliveries.c.id, deliveries.c.updated_at)
+        seen, columns = look(store, connection), (deliveries.c.id, deliveries.c.tries, deliveries.c.resend)
         some = (free_for_runs(seen, each, *columns, limit=limit) for each in routes)
-        found = [(row.id, row.updated_at) for query in some for row in connection.execute(query)]
-    return sorted(found)[:limit]
+        found = [FreeDelivery(*row) for query in some for row in connection.execute(query)]
+    return sorted(found, key=lambda each: each.id)[:limit]
 
 
 def busy_lanes(store: Store, routes: Sequence[str], lanes: Collection[str]) -> set[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from airflow_outreach_provider.services.deliveries.batch import Batch, Report, T
 from airflow_outreach_provider.services.deliveries.callables import handle
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
 from airflow_outreach_provider.services.events.doorbell import Deliverable, Doorbell
+from airflow_outreach_provider.store.deliveries import attempts, claims
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.deliveries.deliverable import glance
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
@@ -100,12 +101,12 @@ def test_redelivered_replayed_and_dead_tasks_work_waits_again(store: Store) -> N
     (batch,) = take(store, "run1")
     work(store, batch)
     assert look(store, bell).count == 0
-    deliveries_redeliver.redeliver(store, DeliveryFilter(event_ids=["evt_1"]))
+    deliveries_redeliver.redeliver(store, DeliveryFilter(event_ids=["evt_1"]), 1)
     first = look(store, bell).deliveries
     assert len(first) == 1
     (batch,) = take(store, "run2")
     work(store, batch)
-    deliveries_redeliver.redeliver(store, DeliveryFilter(event_ids=["evt_1"]))
+    deliveries_redeliver.redeliver(store, DeliveryFilter(event_ids=["evt_1"]), 2)
     assert look(store, bell).deliveries.isdisjoint(first), "a second redelivery is another piece of work"
     work(store, take(store, "run3")[0])
     consumers.replay(store, "crm", event_ids=["evt_1"])
@@ -115,6 +116,30 @@ def test_redelivered_replayed_and_dead_tasks_work_waits_again(store: Store) -> N
     with store.write() as connection:
         connection.execute(sa.text("UPDATE deliveries SET plan_until = plan_until - 86400000"))
     assert len(look(store, bell).deliveries) == 1
+
+
+def test_what_a_task_took_and_gave_back_as_it_was_is_the_same_piece_of_work(store: Store) -> None:
+    """Claimed and released, it is nothing new; tried, it is."""
+    bell, owner = doorbell(), Owner("dag", "t", "run1", 0)
+    arrive(store, "ann")
+    (batch,) = take(store, "run1")
+    work(store, batch, fails=True, last_try=True)
+    deliveries_redeliver.redeliver(store, DeliveryFilter(event_ids=["evt_1"]), 1)
+    first = look(store, bell).deliveries
+    taken = claims.claim(
+        store, route="crm", event_ids=["evt_1"], owner=owner, plan=None, endpoint="", lease=timedelta(minutes=5), revive=False,
+    )  # fmt: skip
+    assert look(store, bell).count == 0
+    attempts.hand_on(store, {each.id: None for each in taken.mine}, owner)
+    attempts.release(store, owner, None)
+    assert look(store, bell).deliveries == first
+    (batch,) = take(store, "run2")
+    work(store, batch, fails=True)
+    with store.write() as connection:
+        connection.execute(sa.text("UPDATE deliveries SET plan_until = NULL, due_at = NULL"))
+    again = look(store, bell).deliveries
+    assert len(again) == 1
+    assert again.isdisjoint(first)
 
 
 def test_a_filter_is_heard_and_what_it_turns_away_is_done_with_where_it_is_the_consumers(

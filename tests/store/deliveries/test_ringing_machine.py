@@ -234,7 +234,7 @@ class Ringing(RuleBasedStateMachine):
         mine = self.deliverable()
         assert (ROUTE in seen.routes) == bool(mine)
         found = self.doorbell.look(self.store, seen)
-        assert {each for each, _ in found.deliveries} == mine
+        assert {each for each, *_ in found.deliveries} == mine
         unread = consumers.waiting(self.store, "crm_events", after=0).count
         if unread and not seen.resting and not mine and not seen.served:
             with self.store.read() as connection:

@@ -64,12 +64,13 @@ class Scan:
     """A table read along its key, backwards unless the oldest is to come first.
 
     :ivar key: columns that order it and are unique together; an index leads to them from each branch that is not `Few`.
-    :ivar columns: what is read; holds the key and all that conditions ask for.
+    :ivar columns: what is read, the key among it. :ivar asked: what conditions ask for beside it.
     """
 
     table: sa.Table
     key: Sequence[sa.Column[Any]]
     columns: Sequence[sa.Column[Any]]
+    asked: Sequence[sa.Column[Any]] = ()
 
     def page(
         self,
@@ -129,10 +130,11 @@ class Scan:
             base = base.where(key > there if oldest else key < there)
         query = base.limit(limit + 1)
         if residual:
-            inner = base.limit(depth).subquery()
+            inner = base.add_columns(*self.asked).limit(depth).subquery()
             conditions = [condition(inner.c) for condition in residual]
             ordered = [towards(inner.c[column.name]) for column in self.key]
-            query = sa.select(inner).where(*conditions).order_by(*ordered).limit(limit + 1)
+            read = [inner.c[column.name] for column in self.columns]
+            query = sa.select(*read).where(*conditions).order_by(*ordered).limit(limit + 1)
         rows = list(connection.execute(query))
         if len(rows) > limit:
             return rows, self._key_of(rows[-1])

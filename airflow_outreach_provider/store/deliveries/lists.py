@@ -114,7 +114,7 @@ class AttemptRow:
 
 _ROW = [_C[name] for name in DeliveryRow.__slots__]
 _ATTEMPT = [_A[name] for name in AttemptRow.__slots__]
-_SCAN = Scan(deliveries, [_C.id], _ROW)
+_SCAN = Scan(deliveries, [_C.id], _ROW, [_C.resend])
 
 
 def list_deliveries(

@@ -119,6 +119,7 @@ _RUN_COLUMNS = (runs.c.dag_id, runs.c.task_id, runs.c.airflow_run_id, runs.c.map
 # Spelt as in the partial indexes: with bound parameters neither database would use them.
 _NOT_ACCEPTED = sa.text("leads.state <> 'accepted'")
 _EXCEPTIONAL = sa.text("leads.state NOT IN ('accepted', 'sending', 'planned')")
+_USUAL = [LeadState.ACCEPTED.value, LeadState.SENDING.value, LeadState.PLANNED.value]
 
 
 def _is(state: LeadState) -> sa.ColumnElement[bool]:
@@ -158,7 +159,9 @@ def _plan(connection: sa.Connection, wanted: LeadFilter) -> tuple[Sequence[Branc
     if wanted.phone:
         residual += [by_state] if state else []
         residual += [by_campaign] if campaign else []
-        residual += [lambda c: c.run_id == run_id] if run_id is not None else []
+        residual += (
+            [lambda c: sa.and_(c.run_id == run_id, c.state.not_in(_USUAL))] if run_id is not None else []
+        )
         return [Few([leads.c.phone.in_([wanted.phone, *other_writings(wanted.phone)])])], residual
     if run_id is not None:
         residual += [by_state] if state else []

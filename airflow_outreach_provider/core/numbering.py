@@ -138,9 +138,11 @@ def _judge(plan: _Plan, national: str) -> tuple[str, str] | None:
 
 @lru_cache(maxsize=1000)
 def _plan_of(start: str) -> _Plan | None:
-    """The plan of the country code that three digits begin with; no country code begins another."""
+    """The plan of the country code that three digits begin with, or fewer; no country code begins another."""
+    if start[:1] in ("", "0"):
+        return None
     for size in (1, 2, 3):
-        if start[0] != "0" and int(start[:size]) in COUNTRY_CODE_TO_REGION_CODE:
+        if int(start[:size]) in COUNTRY_CODE_TO_REGION_CODE:
             return _plan(int(start[:size]))
     return None
 

@@ -147,6 +147,8 @@ def test_digits_after_a_complete_number_never_make_another_one(
     st.text("0123456789 +()-./,;:x#eE@\n\t\u200b\u00a0abTel", max_size=30),
     st.sampled_from(["US", "AT", "DE", "IT", None]),
 )
+@example("0:00", "US")
+@example("0: 00", None)
 def test_whatever_is_read_is_read_again_as_itself(text: str, region: str | None) -> None:
     """Any cell is a number or a rejection, and the number's own writing is that number."""
     with contextlib.suppress(LeadRejected):

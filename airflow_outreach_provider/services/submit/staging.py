@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from airflow_outreach_provider.core.changes import is_outdated, is_same, version_of
-from airflow_outreach_provider.core.errors import LeadRejected
+from airflow_outreach_provider.core.errors import LeadRejected, OutreachError
 from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.rules import Draft, Gate, LeadRules, Memory, RowDecision, decide
@@ -17,6 +17,7 @@ from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.addresses import SharedAddresses
 from airflow_outreach_provider.services.submit.columns import hidden_columns
+from airflow_outreach_provider.services.submit.row_faults import NOT_READ, RowFaults
 from airflow_outreach_provider.services.submit.row_watch import RowWatch
 from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
 from airflow_outreach_provider.services.submit.watermark import Watermark
@@ -118,6 +119,7 @@ class Stager:
         remembered = await self._in_thread(look) if self._watch is None else {}
         items: list[_Item] = []
         bad: list[Entry] = []
+        faults = RowFaults()
         now = self._now()
         for index, row in enumerate(rows):
             known = remembered.get(index)
@@ -125,25 +127,35 @@ class Stager:
                 known is not None
                 and known.state in _FAST
                 and not (self._resend and known.state == LeadState.HELD)
+                and known.reason != NOT_READ
                 and not is_outdated(known.content_hash, self._version)
             ):
                 self._count_remembered(row, known)
                 continue
             try:
-                if row.error is not None:
-                    raise LeadRejected(row.error, row.detail)
-                draft = self.rules.draft(row.values, now)
+                draft = self._draft(row, now, faults)
             except LeadRejected as error:
                 self._count(row, RowState.REJECTED, error.reason, why=error.detail)
                 bad.append(_bad_entry(self.rules, row, hashes[index], error))
                 continue
             items.append(_Item(row, hashes[index], draft))
+        faults.check(len(items))
         for item in items:
             item.draft = self.rules.gate_nowhere(item.draft, now)
         if bad and not self._dry_run:
             unique = list({entry.row_hash: entry for entry in bad}.values())
             await self._in_thread(lambda: self.ledger.stage_without_phone(unique))
         return await self._settle_items(items, now) if items else []
+
+    def _draft(self, row: Row, now: datetime, faults: RowFaults) -> Draft:
+        if row.error is not None:
+            raise LeadRejected(row.error, row.detail)
+        try:
+            return self.rules.draft(row.values, now)
+        except OutreachError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is of this row
+            raise faults.refusal(error) from None
 
     def _count_remembered(self, row: Row, known: Remembered) -> None:
         """The very same row was decided before: nothing is parsed again."""

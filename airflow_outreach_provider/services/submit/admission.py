@@ -33,7 +33,8 @@ class Admission:
             return 0
         room = min(self.pace.room(flight.open - len(flight.answered), now), len(flight.ready))
         if self.options.max_people is not None:
-            room = min(room, self._people_left(self.options.max_people - texted))
+            not_texted = len(flight.doubtful)  # the API refused them, whatever it means
+            room = min(room, self._people_left(self.options.max_people - texted + not_texted))
             if room <= 0:
                 return 0
         if self.senders.unheard.waiting:
@@ -53,7 +54,7 @@ class Admission:
 
     def _people_left(self, left: int) -> int:
         """How many more people may be texted; none are while nobody has approved more."""
-        if left <= 0 and not self.flight.open:
+        if left <= 0 and self.flight.quiet:
             self.halt.fail(
                 ConfigurationError(
                     f"more people would be texted than the {self.options.max_people:,} that were counted; "

@@ -32,6 +32,26 @@ def test_a_rows_own_wrong_configuration_rejects_that_row_and_blocks_nobody(
     sqlite_api.nobody_twice()
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("most", [0, 1, 2, 3, 10])
+@pytest.mark.parametrize(("wrong", "wanted"), [({0}, 3), ({0, 1}, 2), ({3}, 4), ({0, 1, 2, 3}, None)])
+def test_a_wrong_configuration_uses_up_no_approval(
+    sqlite_api: Any, people: People, wrong: set[int], wanted: int | None, most: int
+) -> None:
+    """Whom the API has not heard of was not texted: as many as were approved are, and the run comes to its end.
+
+    :param wanted: people to be approved for all of it; none are enough where no configuration works.
+    """
+    rows = people(4)
+    for at in wrong:
+        rows[at]["configurationId"] = f"nope-{at}"
+    got = sqlite_api.send(rows, max_people=most, campaign="spring")
+    texted = len(sqlite_api.texts())
+    assert texted == min(most, 4 - len(wrong))
+    assert (got.error is None) == (wanted is not None and most >= wanted)
+    sqlite_api.nobody_twice()
+
+
 def test_where_no_configuration_works_nobody_is_used_up(sqlite_api: Any, people: People) -> None:
     """Rows of several unknown configurations: the run is at fault, and a later one sends them all."""
     rows = people(60)

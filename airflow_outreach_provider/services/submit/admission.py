@@ -34,9 +34,10 @@ class Admission:
         room = min(self.pace.room(flight.open - len(flight.answered), now), len(flight.ready))
         if self.options.max_people is not None:
             not_texted = len(flight.doubtful)  # the API refused them, whatever it means
-            room = min(room, self._people_left(self.options.max_people - texted + not_texted))
-            if room <= 0:
+            left = self._people_left(self.options.max_people - texted + not_texted)
+            if left <= 0:
                 return 0
+            room = min(room, left)
         if self.senders.unheard.waiting:
             return await self._ask_another()
         if flight.doubtful and (room <= 0 or self.senders.doubts.blocks()):

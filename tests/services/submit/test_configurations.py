@@ -52,6 +52,23 @@ def test_a_wrong_configuration_uses_up_no_approval(
     sqlite_api.nobody_twice()
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("window", [1, 2, 8])
+@pytest.mark.parametrize("fault", ["status=404", "status=400", "status=404,first=5", "status=400,first=5"])
+def test_an_approved_run_ends_where_the_api_refuses_its_configuration(
+    sqlite_api: Any, people: People, fault: str, window: int
+) -> None:
+    """However few are sent at once: doubts leave no room for others, and are cleared up all the same."""
+    sqlite_api.sim.set_faults(fault)
+    rows = people(20)
+    for at, row in enumerate(rows):
+        row["configurationId"] = "on" if at % 2 else f"nope-{at % 3}"
+    got = sqlite_api.send(rows, max_people=20, window=window, campaign="spring")
+    assert got.states.keys() <= {"accepted", "rejected", "planned"}
+    assert got.error is None or isinstance(got.error, ConfigurationError)
+    assert (got.error is None) == (not got.states.get("planned"))
+
+
 def test_where_no_configuration_works_nobody_is_used_up(sqlite_api: Any, people: People) -> None:
     """Rows of several unknown configurations: the run is at fault, and a later one sends them all."""
     rows = people(60)

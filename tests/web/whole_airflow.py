@@ -1,14 +1,15 @@
 """Run alone: Airflow's whole API server application with our plugin in it, and who gets what from each route.
 
-``python whole_airflow.py simple|teams|fab`` prints ``{person: {route: [status, words]}}`` as JSON in its last line: which of
-the words that stand in what belongs to the DAGs ``mine`` and ``theirs``, and to nobody, were in the answer. An auth
-manager is chosen once a process, so each has one of its own.
+``python whole_airflow.py simple teams fab`` prints ``{kind: {person: {route: [status, words]}}}`` as JSON in its last line:
+which of the words that stand in what belongs to the DAGs ``mine`` and ``theirs``, and to nobody, were in the answer. An auth
+manager is chosen once a process, so each has one of its own, forked from one that has imported Airflow.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -40,15 +41,44 @@ FAB_ROLES = {
 }  # fmt: skip
 
 
-def main(kind: str) -> None:
-    """Build it, ask it, print the table."""
-    home = Path(tempfile.mkdtemp())
+def main(kinds: list[str]) -> None:
+    """Build each, ask it, print the tables."""
+    with tempfile.TemporaryDirectory() as home:
+        print(json.dumps(tables_of(kinds, Path(home))))
+
+
+def tables_of(kinds: list[str], home: Path) -> dict[str, Any]:
+    """The table of each; what all need is imported once."""
     os.environ |= {
         "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}", "AIRFLOW__CORE__FERNET_KEY": "",
         "AIRFLOW__API_AUTH__JWT_SECRET": "x" * 64, "AIRFLOW__API__SECRET_KEY": "y" * 32, "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
         "AIRFLOW_CONN_CRM": json.dumps({"conn_type": "outreach_endpoint", "host": "https://crm.example.com/x"}),
     }  # fmt: skip
+    import airflow.api_fastapi.core_api.routes.public
+    import airflow.api_fastapi.core_api.routes.ui
+    import airflow.utils.db  # noqa: F401
+
+    routes()
+    return {kind: in_a_fork(kind, home) for kind in kinds}
+
+
+def in_a_fork(kind: str, home: Path) -> dict[str, Any]:
+    """What a process of its own says of an Airflow with this auth manager and databases that are new."""
+    for each in home.glob("*.db*"):
+        each.unlink()
+    forking = multiprocessing.get_context("fork")
+    ours, its = forking.Pipe(duplex=False)
+    child = forking.Process(target=lambda: its.send(asked(kind)))
+    child.start()
+    its.close()
+    told: dict[str, Any] = ours.recv()
+    child.join()
+    return told
+
+
+def asked(kind: str) -> dict[str, Any]:
+    """Build it, ask it."""
     if kind == "fab":
         os.environ["AIRFLOW__CORE__AUTH_MANAGER"] = FAB
     if kind == "teams":
@@ -62,7 +92,7 @@ def main(kind: str) -> None:
     add_dags(teams=kind == "teams")
     fill_store()
     people = fab_people(app) if kind == "fab" else simple_people(["red"] if kind == "teams" else [])
-    print(json.dumps(asyncio.run(tables(app, people))))
+    return asyncio.run(tables(app, people))
 
 
 def simple_people(teams: list[str]) -> dict[str, Any]:
@@ -268,7 +298,7 @@ def routes() -> list[tuple[str, str]]:
 def _routes() -> Iterable[tuple[str, str]]:
     from airflow_outreach_provider.web.app import create_app
 
-    for route in create_app().routes:
+    for route in create_app(store=object()).routes:  # type: ignore[arg-type]
         path = getattr(route, "path", "")
         if path.startswith(("/in/", "/static")) or path in ("/task", "/api/task"):
             continue
@@ -279,4 +309,4 @@ def _routes() -> Iterable[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])

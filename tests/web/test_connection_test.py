@@ -29,21 +29,28 @@ def platform() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         yield url, seen
 
 
-@pytest.fixture
-def airflow(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Airflow's API server with our plugin around it, and an administrator who asks it."""
-    monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Enabled")
+@pytest.fixture(scope="module")
+def application(airflow_db: None) -> Any:
+    """Airflow's API server with our plugin around it."""
     from airflow.api_fastapi.app import create_app
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from fastapi.testclient import TestClient
 
     from airflow_outreach_provider.plugins.outreach import OutreachPlugin
 
     app = create_app(apps="core")
     (declared,) = OutreachPlugin.fastapi_root_middlewares
     app.add_middleware(declared["middleware"])
-    token = app.state.auth_manager.generate_jwt(SimpleAuthManagerUser(username="ada", role="ADMIN"))
-    client = TestClient(app, headers={"Authorization": f"Bearer {token}"})
+    return app
+
+
+@pytest.fixture
+def airflow(application: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An administrator who asks it, where connections may be tested."""
+    monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Enabled")
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from fastapi.testclient import TestClient
+
+    token = application.state.auth_manager.generate_jwt(SimpleAuthManagerUser(username="ada", role="ADMIN"))
+    client = TestClient(application, headers={"Authorization": f"Bearer {token}"})
     yield client
     for each in ("mine", "Mixed.Case-1"):
         client.delete(f"/api/v2/connections/{each}")

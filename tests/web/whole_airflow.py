@@ -8,6 +8,7 @@ manager is chosen once a process, so each has one of its own, forked from one th
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import multiprocessing
 import os
@@ -60,6 +61,7 @@ def tables_of(kinds: list[str], home: Path) -> dict[str, Any]:
     import airflow.utils.db  # noqa: F401
 
     routes()
+    gc.freeze()  # what is imported stays: nobody looks through it for garbage
     return {kind: in_a_fork(kind, home) for kind in kinds}
 
 

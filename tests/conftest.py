@@ -183,16 +183,25 @@ def store_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
+def reused(request: pytest.FixtureRequest, store_url: str) -> Reused | None:
+    """The shared schema, where it is the one of this test."""
+    if store_url.startswith("sqlite"):
+        return None
+    shared: Reused = request.getfixturevalue("shared_postgres")
+    return shared if shared.url == store_url else None
+
+
+@pytest.fixture
+def store(store_url: str, reused: Reused | None) -> Iterator[Store]:
     """A migrated store on each database, with the database's own clock."""
-    with opened(store_url) as store:
+    with opened(store_url, reused=reused) as store:
         yield store
 
 
 @pytest.fixture
-def still_store(store_url: str, clock: Clock) -> Iterator[Store]:
+def still_store(store_url: str, clock: Clock, reused: Reused | None) -> Iterator[Store]:
     """The same, and its time stands still until told otherwise."""
-    with opened(store_url, clock) as store:
+    with opened(store_url, clock, reused) as store:
         yield store
 
 

@@ -6,12 +6,13 @@ import atexit
 import shutil
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
@@ -84,7 +85,8 @@ class OneAtATime(Store):
 
 
 class Reused:
-    """A schema on PostgreSQL that one test after the other uses, over one connection that is kept.
+    """A schema on PostgreSQL that one test after the other uses, over connections that are kept: a new one knows nothing
+    of any table.
 
     Rows are deleted: a truncated table is a new file for itself and each index, which takes a hundred times as long. Only
     a table that has grown is truncated.
@@ -93,6 +95,7 @@ class Reused:
     def __init__(self, url: str) -> None:
         self.url = url
         self._store = Store(url)
+        self._engines: dict[PoolSettings, sa.Engine] = {}
         tables = ", ".join(f"'{name}'" for name in metadata.tables)
         # With all locks, or not at all: whoever is left of the test before may not write into the next one.
         # Audit rows are kept from everybody: triggers are put aside, as only a superuser can.
@@ -123,14 +126,50 @@ class Reused:
             return False
         return True
 
+    @contextmanager
+    def lent(self, store: Store) -> Iterator[Store]:
+        """The store over the connections of a store before it, which are as good as new; whoever listens to its statements
+        hears of no other's."""
+        engine = self._engines.setdefault(store.pool, store.engine)
+        try:
+            _discard_all(engine)
+        except Exception:  # noqa: BLE001 - whatever the driver says of a connection that has ended
+            engine.dispose()
+        store.engine = engine.execution_options()
+        yield store
+        if cast(sa.pool.QueuePool, engine.pool).checkedout():  # what a test has not given back is its own
+            engine.dispose()
+
     def close(self) -> None:
         self._store.close()
+        for engine in self._engines.values():
+            engine.dispose()
+
+
+def _discard_all(engine: sa.Engine) -> None:
+    """What sessions were set to, prepared or hold is gone."""
+    with ExitStack() as stack:
+        for _ in range(cast(sa.pool.QueuePool, engine.pool).checkedin()):
+            raw: Any = stack.enter_context(closing(engine.raw_connection())).driver_connection
+            raw.autocommit = True
+            # The driver notices that what it prepared is gone by a statement that it has not seen before.
+            raw.execute(f"DISCARD ALL -- {uuid.uuid4()}")
+            raw.autocommit = False
 
 
 @contextmanager
-def opened(url: str, clock: Callable[[], datetime] | None = None) -> Iterator[Store]:
-    """A migrated store, closed afterwards. :param clock: instead of the database's own."""
+def opened(
+    url: str, clock: Callable[[], datetime] | None = None, reused: Reused | None = None
+) -> Iterator[Store]:
+    """A migrated store, closed afterwards.
+
+    :param clock: instead of the database's own. :param reused: whose URL it is, where it is a schema that is used again.
+    """
     store = OneAtATime(url, clock=clock)
+    if reused is not None:
+        with reused.lent(store):
+            yield store
+        return
     upgrade(store)
     yield store
     store.close()

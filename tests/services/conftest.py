@@ -122,8 +122,11 @@ def api(request: pytest.FixtureRequest, sim: RunningSimulator) -> Iterator[Api]:
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite_api")
         return
-    url = request.getfixturevalue("emptied") or request.getfixturevalue("postgres_url")
-    store = Store(url, pool=SENDING)
+    if url := request.getfixturevalue("emptied"):
+        with request.getfixturevalue("shared_postgres").lent(Store(url, pool=SENDING)) as store:
+            yield Api(sim, store)
+        return
+    store = Store(request.getfixturevalue("postgres_url"), pool=SENDING)
     upgrade(store)
     yield Api(sim, store)
     store.close()

@@ -171,8 +171,22 @@ def opened(
             yield store
         return
     upgrade(store)
+    if store.dialect == "sqlite":
+        _compile_once(store.engine)
     yield store
     store.close()
+
+
+_compiled: sa.util.LRUCache[Any, Any] = sa.util.LRUCache(1000)
+_dialects: list[sa.Dialect] = []
+
+
+def _compile_once(engine: sa.Engine) -> None:
+    """A statement that a store before it has asked is not put into words again. :param engine: which has connected."""
+    if not _dialects:
+        _dialects.append(engine.dialect)
+    engine.dialect = _dialects[0]
+    engine.update_execution_options(compiled_cache=_compiled)
 
 
 def end_waits(store: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,24 +21,32 @@ def connection(**fields: Any) -> str:
     return json.dumps({"conn_type": "outreach_source", **fields})
 
 
+@pytest.fixture(scope="module")
+def api_server(airflow_db: None) -> Any:
+    """Airflow's API server without us."""
+    from airflow.api_fastapi.app import create_app
+
+    return create_app(apps="core")
+
+
 @pytest.fixture
-def mounted(airflow_db: None, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def mounted(api_server: Any, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Airflow's API server with the plugin mounted as Airflow mounts it."""
     monkeypatch.setenv("AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN", sqlite_url)
     monkeypatch.setenv("AIRFLOW_CONN_TETHER_MAIN", connection(password=TOKEN, extra={"platform": "tether"}))
     monkeypatch.setenv("AIRFLOW_CONN_MISSPELT", connection(extra={"platform": "tehter"}))
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps({"conn_type": "http", "host": "h"}))
-    from airflow.api_fastapi.app import create_app
     from fastapi.testclient import TestClient
 
     from airflow_outreach_provider.plugins.outreach import LazyApp, OutreachPlugin, _build
 
-    app = create_app(apps="core")
     declared = OutreachPlugin.fastapi_apps[0]
-    app.mount(declared["url_prefix"], LazyApp(_build))
+    api_server.mount(declared["url_prefix"], LazyApp(_build))
     # Airflow mounts plugins before its catch-all for the UI.
-    app.router.routes.insert(0, app.router.routes.pop())
-    return TestClient(app, raise_server_exceptions=False)
+    routes = api_server.router.routes
+    routes.insert(0, routes.pop())
+    yield TestClient(api_server, raise_server_exceptions=False)
+    del routes[0]
 
 
 def post(client: Any, source: str, **headers: str) -> Any:

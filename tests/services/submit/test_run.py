@@ -802,7 +802,7 @@ def test_a_stopped_run_waits_a_moment_and_holds_what_did_not_answer(
 def test_an_api_that_is_away_is_unavailable_soon(sqlite_api: Any, people: People) -> None:
     """Nothing listens: nobody is used up, and Airflow's retry takes over."""
     api = sqlite_api
-    got = api.send(people(40), base_url="http://127.0.0.1:9", patience=0.4)
+    got = api.send(people(40), base_url="http://127.0.0.1:9", patience=0.2)
     assert isinstance(got.error, OutreachUnavailable)
     assert got.states == {"planned": 40}
 

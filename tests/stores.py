@@ -34,7 +34,7 @@ MANY_TASKS = PoolSettings(size=5, max_overflow=15)
 
 # What a process runs to upgrade a store, see ``processes.at_once``; it prints whether it did.
 UPGRADE = """
-import sys
+import alembic.config, alembic.op, alembic.runtime.environment, sys
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import upgrade
 store = Store(sys.argv[1])

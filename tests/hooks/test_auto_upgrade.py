@@ -18,7 +18,7 @@ from airflow_outreach_provider.store import audit, migrate
 from airflow_outreach_provider.store.engine import Store
 
 _OPEN = """\
-import sys
+import alembic.config, alembic.op, alembic.runtime.environment, sys
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.store.migrate import current_revision
 print("ready", flush=True)

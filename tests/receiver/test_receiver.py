@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -443,18 +444,27 @@ def test_no_secret_reaches_a_log(client: Any, caplog: pytest.LogCaptureFixture) 
 
 
 def test_refusals_of_known_sources_are_remembered_and_no_strangers(
-    store: Store, sources: dict[str, SourceSettings], serving: Callable[..., Any]
+    store: Store,
+    sources: dict[str, SourceSettings],
+    serving: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A wrong signature is counted with its reason; what somebody posts to a made-up name writes nothing."""
-    from airflow_outreach_provider.receiver.source_state import WRITE_EVERY_SECONDS
+    from airflow_outreach_provider.receiver.source_state import SourceStates
     from airflow_outreach_provider.store.inbox import sources as known
+
+    often = partial(SourceStates, write_every=0.1)
+    monkeypatch.setattr("airflow_outreach_provider.receiver.app.SourceStates", often)
+
+    def refused() -> int:
+        return sum(each.refused for each in known.statuses(store).values())
 
     with serving(create_app(sources, store)) as client:
         for name in ("varda", "varda", "made_up", "Varda", "x" * 300):
             client.send(f"/outreach/in/{name}", EVENT)
-        deadline = time.monotonic() + WRITE_EVERY_SECONDS + 5
-        while "varda" not in known.statuses(store) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        deadline = time.monotonic() + 20
+        while refused() < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
     (status,) = known.statuses(store).values()
     assert (status.conn_id, status.refused, status.refused_status) == ("varda", 2, 401)
     assert "Signature" in status.refused_reason

@@ -111,6 +111,14 @@ def test_errors_repeat_nothing_of_the_row() -> None:
     assert "5550123" not in row.detail
 
 
+def _read(line: bytes) -> str:
+    """UTF-8, and where it is none what programs on Windows write."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("cp1252", "replace")
+
+
 @settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=100) | st.text(st.sampled_from('{}[]:,"\\u0d8 1e\n'), max_size=80).map(str.encode))
 def test_hostile_bytes_end_in_rows(data: bytes) -> None:
@@ -119,5 +127,5 @@ def test_hostile_bytes_end_in_rows(data: bytes) -> None:
     lines = data.splitlines()
     assert [row.number for row in rows] == [
         1,
-        *(at for at, line in enumerate(lines, 2) if line.decode("cp1252", "replace").strip()),
+        *(at for at, line in enumerate(lines, 2) if _read(line).strip()),
     ]

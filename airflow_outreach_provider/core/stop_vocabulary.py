@@ -91,20 +91,8 @@ GREETINGS = (
     "MERHABA", "你好", "您好", "안녕하세요", "مرحبا", "שלום",
 )  # fmt: skip
 SALUTATIONS = (
-    "DEAR",
-    "CHER",
-    "CHÈRE",
-    "ESTIMADO",
-    "ESTIMADA",
-    "QUERIDO",
-    "QUERIDA",
-    "LIEBE",
-    "LIEBER",
-    "CARO",
-    "CARA",
-    "BESTE",
-    "HI AGAIN",
-)
+    "DEAR", "CHER", "CHÈRE", "ESTIMADO", "ESTIMADA", "QUERIDO", "QUERIDA", "LIEBE", "LIEBER", "CARO", "CARA", "BESTE",
+)  # fmt: skip
 """Greetings that a name follows."""
 BESIDE = (
     "NOW", "RIGHT NOW", "IMMEDIATELY", "AT ONCE", "RIGHT AWAY", "ASAP", "JUST", "OK", "OKAY", "AND",

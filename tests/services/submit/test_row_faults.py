@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_outreach_provider.core import rules
+from airflow_outreach_provider.core.errors import ConfigurationError
 
 BAD = "+14165550199"
 
@@ -48,5 +49,6 @@ def test_where_no_row_can_be_read_the_run_fails(
     rows = people(25)
     _broken(monkeypatch, {each["phone"] for each in rows})
     got = sqlite_api.send(rows)
-    assert isinstance(got.error, IndexError)
+    assert isinstance(got.error, ConfigurationError)
+    assert str(got.error).startswith("no row can be read: IndexError in test_row_faults.py")
     assert not sqlite_api.texts()

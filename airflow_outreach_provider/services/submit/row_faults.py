@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import traceback
+from datetime import datetime
 from pathlib import PurePath
 
-from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected, OutreachError
+from airflow_outreach_provider.core.rules import Draft, LeadRules
+from airflow_outreach_provider.services.rows.row import Row
 
 NOT_READ = "row_not_read"
 # Where so many rows fail so and none is read, it is no matter of a row.
@@ -22,8 +25,18 @@ class RowFaults:
         self._met = 0
         self._said = ""
 
-    def refusal(self, error: Exception) -> LeadRejected:
-        """What becomes of the row."""
+    def draft_of(self, row: Row, rules: LeadRules, now: datetime) -> Draft:
+        """:raises LeadRejected: it is no lead, or it cannot be read."""
+        if row.error is not None:
+            raise LeadRejected(row.error, row.detail)
+        try:
+            return rules.draft(row.values, now)
+        except OutreachError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is of this row
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: Exception) -> LeadRejected:
         last = traceback.extract_tb(error.__traceback__)[-1]
         said = f"{type(error).__name__} in {PurePath(last.filename).name}, line {last.lineno}"
         if not self._met:

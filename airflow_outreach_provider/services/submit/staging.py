@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from airflow_outreach_provider.core.changes import is_outdated, is_same, version_of
-from airflow_outreach_provider.core.errors import LeadRejected, OutreachError
+from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.rules import Draft, Gate, LeadRules, Memory, RowDecision, decide
@@ -123,17 +123,11 @@ class Stager:
         now = self._now()
         for index, row in enumerate(rows):
             known = remembered.get(index)
-            if (
-                known is not None
-                and known.state in _FAST
-                and not (self._resend and known.state == LeadState.HELD)
-                and known.reason != NOT_READ
-                and not is_outdated(known.content_hash, self._version)
-            ):
+            if known is not None and self._is_decided(known):
                 self._count_remembered(row, known)
                 continue
             try:
-                draft = self._draft(row, now, faults)
+                draft = faults.draft_of(row, self.rules, now)
             except LeadRejected as error:
                 self._count(row, RowState.REJECTED, error.reason, why=error.detail)
                 bad.append(_bad_entry(self.rules, row, hashes[index], error))
@@ -147,15 +141,9 @@ class Stager:
             await self._in_thread(lambda: self.ledger.stage_without_phone(unique))
         return await self._settle_items(items, now) if items else []
 
-    def _draft(self, row: Row, now: datetime, faults: RowFaults) -> Draft:
-        if row.error is not None:
-            raise LeadRejected(row.error, row.detail)
-        try:
-            return self.rules.draft(row.values, now)
-        except OutreachError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is of this row
-            raise faults.refusal(error) from None
+    def _is_decided(self, known: Remembered) -> bool:
+        again = known.reason == NOT_READ or (self._resend and known.state == LeadState.HELD)
+        return known.state in _FAST and not again and not is_outdated(known.content_hash, self._version)
 
     def _count_remembered(self, row: Row, known: Remembered) -> None:
         """The very same row was decided before: nothing is parsed again."""

@@ -6,23 +6,28 @@ import html
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain, count
+from math import isfinite
 from typing import Any
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
 from airflow_outreach_provider.core.emails import INVISIBLE, hash_email
+from airflow_outreach_provider.core.json_reading import storable
 from airflow_outreach_provider.core.masking import HIDDEN, mask_text
 from airflow_outreach_provider.core.phone_lines import other_writings
 
 _UNICODE_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 _OTHER_ESCAPE = re.compile(r"\\+([nrtbf/\"])")
 _PERCENT = re.compile(r"%([2-7][0-9a-fA-F])")
+_HALF = re.compile("[\ud800-\udfff]")
 _ESCAPED = re.compile(r"[\\%&]|[^\x00-\x7f]")
 
 _MARK = r"[\s().,*\-/_\u00b7\u2010-\u2015\u2212+]{0,4}"
+_AROUND_JSON = "\ufeff \t\r\n"
 _SHORT = 8
 """Digits of a national number below which it is one only with what is dialled before it."""
 _WITHOUT_MARKS = str.maketrans("", "", " \t\r\n\xa0().,*-/_\u00b7\u2010\u2011\u2012\u2013\u2014\u2015\u2212+")
@@ -40,7 +45,7 @@ def unescaped(text: str) -> str:
         return text
     if "\\" in text:
         text = _UNICODE_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
-        text = _OTHER_ESCAPE.sub(lambda found: found[1] if found[1] in '/"' else " ", text)
+        text = _whole(_OTHER_ESCAPE.sub(lambda found: found[1] if found[1] in '/"' else " ", text))
     if "%" in text:
         text = _PERCENT.sub(lambda found: chr(int(found[1], 16)), text)
     if "&" in text:
@@ -49,6 +54,13 @@ def unescaped(text: str) -> str:
         text = unicodedata.normalize("NFKC", text).translate(INVISIBLE)
         text = "".join(str(unicodedata.decimal(each, each)) for each in text)
     return text
+
+
+def _whole(text: str) -> str:
+    """Halves of surrogate pairs put together; one alone is no character, and becomes U+FFFD."""
+    if not _HALF.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class PersonTexts:
@@ -132,14 +144,12 @@ class PersonTexts:
         value = _json_of(text)
         if value is None:
             return self._without(unescaped(text), names=True)
-        return json.dumps(self._blank_value(value, top=True), ensure_ascii=False, separators=(",", ":"))
+        return _written(self._blank_value(value, top=True))
 
     def _blank_value(self, value: Any, *, top: bool = False) -> Any:
         match value:
             case str():
-                plain = unescaped(value)
-                blanked = self._without(plain, names=True)
-                return value if blanked == plain else blanked
+                return self._blank_text(value)
             case bool() | None:
                 return value
             case int() | float():
@@ -147,11 +157,21 @@ class PersonTexts:
             case list():
                 return [self._blank_value(each) for each in value]
             case dict():
-                record = {self._blank_value(str(key)): self._blank_value(each) for key, each in value.items()}
+                record: dict[str, Any] = {}
+                for key, each in value.items():
+                    record[_free_key(record, self._blank_value(str(key)))] = self._blank_value(each)
                 if not top and any(map(self.is_all, value.values())) and not _names_another(record):
                     return _emptied(record)
                 return record
         return value
+
+    def _blank_text(self, value: str) -> str:
+        plain = unescaped(value)
+        blanked = self._without(plain, names=True)
+        if blanked == plain:
+            return value
+        inner = _json_of(value)
+        return blanked if inner is None else _written(self._blank_value(inner))
 
     def _without(self, plain: str, *, names: bool = False) -> str:
         spans = sorted(self.found(plain))
@@ -166,12 +186,30 @@ class PersonTexts:
 
 
 def _json_of(text: str) -> Any:
-    if text[:1] not in "{[":
+    """The object or list that a text is, as a database takes it; None where it is none."""
+    said = text.strip(_AROUND_JSON)
+    if not said.startswith(("{", "[")):
         return None
     try:
-        return json.loads(text)
+        return storable(json.loads(said, parse_float=_number))
     except (ValueError, RecursionError):
         return None
+
+
+def _number(written: str) -> float | str:
+    """A number that is too big to be one is kept as it is written."""
+    value = float(written)
+    return value if isfinite(value) else written
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _free_key(record: Mapping[str, Any], key: str) -> str:
+    """Two keys that named the person are two keys still."""
+    names = chain([key], (f"{key} {number}" for number in count(2)))
+    return next(name for name in names if name not in record)
 
 
 def _emptied(value: Any) -> Any:

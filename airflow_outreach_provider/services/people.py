@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_outreach_provider.core.deliveries import word_of
 from airflow_outreach_provider.core.events import write_time
+from airflow_outreach_provider.core.json_reading import storable
 from airflow_outreach_provider.core.masking import mask_email, mask_text
 from airflow_outreach_provider.core.person import KnownPerson
 from airflow_outreach_provider.core.person_texts import PersonTexts, unescaped
@@ -122,7 +123,7 @@ def _value(name: str, value: Any) -> Any:
         value = bytes(value).decode("utf-8", "replace")
     if name in _JSON and isinstance(value, str):
         try:
-            return json.loads(value)
+            return storable(json.loads(value))
         except (ValueError, RecursionError):
             return value
     return value

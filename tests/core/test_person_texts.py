@@ -53,6 +53,36 @@ def test_writings_of_a_line_are_one_person(number: str, written: str) -> None:
     assert written in PersonTexts([number])
 
 
+BESIDE = {"email": "bob@example.com", "note": "call Jane, +14165550123 \N{GRINNING FACE}"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [json.dumps(BESIDE), "\n " + json.dumps(BESIDE), "\ufeff" + json.dumps(BESIDE, ensure_ascii=False), json.dumps({"raw": json.dumps(BESIDE)}),
+     json.dumps(BESIDE).replace("\\ude00", ""), json.dumps({"raw": json.dumps(BESIDE).replace("\\ud83d", ""), "n": 1}), json.dumps([BESIDE])[:-1] + ", 1e400, 1.5]",
+     r"call Jane, +14165550123 \ud83d", r"Jane +14165550123 \ud83d\ude00"],
+)  # fmt: skip
+def test_what_is_left_can_be_stored_and_json_is_json_still(text: str) -> None:
+    """Half an emoji, white space or a mark before it, JSON within JSON; and others in it stay."""
+    blanked = TEXTS.blank(text)
+    assert blanked.encode().decode() == blanked
+    assert blanked not in TEXTS
+    if text.lstrip("\ufeff \n").startswith(("{", "[")):
+        value = json.loads(blanked, parse_constant=pytest.fail)
+        assert "bob@example.com" in blanked
+        if isinstance(value, dict) and "raw" in value:
+            assert json.loads(value["raw"])["email"] == "bob@example.com"
+    assert TEXTS.is_beside_others_in(text) == ("bob" in text)
+
+
+def test_two_keys_that_name_the_person_are_two_still() -> None:
+    """Neither's value is lost."""
+    blanked = json.loads(
+        TEXTS.blank(json.dumps({JANE: "a", "jane.doe@example.com": "b", "x": "bob@example.com"}))
+    )
+    assert sorted(map(str, blanked.values())) == ["a", "b", "bob@example.com"]
+
+
 def test_so_few_digits_are_a_number_only_with_the_country_before_them() -> None:
     """Seven digits are an id as often as a number."""
     assert "5551234" not in PersonTexts(["+3545551234"])

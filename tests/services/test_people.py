@@ -360,3 +360,37 @@ def test_an_event_made_by_a_dag_that_names_others_too_stays_without_the_person(s
     with store.read() as connection:
         (payload,) = connection.execute(sa.select(deliveries.c.payload)).scalars()
     assert json.loads(payload)["data"] == [{"name": "•••", "phone": "•••"}, {"name": "John", "phone": JOHN}]
+
+
+ABOUT_BOB = {"event": "contact.updated", "data": {"id": "7", "email": "bob@example.com", "note": f"call Ann, {JANE} \N{GRINNING FACE}"}}  # fmt: skip
+HALF = json.dumps(ABOUT_BOB).replace("\\ude00", "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [HALF, "\n" + json.dumps(ABOUT_BOB), "\ufeff" + json.dumps(ABOUT_BOB), json.dumps({**ABOUT_BOB, "raw": HALF})],
+    ids=["half an emoji", "a line break", "a mark", "within a text"],
+)  # fmt: skip
+def test_an_event_about_another_stays_json_however_it_is_written(store: Store, body: str) -> None:
+    """It is exported and forgotten like any: Bob's event stays, without her, and can be read and stored."""
+    source = SOURCES["varda"]
+    inbox_append.append(store, [read_event(source, body.encode(), {}, received_at=store.now())])
+    document = people.export(store, people.find(store, [JANE], []), actor="eve")
+    assert json.dumps(document, ensure_ascii=False).encode()
+    assert actions.forget(store, phone=JANE, actor="me") == {
+        "do-not-contact": 1, "leads": 0, "deliveries": 0, "events": 0, "texts of others, blanked": 1, "audit rows, blanked": 1,
+    }  # fmt: skip
+    with store.read() as connection:
+        (kept,) = connection.execute(sa.select(inbox_events.c.body)).scalars()
+    assert json.loads(bytes(kept))["data"]["email"] == "bob@example.com"
+    assert b"4165550123" not in bytes(kept)
+
+
+def test_a_persons_own_event_with_half_an_emoji_is_exported(store: Store) -> None:
+    """Everything of theirs, as what can be written."""
+    body = json.dumps({"event": "contact.updated", "data": {"phone": JANE, "note": "hi \N{GRINNING FACE}"}})
+    body = body.replace("\\ude00", "")
+    inbox_append.append(store, [read_event(SOURCES["varda"], body.encode(), {}, received_at=store.now())])
+    document = people.export(store, people.find(store, [JANE], []), actor="eve")
+    (event,) = document["events"]
+    assert json.dumps(event, ensure_ascii=False).encode().decode().count("hi \ufffd") == 1

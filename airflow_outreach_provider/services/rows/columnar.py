@@ -14,6 +14,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.services.rows.header import Reads, column_names, reads_all
 from airflow_outreach_provider.services.rows.lines import label
+from airflow_outreach_provider.services.rows.odd_cells import arrow_values, polars_values
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.rows.sql_values import plain_values
 
@@ -45,7 +46,7 @@ def read_parquet(stream: BinaryIO, *, name: str, reads: Reads = reads_all) -> It
         names = [str(each) for each in file.schema_arrow.names]
         batches = file.iter_batches(batch_size=BATCH, columns=[each for each in names if reads(each)])
         yield from batch_rows(batches, said, reads)
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{said} cannot be read as Parquet: {mask_text(str(error)[:200])}", "upload the file again"
         ) from None
@@ -53,10 +54,11 @@ def read_parquet(stream: BinaryIO, *, name: str, reads: Reads = reads_all) -> It
 
 def batch_rows(batches: Iterable[Any], name: str, reads: Reads = reads_all) -> Iterator[dict[str, Any]]:
     """The rows of Arrow's record batches. :raises ConfigurationError: two columns that are read have one name."""
+    arrow = needed("pyarrow", "parquet", name)
     for batch in batches:
         names = [str(each) for each in batch.schema.names]
         check_apart(names, name, reads)
-        columns = [column.to_pylist() for column in batch.columns]
+        columns = [arrow_values(column, arrow) for column in batch.columns]
         for values in zip(*columns, strict=True):
             yield dict(zip(names, plain_values(values), strict=True))
 
@@ -67,6 +69,13 @@ def frame_rows(columns: Iterable[Any], rows: Iterable[Iterable[Any]]) -> Iterato
     check_apart(names, "the data frame", reads_all)
     for values in rows:
         yield dict(zip(names, plain_values(map(_scalar, values)), strict=True))
+
+
+def polars_rows(frame: Any) -> Iterator[dict[str, Any]]:
+    """The rows of a data frame of Polars, a slice at a time."""
+    for part in frame.iter_slices(BATCH):
+        columns = [polars_values(column) for column in part.get_columns()]
+        yield from frame_rows(frame.columns, zip(*columns, strict=True))
 
 
 def check_apart(names: Iterable[str], name: str, reads: Reads) -> None:
@@ -90,8 +99,7 @@ def read_workbook(
     try:
         with calamine.CalamineWorkbook.from_filelike(stream) as book:
             found = book.get_sheet_by_name(_sheet_name(book, sheet, said))
-            first = (found.start or (0, 0))[0] + 1
-            yield from _sheet_rows(enumerate(found.iter_rows(), first), said, reads)
+            yield from _sheet_rows(_sheet_lines(found, said), said, reads)
     except calamine.PasswordError:
         raise ConfigurationError(f"{said} is protected by a password", "save it without one") from None
     except (calamine.CalamineError, OSError) as error:
@@ -109,6 +117,26 @@ def _sheet_name(book: Any, wanted: str | None, said: str) -> str:
     if wanted not in names:
         raise ConfigurationError(f"{said} has no sheet {wanted!r}", f"its sheets are {', '.join(names[:20])}")
     return wanted
+
+
+def _sheet_lines(sheet: Any, said: str) -> Iterator[tuple[int, list[Any]]]:
+    """The lines of a sheet that has been read, by number.
+
+    :raises ConfigurationError: a cell is shown as a span of time and holds a number that no span is as long as.
+    """
+    number, lines = (sheet.start or (0, 0))[0], sheet.iter_rows()
+    while True:
+        number += 1
+        try:
+            cells = next(lines, None)
+        except OverflowError:  # of the whole line: no cell of it can be read alone
+            raise ConfigurationError(
+                f"{said}, line {number}: a number is formatted as a duration, and is too large for one",
+                "format its column as text or as a number, and save the workbook again",
+            ) from None
+        if cells is None:
+            return
+        yield number, cells
 
 
 def _sheet_rows(lines: Iterable[tuple[int, list[Any]]], said: str, reads: Reads) -> Iterator[Row]:

@@ -22,6 +22,7 @@ from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.lead_files import is_text_encoding
+from airflow_outreach_provider.operators.lead_source import open_source
 from airflow_outreach_provider.services.rows.columnar import batch_rows, read_parquet
 from airflow_outreach_provider.services.rows.open import FileFormat, open_rows
 from airflow_outreach_provider.services.rows.row import Row
@@ -131,6 +132,80 @@ def test_two_columns_of_one_name_are_a_mistake_where_one_is_read() -> None:
     batch = pa.RecordBatch.from_arrays([pa.array(["+1"]), pa.array(["+2"])], names=["phone", "phone"])
     with pytest.raises(ConfigurationError, match="two columns named 'phone'"):
         list(batch_rows([batch], "the table"))
+
+
+FAR = 253_402_300_800  # the year 10000, in seconds
+NOT_TEXT = pa.Array.from_buffers(
+    pa.string(), 2, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0\5\0\0\0"), pa.py_buffer(b"\xe9good")]
+)
+
+
+def seen(moment: Any) -> Any:
+    """A value as a lead holds it."""
+    return moment.isoformat() if isinstance(moment, dt.date | dt.time) else moment
+
+
+@pytest.mark.parametrize(("column", "wanted"), [
+    (pa.array([1_001, None], pa.timestamp("ns")), ["1970-01-01T00:00:00.000001", None]),
+    (pa.array([1_001], pa.timestamp("ns", "Europe/Berlin")), ["1970-01-01T01:00:00.000001+01:00"]),
+    (pa.array([1_001], pa.time64("ns")), ["00:00:00.000001"]),
+    (pa.array([1_001], pa.duration("ns")), ["PT0.000001S"]),
+    (pa.array([1_001], pa.timestamp("ns")).dictionary_encode(), ["1970-01-01T00:00:00.000001"]),
+    (pa.array([FAR * 1000, 0, None], pa.timestamp("ms")), ["10000-01-01T00:00:00.000", "1970-01-01T00:00:00", None]),
+    (pa.array([FAR * 1000], pa.timestamp("ms")).dictionary_encode(), ["10000-01-01T00:00:00.000"]),
+    (pa.array([FAR * 1000 - 1000], pa.timestamp("ms", "Europe/Berlin")), ["9999-12-31T23:59:59+00:00"]),
+    (pa.array([0], pa.timestamp("ms", "Mars/Base")), ["1970-01-01T00:00:00+00:00"]),
+    (pa.array([FAR // 86_400, 0], pa.int32()).cast(pa.date32()), ["10000-01-01", "1970-01-01"]),
+    (pa.array([2**30, 0], pa.int32()).cast(pa.date32()), [None, "1970-01-01"]),
+    (pa.array([2**53, 1], pa.duration("s")), [None, "PT1S"]),
+    (pa.array([[FAR * 1000, None], [0]], pa.list_(pa.timestamp("ms"))), [["10000-01-01T00:00:00.000", None], [dt.datetime(1970, 1, 1)]]),
+    (pa.array([{"a": FAR * 1000}], pa.struct([("a", pa.timestamp("ms"))])), [{"a": "10000-01-01T00:00:00.000"}]),
+    (pa.array([[("a", FAR * 1000)]], pa.map_(pa.string(), pa.timestamp("ms"))), [None]),
+    (NOT_TEXT, [None, "good"]),
+], ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "")  # fmt: skip
+@pytest.mark.parametrize("kind", ["file", "table", "batch", "reader"])
+def test_a_value_that_python_cannot_hold_costs_no_row(kind: str, column: pa.Array, wanted: list[Any]) -> None:
+    """Its text or nothing; the rest of its row, and the others of its column, are what they were."""
+    table = pa.table({"phone": ["+12025550123"] * len(column), "x": column})
+    if kind == "file":
+        rows = list(open_rows(parquet_of(table), name="leads.parquet"))
+    else:
+        made = {"table": table, "batch": table.to_batches()[0], "reader": table.to_reader()}[kind]
+        rows = list(open_source(made).rows() or ())
+    assert [(row.error, row.values["phone"]) for row in rows] == [(None, "+12025550123")] * len(column)
+    assert [seen(row.values["x"]) for row in rows] == wanted
+
+
+def test_the_same_of_a_data_frame_of_polars() -> None:
+    """Also where the library gives up with what is no Exception."""
+    polars = pytest.importorskip("polars")
+    near, far = (
+        polars.Series([FAR // 86_400, 0], dtype=polars.Int32),
+        polars.Series([2**30, 0], dtype=polars.Int32),
+    )
+    frame = polars.DataFrame({"phone": ["+1", "+2"], "near": near.cast(polars.Date), "far": far.cast(polars.Date)})  # fmt: skip
+    rows = [list(map(seen, row.values.values())) for row in open_source(frame).rows() or ()]
+    assert rows == [["+1", "10000-01-01", None], ["+2", "1970-01-01", "1970-01-01"]]
+
+
+def test_a_column_whose_name_is_no_text_is_a_mistake_of_the_file() -> None:
+    """It is said as other damage is."""
+    table = pa.Table.from_arrays([pa.array(["+1"])], schema=pa.schema([pa.field(b"t\xe9l", pa.string())]))
+    with pytest.raises(ConfigurationError, match=r"leads\.parquet cannot be read as Parquet"):
+        list(open_rows(parquet_of(table), name="leads.parquet"))
+
+
+def test_a_number_too_large_for_the_duration_it_is_shown_as_says_where_it_stands() -> None:
+    """The library cannot read its line, so a person has to."""
+    book = openpyxl.load_workbook(workbook_of(["phone", "x"], ["+1", 1], ["+2", 12025550123]))
+    book["Leads"]["B3"].number_format = "[h]:mm:ss"
+    stream = io.BytesIO()
+    book.save(stream)
+    stream.seek(0)
+    with pytest.raises(
+        ConfigurationError, match=r"leads\.xlsx, line 3: .*duration.* — format its column as text"
+    ):
+        list(open_rows(stream, name="leads.xlsx"))
 
 
 # JSON arrays ----------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from pydantic_core import from_json, to_json
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.expressions.compile import written_for
 from airflow_outreach_provider.core.mapping import NULL, SECTIONS, Getter, compile_mapped, flat_mapping
+from airflow_outreach_provider.core.missing import is_missing
 from airflow_outreach_provider.core.phone_columns import (
     Column,
     PhoneCells,
@@ -372,12 +373,12 @@ def _json_value(key: str, value: Any, depth: int = 0) -> Any:
         if value != value or value in (float("inf"), float("-inf")):
             raise LeadRejected("value_not_json", f"the value of {key!r} is not a number")
         return value
+    if value is None or value is NULL or is_missing(value):
+        return None
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, Decimal | UUID):
         return str(value)
-    if value is None or value is NULL:
-        return None
     if depth < 8 and isinstance(value, Mapping):
         return {str(k): _json_value(key, v, depth + 1) for k, v in value.items()}
     if depth < 8 and isinstance(value, list | tuple):

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, kind_of_file
+from airflow_outreach_provider.core.missing import is_missing
 from airflow_outreach_provider.services.rows.columnar import read_parquet, read_workbook
 from airflow_outreach_provider.services.rows.csv_rows import read_csv
 from airflow_outreach_provider.services.rows.header import Reads, reads_all
@@ -28,6 +29,7 @@ __all__ = ["Row", "RowFault", "open_rows", "read_csv", "read_jsonl", "read_list"
 
 _TEXT = frozenset({str})
 _FLAT = frozenset({str, float, bool, NoneType})
+_PLAIN = _FLAT | {int}
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def checked_rows(rows: Iterable[Row]) -> Iterator[Row]:
 def read_list(rows: Iterable[Mapping[str, object]]) -> Iterator[Row]:
     """The rows of a list of dicts, numbered from 1.
 
-    A NaN at the top level is how pandas writes "missing": it becomes None. A member of an Enum is its value.
+    A NaN at the top level is how pandas writes "missing", as are NaT and NA: it becomes None. A member of an Enum is its
+    value.
     """
     for number, item in enumerate(rows, 1):
         try:
@@ -105,13 +108,19 @@ def _read_item(number: int, item: object, *, unit: str = "row") -> Row:
     }
     flat = _FLAT.issuperset(map(type, values.values()))
     if not flat:
-        values = {key: value.value if isinstance(value, Enum) else value for key, value in values.items()}
+        values = {key: value if type(value) in _PLAIN else _own(value) for key, value in values.items()}
     if fault := unsound(values):
         return faulty(number, fault, unit=unit)
     if not flat:
         for value in values.values():
             _ = (repr(value), str(value))  # here, so that it raises nowhere else
     return Row(number, values)
+
+
+def _own(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    return None if is_missing(value) else value
 
 
 def _has_text_keys(item: Iterable[object]) -> bool:

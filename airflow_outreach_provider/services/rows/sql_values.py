@@ -12,6 +12,8 @@ from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
+from airflow_outreach_provider.core.missing import is_missing
+
 _AS_IT_IS = frozenset({str, int, bool, NoneType, Decimal, datetime, date, time, UUID})
 
 
@@ -36,6 +38,8 @@ def _plain(value: Any) -> Any:
         return [_plain_inner(inner) for inner in value]
     if isinstance(value, set | frozenset):
         return sorted((_plain_inner(inner) for inner in value), key=repr)
+    if is_missing(value):
+        return None
     return value if type(value) in _AS_IT_IS else str(value)
 
 

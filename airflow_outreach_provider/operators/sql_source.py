@@ -23,6 +23,11 @@ _OUR_MISTAKES = frozenset(
     {"ProgrammingError", "NotSupportedError", "ArgumentError", "StatementError", "InvalidRequestError",
      "ResourceClosedError", "TypeError"}
 )  # fmt: skip
+_BAD_VALUE = "DataError"
+_BAD_VALUE_REMEDY = (
+    "change the query so that it gives no such value; "
+    "a time after the year 9999, or infinity, can be cast to text there"
+)
 _LITERAL = re.compile(r"'((?:[^']|'')*)'")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[\d:.TZ +-]*")
 # What SQLAlchemy takes for a parameter in a text.
@@ -82,6 +87,8 @@ class SqlRows:
             words = str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]
             said = f"{self.name} failed: {type(error).__name__}: {mask_text(words)}"
             # By name: DB-API gives all drivers the same names, and SQLAlchemy has them too.
+            if any(kind.__name__ == _BAD_VALUE for kind in type(error).__mro__):
+                raise ConfigurationError(said, _BAD_VALUE_REMEDY) from None
             if type(error).__name__ in _OUR_MISTAKES:
                 raise ConfigurationError(said, "check the query, its parameters and the connection") from None
             raise OutreachUnavailable(said) from None

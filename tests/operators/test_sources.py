@@ -10,8 +10,10 @@ from typing import Any
 import openpyxl
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 from pyarrow import parquet
 
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.operators.lead_source import LeadRows, SourceList, open_source
 from airflow_outreach_provider.operators.outreach import FileLeads, SqlLeads, SubmitLeadsOperator
 from airflow_outreach_provider.simulator.process import RunningSimulator
@@ -202,3 +204,48 @@ def test_files_that_lack_what_no_rule_needs_go_out(
     ran = run_task(submit(leads=leads, mapping=mapping, where="name is not defined or name != 'Bo'"))
     assert ran.state == "success", ran.error
     assert sim.texts() == {ADA: 2, GRACE: 2, ALAN: 2}
+
+
+class ByEngine:
+    """A hook of Airflow's that has SQLAlchemy's engine."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = sa.create_engine(url)
+
+    def get_sqlalchemy_engine(self) -> sa.Engine:
+        return self._engine
+
+    def get_conn(self) -> Any:
+        return self._engine.raw_connection()
+
+
+class ByCursor:
+    """One that has a driver's connection only."""
+
+    def __init__(self, url: str) -> None:
+        self.get_conn = ByEngine(url).get_conn
+
+
+@pytest.mark.parametrize("hook", [ByEngine, ByCursor])
+@pytest.mark.parametrize(
+    "value", ["'infinity'::timestamp", "'infinity'::date", "'10000-01-01'::date", "1/0", "'x'::text::int"]
+)
+def test_a_value_that_cannot_be_had_is_a_mistake_of_the_query(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, hook: Callable[[str], Any], value: str
+) -> None:
+    """No try more gives another answer: a person must see to it, and is told how."""
+    monkeypatch.setattr("airflow.sdk.BaseHook.get_hook", lambda _: hook(postgres_url))
+    with pytest.raises(ConfigurationError, match=r"^sql on db failed: .* — change the query .*cast to text"):  # fmt: skip
+        list(open_source(SqlLeads("db", f"SELECT '{ADA}' AS phone, {value} AS x")).rows() or ())
+
+
+@pytest.mark.parametrize(
+    "value", ["'NaN'::numeric", "'Infinity'::numeric", "'NaN'::float8", "'-Infinity'::float8"]
+)
+def test_a_number_that_is_none_is_left_out(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """Of whatever type the column is."""
+    monkeypatch.setattr("airflow.sdk.BaseHook.get_hook", lambda _: ByEngine(postgres_url))
+    (row,) = open_source(SqlLeads("db", f"SELECT '{ADA}' AS phone, {value} AS x")).rows() or ()
+    assert row.values == {"phone": ADA, "x": None} and row.error is None

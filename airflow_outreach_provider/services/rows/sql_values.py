@@ -14,37 +14,35 @@ from pydantic_core import to_jsonable_python
 
 from airflow_outreach_provider.core.missing import is_missing
 
-_AS_IT_IS = frozenset({str, int, bool, NoneType, Decimal, datetime, date, time, UUID})
+_AS_IT_IS = frozenset({str, int, bool, NoneType, datetime, date, time, UUID})
 
 
 def plain_values(row: Iterable[Any]) -> list[Any]:
     """The values of a row: spans as ISO 8601, networks, ranges and the like as the database's driver writes them.
 
-    Bytes become text where they are text; what has no text (an image, an infinite number) becomes None.
+    Bytes become text where they are text; what has no text (an image, an infinite number, none at all) becomes None.
     """
     return [value if type(value) in _AS_IT_IS else _plain(value) for value in row]
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
-        return None if math.isinf(value) else value
+        return value if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return value if value.is_finite() else None
     if isinstance(value, timedelta):
         return to_jsonable_python(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return _text_of(bytes(value))
     if isinstance(value, Mapping):
-        return {str(key): _plain_inner(inner) for key, inner in value.items()}
+        return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain_inner(inner) for inner in value]
+        return [_plain(inner) for inner in value]
     if isinstance(value, set | frozenset):
-        return sorted((_plain_inner(inner) for inner in value), key=repr)
+        return sorted((_plain(inner) for inner in value), key=repr)
     if is_missing(value):
         return None
     return value if type(value) in _AS_IT_IS else str(value)
-
-
-def _plain_inner(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else _plain(value)
 
 
 def _text_of(data: bytes) -> str | None:

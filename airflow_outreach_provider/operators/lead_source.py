@@ -12,7 +12,7 @@ from airflow_outreach_provider.core.suggest import said_kind
 from airflow_outreach_provider.operators.file_source import FileLeads, FileSource
 from airflow_outreach_provider.operators.lead_kinds import no_rows
 from airflow_outreach_provider.operators.sql_source import SqlLeads, SqlRows
-from airflow_outreach_provider.services.rows.columnar import batch_rows, frame_rows, polars_rows
+from airflow_outreach_provider.services.rows.columnar import batch_rows, pandas_rows, polars_rows
 from airflow_outreach_provider.services.rows.header import Reads, reads_all
 from airflow_outreach_provider.services.rows.open import read_list
 from airflow_outreach_provider.services.rows.row import Row
@@ -239,7 +239,7 @@ def _table_rows(leads: Any) -> Iterator[dict[str, Any]] | None:
     if hasattr(leads, "read_next_batch"):  # Arrow's stream of batches
         return batch_rows(leads, "the table")
     if hasattr(leads, "itertuples") and hasattr(leads, "columns"):  # pandas
-        return frame_rows(leads.columns, leads.itertuples(index=False, name=None))
+        return pandas_rows(leads)
     if hasattr(leads, "iter_slices") and hasattr(leads, "columns"):  # Polars
         return polars_rows(leads)
     if hasattr(leads, "to_pylist") and hasattr(leads, "schema"):  # one batch of Arrow's

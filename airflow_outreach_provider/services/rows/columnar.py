@@ -71,6 +71,25 @@ def frame_rows(columns: Iterable[Any], rows: Iterable[Iterable[Any]]) -> Iterato
         yield dict(zip(names, plain_values(map(_scalar, values)), strict=True))
 
 
+def pandas_rows(frame: Any) -> Iterator[dict[str, Any]]:
+    """The rows of a data frame of pandas.
+
+    :raises ConfigurationError: a column kept by Arrow holds what Python cannot, and pandas gives no row of it.
+    """
+    rows = frame_rows(frame.columns, frame.itertuples(index=False, name=None))
+    while True:
+        try:
+            row = next(rows, None)
+        except (ValueError, ArithmeticError, LookupError) as error:
+            raise ConfigurationError(
+                f"the data frame cannot be read: {type(error).__name__}: {mask_text(str(error)[:200])}",
+                "cast a column whose times Python cannot hold (after the year 9999) to text before",
+            ) from None
+        if row is None:
+            return
+        yield row
+
+
 def polars_rows(frame: Any) -> Iterator[dict[str, Any]]:
     """The rows of a data frame of Polars, a slice at a time."""
     for part in frame.iter_slices(BATCH):

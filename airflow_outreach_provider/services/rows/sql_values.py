@@ -31,7 +31,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return value if value.is_finite() else None
     if isinstance(value, timedelta):
-        return to_jsonable_python(value)
+        return _span(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return _text_of(bytes(value))
     if isinstance(value, Mapping):
@@ -43,6 +43,13 @@ def _plain(value: Any) -> Any:
     if is_missing(value):
         return None
     return value if type(value) in _AS_IT_IS else str(value)
+
+
+def _span(value: timedelta) -> str | None:
+    try:
+        return str(to_jsonable_python(value))
+    except ValueError:  # pandas has longer ones than Python
+        return None
 
 
 def _text_of(data: bytes) -> str | None:

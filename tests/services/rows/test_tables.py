@@ -188,6 +188,18 @@ def test_the_same_of_a_data_frame_of_polars() -> None:
     assert rows == [["+1", "10000-01-01", None], ["+2", "1970-01-01", "1970-01-01"]]
 
 
+def test_the_same_of_a_data_frame_of_pandas() -> None:
+    """Its own times reach further than Python's; those it leaves to Arrow it cannot hand out, which is said."""
+    pandas = pytest.importorskip("pandas")
+    spans = pa.array([2**50, 1], pa.duration("s")).to_pandas()
+    rows = open_source(pandas.DataFrame({"phone": ["+1", "+2"], "x": spans})).rows() or ()
+    assert [list(row.values.values()) for row in rows] == [["+1", None], ["+2", "PT1S"]]
+    moments = pandas.arrays.ArrowExtensionArray(pa.array([0, FAR], pa.timestamp("s")))
+    frame = pandas.DataFrame({"phone": ["+1", "+2"], "x": moments})
+    with pytest.raises(ConfigurationError, match=r"the data frame cannot be read: OverflowError.* — "):
+        list(open_source(frame).rows() or ())
+
+
 def test_a_column_whose_name_is_no_text_is_a_mistake_of_the_file() -> None:
     """It is said as other damage is."""
     table = pa.Table.from_arrays([pa.array(["+1"])], schema=pa.schema([pa.field(b"t\xe9l", pa.string())]))

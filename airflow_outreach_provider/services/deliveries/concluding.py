@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def conclude(shift: LaneRunner) -> None:
-    """Is the place at fault, it rests and nothing is used up; else what has used up its tries, or was refused, is dead."""
+    """Is the place at fault, it rests and nothing is used up; else what has used up its tries, or was refused, is dead.
+
+    So is in any case what a later one of its contact has overtaken: sent again it would come behind that.
+    """
     place, used_up, refused = shift.place, shift.report.exhausted, shift.astray.answers
     if place is not None and (resting := place.resting()):
         _wait_for(shift, *resting)
@@ -24,7 +27,8 @@ def conclude(shift: LaneRunner) -> None:
     if shift.down or (used_up and place.at_fault()) or (refused and place.is_astray()):
         asked = max((wait for wait in shift.waits if wait is not None), default=None)
         _wait_for(shift, *place.rest(shift.down or next(iter(dead.values())), asked))
-        used_up, dead = {}, {each: refused[each] for each in shift.astray.alone}
+        used_up = {each: reason for each, reason in used_up.items() if each in shift.overtaken}
+        dead = used_up | {each: refused[each] for each in shift.astray.alone}
     if dead:
         shift.report.used_up += len(used_up)
         _give_up(shift, dead)

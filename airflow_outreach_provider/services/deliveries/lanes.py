@@ -156,6 +156,8 @@ class LaneRunner:
         self.open_tries: dict[int, int] = {}
         self._failed_in_a_row = self._asked_in_vain = 0
         self._own_faults: set[int] = set()
+        self._used_up_in: dict[str, set[int]] = {}
+        self.overtaken: set[int] = set()  # used up, and then a later one of their contact was taken
         self.down = ""
         self.astray = Astray()
         self.waits: list[float | None] = []
@@ -232,6 +234,7 @@ class LaneRunner:
             await asyncio.to_thread(self.place.rest, self.down, tried.outcome.retry_after)
         if exhausted and tried.outcome.verdict is DeliveryVerdict.RETRY and state is DeliveryState.FAILED:
             self.report.exhausted[delivery.id] = tried.outcome.reason
+            self._used_up_in.setdefault(delivery.lane, set()).add(delivery.id)
         self.report.used_up += state is DeliveryState.DEAD and tried.outcome.verdict is DeliveryVerdict.RETRY
         await self.settler.add(
             Attempt(
@@ -270,6 +273,7 @@ class LaneRunner:
             self.open_tries.pop(delivery.id, None)
         if outcome.verdict is DeliveryVerdict.DELIVERED:
             self._failed_in_a_row, self.down = 0, ""
+            self.overtaken |= self._used_up_in.pop(delivery.lane, set())
             self.astray.another_was_taken()
             return
         self.report.reasons[outcome.reason] += 1

@@ -277,6 +277,26 @@ def test_exhausted_tries_are_dead_and_what_came_behind_goes_to_the_next_run(
     assert run(store, batch, endpoint, task(cleared=True)).states == {"delivered": 1, "failed": 1}
 
 
+def test_what_a_later_event_of_its_contact_has_overtaken_is_dead_whoever_is_at_fault(
+    store: Store, receiver: Receiver, endpoint: Endpoint, warm: None
+) -> None:
+    """It had its last try, and the next was taken: it does not come behind that when the endpoint answers again."""
+    arrive(store, "a", "a", *[f"c{n}" for n in range(20)])
+    batch = as_one(handed_out(store))
+    receiver.script = lambda event: (200 if event["id"] == "evt_2" else 500, {})
+    report = run(store, batch, endpoint, task(last_try=True))
+    assert report.rest, "the others tell that it is the endpoint"
+    assert report.states == {"delivered": 1, "dead": 1, "failed": 20}
+    receiver.script = lambda _: (200, {})
+    over(store, endpoint.conn_id)
+    later(store)
+    for number in range(2, 9):
+        for each in handed_out(store, f"run{number}"):
+            run(store, each, endpoint, task(f"t{number}"))
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 21, "dead": 1}
+    assert [each for each in receiver.seen() if each in {"evt_1", "evt_2"}] == ["evt_1", "evt_2"]
+
+
 def test_one_refusal_at_the_door_stops_the_batch(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

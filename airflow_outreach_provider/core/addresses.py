@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.masking import shown_value
 from airflow_outreach_provider.core.special_addresses import (
     IPV4_MAPPED,
     IPV4_SPECIAL,
@@ -87,7 +88,7 @@ def parse_networks(values: str | Iterable[str] | None) -> tuple[Network, ...]:
     """
     if values is not None and not isinstance(values, str | list | tuple | set | frozenset):
         raise ConfigurationError(
-            f"allow_networks is {values!r}", 'write a list of CIDR networks, e.g. ["10.20.0.0/16"]'
+            f"allow_networks is {shown_value(values)}", 'write a list of CIDR networks, e.g. ["10.20.0.0/16"]'
         )
     texts = values.replace(",", " ").split() if isinstance(values, str) else list(values or ())
     networks = []
@@ -96,7 +97,8 @@ def parse_networks(values: str | Iterable[str] | None) -> tuple[Network, ...]:
             network = ip_network(text.strip())
         except (ValueError, AttributeError):
             raise ConfigurationError(
-                f"allow_networks holds {text!r}, which is no network", "write CIDR, e.g. 10.20.0.0/16"
+                f"allow_networks holds {shown_value(text)}, which is no network",
+                "write CIDR, e.g. 10.20.0.0/16",
             ) from None
         if network.prefixlen < _WIDEST[network.version]:
             raise ConfigurationError(

@@ -6,6 +6,7 @@ import re
 from urllib.parse import unquote
 
 from airflow_outreach_provider.core.phone_cells import INVISIBLE
+from airflow_outreach_provider.core.suggest import said_kind
 
 # What stands for "@", or for any character, in a URL, in JSON and in HTML.
 _AT = re.compile(r"@|%(?:25)*40|\\u0040|\\x40|&#64;|&#x40;|&commat;|[\uff20\ufe6b]", re.IGNORECASE)
@@ -52,6 +53,12 @@ _WORD = re.compile(
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 _BEARER = re.compile(r"(bearer\s+)[^\s\"',;<>]+", re.IGNORECASE)
+_LONGEST_SHOWN = 16
+# What a secret is even where it is short: letters among digits, a word after "Bearer", a prefix as of "whsec_".
+_SECRET_LIKE = re.compile(
+    r"(?=[\w+/=~-]*[a-z])(?=[\w+/=~-]*\d)[\w+/=~-]{8,}|bearer|basic\s|^(?:whsec|sk|pk|rk|xox.?|gh.)[_-]|[{\[]",
+    re.IGNORECASE,
+)
 _SHORTEST_SECRET = 4  # what is shorter is in every second word
 HIDDEN = "•••"
 
@@ -79,6 +86,21 @@ def redact(text: str, secret: str) -> str:
     if len(secret) >= _SHORTEST_SECRET and secret.casefold() in text.casefold():
         text = re.sub(re.escape(secret), HIDDEN, text, flags=re.IGNORECASE)
     return _BEARER.sub(rf"\1{HIDDEN}", text)
+
+
+def shown_value(value: object) -> str:
+    """A value of a connection's extra, for a message: people paste secrets into the wrong field.
+
+    Short words and numbers stay as they are, so that a typo is seen; of others the first characters and how many they
+    are, of objects and lists what they are.
+    """
+    if value is not None and not isinstance(value, str | bool | int | float):
+        return said_kind(value)
+    text = str(value)
+    shown = (lambda part: repr(printable(part))) if isinstance(value, str) else str
+    if len(text) <= _LONGEST_SHOWN and not _SECRET_LIKE.search(text):
+        return shown(text)
+    return f"{shown(text[: min(4, len(text) // 3)] + '…')} ({len(text)} characters)"
 
 
 def printable(text: str) -> str:

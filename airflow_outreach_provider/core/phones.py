@@ -16,6 +16,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+from airflow_outreach_provider.core.masking import shown_value
 from airflow_outreach_provider.core.numbering import read_plain
 from airflow_outreach_provider.core.phone_cells import INVISIBLE, number_in, parts_of
 from airflow_outreach_provider.core.phone_countries import (
@@ -135,7 +136,7 @@ def check_region(region: str | None, where: str = "") -> str | None:
     upper = region.strip().upper()
     if upper not in REGIONS:
         raise ConfigurationError(
-            f"{where and where + ': '}default_region {region!r} is not a region that has phone numbers",
+            f"{where and where + ': '}default_region {shown_value(region)} is not a region that has phone numbers",
             "use a two-letter ISO 3166 code such as US, CA, GB or DE",
         )
     return upper

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.flags import flag_of
+from airflow_outreach_provider.core.masking import shown_value
 from airflow_outreach_provider.core.phones import check_region
 from airflow_outreach_provider.core.platforms import PLATFORMS, Platform
 from airflow_outreach_provider.core.platforms.custom import CUSTOM, CustomSource, custom_source
@@ -102,7 +103,7 @@ def source_settings(
     where = f"connection {name!r}"
     platform = str(extra.get("platform") or "").strip().lower()
     if platform != CUSTOM and platform not in PLATFORMS:
-        raise ConfigurationError(f"{where}: platform {platform!r} is not known", _known(platform))
+        raise ConfigurationError(f"{where}: platform {shown_value(platform)} is not known", _known(platform))
     secrets = tuple((password or "").split())
     for place, secret in enumerate(secrets, start=1):
         if len(secret) < MIN_SECRET_LENGTH:
@@ -146,7 +147,9 @@ def _seconds(where: str, extra: Mapping[str, Any], name: str, default: int, most
     except (TypeError, ValueError):
         seconds = -1
     if isinstance(value, bool) or not 1 <= seconds <= most:
-        raise ConfigurationError(f"{where}: {name} is {value!r}", f"write whole seconds between 1 and {most}")
+        raise ConfigurationError(
+            f"{where}: {name} is {shown_value(value)}", f"write whole seconds between 1 and {most}"
+        )
     return seconds
 
 
@@ -155,7 +158,7 @@ def _flag(where: str, extra: Mapping[str, Any], name: str) -> bool:
     if value is None or value == "":
         return False
     if (flag := flag_of(value)) is None:
-        raise ConfigurationError(f"{where}: {name} is {value!r}", "write true or false")
+        raise ConfigurationError(f"{where}: {name} is {shown_value(value)}", "write true or false")
     return flag
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from airflow_outreach_provider.core.addresses import check_plain_http
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.flags import flag_of
+from airflow_outreach_provider.core.masking import shown_value
 
 OUTREACH_DEFAULT = "outreach_default"
 """The connection of the outreach API where none is named."""
@@ -179,7 +180,7 @@ def read_flag(extra: Mapping[str, Any], name: str, where: str = "", *, default: 
         return default
     if (flag := flag_of(value)) is None:
         said = f"{where}: " if where else ""
-        raise ConfigurationError(f"{said}extra {name!r} is {value!r}", "write true or false")
+        raise ConfigurationError(f"{said}extra {name!r} is {shown_value(value)}", "write true or false")
     return flag
 
 
@@ -193,5 +194,7 @@ def read_number(extra: Mapping[str, Any], name: str, default: Any, where: str) -
     except (TypeError, ValueError):
         number = -1.0
     if not number > 0 or number == float("inf"):
-        raise ConfigurationError(f"{where}: extra {name!r} is {value!r}", "write a number greater than 0")
+        raise ConfigurationError(
+            f"{where}: extra {name!r} is {shown_value(value)}", "write a number greater than 0"
+        )
     return number

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.masking import shown_value
 from airflow_outreach_provider.hooks.connection_fields import hide_secret, read_text, read_texts
 from airflow_outreach_provider.net.oauth2 import TokenGrant
 from airflow_outreach_provider.net.webhook import Target, environment_proxy, parse_url
@@ -43,7 +44,9 @@ def read_authorization(extra: Mapping[str, Any], endpoint: Target) -> Authorizat
             "extra 'oauth2_client_secret' is missing", "write the client's secret, or a refresh token"
         )
     if said["auth"] not in (None, "header", "body"):
-        raise ConfigurationError(f"extra 'oauth2_auth' is {said['auth']!r}", "write header or body")
+        raise ConfigurationError(
+            f"extra 'oauth2_auth' is {shown_value(said['auth'])}", "write header or body"
+        )
     if any(name.lower() == "authorization" for name in endpoint.headers):
         raise ConfigurationError(
             "extra 'headers' sets Authorization, and an access token does too", "keep one of the two"

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, SignatureError
 from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.masking import shown_value
 from airflow_outreach_provider.core.request_form import HEADER_NAME, HEADER_VALUE, OUR_HEADERS
 from airflow_outreach_provider.core.signing import Scheme, check_secrets
 from airflow_outreach_provider.hooks import http_endpoint
@@ -130,7 +131,9 @@ def _scheme(value: object, secrets: tuple[str, ...]) -> Scheme:
         return Scheme(str(value))
     except ValueError:
         known = ", ".join(scheme.value for scheme in Scheme)
-        raise ConfigurationError(f"extra 'signature' is {value!r}", f"use one of {known}") from None
+        raise ConfigurationError(
+            f"extra 'signature' is {shown_value(value)}", f"use one of {known}"
+        ) from None
 
 
 def _headers(value: object) -> dict[str, str]:
@@ -150,7 +153,7 @@ def _headers(value: object) -> dict[str, str]:
                 f"extra 'headers' sets {name}", "leave it out: the delivery sets it itself"
             )
         if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(each):
-            raise ConfigurationError(f"extra 'headers' holds {name[:40]!r}, which is no HTTP header")
+            raise ConfigurationError(f"extra 'headers' holds {shown_value(name)}, which is no HTTP header")
     return headers
 
 
@@ -167,9 +170,9 @@ def _kinds(value: object) -> frozenset[str] | None:
         raise ConfigurationError(
             "extra 'event_kinds' is no list of kinds", 'write e.g. ["replied", "interested"]'
         )
-    if unknown := sorted(set(names) - known):
+    if unknown := [shown_value(name) for name in sorted(set(names) - known)]:
         raise ConfigurationError(
-            f"extra 'event_kinds' holds {unknown}", f"known kinds are {', '.join(sorted(known))}"
+            f"extra 'event_kinds' holds {', '.join(unknown)}", f"known kinds are {', '.join(sorted(known))}"
         )
     return frozenset(names)
 
@@ -185,5 +188,7 @@ def _number(
     except (TypeError, ValueError):
         number = float("nan")
     if not least <= number <= most:
-        raise ConfigurationError(f"extra {name!r} is {value!r}", f"write a number from {least:g} to {most:g}")
+        raise ConfigurationError(
+            f"extra {name!r} is {shown_value(value)}", f"write a number from {least:g} to {most:g}"
+        )
     return number

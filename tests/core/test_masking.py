@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import examples
 
 from airflow_outreach_provider.core.errors import LeadRejected
-from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text, printable
+from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text, printable, shown_value
 from airflow_outreach_provider.core.phones import parse_phone
 
 
@@ -269,3 +269,29 @@ def test_whatever_is_read_as_a_number_is_masked_as_one(number: str, marks: list[
         masked = mask_text(f"phone {text} is invalid")
         assert "•••" in masked
         assert sum(map(str.isdigit, masked)) <= min(9, sum(map(str.isdigit, number)) - 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("standart", "'standart'"),
+        ("US1", "'US1'"),
+        ("hmac-sha", "'hmac-sha'"),
+        ("192.168.100.1/33", "'192.168.100.1/33'"),
+        ("2001:db8::/129", "'2001:db8::/129'"),
+        (0, "0"),
+        (-2.5, "-2.5"),
+        (True, "True"),
+        (None, "None"),
+        ("sup3r-s3cret-value-of-forty-characters-xx", "'sup3…' (41 characters)"),
+        ("a1b2c3d4e5", "'a1b…' (10 characters)"),
+        ("Bearer abc", "'Bea…' (10 characters)"),
+        (12345678901234567890, "1234… (20 characters)"),
+        ({"Authorization": "Bearer abc"}, "a dict"),
+        (["abc"], "a list"),
+        ("{'a': 'b'}", '"{\'a…" (10 characters)'),
+    ],
+)
+def test_a_value_of_an_extra_is_shown_as_far_as_it_can_be_no_secret(value: object, shown: str) -> None:
+    """A typo is seen as it is written; of what may be a secret the start, of objects what they are."""
+    assert shown_value(value) == shown

@@ -192,3 +192,27 @@ def test_an_http_connection_that_asks_for_more_is_refused(fields: dict[str, Any]
     with pytest.raises(ConfigurationError, match=r"connection 'crm'") as raised:
         read_endpoint(http(**fields))
     assert words in str(raised.value)
+
+
+PASTED = "sup3r-s3cret-value-of-forty-characters-x"
+OBJECT = {"Authorization": f"Bearer {PASTED}"}
+
+
+@pytest.mark.parametrize(
+    "value", [PASTED, OBJECT, [PASTED], [OBJECT]], ids=["text", "object", "list", "objects"]
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "signature", "allow_networks", "enabled", "allow_http", "timeout", "requests_per_second", "event_kinds",
+        "headers", "oauth2_auth",
+    ],
+)  # fmt: skip
+def test_a_secret_in_the_wrong_field_is_not_told(name: str, value: Any) -> None:
+    """Whichever field of an endpoint's extra it was pasted into, the error holds no secret as a whole."""
+    others = {"oauth2_url": "https://a.example/token", "oauth2_client_id": "a", "oauth2_client_secret": "b"}
+    if name == "headers" and isinstance(value, dict):
+        value = {f"{PASTED}:": "x"}
+    with pytest.raises(ConfigurationError, match=name) as raised:
+        read_endpoint(connection(**{**(others if name.startswith("oauth2") else {}), name: value}))
+    assert PASTED not in str(raised.value)

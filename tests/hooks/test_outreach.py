@@ -270,3 +270,14 @@ def test_a_contact_list_that_ignores_the_page_ends(
     assert len(hook.list_contacts()) == rows
     asked.clear()
     assert hook.list_contacts(datetime(2027, 1, 1, tzinfo=UTC)) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["timeout", "max_concurrency", "requests_per_second", "default_region", "allow_http", "headers"]
+)
+def test_a_secret_in_the_wrong_field_is_not_told(connect: Any, name: str) -> None:
+    """Whichever field of the extra it was pasted into, the error holds no secret as a whole."""
+    secret = "sup3r-s3cret-value-of-forty-characters-x"
+    ok, message = connect(host="https://a.example", password="k", extra={name: secret}).test_connection()
+    assert (ok, name in message) == (False, True)
+    assert secret not in message

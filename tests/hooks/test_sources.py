@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
-from airflow_outreach_provider.core.sources import SourceSettings
+from airflow_outreach_provider.core.sources import SourceSettings, source_settings
 from airflow_outreach_provider.hooks.sources import find_source, get_source, list_sources
 
 VARDA = {
@@ -103,3 +103,25 @@ def test_one_bad_connection_hides_no_other(database: Any, monkeypatch: pytest.Mo
     assert all(VARDA["password"] not in str(each.problem) for each in listed.values())
     with pytest.raises(StoreError):
         find_source("bad_json")
+
+
+@pytest.mark.parametrize("of_object", [False, True], ids=["text", "object"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "platform", "default_region", "tolerance_seconds", "dedupe_window_seconds", "allow_unsigned", "allow_http",
+        "custom", "types",
+    ],
+)  # fmt: skip
+def test_a_secret_in_the_wrong_field_of_a_source_is_not_told(name: str, of_object: bool) -> None:
+    """Whichever field of a source's extra it was pasted into, the error holds no secret as a whole."""
+    secret = "sup3r-s3cret-value-of-forty-characters-x"
+    value: object = {"Authorization": f"Bearer {secret}"} if of_object else secret
+    extra: dict[str, Any] = {"platform": "varda", name: value}
+    if name == "custom":
+        extra = {"platform": "custom", "custom": {"type": "a", "verify": value}}
+    if name == "types":
+        extra = {"platform": "custom", "custom": {"type": "a", "types": {"a": value}}}
+    with pytest.raises(ConfigurationError, match=r"^connection 's'") as raised:
+        source_settings("s", password=None, extra=extra)
+    assert secret not in str(raised.value)

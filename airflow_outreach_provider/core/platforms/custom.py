@@ -26,6 +26,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError, TooManyEve
 from airflow_outreach_provider.core.events import CONTACT_FIELDS, Contact, EventKind
 from airflow_outreach_provider.core.expressions.compile import BODY, ExpressionError, Value, compile_value
 from airflow_outreach_provider.core.handshakes import HandshakeSection
+from airflow_outreach_provider.core.masking import shown_value
 from airflow_outreach_provider.core.platforms import reading
 from airflow_outreach_provider.core.platforms.messages import OURS, direction, message
 from airflow_outreach_provider.core.platforms.persons import completed
@@ -180,7 +181,9 @@ class CustomSection(_Section):
         known = [kind.value for kind in EventKind if kind is not EventKind.UNRECOGNISED]
         for type_, kind in types.items() if isinstance(types, Mapping) else ():
             if kind not in known:
-                raise ValueError(f"{type_}: there is no kind {kind!r} — {did_you_mean(str(kind), known)}")
+                raise ValueError(
+                    f"{type_}: there is no kind {shown_value(kind)} — {did_you_mean(str(kind), known)}"
+                )
         return types
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
@@ -91,3 +92,11 @@ def test_a_column_that_no_row_has_is_a_mistake() -> None:
     with pytest.raises(ConfigurationError, match=r"'scor' that order_by names — did you mean 'score'"):
         list(ordered(iter(rows_of(1, 2)), read_order("scor")))
     assert list(ordered(iter([]), read_order("scor"))) == []
+
+
+def test_names_of_columns_that_are_somebodys_data_are_masked() -> None:
+    """Where a first row stands in the place of the names, the error holds no whole address and no whole number."""
+    row = Row(1, {"A@B.C, c@d.example": 1, "call +14165550123": 2})
+    with pytest.raises(ConfigurationError, match="known are") as raised:
+        list(ordered(iter([row]), read_order("score")))
+    assert not re.search(r"A@B|c@d|14165550123", str(raised.value))

@@ -11,6 +11,7 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO, cast
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.row_order import RowOrder, sort_key
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.services.rows.row import Row
@@ -43,7 +44,8 @@ def ordered(rows: Iterator[Row], order: tuple[RowOrder, ...], part: int = PART) 
         if missing and names:
             column = min(missing)
             raise ConfigurationError(
-                f"no row has the column {column!r} that order_by names", did_you_mean(column, names)
+                f"no row has the column {column!r} that order_by names",
+                did_you_mean(column, map(mask_text, map(str, names))),
             )
         yield from merge(*parts, key=lambda row: sort_key(order, row.values))
 

@@ -17,6 +17,7 @@ from airflow_outreach_provider.core.expressions.compile import compile_value, co
 from airflow_outreach_provider.core.expressions.scope import ROW_CONDITION, written_column
 from airflow_outreach_provider.core.leads import CONFIGURATION_SPELLINGS
 from airflow_outreach_provider.core.mapping import read_texts
+from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.row_reading import RowReading
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.suggest import looks_like, nearest
@@ -201,7 +202,7 @@ def _column_need(use: str, column: str) -> _Need:
         told = f"{looked.part} has no column {column!r} that {use} names" if looked.part else told
         same = next((name for name in known if looks_like(name) == looks_like(column)), None)
         if same is not None:
-            raised = f"it has one that looks the same and is written {same!a}"
+            raised = f"it has one that looks the same and is written {mask_text(same)!a}"
             return ConfigurationError(told, f"{raised}: copy its name from the source")
         optional = ""
         if "map" in use:
@@ -209,7 +210,8 @@ def _column_need(use: str, column: str) -> _Need:
             optional += f"; the same text for everybody: \"'{column}'\""
         return ConfigurationError(
             told,
-            (f"did you mean {near!r}? " if near else "") + f"The columns are {_listed(known)}{optional}",
+            (f"did you mean {_shown(near)}? " if near else "")
+            + f"The columns are {_listed(known)}{optional}",
         )
 
     return _Need(use, lambda values: column in values, missing)
@@ -227,11 +229,16 @@ def _no_phone(looked: _Looked) -> ConfigurationError:
     known = list(looked.names)
     usual = ["phone", "mobile", "telephone", "phonenumber"]
     near = next((name for name in known if nearest(name, usual, _plain)), None)
-    example = f"mapping={{'phoneNumber': {near or 'the column'!r}, …}}"
+    example = f"mapping={{'phoneNumber': {_shown(near or 'the column')}, …}}"
     return ConfigurationError(
         f"no column of {looked.part or f'{looked.readable:,} rows'} is known to hold phone numbers: they are {_listed(known)}",
-        (f"did you mean {near!r}? " if near else "") + f"Name it: {example}",
+        (f"did you mean {_shown(near)}? " if near else "") + f"Name it: {example}",
     )
+
+
+def _shown(name: str) -> str:
+    """A name in quotes: that of a column without a header is a cell of somebody's row."""
+    return repr(mask_text(name))
 
 
 def _plain(name: str) -> str:
@@ -239,4 +246,4 @@ def _plain(name: str) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return ", ".join(map(_shown, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import examples
@@ -48,3 +50,16 @@ def test_a_table_is_known_by_its_first_row() -> None:
     rows = table(frozenset({"phone", "optout", "name"}), 100, 0)
     next(part_checker(RULES)(rows, "b.csv", True))
     assert next(rows).number == 1
+
+
+@pytest.mark.parametrize(
+    "mapping", [None, {"phoneNumber": "phone"}, {"phoneNumber": "call +1 416 555 0123 mobile"}]
+)
+def test_names_of_columns_that_are_somebodys_data_are_masked(mapping: dict[str, str] | None) -> None:
+    """Where a first row stands in the place of the names, the error holds no whole address and no whole number."""
+    names = ("A@B.C, c@d.example", "call +14165550123 mobile", "phone of a@b.example")
+    row = Row(1, dict.fromkeys(names, "x"))
+    with pytest.raises(ConfigurationError, match="•••") as raised:
+        list(checked(iter([row]), LeadRules(configuration_id="on", mapping=mapping)))
+    told = str(raised.value).replace("call +1 416 555 0123 mobile", "")
+    assert not re.search(r"A@B|c@d|a@b|14165550123", told)

@@ -42,6 +42,12 @@ def check_text(name: str, value: object, remedy: str) -> None:
         raise wrong(name, value, remedy)
 
 
+def check_callable(name: str, value: object, remedy: str = "give a function") -> None:
+    """:raises ConfigurationError: it cannot be called."""
+    if not callable(value):
+        raise ConfigurationError(f"{name} {repr(value)[:_LONGEST]} cannot be called", remedy)
+
+
 def check_mapping(name: str, value: object, remedy: str) -> None:
     """:raises ConfigurationError: it is neither None nor a mapping whose keys are texts."""
     if value is None:

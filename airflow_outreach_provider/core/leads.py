@@ -17,6 +17,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json, to_json
 
+from airflow_outreach_provider.core.arguments import check_mapping
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.expressions.compile import written_for
 from airflow_outreach_provider.core.mapping import NULL, SECTIONS, Getter, compile_mapped, flat_mapping
@@ -29,7 +30,6 @@ from airflow_outreach_provider.core.phone_columns import (
     read_cells,
 )
 from airflow_outreach_provider.core.phones import STRICT, Phone, PhoneReading, parse_phone
-from airflow_outreach_provider.core.suggest import said_kind
 
 PayloadFormat = Literal["raw", "fixed"]
 CONFIGURATION_SPELLINGS = ("configurationId", "configuration_id", "CONFIGURATION_ID")
@@ -195,11 +195,7 @@ def check_format(mapping: Mapping[str, Any] | None, payload_format: str) -> None
     """:raises ConfigurationError: the format does not exist, or cannot hold what the mapping fills."""
     if payload_format not in get_args(PayloadFormat):
         raise ConfigurationError(f"payload_format {payload_format!r} does not exist", "use 'raw' or 'fixed'")
-    if mapping is not None and not isinstance(mapping, Mapping):
-        raise ConfigurationError(
-            f"mapping is {said_kind(mapping)}",
-            'write fields and their columns, e.g. {"phoneNumber": "mobile"}',
-        )
+    check_mapping("mapping", mapping, 'write fields and their columns, e.g. {"phoneNumber": "mobile"}')
     nested = [t for t in flat_mapping(mapping or {}) if t.startswith(("applications.", "conversations."))]
     if nested and payload_format == "raw":
         raise ConfigurationError(

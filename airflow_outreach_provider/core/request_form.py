@@ -347,5 +347,5 @@ def _fields(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _one_of(key: str, value: object, known: Collection[str]) -> None:
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise ConfigurationError(f"{key} is {value!r}", f"use one of {', '.join(known)}")

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import get_current_context
 
-from airflow_outreach_provider.core.arguments import check_mapping, read_flag
+from airflow_outreach_provider.core.arguments import check_mapping, read_flag, wrong
 from airflow_outreach_provider.core.errors import LeadRejected, OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.expressions.compile import Value, compile_value
@@ -61,11 +61,7 @@ class SubmitEventLeadsOperator(BatchOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_mapping(
-            "mapping",
-            mapping,
-            'write fields of the lead and of the event, e.g. {"phoneNumber": "contact.phone"}',
-        )
+        _check_fields(mapping)
         check_mapping(
             "lead_arguments",
             lead_arguments,
@@ -111,6 +107,17 @@ class SuppressContactsOperator(BatchOperator):
     def _suppress(self, event: ContactEvent) -> None:
         if self.any_event or is_opt_out(event):
             suppress_event_contact(event)
+
+
+def _check_fields(mapping: object) -> None:
+    """:raises ConfigurationError: it is no mapping of fields of the lead to texts that read an event."""
+    remedy = 'write fields of the lead and of the event, e.g. {"phoneNumber": "contact.phone"}'
+    if mapping is None:
+        raise wrong("mapping", mapping, remedy)
+    check_mapping("mapping", mapping, remedy)
+    for target, source in cast("Mapping[str, object]", mapping).items():
+        if not isinstance(source, str):
+            raise wrong(f"mapping[{target!r}]", source, remedy)
 
 
 def suppress_event_contact(event: ContactEvent) -> None:

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.observability import stats
 
 from airflow_outreach_provider.core.arguments import (
+    check_callable,
     check_mapping,
     check_text,
     check_whole,
@@ -315,10 +316,7 @@ class HandleEventsOperator(BatchOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not callable(python_callable):
-            raise ConfigurationError(
-                f"python_callable {python_callable!r} cannot be called", "give a function"
-            )
+        check_callable("python_callable", python_callable)
         if inspect.isgeneratorfunction(python_callable) or inspect.isasyncgenfunction(python_callable):
             raise ConfigurationError(
                 f"python_callable {python_callable!r} yields, so calling it runs nothing",

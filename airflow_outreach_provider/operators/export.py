@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow.sdk import BaseHook, BaseOperator
 
+from airflow_outreach_provider.core.arguments import check_texts, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.exports import COLUMNS, ColumnKind, DataSet, Personal
 from airflow_outreach_provider.core.masking import mask_text
@@ -64,6 +65,10 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        kinds = f"name one or more of {', '.join(DataSet)}"
+        if data is None:
+            raise wrong("data", data, kinds)
+        check_texts("data", data, kinds, empty=True)
         for each in [data] if isinstance(data, str) else data:
             _one_of("data", each, list(DataSet))
         _one_of("format", format, list(FORMATS))

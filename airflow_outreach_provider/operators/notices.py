@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseNotifier
 
-from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
+from airflow_outreach_provider.core.arguments import check_callable
+from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.core.notices import Notice
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.services.notices import tell
@@ -21,12 +22,12 @@ Listeners = Listener | Sequence[Listener] | None
 
 def checked_listeners(given: Listeners) -> list[Listener]:
     """:raises ConfigurationError: one of them cannot be called."""
-    listeners = [] if given is None else [given] if callable(given) else list(given)
+    several = (
+        isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping) and not callable(given)
+    )
+    listeners: list[Any] = [] if given is None else list(cast("Iterable[Any]", given)) if several else [given]
     for each in listeners:
-        if not callable(each):
-            raise ConfigurationError(
-                f"on_outreach_event {each!r} cannot be called", "give functions or Airflow notifiers"
-            )
+        check_callable("on_outreach_event", each, "give functions or Airflow notifiers")
     return listeners
 
 

@@ -13,6 +13,7 @@ from airflow.sdk import get_current_context
 from airflow.sdk.bases.decorator import task_decorator_factory
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_outreach_provider.core.arguments import check_callable
 from airflow_outreach_provider.core.deliveries import check_route
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent, kind_names
@@ -140,6 +141,12 @@ class OutreachEventsOperator(_PythonDecoratedOperator):
         self.source = source
         self.where = where
         self.max_events = max_events
+
+    def _hook_apply_defaults(self, *args: Any, **kwargs: Any) -> Any:
+        """Airflow looks into the function before :meth:`__init__` does."""
+        if "python_callable" in kwargs:
+            check_callable("python_callable", kwargs["python_callable"])
+        return super()._hook_apply_defaults(*args, **kwargs)
 
     def execute(self, context: Context) -> Any:
         """What the function returns."""

@@ -300,6 +300,7 @@ def test_a_mapped_column_that_a_row_lacks_is_empty() -> None:
         ({"phoneNumber": "tel", "": "n"}, "''"),
         ({"phoneNumber": "tel", "a.b.c": "n"}, "a.b.c"),
         ({"phoneNumber": 3}, "phoneNumber"),
+        ({5: "tel"}, "mapping has the key 5, which is no text — "),
         ({"phoneNumber": "{{ row.tel"}, "row.tel"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from servers import as_json, scripted
 
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.expressions.compile import ExpressionError
 from airflow_outreach_provider.core.intake import Incoming
@@ -103,3 +104,20 @@ def test_a_mistake_in_the_mapping_shows_when_the_dag_is_read() -> None:
     """A field that events do not have is an error in the DAG list."""
     with pytest.raises(ExpressionError):
         SubmitEventLeadsOperator(task_id="x", batch=[], route="r", mapping={"phoneNumber": "contact.fone"})
+
+
+@pytest.mark.parametrize(
+    ("mapping", "said"),
+    [
+        (None, "mapping is None"),
+        (5, "mapping is int"),
+        ({1: "contact.phone"}, "mapping has the key 1"),
+        ({"phoneNumber": None}, "mapping['phoneNumber'] is None"),
+        ({"contacts": {1: "p"}}, "mapping['contacts'] is a dict"),
+    ],
+)
+def test_a_mapping_that_cannot_be_is_named(mapping: Any, said: str) -> None:
+    """Whatever it is, the error says what is wrong with it and what to write."""
+    with pytest.raises(ConfigurationError) as raised:
+        SubmitEventLeadsOperator(task_id="x", batch=[], route="r", mapping=mapping)
+    assert said in str(raised.value) and " — " in str(raised.value)

@@ -360,6 +360,9 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no place": ({}, "give path or sql_conn_id"),
     "two places": ({"path": "x", "sql_conn_id": "y"}, "give path or sql_conn_id"),
     "a data set": ({"path": "x", "data": ["lead"]}, "did you mean 'leads'"),
+    "no data": ({"path": "x", "data": None}, "data is None — name one or more of leads, "),
+    "a number for data": ({"path": "x", "data": 5}, "data is 5 — name"),
+    "numbers for data": ({"path": "x", "data": [5]}, "data is .5. — name"),
     "a format": ({"path": "x", "format": "parket"}, "did you mean 'parquet'"),
     "a mask": ({"path": "x", "personal": "hole"}, "did you mean 'whole'"),
 }

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKi
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.operators.outreach import take_events
+from airflow_outreach_provider.operators.taken_events import OutreachEventsOperator
 from airflow_outreach_provider.services.deliveries.batch import TaskTry
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
 from airflow_outreach_provider.services.deliveries.taken import taken
@@ -152,6 +153,12 @@ def test_a_mistake_shows_when_the_dag_is_read(case: str) -> None:
     options, said = MISTAKES[case]
     with pytest.raises(ConfigurationError, match=said):
         made(lambda events: None, **options)
+
+
+def test_what_cannot_be_called_is_a_mistake() -> None:
+    """It is named, and no error of whatever looks into it."""
+    with pytest.raises(ConfigurationError, match="python_callable 5 cannot be called — "):
+        OutreachEventsOperator(task_id="t", consumer="lake", python_callable=cast("Any", 5))
 
 
 def test_a_function_without_events_is_a_mistake() -> None:

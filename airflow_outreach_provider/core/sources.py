@@ -144,7 +144,7 @@ def _seconds(where: str, extra: Mapping[str, Any], name: str, default: int, most
         return default
     try:
         seconds = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = -1
     if isinstance(value, bool) or not 1 <= seconds <= most:
         raise ConfigurationError(

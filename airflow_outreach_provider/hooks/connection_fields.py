@@ -191,7 +191,7 @@ def read_number(extra: Mapping[str, Any], name: str, default: Any, where: str) -
         return default
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = -1.0
     if not number > 0 or number == float("inf"):
         raise ConfigurationError(

@@ -185,7 +185,7 @@ def _number(
         return default
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not least <= number <= most:
         raise ConfigurationError(

@@ -216,3 +216,13 @@ def test_a_secret_in_the_wrong_field_is_not_told(name: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=name) as raised:
         read_endpoint(connection(**{**(others if name.startswith("oauth2") else {}), name: value}))
     assert PASTED not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "written", ["Infinity", "-Infinity", "NaN", "1e999", "1" + 400 * "0"], ids=lambda written: written[:9]
+)
+@pytest.mark.parametrize("name", ["timeout", "requests_per_second"])
+def test_a_number_beyond_all_is_named(name: str, written: str) -> None:
+    """JSON may hold numbers that no float can be: an error that names the field, and nobody else's."""
+    with pytest.raises(ConfigurationError, match=f"^connection 'crm': extra '{name}' is "):
+        read_endpoint(connection(**json.loads(f'{{"{name}": {written}}}')))

@@ -281,3 +281,14 @@ def test_a_secret_in_the_wrong_field_is_not_told(connect: Any, name: str) -> Non
     ok, message = connect(host="https://a.example", password="k", extra={name: secret}).test_connection()
     assert (ok, name in message) == (False, True)
     assert secret not in message
+
+
+@pytest.mark.parametrize(
+    "written", ["Infinity", "-Infinity", "NaN", "1e999", "1" + 400 * "0"], ids=lambda written: written[:9]
+)
+@pytest.mark.parametrize("name", ["timeout", "max_concurrency", "requests_per_second"])
+def test_a_number_beyond_all_is_named(connect: Any, name: str, written: str) -> None:
+    """JSON may hold numbers that no float can be: an error that names the field, and nobody else's."""
+    hook = connect(host="https://a.example", password="k", extra=f'{{"{name}": {written}}}')
+    ok, message = hook.test_connection()
+    assert (ok, f"extra '{name}' is " in message) == (False, True), message

@@ -125,3 +125,16 @@ def test_a_secret_in_the_wrong_field_of_a_source_is_not_told(name: str, of_objec
     with pytest.raises(ConfigurationError, match=r"^connection 's'") as raised:
         source_settings("s", password=None, extra=extra)
     assert secret not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["Infinity", "-Infinity", "NaN", "1e999", "1" + 400 * "0", '"1e999"'],
+    ids=lambda written: written[:9],
+)
+@pytest.mark.parametrize("name", ["tolerance_seconds", "dedupe_window_seconds"])
+def test_a_number_beyond_all_is_named(name: str, written: str) -> None:
+    """JSON may hold numbers that no count of seconds can be: an error that names the field, and nobody else's."""
+    extra = json.loads(f'{{"platform": "varda", "{name}": {written}}}')
+    with pytest.raises(ConfigurationError, match=f"^connection 's': {name} is "):
+        source_settings("s", password=None, extra=extra)

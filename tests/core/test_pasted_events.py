@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import read_events
 from airflow_outreach_provider.core.pasted_events import MOST_CHARACTERS, pasted_event
-from airflow_outreach_provider.core.sources import SourceSettings
+from airflow_outreach_provider.core.sources import SourceSettings, source_settings
 
 NOW = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
 SUPERSEND = SourceSettings("src", "supersend")
@@ -63,3 +64,45 @@ def test_what_is_too_deep_too_long_or_no_text_says_so(text: str) -> None:
     """Before it costs anything."""
     with pytest.raises(OutreachError):
         pasted_event(text, None, NOW)
+
+
+HMAC = {"scheme": "hmac", "header": "X-Sig"}
+VERIFIES: dict[str, dict[str, Any] | None] = {
+    "none": None,
+    "hmac": HMAC,
+    "hmac of a time": {**HMAC, "signed": "{timestamp}{body}", "timestamp_header": "X-Time"},
+    "hmac of an id": {**HMAC, "signed": "{id}.{body}", "id_header": "X-Id"},
+    "hmac of all": {
+        **HMAC, "signed": "{method}{url}{timestamp}{id}{body}", "timestamp_header": "X-Time", "id_header": "X-Id",
+        "url": "https://a.example/outreach/in/s",
+    },
+    "standard-webhooks": {"scheme": "standard-webhooks"},
+    "github": {"scheme": "github"},
+    "stripe": {"scheme": "stripe"},
+    "autoreach": {"scheme": "autoreach"},
+    "token": {"scheme": "token", "header": "X-Token"},
+    "basic": {"scheme": "basic", "user": "u"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one", "several"])
+@pytest.mark.parametrize("scheme", VERIFIES)
+def test_what_is_pasted_needs_no_header_of_its_request(scheme: str, several: bool) -> None:
+    """A text proves nothing, so nothing is asked for that its source signs: a time, an id, the URL."""
+    verify = {} if VERIFIES[scheme] is None else {"verify": VERIFIES[scheme]}
+    custom = {"type": "{{ body.event }}", **verify}
+    source = source_settings(
+        "s", password="a-signing-secret-of-ours", extra={"platform": "custom", "custom": custom}
+    )
+    text = '[{"event": "x"}, {"event": "y"}]' if several else '{"event": "x"}'
+    assert pasted_event(text, source, NOW).type == "x"
+
+
+def test_a_pasted_form_needs_no_header_of_its_request() -> None:
+    """The same of a form, whose fields are signed in their order."""
+    verify = {**HMAC, "signed": "{timestamp}{form}", "timestamp_header": "X-Time"}
+    custom = {"type": "{{ body.event }}", "form": True, "verify": verify}
+    source = source_settings(
+        "s", password="a-signing-secret-of-ours", extra={"platform": "custom", "custom": custom}
+    )
+    assert pasted_event("event=x&to=y", source, NOW).type == "x"

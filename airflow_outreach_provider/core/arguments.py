@@ -108,9 +108,14 @@ def read_name(name: str, value: object) -> str | None:
     """
     check_text(name, value, "write a text, in quotes")
     text = str(value or "").strip()
-    if text in _NULL or _NOTHING.search(text):
+    if says_nothing(text):
         raise _nothing(name, text, "a text", "{{ params.it or '' }}, which stands for the default")
     return text or None
+
+
+def says_nothing(text: str) -> bool:
+    """Whether it is what a template makes of a value that is not there: no name can be told from it."""
+    return text in _NULL or _NOTHING.search(text) is not None
 
 
 def _nothing(name: str, text: str, wanted: str, example: str) -> ConfigurationError:

@@ -29,6 +29,7 @@ LINT_ONLY = {
     "leads_template_unknown",
     "leads_template_var",
     "leads_wrong_extension",
+    "name_is_none",
     "params_reserved",
     "params_unknown_key",
     "pool_slots_alone",

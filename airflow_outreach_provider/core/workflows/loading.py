@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
+from airflow_outreach_provider.core.arguments import says_nothing
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.suggest import did_you_mean, nearest
 from airflow_outreach_provider.core.workflows.checks import CHECKS, empty_values
@@ -314,6 +315,9 @@ def _name_problems(path: Path, located: Located, seen: dict[tuple[str, str], Spo
     if not NAME.fullmatch(name):
         hint = "use letters, digits, _ - and ., at most 150"
         return [Problem.at(spot, f"{name!r} cannot be the name of a workflow", hint, path)]
+    if section == "event_routes" and says_nothing(name):
+        hint = "a template writes that where a value is not there: choose another"
+        return [Problem.at(spot, f"{name!r} cannot be the name of an event route", hint, path)]
     first = seen.setdefault((section, name), spot)
     if first is not spot:
         return [

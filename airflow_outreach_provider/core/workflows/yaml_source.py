@@ -151,6 +151,11 @@ class _Reader:
             if key.kind != "scalar":
                 hint = "put quotes around {{ … }}" if key.kind == "map" else "write a word"
                 raise _Refused(Problem.at(key.spot, "a key must be a word", hint))
+            if key.value is None:
+                self.problems.append(
+                    Problem.at(key.spot, "a name is missing here", "write one; null and ~ are none")
+                )
+                continue
             name = key.value if isinstance(key.value, str) else str(key.value)
             if name == "<<" and key.spot.text:
                 merged += self._merge(value)

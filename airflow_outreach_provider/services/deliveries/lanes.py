@@ -243,7 +243,9 @@ class LaneRunner:
             )
         )  # fmt: skip
         over = state in {DeliveryState.DELIVERED, DeliveryState.DEAD}
-        return over or astray or delivery.id in self.report.exhausted
+        # Whether what has no try left is dead is known when the try is over: until then the next of its contact waits,
+        # where there is a run to take it.
+        return over or astray or (delivery.id in self.report.exhausted and self.batch.plan is None)
 
     async def _asked(self, tried: AttemptResult, astray: bool) -> AttemptResult:
         """An endpoint at rest was asked. What it says of one event is an answer; else the fault is its own."""

@@ -260,41 +260,52 @@ def test_a_failing_contact_holds_back_only_itself_and_keeps_its_order(
 def test_exhausted_tries_are_dead_and_what_came_behind_goes_to_the_next_run(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:
-    """On the last try the failing delivery dies; the next of its contact gets tries of its own."""
+    """On the last try the failing delivery dies; the next of its contact is not sent before that is certain."""
     arrive(store, "a", "a")
     (batch,) = handed_out(store)
     receiver.script = lambda _: (500, {})
     run(store, batch, endpoint, task())
     report = run(store, batch, endpoint, task(last_try=True, delays=(0.2, 0.2)))
-    assert report.states == {"dead": 1, "failed": 1}
-    assert handed_out(store, "early") == [], "its time has not come"
-    time.sleep(0.25)
+    assert report.states == {"dead": 1, "pending": 1}
     assert [each.event_ids for each in handed_out(store, "run2")] == [["evt_2"]]
     receiver.script = lambda _: (200, {})
-    assert run(store, batch, endpoint, task()).states == {"dead": 1, "failed": 1}, (
+    assert run(store, batch, endpoint, task()).states == {"dead": 1, "pending": 1}, (
         "dead stays dead, the rest moved on"
     )
-    assert run(store, batch, endpoint, task(cleared=True)).states == {"delivered": 1, "failed": 1}
+    assert run(store, batch, endpoint, task(cleared=True)).states == {"delivered": 1, "pending": 1}
 
 
-def test_what_a_later_event_of_its_contact_has_overtaken_is_dead_whoever_is_at_fault(
-    store: Store, receiver: Receiver, endpoint: Endpoint, warm: None
+@pytest.mark.parametrize("planned", [True, False])
+def test_no_event_comes_behind_a_later_one_of_its_contact_whoever_is_at_fault(
+    store: Store, receiver: Receiver, endpoint: Endpoint, warm: None, planned: bool
 ) -> None:
-    """It had its last try, and the next was taken: it does not come behind that when the endpoint answers again."""
+    """With no try left it holds up the next until somebody knows whose fault it is; where no run follows, it is dead."""
     arrive(store, "a", "a", *[f"c{n}" for n in range(20)])
-    batch = as_one(handed_out(store))
+    ids = [f"evt_{n}" for n in range(1, 23)]
+    batch = as_one(handed_out(store)) if planned else Batch("crm", ids)
     receiver.script = lambda event: (200 if event["id"] == "evt_2" else 500, {})
     report = run(store, batch, endpoint, task(last_try=True))
     assert report.rest, "the others tell that it is the endpoint"
-    assert report.states == {"delivered": 1, "dead": 1, "failed": 20}
+    dead = 0 if planned else 1
+    assert deliveries_lists.count(store, DeliveryFilter()).get("dead", 0) == dead
     receiver.script = lambda _: (200, {})
     over(store, endpoint.conn_id)
     later(store)
     for number in range(2, 9):
         for each in handed_out(store, f"run{number}"):
             run(store, each, endpoint, task(f"t{number}"))
-    assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 21, "dead": 1}
-    assert [each for each in receiver.seen() if each in {"evt_1", "evt_2"}] == ["evt_1", "evt_2"]
+        if not planned:
+            run(store, batch, endpoint, task(try_number=number))
+    counted = deliveries_lists.count(store, DeliveryFilter())
+    assert {state: n for state, n in counted.items() if n} == {
+        "delivered": 22 - dead,
+        **({"dead": 1} if dead else {}),
+    }
+    assert [each for each in receiver.seen() if each in {"evt_1", "evt_2"}] == [
+        "evt_1",
+        *([] if dead else ["evt_1"]),
+        "evt_2",
+    ]
 
 
 def test_one_refusal_at_the_door_stops_the_batch(

@@ -93,7 +93,7 @@ class NAType:
 def people(kind: str) -> Any:
     """A person of whom two things are missing, as pandas writes it, or what stands for pandas where it is not installed."""
     if kind.startswith("pandas"):
-        pandas = pytest.importorskip("pandas")
+        pandas = pytest.importorskip("pandas", reason="needs pandas: pip install pandas")
         nobody = pandas.array([None], dtype="string")
         frame = pandas.DataFrame({"phone": ["+14165550123"], "firstName": nobody, "lastSeen": [pandas.NaT]})
         return frame if kind == "pandas frame" else frame.to_dict("records")

@@ -178,7 +178,7 @@ def test_a_value_that_python_cannot_hold_costs_no_row(kind: str, column: pa.Arra
 
 def test_the_same_of_a_data_frame_of_polars() -> None:
     """Also where the library gives up with what is no Exception."""
-    polars = pytest.importorskip("polars")
+    polars = pytest.importorskip("polars", reason="needs Polars: pip install polars")
     near, far = (
         polars.Series([FAR // 86_400, 0], dtype=polars.Int32),
         polars.Series([2**30, 0], dtype=polars.Int32),
@@ -190,7 +190,7 @@ def test_the_same_of_a_data_frame_of_polars() -> None:
 
 def test_the_same_of_a_data_frame_of_pandas() -> None:
     """Its own times reach further than Python's; those it leaves to Arrow it cannot hand out, which is said."""
-    pandas = pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas", reason="needs pandas: pip install pandas")
     spans = pa.array([2**50, 1], pa.duration("s")).to_pandas()
     rows = open_source(pandas.DataFrame({"phone": ["+1", "+2"], "x": spans})).rows() or ()
     assert [list(row.values.values()) for row in rows] == [["+1", None], ["+2", "PT1S"]]

@@ -92,8 +92,9 @@ def test_what_was_missed_while_the_crm_was_down_and_send_it_again(
 ) -> None:
     """4: the first page has the hours; their list is what was missed, sent again at once and followed to its end."""
     clicks = Clicks(world, log_in("ada", timezone_id="America/Toronto"))
-    hours = clicks.frame.get_by_role("row").filter(has_text=ROUTE).first.get_by_role("link", name="14:00 to")
-    expect(hours).to_contain_text("6 failed")
+    row = clicks.frame.get_by_role("row").filter(has_text=ROUTE).first
+    # In that hour of the day there is one of today, too.
+    hours = row.get_by_role("link", name="14:00 to").filter(has_text="6 failed")
     expect(hours).to_contain_text("15:00")
     clicks.click(hours)
     clicks.heading("Deliveries")

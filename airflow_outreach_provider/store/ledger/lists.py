@@ -118,8 +118,8 @@ _ATTEMPTS = Scan(attempts, [attempts.c.id], list(attempts.c))
 _RUN_COLUMNS = (runs.c.dag_id, runs.c.task_id, runs.c.airflow_run_id, runs.c.map_index, runs.c.try_number)
 # Spelt as in the partial indexes: with bound parameters neither database would use them.
 _NOT_ACCEPTED = sa.text("leads.state <> 'accepted'")
-_EXCEPTIONAL = sa.text("leads.state NOT IN ('accepted', 'sending', 'planned')")
 _USUAL = [LeadState.ACCEPTED.value, LeadState.SENDING.value, LeadState.PLANNED.value]
+_EXCEPTIONAL = sa.text(f"leads.state NOT IN ({', '.join(map(repr, _USUAL))})")
 
 
 def _is(state: LeadState) -> sa.ColumnElement[bool]:

@@ -23,6 +23,7 @@ from airflow_outreach_provider.services.deliveries.astray import ASTRAY_AFTER, A
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.concluding import conclude
 from airflow_outreach_provider.services.deliveries.ending import GRACE, finish
+from airflow_outreach_provider.services.deliveries.hands import Hands
 from airflow_outreach_provider.services.deliveries.parking import let_go
 from airflow_outreach_provider.services.deliveries.place import Place
 from airflow_outreach_provider.services.deliveries.settling import Settler, renewed
@@ -45,6 +46,8 @@ _MOST_ROUNDS = 50
 
 
 AttemptOne = Callable[[Delivery, ContactEvent], Awaitable[AttemptResult]]
+Turn = Callable[[], Awaitable[None]]
+"""Waits until one more may be attempted."""
 More = Callable[[Collection[str]], Sequence[Delivery]]
 """Claims what these lanes have become free for."""
 GoOn = Callable[["LaneRunner"], Awaitable[None]]
@@ -53,6 +56,10 @@ GoOn = Callable[["LaneRunner"], Awaitable[None]]
 
 async def _end(_: LaneRunner) -> None:
     """Nothing follows."""
+
+
+async def _at_once() -> None:
+    """Nothing is waited for."""
 
 
 async def work(
@@ -69,6 +76,7 @@ async def work(
     more: More = lambda _: (),
     go_on: GoOn = _end,
     grace: float | None = GRACE,
+    turn: Turn = _at_once,
 ) -> Report:
     """Attempt every claimed delivery as far as its lane allows, and what the lanes that become free have next.
 
@@ -81,9 +89,10 @@ async def work(
     :param leave: whether that place may be sent to; ``ONE`` is to find out whether it answers again.
     :param grace: seconds that attempts under way may take once the task is asked to end; None where they cannot be broken
         off. What was not attempted is given back.
+    :param turn: waited for before each attempt; what is out of the task's hands by then is not attempted.
     :raises OutreachUnavailable: the task was asked to end, and something is left.
     """
-    shift = LaneRunner(store, batch, task, attempt, group, place, leave, grace)
+    shift = LaneRunner(store, batch, task, attempt, group, place, leave, grace, turn)
     with renewed(store, task):
         mine: Sequence[Delivery] = claimed.mine
         try:
@@ -145,9 +154,10 @@ class LaneRunner:
         place: Place | None,
         leave: Leave,
         grace: float | None = GRACE,
+        turn: Turn = _at_once,
     ) -> None:
         self.store, self.batch, self.task = store, batch, task
-        self.attempt, self.group, self.place, self.grace = attempt, group, place, grace
+        self.attempt, self.group, self.place, self.grace, self.turn = attempt, group, place, grace, turn
         self.asking, self.stopped = leave is Leave.ONE, leave is Leave.NOT
         self.report = Report()
         self.error: Exception | None = None
@@ -164,6 +174,7 @@ class LaneRunner:
         self.wished: dict[int, float | None] = {}
         self.wake: float | None = None  # seconds until what is kept is to be tried
         self.settler = Settler(store, task, group, self._settled)
+        self.hands = Hands(store, task.owner, self.open_tries)
 
     async def run(self, mine: Sequence[Delivery], events: dict[str, ContactEvent], concurrency: int) -> None:
         # Contacts that failed before go last: they must not keep others from their first try.
@@ -175,7 +186,7 @@ class LaneRunner:
         if again and self.place is not None:
             self._own_faults |= set(await asyncio.to_thread(self.place.own_faults, again))
         self.stopped = self.stopped or self.halted
-        flusher = asyncio.create_task(self.settler.now_and_then())
+        aside = self.aside()
         workers = [
             asyncio.create_task(self._work(lanes, events))
             for _ in range(max(1, min(concurrency, len(lanes))))
@@ -183,9 +194,13 @@ class LaneRunner:
         try:
             await finish(asyncio.gather(*workers), self)
         finally:
-            for each in (*workers, flusher):
+            for each in (*workers, *aside):
                 each.cancel()
-            await asyncio.gather(*workers, flusher, return_exceptions=True)
+            await asyncio.gather(*workers, *aside, return_exceptions=True)
+
+    def aside(self) -> list[asyncio.Task[None]]:
+        """What goes on beside the attempts, until it is cancelled."""
+        return [asyncio.create_task(each) for each in (self.settler.now_and_then(), self.hands.watch())]
 
     @property
     def halted(self) -> bool:
@@ -208,6 +223,10 @@ class LaneRunner:
 
     async def _one(self, delivery: Delivery, event: ContactEvent | None, *, first: bool) -> bool:
         """Attempt one delivery; whether its lane may go on."""
+        if delivery.id not in self.hands.lost:
+            await self.turn()
+        if delivery.id in self.hands.lost:
+            return False
         at = datetime.now(UTC)
         if event is None:
             tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.REFUSED, "the event is no longer stored"))

@@ -79,14 +79,14 @@ class Server:
         if reading is None:
             return
         runner = _Runner(shift)
-        flusher = asyncio.create_task(runner.settler.now_and_then())
+        aside = runner.aside()
         workers = [asyncio.create_task(self._work(runner)) for _ in range(self.concurrency)]
         try:
             await self._feed(runner, reading)
         finally:
-            for each in (*workers, flusher):
+            for each in (*workers, *aside):
                 each.cancel()
-            await asyncio.gather(*workers, flusher, return_exceptions=True)
+            await asyncio.gather(*workers, *aside, return_exceptions=True)
             runner.settler.flush()
             runner.conclude()
             runner.let_go()
@@ -181,7 +181,15 @@ class _Runner(LaneRunner):
         task = replace(shift.task, last_try=shift.task.last_try and not shift.task.delays)
         batch = replace(shift.batch, event_ids=())
         super().__init__(
-            shift.store, batch, task, shift.attempt, shift.group, shift.place, Leave.FREELY, shift.grace
+            shift.store,
+            batch,
+            task,
+            shift.attempt,
+            shift.group,
+            shift.place,
+            Leave.FREELY,
+            shift.grace,
+            shift.turn,
         )
 
     def takes(self, mine: Sequence[Delivery]) -> None:

@@ -192,10 +192,8 @@ class _Delivering:
             gathering = Gathering(sender, self._maker, group, self._permission) if group is not None else None
 
             async def attempt(_delivery: Delivery, event: ContactEvent) -> AttemptResult:
-                self._left -= 1
                 if gathering is not None:
                     return await gathering.deliver(event)
-                await self._permission()
                 make_request = self._makers.pop(event.id, None) or self._maker.of([event.id])
                 return await sender.deliver(event, make_request)
 
@@ -206,8 +204,14 @@ class _Delivering:
             return await work(
                 self.store, self.batch, self.task, claimed, attempt,
                 concurrency=1 if self._leave is Leave.ONE else concurrency, group=_GROUP, place=self.watch,
-                leave=self._leave, more=self._more, go_on=server.go_on,
+                leave=self._leave, more=self._more, go_on=server.go_on, turn=lambda: self._turn_of_one(gathering),
             )  # fmt: skip
+
+    async def _turn_of_one(self, gathering: Gathering | None) -> None:
+        """What is sent with others waits with them."""
+        self._left -= 1
+        if gathering is None:
+            await self._permission()
 
     async def _permission(self) -> None:
         warming = self.watch.warming_rate()

@@ -143,6 +143,13 @@ def again(now: datetime) -> dict[str, object]:
     return {"state": DeliveryState.PENDING, "tries": 0, "due_at": None, "updated_at": now}
 
 
+def in_hands(store: Store, owner: Owner) -> frozenset[int]:
+    """The open deliveries that are this task instance's now."""
+    query = sa.select(deliveries.c.id).where(deliveries.c.claim == owner.key, is_in(*OPEN_STATES))
+    with store.read() as connection:
+        return frozenset(connection.execute(query).scalars())
+
+
 def renew(store: Store, owner: Owner, lease: timedelta) -> None:
     """Keep this task instance's claims and their plans while it is at work."""
 

@@ -28,7 +28,7 @@ from airflow_outreach_provider.core.request_form import Payload, RequestForm
 from airflow_outreach_provider.core.signing import Scheme, verify
 from airflow_outreach_provider.net.webhook import Target, parse_url
 from airflow_outreach_provider.services.deliveries import fan_out as fan_out_service
-from airflow_outreach_provider.services.deliveries import lanes, settling, webhooks
+from airflow_outreach_provider.services.deliveries import hands, lanes, settling, webhooks
 from airflow_outreach_provider.services.deliveries import serving as serving_service
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
@@ -562,6 +562,51 @@ def test_nothing_overtakes_a_held_delivery_of_its_contact(
         connection.execute(sa.text("UPDATE deliveries SET endpoint = 'crm_conn' WHERE state = 'held'"))
     assert run(store, batch, endpoint, task()).states == {"held": 2, "delivered": 1}
     assert receiver.seen() == ["evt_3"]
+
+
+@pytest.mark.parametrize("taken", ["disabled", "forgotten", "given to another task"])
+def test_what_is_taken_out_of_a_tasks_hands_is_not_sent(
+    store: Store, receiver: Receiver, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, taken: str
+) -> None:
+    """A person disables the endpoint, or somebody is forgotten, while a task works through what it took long before."""
+    monkeypatch.setattr(hands, "_LOOK_EVERY_SECONDS", 0.05)
+    arrive(store, *(f"c{n}" for n in range(40)))
+    batch = as_one(handed_out(store))
+
+    def answer(_: Any) -> tuple[int, dict[str, str]]:
+        if len(receiver.requests) == 2:
+            take_away(store, taken)
+        time.sleep(0.02)
+        return 200, {}
+
+    receiver.script = answer
+    report = webhooks.deliver(store, batch, endpoint, task(), concurrency=1)
+    sent = len(receiver.requests)
+    assert 2 <= sent < 30
+    assert (report.left, report.parked, report.disabled) == (0, 0, None)
+    waits = {
+        "disabled": {"held": 40 - sent},
+        "forgotten": {},
+        "given to another task": {"pending": 40 - sent},
+    }[taken]
+    assert {state: n for state, n in report.states.items() if state != "delivered"} == waits
+
+
+def take_away(store: Store, how: str) -> None:
+    """What was not sent yet is no longer the task's."""
+    if how == "disabled":
+        endpoints.disable(store, "crm_conn", reason="by hand", by="ann")
+        return
+    rows = deliveries_lists.list_deliveries(
+        store, DeliveryFilter(states=[DeliveryState.PENDING]), limit=100
+    ).rows
+    ids = [each.id for each in rows]
+    if how == "forgotten":
+        deliveries_redeliver.forget(store, ids)
+        return
+    with store.write() as connection:
+        of_another = {"claim": "another", "plan": "another"}
+        connection.execute(deliveries_table.update().where(deliveries_table.c.id.in_(ids)).values(of_another))
 
 
 @pytest.mark.parametrize("fault", ["address", "http", "secret"])

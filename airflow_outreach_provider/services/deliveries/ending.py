@@ -27,6 +27,13 @@ class Stoppable(Protocol):
         """Whether it was asked to end."""
 
 
+async def end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel them, and wait until they have ended."""
+    for each in tasks:
+        each.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def finish(work: Awaitable[object], runner: Stoppable) -> None:
     """Wait for ``work``; once ``runner`` is asked to end, no longer than its grace, then it is cancelled."""
     working = asyncio.ensure_future(work)

@@ -22,7 +22,7 @@ from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.services.deliveries.astray import ASTRAY_AFTER, Astray
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.concluding import conclude
-from airflow_outreach_provider.services.deliveries.ending import GRACE, finish
+from airflow_outreach_provider.services.deliveries.ending import GRACE, end, finish
 from airflow_outreach_provider.services.deliveries.hands import Hands
 from airflow_outreach_provider.services.deliveries.parking import let_go
 from airflow_outreach_provider.services.deliveries.place import Place
@@ -107,7 +107,7 @@ async def work(
                 await go_on(shift)
         finally:
             shift.settler.flush()
-            shift.conclude()
+            conclude(shift)
             if shift.halted and shift.open_tries and shift.error is None:
                 shift.error = OutreachUnavailable(
                     "stopped before the end: the task was killed; the rest is tried again"
@@ -186,7 +186,7 @@ class LaneRunner:
         if again and self.place is not None:
             self._own_faults |= set(await asyncio.to_thread(self.place.own_faults, again))
         self.stopped = self.stopped or self.halted
-        aside = self.aside()
+        aside = [asyncio.create_task(each) for each in (self.settler.now_and_then(), self.hands.watch())]
         workers = [
             asyncio.create_task(self._work(lanes, events))
             for _ in range(max(1, min(concurrency, len(lanes))))
@@ -194,13 +194,7 @@ class LaneRunner:
         try:
             await finish(asyncio.gather(*workers), self)
         finally:
-            for each in (*workers, *aside):
-                each.cancel()
-            await asyncio.gather(*workers, *aside, return_exceptions=True)
-
-    def aside(self) -> list[asyncio.Task[None]]:
-        """What goes on beside the attempts, until it is cancelled."""
-        return [asyncio.create_task(each) for each in (self.settler.now_and_then(), self.hands.watch())]
+            await end(*workers, *aside)
 
     @property
     def halted(self) -> bool:
@@ -324,10 +318,6 @@ class LaneRunner:
         """All of the batch that there was to do is done."""
         left = self.open_tries.keys() - self.astray.answers.keys()
         return any(self.report.attempts.values()) and not (self.stopped or self.error or left)
-
-    def conclude(self) -> None:
-        """Is the place at fault, it rests and nothing is used up; else what has used up its tries is dead."""
-        conclude(self)
 
     def let_go(self) -> None:
         """End the claims."""

@@ -18,7 +18,8 @@ from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
-from airflow_outreach_provider.services.deliveries.ending import finish
+from airflow_outreach_provider.services.deliveries.concluding import conclude
+from airflow_outreach_provider.services.deliveries.ending import end, finish
 from airflow_outreach_provider.services.deliveries.fan_out import (
     PLAN_LEASE,
     Reading,
@@ -79,16 +80,14 @@ class Server:
         if reading is None:
             return
         runner = _Runner(shift)
-        aside = runner.aside()
+        aside = [asyncio.create_task(each) for each in (runner.settler.now_and_then(), runner.hands.watch())]
         workers = [asyncio.create_task(self._work(runner)) for _ in range(self.concurrency)]
         try:
             await self._feed(runner, reading)
         finally:
-            for each in (*workers, *aside):
-                each.cancel()
-            await asyncio.gather(*workers, *aside, return_exceptions=True)
+            await end(*workers, *aside)
             runner.settler.flush()
-            runner.conclude()
+            conclude(runner)
             runner.let_go()
             serving.leave(self.store, self.batch.route, self.task.owner)
             runner.report_to(shift)

@@ -25,6 +25,7 @@ from airflow_outreach_provider.core.leads import (
     check_format,
     names_configuration,
 )
+from airflow_outreach_provider.core.masking import shown_value
 from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome
 from airflow_outreach_provider.core.phones import check_region
 from airflow_outreach_provider.core.times import read_time
@@ -35,6 +36,7 @@ from airflow_outreach_provider.hooks.connection_fields import (
     read_headers,
     read_number,
     read_text,
+    shown_url,
 )
 from airflow_outreach_provider.hooks.tested import as_known, with_unread
 from airflow_outreach_provider.net.contacts import TetherContacts
@@ -183,7 +185,7 @@ class OutreachHook(HttpHook):
             answer = self._ask(b"{}")
         except ConfigurationError as error:
             return False, str(error)
-        told = answer.status == 400, _told(answer, self.settings.api.base_url)
+        told = answer.status == 400, _told(answer, shown_url(self.settings.api.base_url))
         return with_unread(told, self.get_connection(self.outreach_conn_id), (*_HTTP_OPTIONS, "headers"))
 
     # -- how the http provider's hook is fed ---------------------------------------------------------------
@@ -235,7 +237,7 @@ class OutreachHook(HttpHook):
                 api_key=(connection.password or "").strip(),
                 timeout=read_number(extra, "timeout", 30.0, where),
                 verify=True if session.verify is None else session.verify,
-                cert=tuple(session.cert) if isinstance(session.cert, list) else session.cert,
+                cert=_certificate(session.cert, where),
                 proxy=proxy or None,
                 trust_env=bool(session.trust_env),
                 headers=read_headers(extra, where),
@@ -254,6 +256,22 @@ class OutreachHook(HttpHook):
                 return await client.submit(body)
 
         return run_async(ask())
+
+
+def _certificate(value: Any, where: str) -> str | tuple[str, str] | None:
+    """:raises ConfigurationError: it is neither a path nor two."""
+    if not value or isinstance(value, str):
+        return value or None
+    if (
+        not isinstance(value, list | tuple)
+        or len(value) != 2
+        or not all(isinstance(each, str) for each in value)
+    ):
+        raise ConfigurationError(
+            f"{where}: extra 'cert' is {shown_value(value)}",
+            "write the path of a PEM file, or [certificate, key]",
+        )
+    return value[0], value[1]
 
 
 def _told(answer: SubmitAnswer, base_url: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any
 
+from airflow_outreach_provider.core.masking import shown_value
 from airflow_outreach_provider.core.suggest import nearest
 from airflow_outreach_provider.get_provider_info import connection_fields
 from airflow_outreach_provider.hooks.connection_fields import read_extra
@@ -29,6 +30,8 @@ def as_known(answer: tuple[bool, str], conn_id: str) -> tuple[bool, str]:
 def with_unread(answer: tuple[bool, str], connection: Any, also: Iterable[str] = ()) -> tuple[bool, str]:
     """What a test said, and which names in the extra nothing reads: one like a name that is read fails the test.
 
+    Of what is like none only as much is shown as of a value: people paste secrets where a name belongs, too.
+
     :param also: what is read besides the fields of the connection's form.
     """
     known = [*connection_fields(connection.conn_type), *also]
@@ -37,6 +40,6 @@ def with_unread(answer: tuple[bool, str], connection: Any, also: Iterable[str] =
         return answer
     meant = {name: near for name in unread if (near := nearest(name, known))}
     names = ", ".join(
-        f"{name!r} (did you mean {meant[name]!r}?)" if name in meant else repr(name) for name in unread
+        f"{name!r} (did you mean {meant[name]!r}?)" if name in meant else shown_value(name) for name in unread
     )
     return answer[0] and not meant, f"{answer[1]} Nothing reads what its extra holds under {names}."

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.hooks.connection_fields import shown_url
 from airflow_outreach_provider.hooks.known import require_outreach_api
 from airflow_outreach_provider.hooks.listing import connection_names
 from airflow_outreach_provider.hooks.outreach import OutreachHook
@@ -51,7 +52,7 @@ def _api(name: str) -> OutreachApi:
     settings, problem = read_or_problem(name, lambda: OutreachHook(name).settings)
     found.problem = mask_text(problem) if problem else None
     if settings is not None:
-        found.url, found.health = mask_text(str(settings.api.base_url)), "configured"
+        found.url, found.health = mask_text(shown_url(settings.api.base_url)), "configured"
         found.configuration = bool(settings.configuration_id)
         found.contacts = bool(settings.contacts_email and settings.contacts_password)
         found.requests_per_second = settings.requests_per_second

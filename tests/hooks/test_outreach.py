@@ -61,6 +61,11 @@ def test_the_test_button_knows_a_good_key(sim: RunningSimulator, connect: Any) -
         ({"configurationId": "c"}, False, "(did you mean 'configuration_id'?)"),
         ({"color": "blue"}, True, "Nothing reads what its extra holds under 'color'."),
         (
+            {"whsec_MfKQ9r8GKYqrTwjU": "", "sk_live_4242": 1},
+            True,
+            "under 'whse…' (22 characters), 'sk_l…' (12 characters).",
+        ),
+        (
             {"default_region": "UK"},
             False,
             "connection 'outreach_default': default_region 'UK' is not a region",
@@ -98,6 +103,10 @@ def test_the_test_button_tells_what_nothing_reads(
         ({"host": "https://user:pass@app.tetherai.ca"}, "holds a user or password"),
         ({"extra": {"timeout": "soon"}}, "'timeout'"),
         ({"extra": {"headers": "X-A: b"}}, "'headers'"),
+        ({"extra": {"cert": 1}}, "'cert' is 1 — write the path"),
+        ({"extra": {"cert": ["a-certificate"]}}, "'cert' is a list"),
+        ({"host": "http://127.0.0.1:9/T0/xoxb-1234567890abcdef"}, "from http://127.0.0.1:9/T0/•••: "),
+        ({"host": "http://127.0.0.1:9/hook?token=a-secret"}, "from http://127.0.0.1:9/hook?•••: "),
         ({"extra": "[1]"}, "extra is not a JSON object"),
         ({"extra": "configuration_id=c"}, "extra is not a JSON object"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from airflow_outreach_provider.core.phone_cells import INVISIBLE
 from airflow_outreach_provider.core.suggest import said_kind
@@ -101,6 +101,13 @@ def shown_value(value: object) -> str:
     if len(text) <= _LONGEST_SHOWN and not _SECRET_LIKE.search(text):
         return shown(text)
     return f"{shown(text[: min(4, len(text) // 3)] + '…')} ({len(text)} characters)"
+
+
+def shown_url(url: str) -> str:
+    """A URL, for a message, without what may be secret in it: its query, and the long parts of its path."""
+    parts = urlsplit(url)
+    path = "/".join(HIDDEN if len(each) >= _LONGEST_SHOWN else each for each in parts.path.split("/"))
+    return f"{parts.scheme}://{parts.netloc}{path}" + (f"?{HIDDEN}" if parts.query else "")
 
 
 def printable(text: str) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError
 from airflow_outreach_provider.core.flags import flag_of
 from airflow_outreach_provider.core.masking import shown_value
 from airflow_outreach_provider.core.phones import check_region
 from airflow_outreach_provider.core.platforms import PLATFORMS, Platform
 from airflow_outreach_provider.core.platforms.custom import CUSTOM, CustomSource, custom_source
-from airflow_outreach_provider.core.signing import MIN_SECRET_LENGTH, Scheme
+from airflow_outreach_provider.core.signing import MIN_SECRET_LENGTH, Scheme, check_secrets
 from airflow_outreach_provider.core.stop_words import USUAL, StopWords
 from airflow_outreach_provider.core.suggest import did_you_mean
 
@@ -111,7 +111,7 @@ def source_settings(
                 f"{where}: secret {place} in the password has {len(secret)} characters",
                 f"use at least {MIN_SECRET_LENGTH}",
             )
-    return SourceSettings(
+    source = SourceSettings(
         name=name,
         platform=platform,
         secrets=secrets,
@@ -130,6 +130,12 @@ def source_settings(
         api_secret=_text(extra.get("contacts_password")) or _text(extra.get("api_key")),
         custom=custom_source(where, _object(extra.get("custom")), url) if platform == CUSTOM else None,
     )
+    if source.signs and source.facts.proof is None:
+        try:
+            check_secrets(source.facts.scheme, secrets, verifying=True)
+        except SignatureError as error:  # else it is every request that is refused
+            raise ConfigurationError(f"{where}: {error}") from error
+    return source
 
 
 def _known(platform: str) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from airflow_outreach_provider.core.addresses import check_plain_http
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.flags import flag_of
-from airflow_outreach_provider.core.masking import HIDDEN, shown_value
+from airflow_outreach_provider.core.masking import shown_value
 
 OUTREACH_DEFAULT = "outreach_default"
 """The connection of the outreach API where none is named."""
@@ -27,7 +27,6 @@ _OPEN_HEADERS = frozenset(
 )  # fmt: skip
 # A part of a path that is more than a name: as chat systems and automations write their secret URLs.
 _TOKEN = re.compile(r"(?=.*\d)[\w~.-]{16,}", re.ASCII)
-_LONG = 16
 
 
 def read_base_url(connection: Any) -> str:
@@ -60,13 +59,6 @@ def read_base_url(connection: Any) -> str:
     check_plain_http(url, where=where, allow_http=allowed)
     # People paste the whole endpoint from the platform's documentation.
     return url.removesuffix("/api/webhook/outreach").rstrip("/")
-
-
-def shown_url(url: str) -> str:
-    """A URL for messages and pages, without what may be secret in it: its query, and the long parts of its path."""
-    parts = urlsplit(url)
-    path = "/".join(HIDDEN if len(part) >= _LONG else part for part in parts.path.split("/"))
-    return f"{parts.scheme}://{parts.netloc}{path}" + (f"?{HIDDEN}" if parts.query else "")
 
 
 def read_extra(connection: Any) -> Mapping[str, Any]:

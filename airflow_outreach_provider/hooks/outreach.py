@@ -25,7 +25,7 @@ from airflow_outreach_provider.core.leads import (
     check_format,
     names_configuration,
 )
-from airflow_outreach_provider.core.masking import shown_value
+from airflow_outreach_provider.core.masking import shown_url, shown_value
 from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome
 from airflow_outreach_provider.core.phones import check_region
 from airflow_outreach_provider.core.times import read_time
@@ -36,7 +36,6 @@ from airflow_outreach_provider.hooks.connection_fields import (
     read_headers,
     read_number,
     read_text,
-    shown_url,
 )
 from airflow_outreach_provider.hooks.tested import as_known, with_unread
 from airflow_outreach_provider.net.contacts import TetherContacts

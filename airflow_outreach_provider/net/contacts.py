@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.json_reading import read_json
+from airflow_outreach_provider.core.masking import shown_url
 from airflow_outreach_provider.core.retry_after import parse_retry_after
 from airflow_outreach_provider.net.transport import WIRE_ERRORS, Transport, read_at_most, unpacked
 
@@ -88,11 +89,11 @@ class _Api:
             said = f"HTTP {status}"
             if status not in _AGAIN:
                 raise ConfigurationError(
-                    f"{self._base}{path} answers {said}", "check the base URL of the API"
+                    f"{shown_url(self._base)}{path} answers {said}", "check the base URL of the API"
                 )
             if wait is not None and wait > _LONGEST_PAUSE:
                 break
-        raise OutreachUnavailable(f"{self._base}{path}: {said}", wait)
+        raise OutreachUnavailable(f"{shown_url(self._base)}{path}: {said}", wait)
 
     async def _once(
         self, method: str, path: str, headers: Mapping[str, str], options: Mapping[str, Any]
@@ -106,7 +107,7 @@ class _Api:
                 body = unpacked(response, content, _MAX_ANSWER_BYTES + 1) or b""
                 if not whole or len(body) > _MAX_ANSWER_BYTES:
                     raise ConfigurationError(
-                        f"{self._base}{path} answers with more than {_MAX_ANSWER_BYTES} bytes",
+                        f"{shown_url(self._base)}{path} answers with more than {_MAX_ANSWER_BYTES} bytes",
                         "check the base URL of the API",
                     )
                 wait = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
@@ -119,10 +120,13 @@ class _Api:
             answer = None
         if not isinstance(answer, dict):
             raise ConfigurationError(
-                f"{self._base}{path} does not answer with a JSON object", "check the base URL of the API"
+                f"{shown_url(self._base)}{path} does not answer with a JSON object",
+                "check the base URL of the API",
             )
         if answer.get("success") is False:  # both platforms may answer 200 with an error inside
-            raise OutreachUnavailable(f"{self._base}{path} answered 200 and says it did not succeed")
+            raise OutreachUnavailable(
+                f"{shown_url(self._base)}{path} answered 200 and says it did not succeed"
+            )
         return answer
 
 

@@ -8,8 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from airflow_outreach_provider.core.masking import mask_text
-from airflow_outreach_provider.hooks.connection_fields import shown_url
+from airflow_outreach_provider.core.masking import mask_text, shown_url
 from airflow_outreach_provider.hooks.known import require_outreach_api
 from airflow_outreach_provider.hooks.listing import connection_names
 from airflow_outreach_provider.hooks.outreach import OutreachHook

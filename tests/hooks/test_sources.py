@@ -8,10 +8,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from servers import scripted
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.sources import SourceSettings, source_settings
-from airflow_outreach_provider.hooks.sources import find_source, get_source, list_sources
+from airflow_outreach_provider.hooks.sources import (
+    OutreachSourceHook,
+    find_source,
+    get_source,
+    list_sources,
+)
 
 VARDA = {
     "conn_type": "outreach_source",
@@ -125,6 +131,21 @@ def test_a_secret_in_the_wrong_field_of_a_source_is_not_told(name: str, of_objec
     with pytest.raises(ConfigurationError, match=r"^connection 's'") as raised:
         source_settings("s", password=None, extra=extra)
     assert secret not in str(raised.value)
+
+
+def test_a_secret_in_the_url_of_a_contact_list_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not answer as the list does is said, and not what stands in the path of a proxy's secret URL."""
+    login = {"contacts_email": "me@example.com", "contacts_password": "a-password-of-ours"}
+    with scripted(lambda *_: (404, b"", {})) as url:
+        said = {
+            **VARDA,
+            "host": f"{url}/relay/xoxb-1234567890abcdef",
+            "extra": {"platform": "tether", **login},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_RELAYED", json.dumps(said))
+        passed, message = OutreachSourceHook("relayed").test_connection()
+    assert not passed
+    assert message.startswith(f"{url}/relay/•••/api/auth/login answers HTTP 404")
 
 
 @pytest.mark.parametrize(

@@ -399,6 +399,8 @@ MISTAKES = {
     "no type": ({}, "custom.type is missing"),
     "an unknown key": ({"type": "x", "contat": {}}, "custom.contat is unknown — did you mean 'contact'?"),
     "an unknown field": ({"type": "x", "contact": {"fone": "y"}}, "custom.contact.fone is unknown — did you mean 'phone'?"),
+    "a secret for a key": ({"type": "x", "verify": {"scheme": "github", "sk_live_4242": 1}}, "custom.verify: 'sk_l…' (12 characters) is unknown"),
+    "a secret of another form": ({"type": "x", "verify": {"scheme": "standard-webhooks"}}, "signing secret 1 does not fit standard-webhooks"),
     "a wrong expression": ({"type": "{{ row.x }}"}, "custom.type: unknown name 'row'"),
     "an unknown kind": ({"type": "x", "types": {"r": "replyed"}}, "did you mean 'replied'?"),
     "a hash without a header": ({"type": "x", "verify": {"scheme": "hmac"}}, "needs 'header'"),

@@ -43,7 +43,7 @@ from airflow_outreach_provider.core.proofs import (
 )
 from airflow_outreach_provider.core.request_headers import RequestHeaders, is_secret
 from airflow_outreach_provider.core.signing import Scheme
-from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.core.suggest import did_you_mean, nearest
 
 CUSTOM = "custom"
 MAX_EVENTS = 10_000
@@ -303,8 +303,10 @@ def _problem(where: str, error: ValidationError) -> ConfigurationError:
             )
         case "extra_forbidden":
             parts = [part for part in first["loc"] if isinstance(part, str)]
-            known = _keys(parts[:-1])
-            return ConfigurationError(f"{where}: {path} is unknown", did_you_mean(parts[-1], known))
+            name, known = parts[-1], _keys(parts[:-1])
+            if not nearest(name, known):  # it may be a secret, which no message repeats
+                path = f"{'.'.join(['custom', *parts[:-1]])}: {shown_value(name)}"
+            return ConfigurationError(f"{where}: {path} is unknown", did_you_mean(name, known))
         case _:
             return ConfigurationError(f"{where}: {path}: {said}")
 

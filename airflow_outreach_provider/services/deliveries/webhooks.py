@@ -13,6 +13,7 @@ from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.request_form import RequestForm
 from airflow_outreach_provider.core.rests import DISABLE_AFTER, pause, warming_rate
 from airflow_outreach_provider.core.sent_requests import form_key
@@ -88,11 +89,12 @@ def deliver(
     forms.keep(store, form_key(maker.written), maker.written)
     unknown = ensure_recorded(store, batch, task)
     rests.lead_to(store, batch.route, endpoint.conn_id)
+    before = endpoints.status(store, endpoint.conn_id)
     claimed = claim(
         store, route=batch.route, event_ids=batch.event_ids, owner=task.owner,
         plan=batch.plan, endpoint=endpoint.conn_id, lease=task.lease, revive=task.cleared,
     )  # fmt: skip
-    claimed = _set_aside(store, claimed, endpoint, batch.route)
+    claimed = _set_aside(store, claimed, endpoint, batch.route, task.owner, before)
     leave, status = _leave(store, endpoint.conn_id, claimed.mine)
     delivering = _Delivering(store, batch, endpoint, task, maker, leave, status)
     delivering.prepare(claimed.mine)
@@ -111,9 +113,14 @@ def _leave(store: Store, conn_id: str, mine: Sequence[Delivery]) -> tuple[Leave,
     return rests.leave(store, conn_id, lambda: never_failed or not untried_wait(store, conn_id))
 
 
-def _set_aside(store: Store, claimed: Claim, endpoint: Endpoint, route: str) -> Claim:
-    """Hold what must not be sent now, and leave out the kinds the endpoint does not subscribe to."""
-    claimed = _held(store, claimed, endpoint, route)
+def _set_aside(
+    store: Store, claimed: Claim, endpoint: Endpoint, route: str, owner: Owner, before: EndpointStatus
+) -> Claim:
+    """Hold what must not be sent now, and leave out the kinds the endpoint does not subscribe to.
+
+    :param before: what was known of the endpoint before the claim.
+    """
+    claimed = _held(store, claimed, endpoint, route, owner, before)
     if endpoint.kinds is None:
         return claimed
     unwanted = [each.id for each in claimed.mine if each.kind not in endpoint.kinds]
@@ -124,8 +131,13 @@ def _set_aside(store: Store, claimed: Claim, endpoint: Endpoint, route: str) -> 
     return Claim([each for each in claimed.mine if each.kind in endpoint.kinds], claimed.busy_until)
 
 
-def _held(store: Store, claimed: Claim, endpoint: Endpoint, route: str) -> Claim:
+def _held(
+    store: Store, claimed: Claim, endpoint: Endpoint, route: str, owner: Owner, before: EndpointStatus
+) -> Claim:
     """Without what waits for a person: everything while the endpoint is disabled, else what follows a held one.
+
+    Where somebody enabled it only after the claim, what was held until then comes before what was claimed: all of that is
+    handed back, and the next run takes both in order.
 
     Disabled in the connection is written down like any other disabling: so it is shown, and what becomes of
     the held deliveries is asked when it is enabled.
@@ -141,6 +153,10 @@ def _held(store: Store, claimed: Claim, endpoint: Endpoint, route: str) -> Claim
         endpoints.enable_unless_held(store, endpoint.conn_id)
     mine = [each.id for each in claimed.mine]
     if status.disabled_at and endpoints.hold_if_disabled(store, endpoint.conn_id, mine):
+        return nothing
+    off = status if status.disabled_at else before
+    if off.disabled_at and off.disabled_by != endpoints.BY_CONNECTION:
+        deliveries_attempts.hand_on(store, dict.fromkeys(mine), owner)
         return nothing
     behind = set(behind_held(store, route, endpoint.conn_id, claimed.mine))
     if not behind:
@@ -230,21 +246,25 @@ class _Delivering:
         """What the contacts that are through have next; where no sensor hands work out, that is the next run's."""
         if self.batch.plan is None:
             return []
+        before = endpoints.status(self.store, self.endpoint.conn_id)
         found = claim_freed(
             self.store, route=self.batch.route, lanes=lanes, owner=self.task.owner, plan=self.batch.plan,
             endpoint=self.endpoint.conn_id, lease=self.task.lease,
         )  # fmt: skip
-        mine = _set_aside(self.store, Claim(found), self.endpoint, self.batch.route).mine
-        self.prepare(mine)
-        return mine
+        return self._prepared(found, before)
 
     def _untried(self, limit: int, planned_too: bool) -> list[Delivery]:
         """What came in meanwhile."""
+        before = endpoints.status(self.store, self.endpoint.conn_id)
         found = claim_untried(
             self.store, route=self.batch.route, owner=self.task.owner, plan=self.batch.plan,
             endpoint=self.endpoint.conn_id, lease=self.task.lease, limit=limit, planned_too=planned_too,
         )  # fmt: skip
-        mine = _set_aside(self.store, Claim(found), self.endpoint, self.batch.route).mine if found else []
+        return self._prepared(found, before) if found else []
+
+    def _prepared(self, found: list[Delivery], before: EndpointStatus) -> list[Delivery]:
+        route, owner = self.batch.route, self.task.owner
+        mine = _set_aside(self.store, Claim(found), self.endpoint, route, owner, before).mine
         self.prepare(mine)
         return mine
 

@@ -539,6 +539,29 @@ def test_disabled_in_its_connection_an_endpoint_is_shown_and_asks_what_becomes_o
     assert receiver.seen() == ["evt_1", "evt_2"]
 
 
+def test_what_was_held_goes_first_where_an_endpoint_is_enabled_just_after_a_claim(
+    store: Store, receiver: Receiver, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the later one was claimed, the earlier one of its contact was held: it is handed back, and both go in order."""
+    endpoints.disable(store, "crm_conn", reason="by hand", by="ann")
+    arrive(store, "a")
+    assert run(store, handed_out(store)[0], endpoint, task()).states == {"held": 1}
+    arrive(store, "a", first=2)
+
+    def claim_and_enable(*given: Any, **named: Any) -> Any:
+        claimed = deliveries_claims.claim(*given, **named)
+        endpoints.enable(store, "crm_conn", endpoints.Release.ALL)
+        return claimed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(webhooks, "claim", claim_and_enable)
+        report = run(store, handed_out(store, "run2")[0], endpoint, task("t2"))
+    assert (report.states, report.left, report.elsewhere) == ({"pending": 1}, 0, 1)
+    assert receiver.requests == []
+    assert run(store, as_one(handed_out(store, "run3")), endpoint, task("t3")).states == {"delivered": 2}
+    assert receiver.seen() == ["evt_1", "evt_2"]
+
+
 def test_enabled_again_in_its_connection_before_anything_was_held_an_endpoint_just_goes_on(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

@@ -165,6 +165,7 @@ def redeliver(store: Store, wanted: DeliveryFilter, *, actor: str, expected: int
         state=", ".join(map(word_of, wanted.states)), route=wanted.route, endpoint=wanted.endpoint, kind=", ".join(wanted.kinds),
         event=_some(list(wanted.event_ids)), since=wanted.since, until=wanted.until, campaign=wanted.campaign,
         tried_since=wanted.tried_since, tried_until=wanted.tried_until, resend=wanted.resend,
+        tried={True: "failed", False: "delivered", None: None}[wanted.tried_failed],
     )  # fmt: skip
 
     def work(written: int) -> Resend:

@@ -90,6 +90,22 @@ def test_replay(site: Site, store: Store, events: list[str]) -> None:
     assert last(store)[:3] == ("the OP", "replay", 2)
 
 
+def test_a_resend_that_is_taken_back_takes_no_replay_with_it(
+    site: Site, store: Store, events: list[str]
+) -> None:
+    """What was sent again, delivered, and read anew by a replay is the replay's; the audit says which tries were meant."""
+    put(store, DeliveryState.DEAD)
+    editor = site("OP")
+    act(editor, "actions/redeliver", route="crm", tried="failed", go=True)
+    assert audit.entries(store).rows[0].subject == "state failed, route crm, tried failed"
+    resend = int(act(editor, "actions/redeliver", route="crm", go=True)["follow"].rpartition("/")[2])
+    put(store, DeliveryState.DELIVERED)
+    act(editor, "actions/replay", consumer="crm", event_ids=events[:2], go=True)
+    deliveries_fan_out.fan_out(store, "crm", consumers.read_new(store, "crm"), ["crm"])
+    assert act(editor, "actions/cancel-resend", id=resend, go=True)["count"] == 0
+    assert deliveries_lists.count(store, DeliveryFilter())["pending"] == 2
+
+
 @pytest.mark.parametrize(("release", "pending"), [("all", 3), ("latest", 3), ("none", 0)])
 def test_disable_and_enable(site: Site, store: Store, events: list[str], release: str, pending: int) -> None:
     """A disabled endpoint is disabled with the person's name; enabling says what becomes of the held deliveries."""

@@ -113,7 +113,14 @@ def _restart(
             deliveries.c.route.in_(list(routes)),
         )
         .values(
-            state=state, tries=0, plan=plan, plan_until=None, due_at=None, updated_at=store.now(connection)
+            state=state,
+            tries=0,
+            plan=plan,
+            plan_until=None,
+            due_at=None,
+            updated_at=store.now(connection),
+            resend=None,
+            resent_from=None,  # who has an earlier resend taken back does not mean this
         )
     )
 

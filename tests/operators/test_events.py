@@ -202,6 +202,7 @@ def test_an_id_that_is_not_stored_fails_the_task(store: Store, server: Server) -
     assert [body["id"] for body in server.bodies] == ["evt_1"]
 
 
+@pytest.mark.slow
 def test_the_last_try_leaves_dead_deliveries_and_clear_tries_them_again(store: Store, server: Server) -> None:
     """Exhausted tries are dead, which is no fault of the configuration; the first try after Clear brings them back."""
     arrive(store, "a")
@@ -525,6 +526,7 @@ def register(dag: DAG) -> None:
     sync_bag_to_db(bag, "event-tests", None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("airflow_db")
 def test_the_pair_runs_as_a_dag(store: Store, server: Server) -> None:
     """Sensor, mapped delivery and a decorated function run in one DAG; each event reaches both routes."""

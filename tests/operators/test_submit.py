@@ -652,6 +652,7 @@ def test_a_sync_is_staged_once_and_sent_by_several_tasks(
     assert (sim.report()["texts"], sim.report()["texted_twice_count"]) == (12, 0)
 
 
+@pytest.mark.slow
 def test_a_time_out_waits_for_answers_and_sends_nothing_twice(
     sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -671,6 +672,7 @@ def test_a_time_out_waits_for_answers_and_sends_nothing_twice(
     assert sim.report()["texted_twice_count"] == 0
 
 
+@pytest.mark.slow
 def test_a_kill_ends_the_batch_in_order(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:
     """Marked failed in the UI, the task claims nothing more, settles what is answered and ends within the grace."""
     sim.set_faults("latency=0.05")
@@ -720,6 +722,7 @@ def test_leads_by_query(
     assert sim.texts("+14165550999")["texts"] == 0
 
 
+@pytest.mark.slow
 def test_metrics(
     sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

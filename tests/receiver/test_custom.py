@@ -364,6 +364,7 @@ def test_a_token_opens_and_another_does_not(
     assert event.data["lead"]["firstName"] == "Ada"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["", "items"])
 def test_a_request_of_thousands_of_events_is_read_whole_or_not_taken(
     path: str, sqlite_store: Store, serving: Callable[..., Any]

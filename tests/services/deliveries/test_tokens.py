@@ -118,6 +118,7 @@ def test_a_token_that_is_not_taken_is_renewed_once_for_all(sqlite_store: Store, 
     assert len(api.granted) == 2
 
 
+@pytest.mark.slow
 def test_a_token_is_renewed_before_it_runs_out(sqlite_store: Store, api: Api) -> None:
     """What is as good as over is not shown: no 401 is needed to get another."""
     api.more = {"expires_in": 1}

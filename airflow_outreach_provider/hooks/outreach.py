@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow.providers.http.hooks.http import HttpHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_outreach_provider.core.errors import (
     ConfigurationError,
@@ -93,10 +94,17 @@ class OutreachHook(HttpHook):
     def settings(self) -> OutreachConnection:
         """The connection, read once.
 
-        :raises ConfigurationError: a field of it is missing or cannot be read; the message names it.
+        :raises ConfigurationError: there is none, or a field of it is missing or cannot be read; the message names it.
         """
         if self._settings is None:
-            self._settings = self._read(self.get_connection(self.outreach_conn_id))
+            try:
+                connection = self.get_connection(self.outreach_conn_id)
+            except AirflowNotFoundException as error:
+                raise ConfigurationError(
+                    f"there is no connection {self.outreach_conn_id!r}",
+                    "add it with type outreach, the base URL as host and the API Integration Key as password",
+                ) from error
+            self._settings = self._read(connection)
         return self._settings
 
     def client(self) -> OutreachClient:

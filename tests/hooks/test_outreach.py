@@ -119,6 +119,15 @@ def test_the_test_button_knows_a_wrong_base_url(sim: RunningSimulator, connect: 
     assert "no outreach API there" in message
 
 
+def test_a_connection_that_is_not_there_is_a_configuration_fault() -> None:
+    """The test says so as any other, and a call raises our own error with what to do."""
+    ok, said = OutreachHook("nowhere").test_connection()
+    assert not ok
+    assert "there is no connection 'nowhere'" in said
+    with pytest.raises(ConfigurationError, match="add it with type outreach"):
+        OutreachHook("nowhere").submit_lead({"phone": "+14165550100"}, configuration_id="on")
+
+
 def test_the_whole_endpoint_pasted_as_host_works(sim: RunningSimulator, connect: Any) -> None:
     """People paste the endpoint from the platform's documentation; its base is what counts."""
     hook = connect(**{**sim.connection, "host": f"{sim.url}/api/webhook/outreach"})

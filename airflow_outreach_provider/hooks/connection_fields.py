@@ -118,8 +118,9 @@ def _secrets(connection: Any, extra: Mapping[str, Any]) -> Iterator[str]:
     password = connection.password or ""
     yield from (password, password.strip(), *password.split())
     yield from _named_secrets(extra)
-    with contextlib.suppress(TypeError, ValueError):  # as the form of a connection hands it over
-        yield from _named_secrets(json.loads(extra.get("custom") or "{}"))
+    for name in ("custom", "oauth2"):
+        with contextlib.suppress(TypeError, ValueError):  # as the form of a connection hands it over
+            yield from _named_secrets(json.loads(extra.get(name) or "{}"))
     with contextlib.suppress(ConfigurationError):
         yield from _header_secrets(read_headers(extra, ""))
     for url in (connection.host or "", *_texts(extra)):

@@ -14,6 +14,7 @@ from airflow.sdk.observability import stats
 
 from airflow_outreach_provider.core.arguments import (
     check_callable,
+    check_connection,
     check_mapping,
     check_text,
     check_whole,
@@ -243,7 +244,7 @@ class DeliverEventsOperator(BatchOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_whole("concurrency", concurrency, "use a whole number from 1 on")
-        self.endpoint_conn_id = endpoint_conn_id
+        self.endpoint_conn_id = check_connection("endpoint_conn_id", endpoint_conn_id, "crm")
         for name, value in {"query": query, "headers": headers, "save": save}.items():
             check_mapping(
                 name, value, 'write names and their templates, e.g. {"id": "{{ contact.external_id }}"}'

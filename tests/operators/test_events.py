@@ -591,6 +591,7 @@ def test_the_pair_runs_as_a_dag(store: Store, server: Server) -> None:
         ({"batching": 5}, "batching is int"), ({"batching": {"items": "events"}}, "batch size is None"), ({"batching": {"size": 5, "ok": True}}, "batch ok is True"),
         ({"batching": {"size": 5, "items": ["events"]}}, "batch items is ['events']"), ({"batching": {"size": 5, "items": "e", "body": "x"}}, "batch body is a text"),
         ({"concurrency": "5"}, "concurrency is '5'"), ({"route": 5}, "route 5 has no usable name"), ({"route": None}, "route None has no usable name"),
+        ({"endpoint_conn_id": None}, "endpoint_conn_id is None"), ({"endpoint_conn_id": " "}, "endpoint_conn_id is ' '"), ({"endpoint_conn_id": 5}, "endpoint_conn_id is 5"),
         ({"content_type": {}}, "content_type is {}"), ({"content_type": []}, "content_type is []"), ({"method": []}, "method is []"),
         ({"on_outreach_event": 5}, "on_outreach_event 5 cannot be called"), ({"on_outreach_event": "tell"}, "on_outreach_event 'tell' cannot"),
         ({"on_outreach_event": [5]}, "on_outreach_event 5 cannot be called"), ({"on_outreach_event": {}}, "on_outreach_event {} cannot"),

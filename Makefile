@@ -26,12 +26,13 @@ demo: setup  ## sync a messy lead list in a real Airflow against a simulated API
 up: setup  ## keep Airflow, its UI and the simulated API running
 	$(BIN)/python -m airflow_outreach_provider.demo up
 
-test: setup lint  ## all tests: the fast ones on two cores, then the slow ones: a real Airflow, a browser, kills, benches
+# An Airflow waits more than it works: four at a time on two cores.
+test: setup lint  ## all tests: what starts no Airflow on two cores, then the rest: a real Airflow, a browser, kills, benches
 	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal
-	$(BIN)/python -m pytest -m e2e -n 2 --dist loadgroup $$(grep -rl 'pytest\.mark\.e2e' tests --include='test_*.py')
+	$(BIN)/python -m pytest -m e2e -n 4 --dist loadgroup --no-loadscope-reorder $$(grep -rl 'pytest\.mark\.e2e' tests --include='test_*.py')
 
-test-fast: setup  ## the tests that start no Airflow and no browser
-	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal
+test-fast: setup  ## the tests that take less than half a second each
+	$(BIN)/python -m pytest -m 'not e2e and not slow' -n 2 --dist worksteal
 
 test-laws: setup  ## the fast tests with ten times the examples for each law; for the night
 	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal --hypothesis-profile=nightly

@@ -122,6 +122,15 @@ _ENDPOINT: dict[str, Any] = {
         "event_kinds": _text("Event kinds", "Only these kinds, separated by commas. Empty: all."),
         "enabled": _flag("Enabled", "A disabled endpoint's deliveries are held, not dropped.", True),
         "headers": _text("Headers", 'Sent with every delivery, as JSON: {"X-Name": "value"}.'),
+        "method": _text("Method", "Of requests whose route says none: POST unless set.", enum=["POST", "PUT", "PATCH", "DELETE", None]),
+        "content_type": _text(
+            "Content type", "Of requests whose route says none: json (the default), form, or a JSON type of its own."
+        ),
+        "oauth2": {
+            "label": "OAuth 2.0 (JSON)",
+            "description": 'The fields below in one: {"url": …, "client_id": …, "client_secret": …, "scope": …}.',
+            "schema": {"type": ["object", "string", "null"]},
+        },
         "oauth2_url": _text("OAuth 2.0: token URL", "Where an access token is had. Empty: none is needed."),
         "oauth2_client_id": _text("OAuth 2.0: client id", "Of the app or integration."),
         "oauth2_client_secret": _text("OAuth 2.0: client secret", "", format="password"),

@@ -42,6 +42,17 @@ if (
     settings.load_profile("patient")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What lasts longest begins first: at the end nobody waits for one test alone."""
+
+    def lasts(item: pytest.Item) -> float:
+        mark = item.get_closest_marker("lasts")
+        return float(mark.args[0]) if mark else 0.0
+
+    items.sort(key=lasts, reverse=True)
+
+
 def pytest_collection_finish() -> None:
     """Thousands of tests and all that Airflow imported stay: looking through them for garbage is a tenth of the time."""
     gc.collect()

@@ -42,6 +42,16 @@ def check_text(name: str, value: object, remedy: str) -> None:
         raise wrong(name, value, remedy)
 
 
+def check_connection(name: str, value: str, example: str) -> str:
+    """The name of a connection, as it is given.
+
+    :raises ConfigurationError: it names none, and nothing will when the task runs.
+    """
+    if not said_later(value) and not (isinstance(value, str) and value.strip()):
+        raise wrong(name, value, f'name a connection, e.g. "{example}"')
+    return value
+
+
 def check_callable(name: str, value: object, remedy: str = "give a function") -> None:
     """:raises ConfigurationError: it cannot be called."""
     if not callable(value):

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from os import PathLike
 from typing import Any
 
+from airflow_outreach_provider.core.arguments import said_later, wrong
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_email, mask_phone
+from airflow_outreach_provider.core.suggest import did_you_mean
 
 
 class DataSet(StrEnum):
@@ -80,6 +84,63 @@ class Mark:
 
     def __str__(self) -> str:
         return f"{self.ms:013d}-{self.id}"
+
+
+FILE_FORMATS = ("csv", "parquet")
+_SQL = ("conn_id", "table_prefix")
+_PLACES = 'name a folder, or write {"csv": folder}, {"parquet": folder} or {"sql": {"conn_id": …}}'
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPlace:
+    """Where an export goes: files of a folder, or tables of a database. What is None is not said."""
+
+    path: Any = None
+    format: str | None = None
+    sql_conn_id: Any = None
+    table_prefix: Any = None
+
+
+def read_place(to: object) -> ExportPlace:
+    """A place as a DAG writes it.
+
+    :param to: a folder, whose ending may name the format (``lake.parquet``); what becomes one when the task runs; or as
+        in a workflow file ``{"csv": folder}``, ``{"parquet": folder}``, ``{"sql": {"conn_id": …, "table_prefix": …}}``.
+    :raises ConfigurationError: none of these.
+    """
+    if isinstance(to, Mapping):
+        return _named_place(to)
+    folder = _folder(to, "to")
+    ending = folder.rstrip("/").rpartition(".")[2].lower() if isinstance(folder, str) else ""
+    return ExportPlace(path=folder, format=ending if ending in FILE_FORMATS else None)
+
+
+def _named_place(to: Mapping[Any, Any]) -> ExportPlace:
+    if len(to) != 1:
+        raise ConfigurationError(f"to names {len(to)} places", _PLACES)
+    ((kind, value),) = to.items()
+    if kind in FILE_FORMATS:
+        return ExportPlace(path=_folder(value, f"to {kind}"), format=str(kind))
+    if kind != "sql":
+        raise ConfigurationError(
+            f"to holds {str(kind)[:40]!r}", did_you_mean(str(kind), (*FILE_FORMATS, "sql"))
+        )
+    said = value if isinstance(value, Mapping) else {"conn_id": value}
+    for name in said:
+        if name not in _SQL:
+            raise ConfigurationError(f"to sql holds {str(name)[:40]!r}", did_you_mean(str(name), _SQL))
+    return ExportPlace(
+        sql_conn_id=_folder(said.get("conn_id"), "to sql conn_id"), table_prefix=said.get("table_prefix")
+    )
+
+
+def _folder(value: object, name: str) -> Any:
+    """A text that is not empty, or what becomes one; a path as its text."""
+    if isinstance(value, PathLike) or type(value).__name__ == "ObjectStoragePath":
+        return str(value)
+    if not said_later(value) and not (isinstance(value, str) and value.strip()):
+        raise wrong(name, value, _PLACES)
+    return value
 
 
 def as_shown(data: DataSet, row: Mapping[str, Any], personal: Personal) -> dict[str, Any]:

@@ -88,11 +88,22 @@ def _loose_readings(text: str, region: str | None, *, whole: bool) -> list[str]:
     found = []
     for written in (text,) if "+" in text else (text, f"+{digits}", f"+{abroad}"):
         try:
-            e164 = e164_of(phonenumbers.parse(written, region))
+            number = phonenumbers.parse(written, region)
         except NumberParseException:
             continue
+        e164 = e164_of(number)
         if in_use(e164) or other_writings(e164):
             found.append(e164)
+        elif (line := _without_zeros(number)) is not None:
+            found.append(line)
     if not found and whole and ("+" in text or abroad != digits) and _E164.fullmatch(f"+{abroad}"):
         found.append(f"+{abroad}")
     return list(dict.fromkeys(found))
+
+
+def _without_zeros(number: phonenumbers.PhoneNumber) -> str | None:
+    """The line that is meant with a zero before it that its country does not dial: ``+34 0612 345 678``."""
+    national = phonenumbers.national_significant_number(number)
+    zeros = len(national) - len(national.lstrip("0"))
+    lines = (f"+{number.country_code}{national[count:]}" for count in range(1, zeros + 1))
+    return next(filter(in_use, lines), None)

@@ -8,8 +8,8 @@ path, nor bring a header along, nor change the host. An event that has nothing f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -27,6 +27,7 @@ from airflow_outreach_provider.core.expressions.compile import (
 from airflow_outreach_provider.core.expressions.functions import text_of
 from airflow_outreach_provider.core.expressions.scope import REQUEST, RESPONSE, Scope
 from airflow_outreach_provider.core.json_reading import read_json
+from airflow_outreach_provider.core.masking import shown_value
 
 Record = Mapping[str, object]
 Payload = str | Mapping[str, Any] | Sequence[Any]
@@ -48,6 +49,8 @@ OUR_HEADERS = frozenset(
         "te", "trailer", "transfer-encoding", "upgrade", "webhook-id", "webhook-signature", "webhook-timestamp",
     }
 )  # fmt: skip
+# A type of its own for what is JSON all the same, as application/vnd.api+json.
+_JSON_TYPE = re.compile(r"[a-z0-9!#$&^_.-]+/(?:[a-z0-9!#$&^_.-]+\+)?json", re.IGNORECASE)
 _SIGNED = frozenset({"stripe-signature", "x-hub-signature-256", "x-outreach-event", "x-webhook-signature"})
 # RFC 3986 section 3.3: what may stand in a path as it is; "%" begins what is encoded already.
 _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
@@ -72,18 +75,19 @@ class RequestForm:
     :ivar query: name → template; a list repeats the name, none leaves it out.
     :ivar headers: name → template, besides those of the endpoint.
     :ivar omit_empty: leave out of a payload's mapping whatever is none, an empty text, list or mapping.
-    :ivar content_type: ``"json"``, or ``"form"`` for a payload that is a mapping.
+    :ivar method, content_type: None for what the endpoint says, else POST and JSON. The latter is ``"json"``, ``"form"``
+        for a payload that is a mapping, or a type of content as a header has it, e.g. ``application/vnd.api+json``.
     :ivar save: name → template over ``response``, the answer's JSON; later events of the contact have it as ``saved``.
     :ivar batch: several events in one request; the payload is then one event's part of it.
     """
 
     payload: Payload | None = None
-    method: str = POST
+    method: str | None = None
     path: str = ""
     query: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, Any] = field(default_factory=dict, repr=False)
     omit_empty: bool = False
-    content_type: str = JSON
+    content_type: str | None = None
     save: Mapping[str, Any] = field(default_factory=dict)
     batch: GroupForm | None = None
 
@@ -98,6 +102,11 @@ class RequestForm:
         """Whether each event has an address of its own: what its answer says of the address is the event's."""
         return "{{" in self.path
 
+    def filled(self, method: str | None = None, content_type: str | None = None) -> RequestForm:
+        """With what it leaves open as the endpoint has it, where that says something."""
+        methods, types = (self.method, method, POST), (self.content_type, content_type, JSON)
+        return replace(self, method=_first(methods), content_type=_first(types))
+
     def check(self) -> None:
         """:raises ConfigurationError: what cannot be used, and what to write instead."""
         CompiledForm(self)
@@ -110,8 +119,9 @@ class CompiledForm:
     """
 
     def __init__(self, form: RequestForm) -> None:
-        _one_of("method", form.method, METHODS)
-        _one_of("content_type", form.content_type, CONTENT_TYPES)
+        form = form.filled()
+        self.method = check_method(form.method)
+        self.content_type = read_content_type(form.content_type)
         payload = form.said_payload
         if isinstance(payload, str):
             if payload not in PAYLOADS:
@@ -123,7 +133,7 @@ class CompiledForm:
                 raise ConfigurationError(
                     "omit_empty has no effect without a payload of templates", "write payload as a mapping"
                 )
-        if form.content_type == FORM and not isinstance(payload, Mapping):
+        if self.is_form and not isinstance(payload, Mapping):
             raise ConfigurationError("a form is made of names and values", "write payload as a mapping")
         if form.batch is not None:
             _check_batch(form, form.batch)
@@ -148,13 +158,14 @@ class CompiledForm:
         return self._payload is not None
 
     @property
-    def content_type(self) -> str:
-        return CONTENT_TYPES[self.form.content_type]
+    def is_form(self) -> bool:
+        """Whether bodies are the fields of a form, and no JSON."""
+        return self.content_type == CONTENT_TYPES[FORM]
 
     def body(self, record: Record) -> bytes:
         """The bytes of a templated payload: the same for the same event."""
         made = self.item(record)
-        if self.form.content_type == FORM:
+        if self.is_form:
             return urlencode(list(_fields(to_jsonable_python(made, inf_nan_mode="strings")))).encode()
         return to_json(made, inf_nan_mode="null")
 
@@ -198,7 +209,8 @@ class CompiledForm:
 
 def _check_batch(form: RequestForm, batch: GroupForm) -> None:
     batch.check()
-    if not isinstance(form.said_payload, Mapping) or form.content_type != JSON:
+    is_form = read_content_type(form.content_type) == CONTENT_TYPES[FORM]
+    if not isinstance(form.said_payload, Mapping) or is_form:
         raise ConfigurationError(
             "a batch is made of payloads of its own events", "write payload as a mapping, as JSON"
         )
@@ -346,6 +358,29 @@ def _fields(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _one_of(key: str, value: object, known: Collection[str]) -> None:
-    if not isinstance(value, str) or value not in known:
-        raise ConfigurationError(f"{key} is {value!r}", f"use one of {', '.join(known)}")
+def _first(said: Iterable[str | None]) -> str | None:
+    return next((each for each in said if each is not None), None)
+
+
+def _shown(value: object) -> str:
+    return shown_value(value) if isinstance(value, str) else repr(value)[:60]
+
+
+def check_method(value: object) -> str:
+    """:raises ConfigurationError: no method of a delivery."""
+    if not isinstance(value, str) or value not in METHODS:
+        raise ConfigurationError(f"method is {_shown(value)}", f"use one of {', '.join(METHODS)}")
+    return value
+
+
+def read_content_type(value: object) -> str:
+    """As a header has it. :raises ConfigurationError: neither JSON nor a form, in any writing."""
+    said = value.strip() if isinstance(value, str) else ""
+    if said in CONTENT_TYPES:
+        return CONTENT_TYPES[said]
+    if said.lower() in CONTENT_TYPES.values():
+        return said.lower()
+    if not _JSON_TYPE.fullmatch(said):
+        known = f"use one of {', '.join(CONTENT_TYPES)}, or a type such as application/vnd.api+json"
+        raise ConfigurationError(f"content_type is {_shown(value)}", known)
+    return said

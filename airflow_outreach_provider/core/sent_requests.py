@@ -52,11 +52,11 @@ def request_digest(method: str, place: str, body: bytes) -> str:
 
 def write_form(form: RequestForm) -> str:
     """A form as JSON, what looks like a secret in it hidden: such a request cannot be shown as it was sent."""
-    default = RequestForm()
+    default, filled = RequestForm().filled(), form.filled()
     said = {
         each.name: value
         for each in fields(form)
-        if (value := getattr(form, each.name)) != getattr(default, each.name)
+        if (value := getattr(filled, each.name)) != getattr(default, each.name)
     }
     if form.batch is not None:
         said["batch"] = asdict(form.batch)

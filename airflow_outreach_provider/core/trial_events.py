@@ -140,14 +140,14 @@ def _custom_request(custom: CustomSource, kind: EventKind, now: datetime, unique
         "external_id": unique,
     }
     sent: dict[str, Any] = {"body": {}, "headers": {}}
-    _place(sent, section.type, type_)
-    _place(sent, section.time, write_time(now))
+    _place(sent, section.template("type"), type_)
+    _place(sent, section.template("time"), write_time(now))
     for name, value in person.items():
-        _place(sent, getattr(section.contact, name), value)
-    _place(sent, section.person, {"name": NAME, "email": EMAIL, "phone": PHONE})
-    _place(sent, section.message, TEXT)
-    _place(sent, section.id, unique)
-    _place(sent, section.campaign, "trial")
+        _place(sent, section.template(name), value)
+    _place(sent, section.template("person"), {"name": NAME, "email": EMAIL, "phone": PHONE})
+    _place(sent, section.template("message"), TEXT)
+    _place(sent, section.template("id"), unique)
+    _place(sent, section.template("campaign"), "trial")
     return sent
 
 

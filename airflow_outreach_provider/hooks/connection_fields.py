@@ -61,6 +61,22 @@ def read_base_url(connection: Any) -> str:
     return url.removesuffix("/api/webhook/outreach").rstrip("/")
 
 
+def database_hook(conn_id: str) -> Any:
+    """Airflow's hook of a database.
+
+    :raises ConfigurationError: there is no such connection.
+    """
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return BaseHook.get_hook(conn_id)
+    except AirflowNotFoundException as error:
+        raise ConfigurationError(
+            f"there is no connection {conn_id!r}", "add it with the type and the address of the database"
+        ) from error
+
+
 def read_extra(connection: Any) -> Mapping[str, Any]:
     """:raises ConfigurationError: the connection's extra is text that is no JSON object."""
     try:
@@ -102,8 +118,9 @@ def _secrets(connection: Any, extra: Mapping[str, Any]) -> Iterator[str]:
     password = connection.password or ""
     yield from (password, password.strip(), *password.split())
     yield from _named_secrets(extra)
-    with contextlib.suppress(TypeError, ValueError):  # as the form of a connection hands it over
-        yield from _named_secrets(json.loads(extra.get("custom") or "{}"))
+    for name in ("custom", "oauth2"):
+        with contextlib.suppress(TypeError, ValueError):  # as the form of a connection hands it over
+            yield from _named_secrets(json.loads(extra.get(name) or "{}"))
     with contextlib.suppress(ConfigurationError):
         yield from _header_secrets(read_headers(extra, ""))
     for url in (connection.host or "", *_texts(extra)):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import shown_value
+from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.hooks.connection_fields import hide_secret, read_text, read_texts
 from airflow_outreach_provider.net.oauth2 import TokenGrant
 from airflow_outreach_provider.net.webhook import Target, environment_proxy, parse_url
 from airflow_outreach_provider.services.deliveries.tokens import Authorization
 
 _FIELDS = ("client_id", "client_secret", "refresh_token", "scope", "auth", "params")
+_ALSO = {"token_url": "url", "client": "client_id", "secret": "client_secret"}
+_OAUTH2 = 'write {"url": "https://login.example.com/oauth2/token", "client_id": "…", "client_secret": "…"}'
 # The grant's own; the connection's fields say them.
 _OWN = frozenset(
     {
@@ -29,6 +34,7 @@ def read_authorization(extra: Mapping[str, Any], endpoint: Target) -> Authorizat
 
     :raises ConfigurationError: which field is missing or cannot be used.
     """
+    extra = {**_grouped(extra), **{name: value for name, value in extra.items() if value not in (None, "")}}
     said = {name: read_text(extra, f"oauth2_{name}") for name in ("url", *_FIELDS)}
     if said["url"] is None:
         orphans = [f"oauth2_{name}" for name in _FIELDS if said[name]]
@@ -69,3 +75,20 @@ def read_authorization(extra: Mapping[str, Any], endpoint: Target) -> Authorizat
         in_header=said["auth"] != "body", params=params,
     )  # fmt: skip
     return Authorization(grant, hide_secret)
+
+
+def _grouped(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that stand together in ``oauth2``, under the names they have alone."""
+    given = extra.get("oauth2") or {}
+    if isinstance(given, str):  # as the form of a connection hands it over
+        with contextlib.suppress(ValueError):
+            given = json.loads(given)
+    if not isinstance(given, Mapping):
+        raise ConfigurationError("extra 'oauth2' is not an object", _OAUTH2)
+    known = {"url", *_FIELDS}
+    named = {_ALSO.get(str(name), str(name)): value for name, value in given.items()}
+    if unknown := sorted(named.keys() - known):
+        raise ConfigurationError(
+            f"extra 'oauth2' holds {shown_value(unknown[0])}", did_you_mean(unknown[0], known)
+        )
+    return {f"oauth2_{name}": value for name, value in named.items()}

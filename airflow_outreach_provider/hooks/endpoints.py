@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,10 +14,16 @@ from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, SignatureError
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.masking import shown_value
-from airflow_outreach_provider.core.request_form import HEADER_NAME, HEADER_VALUE, OUR_HEADERS
+from airflow_outreach_provider.core.request_form import (
+    HEADER_NAME,
+    HEADER_VALUE,
+    OUR_HEADERS,
+    check_method,
+    read_content_type,
+)
 from airflow_outreach_provider.core.signing import Scheme, check_secrets
 from airflow_outreach_provider.hooks import http_endpoint
-from airflow_outreach_provider.hooks.connection_fields import read_extra, read_flag
+from airflow_outreach_provider.hooks.connection_fields import read_extra, read_flag, read_text
 from airflow_outreach_provider.hooks.endpoint_oauth2 import read_authorization
 from airflow_outreach_provider.hooks.settings import endpoint_disabled_after
 from airflow_outreach_provider.hooks.tested import as_known, with_unread
@@ -110,6 +116,8 @@ def read_endpoint(connection: Any) -> Endpoint:
             requests_per_second=_number(extra, "requests_per_second", None, 0.01, 10_000.0),
             disabled_after=disabled_after,
             authorization=read_authorization(extra, target),
+            method=_word(extra, "method", lambda said: check_method(said.upper())),
+            content_type=_word(extra, "content_type", _checked_type),
         )
     except (ConfigurationError, SignatureError) as error:
         raise ConfigurationError(f"{where}: {error}") from error
@@ -134,6 +142,16 @@ def _scheme(value: object, secrets: tuple[str, ...]) -> Scheme:
         raise ConfigurationError(
             f"extra 'signature' is {shown_value(value)}", f"use one of {known}"
         ) from None
+
+
+def _word(extra: Mapping[str, Any], name: str, read: Callable[[str], str]) -> str | None:
+    said = read_text(extra, name)
+    return None if said is None else read(said)
+
+
+def _checked_type(said: str) -> str:
+    read_content_type(said)
+    return said
 
 
 def _headers(value: object) -> dict[str, str]:

@@ -45,7 +45,7 @@ def http_extra(connection: Any, extra: Mapping[str, Any]) -> dict[str, Any]:
     settings, headers = {}, {}
     for name, value in extra.items():
         lowered = str(name).lower()
-        if lowered in _SETTINGS or lowered.startswith("oauth2_"):
+        if lowered in _SETTINGS or lowered.startswith("oauth2"):
             settings[lowered] = value
         elif lowered in _REFUSED:
             if value not in (None, "", lowered.startswith("verify")):

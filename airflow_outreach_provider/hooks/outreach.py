@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow.providers.http.hooks.http import HttpHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
+from airflow_outreach_provider.core.arguments import wrong
 from airflow_outreach_provider.core.errors import (
     ConfigurationError,
     LeadRejected,
@@ -94,10 +96,17 @@ class OutreachHook(HttpHook):
     def settings(self) -> OutreachConnection:
         """The connection, read once.
 
-        :raises ConfigurationError: a field of it is missing or cannot be read; the message names it.
+        :raises ConfigurationError: there is none, or a field of it is missing or cannot be read; the message names it.
         """
         if self._settings is None:
-            self._settings = self._read(self.get_connection(self.outreach_conn_id))
+            try:
+                connection = self.get_connection(self.outreach_conn_id)
+            except AirflowNotFoundException as error:
+                raise ConfigurationError(
+                    f"there is no connection {self.outreach_conn_id!r}",
+                    "add it with type outreach, the base URL as host and the API Integration Key as password",
+                ) from error
+            self._settings = self._read(connection)
         return self._settings
 
     def client(self) -> OutreachClient:
@@ -111,13 +120,19 @@ class OutreachHook(HttpHook):
             return None
         return TetherContacts(settings.api.base_url, settings.contacts_email, settings.contacts_password)
 
-    def list_contacts(self, updated_since: datetime | None = None) -> list[dict[str, Any]]:
+    def list_contacts(self, updated_since: datetime | str | None = None) -> list[dict[str, Any]]:
         """The contacts of the platform, as it gives them.
 
-        :param updated_since: timezone-aware; only those created or updated at this time or later.
-        :raises ConfigurationError: the connection has no log-in for the contact list, or it is refused.
+        :param updated_since: only those created or updated at this time or later; a time without a zone is UTC, and ISO 8601
+            as text is one too.
+        :raises ConfigurationError: that is no time; the connection has no log-in for the contact list, or it is refused.
         :raises OutreachUnavailable: the list does not answer.
         """
+        since = read_time(updated_since)
+        if since is None and updated_since is not None:
+            raise wrong(
+                "updated_since", updated_since, "give a datetime, e.g. datetime(2026, 3, 25, tzinfo=UTC)"
+            )
         contacts = self.contacts()
         if contacts is None:
             raise ConfigurationError(
@@ -125,7 +140,7 @@ class OutreachHook(HttpHook):
                 "set contacts_email and contacts_password in its extra",
             )
         rows = run_async(_every_contact(contacts))
-        return [row for row in rows if updated_since is None or _touched(row) >= updated_since]
+        return [row for row in rows if since is None or _touched(row) >= since]
 
     def submit_lead(
         self,

@@ -22,6 +22,7 @@ from airflow_outreach_provider.store.migrate import check, upgrade
 _DAY = timedelta(days=1)
 # When a consumer looked is written down to the hour; and nothing is kept for longer than a century.
 _FEWEST_DAYS, _MOST_DAYS = 0.1, 36_500
+_LONGEST_LEASE = 30 * 86_400
 _stores: dict[str, Store] = {}
 _lock = threading.Lock()
 
@@ -71,16 +72,17 @@ def pool(usual: PoolSettings = PoolSettings()) -> PoolSettings:  # noqa: B008 - 
     )
 
 
-def _whole(option: str, default: int, *, at_least: int) -> int:
+def _whole(option: str, default: int, *, at_least: int, at_most: int | None = None) -> int:
     said = conf.get("outreach", option, fallback="").strip() or str(default)
     try:
         number = int(said)
     except ValueError:
         number = at_least - 1
-    if number < at_least:
+    if number < at_least or (at_most is not None and number > at_most):
+        most = "" if at_most is None else f" and at most {at_most:,}"
         raise ConfigurationError(
             f"[outreach] {option} is {said[:40]!r}",
-            f"set it to a whole number, at least {at_least}; {default} is usual here",
+            f"set it to a whole number, at least {at_least}{most}; {default} is usual here",
         )
     return number
 
@@ -103,18 +105,19 @@ def auto_upgrade() -> bool:
 
 
 def lease() -> timedelta:
-    """``[outreach] lease_seconds``: how long a silent run is believed to be alive."""
-    seconds = conf.getint("outreach", "lease_seconds", fallback=300)
-    if seconds < 10:
-        raise ConfigurationError(
-            f"[outreach] lease_seconds is {seconds}", "set it to at least 10; 300 is the default"
-        )
-    return timedelta(seconds=seconds)
+    """``[outreach] lease_seconds``: how long a silent run is believed to be alive.
+
+    :raises ConfigurationError: it is no number of seconds, or too few for any heartbeat.
+    """
+    return timedelta(seconds=_whole("lease_seconds", 300, at_least=10, at_most=_LONGEST_LEASE))
 
 
 def max_body_bytes() -> int:
-    """``[outreach] max_body_bytes``: the largest webhook the receiver takes."""
-    return conf.getint("outreach", "max_body_bytes", fallback=1024 * 1024)
+    """``[outreach] max_body_bytes``: the largest webhook the receiver takes.
+
+    :raises ConfigurationError: it is no number of bytes: with none at all every event would be refused.
+    """
+    return _whole("max_body_bytes", 1024 * 1024, at_least=1)
 
 
 def stop_words() -> StopWords:
@@ -123,9 +126,11 @@ def stop_words() -> StopWords:
 
 
 def retention() -> timedelta | None:
-    """``[outreach] retention_days``: how long settled leads, events and deliveries are kept; None for ever."""
-    days = conf.getint("outreach", "retention_days", fallback=0)
-    return timedelta(days=days) if days > 0 else None
+    """``[outreach] retention_days``: how long settled leads, events and deliveries are kept; None for ever.
+
+    :raises ConfigurationError: it is no number of days: whoever meant some would keep everything.
+    """
+    return timedelta(days=_whole("retention_days", 0, at_least=0, at_most=_MOST_DAYS)) or None
 
 
 def endpoint_disabled_after() -> timedelta:

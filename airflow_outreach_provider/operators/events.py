@@ -14,6 +14,7 @@ from airflow.sdk.observability import stats
 
 from airflow_outreach_provider.core.arguments import (
     check_callable,
+    check_connection,
     check_mapping,
     check_text,
     check_whole,
@@ -31,7 +32,7 @@ from airflow_outreach_provider.core.errors import (
 )
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.core.request_form import JSON, POST, Payload, RequestForm
+from airflow_outreach_provider.core.request_form import Payload, RequestForm
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.trials import stays_out
 from airflow_outreach_provider.operators.defaults import RetryingForHours
@@ -205,12 +206,12 @@ class DeliverEventsOperator(BatchOperator):
     :param payload: ``"canonical"`` (our JSON, the same for every platform), ``"received"`` (the raw body), ``"none"``
         (no body: usual with DELETE), or a mapping or list whose texts may hold expressions such as
         ``{{ contact.email }}``, however deep.
-    :param method: ``POST``, ``PUT``, ``PATCH`` or ``DELETE``.
+    :param method: ``POST``, ``PUT``, ``PATCH`` or ``DELETE``; the connection's where None, else ``POST``.
     :param path: below the endpoint's URL, e.g. ``"contacts/{{ contact.email }}"``. What an event brings is encoded and
         stays in its place; an event that has nothing for it is refused.
     :param query: name → template, after ``?``. :param headers: name → template, besides those of the connection.
     :param omit_empty: leave out of the payload what is none or an empty text, list or mapping.
-    :param content_type: ``"json"``, or ``"form"`` for a payload that is a mapping.
+    :param content_type: ``"json"``, or ``"form"`` for a payload that is a mapping; the connection's where None, else JSON.
     :param save: name → template over ``response``, the answer's JSON (``{"crm_id": "{{ response.id }}"}``); requests for later
         events of the contact to this endpoint have it as ``{{ saved.crm_id }}``.
     :param batching: events of several contacts in one request: ``size``, ``items`` (the name of their list in the body),
@@ -229,12 +230,12 @@ class DeliverEventsOperator(BatchOperator):
         *,
         endpoint_conn_id: str,
         payload: Payload | None = None,
-        method: str = POST,
+        method: str | None = None,
         path: str = "",
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, Any] | None = None,
         omit_empty: bool = False,
-        content_type: str = JSON,
+        content_type: str | None = None,
         save: Mapping[str, Any] | None = None,
         batching: Mapping[str, Any] | None = None,
         concurrency: int = DEFAULT_CONCURRENCY,
@@ -243,7 +244,7 @@ class DeliverEventsOperator(BatchOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_whole("concurrency", concurrency, "use a whole number from 1 on")
-        self.endpoint_conn_id = endpoint_conn_id
+        self.endpoint_conn_id = check_connection("endpoint_conn_id", endpoint_conn_id, "crm")
         for name, value in {"query": query, "headers": headers, "save": save}.items():
             check_mapping(
                 name, value, 'write names and their templates, e.g. {"id": "{{ contact.external_id }}"}'

@@ -9,13 +9,22 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from airflow.sdk import BaseHook, BaseOperator
+from airflow.sdk import BaseOperator
 
 from airflow_outreach_provider.core.arguments import check_texts, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
-from airflow_outreach_provider.core.exports import COLUMNS, ColumnKind, DataSet, Personal
+from airflow_outreach_provider.core.exports import (
+    COLUMNS,
+    FILE_FORMATS,
+    ColumnKind,
+    DataSet,
+    ExportPlace,
+    Personal,
+    read_place,
+)
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.hooks.connection_fields import database_hook
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.hooks.trials import stays_out
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
 
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
 _SQL_TYPES = {ColumnKind.TEXT: "TEXT", ColumnKind.WHOLE_NUMBER: "BIGINT", ColumnKind.TIME: "TIMESTAMP"}
+_ALL: Collection[str] = tuple(DataSet)
 
 
 class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
@@ -37,12 +47,13 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
     leads were accepted, and how many of these replied, were interested, booked, opted out; a later row of the same day
     replaces the earlier.
 
-    :param data: of ``leads``, ``events``, ``deliveries``, ``outcomes``.
-    :param path: a folder, local or an ``s3://`` or other URI, for files ``<data>-<from where>.<format>``.
-    :param format: ``csv`` or ``parquet``; the latter needs the extra ``parquet``.
-    :param sql_conn_id: instead of a path, a connection of a database: rows are added to tables, which are made
-        where there are none.
-    :param table_prefix: before the name of the data set, e.g. ``analytics.outreach_``.
+    :param to: where the rows go: a folder, local or an ``s3://`` or other URI, for files ``<data>-<from where>.<format>``;
+        ``{"csv": folder}`` or ``{"parquet": folder}``; or ``{"sql": {"conn_id": …, "table_prefix": "analytics.outreach_"}}``:
+        rows are added to tables, which are made where there are none.
+    :param what: of ``leads``, ``events``, ``deliveries``, ``outcomes``; all where None.
+    :param data: the same as ``what``. :param path, sql_conn_id, table_prefix: the same as ``to``, one by one.
+    :param format: of files, ``csv`` or ``parquet``; the latter needs the extra ``parquet``. By default what the folder's
+        name ends in (``lake.parquet``), else ``csv``.
     :param personal: ``masked``: numbers and addresses masked and names left out; ``whole``: as they are.
     :param export: under which name is kept how far it has come; the DAG's and the task's id otherwise. Another name
         begins at the beginning.
@@ -55,33 +66,37 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
     def __init__(
         self,
         *,
-        data: Collection[str] = ("leads", "events", "deliveries", "outcomes"),
+        to: str | Path | Mapping[str, Any] | None = None,
+        what: Collection[str] | None = None,
+        data: Collection[str] = _ALL,
         path: str | None = None,
-        format: str = "csv",
+        format: str | None = None,
         sql_conn_id: str | None = None,
-        table_prefix: str = "outreach_",
+        table_prefix: str | None = None,
         personal: str = "masked",
         export: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        kinds = f"name one or more of {', '.join(DataSet)}"
-        if data is None:
-            raise wrong("data", data, kinds)
-        check_texts("data", data, kinds, empty=True)
-        for each in [data] if isinstance(data, str) else data:
-            _one_of("data", each, list(DataSet))
-        _one_of("format", format, list(FORMATS))
-        _one_of("personal", personal, list(Personal))
-        if (path is None) == (sql_conn_id is None):
+        if what is not None and data is not _ALL:
+            raise ConfigurationError("what and data say the same", "keep what")
+        place = (
+            ExportPlace(path, format, sql_conn_id, table_prefix)
+            if to is None
+            else _only(to, path, sql_conn_id)
+        )
+        if (place.path is None) == (place.sql_conn_id is None):
             raise ConfigurationError(
-                "an export goes to files or to tables", "give path or sql_conn_id, one of them"
+                "an export goes to files or to tables",
+                "give to, a folder or a database; or give path or sql_conn_id, one of them",
             )
-        self.data = [data] if isinstance(data, str) else list(data)
-        self.path = path
-        self.format = format
-        self.sql_conn_id = sql_conn_id
-        self.table_prefix = table_prefix
+        self.data = _data_sets("data", data) if what is None else _data_sets("what", what)
+        self.path, self.sql_conn_id = place.path, place.sql_conn_id
+        self.format = format or place.format or FILE_FORMATS[0]
+        prefixes = (each for each in (place.table_prefix, table_prefix) if each is not None)
+        self.table_prefix = next(prefixes, "outreach_")
+        _one_of("format", self.format, list(FORMATS))
+        _one_of("personal", personal, list(Personal))
         self.personal = personal
         self.export = export
 
@@ -109,7 +124,7 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
         return opened
 
     def _tables(self) -> OpenSink:
-        hook = BaseHook.get_hook(self.sql_conn_id)
+        hook = database_hook(str(self.sql_conn_id))
         if not hasattr(hook, "insert_rows"):
             raise ConfigurationError(
                 f"connection {self.sql_conn_id!r} is no database", "name one that takes SQL"
@@ -191,6 +206,23 @@ def _local_file(uri: str) -> Iterator[BinaryIO]:
         os.replace(begun, path)
     finally:
         begun.unlink(missing_ok=True)
+
+
+def _data_sets(name: str, given: Collection[str]) -> list[str]:
+    kinds = f"name one or more of {', '.join(DataSet)}"
+    if given is None:
+        raise wrong(name, given, kinds)
+    check_texts(name, given, kinds, empty=True)
+    names = [given] if isinstance(given, str) else list(given)
+    for each in names:
+        _one_of(name, each, list(DataSet))
+    return names
+
+
+def _only(to: object, path: object, sql_conn_id: object) -> ExportPlace:
+    if path is not None or sql_conn_id is not None:
+        raise ConfigurationError("to and path or sql_conn_id say the same", "keep to")
+    return read_place(to)
 
 
 def _one_of(what: str, value: str, known: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, OutreachUnavailable
 from airflow_outreach_provider.core.masking import HIDDEN, mask_text
 from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.hooks.connection_fields import database_hook
 from airflow_outreach_provider.services.rows.header import Reads, reads_all
 from airflow_outreach_provider.services.rows.open import read_list
 from airflow_outreach_provider.services.rows.row import Row
@@ -62,11 +63,9 @@ class SqlRows:
     holds_texts = False
 
     def __init__(self, leads: SqlLeads, reads: Reads = reads_all) -> None:
-        from airflow.sdk import BaseHook
-
         self.name, self._reads = f"sql on {leads.conn_id}", reads
         self._leads = leads
-        self._hook = BaseHook.get_hook(leads.conn_id)
+        self._hook = database_hook(leads.conn_id)
         if not hasattr(self._hook, "get_conn"):
             raise ConfigurationError(
                 f"connection {leads.conn_id!r} is no SQL database", "name one in SqlLeads"

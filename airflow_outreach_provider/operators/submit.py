@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 from airflow.sdk.observability import stats
 
+from airflow_outreach_provider.core.arguments import check_connection
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.leads import PayloadFormat
 from airflow_outreach_provider.core.progress import settled, share_done, time_left
@@ -183,7 +184,7 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         self.min_rows, self.max_rows, self.dry_run = min_rows, max_rows, dry_run
         self.concurrency, self.requests_per_second = concurrency, requests_per_second
         self.patience, self.shard, self.shards = patience, shard, shards
-        self.outreach_conn_id = outreach_conn_id
+        self.outreach_conn_id = check_connection("outreach_conn_id", outreach_conn_id, OUTREACH_DEFAULT)
         self.on_outreach_event = checked_listeners(on_outreach_event)
         self._run: SubmitRun | None = None
         self.max_people: int | None = None

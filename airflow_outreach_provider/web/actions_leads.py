@@ -174,8 +174,10 @@ def _contacts(conn_id: str) -> TetherContacts | None:
     """The contact list of a connection; None where it has none, or is gone."""
     try:
         return OutreachHook(conn_id).contacts()
-    except AirflowNotFoundException:
-        return None
+    except ConfigurationError as error:
+        if isinstance(error.__cause__, AirflowNotFoundException):
+            return None
+        raise
 
 
 def _would_send(found: actions.HeldCount) -> ActionResult:

@@ -128,7 +128,7 @@ def _said_source(source: LeadSource) -> str:
 def _destination(model: EventRoute) -> str:
     deliver = model.deliver
     if deliver.endpoint is not None:
-        plain = deliver.method == POST and not deliver.path
+        plain = deliver.method in (None, POST) and not deliver.path
         return f"{'signed webhook' if plain else _address(deliver)} to {deliver.endpoint}"
     if deliver.python is not None:
         return f"{deliver.python}(event)"
@@ -144,4 +144,5 @@ def _destination(model: EventRoute) -> str:
 
 
 def _address(deliver: Deliver) -> str:
-    return f"{deliver.method} /{deliver.path.lstrip('/')}" if deliver.path else deliver.method
+    method = deliver.method or POST
+    return f"{method} /{deliver.path.lstrip('/')}" if deliver.path else method

@@ -13,9 +13,9 @@ def build_export(name: str, model: Export, file: str) -> None:
     :param file: the workflow file; a relative folder starts beside it.
     """
     folder, tables = model.to.parquet or model.to.csv, model.to.sql
-    where = (
-        {"sql_conn_id": tables.conn_id, "table_prefix": tables.table_prefix}
+    to = (
+        {"sql": {"conn_id": tables.conn_id, "table_prefix": tables.table_prefix}}
         if tables is not None
-        else {"path": beside(folder or "", file), "format": "parquet" if model.to.parquet else "csv"}
+        else {"parquet" if model.to.parquet else "csv": beside(folder or "", file)}
     )
-    ExportOutcomesOperator(task_id="export", export=name, data=model.data, personal=model.personal, **where)
+    ExportOutcomesOperator(task_id="export", export=name, to=to, what=model.data, personal=model.personal)

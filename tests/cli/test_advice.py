@@ -36,6 +36,7 @@ def _raised(error: BaseException) -> SystemExit:
     return ended.value
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(errno.errorcode)), st.text(max_size=20))
 def test_every_fault_of_the_system_is_told_in_one_line(number: int, path: str) -> None:
     """Whatever the operating system refuses: one line with the path, exit code 1."""

@@ -128,6 +128,7 @@ def test_whatever_is_wrong_the_others_are_told(airflow: Any, option: str, value:
     assert "hunter2" not in json.dumps(found)
 
 
+@pytest.mark.slow
 def test_an_airflow_without_a_database_is_told_so(empty_airflow: Any) -> None:
     """What cannot be known is unknown, with what to run; the store is looked at all the same."""
     code, found = _checks(empty_airflow)

@@ -118,6 +118,7 @@ def test_reparse(airflow_db: None, store: Store, capsys: pytest.CaptureFixture[s
     assert "0 events are recognised now" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_receive_serves_until_told_to_stop(airflow_db: None, store: Store) -> None:
     """``receive`` is a whole receiver of its own, here with two processes, and ends on SIGTERM."""
     extra = {"platform": "tether", "allow_unsigned": True}
@@ -154,6 +155,7 @@ def test_receive_serves_until_told_to_stop(airflow_db: None, store: Store) -> No
     assert len(stored_events(store)) == 1
 
 
+@pytest.mark.slow
 def test_receiving_is_said_when_it_listens_and_not_before(airflow_db: None, store: Store) -> None:
     """A port that is somebody's: one line that says so, exit code 1, and never *Receiving on*."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

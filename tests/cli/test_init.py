@@ -44,6 +44,7 @@ def simulate() -> Iterator[Any]:
 
 @pytest.mark.parametrize("folder", ["", "dags/team a", "elsewhere"])
 @pytest.mark.e2e
+@pytest.mark.lasts(20)
 @pytest.mark.timeout(400)
 def test_its_steps_lead_through_without_a_gap(airflow_at: Any, simulate: Any, folder: str) -> None:
     """From the printed lines alone to a run that texts two people of the stand-in, in each kind of folder."""

@@ -151,6 +151,7 @@ def test_every_command_sees_the_connections_of_the_database(
     assert "Traceback" not in ended.output
 
 
+@pytest.mark.slow
 def test_lint_without_the_airflow_command_sees_them_too(airflow: Any) -> None:
     """``python -m airflow_outreach_provider.workflows lint --connections``: the same answer, in a plain process."""
     ran = subprocess.run(
@@ -290,6 +291,7 @@ def test_an_airflow_without_a_database_is_told_so(airflow: Any, empty_airflow: A
     assert ended.code in (1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "value", "command", "words"),
     [

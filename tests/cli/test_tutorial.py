@@ -41,6 +41,7 @@ def follow(home: Path, line: str, **more: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_from_an_empty_folder_to_the_plan(tmp_path: Path) -> None:
     """init, whose files the page names, lint, a typing error as it is shown there, and the plan as it is shown there, by the page's own commands."""
@@ -73,6 +74,7 @@ def test_from_an_empty_folder_to_the_plan(tmp_path: Path) -> None:
         assert line.strip() in shown, shown
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_the_receiver_runs_without_the_rest_of_airflow(tmp_path: Path) -> None:
     """The page's three lines, on another port and with a store in a file: no metadata database, and it answers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -145,5 +146,5 @@ class Flights(RuleBasedStateMachine):
         assert flight.quiet == (not places["flying"] and not places["answered"])
 
 
-TestFlight = Flights.TestCase
+TestFlight = pytest.mark.slow(Flights.TestCase)
 TestFlight.settings = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)

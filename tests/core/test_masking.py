@@ -177,6 +177,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_no_text_takes_long(piece: str) -> None:
     """Four times the text takes about four times as long: nobody can make a log line take minutes."""
@@ -253,6 +254,7 @@ MARKS = ["", " ", "-", ".", "/", " - ", ") ", " (", "[", "] ", "\u200b", "\u2060
          "·", "•", "⁄", "（", "）", "～", "|", "'"]  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(800), deadline=None)
 @given(
     st.sampled_from(

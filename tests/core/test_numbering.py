@@ -62,6 +62,7 @@ def test_every_example_of_every_region_in_every_plain_writing_gets_the_librarys_
     assert answered > 3 * len(_EXAMPLES), "the short way is hardly ever taken"
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(1500))
 @given(
     sample=st.sampled_from(_EXAMPLES),
@@ -84,6 +85,7 @@ def test_numbers_near_to_valid_ones_get_the_librarys_verdict(
             _agree(changed[1:], sample[1])
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(500))
 @given(text=st.from_regex(r"\+?[0-9]{4,15}", fullmatch=True), region=_regions)
 def test_any_digits_get_the_librarys_verdict(text: str, region: str | None) -> None:
@@ -102,6 +104,7 @@ def test_what_is_surely_none_is_none_for_the_library(
         assert _verdict(text, region) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(800))
 @given(
     sample=st.sampled_from(_EXAMPLES),

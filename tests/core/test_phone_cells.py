@@ -60,6 +60,7 @@ def written(sample: tuple[tuple[str, phonenumbers.PhoneNumber], int]) -> tuple[s
     return text, region, outcome(text, region)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(600), deadline=None)
 @given(
     sample=numbers,
@@ -76,6 +77,7 @@ def test_words_beside_a_number_never_make_another_one(
     assert got == alone or not got.startswith("+")
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(1200), deadline=None)
 @given(
     sample=numbers,
@@ -95,6 +97,7 @@ def test_digits_behind_a_separator_never_make_another_number(
     assert got == alone or not got.startswith("+")
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(600), deadline=None)
 @given(
     sample=numbers,

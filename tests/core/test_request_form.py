@@ -202,3 +202,26 @@ def test_a_saved_name_is_one_that_can_be_asked_for(name: str) -> None:
     """As it stands behind ``saved.``"""
     with pytest.raises(ConfigurationError, match="no name"):
         RequestForm(save={name: "{{ response.id }}"}).check()
+
+
+@pytest.mark.parametrize(
+    ("form", "endpoint", "expected"),
+    [
+        ({}, (None, None), ("POST", "application/json")),
+        ({}, ("PUT", "form"), ("PUT", "application/x-www-form-urlencoded")),
+        ({}, ("PATCH", "application/vnd.api+json"), ("PATCH", "application/vnd.api+json")),
+        ({}, (None, "application/X-WWW-form-urlencoded"), ("POST", "application/x-www-form-urlencoded")),
+        ({"method": "POST", "content_type": "json"}, ("PUT", "form"), ("POST", "application/json")),
+    ],
+)
+def test_what_a_route_leaves_open_is_the_endpoints(form: Any, endpoint: Any, expected: Any) -> None:
+    """The route's own word wins; where neither says anything it is a POST of JSON."""
+    filled = RequestForm({"id": "{{ id }}"}, **form).filled(*endpoint)
+    made = CompiledForm(filled)
+    assert (made.method, made.content_type) == expected
+    assert made.body(record()) == (b"id=evt_1" if "form" in expected[1] else b'{"id":"evt_1"}')
+
+
+def test_a_delete_of_the_endpoint_has_no_body() -> None:
+    """As one that the route asks for."""
+    assert RequestForm().filled("DELETE").said_payload == "none"

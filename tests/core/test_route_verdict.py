@@ -59,6 +59,7 @@ def test_the_names_of_an_expression(where: str, names: list[tuple[str, ...]]) ->
     assert names_in(where) == names
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40), st.recursive(st.none() | st.integers() | st.text(max_size=3), lambda inner: st.dictionaries(st.text(max_size=3), inner)))  # fmt: skip
 def test_looking_never_raises(source: str, data: object) -> None:
     """Whatever is written, and whatever came."""

@@ -15,7 +15,7 @@ from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airfl
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 from airflow_outreach_provider.store.engine import Store
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.lasts(120), pytest.mark.timeout(600)]
 
 LOADER = """
 from pathlib import Path

@@ -17,7 +17,7 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.migrate import upgrade
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.lasts(125), pytest.mark.timeout(400)]
 
 DAG = """
 from datetime import datetime

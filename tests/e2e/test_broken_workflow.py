@@ -41,6 +41,7 @@ class Processor:
 
 
 @pytest.mark.e2e
+@pytest.mark.lasts(40)
 def test_a_broken_file_is_an_import_error_and_the_healthy_dags_stay_scheduled(
     tmp_path: Path, migrated_home: Path
 ) -> None:

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.xdist_group("world"),
+    pytest.mark.lasts(350),
     pytest.mark.chromium,
     pytest.mark.timeout(500),
 ]

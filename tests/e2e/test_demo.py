@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from figures import assert_measured
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.lasts(100), pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 

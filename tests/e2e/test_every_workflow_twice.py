@@ -17,7 +17,12 @@ from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("twice"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("twice"),
+    pytest.mark.lasts(100),
+    pytest.mark.timeout(900),
+]
 
 LOADER = """
 from pathlib import Path

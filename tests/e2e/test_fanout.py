@@ -27,7 +27,12 @@ from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("fanout"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("fanout"),
+    pytest.mark.lasts(450),
+    pytest.mark.timeout(900),
+]
 
 DAG = "outreach_event_fanout"
 ROOT = Path(__file__).parents[2]

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.xdist_group("world"),
+    pytest.mark.lasts(350),
     pytest.mark.chromium,
     pytest.mark.timeout(400),
 ]

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 pytestmark = [
-    pytest.mark.e2e, pytest.mark.xdist_group("world"), pytest.mark.chromium, pytest.mark.timeout(300), pytest.mark.usefixtures("as_it_was"),
+    pytest.mark.e2e, pytest.mark.xdist_group("world"), pytest.mark.lasts(350), pytest.mark.chromium, pytest.mark.timeout(300), pytest.mark.usefixtures("as_it_was"),
 ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from airflow_outreach_provider.demo.airflow import wait_until
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.xdist_group("world"),
+    pytest.mark.lasts(350),
     pytest.mark.chromium,
     pytest.mark.timeout(1200),
 ]

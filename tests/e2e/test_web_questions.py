@@ -17,7 +17,7 @@ from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox.filters import note_filter
 
 pytestmark = [
-    pytest.mark.e2e, pytest.mark.xdist_group("world"), pytest.mark.chromium, pytest.mark.timeout(1200), pytest.mark.usefixtures("as_it_was"),
+    pytest.mark.e2e, pytest.mark.xdist_group("world"), pytest.mark.lasts(350), pytest.mark.chromium, pytest.mark.timeout(1200), pytest.mark.usefixtures("as_it_was"),
 ]  # fmt: skip
 
 ROUTE = "outreach_event_fanout"

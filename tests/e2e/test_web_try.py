@@ -14,6 +14,7 @@ from airflow_outreach_provider.store.tables import metadata
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.xdist_group("world"),
+    pytest.mark.lasts(350),
     pytest.mark.chromium,
     pytest.mark.timeout(300),
 ]

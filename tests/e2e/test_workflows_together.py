@@ -19,7 +19,12 @@ from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("together"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("together"),
+    pytest.mark.lasts(130),
+    pytest.mark.timeout(900),
+]
 
 SYNC, ROUTE, EXPORT = "outreach_lead_sync__", "outreach_event_route__", "outreach_export__"
 WAVES = (1, 2, 3)

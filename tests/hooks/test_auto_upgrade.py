@@ -42,6 +42,7 @@ def _older(url: str) -> None:
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("older", [False, True], ids=["new", "older"])
 def test_processes_that_start_at_once_all_find_it_ready(url: str, older: bool) -> None:
     """Four processes open a store that is not there, or is older, at the same moment: one upgrades it, all go on."""

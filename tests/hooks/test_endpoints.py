@@ -30,7 +30,7 @@ def test_every_field_is_read() -> None:
         connection(
             password=f"{PLAIN} another-secret-in-rotation", signature="stripe", event_kinds=["replied", "opened"],
             enabled=False, headers={"X-Team": "sales"}, timeout=7, requests_per_second=2.5,
-            allow_networks=["10.20.0.0/16"],
+            allow_networks=["10.20.0.0/16"], method="put", content_type="form",
         )
     )  # fmt: skip
     assert str(endpoint.target.url) == "https://crm.example.com/hook"
@@ -38,6 +38,7 @@ def test_every_field_is_read() -> None:
     assert (endpoint.kinds, endpoint.enabled) == (frozenset({"replied", "opened"}), False)
     assert (endpoint.target.headers, endpoint.target.timeout) == ({"X-Team": "sales"}, 7.0)
     assert endpoint.requests_per_second == 2.5
+    assert (endpoint.method, endpoint.content_type) == ("PUT", "form")
     assert [str(network) for network in endpoint.target.allow_networks] == ["10.20.0.0/16"]
     assert PLAIN not in repr(endpoint)
 
@@ -99,6 +100,14 @@ def test_a_host_without_a_scheme_is_https(host: str, url: str) -> None:
         ({"timeout": "soon"}, "'timeout' is 'soon'"),
         ({"requests_per_second": "nan"}, "requests_per_second"),
         ({"allow_networks": "0.0.0.0/0"}, "wider than"),
+        ({"method": "GET"}, "method is 'GET'"),
+        ({"method": 5}, "method is '5'"),
+        ({"content_type": "text/html"}, "content_type is 'text/html'"),
+        ({"content_type": "a/json\r\nX-B: c"}, "content_type is "),
+        ({"oauth2": "token"}, "'oauth2' is not an object"),
+        ({"oauth2": ["x"]}, "'oauth2' is not an object"),
+        ({"oauth2": {"scopes": "x"}}, "'oauth2' holds 'scopes' — did you mean 'scope'?"),
+        ({"oauth2": {"client_id": "x"}}, "'oauth2_url' is not"),
         ({"allow_networks": 10}, "allow_networks is 10"),
     ],
 )

@@ -128,6 +128,15 @@ def test_the_test_button_knows_a_wrong_base_url(sim: RunningSimulator, connect: 
     assert "no outreach API there" in message
 
 
+def test_a_connection_that_is_not_there_is_a_configuration_fault() -> None:
+    """The test says so as any other, and a call raises our own error with what to do."""
+    ok, said = OutreachHook("nowhere").test_connection()
+    assert not ok
+    assert "there is no connection 'nowhere'" in said
+    with pytest.raises(ConfigurationError, match="add it with type outreach"):
+        OutreachHook("nowhere").submit_lead({"phone": "+14165550100"}, configuration_id="on")
+
+
 def test_the_whole_endpoint_pasted_as_host_works(sim: RunningSimulator, connect: Any) -> None:
     """People paste the endpoint from the platform's documentation; its base is what counts."""
     hook = connect(**{**sim.connection, "host": f"{sim.url}/api/webhook/outreach"})
@@ -279,6 +288,17 @@ def test_a_contact_list_that_ignores_the_page_ends(
     assert len(hook.list_contacts()) == rows
     asked.clear()
     assert hook.list_contacts(datetime(2027, 1, 1, tzinfo=UTC)) == []
+    for since in (datetime(2026, 1, 2), "2026-01-02T00:00:00Z", "2026-01-01"):
+        asked.clear()
+        assert len(hook.list_contacts(updated_since=since)) == rows
+
+
+@pytest.mark.parametrize("since", ["yesterday", "", 0, 1767225600])
+def test_what_is_no_time_is_told_before_the_list_is_read(connect: Any, since: Any) -> None:
+    """Nobody waits for a list of thousands to hear of it."""
+    hook = connect(host="https://a.example", password="k")
+    with pytest.raises(ConfigurationError, match=f"updated_since is {since!r} — give a datetime"):
+        hook.list_contacts(since)
 
 
 @pytest.mark.parametrize(

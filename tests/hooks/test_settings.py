@@ -12,7 +12,13 @@ from airflow.sdk import Connection
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.get_provider_info import get_provider_info
 from airflow_outreach_provider.hooks.endpoints import read_endpoint
-from airflow_outreach_provider.hooks.settings import consumer_abandoned_after, endpoint_disabled_after
+from airflow_outreach_provider.hooks.settings import (
+    consumer_abandoned_after,
+    endpoint_disabled_after,
+    lease,
+    max_body_bytes,
+    retention,
+)
 
 DAYS: dict[str, Callable[[], timedelta]] = {
     "endpoint_disabled_after_days": endpoint_disabled_after,
@@ -39,6 +45,48 @@ def test_what_is_no_number_of_days_is_refused_by_name(
     monkeypatch.setenv(f"AIRFLOW__OUTREACH__{option.upper()}", said)
     with pytest.raises(ConfigurationError, match=rf"\[outreach\] {option} is '{said}'.*is the default"):
         DAYS[option]()
+
+
+WHOLE: dict[str, Callable[[], object]] = {
+    "lease_seconds": lease,
+    "max_body_bytes": max_body_bytes,
+    "retention_days": retention,
+}
+
+
+@pytest.mark.parametrize("option", WHOLE)
+def test_a_number_that_is_left_empty_is_the_declared_one(
+    option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of all our settings; and others count."""
+    declared = int(get_provider_info()["config"]["outreach"]["options"][option]["default"])
+    as_meant = {
+        "lease_seconds": timedelta(seconds=declared),
+        "max_body_bytes": declared,
+        "retention_days": None,
+    }
+    for said in ("", " ", str(declared)):
+        monkeypatch.setenv(f"AIRFLOW__OUTREACH__{option.upper()}", said)
+        assert WHOLE[option]() == as_meant[option]
+    monkeypatch.setenv(f"AIRFLOW__OUTREACH__{option.upper()}", " 90 ")
+    assert WHOLE[option]() in (timedelta(seconds=90), 90, timedelta(days=90))
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        *(("lease_seconds", said) for said in ("soon", "0", "9", "-1", "1.5", "1e3", "9" * 30)),
+        *(("max_body_bytes", said) for said in ("1MB", "0", "-1", "1.5")),
+        *(("retention_days", said) for said in ("soon", "-1", "1.5", "36501", "9" * 30)),
+    ],
+)
+def test_what_is_no_such_number_is_refused_by_name(
+    option: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault that a person mends, and no retry; a receiver that takes nothing, or a store that keeps all, is nobody's wish."""
+    monkeypatch.setenv(f"AIRFLOW__OUTREACH__{option.upper()}", said)
+    with pytest.raises(ConfigurationError, match=rf"\[outreach\] {option} is '{said}'.*is usual here"):
+        WHOLE[option]()
 
 
 def test_endpoints_have_the_limit_of_the_installation(monkeypatch: pytest.MonkeyPatch) -> None:

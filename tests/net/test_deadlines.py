@@ -28,6 +28,7 @@ def test_a_block_that_takes_too_long_ends_with_a_timeout() -> None:
     assert 0.19 < asyncio.run(main()) < 1
 
 
+@pytest.mark.slow
 def test_each_block_has_its_own_limit() -> None:
     """Many at once, begun at different times; the quick ones are left alone."""
 

@@ -507,6 +507,7 @@ def test_a_certificate_can_be_trusted_or_ignored(tls: tuple[str, Path]) -> None:
     assert post_to(url, verify=False).outcome is A
 
 
+@pytest.mark.slow
 def test_tls_to_a_plain_port_is_unavailable() -> None:
     """https to a port that speaks http: no connection, nothing sent."""
 

@@ -399,6 +399,7 @@ def test_a_url_that_cannot_be_meant_is_refused(text: str) -> None:
         parse_url(text)
 
 
+@pytest.mark.slow
 def test_one_hanging_endpoint_does_not_hold_up_others() -> None:
     """While some endpoints hang, a good one is answered in its usual time."""
 

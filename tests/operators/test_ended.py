@@ -72,6 +72,7 @@ def ended(run: Callable[[], Any], is_under_way: Callable[[], bool]) -> tuple[str
     return state, error, took
 
 
+@pytest.mark.slow
 def test_a_sync_gives_back_what_it_had_not_sent(
     store: Store,
     sim: RunningSimulator,
@@ -158,6 +159,7 @@ def hand_out(store: Store, route: str, run_id: str) -> dict[str, Any]:
     return {**found[0], "events": [each for batch in found for each in batch["events"]]} if found else {}
 
 
+@pytest.mark.slow
 def test_deliveries_are_given_back_unsent(store: Store, crm: Crm, run_task: Callable[..., Any]) -> None:
     """What is in flight is awaited and settled, the rest is free for the next try or run, and nothing is sent twice."""
     batch = a_batch(store)
@@ -180,6 +182,7 @@ def test_deliveries_are_given_back_unsent(store: Store, crm: Crm, run_task: Call
     assert len(crm.seen) == len(set(crm.seen)) == CONTACTS
 
 
+@pytest.mark.slow
 def test_a_request_that_is_not_answered_is_broken_off_and_its_event_sent_again(
     store: Store, crm: Crm, run_task: Callable[..., Any]
 ) -> None:
@@ -240,6 +243,7 @@ def serving(
     return Serving(open_store(), run_task)
 
 
+@pytest.mark.slow
 def test_a_task_that_serves_a_stream_gives_back_what_it_has_not_begun(serving: Serving, crm: Crm) -> None:
     """Green, as its own batch is done; what is in flight is awaited, the rest is with nobody at once, and keeps its order."""
     state, error, took = ended(serving.deliver, lambda: serving.serves() and len(crm.seen) >= 12)
@@ -258,6 +262,7 @@ def test_a_task_that_serves_a_stream_gives_back_what_it_has_not_begun(serving: S
         assert mine == sorted(mine)
 
 
+@pytest.mark.slow
 def test_a_serving_task_breaks_off_what_is_not_answered(
     serving: Serving, crm: Crm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,6 +278,7 @@ def test_a_serving_task_breaks_off_what_is_not_answered(
     assert [each for each in set(crm.seen) if crm.seen.count(each) > 1] == [hangs]
 
 
+@pytest.mark.slow
 def test_a_function_is_let_finish_and_called_for_the_rest_by_the_next_try(
     store: Store, crm: Crm, run_task: Callable[..., Any], tmp_path: Any
 ) -> None:

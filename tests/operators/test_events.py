@@ -26,6 +26,7 @@ from airflow_outreach_provider.core.errors import (
 )
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 from airflow_outreach_provider.operators import events as events_module
 from airflow_outreach_provider.operators.outreach import (
     DeliverEventsOperator,
@@ -104,6 +105,38 @@ def test_a_sensors_batch_is_delivered(store: Store, server: Server, monkeypatch:
     assert deliver(batch).execute(context(2)) == {"delivered": 2}
     assert [body["id"] for body in server.bodies] == ["evt_1", "evt_2"]
     assert counted == [("outreach.deliveries.delivered", 2)]
+
+
+def test_an_endpoint_says_its_method_and_type_of_content(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a task that says none, and for the connection's test, which deletes nothing; the task's own word wins."""
+    sent: list[tuple[str, str]] = []
+
+    def answer(method: str, _path: str, headers: Mapping[str, str], _body: bytes) -> Any:
+        sent.append((method, headers["Content-Type"]))
+        return 200, b"", {}
+
+    arrive(store, "a")
+    with scripted(answer) as url:
+        said = json.loads(as_endpoint(url))
+        said["extra"] |= {"method": "PUT", "content_type": "application/vnd.api+json"}
+        monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(said))
+        (batch,) = batches(store)
+        assert deliver(batch).execute(context()) == {"delivered": 1}
+        assert deliver({"type": "x"}, method="PATCH", content_type="json").execute(context()) == {
+            "delivered": 1
+        }
+        assert OutreachEndpointHook("crm").test_connection()[0]
+        said["extra"] |= {"method": "DELETE", "content_type": "form"}
+        monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(said))
+        assert OutreachEndpointHook("crm").test_connection()[0]
+    assert sent == [
+        ("PUT", "application/vnd.api+json"),
+        ("PATCH", "application/json"),
+        ("PUT", "application/vnd.api+json"),
+        ("POST", "application/x-www-form-urlencoded"),
+    ]
 
 
 def test_failures_are_airflows_to_retry_at_the_delay_asked_for(store: Store, server: Server) -> None:
@@ -202,6 +235,7 @@ def test_an_id_that_is_not_stored_fails_the_task(store: Store, server: Server) -
     assert [body["id"] for body in server.bodies] == ["evt_1"]
 
 
+@pytest.mark.slow
 def test_the_last_try_leaves_dead_deliveries_and_clear_tries_them_again(store: Store, server: Server) -> None:
     """Exhausted tries are dead, which is no fault of the configuration; the first try after Clear brings them back."""
     arrive(store, "a")
@@ -525,6 +559,7 @@ def register(dag: DAG) -> None:
     sync_bag_to_db(bag, "event-tests", None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("airflow_db")
 def test_the_pair_runs_as_a_dag(store: Store, server: Server) -> None:
     """Sensor, mapped delivery and a decorated function run in one DAG; each event reaches both routes."""
@@ -558,6 +593,7 @@ def test_the_pair_runs_as_a_dag(store: Store, server: Server) -> None:
         ({"batching": 5}, "batching is int"), ({"batching": {"items": "events"}}, "batch size is None"), ({"batching": {"size": 5, "ok": True}}, "batch ok is True"),
         ({"batching": {"size": 5, "items": ["events"]}}, "batch items is ['events']"), ({"batching": {"size": 5, "items": "e", "body": "x"}}, "batch body is a text"),
         ({"concurrency": "5"}, "concurrency is '5'"), ({"route": 5}, "route 5 has no usable name"), ({"route": None}, "route None has no usable name"),
+        ({"endpoint_conn_id": None}, "endpoint_conn_id is None"), ({"endpoint_conn_id": " "}, "endpoint_conn_id is ' '"), ({"endpoint_conn_id": 5}, "endpoint_conn_id is 5"),
         ({"content_type": {}}, "content_type is {}"), ({"content_type": []}, "content_type is []"), ({"method": []}, "method is []"),
         ({"on_outreach_event": 5}, "on_outreach_event 5 cannot be called"), ({"on_outreach_event": "tell"}, "on_outreach_event 'tell' cannot"),
         ({"on_outreach_event": [5]}, "on_outreach_event 5 cannot be called"), ({"on_outreach_event": {}}, "on_outreach_event {} cannot"),

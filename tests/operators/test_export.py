@@ -325,6 +325,57 @@ def test_tables_of_a_database(
         assert database.execute("SELECT count(*) FROM outreach_outcomes").fetchone() == (2,)
 
 
+TO = {
+    "a folder": (lambda lake: str(lake), "csv"),
+    "a path": (lambda lake: lake, "csv"),
+    "a name that tells its format": (lambda lake: f"{lake}.Parquet/", "parquet"),
+    "csv": (lambda lake: {"csv": lake}, "csv"),
+    "parquet": (lambda lake: {"parquet": str(lake)}, "parquet"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TO)
+@pytest.mark.usefixtures("filled")
+def test_to_and_what_say_where_and_which(case: str, run_task: Any, tmp_path: Path) -> None:
+    """``to`` is a folder or what a workflow file writes, ``what`` one data set or several; each change once."""
+    made, ending = TO[case]
+    place = tmp_path / "lake"
+
+    def run(run_id: str) -> Any:
+        operator = ExportOutcomesOperator(task_id="export", to=made(place), what="leads")
+        return run_task(operator, run_id=run_id)
+
+    assert run("1").xcom == {"leads": 1}
+    assert run("2").xcom == {"leads": 0}
+    (file,) = tmp_path.glob("lake*/*")
+    assert (file.name.partition("-")[0], file.suffix) == ("leads", f".{ending}")
+
+
+@pytest.mark.parametrize(
+    "to",
+    ["warehouse", {"conn_id": "warehouse", "table_prefix": "crm_"}],
+    ids=["by its connection", "with a prefix"],
+)
+@pytest.mark.usefixtures("filled")
+def test_to_names_a_database(to: Any, run_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a workflow file, or by the connection alone."""
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+    ran = run_task(ExportOutcomesOperator(task_id="export", to={"sql": to}, what=["leads"]))
+    assert ran.xcom == {"leads": 1}
+    table = "outreach_leads" if isinstance(to, str) else "crm_leads"
+    with sqlite3.connect(tmp_path / "warehouse.db") as database:
+        assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,)
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_database_without_a_connection_fails_at_once(run_task: Any) -> None:
+    """No retry makes one."""
+    ran = run_task(ExportOutcomesOperator(task_id="export", to={"sql": "nowhere"}))
+    assert ran.state == "failed"
+    assert "there is no connection 'nowhere'" in str(ran.error)
+
+
 PLACES = {
     "a file where the folder should be": ("{}/a_file", "a_file cannot be written to: FileExistsError", "failed"),
     "a file above the folder": ("{}/a_file/lake", "name a folder that the workers may write to", "failed"),
@@ -364,6 +415,20 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "a number for data": ({"path": "x", "data": 5}, "data is 5 — name"),
     "numbers for data": ({"path": "x", "data": [5]}, "data is .5. — name"),
     "a format": ({"path": "x", "format": "parket"}, "did you mean 'parquet'"),
+    "to and path": ({"to": "x", "path": "x"}, "say the same — keep to"),
+    "what and data": (
+        {"to": "x", "what": "leads", "data": "leads"},
+        "what and data say the same — keep what",
+    ),
+    "a data set in what": ({"to": "x", "what": "event"}, "what is 'event' — did you mean 'events'"),
+    "an empty place": ({"to": " "}, "to is ' ' — name a folder"),
+    "a number for a place": ({"to": 5}, "to is 5 — name a folder"),
+    "two named places": ({"to": {"csv": "x", "parquet": "y"}}, "to names 2 places"),
+    "no named place": ({"to": {}}, "to names 0 places"),
+    "a place of no kind": ({"to": {"parket": "x"}}, "to holds 'parket' — did you mean 'parquet'"),
+    "a folder that is none": ({"to": {"csv": None}}, "to csv is None — name a folder"),
+    "a database without connection": ({"to": {"sql": {"table_prefix": "x"}}}, "to sql conn_id is None"),
+    "a word of a database": ({"to": {"sql": {"conn": "x"}}}, "to sql holds 'conn' — did you mean 'conn_id'"),
     "a mask": ({"path": "x", "personal": "hole"}, "did you mean 'whole'"),
 }
 

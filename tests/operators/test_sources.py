@@ -127,6 +127,7 @@ WHO_AGREES = {"phone": ADA, "optout": "no"}
 WHO_DOES_NOT = {"phone": GRACE, "opt_out": "yes"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".csv", ".json", ".jsonl", ".parquet", ".xlsx"])
 @pytest.mark.parametrize("listed", [False, True])
 def test_what_where_names_is_in_each_file(

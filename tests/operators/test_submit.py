@@ -143,6 +143,24 @@ def test_the_last_try_fails(sim: RunningSimulator, run_task: Callable[..., Any])
     assert run_task(operator(), try_number=4).state == "failed"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        ({"outreach_conn_id": "nowhere"}, "add it with type outreach"),
+        ({"leads": SqlLeads("nowhere", "SELECT 1 AS phone")}, "add it with the type and the address"),
+    ],
+    ids=["of the API", "of a database"],
+)
+def test_a_connection_that_is_not_there_fails_at_once_with_what_to_do(
+    sim: RunningSimulator, run_task: Callable[..., Any], arguments: dict[str, Any], remedy: str
+) -> None:
+    """No retry makes a connection: the first try fails, as it does for an endpoint and a source."""
+    ran = run_task(operator(**arguments))
+    assert ran.state == "failed"
+    assert isinstance(ran.error, ConfigurationError)
+    assert f"there is no connection 'nowhere' — {remedy}" in str(ran.error)
+
+
 def test_nothing_listens(run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """An API that is not there at all is an outage: retried, no lead used up."""
     connection = {
@@ -384,6 +402,11 @@ class Frame:
         ({"mapping": {"phoneNumber": "phone", 1: "x"}}, "mapping has the key 1, which is no text"),
         ({"configuration_id": 5}, "configuration_id is 5 — write a text, in quotes"),
         ({"require_consent": ["opt_in"]}, "require_consent is ['opt_in'] — name the column"),
+        ({"require_consent": " "}, "require_consent is ' ' — name the column"),
+        ({"time_zone": ""}, "time_zone is '' — name the column"),
+        ({"quiet_hours": ""}, "quiet_hours '' is not a span of hours"),
+        ({"outreach_conn_id": None}, "outreach_conn_id is None — name a connection"),
+        ({"outreach_conn_id": ""}, "outreach_conn_id is '' — name a connection"),
         ({"line_types": []}, "line_types is [] — use some of"),
         ({"patience": -1}, "patience is -1 — write a number of seconds above 0"),
     ],
@@ -652,6 +675,7 @@ def test_a_sync_is_staged_once_and_sent_by_several_tasks(
     assert (sim.report()["texts"], sim.report()["texted_twice_count"]) == (12, 0)
 
 
+@pytest.mark.slow
 def test_a_time_out_waits_for_answers_and_sends_nothing_twice(
     sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -671,6 +695,7 @@ def test_a_time_out_waits_for_answers_and_sends_nothing_twice(
     assert sim.report()["texted_twice_count"] == 0
 
 
+@pytest.mark.slow
 def test_a_kill_ends_the_batch_in_order(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:
     """Marked failed in the UI, the task claims nothing more, settles what is answered and ends within the grace."""
     sim.set_faults("latency=0.05")
@@ -720,6 +745,7 @@ def test_leads_by_query(
     assert sim.texts("+14165550999")["texts"] == 0
 
 
+@pytest.mark.slow
 def test_metrics(
     sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

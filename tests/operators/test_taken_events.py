@@ -167,6 +167,7 @@ def test_a_function_without_events_is_a_mistake() -> None:
         made(lambda rows: None)
 
 
+@pytest.mark.slow
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(15), deadline=None
 )

@@ -12,6 +12,8 @@ from figures import assert_measured, figures
 
 ROOT = Path(__file__).parents[2]
 BENCHES = sorted((ROOT / "bench").glob("*.py"))
+# About how long they take at their smallest; the others some fifteen.
+SECONDS = {"fanout_real": 170, "fanout_chaos": 110, "web": 40}
 # Redis or PostgreSQL, without which a fleet cannot be.
 NOT_THERE = re.compile(r"^fleet: no \w+ answers at ", re.MULTILINE)
 
@@ -34,7 +36,12 @@ def python(*arguments: str, seconds: float = 560) -> subprocess.CompletedProcess
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    "bench", [path for path in BENCHES if path.stem not in ("fleet", "chaos")], ids=lambda path: path.stem
+    "bench",
+    [
+        pytest.param(path, id=path.stem, marks=pytest.mark.lasts(SECONDS.get(path.stem, 15)))
+        for path in BENCHES
+        if path.stem not in ("fleet", "chaos")
+    ],
 )
 def test_a_bench_measures_something_beside_a_baseline(bench: Path) -> None:
     """At its smallest size each bench succeeds and prints a figure, a baseline and how the two compare."""
@@ -55,6 +62,7 @@ PROMISES = (
 # Six minutes on two cores that others were at work on, too; how long on idle ones nobody has measured.
 @pytest.mark.e2e
 @pytest.mark.xdist_group("fleet")
+@pytest.mark.lasts(150)
 @pytest.mark.timeout(900)
 def test_a_small_fleet_under_kills_keeps_its_promises() -> None:
     """2,000 leads, 500 events for two endpoints, six SIGKILLs: nobody texted twice, nothing lost, stranded, doubled or out of order."""
@@ -77,6 +85,7 @@ def test_the_two_figures_of_the_product_are_among_them() -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "advice"),
     [
@@ -148,6 +157,7 @@ def test_a_bench_that_is_ended_ends_what_it_started() -> None:
     assert "all is ended" in said
 
 
+@pytest.mark.slow
 def test_a_stage_that_hangs_ends_in_time_and_says_where_it_was() -> None:
     """Whatever it waits for, time-outs that are waited out included; and how far it is, is said meanwhile."""
     script = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = (
     "alembic",
     "aiohttp",
@@ -40,6 +42,7 @@ for name, step in {steps!r}.items():
 """
 
 
+@pytest.mark.slow
 def test_parsing_a_dag_imports_nothing_that_only_running_needs() -> None:
     """Each operator by itself, the sensor, the assets, the workflows."""
     script = _SCRIPT.format(steps=STEPS, heavy=HEAVY)

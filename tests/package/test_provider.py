@@ -76,6 +76,7 @@ def airflow_cli(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.slow
 def test_airflow_discovers_the_provider(tmp_path: Path) -> None:
     """``airflow providers list`` shows the provider, ``config list`` its section."""
     listed = airflow_cli("providers", "list", "-o", "json", home=tmp_path)
@@ -144,6 +145,7 @@ def test_the_page_of_settings_names_every_setting() -> None:
         assert option["default"].lower() in row.lower()
 
 
+@pytest.mark.slow
 def test_the_fast_edges_stay_light() -> None:
     """Commands are known to every ``airflow`` call, plugins to every process: neither imports web server or store."""
     code = (

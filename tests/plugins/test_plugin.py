@@ -66,6 +66,7 @@ def test_the_receiver_in_the_api_server(mounted: Any, sqlite_url: str) -> None:
     assert [event.id for event in stored_events(Store(sqlite_url))] == [answer.json()["id"]]
 
 
+@pytest.mark.slow
 def test_a_source_that_cannot_be_looked_up_is_not_said_to_be_unknown(
     mounted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +94,7 @@ def test_a_store_that_is_not_ready(mounted: Any, monkeypatch: pytest.MonkeyPatch
     assert post(client, "tether_main", **{"X-Outreach-Token": TOKEN}).status_code == 202
 
 
+@pytest.mark.slow
 def test_the_plugin_is_cheap_for_workers() -> None:
     """Loading the plugin imports neither FastAPI nor the store nor our receiver."""
     code = (

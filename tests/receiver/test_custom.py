@@ -364,6 +364,59 @@ def test_a_token_opens_and_another_does_not(
     assert event.data["lead"]["firstName"] == "Ada"
 
 
+WITHOUT_BRACES: dict[str, Any] = {
+    "type": "event", "id": "meta.id", "time": "meta.sent-at", "campaign": "body.meta.form",
+    "contact": {"email": "lead.e-mail", "phone": "lead.phones.1", "external_id": "lead.key"},
+    "scheme": "hmac", "header": "X-Sig",
+}  # fmt: skip
+
+
+def test_keys_without_braces_are_places_and_two_events_are_two(
+    sqlite_store: Store, serving: Callable[..., Any]
+) -> None:
+    """Of each field, and with the proof beside them: no two events share an id, a person or a type that nobody sent."""
+    source = source_settings("s", password="s" * 20, extra={"platform": "custom", "custom": WITHOUT_BRACES})
+
+    def request(number: int) -> bytes:
+        lead = {"e-mail": f"a{number}@x.ca", "phones": ["none", f"+1416555010{number}"], "key": number}
+        meta = {"id": f"m{number}", "sent-at": "2026-03-25T18:00:00Z", "form": 7}
+        return dumped({"event": "replied", "meta": meta, "lead": lead})
+
+    with serving(create_app({"s": source}, sqlite_store)) as client:
+        for number, answer in ((1, 202), (2, 202), (1, 200)):
+            body = request(number)
+            signed = {"X-Sig": hmac.new(b"s" * 20, body, "sha256").hexdigest()}
+            assert send(client, "s", body, signed, "application/json") == answer
+        assert send(client, "s", request(3), {"X-Sig": "0" * 64}, "application/json") == 401
+    told = [(each.kind, each.contact.email, each.contact.phone, each.contact.external_id, each.campaign_id)
+            for each in stored_events(sqlite_store)]  # fmt: skip
+    assert sorted(told) == [
+        ("replied", "a1@x.ca", "+14165550101", "1", "7"),
+        ("replied", "a2@x.ca", "+14165550102", "2", "7"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("custom", "expected"),
+    [
+        ({"type": "lead"}, ("lead", None, None)),
+        ({"type": "lead.sent", "campaign": "spring"}, ("lead.sent", "spring", None)),
+        ({"type": "event", "types": {"event": "replied"}}, ("event", None, None)),
+        ({"type": "replied", "campaign": "tag"}, ("replied", "9", None)),
+        ({"type": "tag"}, ("tag", None, None)),
+        ({"type": "event", "contact": "data.who"}, ("sent", None, "ada@x.ca")),
+        ({"type": "event", "contact": {"email": "data.nobody"}}, ("sent", None, None)),
+    ],
+)
+def test_a_word_that_is_no_place_stands_for_itself_where_it_can(custom: Any, expected: Any) -> None:
+    """A type and a campaign may be the same for every event; a contact may be the place of the person."""
+    body = {"event": "sent", "replied": "x", "tag": 9, "data": {"who": {"email": "ada@x.ca"}}}
+    source = source_settings("s", password="s" * 20, extra={"platform": "custom", "custom": custom})
+    (read,) = read_events(source, dumped(body), {}, received_at=NOW)
+    assert (read.event.type, read.event.campaign_id, read.event.contact.email) == expected
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["", "items"])
 def test_a_request_of_thousands_of_events_is_read_whole_or_not_taken(
     path: str, sqlite_store: Store, serving: Callable[..., Any]

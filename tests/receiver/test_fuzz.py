@@ -192,6 +192,7 @@ def exchange(port: int, request: bytes) -> bytes:
         return answer
 
 
+@pytest.mark.slow
 def test_fuzz(
     sqlite_url: str,
     sources: dict[str, SourceSettings],

@@ -118,6 +118,7 @@ times = st.sampled_from(["2026-03-25T18:30:00Z", None])
 names = itertools.count()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

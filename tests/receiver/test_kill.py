@@ -143,6 +143,7 @@ class PlatformUnderLoad:
             connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_kills_and_crashes_lose_no_acknowledged_event(cluster: Cluster) -> None:
     """SIGKILL of receivers and a crash of PostgreSQL under load: all that was acknowledged is there, once."""

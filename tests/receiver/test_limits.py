@@ -55,6 +55,7 @@ def test_headers_without_end_are_cut_off(client: Any) -> None:
         assert read_all(connection).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", [b"", HEAD[:20], HEAD])
 def test_headers_that_do_not_come_close_the_connection(client: Any, begun: bytes) -> None:
     """Whoever connects and says nothing, or stops in the middle, is let go."""
@@ -66,6 +67,7 @@ def test_headers_that_do_not_come_close_the_connection(client: Any, begun: bytes
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 def test_a_further_request_on_a_connection_is_bounded_too(client: Any) -> None:
     """The second request of a kept connection must end its headers as well; a slow body has its own time."""
     with socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection:

@@ -233,6 +233,7 @@ def test_large_headers_and_bodies_are_refused_before_the_receiver(proxy: Proxy) 
     assert proxy.event(1)[0] == 202
 
 
+@pytest.mark.slow
 def test_slow_clients_are_let_go(proxy: Proxy) -> None:
     """Headers that do not end in time, a body that stops for long; who is only leisurely is served meanwhile."""
 
@@ -281,6 +282,7 @@ def test_one_address_does_not_take_all_connections(proxy: Proxy) -> None:
     assert status == 202
 
 
+@pytest.mark.slow
 def test_a_flood_is_cut_and_a_burst_is_not(proxy: Proxy) -> None:
     """A burst of 300 requests passes whole; far above 500 at once are refused, and another address is served."""
     with ThreadPoolExecutor(8) as pool:

@@ -352,6 +352,7 @@ def test_one_event_the_store_refuses_fails_alone(store: Store) -> None:
     assert stored(store) == 8
 
 
+@pytest.mark.slow
 def test_sources_from_a_function(sqlite_url: str, serving: Callable[..., Any]) -> None:
     """A look-up is remembered for seconds; a wrong source and a broken look-up are 503, a flood 429."""
     store = Store(sqlite_url)

@@ -120,6 +120,7 @@ def test_when_its_work_is_done_a_cleared_sensor_returns_nothing(store: Store) ->
     assert [each["events"] for each in sensor().execute(context("run2"))] == [["evt_2"]]
 
 
+@pytest.mark.slow
 def test_a_mistake_is_reported_and_a_store_that_is_away_is_waited_for(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

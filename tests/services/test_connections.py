@@ -113,6 +113,7 @@ def test_a_task_that_delivers_takes_two_at_most_and_none_while_it_waits(
         assert most["task-deliver"] <= 2
 
 
+@pytest.mark.slow
 def test_a_task_that_sends_keeps_one_while_it_has_nothing_to_stage(
     postgres_url: str, postgres_admin: sa.Engine
 ) -> None:

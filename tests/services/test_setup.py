@@ -27,6 +27,7 @@ def _raising(error: Exception) -> Callable[[], CheckResult]:
     return look
 
 
+@pytest.mark.slow
 def test_no_check_hides_or_delays_another() -> None:
     """One hangs, one fails with advice, one as nobody foresaw, one gives two findings: all are told, in order."""
     never = threading.Event()

@@ -173,6 +173,7 @@ def test_a_client_that_leaves_during_a_slow_body(client: Any, sim: Any) -> None:
     assert fate(sim) == (1, 1, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("when", "texted_early"), [("before", 0), ("after", 1), ("late", 0)])
 def test_a_hang_ends_in_an_answer(client: Any, sim: Any, when: str, texted_early: int) -> None:
     """A patient client gets its 200; the lead is processed before or after the wait."""
@@ -209,6 +210,7 @@ def test_a_hang_may_end_in_an_error(client: Any, sim: Any) -> None:
     assert sim.report()["texts"] == 1
 
 
+@pytest.mark.slow
 def test_latency_with_jitter(client: Any, sim: Any) -> None:
     """Every answer takes the latency, more or less by the jitter."""
     sim.set_faults("latency=0.1,jitter=0.05")

@@ -129,6 +129,7 @@ def test_a_simulator_that_cannot_start_says_why(capfd: pytest.CaptureFixture[str
     assert "use one of active, inactive, unprompted" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_connection_that_works(client_of: Any, tmp_path: Path) -> None:
     """``airflow outreach simulate`` shows the connection to paste; with it a lead is processed."""
     code = (

@@ -117,6 +117,7 @@ def narrow_url(postgres_admin: sa.Engine) -> Iterator[str]:
         connection.execute(sa.text(f"DROP ROLE {role}"))
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_a_full_database_is_waited_for(narrow_url: str) -> None:
     """Whoever comes while the last connection is taken waits, and goes on as soon as it is free."""

@@ -53,6 +53,7 @@ def steps(store: Any, size: int) -> dict[str, int]:
     return taken
 
 
+@pytest.mark.slow
 def test_nothing_that_is_asked_often_grows_with_what_is_stored(filled: Any, tmp_path: Path) -> None:
     """Twenty times the rows, ten times as many waiting: nothing takes half as many steps again; never analysed, and then."""
     stores = {size: filled.filled(f"sqlite:///{tmp_path / str(size)}.db", size) for size in (SMALL, LARGE)}
@@ -115,6 +116,7 @@ def never_analysed(url: str) -> None:
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_nor_on_postgresql(filled: Any, postgres_url: str, postgres_database: str) -> None:
     """The same by the rows it reads; without statistics it would begin with all attempts, or all that waits or is held."""

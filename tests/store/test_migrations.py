@@ -55,6 +55,7 @@ def test_the_head_is_the_last_revision() -> None:
     assert migrate._scripts().get_current_head() == migrate.HEAD
 
 
+@pytest.mark.slow
 def test_many_processes_may_upgrade_at_once(store_url: str) -> None:
     """The first use of a fresh store by many tasks at once creates it once, and nobody fails."""
     assert sorted(at_once(UPGRADE, [store_url] * 8)) == ["False\n"] * 7 + ["True\n"]

@@ -47,6 +47,7 @@ def operate(url: str, number: int, prepare: bool | None) -> int:
     return failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("prepare", "works"), [(None, True), (False, True), (True, False)])
 def test_a_pooler_is_noticed_and_nothing_is_prepared(
     pooled_url: str, prepare: bool | None, works: bool
@@ -77,6 +78,7 @@ def send(url: str, number: int) -> int:
     return done
 
 
+@pytest.mark.slow
 def test_a_turn_in_one_round_trip_goes_through_a_pooler(pooled_url: str) -> None:
     """Sixteen batches at once over four connections: each transaction is one server's, and each lead has one answer."""
     store = Store(pooled_url)

@@ -204,6 +204,7 @@ def test_a_tie_is_broken_by_trying_again(store: Store) -> None:
         store.retrying(lambda connection: (_ for _ in ()).throw(StoreError("away")))
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_a_real_deadlock_is_survived(postgres_url: str) -> None:
     """Two writers that take two rows in opposite order both end."""
@@ -318,6 +319,7 @@ def test_reservations_at_once_never_overlap(store: Store) -> None:
 # -- upgrade ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_many_processes_upgrade_at_once(store_url: str) -> None:
     """The first tasks of a new installation start together: one creates the tables, the others find them."""
     at_once(UPGRADE, [store_url] * 5)
@@ -328,6 +330,7 @@ def test_many_processes_upgrade_at_once(store_url: str) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_a_new_file_is_opened_by_many_at_once(tmp_path: Path) -> None:
     """SQLite refuses two who switch a new file's journal at the same moment, without waiting: the store waits itself."""
     errors: list[BaseException] = []

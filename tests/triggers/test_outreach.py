@@ -68,6 +68,7 @@ def test_a_restarted_doorbell_rings_again(store: Store) -> None:
         assert asyncio.run(rings(trigger, 1, lambda number: None))[0]["count"] == 1
 
 
+@pytest.mark.slow
 def test_rings_again_while_something_waits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A ring that nobody heard is repeated; once the consumer is done there is silence."""
     monkeypatch.setattr(module, "_RING_AGAIN_SECONDS", 0.05)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.timeout(950)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(950)]
 
 # Who may look at all of it, and who of those may act; who sees what belongs to some DAGs. Everybody else is refused
 # everywhere.

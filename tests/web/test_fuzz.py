@@ -99,6 +99,7 @@ def send(request: pytest.FixtureRequest, filled: Store, path: str) -> Callable[.
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "method"), OPERATIONS, ids=[f"{m} {p}" for p, m in OPERATIONS])
 def test_nothing_is_answered_5xx(send: Callable[..., int], path: str, method: str) -> None:
     """Whatever comes in, in whatever form and by whomever: it is done or refused, and nothing falls over."""

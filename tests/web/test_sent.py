@@ -59,6 +59,7 @@ def send(store: Store, form: RequestForm) -> None:
     deliver(store, Batch("crm", ["evt_1"]), connections.get_endpoint("crm"), task, form=form)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form",
     [

@@ -72,6 +72,7 @@ def test_the_overview_is_silent_when_all_is_well(
     assert "need a look" not in site("VIEWER").get(url("/overview")).text
 
 
+@pytest.mark.slow
 def test_while_the_store_is_not_ready_every_page_leads_to_the_setup(
     airflow_db: None, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

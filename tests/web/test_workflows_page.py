@@ -111,6 +111,7 @@ def test_work_without_a_run_in_sight_is_red(site: Site, store: Store, known: Non
     assert "workflows/bad.yaml" in overview
 
 
+@pytest.mark.slow
 def test_each_route_says_what_it_made_of_an_event(site: Site, store: Store, known: None) -> None:
     """Taken, other kind, where was false with what it saw, paused: and it can be sent to a route all the same."""
     for name, routes, source, kinds, where in (

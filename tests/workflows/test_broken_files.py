@@ -36,6 +36,7 @@ def test_the_corpus_is_as_big_as_promised() -> None:
     assert len(CORPUS) >= 60
 
 
+@pytest.mark.slow
 def test_hostile_files_cost_nothing() -> None:
     """A billion laughs, deep nesting and a huge file are refused in a moment."""
     laughs = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60))

@@ -272,6 +272,7 @@ def test_functions_that_cannot_be_imported_are_found(tmp_path: Path) -> None:
     assert "no_such_module.handle cannot be imported" in problems[1].message
 
 
+@pytest.mark.slow
 def test_airflow_outreach_lint_tells_of_mistakes(tmp_path: Path) -> None:
     """By Airflow's own command line: the place, the word, and the exit code; bench/parse.py says what it costs."""
     (tmp_path / "a.yaml").write_text("lead_syncs:\n  a:\n    leeds: {csv: a.csv}\n")

@@ -220,6 +220,7 @@ def test_hubspot_upserts_by_e_mail_and_updates_by_its_own_id(
     assert path.endswith("/151") and update == {"properties": {"hs_lead_status": "OPEN_DEAL"}}
 
 
+@pytest.mark.slow
 def test_hubspot_takes_many_contacts_at_once(
     load_dags: Callable[..., Any], outreach_store: Store, connect: Callable[..., None]
 ) -> None:
@@ -256,6 +257,7 @@ def test_salesforce_upserts_by_external_id(
     assert states[("deliver", 0)] == "success"
 
 
+@pytest.mark.slow
 def test_pipedrive_gets_a_person_and_their_deal(
     load_dags: Callable[..., Any], outreach_store: Store, connect: Callable[..., None]
 ) -> None:
@@ -270,6 +272,7 @@ def test_pipedrive_gets_a_person_and_their_deal(
     assert deal == {"title": "Appointment with Ada Lovelace", "person_id": 42}
 
 
+@pytest.mark.slow
 def test_slack_and_teams_get_a_message(
     load_dags: Callable[..., Any], outreach_store: Store, connect: Callable[..., None]
 ) -> None:

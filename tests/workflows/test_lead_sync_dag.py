@@ -72,6 +72,7 @@ def test_up_to_the_limit_no_approval_is_asked(
     assert len(simulator.texts()) == 2
 
 
+@pytest.mark.slow
 def test_above_the_limit_a_person_sees_the_plan_and_approves(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store
 ) -> None:
@@ -123,6 +124,7 @@ def test_a_try_of_a_sync_asks_nobody_and_rings_nobody(
     assert [row.state for row in plan.found.rows] == ["planned", "planned"]
 
 
+@pytest.mark.slow
 def test_rejected_sends_nothing(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store
 ) -> None:
@@ -134,6 +136,7 @@ def test_rejected_sends_nothing(
     assert simulator.texts() == {}
 
 
+@pytest.mark.slow
 def test_no_answer_in_time_sends_nothing(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store
 ) -> None:
@@ -146,6 +149,7 @@ def test_no_answer_in_time_sends_nothing(
     assert simulator.texts() == {}
 
 
+@pytest.mark.slow
 def test_more_people_than_approved_are_not_texted(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
 ) -> None:
@@ -170,6 +174,7 @@ WITH_LEFTOVERS = (
 )
 
 
+@pytest.mark.slow
 def test_what_earlier_runs_left_is_approved_by_name_and_number(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
 ) -> None:
@@ -208,6 +213,7 @@ def test_what_earlier_runs_left_is_approved_by_name_and_number(
     assert len(simulator.texts()) == 62 and set(simulator.texts().values()) == {1}
 
 
+@pytest.mark.slow
 def test_a_source_that_cannot_be_meant_asks_nobody(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
 ) -> None:
@@ -376,6 +382,7 @@ def test_a_column_of_texts_is_asked_for_yes_or_no(
     assert simulator.texts() == {"+12125550123": 1, "+12125550178": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("approved", [False, True])
 def test_a_dry_run_begins_nothing_that_depends_on_its_sync(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, approved: bool

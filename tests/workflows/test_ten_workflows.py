@@ -77,6 +77,7 @@ def ten(
     return dags
 
 
+@pytest.mark.slow
 def test_all_ten_are_clean(ten: Any, tmp_path: Path) -> None:
     """No mistake, no import error, and the editors' schema takes each."""
     out = io.StringIO()

@@ -31,6 +31,7 @@ from airflow_outreach_provider.core.platforms import reading
 from airflow_outreach_provider.core.platforms.messages import OURS, direction, message
 from airflow_outreach_provider.core.platforms.persons import completed
 from airflow_outreach_provider.core.platforms.places import BodyObject, walk
+from airflow_outreach_provider.core.platforms.plain_places import grouped, place_of
 from airflow_outreach_provider.core.platforms.reading import Parsed, Platform
 from airflow_outreach_provider.core.proofs import (
     Algorithm,
@@ -140,6 +141,11 @@ class CustomSection(_Section):
     answer_type: Literal["text/plain", "text/xml", "application/json"] = "text/plain"
     how_to_connect: str = Field("", max_length=300)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _grouped(cls, said: Any) -> Any:
+        return grouped(said, VerifySection.model_fields) if isinstance(said, Mapping) else said
+
     @field_validator("events")
     @classmethod
     def _is_path(cls, path: str) -> str:
@@ -172,8 +178,15 @@ class CustomSection(_Section):
         return frozenset(found for name in names for _, found in _READ_HEADER.findall(self.template(name)))
 
     def template(self, name: str) -> str:
-        """Where a field of the event, or of its contact, stands."""
-        return str(getattr(self.contact if name in CONTACT_FIELDS else self, name))
+        """Where a field of the event, or of its contact, stands; keys without braces as the expression they mean."""
+        said = str(getattr(self.contact if name in CONTACT_FIELDS else self, name))
+        is_word = name == "type" and reading.kind_of(self.kinds, said) is not EventKind.OTHER
+        return said if is_word else place_of(name, said)
+
+    @property
+    def kinds(self) -> dict[str, EventKind]:
+        """``types``, by the words as they are compared."""
+        return {reading.normalise(type_): kind for type_, kind in self.types.items()}
 
     @field_validator("types", mode="before")
     @classmethod
@@ -322,16 +335,16 @@ class BodyReader:
     """The parser of one custom source: a body, as a JSON object, and the request's headers to what they say."""
 
     def __init__(self, section: CustomSection) -> None:
-        self._kinds = {reading.normalise(type_): kind for type_, kind in section.types.items()}
+        self._kinds = section.kinds
         self._fields: dict[str, Value] = {
             name: compile_value(template, BODY)
             for name in ("id", "type", "time", "campaign", "message", "person")
-            if (template := getattr(section, name))
+            if (template := section.template(name))
         }
         self._contact: dict[str, Value] = {
             name: compile_value(template, BODY)
             for name in CONTACT_FIELDS
-            if (template := getattr(section.contact, name))
+            if (template := section.template(name))
         }
 
     def __call__(

@@ -9,7 +9,7 @@ from pydantic import Field, PlainValidator
 from airflow_outreach_provider.core.batch_form import RESULT
 from airflow_outreach_provider.core.dag_runs import DAG_ID
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_where
-from airflow_outreach_provider.core.request_form import CONTENT_TYPES, JSON, METHODS, PAYLOADS, POST
+from airflow_outreach_provider.core.request_form import CONTENT_TYPES, METHODS, PAYLOADS
 from airflow_outreach_provider.core.workflows.expression_fields import (
     EventPath,
     EventTexts,
@@ -146,7 +146,9 @@ class Deliver(Section):
         description="A request to a connection of type `outreach_endpoint`, signed as it says, or of Airflow's type `http`.",
     )
     outreach: EventOutreach | None = Field(None, description="A lead of an outreach campaign.")
-    method: Annotated[str, *choice(METHODS)] = Field(POST, description="Of the request to the endpoint.")
+    method: Annotated[str, *choice(METHODS)] | None = Field(
+        None, description="Of the request to the endpoint; what its connection says otherwise, else POST."
+    )
     path: EventPath | None = Field(
         None,
         description="Below the endpoint's URL, e.g. contacts/{{ contact.email }}. What an event brings is encoded and "
@@ -165,8 +167,10 @@ class Deliver(Section):
     omit_empty: Flag = Field(
         False, description="Leave out of the payload what is none or an empty text, list or mapping."
     )
-    content_type: Annotated[str, *choice(CONTENT_TYPES)] = Field(
-        JSON, description="How the payload is written: as JSON, or as the fields of a form."
+    content_type: Annotated[str, *choice(CONTENT_TYPES)] | None = Field(
+        None,
+        description="How the payload is written: as JSON, or as the fields of a form; what the endpoint's connection says "
+        "otherwise, else json.",
     )
     save: EventTexts | None = Field(
         None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from airflow_outreach_provider.core.request_form import RequestForm
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.net.webhook import Target
 from airflow_outreach_provider.services.deliveries.tokens import Authorization
@@ -18,6 +19,7 @@ class Endpoint:
     :ivar kinds: the kinds of event it subscribes to; None for all.
     :ivar requests_per_second: over all tasks together; None for no limit.
     :ivar authorization: how an access token is had, where it wants one.
+    :ivar method, content_type: of requests whose route does not say; None for POST and JSON.
     :ivar disabled_after: without one success for so long it is disabled; None for ``core.rests.DISABLE_AFTER``.
     """
 
@@ -29,4 +31,10 @@ class Endpoint:
     enabled: bool = True
     requests_per_second: float | None = None
     disabled_after: timedelta | None = None
+    method: str | None = None
+    content_type: str | None = None
     authorization: Authorization | None = field(default=None, repr=False)
+
+    def completed(self, form: RequestForm) -> RequestForm:
+        """A route's form with what this endpoint says where the route does not."""
+        return form.filled(self.method, self.content_type)

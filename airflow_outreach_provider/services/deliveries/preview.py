@@ -54,7 +54,7 @@ def preview(
     :raises ConfigurationError: the form cannot be used. :raises EventUnfit: this event cannot become a request.
     :raises SignatureError: the secrets do not fit the signature scheme.
     """
-    maker = RequestMaker(store, form, endpoint.target.url)
+    maker = RequestMaker(store, endpoint.completed(form), endpoint.target.url)
     reads_saved = stored and maker.form.reads_saved
     known = saved.of_contact(store, endpoint.conn_id, lane_of(event)) if reads_saved else {}
     request = maker.one(event, known, is_stored=stored)

@@ -85,7 +85,7 @@ class RequestMaker:
                 headers["Content-Type"] = compiled.content_type
             path, query = compiled.path(record), compiled.query(record)
             url, place = self._below(path, query), _place(path, query)
-            return EventRequest(url, body, headers, form.method, form.of_record, place, self._key)
+            return EventRequest(url, body, headers, compiled.method, form.of_record, place, self._key)
 
         return make
 
@@ -98,7 +98,9 @@ class RequestMaker:
         headers = {**compiled.headers({}), "Content-Type": compiled.content_type}
         path, query = compiled.path({}), compiled.query({})
         url, place = self._below(path, query), _place(path, query)
-        return EventRequest(url, body, headers, form.method, place=place, form=self._key, count=len(events))
+        return EventRequest(
+            url, body, headers, compiled.method, place=place, form=self._key, count=len(events)
+        )
 
     def one(
         self, event: ContactEvent, saved: Mapping[str, object], *, is_stored: bool = True

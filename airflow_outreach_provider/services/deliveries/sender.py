@@ -17,7 +17,7 @@ from airflow_outreach_provider.core.delivery_rules import (
 )
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.masking import redact
-from airflow_outreach_provider.core.request_form import CONTENT_TYPES, JSON, EventUnfit
+from airflow_outreach_provider.core.request_form import DELETE, POST, CompiledForm, EventUnfit, RequestForm
 from airflow_outreach_provider.core.signing import Sign, signer
 from airflow_outreach_provider.net.oauth2 import AccessToken, answer_without
 from airflow_outreach_provider.net.webhook import EXCERPT_BYTES, WebhookAnswer, WebhookClient, WebhookFailed
@@ -26,6 +26,8 @@ from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.requests import EventRequest, MakeRequest
 from airflow_outreach_provider.services.deliveries.saved import SavedAnswers
 from airflow_outreach_provider.services.deliveries.tokens import Tokens, TokenUnavailable
+
+_TEST_FIELDS = {name: f"{{{{ {name} }}}}" for name in ("id", "type", "kind", "occurred_at")}
 
 
 class Sender:
@@ -116,6 +118,14 @@ def _judged(answer: WebhookAnswer, request: EventRequest, now: datetime) -> Atte
     return AttemptResult(outcome, answer.status, answer.latency_ms, answer.excerpt, headers=answer.headers)
 
 
+def _test_request(endpoint: Endpoint, event: ContactEvent) -> EventRequest:
+    """As the endpoint wants its requests; POST where that is DELETE, which a test does to nothing."""
+    form = CompiledForm(endpoint.completed(RequestForm(_TEST_FIELDS)))
+    body = form.body(event.to_dict()) if form.is_form else event.to_json()
+    method = POST if form.method == DELETE else form.method
+    return EventRequest(endpoint.target.url, body, {"Content-Type": form.content_type}, method)
+
+
 def send_test(endpoint: Endpoint, now: datetime) -> tuple[bool, str]:
     """Send one test event to an endpoint, disabled or not, and say what it answered.
 
@@ -130,7 +140,7 @@ def send_test(endpoint: Endpoint, now: datetime) -> tuple[bool, str]:
     )  # fmt: skip
 
     async def run() -> AttemptResult:
-        request = EventRequest(endpoint.target.url, event.to_json(), {"Content-Type": CONTENT_TYPES[JSON]})
+        request = _test_request(endpoint, event)
         async with WebhookClient(connections=1) as client:
             return await Sender(client, endpoint, "test").send(request, event)
 

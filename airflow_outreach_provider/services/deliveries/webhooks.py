@@ -85,7 +85,7 @@ def deliver(
         raise ConfigurationError(
             "headers sets Authorization, and the connection's access token does too", "keep one of the two"
         )
-    maker = RequestMaker(store, form, endpoint.target.url)
+    maker = RequestMaker(store, endpoint.completed(form), endpoint.target.url)
     forms.keep(store, form_key(maker.written), maker.written)
     unknown = ensure_recorded(store, batch, task)
     rests.lead_to(store, batch.route, endpoint.conn_id)

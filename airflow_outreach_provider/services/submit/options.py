@@ -250,7 +250,9 @@ class SubmitArguments:
 
     def _check_kinds(self) -> None:
         for name, remedy in _TEXTS.items():
-            check_text(name, getattr(self, name), remedy)
+            check_text(name, value := getattr(self, name), remedy)
+            if value is not None and not value.strip():  # a rule that was meant to be there
+                raise wrong(name, value, remedy)
         for name, remedy in _COLUMNS.items():
             check_texts(name, getattr(self, name), remedy, empty=name in ("order_by", "unique"))
         check_mapping("mapping", self.mapping, _MAPPING)
@@ -269,7 +271,7 @@ class SubmitArguments:
             default_region=read_name("default_region", self.default_region) or connection.default_region,
             require_consent=self.require_consent,
             line_types=_line_types(self.line_types),
-            quiet_hours=None if self.quiet_hours in (None, "") else QuietHours.parse(self.quiet_hours),
+            quiet_hours=None if self.quiet_hours is None else QuietHours.parse(self.quiet_hours),
             resubmit=self.resubmit,
             changed_on=_listed(self.changed_on),
             per_person=None if self.per_person is None else PerPerson.parse(self.per_person),

@@ -240,6 +240,7 @@ KEYS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(st.sampled_from(list(PLATFORMS)), st.dictionaries(KEYS, JSON | st.dictionaries(KEYS, JSON)))
 def test_no_envelope_breaks_a_parser(platform: str, body: dict[str, Any]) -> None:
     """Whatever JSON stands in the known places, reading it gives an event that can be written and read."""

@@ -75,6 +75,7 @@ def states(store: Store) -> dict[str, str]:
     return {each.event_id: each.state for each in lists.every_delivery(store, lists.DeliveryFilter())}
 
 
+@pytest.mark.slow
 def test_contacts_share_requests(
     sqlite_store: Store, bulk: Bulk, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,6 +159,7 @@ def test_plans_of_nobody_in_airflow_are_left_alone(still_store: Store, clock: An
     assert runs.asked == 0 and not is_ready(still_store, READING)
 
 
+@pytest.mark.slow
 def test_one_ended_run_is_found_among_many(still_store: Store, clock: Any) -> None:
     """Sixty runs wait for their tasks, the last of them in vain."""
     for n in range(60):

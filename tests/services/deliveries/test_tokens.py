@@ -110,6 +110,21 @@ def test_one_token_serves_every_task_of_a_process(sqlite_store: Store, api: Api)
     assert body == {"grant_type": ["client_credentials"]}
 
 
+@pytest.mark.parametrize("written", [dict, json.dumps], ids=["as an object", "as its text"])
+def test_the_fields_may_stand_together(sqlite_store: Store, api: Api, written: Any) -> None:
+    """``oauth2`` holds token URL, client and scope as one; each has the name it has alone, or the usual one."""
+    together = {
+        "token_url": f"{api.url}/token",
+        "client_id": "an app",
+        "client_secret": SECRET,
+        "scope": "crm",
+    }
+    alone = dict.fromkeys(("oauth2_url", "oauth2_client_id", "oauth2_client_secret"))
+    assert run(sqlite_store, endpoint(api, oauth2=written(together), **alone)).states == {"delivered": 1}
+    [(_, body)] = api.asked
+    assert body == {"grant_type": ["client_credentials"], "scope": ["crm"]}
+
+
 def test_a_token_that_is_not_taken_is_renewed_once_for_all(sqlite_store: Store, api: Api) -> None:
     """Every contact gets 401 at once: one renewal, and each delivery is tried once more, in the same attempt."""
     run(sqlite_store, endpoint(api))
@@ -118,6 +133,7 @@ def test_a_token_that_is_not_taken_is_renewed_once_for_all(sqlite_store: Store, 
     assert len(api.granted) == 2
 
 
+@pytest.mark.slow
 def test_a_token_is_renewed_before_it_runs_out(sqlite_store: Store, api: Api) -> None:
     """What is as good as over is not shown: no 401 is needed to get another."""
     api.more = {"expires_in": 1}

@@ -308,6 +308,7 @@ def test_no_event_comes_behind_a_later_one_of_its_contact_whoever_is_at_fault(
     ]
 
 
+@pytest.mark.slow
 def test_one_refusal_at_the_door_stops_the_batch(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:
@@ -364,6 +365,7 @@ def test_retry_after_stops_the_batch_and_is_handed_on(
     assert report.left == 40
 
 
+@pytest.mark.slow
 def test_a_wait_asked_of_one_task_is_kept_by_the_others_at_it(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:
@@ -803,6 +805,7 @@ def test_an_unknown_event_is_counted_not_hidden(store: Store, endpoint: Endpoint
     assert run(store, Batch("crm", ["evt_gone"]), endpoint, task()).states == {"unknown": 1}
 
 
+@pytest.mark.slow
 def test_a_rate_holds_over_concurrent_tasks(store: Store, receiver: Receiver, endpoint: Endpoint) -> None:
     """Two tasks at one endpoint together stay within its requests per second."""
     arrive(store, *(f"c{n}" for n in range(30)))
@@ -821,6 +824,7 @@ def test_a_rate_holds_over_concurrent_tasks(store: Store, receiver: Receiver, en
     assert time.monotonic() - started >= 30 / 40 - 0.25
 
 
+@pytest.mark.slow
 def test_many_small_batches_use_the_whole_rate(store: Store, receiver: Receiver, endpoint: Endpoint) -> None:
     """A task reserves what its own batch needs: ten events in ten tasks take as long as in one."""
     arrive(store, *(f"c{n}" for n in range(10)))
@@ -908,6 +912,7 @@ def counts(store: Store) -> dict[str, int]:
     return deliveries_lists.count(store, DeliveryFilter())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize(
     ("status", "runs", "people"), [(500, 12, 40), (503, 3, 8), (302, 3, 8), (401, 6, 8), (403, 3, 8)]
@@ -1127,6 +1132,7 @@ def test_a_contact_that_fails_by_itself_keeps_no_endpoint_at_rest(
     assert endpoints.status(store, "crm_conn").resting_since is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keep", "waiting"), [(3, 3), (0, 0)])
 def test_the_runs_that_wait_for_retries_are_few_however_many_contacts_fail(
     store: Store, receiver: Receiver, endpoint: Endpoint, keep: int, waiting: int
@@ -1220,6 +1226,7 @@ def bad_ones_fail_once_more(store: Store, endpoint: Endpoint, number: int) -> No
     later(store)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm")
 def test_retries_of_contacts_that_fail_for_good_are_no_outage(
     store: Store, receiver: Receiver, endpoint: Endpoint
@@ -1379,6 +1386,7 @@ def stream(store: Store, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) ->
     return Stream(store, endpoint, lambda name, value: monkeypatch.setattr(serving_service, name, value))
 
 
+@pytest.mark.slow
 def test_a_task_goes_on_with_a_stream_and_nothing_rings_meanwhile(stream: Stream, receiver: Receiver) -> None:
     """What waits and what comes is delivered by the running task, in order; then the doorbell rings again as ever."""
     stream.begin()
@@ -1401,6 +1409,7 @@ def test_a_task_goes_on_with_a_stream_and_nothing_rings_meanwhile(stream: Stream
     assert bell.look(stream.store, glance(stream.store)).free
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [None, 5])
 def test_what_a_stream_brings_is_sent_as_the_route_says_its_requests(
     stream: Stream, receiver: Receiver, size: int | None
@@ -1438,6 +1447,7 @@ def test_a_task_ends_with_its_batch_where_it_is_not_to_go_on(
     assert len(receiver.requests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "taken"), [(30, []), (90, ["evt_300", "evt_301", "evt_302"])])
 def test_what_tasks_do_not_come_to_is_delivered_by_the_next_that_ends(
     stream: Stream, receiver: Receiver, seconds: int, taken: list[str]
@@ -1461,6 +1471,7 @@ def test_what_tasks_do_not_come_to_is_delivered_by_the_next_that_ends(
         assert len(receiver.seen()) == 16
 
 
+@pytest.mark.slow
 def test_what_fails_in_a_stream_has_a_run_of_its_own(stream: Stream, receiver: Receiver) -> None:
     """It is handed on at once, waits for its time, and holds its contact's later events back, nobody else's."""
     receiver.script = lambda body: (500 if body["contact"]["external_id"] == "w3" else 200, {})
@@ -1477,6 +1488,7 @@ def test_what_fails_in_a_stream_has_a_run_of_its_own(stream: Stream, receiver: R
     assert [each.event_ids for each in handed_out(stream.store, "run2")] == [["evt_103", "evt_200"]]
 
 
+@pytest.mark.slow
 def test_a_contact_that_hangs_keeps_nobody_of_a_stream_waiting(stream: Stream, receiver: Receiver) -> None:
     """Others go on beside it."""
     release = threading.Event()
@@ -1526,6 +1538,7 @@ def test_one_task_a_route_serves(stream: Stream, receiver: Receiver) -> None:
     assert stream.work(name="t2", serve_for=timedelta(seconds=30)).states == {"delivered": 24}
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_follow_lets_runs_begin(stream: Stream, receiver: Receiver) -> None:
     """With an endpoint slower than the stream, the doorbell rings for what the task does not come to."""
     stream.quicken()
@@ -1543,6 +1556,7 @@ def test_a_server_that_cannot_follow_lets_runs_begin(stream: Stream, receiver: R
     assert len(receiver.requests) == 213
 
 
+@pytest.mark.slow
 def test_what_was_handed_out_to_tasks_that_have_not_begun_goes_out_with_a_stream(
     stream: Stream, receiver: Receiver
 ) -> None:
@@ -1575,6 +1589,7 @@ def test_a_task_at_work_keeps_what_it_is_at(stream: Stream, receiver: Receiver) 
     assert not {"evt_200", "evt_209", "evt_300"} & set(receiver.seen())
 
 
+@pytest.mark.slow
 def test_one_that_ends_hands_over(stream: Stream, receiver: Receiver) -> None:
     """While it goes on, the doorbell rings; the next task serves although little waits, and the first ends."""
     over = threading.Event()
@@ -1612,6 +1627,7 @@ def test_one_that_ends_hands_over(stream: Stream, receiver: Receiver) -> None:
     assert counts(stream.store).keys() == {"delivered"}
 
 
+@pytest.mark.slow
 def test_a_server_that_is_paced_has_no_runs_beside_it(stream: Stream, receiver: Receiver) -> None:
     """What waits for the endpoint's rate would wait for it elsewhere too: no run begins for it."""
     stream.quicken()
@@ -1643,6 +1659,7 @@ def test_a_retry_takes_over_what_its_dead_try_had_of_a_stream(
     assert run(store, batch, endpoint, task(try_number=2)).states == {"delivered": 3}
 
 
+@pytest.mark.slow
 def test_a_stream_is_filtered_as_its_sensor_says(
     store: Store, receiver: Receiver, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:

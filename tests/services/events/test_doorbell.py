@@ -231,6 +231,7 @@ def queries_of_rounds(store: Store, routes: int, rounds: int) -> tuple[int, int]
     return count, len(seen.events)
 
 
+@pytest.mark.slow
 def test_a_poll_costs_the_same_for_one_route_and_for_a_hundred(store: Store) -> None:
     """Events come in every round: all routes share one look at them, and only whose they are looks closer."""
     one, seen = queries_of_rounds(store, 1, 6)

@@ -114,6 +114,7 @@ def test_an_unclosed_quote_costs_its_own_row_only(
     assert [(row.number, row.error) for row in rows] == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None)
 @given(
     data=st.binary(max_size=200)
@@ -337,6 +338,7 @@ class Endless(io.RawIOBase):
         return part
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [b"+14165550123,Ann,x\n", b'+14165550123,"Ann,x\n', b"+14165550123,\0,x\n"])
 def test_memory_does_not_grow_with_the_file(line: bytes) -> None:
     """Ten times the rows, good or broken, need no more memory."""

@@ -30,6 +30,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(200), deadline=None)
 @given(
     objects=st.lists(st.dictionaries(TEXTS, VALUES, max_size=4), max_size=6),

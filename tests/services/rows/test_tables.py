@@ -77,6 +77,7 @@ def test_only_columns_of_which_something_is_made_are_read() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_large_parquet_file_needs_no_more_memory_than_a_batch() -> None:
     """Rows are made batch by batch."""
     table = pa.table({"phone": [f"+1416{n:07}" for n in range(80_000)]})
@@ -269,6 +270,7 @@ def test_what_is_no_array_says_where_it_ends(text: str, said: str) -> None:
         _rows(text)
 
 
+@pytest.mark.slow
 def test_an_array_may_be_packed_and_needs_little_memory() -> None:
     """80,000 people, gzipped, are never held together."""
     packed = gzip.compress(json.dumps([{"phone": f"+1416{n:07}"} for n in range(80_000)]).encode())

@@ -45,6 +45,7 @@ def test_a_run_that_saw_a_part_moves_nothing(sqlite_api: Any, people: People, ho
     assert "filtered" not in sqlite_api.send([*at(people, 20, 1), *rows], incremental="at").states
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_moves_nothing(sqlite_api: Any, people: People) -> None:
     """What it could not send is read by the next, however old."""
     sqlite_api.sim.set_faults("status=503")

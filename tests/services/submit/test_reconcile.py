@@ -311,6 +311,7 @@ def searches(sim: RunningSimulator) -> int:
     return sum(int(each["hit"]) for each in sim.report()["faults"] if "contacts" in each["fault"])
 
 
+@pytest.mark.slow
 def test_shards_in_parallel_look_each_held_lead_up_once(store: Store, sim: RunningSimulator) -> None:
     """Four mapped tasks, one look-up: what is planned goes out meanwhile, and what was never sent goes out after it."""
     sim.set_faults("status=500,when=before,first=6", "status=503,skip=6,retry_after=60")
@@ -337,6 +338,7 @@ def test_shards_in_parallel_look_each_held_lead_up_once(store: Store, sim: Runni
     assert sim.report()["texted_twice_count"] == 0
 
 
+@pytest.mark.slow
 def test_a_look_is_not_repeated_at_once_and_a_dead_one_is_taken_over(
     store: Store, sim: RunningSimulator
 ) -> None:

@@ -76,6 +76,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "error", "states", "texts"), FAULTS, ids=[f[0] for f in FAULTS])
 def test_each_fault_is_rows_by_state_and_one_exception(
     sqlite_api: Any,
@@ -184,6 +185,7 @@ def test_a_long_wait_is_handed_over_though_others_were_answered(sqlite_api: Any,
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.slow
 def test_a_short_wait_is_kept_within_the_run(sqlite_api: Any, people: People) -> None:
     """Nothing is sent during the pause the API asks for."""
     api = sqlite_api
@@ -546,6 +548,7 @@ def test_a_run_texts_no_more_people_than_were_approved(
     assert len(api.texts()) == listed + left
 
 
+@pytest.mark.slow
 def test_refused_requests_use_up_no_approval(sqlite_api: Any, people: People) -> None:
     """Who was certainly not texted may be sent again within the same number."""
     sqlite_api.sim.set_faults("status=503,p=0.3,when=before", seed=1)
@@ -613,6 +616,7 @@ def test_a_run_that_lasts_into_quiet_hours_texts_nobody_in_them(
     api.nobody_twice()
 
 
+@pytest.mark.slow
 def test_the_do_not_contact_list_is_kept_also_between_staging_and_sending(api: Any, people: People) -> None:
     """Who is on the list is suppressed: of one campaign, of all, and when added while the run goes on."""
     api.sql(
@@ -633,6 +637,7 @@ def test_the_do_not_contact_list_is_kept_also_between_staging_and_sending(api: A
     assert "+14162000399" not in api.texts()
 
 
+@pytest.mark.slow
 def test_an_opt_out_between_plan_and_text_holds_by_number_in_every_writing_and_by_address(api: Any) -> None:
     """Said while the run goes on, in a writing of former days, by SQL, or knowing an address alone: nobody is texted."""
     phones = [f"+52551234{number:04}" for number in range(300)]
@@ -655,6 +660,7 @@ def test_an_opt_out_between_plan_and_text_holds_by_number_in_every_writing_and_b
     assert not set(api.texts()) & set(phones[297:])
 
 
+@pytest.mark.slow
 def test_who_is_forgotten_between_plan_and_text_is_not_texted(api: Any, people: People) -> None:
     """Their lead is gone when it is to be claimed; everybody else is texted, and every row is counted."""
     middle = people(1, 340)[0]["phone"]
@@ -777,6 +783,7 @@ def test_a_cancelled_run_accounts_for_every_row(sqlite_api: Any, people: People)
     assert (state, rows_read) == ("failed", 100)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_waits_a_moment_and_holds_what_did_not_answer(
     sqlite_api: Any, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -936,6 +943,7 @@ def test_a_sending_run_that_is_refused_counts_what_it_took(sqlite_api: Any, peop
         assert run.tally.read == sum(run.tally.counts.values()) > 0
 
 
+@pytest.mark.slow
 def test_shares_of_a_staged_batch_are_sent_at_once(api: Any, people: People) -> None:
     """Four senders over one staged batch, each with its share first: everybody once, every lead counted once."""
     api.send(people(600), stage_only=True)
@@ -951,6 +959,7 @@ def test_shares_of_a_staged_batch_are_sent_at_once(api: Any, people: People) -> 
     api.nobody_twice()
 
 
+@pytest.mark.slow
 def test_a_watcher_that_breaks_cuts_off_no_request(sqlite_api: Any, people: People) -> None:
     """A log or a metric that cannot be written stops the batch in order: nothing in flight is held for it."""
 

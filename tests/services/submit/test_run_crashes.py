@@ -127,6 +127,7 @@ def test_a_frozen_worker_that_wakes_texts_nobody_again(
     assert len(api.texts()) + api.ledger()["held"] >= 200
 
 
+@pytest.mark.slow
 def test_a_locked_sqlite_file_is_waited_for(
     sqlite_url: str, api_of: Callable[[Store], Any], people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +225,7 @@ def test_lost_database_connections_text_nobody_twice(
     api.nobody_twice()
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_one_lost_connection_does_not_fail_a_run_that_is_sending(
     cut: tuple[Store, Callable[[], int]], api_of: Callable[[Store], Any], people: People
@@ -245,6 +247,7 @@ def test_one_lost_connection_does_not_fail_a_run_that_is_sending(
     api.nobody_twice()
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.parametrize("asked", ["find_by_row_hash", "find", "stage"])
 def test_one_lost_connection_does_not_fail_a_run_that_is_staging(

@@ -34,6 +34,7 @@ def send(store: Store, sim: RunningSimulator, attempt: int) -> Tally:
     return asyncio.run(run.run())
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_batch_and_texts_nobody_twice(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ asked = st.fixed_dictionaries(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @example(names=["nope", "on"], faults=[], runs=[{"max_people": 1}])
 @example(names=["nope", "on"], faults=[], runs=[{"max_people": 7, "window": 1}])
 @example(names=["on"] * 5, faults=["status=404,p=1,when=before"], runs=[{"max_people": 5}, {}])

@@ -303,6 +303,7 @@ class Machine(RuleBasedStateMachine):
         assert not self.ask(unfinished)
 
 
+@pytest.mark.slow
 def test_in_any_order_nobody_is_texted_twice_and_every_row_is_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

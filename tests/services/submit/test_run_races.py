@@ -37,6 +37,7 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
     return results
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_text_everybody_once(api: Any, people: People) -> None:
     """Two DAGs with the same file at the same time, in different order: no second text, no lost row."""
     api.sim.set_faults("latency=0.004,jitter=0.004")
@@ -59,6 +60,7 @@ def test_two_runs_at_once_text_everybody_once(api: Any, people: People) -> None:
     assert third.states == {"unchanged": 500}
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_with_faults_leave_every_lead_in_a_state(api: Any, people: People) -> None:
     """Refusals, lost answers and bad leads while two runs share the people: the ledger and the API agree."""
     api.sim.set_faults(
@@ -99,6 +101,7 @@ def test_two_processes_at_once_text_everybody_once(api: Any, spawn: Callable[...
     assert set(api.texts().values()) == {1}
 
 
+@pytest.mark.slow
 def test_a_later_try_of_the_same_task_takes_over(api: Any, people: People) -> None:
     """When a second try starts while the first still lives, the first sends nothing more and says why."""
     api.sim.set_faults("latency=0.05")
@@ -131,6 +134,7 @@ def test_a_lead_of_another_run_that_dies_is_not_lost(api: Any, people: People) -
     api.nobody_twice()
 
 
+@pytest.mark.slow
 def test_the_rate_holds_over_two_runs(api: Any, people: People) -> None:
     """Two tasks of one connection together keep to its requests a second."""
     started = time.monotonic()

@@ -64,6 +64,7 @@ def ends(process: subprocess.Popen[str]) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.slow
 def test_all_processes_of_a_connection_wait_as_one_was_asked(
     api: Any, busy: Busy, spawn: Callable[..., subprocess.Popen[str]]
 ) -> None:
@@ -76,6 +77,7 @@ def test_all_processes_of_a_connection_wait_as_one_was_asked(
     assert busy.between(busy.wait, 60) > 100
 
 
+@pytest.mark.slow
 def test_another_connection_does_not_wait(api: Any, busy: Busy, people: Callable[..., Any]) -> None:
     """It is another account's wish; and a task that begins meanwhile waits from its first request on."""
     rates.hold(api.store, "tether", 1.2)

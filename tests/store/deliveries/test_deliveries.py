@@ -456,6 +456,7 @@ def test_purge_and_forget_remove_deliveries_with_their_attempts(store: Store, cl
     assert states(store) == {"evt_3": "pending"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database", ["sqlite_url", pytest.param("postgres_url", marks=pytest.mark.postgres)])
 def test_the_work_to_do_is_found_by_indexes_of_it_alone(
     request: pytest.FixtureRequest, database: str

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -263,5 +264,5 @@ class Ringing(RuleBasedStateMachine):
         assert all(ids == sorted(ids) for ids in self.sent.values())
 
 
-TestRinging = Ringing.TestCase
+TestRinging = pytest.mark.slow(Ringing.TestCase)
 TestRinging.settings = settings(max_examples=examples(12), stateful_step_count=30, deadline=None)

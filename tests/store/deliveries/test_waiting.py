@@ -89,6 +89,7 @@ def fill(store: Store, rows: list[Row]) -> None:
             )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(
     max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -415,6 +415,7 @@ def test_a_late_commit_is_never_skipped(postgres_url: str) -> None:
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_readers_and_writers_on_postgresql_at_once(postgres_url: str) -> None:
     """Under concurrent writers with commits in any order, a reading consumer gets each event exactly once."""

@@ -22,6 +22,7 @@ MANY = sa.text(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_who_an_id_is_is_read_from_few_of_many_events(store: Store) -> None:
     """Among 100,000 events of one source the plan goes by the id, and the opt-out of one of them is kept."""

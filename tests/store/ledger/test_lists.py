@@ -30,6 +30,7 @@ def filled(store: Store) -> Store:
     return store
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [7, 20_000])
 @pytest.mark.parametrize("campaign", [None, "c1", "nowhere"])
 @pytest.mark.parametrize("reason", [None, "r2"])

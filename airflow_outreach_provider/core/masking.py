@@ -104,10 +104,13 @@ def shown_value(value: object) -> str:
 
 
 def shown_url(url: str) -> str:
-    """A URL, for a message, without what may be secret in it: its query, and the long parts of its path."""
+    """A URL, for a message, without what may be secret in it: a log-in, its query, and the long parts of its path."""
     parts = urlsplit(url)
     path = "/".join(HIDDEN if len(each) >= _LONGEST_SHOWN else each for each in parts.path.split("/"))
-    return f"{parts.scheme}://{parts.netloc}{path}" + (f"?{HIDDEN}" if parts.query else "")
+    _, log_in, host = parts.netloc.rpartition("@")
+    return f"{parts.scheme}://{HIDDEN if log_in else ''}{log_in}{host}{path}" + (
+        f"?{HIDDEN}" if parts.query else ""
+    )
 
 
 def printable(text: str) -> str:

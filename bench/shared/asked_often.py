@@ -214,7 +214,7 @@ def _settling(store: Undone, size: int) -> Named:
     yield "endpoint: own faults", lambda: rests.own_faults(store, "crm", range(1, 201))
     yield "endpoint: untried wait", lambda: plans.untried_wait(store, "crm")
     mine = [attempts.Delivery(1, "evt_1", "lane0.0", "replied", 0, None)]
-    yield "behind a held one", lambda: claims.behind_held(store, FREE, "crm", mine)
+    yield "behind a held one", lambda: claims.hold_behind(store, FREE, "crm", mine)
 
 
 def _looking(store: Undone, size: int) -> Named:

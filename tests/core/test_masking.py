@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from strategies import examples
 
 from airflow_outreach_provider.core.errors import LeadRejected
-from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text, printable, shown_value
+from airflow_outreach_provider.core.masking import (
+    mask_email,
+    mask_phone,
+    mask_text,
+    printable,
+    shown_url,
+    shown_value,
+)
 from airflow_outreach_provider.core.phones import parse_phone
 
 
@@ -297,3 +304,17 @@ def test_whatever_is_read_as_a_number_is_masked_as_one(number: str, marks: list[
 def test_a_value_of_an_extra_is_shown_as_far_as_it_can_be_no_secret(value: object, shown: str) -> None:
     """A typo is seen as it is written; of what may be a secret the start, of objects what they are."""
     assert shown_value(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://api.example.com/v1/contacts", "https://api.example.com/v1/contacts"),
+        ("https://api.example.com:8443/v1?key=k", "https://api.example.com:8443/v1?•••"),
+        ("https://api.example.com/hooks/0123456789abcdef/in", "https://api.example.com/hooks/•••/in"),
+        ("https://ann:a-password@api.example.com/v1", "https://•••@api.example.com/v1"),
+    ],
+)
+def test_a_url_is_shown_without_what_opens_it(url: str, shown: str) -> None:
+    """A log-in, a token in the path and whatever the query holds stay out of messages."""
+    assert shown_url(url) == shown

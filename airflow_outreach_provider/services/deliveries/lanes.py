@@ -348,9 +348,7 @@ def _state_after(outcome: DeliveryOutcome, exhausted: bool) -> DeliveryState:
             return DeliveryState.DELIVERED
         case DeliveryVerdict.REFUSED:
             return DeliveryState.DEAD
-        case DeliveryVerdict.GONE:
-            return DeliveryState.HELD
-        case DeliveryVerdict.ENDPOINT:
+        case DeliveryVerdict.ENDPOINT | DeliveryVerdict.GONE:  # disabling holds it, with all that is open
             return DeliveryState.FAILED
         case DeliveryVerdict.RETRY:
             return DeliveryState.DEAD if exhausted else DeliveryState.FAILED

@@ -44,10 +44,10 @@ from airflow_outreach_provider.store.deliveries import endpoints, forms, rests
 from airflow_outreach_provider.store.deliveries.attempts import Attempt, Delivery
 from airflow_outreach_provider.store.deliveries.claims import (
     Claim,
-    behind_held,
     claim,
     claim_freed,
     claim_untried,
+    hold_behind,
 )
 from airflow_outreach_provider.store.deliveries.endpoints import EndpointStatus
 from airflow_outreach_provider.store.deliveries.plans import untried_wait
@@ -158,12 +158,7 @@ def _held(
     if off.disabled_at and off.disabled_by != endpoints.BY_CONNECTION:
         deliveries_attempts.hand_on(store, dict.fromkeys(mine), owner)
         return nothing
-    behind = set(behind_held(store, route, endpoint.conn_id, claimed.mine))
-    if not behind:
-        return claimed
-    deliveries_attempts.move(
-        store, behind, DeliveryState.HELD, "held: an earlier event of this contact is held"
-    )
+    behind = hold_behind(store, route, endpoint.conn_id, claimed.mine)
     return Claim([each for each in claimed.mine if each.id not in behind], claimed.busy_until)
 
 

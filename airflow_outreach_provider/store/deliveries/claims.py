@@ -22,7 +22,7 @@ from airflow_outreach_provider.store.deliveries.attempts import (
     unclaimed,
 )
 from airflow_outreach_provider.store.deliveries.plans import take_turns
-from airflow_outreach_provider.store.deliveries.tables import deliveries
+from airflow_outreach_provider.store.deliveries.tables import deliveries, endpoints
 from airflow_outreach_provider.store.deliveries.waiting import (
     Look,
     free_and_untried,
@@ -242,9 +242,37 @@ def _with_nobody(
     return sorted({*found, *sorted(along)[:MOST_TAKEN_ALONG]})
 
 
-def behind_held(store: Store, route: str, endpoint: str, mine: Sequence[Delivery]) -> list[int]:
-    """The ids of those whose contact has a held delivery to the same endpoint: they would overtake it."""
+def hold_behind(store: Store, route: str, endpoint: str, mine: Sequence[Delivery]) -> set[int]:
+    """Hold those whose contact has a held delivery to the same endpoint, which they would overtake; their ids.
+
+    One transaction: whoever enables the endpoint just now finds them held, or they are not held any more.
+    """
     lanes = {each.lane for each in mine}
+
+    def work(connection: sa.Connection) -> set[int]:
+        its_row = sa.select(endpoints.c.conn_id).where(endpoints.c.conn_id == endpoint)
+        connection.execute(its_row.with_for_update())
+        held = _lanes_held(connection, store, route, endpoint, lanes)
+        behind = {each.id for each in mine if each.lane in held}
+        connection.execute(
+            deliveries.update()
+            .where(deliveries.c.id.in_(listed(store, "int", behind)))
+            .values(
+                state=DeliveryState.HELD, last_error="held: an earlier event of this contact is held",
+                due_at=None, updated_at=store.now(connection),
+            )
+        )  # fmt: skip
+        return behind
+
+    with store.read() as connection:  # as a rule there is none, and nobody is waited for
+        if not lanes or not _lanes_held(connection, store, route, endpoint, lanes):
+            return set()
+    return store.retrying(work)
+
+
+def _lanes_held(
+    connection: sa.Connection, store: Store, route: str, endpoint: str, lanes: Collection[str]
+) -> set[str]:
     ours = listed(store, "text", lanes).subquery()
     is_held = is_one(
         ours,
@@ -253,10 +281,5 @@ def behind_held(store: Store, route: str, endpoint: str, mine: Sequence[Delivery
         deliveries.c.lane == ours.c.v,
         deliveries.c.endpoint == endpoint,
     )
-    query = sa.select(ours.c.v).where(is_held)
-    if not lanes:
-        return []
-    with store.read() as connection:
-        probe(connection)
-        held = set(connection.execute(query).scalars())
-    return [each.id for each in mine if each.lane in held]
+    probe(connection)
+    return set(connection.execute(sa.select(ours.c.v).where(is_held)).scalars())

@@ -283,7 +283,17 @@ def test_no_event_comes_behind_a_later_one_of_its_contact_whoever_is_at_fault(
     arrive(store, "a", "a", *[f"c{n}" for n in range(20)])
     ids = [f"evt_{n}" for n in range(1, 23)]
     batch = as_one(handed_out(store)) if planned else Batch("crm", ids)
-    receiver.script = lambda event: (200 if event["id"] == "evt_2" else 500, {})
+    taken = threading.Event()
+
+    def fails(event: dict[str, Any]) -> tuple[int, dict[str, str]]:
+        if event["id"] == "evt_2":
+            taken.set()
+            return 200, {}
+        if not planned and event["id"] != "evt_1":
+            taken.wait(20)  # what is taken last says that the endpoint answers
+        return 500, {}
+
+    receiver.script = fails
     report = run(store, batch, endpoint, task(last_try=True))
     assert report.rest, "the others tell that it is the endpoint"
     dead = 0 if planned else 1
@@ -539,6 +549,26 @@ def test_disabled_in_its_connection_an_endpoint_is_shown_and_asks_what_becomes_o
     report = run(store, as_one(handed_out(store, "run3")), endpoint, task("t3"))
     assert report.states == {"delivered": 2}
     assert receiver.seen() == ["evt_1", "evt_2"]
+
+
+def test_who_dies_before_it_disables_an_endpoint_leaves_nothing_held(
+    store: Store, receiver: Receiver, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After 410 the delivery is open until the endpoint is disabled, which holds it: else nobody would ring for it."""
+    arrive(store, "a")
+    batch = as_one(handed_out(store))
+    receiver.script = lambda _: (410, {})
+
+    def die(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(endpoints, "disable", die)
+        with pytest.raises(KeyboardInterrupt):
+            run(store, batch, endpoint, task())
+    assert deliveries_lists.count(store, DeliveryFilter()).get("held", 0) == 0
+    assert run(store, batch, endpoint, task(try_number=2)).states == {"held": 1}
+    assert endpoints.status(store, "crm_conn").disabled_at is not None
 
 
 def test_what_was_held_goes_first_where_an_endpoint_is_enabled_just_after_a_claim(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.deliveries.attempts import Attempt
-from airflow_outreach_provider.store.deliveries.claims import Claim, claim
+from airflow_outreach_provider.store.deliveries.claims import Claim, claim, hold_behind
 from airflow_outreach_provider.store.deliveries.endpoints import Release
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.deliveries.plans import own, plan, ready
@@ -481,3 +482,25 @@ def test_the_work_to_do_is_found_by_indexes_of_it_alone(
         for kind in ("waiting", "taken", *(("due", "planned") if store.dialect == "sqlite" else ())):
             assert f"ix_deliveries_{kind}" in lines, lines
         assert "Seq Scan on deliveries" not in lines
+
+
+def test_nothing_is_held_behind_the_back_of_who_enables_the_endpoint(store: Store) -> None:
+    """Who finds an earlier one of the contact held waits for who enables the endpoint, and looks again."""
+    arrive(store, "a", "a")
+    take_in(store)
+    mine = claimed(store, planned(store) or []).mine
+    with store.write() as connection:
+        endpoints.ensure(connection, "crm_conn")
+    deliveries_attempts.move(store, [mine[0].id], DeliveryState.HELD, "held")
+    found: list[set[int]] = []
+    holding = threading.Thread(
+        target=lambda: found.append(hold_behind(store, ROUTE, "crm_conn", mine[1:])), daemon=True
+    )
+    with store.write() as connection:
+        connection.execute(sa.text("UPDATE endpoints SET disabled_at = NULL WHERE conn_id = 'crm_conn'"))
+        holding.start()
+        time.sleep(0.2)
+        connection.execute(sa.text("UPDATE deliveries SET state = 'pending' WHERE state = 'held'"))
+    holding.join(30)
+    assert found == [set()]
+    assert deliveries_lists.count(store, DeliveryFilter()).get("held", 0) == 0

@@ -115,8 +115,7 @@ class Ringing(RuleBasedStateMachine):
             self.store, CONN, [each.id for each in mine]
         ):
             mine = []
-        behind = set(claims.behind_held(self.store, ROUTE, CONN, mine))
-        attempts.move(self.store, behind, DeliveryState.HELD, "behind")
+        behind = claims.hold_behind(self.store, ROUTE, CONN, mine)
         mine = [each for each in mine if each.id not in behind]
         leave, _ = rests.leave(self.store, CONN) if mine else (rests.Leave.FREELY, None)
         if outcome == "dies":

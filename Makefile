@@ -26,10 +26,9 @@ demo: setup  ## sync a messy lead list in a real Airflow against a simulated API
 up: setup  ## keep Airflow, its UI and the simulated API running
 	$(BIN)/python -m airflow_outreach_provider.demo up
 
-# An Airflow waits more than it works: four at a time on two cores.
 test: setup lint  ## all tests: what starts no Airflow on two cores, then the rest: a real Airflow, a browser, kills, benches
 	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal
-	$(BIN)/python -m pytest -m e2e -n 4 --dist loadgroup --no-loadscope-reorder $$(grep -rl 'pytest\.mark\.e2e' tests --include='test_*.py')
+	$(BIN)/python -m pytest -m e2e -n 2 --dist loadgroup --no-loadscope-reorder $$(grep -rl 'pytest\.mark\.e2e' tests --include='test_*.py')
 
 test-fast: setup  ## the tests that take less than half a second each
 	$(BIN)/python -m pytest -m 'not e2e and not slow' -n 2 --dist worksteal

@@ -152,8 +152,10 @@ def _discard_all(engine: sa.Engine) -> None:
         for _ in range(cast(sa.pool.QueuePool, engine.pool).checkedin()):
             raw: Any = stack.enter_context(closing(engine.raw_connection())).driver_connection
             raw.autocommit = True
-            # The driver notices that what it prepared is gone by a statement that it has not seen before.
-            raw.execute(f"DISCARD ALL -- {uuid.uuid4()}")
+            # The driver notices that what it prepared is gone by a statement that it has not seen before; an older one by
+            # a rollback alone.
+            for said in ("DISCARD ALL", "ROLLBACK"):
+                raw.execute(f"{said} -- {uuid.uuid4()}")
             raw.autocommit = False
 
 

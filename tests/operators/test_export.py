@@ -273,7 +273,7 @@ def filled(run_task: Any) -> Store:
 
 def test_files_of_a_folder(filled: Store, run_task: Any, tmp_path: Path) -> None:
     """A part a run and data set that has something, complete or not there; the counts are the task's result."""
-    operator = ExportOutcomesOperator(task_id="export", path=str(tmp_path / "lake"), personal="whole")
+    operator = ExportOutcomesOperator(task_id="export", to=str(tmp_path / "lake"), personal="whole")
     ran = run_task(operator)
     assert (ran.state, ran.xcom) == ("success", {"leads": 1, "events": 1, "deliveries": 0, "outcomes": 1})
     names = sorted(path.name for path in (tmp_path / "lake").iterdir())
@@ -285,7 +285,7 @@ def test_files_of_a_folder(filled: Store, run_task: Any, tmp_path: Path) -> None
         "+14165550001",
         "2026-03-25T18:00:00.000+00:00",
     )
-    again = ExportOutcomesOperator(task_id="export", path=str(tmp_path / "lake"), personal="whole")
+    again = ExportOutcomesOperator(task_id="export", to=str(tmp_path / "lake"), personal="whole")
     assert set(run_task(again, run_id="manual__2").xcom.values()) == {0}
     assert sorted(path.name for path in (tmp_path / "lake").iterdir()) == names
 
@@ -294,9 +294,7 @@ def test_parquet_files_read_back(filled: Store, run_task: Any, tmp_path: Path) -
     """With their types, by the library that wrote them."""
     parquet = pytest.importorskip("pyarrow.parquet")
     run_task(
-        ExportOutcomesOperator(
-            task_id="export", path=f"file://{tmp_path}/lake", format="parquet", data="leads"
-        )
+        ExportOutcomesOperator(task_id="export", to={"parquet": f"file://{tmp_path}/lake"}, what="leads")
     )
     (file,) = (tmp_path / "lake").iterdir()
     (row,) = parquet.read_table(file).to_pylist()
@@ -312,7 +310,7 @@ def test_tables_of_a_database(
 
     def run(run_id: str) -> Any:
         operator = ExportOutcomesOperator(
-            task_id="export", sql_conn_id="warehouse", data=["leads", "outcomes"]
+            task_id="export", to={"sql": "warehouse"}, what=["leads", "outcomes"]
         )
         return run_task(operator, run_id=run_id)
 
@@ -349,6 +347,22 @@ def test_to_and_what_say_where_and_which(case: str, run_task: Any, tmp_path: Pat
     assert run("2").xcom == {"leads": 0}
     (file,) = tmp_path.glob("lake*/*")
     assert (file.name.partition("-")[0], file.suffix) == ("leads", f".{ending}")
+
+
+@pytest.mark.usefixtures("filled")
+def test_rendered_fields_say_where_and_what(
+    run_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that a template yields tells its format as a written one does; what it yields is looked at too."""
+    monkeypatch.setenv("AIRFLOW_VAR_LAKE", f"{tmp_path}/lake.csv")
+    ran = run_task(ExportOutcomesOperator(task_id="export", to={"csv": "{{ var.value.lake }}"}, what="leads"))
+    assert (ran.xcom, ran.rendered["to"]) == ({"leads": 1}, {"csv": f"{tmp_path}/lake.csv"})
+    assert ran.rendered["what"] == ["leads"]
+    told = ExportOutcomesOperator(
+        task_id="export", to="{{ var.value.lake }}", what="{{ var.value.lake[:4] }}"
+    )
+    ran = run_task(told, run_id="manual__2")
+    assert (ran.state, "what is " in str(ran.error)) == ("failed", True)
 
 
 @pytest.mark.parametrize(
@@ -400,7 +414,7 @@ def test_a_place_that_cannot_be_written_is_said_and_nothing_is_passed_over(
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
             patched.setattr(os, "replace", full)
-        operator = ExportOutcomesOperator(task_id="export", path=where.format(tmp_path), data="leads")
+        operator = ExportOutcomesOperator(task_id="export", to=where.format(tmp_path), what="leads")
         ran = run_task(operator)
     assert (ran.state, said in str(ran.error)) == (state, True), ran.error
     assert export_marks.find(filled, f"{operator.dag_id}.export", "leads") == Mark()
@@ -408,18 +422,12 @@ def test_a_place_that_cannot_be_written_is_said_and_nothing_is_passed_over(
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
-    "no place": ({}, "give path or sql_conn_id"),
-    "two places": ({"path": "x", "sql_conn_id": "y"}, "give path or sql_conn_id"),
-    "a data set": ({"path": "x", "data": ["lead"]}, "did you mean 'leads'"),
-    "no data": ({"path": "x", "data": None}, "data is None — name one or more of leads, "),
-    "a number for data": ({"path": "x", "data": 5}, "data is 5 — name"),
-    "numbers for data": ({"path": "x", "data": [5]}, "data is .5. — name"),
-    "a format": ({"path": "x", "format": "parket"}, "did you mean 'parquet'"),
-    "to and path": ({"to": "x", "path": "x"}, "say the same — keep to"),
-    "what and data": (
-        {"to": "x", "what": "leads", "data": "leads"},
-        "what and data say the same — keep what",
-    ),
+    "no place": ({}, "to is None — name a folder"),
+    "a data set": ({"to": "x", "what": ["lead"]}, "did you mean 'leads'"),
+    "a number for data": ({"to": "x", "what": 5}, "what is 5 — name one or more of leads, "),
+    "numbers for data": ({"to": "x", "what": [5]}, "what is .5. — name"),
+    "an older name": ({"path": "x"}, "path is no argument of an export — say to=folder"),
+    "another older name": ({"to": "x", "data": "leads"}, "data is no argument of an export — say what"),
     "a data set in what": ({"to": "x", "what": "event"}, "what is 'event' — did you mean 'events'"),
     "an empty place": ({"to": " "}, "to is ' ' — name a folder"),
     "a number for a place": ({"to": 5}, "to is 5 — name a folder"),
@@ -429,7 +437,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "a folder that is none": ({"to": {"csv": None}}, "to csv is None — name a folder"),
     "a database without connection": ({"to": {"sql": {"table_prefix": "x"}}}, "to sql conn_id is None"),
     "a word of a database": ({"to": {"sql": {"conn": "x"}}}, "to sql holds 'conn' — did you mean 'conn_id'"),
-    "a mask": ({"path": "x", "personal": "hole"}, "did you mean 'whole'"),
+    "a number for a prefix": (
+        {"to": {"sql": {"conn_id": "x", "table_prefix": 5}}},
+        "table_prefix is 5 — write",
+    ),
+    "a mask": ({"to": "x", "personal": "hole"}, "did you mean 'whole'"),
 }
 
 

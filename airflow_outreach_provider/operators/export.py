@@ -24,7 +24,7 @@ from airflow_outreach_provider.core.exports import (
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.hooks.connection_fields import database_hook
-from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.hooks.settings import open_store, retention
 from airflow_outreach_provider.hooks.trials import stays_out
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
 from airflow_outreach_provider.services.export_files import file_sink
@@ -92,12 +92,14 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
         if stays_out(context, self.log):
             return {}
         place, what = read_place(self.to), _data_sets(self.what)
-        store = open_store()
+        store, kept = open_store(), retention()
         name = self.export or f"{self.dag_id}.{self.task_id}"
         open_sink = _files(place) if place.sql_conn_id is None else _tables(place)
         counts = {}
         for data in map(DataSet, what):
-            counts[data.value] = export(store, name, data, open_sink, personal=Personal(self.personal))
+            counts[data.value] = export(
+                store, name, data, open_sink, personal=Personal(self.personal), retention=kept
+            )
             self.log.info("Export %s: %d rows of %s", name, counts[data.value], data.value)
         return counts
 

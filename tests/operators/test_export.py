@@ -23,6 +23,7 @@ from airflow_outreach_provider.core.exports import COLUMNS, DataSet, Mark, Perso
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators.outreach import ExportOutcomesOperator
+from airflow_outreach_provider.services.actions import purge
 from airflow_outreach_provider.services.exports import export
 from airflow_outreach_provider.store import export_marks
 from airflow_outreach_provider.store import exports as store_exports
@@ -169,6 +170,25 @@ def test_outcomes_join_what_was_sent_with_what_came_back(store: Store) -> None:
         "campaign": "spring", "source": "leads.csv", "day": "2026-03-25", "accepted": 4, "replied": 2,
         "interested": 1, "booked": 1, "opted_out": 1,
     }  # fmt: skip
+
+
+def test_what_retention_leaves_of_a_day_replaces_no_outcome(still_store: Store, clock: Any) -> None:
+    """What came of a day stays as it was written last, whatever comes back once its leads and events go."""
+    month, sink = timedelta(days=30), Kept()
+    put_lead(still_store, 1, at=AT)
+    put_event(still_store, "evt_1", EventKind.REPLIED, Contact(phone="+14165550001"), AT)
+    put_lead(still_store, 2, at=AT + timedelta(days=5))
+    clock.time = AT + timedelta(days=6)
+    assert export(still_store, "lake", DataSet.OUTCOMES, sink, retention=month) == 2
+    clock.time = AT + timedelta(days=31)
+    purge(still_store, clock.time - month, actor="eve")
+    for number in (1, 2):
+        contact = Contact(phone=f"+1416555000{number}")
+        put_event(still_store, f"evt_late_{number}", EventKind.INTERESTED, contact, clock.time)
+    clock.advance(minutes=5)
+    assert export(still_store, "lake", DataSet.OUTCOMES, sink, retention=month) == 1
+    latest = {row["day"]: (row["accepted"], row["replied"], row["interested"]) for row in sink.rows}
+    assert latest == {"2026-03-25": (1, 1, 0), "2026-03-30": (1, 0, 1)}
 
 
 def test_what_changes_just_now_waits(store: Store) -> None:

@@ -33,6 +33,7 @@ from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.hooks.connection_fields import (
     OUTREACH_DEFAULT,
     read_base_url,
+    read_count,
     read_extra,
     read_headers,
     read_number,
@@ -43,6 +44,7 @@ from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.events.poll import contact_id
 from airflow_outreach_provider.services.runtime.loop import run_async
+from airflow_outreach_provider.services.submit.options import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -257,7 +259,7 @@ class OutreachHook(HttpHook):
             ),
             configuration_id=read_text(extra, "configuration_id"),
             default_region=check_region(read_text(extra, "default_region"), where),
-            max_concurrency=int(read_number(extra, "max_concurrency", 64, where)),
+            max_concurrency=read_count(extra, "max_concurrency", 64, where, most=MOST_AT_ONCE),
             requests_per_second=read_number(extra, "requests_per_second", None, where),
             contacts_email=read_text(extra, "contacts_email"),
             contacts_password=read_text(extra, "contacts_password"),

@@ -66,8 +66,9 @@ _EXPRESSIONS = """\
 `in`, `is`, `a if b else c`, `+ - * / // %`, `~` to join texts, `x | filter`. Nothing else: no calls, no
 statements.
 
-What cannot be computed is none: a missing field, a division by zero, text minus text. None compares as false,
-and a lead's field that is none is left out. One `{{ … }}` alone keeps its type, text around it makes text.
+What cannot be computed is none: a missing field, a division by zero, text minus text. None is neither
+smaller nor larger than anything, is in no list, and equals nothing but none: `opted_out != 'yes'` is true where there is no
+`opted_out`. A lead's field that is none is left out. One `{{ … }}` alone keeps its type, text around it makes text.
 
 A CSV file holds texts alone, so that a column of it is never `true`, never a number and never in a list of numbers: asking that
 of one is an error, in `lint` and in a run, and nobody is texted. Write `opted_out | lower != 'true'`, `score | float > 9`. Where

@@ -33,7 +33,8 @@ from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.services.submit.limits import RejectLimit
 
 OnUnknown = Literal["hold", "resend"]
-_MOST_AT_ONCE = 1000
+MOST_AT_ONCE = 1000
+"""Requests that one task may have in flight."""
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 _MOST_ROWS = 10**18
 
@@ -218,8 +219,8 @@ class SubmitArguments:
         """
         self._check_kinds()
         window = self.concurrency if self.concurrency is not None else connection.max_concurrency
-        most = f"use a whole number from 1 to {_MOST_AT_ONCE}"
-        check_whole("concurrency", window, most, most=_MOST_AT_ONCE)
+        most = f"use a whole number from 1 to {MOST_AT_ONCE}"
+        check_whole("concurrency", window, most, most=MOST_AT_ONCE)
         if self.shard >= self.shards:
             raise ConfigurationError(
                 f"shard {self.shard} of {self.shards} does not exist", "count shards from 0"

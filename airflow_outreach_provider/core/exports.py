@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -88,6 +89,8 @@ class Mark:
 
 FILE_FORMATS = ("csv", "parquet")
 _SQL = ("conn_id", "table_prefix")
+_PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,80}")
+_PREFIXES = "write letters, digits, _ and a dot, e.g. analytics.outreach_, or nothing"
 _PLACES = 'name a folder, or write {"csv": folder}, {"parquet": folder} or {"sql": {"conn_id": …}}'
 
 
@@ -136,7 +139,9 @@ def _named_place(to: Mapping[Any, Any]) -> ExportPlace:
             raise ConfigurationError(f"to sql holds {str(name)[:40]!r}", did_you_mean(str(name), _SQL))
     conn_id, prefix = _folder(said.get("conn_id"), "to sql conn_id"), said.get("table_prefix", "outreach_")
     if not said_later(prefix):
-        check_text("to sql table_prefix", prefix, "write a text, which may be empty")
+        check_text("to sql table_prefix", prefix, _PREFIXES)
+        if prefix and not _PREFIX.fullmatch(prefix):
+            raise wrong("to sql table_prefix", prefix, _PREFIXES)
     written = {"sql": {"conn_id": conn_id, "table_prefix": prefix or ""}}
     return ExportPlace(written, sql_conn_id=conn_id, table_prefix=prefix or "")
 

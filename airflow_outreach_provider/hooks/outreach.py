@@ -28,6 +28,7 @@ from airflow_outreach_provider.core.leads import (
     names_configuration,
 )
 from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome
+from airflow_outreach_provider.core.pacing import MOST_AT_ONCE
 from airflow_outreach_provider.core.phones import check_region
 from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.hooks.connection_fields import (
@@ -44,7 +45,6 @@ from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.events.poll import contact_id
 from airflow_outreach_provider.services.runtime.loop import run_async
-from airflow_outreach_provider.services.submit.options import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

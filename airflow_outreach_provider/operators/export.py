@@ -60,7 +60,7 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
     :param what: of ``leads``, ``events``, ``deliveries``, ``outcomes``; all where None.
     :param personal: ``masked``: numbers and addresses masked and names left out; ``whole``: as they are.
     :param export: under which name is kept how far it has come; the DAG's and the task's id otherwise. Another name
-        begins at the beginning.
+        begins at the beginning; tasks that write to several places each need one of their own.
     :return: rows by data set.
     """
 

@@ -457,6 +457,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "a folder that is none": ({"to": {"csv": None}}, "to csv is None — name a folder"),
     "a database without connection": ({"to": {"sql": {"table_prefix": "x"}}}, "to sql conn_id is None"),
     "a word of a database": ({"to": {"sql": {"conn": "x"}}}, "to sql holds 'conn' — did you mean 'conn_id'"),
+    "a prefix of no table": (
+        {"to": {"sql": {"conn_id": "x", "table_prefix": "a-b"}}},
+        "table_prefix is 'a-b' — write letters",
+    ),
     "a number for a prefix": (
         {"to": {"sql": {"conn_id": "x", "table_prefix": 5}}},
         "table_prefix is 5 — write",

@@ -22,6 +22,7 @@ from airflow_outreach_provider.core.arguments import (
 )
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.leads import PayloadFormat
+from airflow_outreach_provider.core.pacing import MOST_AT_ONCE
 from airflow_outreach_provider.core.per_person import PerPerson
 from airflow_outreach_provider.core.phones import LineType, PhoneReading
 from airflow_outreach_provider.core.quiet_hours import QuietHours
@@ -33,8 +34,6 @@ from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.services.submit.limits import RejectLimit
 
 OnUnknown = Literal["hold", "resend"]
-MOST_AT_ONCE = 1000
-"""Requests that one task may have in flight."""
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 _MOST_ROWS = 10**18
 

@@ -91,7 +91,9 @@ _SECTIONS: tuple[tuple[str, type[Section], type[Section] | None, str], ...] = (
     ("event_routes: name:", models.EventRoute, models.DagSettings, ""),
     ("deliver:", Deliver, None, ""),
     ("deliver: outreach:", EventOutreach, None, "Of the [rules](#rules) of a lead sync, `rules` has those that need no list: "
-     f"{', '.join(f'`{name}`' for name in SendRules.model_fields)}."),
+     f"{', '.join(f'`{name}`' for name in SendRules.model_fields)}. "
+     "`quiet_hours` and `per_person` put an event off until then, a day at the most before it is tried again; each is a try, and where none "
+     "is left its delivery has failed. The lead waits in the ledger all the same, for whatever run of the campaign comes next."),
     ("deliver: batch:", EventBatch, None, ""),
     ("deliver: notifier:", EventNotifier, None, ""),
     ("deliver: trigger_dag:", TriggeredDag, None, ""),

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
 _SQL_TYPES = {ColumnKind.TEXT: "TEXT", ColumnKind.WHOLE_NUMBER: "BIGINT", ColumnKind.TIME: "TIMESTAMP"}
+# A column without a zone would hold the hour of the session's zone there.
+_POSTGRES_TYPES = {**_SQL_TYPES, ColumnKind.TIME: "TIMESTAMP WITH TIME ZONE"}
 _NO_MORE = {
     "data": "what",
     "path": "to=folder",
@@ -149,7 +151,8 @@ def _table_sink(hook: Any, table: str, data: DataSet) -> Iterator[RowSink]:
         raise ConfigurationError(
             f"{table[:60]!r} cannot be the name of a table", "use letters, digits, _ and a dot"
         )
-    columns = ", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in COLUMNS[data].items())
+    types = _POSTGRES_TYPES if getattr(hook, "dialect_name", "") == "postgresql" else _SQL_TYPES
+    columns = ", ".join(f"{name} {types[kind]}" for name, kind in COLUMNS[data].items())
     hook.run(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
     yield TableSink(hook, table, data)
 

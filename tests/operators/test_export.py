@@ -402,6 +402,45 @@ def test_to_names_a_database(to: Any, run_task: Any, tmp_path: Path, monkeypatch
         assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,)
 
 
+@pytest.mark.postgres
+@pytest.mark.usefixtures("filled")
+def test_a_time_is_the_same_wherever_its_database_is(
+    run_task: Any, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL would write the hour of the session's zone into a column that has none."""
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    engine = sa.create_engine(postgres_url, poolclass=sa.NullPool)
+
+    class Elsewhere(DbApiHook):
+        conn_name_attr = "conn_id"
+        conn_id = "warehouse"
+        connection_extra: dict[str, Any] = {}  # noqa: RUF012 - a property there
+        supports_autocommit = False
+
+        def get_uri(self) -> str:
+            return postgres_url
+
+        @staticmethod
+        def _serialize_cell(cell: Any, _connection: Any = None) -> Any:
+            return cell  # as PostgresHook does
+
+        def get_conn(self) -> Any:
+            connection = engine.raw_connection()
+            connection.cursor().execute("SET TimeZone = 'America/Toronto'")
+            connection.commit()
+            return connection
+
+    monkeypatch.setattr("airflow.sdk.BaseHook.get_hook", lambda _: Elsewhere())
+    ran = run_task(ExportOutcomesOperator(task_id="export", to={"sql": "warehouse"}, what="leads"))
+    assert ran.xcom == {"leads": 1}, ran.error
+    with engine.connect() as connection:
+        connection.execute(sa.text("SET TimeZone = 'Asia/Tokyo'"))
+        (at,) = connection.execute(sa.text("SELECT accepted_at FROM outreach_leads")).scalars()
+    engine.dispose()
+    assert at == AT
+
+
 @pytest.mark.usefixtures("filled")
 def test_a_database_without_a_connection_fails_at_once(run_task: Any) -> None:
     """No retry makes one."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from os import PathLike
 from typing import Any
 
-from airflow_outreach_provider.core.arguments import said_later, wrong
+from airflow_outreach_provider.core.arguments import check_text, said_later, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_email, mask_phone
 from airflow_outreach_provider.core.suggest import did_you_mean
@@ -88,17 +89,23 @@ class Mark:
 
 FILE_FORMATS = ("csv", "parquet")
 _SQL = ("conn_id", "table_prefix")
+_PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,80}")
+_PREFIXES = "write letters, digits, _ and a dot, e.g. analytics.outreach_, or nothing"
 _PLACES = 'name a folder, or write {"csv": folder}, {"parquet": folder} or {"sql": {"conn_id": …}}'
 
 
 @dataclass(frozen=True, slots=True)
 class ExportPlace:
-    """Where an export goes: files of a folder, or tables of a database. What is None is not said."""
+    """Where an export goes: files of a folder, or tables of a database.
 
+    :param written: as a DAG keeps it until its templates are rendered: nothing in it but texts and what becomes one.
+    """
+
+    written: Any
     path: Any = None
-    format: str | None = None
+    format: str = FILE_FORMATS[0]
     sql_conn_id: Any = None
-    table_prefix: Any = None
+    table_prefix: Any = "outreach_"
 
 
 def read_place(to: object) -> ExportPlace:
@@ -112,7 +119,7 @@ def read_place(to: object) -> ExportPlace:
         return _named_place(to)
     folder = _folder(to, "to")
     ending = folder.rstrip("/").rpartition(".")[2].lower() if isinstance(folder, str) else ""
-    return ExportPlace(path=folder, format=ending if ending in FILE_FORMATS else None)
+    return ExportPlace(folder, path=folder, format=ending if ending in FILE_FORMATS else FILE_FORMATS[0])
 
 
 def _named_place(to: Mapping[Any, Any]) -> ExportPlace:
@@ -120,18 +127,23 @@ def _named_place(to: Mapping[Any, Any]) -> ExportPlace:
         raise ConfigurationError(f"to names {len(to)} places", _PLACES)
     ((kind, value),) = to.items()
     if kind in FILE_FORMATS:
-        return ExportPlace(path=_folder(value, f"to {kind}"), format=str(kind))
+        folder = _folder(value, f"to {kind}")
+        return ExportPlace({kind: folder}, path=folder, format=str(kind))
     if kind != "sql":
         raise ConfigurationError(
             f"to holds {str(kind)[:40]!r}", did_you_mean(str(kind), (*FILE_FORMATS, "sql"))
         )
-    said = value if isinstance(value, Mapping) else {"conn_id": value}
+    said = dict(value) if isinstance(value, Mapping) else {"conn_id": value}
     for name in said:
         if name not in _SQL:
             raise ConfigurationError(f"to sql holds {str(name)[:40]!r}", did_you_mean(str(name), _SQL))
-    return ExportPlace(
-        sql_conn_id=_folder(said.get("conn_id"), "to sql conn_id"), table_prefix=said.get("table_prefix")
-    )
+    conn_id, prefix = _folder(said.get("conn_id"), "to sql conn_id"), said.get("table_prefix", "outreach_")
+    if not said_later(prefix):
+        check_text("to sql table_prefix", prefix, _PREFIXES)
+        if prefix and not _PREFIX.fullmatch(prefix):
+            raise wrong("to sql table_prefix", prefix, _PREFIXES)
+    written = {"sql": {"conn_id": conn_id, "table_prefix": prefix or ""}}
+    return ExportPlace(written, sql_conn_id=conn_id, table_prefix=prefix or "")
 
 
 def _folder(value: object, name: str) -> Any:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+MOST_AT_ONCE = 1000
+"""Requests that one task may have in flight."""
 _FIRST_BURST = 4
 _FORGIVENESS = 0.25  # of a doubt, per good answer: one unknown answer in five stops a batch, fewer do not
 _DOUBTFUL_IN_A_ROW = 8

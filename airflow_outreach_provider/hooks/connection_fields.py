@@ -53,6 +53,10 @@ def read_base_url(connection: Any) -> str:
         raise ConfigurationError(
             f"{where}: its host holds a user or password", "put the API key into the password field"
         )
+    if parts.query or parts.fragment:
+        raise ConfigurationError(
+            f"{where}: its host goes on after the path", "write the base URL alone, without ? and #"
+        )
     if connection.port and port is None:
         url = f"{parts.scheme}://{parts.netloc}:{connection.port}{parts.path}"
     allowed = read_flag(read_extra(connection), "allow_http", where, default=False)
@@ -215,3 +219,14 @@ def read_number(extra: Mapping[str, Any], name: str, default: Any, where: str) -
             f"{where}: extra {name!r} is {shown_value(value)}", "write a number greater than 0"
         )
     return number
+
+
+def read_count(extra: Mapping[str, Any], name: str, default: int, where: str, *, most: int) -> int:
+    """:raises ConfigurationError: it is no whole number from 1 to ``most``."""
+    number = float(read_number(extra, name, default, where))
+    if not number.is_integer() or number > most:
+        shown = shown_value(extra.get(name))
+        raise ConfigurationError(
+            f"{where}: extra {name!r} is {shown}", f"write a whole number from 1 to {most:,}"
+        )
+    return int(number)

@@ -29,11 +29,13 @@ from airflow_outreach_provider.core.leads import (
 )
 from airflow_outreach_provider.core.masking import shown_url, shown_value
 from airflow_outreach_provider.core.outcomes import SubmitAnswer, SubmitOutcome
+from airflow_outreach_provider.core.pacing import MOST_AT_ONCE
 from airflow_outreach_provider.core.phones import check_region
 from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.hooks.connection_fields import (
     OUTREACH_DEFAULT,
     read_base_url,
+    read_count,
     read_extra,
     read_headers,
     read_number,
@@ -258,7 +260,7 @@ class OutreachHook(HttpHook):
             ),
             configuration_id=read_text(extra, "configuration_id"),
             default_region=check_region(read_text(extra, "default_region"), where),
-            max_concurrency=int(read_number(extra, "max_concurrency", 64, where)),
+            max_concurrency=read_count(extra, "max_concurrency", 64, where, most=MOST_AT_ONCE),
             requests_per_second=read_number(extra, "requests_per_second", None, where),
             contacts_email=read_text(extra, "contacts_email"),
             contacts_password=read_text(extra, "contacts_password"),

@@ -67,7 +67,7 @@ def pool(usual: PoolSettings = PoolSettings()) -> PoolSettings:  # noqa: B008 - 
         max_overflow=_whole("sql_alchemy_max_overflow", usual.max_overflow, at_least=0),
         recycle=_whole("sql_alchemy_pool_recycle", usual.recycle, at_least=-1),
         pre_ping=_flag("sql_alchemy_pool_pre_ping", usual.pre_ping),
-        prepare=usual.prepare if said in {"", "auto"} else _flag("sql_alchemy_prepare", True),
+        prepare=usual.prepare if said in {"", "auto"} else _flag("sql_alchemy_prepare", True, usual="auto"),
         patience=usual.patience,
     )
 
@@ -87,11 +87,12 @@ def _whole(option: str, default: int, *, at_least: int, at_most: int | None = No
     return number
 
 
-def _flag(option: str, default: bool) -> bool:
+def _flag(option: str, default: bool, usual: str = "") -> bool:
     said = conf.get("outreach", option, fallback="").strip().lower() or str(default).lower()
     if (flag := flag_of(said)) is None:
         raise ConfigurationError(
-            f"[outreach] {option} is {said[:40]!r}", f"set it to True or False; {default} is the default"
+            f"[outreach] {option} is {said[:40]!r}",
+            f"set it to True or False; {usual or default} is the default",
         )
     return flag
 

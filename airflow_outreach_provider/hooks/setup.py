@@ -41,7 +41,12 @@ _VERSIONS = (
     "apache-airflow", "apache-airflow-task-sdk", "apache-airflow-providers-http", "apache-airflow-providers-standard",
     "SQLAlchemy", "aiohttp", "phonenumbers",
 )  # fmt: skip
-_EXTRAS = {"postgres": ("psycopg",), "demo": ("httptools", "PyJWT")}
+_EXTRAS = {
+    "postgres": ("psycopg",),
+    "parquet": ("pyarrow",),
+    "xlsx": ("python-calamine",),
+    "demo": ("httptools", "PyJWT"),
+}
 
 
 def look_around(*, test: bool, mounted: bool) -> list[CheckResult]:

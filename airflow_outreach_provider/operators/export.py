@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow.sdk import BaseOperator
 
-from airflow_outreach_provider.core.arguments import check_texts, wrong
+from airflow_outreach_provider.core.arguments import check_texts, said_later, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.exports import (
     COLUMNS,
-    FILE_FORMATS,
     ColumnKind,
     DataSet,
     ExportPlace,
@@ -25,10 +24,10 @@ from airflow_outreach_provider.core.exports import (
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.hooks.connection_fields import database_hook
-from airflow_outreach_provider.hooks.settings import open_store
+from airflow_outreach_provider.hooks.settings import open_store, retention
 from airflow_outreach_provider.hooks.trials import stays_out
 from airflow_outreach_provider.operators.defaults import RetryingDefaults
-from airflow_outreach_provider.services.export_files import FORMATS, file_sink
+from airflow_outreach_provider.services.export_files import file_sink
 from airflow_outreach_provider.services.exports import OpenSink, RowSink, export
 
 if TYPE_CHECKING:
@@ -36,7 +35,16 @@ if TYPE_CHECKING:
 
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
 _SQL_TYPES = {ColumnKind.TEXT: "TEXT", ColumnKind.WHOLE_NUMBER: "BIGINT", ColumnKind.TIME: "TIMESTAMP"}
-_ALL: Collection[str] = tuple(DataSet)
+# A column without a zone would hold the hour of the session's zone there.
+_POSTGRES_TYPES = {**_SQL_TYPES, ColumnKind.TIME: "TIMESTAMP WITH TIME ZONE"}
+_NO_MORE = {
+    "data": "what",
+    "path": "to=folder",
+    "format": 'to={"parquet": folder}',
+    "sql_conn_id": 'to={"sql": {"conn_id": …}}',
+    "table_prefix": 'to={"sql": {"conn_id": …, "table_prefix": …}}',
+}
+"""What arguments were called → how the same is said."""
 
 
 class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
@@ -47,55 +55,36 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
     leads were accepted, and how many of these replied, were interested, booked, opted out; a later row of the same day
     replaces the earlier.
 
-    :param to: where the rows go: a folder, local or an ``s3://`` or other URI, for files ``<data>-<from where>.<format>``;
-        ``{"csv": folder}`` or ``{"parquet": folder}``; or ``{"sql": {"conn_id": …, "table_prefix": "analytics.outreach_"}}``:
-        rows are added to tables, which are made where there are none.
+    :param to: where the rows go: a folder, local or an ``s3://`` or other URI, for files ``<data>-<from where>.<format>``,
+        CSV unless its name ends in another (``lake.parquet``); ``{"csv": folder}`` or ``{"parquet": folder}``, which needs
+        the extra ``parquet``; or ``{"sql": {"conn_id": …, "table_prefix": "analytics.outreach_"}}``: rows are added to
+        tables, which are made where there are none.
     :param what: of ``leads``, ``events``, ``deliveries``, ``outcomes``; all where None.
-    :param data: the same as ``what``. :param path, sql_conn_id, table_prefix: the same as ``to``, one by one.
-    :param format: of files, ``csv`` or ``parquet``; the latter needs the extra ``parquet``. By default what the folder's
-        name ends in (``lake.parquet``), else ``csv``.
     :param personal: ``masked``: numbers and addresses masked and names left out; ``whole``: as they are.
     :param export: under which name is kept how far it has come; the DAG's and the task's id otherwise. Another name
-        begins at the beginning.
+        begins at the beginning; tasks that write to several places each need one of their own.
     :return: rows by data set.
     """
 
-    template_fields: Sequence[str] = ("path", "sql_conn_id", "table_prefix", "export")
+    template_fields: Sequence[str] = ("to", "what", "export")
     ui_color = "#e8e4f3"
 
     def __init__(
         self,
         *,
         to: str | Path | Mapping[str, Any] | None = None,
-        what: Collection[str] | None = None,
-        data: Collection[str] = _ALL,
-        path: str | None = None,
-        format: str | None = None,
-        sql_conn_id: str | None = None,
-        table_prefix: str | None = None,
+        what: str | Collection[str] | None = None,
         personal: str = "masked",
         export: str | None = None,
         **kwargs: Any,
     ) -> None:
+        for name in _NO_MORE.keys() & kwargs:
+            raise ConfigurationError(f"{name} is no argument of an export", f"say {_NO_MORE[name]}")
         super().__init__(**kwargs)
-        if what is not None and data is not _ALL:
-            raise ConfigurationError("what and data say the same", "keep what")
-        place = (
-            ExportPlace(path, format, sql_conn_id, table_prefix)
-            if to is None
-            else _only(to, path, sql_conn_id)
-        )
-        if (place.path is None) == (place.sql_conn_id is None):
-            raise ConfigurationError(
-                "an export goes to files or to tables",
-                "give to, a folder or a database; or give path or sql_conn_id, one of them",
-            )
-        self.data = _data_sets("data", data) if what is None else _data_sets("what", what)
-        self.path, self.sql_conn_id = place.path, place.sql_conn_id
-        self.format = format or place.format or FILE_FORMATS[0]
-        prefixes = (each for each in (place.table_prefix, table_prefix) if each is not None)
-        self.table_prefix = next(prefixes, "outreach_")
-        _one_of("format", self.format, list(FORMATS))
+        self.to = read_place(to).written
+        self.what = list(DataSet) if what is None else what
+        if not said_later(self.what):
+            self.what = _data_sets(self.what)
         _one_of("personal", personal, list(Personal))
         self.personal = personal
         self.export = export
@@ -104,36 +93,41 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
         """Rows by data set."""
         if stays_out(context, self.log):
             return {}
-        store = open_store()
+        place, what = read_place(self.to), _data_sets(self.what)
+        store, kept = open_store(), retention()
         name = self.export or f"{self.dag_id}.{self.task_id}"
-        open_sink = self._tables() if self.sql_conn_id is not None else self._files()
+        open_sink = _files(place) if place.sql_conn_id is None else _tables(place)
         counts = {}
-        for data in map(DataSet, self.data):
-            counts[data.value] = export(store, name, data, open_sink, personal=Personal(self.personal))
+        for data in map(DataSet, what):
+            counts[data.value] = export(
+                store, name, data, open_sink, personal=Personal(self.personal), retention=kept
+            )
             self.log.info("Export %s: %d rows of %s", name, counts[data.value], data.value)
         return counts
 
-    def _files(self) -> OpenSink:
-        folder, ending = str(self.path).rstrip("/"), self.format
 
-        @contextmanager
-        def opened(data: DataSet, part: str) -> Iterator[RowSink]:
-            with _written(f"{folder}/{part}.{ending}") as stream, file_sink(ending, data, stream) as sink:
-                yield sink
+def _files(place: ExportPlace) -> OpenSink:
+    folder, ending = str(place.path).rstrip("/"), place.format
 
-        return opened
+    @contextmanager
+    def opened(data: DataSet, part: str) -> Iterator[RowSink]:
+        with _written(f"{folder}/{part}.{ending}") as stream, file_sink(ending, data, stream) as sink:
+            yield sink
 
-    def _tables(self) -> OpenSink:
-        hook = database_hook(str(self.sql_conn_id))
-        if not hasattr(hook, "insert_rows"):
-            raise ConfigurationError(
-                f"connection {self.sql_conn_id!r} is no database", "name one that takes SQL"
-            )
+    return opened
 
-        def opened(data: DataSet, _part: str) -> AbstractContextManager[RowSink]:
-            return _table_sink(hook, f"{self.table_prefix}{data}", data)
 
-        return opened
+def _tables(place: ExportPlace) -> OpenSink:
+    hook = database_hook(str(place.sql_conn_id))
+    if not hasattr(hook, "insert_rows"):
+        raise ConfigurationError(
+            f"connection {place.sql_conn_id!r} is no database", "name one that takes SQL"
+        )
+
+    def opened(data: DataSet, _part: str) -> AbstractContextManager[RowSink]:
+        return _table_sink(hook, f"{place.table_prefix}{data}", data)
+
+    return opened
 
 
 class TableSink:
@@ -157,7 +151,8 @@ def _table_sink(hook: Any, table: str, data: DataSet) -> Iterator[RowSink]:
         raise ConfigurationError(
             f"{table[:60]!r} cannot be the name of a table", "use letters, digits, _ and a dot"
         )
-    columns = ", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in COLUMNS[data].items())
+    types = _POSTGRES_TYPES if getattr(hook, "dialect_name", "") == "postgresql" else _SQL_TYPES
+    columns = ", ".join(f"{name} {types[kind]}" for name, kind in COLUMNS[data].items())
     hook.run(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
     yield TableSink(hook, table, data)
 
@@ -208,21 +203,15 @@ def _local_file(uri: str) -> Iterator[BinaryIO]:
         begun.unlink(missing_ok=True)
 
 
-def _data_sets(name: str, given: Collection[str]) -> list[str]:
+def _data_sets(given: Any) -> list[str]:
     kinds = f"name one or more of {', '.join(DataSet)}"
     if given is None:
-        raise wrong(name, given, kinds)
-    check_texts(name, given, kinds, empty=True)
-    names = [given] if isinstance(given, str) else list(given)
+        raise wrong("what", given, kinds)
+    check_texts("what", given, kinds, empty=True)
+    names = [given] if isinstance(given, str) else [*given]
     for each in names:
-        _one_of(name, each, list(DataSet))
+        _one_of("what", each, list(DataSet))
     return names
-
-
-def _only(to: object, path: object, sql_conn_id: object) -> ExportPlace:
-    if path is not None or sql_conn_id is not None:
-        raise ConfigurationError("to and path or sql_conn_id say the same", "keep to")
-    return read_place(to)
 
 
 def _one_of(what: str, value: str, known: Sequence[str]) -> None:

@@ -31,6 +31,7 @@ def export(
     *,
     personal: Personal = Personal.MASKED,
     settled: timedelta = exports.SETTLED,
+    retention: timedelta | None = None,
 ) -> int:
     """Write what changed since this export of this data set last did; how many rows.
 
@@ -39,10 +40,11 @@ def export(
 
     :param name: of the export; each has marks of its own.
     :param settled: what changed later than this ago waits for the next time.
+    :param retention: how long the store keeps leads and events; None for ever.
     :raises OutreachUnavailable: another run of this export was quicker.
     """
     before = after = export_marks.find(store, name, data)
-    chunks = exports.changes(store, data, before, settled=settled)
+    chunks = exports.changes(store, data, before, settled=settled, retention=retention)
     first = next(chunks, None)
     if first is None:
         return 0

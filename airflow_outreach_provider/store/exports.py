@@ -31,19 +31,30 @@ _SIGNALS: Mapping[str, EventKind] = {
 
 
 def changes(
-    store: Store, data: DataSet, mark: Mark, *, settled: timedelta = SETTLED, chunk: int = CHUNK
+    store: Store,
+    data: DataSet,
+    mark: Mark,
+    *,
+    settled: timedelta = SETTLED,
+    retention: timedelta | None = None,
+    chunk: int = CHUNK,
 ) -> Iterator[tuple[list[dict[str, Any]], Mark]]:
     """Rows that changed since a mark, as they are now, in chunks, each with the mark behind it.
 
     A row that changed several times comes once. Of ``outcomes`` every day comes of which anything changed. Behind a mark
     that lies ahead of the time, as a clock that was put right leaves it, nobody knows what changed: all comes again.
+
+    :param retention: older days of ``outcomes`` come no more: what is left of them would replace what they came to.
     """
     if data is DataSet.EVENTS:
         number_events(store)
     with store.read() as connection:
-        until = to_ms(store.now(connection) - settled)
+        now = store.now(connection)
+        until = to_ms(now - settled)
         mark = Mark() if mark.ms > until else mark
-        query = _query(connection, data, mark, until)
+        # A run may have begun on the day before the one on which a lead was taken, and goes with its own age.
+        whole = 0 if retention is None else to_ms(now - retention) // _DAY_MS + 2
+        query = _query(connection, data, mark, until, whole * _DAY_MS)
         latest = mark.ms
         streamed = connection.execution_options(stream_results=True, yield_per=chunk).execute(query)
         for part in streamed.partitions(chunk):
@@ -60,7 +71,7 @@ def changes(
                 yield rows, Mark(to_ms(rows[-1]["updated_at"]), rows[-1]["id"])
 
 
-def _query(connection: sa.Connection, data: DataSet, mark: Mark, until: int) -> sa.Select[Any]:
+def _query(connection: sa.Connection, data: DataSet, mark: Mark, until: int, since: int) -> sa.Select[Any]:
     match data:
         case DataSet.LEADS:
             of_run = (runs.c.source, runs.c.dag_id, runs.c.airflow_run_id.label("run_id"))
@@ -77,7 +88,7 @@ def _query(connection: sa.Connection, data: DataSet, mark: Mark, until: int) -> 
             query = sa.select(*(inbox_events.c[name] for name in COLUMNS[data]))
             return query.where(seq > mark.id, seq <= last_numbered(connection)).order_by(seq)
         case DataSet.OUTCOMES:
-            return _outcomes(mark)
+            return _outcomes(mark, since)
 
 
 def _since(query: sa.Select[Any], table: sa.Table, mark: Mark, until: int) -> sa.Select[Any]:
@@ -86,8 +97,11 @@ def _since(query: sa.Select[Any], table: sa.Table, mark: Mark, until: int) -> sa
     return query.where(after, at <= until).order_by(at, row)
 
 
-def _outcomes(mark: Mark) -> sa.Select[Any]:
-    """By campaign, source and day of acceptance: how many were taken, and of how many what came back since."""
+def _outcomes(mark: Mark, since: int) -> sa.Select[Any]:
+    """By campaign, source and day of acceptance: how many were taken, and of how many what came back since.
+
+    :param since: of leads that were taken from then on, in milliseconds since 1970.
+    """
     by_phone, by_contact = _signals(inbox_events.c.phone), _signals(inbox_events.c.external_id)
     accepted = leads.c.accepted_at
     day = (sa.type_coerce(accepted, sa.BigInteger) // _DAY_MS).label("day")
@@ -106,7 +120,7 @@ def _outcomes(mark: Mark) -> sa.Select[Any]:
         .join_from(leads, runs, leads.c.run_id == runs.c.id, isouter=True)
         .join(by_phone, by_phone.c.who == leads.c.phone, isouter=True)
         .join(by_contact, by_contact.c.who == leads.c.contact_id, isouter=True)
-        .where(accepted.is_not(None))
+        .where(accepted.is_not(None), accepted >= since)
         .group_by(leads.c.campaign, source, day)
         .having(latest > mark.ms)
         .order_by(leads.c.campaign, source, day)

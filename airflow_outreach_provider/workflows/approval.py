@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
+from airflow_outreach_provider.core.arguments import read_flag
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.markdown import code
 from airflow_outreach_provider.core.states import RowState
@@ -48,11 +50,15 @@ class ApproveLeadsOperator(ApprovalOperator):
     is, and until when. Rejected: what comes after is skipped. No answer in time: this fails. Either way nothing is sent.
 
     :param plan_task_id: the task that counted.
+    :param dry_run: whether the run only looks, as the tasks beside it have it: nobody is asked then. Templated.
     """
 
+    template_fields: Sequence[str] = (*ApprovalOperator.template_fields, "dry_run")
     ui_color = "#fbf3d0"
 
-    def __init__(self, *, plan_task_id: str, approve_above: int, **kwargs: Any) -> None:
+    def __init__(
+        self, *, plan_task_id: str, approve_above: int, dry_run: bool | str = False, **kwargs: Any
+    ) -> None:
         pulled = f"ti.xcom_pull(task_ids='{plan_task_id}'"
         count = f"{{% set n = ({pulled}) or {{}}).get('{PLANNED}', 0) %}}"
         super().__init__(
@@ -64,13 +70,13 @@ class ApproveLeadsOperator(ApprovalOperator):
             **kwargs,
         )
         self.plan_task_id = plan_task_id
-        self.approve_above = approve_above
+        self.approve_above, self.dry_run = approve_above, dry_run
 
     def execute(self, context: Context) -> Any:
         if stays_out(context, self.log):
             return None
         planned = planned_people(context, self.plan_task_id)
-        if context["params"].get("dry_run"):
+        if read_flag("dry_run", self.dry_run):
             self.log.info("A dry run sends nothing: no approval needed")
             return None
         if planned <= self.approve_above:

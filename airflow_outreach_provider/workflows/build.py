@@ -9,24 +9,29 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_outreach_provider.core.arguments import wrong
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Problem, WorkflowErrors
 from airflow_outreach_provider.core.workflows.workflow_file import Export
 from airflow_outreach_provider.workflows.environment import present_environment
-from airflow_outreach_provider.workflows.files import load_files
+from airflow_outreach_provider.workflows.files import ENDINGS, load_files
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
+
+_WHERE = 'write load_workflows(Path(__file__).parent / "workflows"), or a file of that folder'
 
 
 def build_dags(path: str | PathLike[str]) -> dict[str, DAG]:
     """A DAG of each workflow under ``path``, by DAG id; broken files become import errors of their own.
 
     In a task, where Airflow says which DAG it is for, that one alone.
+
+    :raises ConfigurationError: ``path`` names neither a folder nor a file that could be one of workflows.
     """
-    loaded = load_files([path], present_environment())
+    loaded = load_files([_checked(path)], present_environment())
     beside = Path(path).resolve().parent
     dags: dict[str, DAG] = {}
     followed = {name for each in loaded.workflows for name in each.model.depends_on or ()}
@@ -42,6 +47,15 @@ def build_dags(path: str | PathLike[str]) -> dict[str, DAG]:
         for file in sorted({problem.file for problem in loaded.problems}):
             report_broken_file(file, WorkflowErrors(loaded.problems_of(file), loaded.sources))
     return dags
+
+
+def _checked(path: object) -> str | PathLike[str]:
+    if not isinstance(path, str | PathLike) or not str(path).strip():
+        raise wrong("path", path, _WHERE)
+    file = Path(path)
+    if file.is_file() and file.suffix not in ENDINGS:
+        raise ConfigurationError(f"{file} is no workflow file, which ends in .yaml or .yml", _WHERE)
+    return path
 
 
 def _asked_for(workflows: list[Loaded[DagSettings]]) -> list[Loaded[DagSettings]]:

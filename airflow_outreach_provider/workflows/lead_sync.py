@@ -108,6 +108,7 @@ def build_lead_sync(model: LeadSync, file: str) -> None:
             task_id="approve",
             plan_task_id=plan.task_id,
             approve_above=model.rules.approve_above,
+            dry_run=arguments["dry_run"],
             response_timeout=model.rules.approval_timeout,
             assigned_users=[{"id": each, "name": each} for each in model.rules.approvers or ()] or None,
         )

@@ -133,7 +133,7 @@ with DAG("taken", schedule=[contact_events("taken", kinds=["replied"], poll_inte
     take()
 
 with DAG("export_in_python", schedule=None):
-    ExportOutcomesOperator(task_id="export", path="FOLDER/lake_of_python", data=["leads"])
+    ExportOutcomesOperator(task_id="export", to="FOLDER/lake_of_python", what=["leads"])
 """
 
 

@@ -101,7 +101,13 @@ def test_the_test_button_tells_what_nothing_reads(
         ({"host": "http://app.tetherai.ca", "extra": {"allow_http": "perhaps"}}, "write true or false"),
         ({"host": "ftp://app.tetherai.ca"}, "not an http URL"),
         ({"host": "https://user:pass@app.tetherai.ca"}, "holds a user or password"),
+        ({"host": "https://app.tetherai.ca/?tenant=a"}, "without ? and #"),
         ({"extra": {"timeout": "soon"}}, "'timeout'"),
+        (
+            {"extra": {"max_concurrency": 1001}},
+            "'max_concurrency' is 1001 — write a whole number from 1 to 1,000",
+        ),
+        ({"extra": {"max_concurrency": 6.5}}, "'max_concurrency' is 6.5 — write a whole number"),
         ({"extra": {"headers": "X-A: b"}}, "'headers'"),
         ({"extra": {"cert": 1}}, "'cert' is 1 — write the path"),
         ({"extra": {"cert": ["a-certificate"]}}, "'cert' is a list"),

@@ -23,6 +23,7 @@ from airflow_outreach_provider.core.exports import COLUMNS, DataSet, Mark, Perso
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators.outreach import ExportOutcomesOperator
+from airflow_outreach_provider.services.actions import purge
 from airflow_outreach_provider.services.exports import export
 from airflow_outreach_provider.store import export_marks
 from airflow_outreach_provider.store import exports as store_exports
@@ -171,6 +172,25 @@ def test_outcomes_join_what_was_sent_with_what_came_back(store: Store) -> None:
     }  # fmt: skip
 
 
+def test_what_retention_leaves_of_a_day_replaces_no_outcome(still_store: Store, clock: Any) -> None:
+    """What came of a day stays as it was written last, whatever comes back once its leads and events go."""
+    month, sink = timedelta(days=30), Kept()
+    put_lead(still_store, 1, at=AT)
+    put_event(still_store, "evt_1", EventKind.REPLIED, Contact(phone="+14165550001"), AT)
+    put_lead(still_store, 2, at=AT + timedelta(days=5))
+    clock.time = AT + timedelta(days=6)
+    assert export(still_store, "lake", DataSet.OUTCOMES, sink, retention=month) == 2
+    clock.time = AT + timedelta(days=31)
+    purge(still_store, clock.time - month, actor="eve")
+    for number in (1, 2):
+        contact = Contact(phone=f"+1416555000{number}")
+        put_event(still_store, f"evt_late_{number}", EventKind.INTERESTED, contact, clock.time)
+    clock.advance(minutes=5)
+    assert export(still_store, "lake", DataSet.OUTCOMES, sink, retention=month) == 1
+    latest = {row["day"]: (row["accepted"], row["replied"], row["interested"]) for row in sink.rows}
+    assert latest == {"2026-03-25": (1, 1, 0), "2026-03-30": (1, 0, 1)}
+
+
 def test_what_changes_just_now_waits(store: Store) -> None:
     """A transaction of another host may still be open: its rows would be passed over for good."""
     put_lead(store, 1, at=store.now())
@@ -273,7 +293,7 @@ def filled(run_task: Any) -> Store:
 
 def test_files_of_a_folder(filled: Store, run_task: Any, tmp_path: Path) -> None:
     """A part a run and data set that has something, complete or not there; the counts are the task's result."""
-    operator = ExportOutcomesOperator(task_id="export", path=str(tmp_path / "lake"), personal="whole")
+    operator = ExportOutcomesOperator(task_id="export", to=str(tmp_path / "lake"), personal="whole")
     ran = run_task(operator)
     assert (ran.state, ran.xcom) == ("success", {"leads": 1, "events": 1, "deliveries": 0, "outcomes": 1})
     names = sorted(path.name for path in (tmp_path / "lake").iterdir())
@@ -285,7 +305,7 @@ def test_files_of_a_folder(filled: Store, run_task: Any, tmp_path: Path) -> None
         "+14165550001",
         "2026-03-25T18:00:00.000+00:00",
     )
-    again = ExportOutcomesOperator(task_id="export", path=str(tmp_path / "lake"), personal="whole")
+    again = ExportOutcomesOperator(task_id="export", to=str(tmp_path / "lake"), personal="whole")
     assert set(run_task(again, run_id="manual__2").xcom.values()) == {0}
     assert sorted(path.name for path in (tmp_path / "lake").iterdir()) == names
 
@@ -294,9 +314,7 @@ def test_parquet_files_read_back(filled: Store, run_task: Any, tmp_path: Path) -
     """With their types, by the library that wrote them."""
     parquet = pytest.importorskip("pyarrow.parquet")
     run_task(
-        ExportOutcomesOperator(
-            task_id="export", path=f"file://{tmp_path}/lake", format="parquet", data="leads"
-        )
+        ExportOutcomesOperator(task_id="export", to={"parquet": f"file://{tmp_path}/lake"}, what="leads")
     )
     (file,) = (tmp_path / "lake").iterdir()
     (row,) = parquet.read_table(file).to_pylist()
@@ -312,7 +330,7 @@ def test_tables_of_a_database(
 
     def run(run_id: str) -> Any:
         operator = ExportOutcomesOperator(
-            task_id="export", sql_conn_id="warehouse", data=["leads", "outcomes"]
+            task_id="export", to={"sql": "warehouse"}, what=["leads", "outcomes"]
         )
         return run_task(operator, run_id=run_id)
 
@@ -351,6 +369,22 @@ def test_to_and_what_say_where_and_which(case: str, run_task: Any, tmp_path: Pat
     assert (file.name.partition("-")[0], file.suffix) == ("leads", f".{ending}")
 
 
+@pytest.mark.usefixtures("filled")
+def test_rendered_fields_say_where_and_what(
+    run_task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that a template yields tells its format as a written one does; what it yields is looked at too."""
+    monkeypatch.setenv("AIRFLOW_VAR_LAKE", f"{tmp_path}/lake.csv")
+    ran = run_task(ExportOutcomesOperator(task_id="export", to={"csv": "{{ var.value.lake }}"}, what="leads"))
+    assert (ran.xcom, ran.rendered["to"]) == ({"leads": 1}, {"csv": f"{tmp_path}/lake.csv"})
+    assert ran.rendered["what"] == ["leads"]
+    told = ExportOutcomesOperator(
+        task_id="export", to="{{ var.value.lake }}", what="{{ var.value.lake[:4] }}"
+    )
+    ran = run_task(told, run_id="manual__2")
+    assert (ran.state, "what is " in str(ran.error)) == ("failed", True)
+
+
 @pytest.mark.parametrize(
     "to",
     ["warehouse", {"conn_id": "warehouse", "table_prefix": "crm_"}],
@@ -366,6 +400,45 @@ def test_to_names_a_database(to: Any, run_task: Any, tmp_path: Path, monkeypatch
     table = "outreach_leads" if isinstance(to, str) else "crm_leads"
     with sqlite3.connect(tmp_path / "warehouse.db") as database:
         assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,)
+
+
+@pytest.mark.postgres
+@pytest.mark.usefixtures("filled")
+def test_a_time_is_the_same_wherever_its_database_is(
+    run_task: Any, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL would write the hour of the session's zone into a column that has none."""
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    engine = sa.create_engine(postgres_url, poolclass=sa.NullPool)
+
+    class Elsewhere(DbApiHook):
+        conn_name_attr = "conn_id"
+        conn_id = "warehouse"
+        connection_extra: dict[str, Any] = {}  # noqa: RUF012 - a property there
+        supports_autocommit = False
+
+        def get_uri(self) -> str:
+            return postgres_url
+
+        @staticmethod
+        def _serialize_cell(cell: Any, _connection: Any = None) -> Any:
+            return cell  # as PostgresHook does
+
+        def get_conn(self) -> Any:
+            connection = engine.raw_connection()
+            connection.cursor().execute("SET TimeZone = 'America/Toronto'")
+            connection.commit()
+            return connection
+
+    monkeypatch.setattr("airflow.sdk.BaseHook.get_hook", lambda _: Elsewhere())
+    ran = run_task(ExportOutcomesOperator(task_id="export", to={"sql": "warehouse"}, what="leads"))
+    assert ran.xcom == {"leads": 1}, ran.error
+    with engine.connect() as connection:
+        connection.execute(sa.text("SET TimeZone = 'Asia/Tokyo'"))
+        (at,) = connection.execute(sa.text("SELECT accepted_at FROM outreach_leads")).scalars()
+    engine.dispose()
+    assert at == AT
 
 
 @pytest.mark.usefixtures("filled")
@@ -400,7 +473,7 @@ def test_a_place_that_cannot_be_written_is_said_and_nothing_is_passed_over(
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
             patched.setattr(os, "replace", full)
-        operator = ExportOutcomesOperator(task_id="export", path=where.format(tmp_path), data="leads")
+        operator = ExportOutcomesOperator(task_id="export", to=where.format(tmp_path), what="leads")
         ran = run_task(operator)
     assert (ran.state, said in str(ran.error)) == (state, True), ran.error
     assert export_marks.find(filled, f"{operator.dag_id}.export", "leads") == Mark()
@@ -408,18 +481,12 @@ def test_a_place_that_cannot_be_written_is_said_and_nothing_is_passed_over(
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
-    "no place": ({}, "give path or sql_conn_id"),
-    "two places": ({"path": "x", "sql_conn_id": "y"}, "give path or sql_conn_id"),
-    "a data set": ({"path": "x", "data": ["lead"]}, "did you mean 'leads'"),
-    "no data": ({"path": "x", "data": None}, "data is None — name one or more of leads, "),
-    "a number for data": ({"path": "x", "data": 5}, "data is 5 — name"),
-    "numbers for data": ({"path": "x", "data": [5]}, "data is .5. — name"),
-    "a format": ({"path": "x", "format": "parket"}, "did you mean 'parquet'"),
-    "to and path": ({"to": "x", "path": "x"}, "say the same — keep to"),
-    "what and data": (
-        {"to": "x", "what": "leads", "data": "leads"},
-        "what and data say the same — keep what",
-    ),
+    "no place": ({}, "to is None — name a folder"),
+    "a data set": ({"to": "x", "what": ["lead"]}, "did you mean 'leads'"),
+    "a number for data": ({"to": "x", "what": 5}, "what is 5 — name one or more of leads, "),
+    "numbers for data": ({"to": "x", "what": [5]}, "what is .5. — name"),
+    "an older name": ({"path": "x"}, "path is no argument of an export — say to=folder"),
+    "another older name": ({"to": "x", "data": "leads"}, "data is no argument of an export — say what"),
     "a data set in what": ({"to": "x", "what": "event"}, "what is 'event' — did you mean 'events'"),
     "an empty place": ({"to": " "}, "to is ' ' — name a folder"),
     "a number for a place": ({"to": 5}, "to is 5 — name a folder"),
@@ -429,7 +496,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "a folder that is none": ({"to": {"csv": None}}, "to csv is None — name a folder"),
     "a database without connection": ({"to": {"sql": {"table_prefix": "x"}}}, "to sql conn_id is None"),
     "a word of a database": ({"to": {"sql": {"conn": "x"}}}, "to sql holds 'conn' — did you mean 'conn_id'"),
-    "a mask": ({"path": "x", "personal": "hole"}, "did you mean 'whole'"),
+    "a prefix of no table": (
+        {"to": {"sql": {"conn_id": "x", "table_prefix": "a-b"}}},
+        "table_prefix is 'a-b' — write letters",
+    ),
+    "a number for a prefix": (
+        {"to": {"sql": {"conn_id": "x", "table_prefix": 5}}},
+        "table_prefix is 5 — write",
+    ),
+    "a mask": ({"to": "x", "personal": "hole"}, "did you mean 'whole'"),
 }
 
 

@@ -151,7 +151,7 @@ TASKS: dict[str, Callable[[World], Any]] = {
     "deferrable sensor": lambda _: ContactEventSensor(task_id="wait", consumer="none", routes=["crm"], source="nobody", deferrable=True),
     "take events": taking,
     "take events in a block": blocking,
-    "export": lambda world: ExportOutcomesOperator(task_id="export", path=str(world.folder)),
+    "export": lambda world: ExportOutcomesOperator(task_id="export", to=str(world.folder)),
     "poll": lambda _: PollContactsOperator(task_id="poll", source="listed"),
 }  # fmt: skip
 

@@ -86,6 +86,16 @@ def test_nothing_is_declared_that_is_not_imported() -> None:
     assert set(DECLARED) <= used
 
 
+def test_every_extra_is_told_by_the_set_up_and_by_the_page_that_installs() -> None:
+    """But those of who works on the package itself."""
+    from airflow_outreach_provider.hooks.setup import _EXTRAS
+
+    page = (ROOT / PACKAGE / "docs" / "install.md").read_text("utf-8")
+    told = page[page.index("Extras: ") :].partition("\n\n")[0]
+    extras = PROJECT["optional-dependencies"].keys() - {"docs", "test"}
+    assert extras == _EXTRAS.keys() == {name for name in extras if f"`{name}`" in told}
+
+
 @pytest.mark.parametrize("name", sorted(DECLARED))
 def test_every_dependency_says_from_which_version(name: str) -> None:
     """A lower bound each, which ``make sets`` installs; an upper one only against a version known to break."""

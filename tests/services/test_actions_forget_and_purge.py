@@ -19,6 +19,7 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
+from airflow_outreach_provider.store.ledger.runs import IN_LEDGER, last_of
 from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
 
 JANE, JOHN = "+14165550101", "+14165550102"
@@ -121,6 +122,25 @@ def test_purge_keeps_who_was_texted_and_what_waits(store: Store, clock: Any) -> 
     assert [row[1] for row in rows[1:]] == ["held", "planned", "rejected"]
     assert [row.phone for row in suppressions.entries(store).rows] == [JOHN]
     assert purge(store, clock.time - timedelta(days=30), actor="eve")["leads reduced to their number"] == 0
+
+
+def test_purge_keeps_the_run_that_the_next_is_measured_by(store: Store, clock: Any) -> None:
+    """A sync that runs more seldom than what is old is removed has a last run still; what came before it goes."""
+    rows = {"whole": 9, "measure": 8, "dry": 7, "partial": 6, "planned": 5, "failed": 4, "another's": 3}
+    for name, read in rows.items():
+        values = {
+            "campaign": "spring", "owner": name, "dag_id": "other" if name == "another's" else "sync",
+            "state": "failed" if name == "failed" else "succeeded", "dry_run": name == "dry",
+            "partial": name == "partial", "source": IN_LEDGER if name == "planned" else "leads.csv", "rows_read": read,
+        }  # fmt: skip
+        times = dict.fromkeys(("started_at", "heartbeat_at", "lease_until"), clock.time)
+        with store.write() as connection:
+            connection.execute(runs.insert().values(**values, **times))
+        clock.advance(hours=1)
+    clock.advance(days=40)
+    assert purge(store, clock.time - timedelta(days=30), actor="eve")["runs removed"] == 5
+    last = [last_of(store, dag_id, "spring") for dag_id in ("sync", "other")]
+    assert [each and each.rows for each in last] == [8, 3]
 
 
 @pytest.mark.parametrize("state", ["pending", "failed", "held", "dead"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -79,13 +80,13 @@ def test_an_export_is_one_task(load_dags: Callable[..., Any], tmp_path: Path) ->
     dags = load_dags(**{"a.yaml": EXPORTS})
     assert dags.import_errors == {}
     lake = dags["outreach_export__lake"].get_task("export")
-    assert (lake.data, lake.format, lake.export, lake.personal) == (["leads"], "csv", "lake", "masked")
-    assert Path(lake.path).is_absolute()
-    assert Path(lake.path).name == "out"
+    assert (lake.what, [*lake.to], lake.export, lake.personal) == (["leads"], ["csv"], "lake", "masked")
+    assert Path(lake.to["csv"]).is_absolute()
+    assert Path(lake.to["csv"]).name == "out"
     assert dags["outreach_export__lake"].tags >= {"outreach", "export"}
     warehouse = dags["outreach_export__warehouse"].get_task("export")
-    assert (warehouse.path, warehouse.sql_conn_id, warehouse.table_prefix) == (None, "warehouse", "a.b_")
-    assert (warehouse.data, warehouse.retries) == (["leads", "events", "deliveries", "outcomes"], 5)
+    assert warehouse.to == {"sql": {"conn_id": "warehouse", "table_prefix": "a.b_"}}
+    assert (warehouse.what, warehouse.retries) == (["leads", "events", "deliveries", "outcomes"], 5)
     first, second = load_texts({"a.yaml": EXPORTS}).workflows
     assert sentence(first.model) == "changed leads, people masked → CSV in out"
     assert (
@@ -367,3 +368,20 @@ def test_lint_asks_airflow_where_nothing_else_is_wrong(tmp_path: Path, airflow_d
     (problem,) = check_builds(load_files([tmp_path]).workflows)
     assert (problem.line, problem.path) == (2, "lead_syncs.a")
     assert "Airflow cannot build a: TypeError" in problem.message
+
+
+def test_a_path_that_can_hold_no_workflows_is_told(tmp_path: Path) -> None:
+    """Not looked for in the current folder, not passed over."""
+    from airflow_outreach_provider.core.errors import ConfigurationError
+    from airflow_outreach_provider.workflows import load_workflows
+
+    (tmp_path / "leads.txt").write_text("lead_syncs: {a: {leads: {csv: x.csv}}}")
+    for path, said in (
+        (None, "path is None — write load_workflows"),
+        (" ", "path is ' ' — write load_workflows"),
+        (7, "path is 7 — write load_workflows"),
+        (tmp_path / "leads.txt", "leads.txt is no workflow file, which ends in .yaml or .yml"),
+        (tmp_path / "none", "none does not exist"),
+    ):
+        with pytest.raises(ConfigurationError, match=re.escape(said)):
+            load_workflows(path)  # type: ignore[arg-type]

@@ -72,6 +72,16 @@ def test_up_to_the_limit_no_approval_is_asked(
     assert len(simulator.texts()) == 2
 
 
+def test_a_dry_run_asks_nobody_however_it_is_said(
+    load_dags: Callable[..., Any], simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A template that says so is one too: a person would be asked about a run that texts nobody."""
+    monkeypatch.setenv("AIRFLOW_VAR_DRY", "yes")
+    dags = load_dags(**{"sync.yaml": APPROVED + '    dry_run: "{{ var.value.dry }}"\n', "leads.csv": LEADS})
+    assert set(dags.run(DAG_ID).values()) == {"success"}
+    assert simulator.texts() == {}
+
+
 @pytest.mark.slow
 def test_above_the_limit_a_person_sees_the_plan_and_approves(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store

@@ -76,6 +76,9 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_READ_BY = {"token": {"header", "prefix"}, "basic": {"user"}}
+
+
 class VerifySection(_Section):
     """How a request proves itself. With a ``scheme`` of the table only ``header`` may differ."""
 
@@ -95,6 +98,8 @@ class VerifySection(_Section):
         if self.scheme == "basic" and (not self.user or ":" in self.user):
             raise ValueError("scheme basic needs 'user', a name without a colon")
         if self.scheme != "hmac":
+            if idle := self.model_fields_set - _READ_BY.get(self.scheme, {"header"}) - {"scheme"}:
+                raise ValueError(f"{min(idle)} has no effect with scheme {self.scheme}: leave it out")
             return self
         if not self.header:
             raise ValueError("scheme hmac needs 'header', the one that holds the signature")

@@ -9,7 +9,7 @@ from typing import Any
 # Keys, and numbers of a list's elements.
 _KEYS = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*", re.ASCII)
 # What may be the same for every event, and what a value at its place has to be.
-_MAY_BE_SAID = {"type": "string", "campaign": "not none"}
+_MAY_BE_SAID = {"type": "{0} is string or {0} is number", "campaign": "{0} is not none"}
 
 
 def place_of(name: str, said: str) -> str:
@@ -24,7 +24,7 @@ def place_of(name: str, said: str) -> str:
     keys = said.removeprefix("body.").split(".")
     place = "body" + "".join(f"[{key}]" if key.isdigit() else f"['{key}']" for key in keys)
     if test := _MAY_BE_SAID.get(name):
-        return f"{{{{ {place} if {place} is {test} else '{said}' }}}}"
+        return f"{{{{ {place} if {test.format(place)} else '{said}' }}}}"
     return f"{{{{ {place} }}}}"
 
 

@@ -23,6 +23,7 @@ MAX_TEXT = 500
 MAX_TYPE = 100
 
 # Outside of this a time is a placeholder ("never", "for ever") or a fault of the platform's clock.
+_SECONDS = re.compile(r"\d{10,16}(?:\.\d{1,9})?", re.ASCII)  # with a fraction as Slack writes them
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 # The platforms' and their users' spellings of one thing, most specific first.
@@ -189,8 +190,8 @@ def is_no_time(value: object) -> bool:
 def _moment(value: object) -> datetime | None:
     try:
         if isinstance(value, str) and len(value) <= 40:
-            if value.isdigit() and len(value) >= 10:
-                return _moment(int(value))
+            if _SECONDS.fullmatch(value):
+                return _moment(float(value) if "." in value else int(value))
             return moment.astimezone(UTC) if (moment := read_time(value)) else None
         if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
             return datetime.fromtimestamp(value / 1000 if value >= 1e11 else value, tz=UTC)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainValidator
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from airflow_outreach_provider.core.pacing import MOST_AT_ONCE
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.airflow_templates import check_template
 
@@ -210,8 +211,8 @@ ONE_OR_MANY = (Field(min_length=1), BeforeValidator(_as_list), _OneOrMany())
 # Numbers --------------------------------------------------------------------------------------------------
 
 
-def number(value: object, least: float, whole: bool) -> float:
-    """A number of at least ``least``; texts and booleans are none."""
+def number(value: object, least: float, whole: bool, most: float | None = None) -> float:
+    """A number of at least ``least``, and at most ``most``; texts and booleans are none."""
     right = isinstance(value, int) or (isinstance(value, float) and not whole)
     if isinstance(value, bool) or not right:
         said = kind_of(value)
@@ -223,13 +224,17 @@ def number(value: object, least: float, whole: bool) -> float:
     assert isinstance(value, (int, float))
     if value < least:
         raise mistake(f"this must be {least:g} or more, not {value}")
+    if most is not None and value > most:
+        raise mistake(f"this must be {most:,} or less, not {value}")
     return value
 
 
-def _whole(least: int) -> tuple[Any, ...]:
-    return annotated(lambda value: number(value, least, whole=True), {"type": "integer", "minimum": least})
+def _whole(least: int, most: int | None = None) -> tuple[Any, ...]:
+    schema = {"type": "integer", "minimum": least} | ({} if most is None else {"maximum": most})
+    return annotated(lambda value: number(value, least, whole=True, most=most), schema)
 
 
+AtOnce = Annotated[int, *_whole(1, MOST_AT_ONCE)]
 Count = Annotated[int, *_whole(0)]
 Positive = Annotated[int, *_whole(1)]
 Rate = Annotated[

@@ -9,12 +9,14 @@ from pydantic import Field
 
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.mapping import SECTIONS
+from airflow_outreach_provider.core.pacing import MOST_AT_ONCE
 from airflow_outreach_provider.core.retry_schedule import MOST_PAUSES
 from airflow_outreach_provider.core.workflows.dag_settings import DagSettings
 from airflow_outreach_provider.core.workflows.deliver import Deliver
 from airflow_outreach_provider.core.workflows.expression_fields import RowValue, RowWhere, Target, Where
 from airflow_outreach_provider.core.workflows.fields import (
     ONE_OR_MANY,
+    AtOnce,
     Column,
     ConnectionId,
     Count,
@@ -67,7 +69,9 @@ class RulesSection(SendRules):
         None,
         description="More suppressed rows than this fail the task, before anybody is texted: a share or a number.",
     )
-    concurrency: Positive | None = Field(None, description="Requests in flight at once.")
+    concurrency: AtOnce | None = Field(
+        None, description=f"Requests in flight at once, up to {MOST_AT_ONCE:,}."
+    )
     min_rows: FewestRows | None = Field(
         None,
         description="Fewer rows than this fail the task before anybody is texted: a number, or a share of those of the "

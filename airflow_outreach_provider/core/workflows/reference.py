@@ -16,7 +16,7 @@ from airflow_outreach_provider.core.workflows.deliver import (
     TriggeredDag,
 )
 from airflow_outreach_provider.core.workflows.fields import TEMPLATE
-from airflow_outreach_provider.core.workflows.outreach_sections import Outreach
+from airflow_outreach_provider.core.workflows.outreach_sections import Outreach, SendRules
 from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA
 from airflow_outreach_provider.core.workflows.schema import workflow_schema
 from airflow_outreach_provider.core.workflows.section import Section
@@ -29,7 +29,7 @@ Every key a workflow file may have. This page is generated from the code that re
 (`python -m airflow_outreach_provider.workflows reference`). The same knowledge as a JSON Schema, for completion
 and hover texts in editors: `airflow outreach schema`.
 
-A file holds any number of `lead_syncs`, `event_routes` and `exports` by name. Names are unique in a folder and become
+A file holds any number of `lead_syncs`, `event_routes` and `exports` by name. Names are unique in a folder, each section for itself, and become
 DAG ids: `outreach_lead_sync__<name>`, `outreach_event_route__<name>`, `outreach_export__<name>`.
 
 YAML is read as version 1.2: only `true` and `false` are yes and no, so `default_region: NO` is Norway. Anchors
@@ -66,8 +66,9 @@ _EXPRESSIONS = """\
 `in`, `is`, `a if b else c`, `+ - * / // %`, `~` to join texts, `x | filter`. Nothing else: no calls, no
 statements.
 
-What cannot be computed is none: a missing field, a division by zero, text minus text. None compares as false,
-and a lead's field that is none is left out. One `{{ … }}` alone keeps its type, text around it makes text.
+What cannot be computed is none: a missing field, a division by zero, text minus text. None is neither
+smaller nor larger than anything, is in no list, and equals nothing but none: `opted_out != 'yes'` is true where there is no
+`opted_out`. A lead's field that is none is left out. One `{{ … }}` alone keeps its type, text around it makes text.
 
 A CSV file holds texts alone, so that a column of it is never `true`, never a number and never in a list of numbers: asking that
 of one is an error, in `lint` and in a run, and nobody is texted. Write `opted_out | lower != 'true'`, `score | float > 9`. Where
@@ -89,8 +90,10 @@ _SECTIONS: tuple[tuple[str, type[Section], type[Section] | None, str], ...] = (
     ("rules:", models.RulesSection, None, ""),
     ("event_routes: name:", models.EventRoute, models.DagSettings, ""),
     ("deliver:", Deliver, None, ""),
-    ("deliver: outreach:", EventOutreach, None, "`rules` are those of a lead sync, without those that judge a whole list: approval, `max_rejected`, `max_suppressed`, `min_rows`; "
-     "nor `consent`, `changed_on` and `concurrency`."),
+    ("deliver: outreach:", EventOutreach, None, "Of the [rules](#rules) of a lead sync, `rules` has those that need no list: "
+     f"{', '.join(f'`{name}`' for name in SendRules.model_fields)}. "
+     "`quiet_hours` and `per_person` put an event off until then, a day at the most before it is tried again; each is a try, and where none "
+     "is left its delivery has failed. The lead waits in the ledger all the same, for whatever run of the campaign comes next."),
     ("deliver: batch:", EventBatch, None, ""),
     ("deliver: notifier:", EventNotifier, None, ""),
     ("deliver: trigger_dag:", TriggeredDag, None, ""),

@@ -22,6 +22,7 @@ from airflow_outreach_provider.core.arguments import (
 )
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.leads import PayloadFormat
+from airflow_outreach_provider.core.pacing import MOST_AT_ONCE
 from airflow_outreach_provider.core.per_person import PerPerson
 from airflow_outreach_provider.core.phones import LineType, PhoneReading
 from airflow_outreach_provider.core.quiet_hours import QuietHours
@@ -33,7 +34,6 @@ from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.services.submit.limits import RejectLimit
 
 OnUnknown = Literal["hold", "resend"]
-_MOST_AT_ONCE = 1000
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 _MOST_ROWS = 10**18
 
@@ -218,8 +218,8 @@ class SubmitArguments:
         """
         self._check_kinds()
         window = self.concurrency if self.concurrency is not None else connection.max_concurrency
-        most = f"use a whole number from 1 to {_MOST_AT_ONCE}"
-        check_whole("concurrency", window, most, most=_MOST_AT_ONCE)
+        most = f"use a whole number from 1 to {MOST_AT_ONCE}"
+        check_whole("concurrency", window, most, most=MOST_AT_ONCE)
         if self.shard >= self.shards:
             raise ConfigurationError(
                 f"shard {self.shard} of {self.shards} does not exist", "count shards from 0"

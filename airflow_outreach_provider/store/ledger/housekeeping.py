@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.store.bulk import values_param, valueset
 from airflow_outreach_provider.store.by_index import in_passing
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.runs import IN_LEDGER
 from airflow_outreach_provider.store.ledger.tables import attempts, consents, leads
 from airflow_outreach_provider.store.schema import to_ms
 from airflow_outreach_provider.store.suppressions_write import EMAIL
@@ -34,6 +35,13 @@ _REDUCE = (
     "contact_id = NULL, conversation_id = NULL, application_id = NULL, line = NULL, run_id = NULL"
 )
 _OF_NOBODY = "at < :old AND (SELECT COUNT(*) FROM leads l WHERE l.id = consents.lead_id) = 0"
+_WHOLE = "{0}.state = 'succeeded' AND NOT {0}.dry_run AND NOT {0}.partial AND {0}.source <> '{1}'"
+# What ``min_rows`` compares the next run with, as ``runs.last_of`` finds it: there is no later one of its kind.
+_MEASURE = (
+    f"runs.dag_id <> '' AND {_WHOLE.format('runs', IN_LEDGER)} AND (SELECT 1 FROM runs later WHERE later.dag_id = runs.dag_id "
+    f"AND later.campaign = runs.campaign AND later.id > runs.id AND {_WHOLE.format('later', IN_LEDGER)} "
+    "ORDER BY later.id LIMIT 1) IS NULL"
+)
 # Of the last one the lead itself knows when it was.
 _EARLIER_TEXT = (
     "at < :old AND outcome IN ('accepted', 'unknown', 'resolved', 'reconciled') "
@@ -46,8 +54,9 @@ def purge_leads(store: Store, before: datetime) -> dict[str, int]:
 
     Who was accepted stays known by number alone, or the next sync would text again, also where something sent to
     them later was refused; so do leads that are still
-    to be sent or held, which wait for somebody. When somebody was texted stays known too, for ``per_person``. The
-    do-not-contact list stays whole, and of consent what is said of leads that stay.
+    to be sent or held, which wait for somebody. When somebody was texted stays known too, for ``per_person``, and of each
+    DAG and campaign the run that ``min_rows`` compares with. The do-not-contact list stays whole, and of consent what is
+    said of leads that stay.
 
     :return: rows by what became of them.
     """
@@ -62,7 +71,7 @@ def purge_leads(store: Store, before: datetime) -> dict[str, int]:
     done["attempts removed"] = _each(
         store, "attempts", f"at < :old AND NOT ({_EARLIER_TEXT})", "DELETE FROM attempts", old
     )
-    ended = "started_at < :old AND state <> 'running'"
+    ended = f"started_at < :old AND state <> 'running' AND NOT ({_MEASURE})"
     return done | {"runs removed": _each(store, "runs", ended, "DELETE FROM runs", old)}
 
 

@@ -260,6 +260,7 @@ def test_no_envelope_breaks_a_parser(platform: str, body: dict[str, Any]) -> Non
         (1774463400, datetime(2026, 3, 25, 18, 30, tzinfo=UTC)),
         (1774463400000, datetime(2026, 3, 25, 18, 30, tzinfo=UTC)),
         ("1774463400", datetime(2026, 3, 25, 18, 30, tzinfo=UTC)),
+        ("1774463400.500000", datetime(2026, 3, 25, 18, 30, 0, 500_000, tzinfo=UTC)),
         ("yesterday", None),
         ("0001-01-01T00:00:00+14:00", None),
         ("0001-01-01T00:00:00Z", None),

@@ -70,13 +70,11 @@ def _expression(template: str) -> str:
 
 _Header = Annotated[str, AfterValidator(_header_name)]
 _Expression = Annotated[str, AfterValidator(_expression)]
+_READ_BY = {"token": {"header", "prefix"}, "basic": {"user"}}
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-_READ_BY = {"token": {"header", "prefix"}, "basic": {"user"}}
 
 
 class VerifySection(_Section):

@@ -32,6 +32,7 @@ REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 _PLAIN = re.compile(r"\+?[0-9]{4,15}")
 _PUNCTUATED = re.compile(r"\+? *[(]?[0-9][0-9 ()\-]{3,30}")
 _UNPUNCTUATED = dict.fromkeys(map(ord, " ()-"))
+_SHORTEST_NUMBER = 7
 _UNKNOWN_RANGE = "phone_unknown_range"
 _LONGEST_TAIL = 6
 _TWO_IN_A_ROW = re.compile(r"\+?[\d().\-]{7,}(?: +[\d().\-]{7,})+")
@@ -158,6 +159,7 @@ def parse_phone(raw: object, region: str | None = None, how: PhoneReading = STRI
     if type(raw) is str and _PLAIN.fullmatch(raw):
         plain = _read_plain(raw, region) or _read_with_library(raw, region, how)
         refuse_lost_plus(raw, *plain)
+        _refuse_placeholder(plain.e164)
         return plain
     text = _plain_text(raw)
     try:
@@ -183,7 +185,19 @@ def _read_text(text: str, region: str | None, how: PhoneReading) -> Phone:
     if (rest := rest_after_number(text, found.e164)) is not None:
         raise LeadRejected(*rest)
     refuse_lost_plus(text, *found)
+    _refuse_placeholder(found.e164)
     return found
+
+
+def _refuse_placeholder(e164: str) -> None:
+    """Refuse what forms and tests hold in place of a number, also where such a number is in use: a stranger has it.
+
+    :raises LeadRejected: ``phone_invalid``.
+    """
+    if len(set(e164[-_SHORTEST_NUMBER:])) > 1:
+        return
+    if len(set(phonenumbers.national_significant_number(phonenumbers.parse(e164)))) == 1:
+        raise LeadRejected("phone_invalid", "the number repeats one digit, as placeholders do")
 
 
 def _first_of_several(text: str, region: str | None, how: PhoneReading) -> Phone | None:

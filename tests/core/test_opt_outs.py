@@ -89,6 +89,13 @@ SHAPES: list[tuple[str, dict[str, Any], bool]] = [
     ("varda", {"event": "message.created", "data": {"direction": "inbound", "image": {"caption": "STOP"}, "contact": {"phone": NUMBER}}}, True),
     ("varda", {"event": "message.created", "data": {"direction": "inbound", "transcript": "Stop.", "contact": {"phone": NUMBER}}}, True),
     ("varda", {"event": "message.created", "data": {"direction": "outbound", "caption": "STOP", "contact": {"phone": NUMBER}}}, False),
+    # A number in whatever writing and place.
+    *(("tether", {"event": "unsubscribed", "contact": {"phone": phone}}, True) for phone in (
+        "+1_416_555_0123", "+1*416*555*0123", "+1%20416%20555%200123", '["+14165550123"]', {"country_code": "+1", "national_number": "4165550123"},
+        {"primary": NUMBER}, {"home": NUMBER}, 14165550123, "tel:+1-416-555-0123", "+1 416 555 0123 x12")),
+    *(("tether", {"event": "unsubscribed", "contact": {name: NUMBER}}, True) for name in ("externalPhone", "remote_number", "directDial", "ANI")),
+    ("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, "dndSettings": {"SMS": {"status": "active"}}}}, True),
+    ("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, "dndSettings": {"SMS": {"status": "inactive"}}}}, False),
     ("autoreach", {"event": "Opt Out Reverted", "data": {"phone": NUMBER}}, False),
 ]  # fmt: skip
 

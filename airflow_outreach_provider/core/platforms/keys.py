@@ -58,7 +58,7 @@ _OPTED_OUT = re.compile(
     r"(?:hs_)?(?:is_|has_|was_|on_)?(?:(?:sms|text|texts|texting|message|messages|messaging|marketing|phone|contact|all|global|globally)_)?"
     r"(?:unsubscribed?|opted_?out|opt_?out|do_not_(?:contact|text|sms|message|disturb|call)|dnc|dnd"
     r"|black_?listed|block_?listed|complained|spam_complaint|(?:marked|reported)_(?:as_)?spam)"
-    r"(?:_(?:(?:of|from)_)?(?:sms|text|texts|texting|message|messages|messaging|marketing|sms_marketing|all|flag|list|enabled"
+    r"(?:_(?:(?:of|from)_)?(?:sms|text|texts|texting|message|messages|messaging|marketing|sms_marketing|all|flag|list|enabled|settings"
     r"|requested|by_(?:the_)?(?:user|contact|customer|lead|recipient|person)))?"
     r"|is_blocked|contact_blocked"
 )
@@ -81,7 +81,9 @@ _PERSONS = _words(
 _SENDERS = ("from", "sender", "author", "originator", "caller")
 _RECIPIENTS = ("to", "recipient", "recipients", "receiver", "destination", "called", "callee")
 _ADDRESSES = _words("number phone phone_number mobile msisdn tel email email_address address e164 id")
-_NUMBERS = _words("msisdn wa_id e164 phone_e164 contact_number remote_number")
+_NUMBERS = _words(
+    "msisdn wa_id e164 phone_e164 contact_number remote_number remote_phone external_number external_phone ani handset direct_dial"
+)
 # Somebody or something of ours.
 _OURS = _words(
     "our us agent agents owner owners assignee assigned assistant ai bot staff employee employees operator operators rep reps",

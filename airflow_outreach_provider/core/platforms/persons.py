@@ -48,6 +48,14 @@ _NUMBER_PARTS = (
     "international",
     "mobile",
     "text",
+    "national_number",
+    "national",
+    "cell",
+    "home",
+    "work",
+    "primary",
+    "main",
+    "other",
 )
 _EMAIL_PARTS = ("address", "email", "email_address", "value", "text")
 _CODES = ("country_code", "calling_code", "dial_code", "prefix")

@@ -226,14 +226,15 @@ def opted_out(places: Sequence[BodyObject]) -> tuple[BodyObject, ...]:
 
     All of the body; of a list of several people those alone.
     """
-    flagged = [place for place in places if place.holds & Holds.REFUSAL and any(map(_says_no, place.told))]
+    flagged = [place for place in places if place.holds & Holds.REFUSAL and any(map(says_no, place.told))]
     if not flagged or any(place.element is None for place in flagged):
         return tuple(places) if flagged else ()
     elements = {place.element for place in flagged}
     return tuple(place for place in places if place.element in elements)
 
 
-def _says_no(told: Told) -> bool:
+def says_no(told: Told) -> bool:
+    """Whether one field says that a person is not to be contacted."""
     name, holds, value = told
     if not holds & Holds.REFUSAL:
         return False

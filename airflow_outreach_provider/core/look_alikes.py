@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+_DIGIT = re.compile(r"[051$@|]")
 _IN_WORDS = str.maketrans("051$@|", "osisai")
 _CYRILLIC = "авекмнорстухѕіјԁԛԝ"
 _LIKE_CYRILLIC = "abekmhopctyxsijdqw"
@@ -19,11 +21,13 @@ _TO_OTHERS = (str.maketrans(_LIKE_CYRILLIC, _CYRILLIC), str.maketrans(_LIKE_GREE
 
 def look_alikes(folded: str) -> Iterator[str]:
     """What a text without case may be meant for, where that is another: ``st0p``, ``ѕтор`` and ``stoр`` for ``stop``."""
-    latin = folded if folded.isascii() else folded.translate(_TO_LATIN)
-    latin = latin.translate(_IN_WORDS)
-    if latin != folded:
+    if folded.isascii():
+        if _DIGIT.search(folded):
+            yield folded.translate(_IN_WORDS)
+        return
+    if (latin := folded.translate(_TO_LATIN).translate(_IN_WORDS)) != folded:
         yield latin
-    if not folded.isascii():
+    if any("a" <= each <= "z" for each in folded):
         for table in _TO_OTHERS:
             if (other := folded.translate(table)) != folded:
                 yield other

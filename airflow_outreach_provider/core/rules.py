@@ -228,9 +228,7 @@ class LeadRules:
 
     def _gate(self, values: Mapping[str, Any], phone: str, zone: str | None, now: datetime) -> Gate:
         if (column := refusal_in(values)) is not None:
-            detail = (
-                f"column {printable(column)[:60]!r} says that the person is not to be contacted"
-            )
+            detail = f"column {printable(column)[:60]!r} says that the person is not to be contacted"
             return Gate(LeadState.SUPPRESSED, "row_says_no", detail)
         if self.require_consent is not None and not _consents(values.get(self.require_consent)):
             detail = f"column {self.require_consent!r} does not say yes"

@@ -80,7 +80,7 @@ class StopWords:
         rest = _without_no(folded, parts)
         if (
             self._polite.make_up(parts)
-            or self._asked.make_up(rest)
+            or (_ASKS.search(folded) and self._asked.make_up(rest))
             or ("?" not in folded and self._wide.make_up(rest))
         ):
             return True
@@ -191,7 +191,11 @@ def _readings(message: object) -> Iterator[str]:
 
 def _unsigned(message: object) -> Iterator[str]:
     """A message without the name that its writer put below it, or behind a thanks."""
-    if isinstance(message, str) and (signed := _SIGNED.fullmatch(_added(message))):
+    if not isinstance(message, str) or (
+        "\n" not in message and "<" not in message and not _THANKS.search(message)
+    ):
+        return
+    if (signed := _SIGNED.fullmatch(_added(message))) is not None:
         yield signed["said"]
 
 
@@ -233,6 +237,7 @@ _COURTESIES = frozenset(map(_letters, COURTESIES))
 _BESIDE = _COURTESIES | frozenset(map(_letters, BESIDE))
 _AFTER = frozenset(map(_letters, AFTER))
 _WISHES = frozenset(map(_letters, WISHES))
+_ASKS = re.compile(r"[?؟]|\b(?:you|u|how|can)\b")
 _REQUESTS = frozenset(map(_letters, REQUESTS))
 _GLUED = tuple(sorted((each for each in _COURTESIES if len(each) >= _SHORTEST_GLUED), key=len, reverse=True))
 _NAY = rf"(?:{'|'.join({*map(_fold, NEGATIONS), *map(_letters, NEGATIONS)})})"
@@ -243,8 +248,11 @@ _GREETED = re.compile(
     rf"\s+{_NAME}\.?(?:\s+{_NAME}){{0,2}}\s*(?:[,!.:;،、，\n]\W*|\s[–—-]+\s)"
 )
 _CAPITALS = r"[^\W\da-z_][\w.'’-]*"
+_THANKS = re.compile(
+    r"\b(?:thanks|thank you|thx|cheers|regards|danke|merci|gracias|grazie|obrigad[oa])", re.IGNORECASE
+)
 _SIGNED = re.compile(
-    rf"(?P<said>\S.*?)(?:\s*\n[^\S\n]*\n\s*|(?i:\b(?:thanks|thank you|thx|cheers|regards|danke|merci|gracias|grazie|obrigad[oa]))\s*[,.!–—-]\s*)"
+    rf"(?P<said>\S.*?)(?:\s*\n[^\S\n]*\n\s*|(?i:{_THANKS.pattern})\s*[,.!–—-]\s*)"
     rf"{_CAPITALS}(?: {_CAPITALS}){{0,2}}[,.!]?(?:\n(?:[^a-z\n][^\n]*|[^\s@]+@[^\s@]+|www\.\S+)){{0,3}}",
     re.DOTALL,
 )

@@ -18,6 +18,7 @@ _MOST_ELEMENTS = 50
 MOST_KEYS = 1_000
 _FIELD_NAMES = ("name", "key", "field", "fieldKey", "property", "label")
 _FIELD_VALUES = ("value", "fieldValue", "field_value", "new", "new_value", "newValue")
+_FIELDS = frozenset(_FIELD_VALUES)
 
 
 Told = tuple[str, int, Any]
@@ -95,6 +96,8 @@ def _place(
 
 def _named_field(value: Mapping[str, Any]) -> Told | None:
     """What an object like ``{"name": "opted_out", "value": true}`` says of whom it is a field of, and only on refusals."""
+    if _FIELDS.isdisjoint(value):
+        return None
     now = next((value[each] for each in _FIELD_VALUES if each in value), None)
     name = next((value[each] for each in _FIELD_NAMES if isinstance(value.get(each), str)), None)
     if now is None or name is None:

@@ -183,6 +183,37 @@ def other_writings(e164: str) -> tuple[str, ...]:
     return tuple(sorted(found - {e164}))
 
 
+@lru_cache(maxsize=4096)
+def one_line(e164: str) -> tuple[str, ...]:
+    """Every writing of a line that is a number in use, this one among them; that of today comes first.
+
+    :param e164: a number in use. ``+54 11 2345 6789`` and ``+54 9 11 2345 6789`` ring one telephone.
+    """
+    if not other_writings(e164):
+        return (e164,)
+    means = {e164: _also(e164)}
+    while more := {
+        other
+        for known in means
+        for other in (*means[known], *other_writings(known))
+        if other not in means and (other in means[known] or (in_use(other) and known in _also(other)))
+    }:
+        means |= {other: _also(other) for other in more}
+    named = [other for others in means.values() for other in others]
+    return tuple(sorted(means, key=lambda each: (-named.count(each), -len(each), each)))
+
+
+def _also(e164: str) -> frozenset[str]:
+    """The numbers in use that are the same line by a rule of such."""
+    return frozenset(
+        written
+        for rule in _BY_FIRST_DIGIT.get(e164[1:2], ())
+        if rule.means is _Means.ALSO and (match := rule.pattern.fullmatch(e164, 1))
+        for template in rule.templates
+        if in_use(written := "+" + match.expand(template))
+    )
+
+
 def in_use(e164: str) -> bool:
     """Whether the numbering plans know such a number."""
     if read_plain(e164, None) is not None:

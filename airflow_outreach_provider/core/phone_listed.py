@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 import phonenumbers
 from phonenumbers import NumberParseException
@@ -16,6 +17,8 @@ from airflow_outreach_provider.core.phones import parse_phone
 
 _LOOSE = re.compile(r"[\d\s+()./\-]{4,40}")
 _ABROAD = re.compile(r"^(?:00|011)(?=[1-9])")
+_NEVER_WITHIN = str.maketrans(dict.fromkeys("_*\"'[]{}", " "))
+_FRACTION = re.compile(r"(?<=\d{5})[.,]0+\s*$")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _DIGITS_OF_A_NUMBER = 5
 _MORE_THAN_A_NUMBER = frozenset({"phone_has_text", "phone_has_date", "phone_several", "phone_extension"})
@@ -33,7 +36,7 @@ def listed_numbers(raw: object, region: str | None = None) -> tuple[str, ...]:
         reason = error.reason
     if reason == "phone_missing":
         return ()
-    text = str(raw)
+    text = _FRACTION.sub("", unquote(str(raw)).translate(_NEVER_WITHIN))
     more = reason in _MORE_THAN_A_NUMBER
     found = [] if more else _loose_readings(text.strip(), region, whole=True)
     pieces = after_count(text) + (pieces_of(text) if more else [])

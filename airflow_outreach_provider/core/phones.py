@@ -17,14 +17,20 @@ from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.masking import shown_value
-from airflow_outreach_provider.core.numbering import read_plain
+from airflow_outreach_provider.core.numbering import may_be_mobile, read_plain
 from airflow_outreach_provider.core.phone_cells import INVISIBLE, number_in, parts_of
 from airflow_outreach_provider.core.phone_countries import (
     line_without_zero,
     refuse_lost_plus,
     settle_country_code,
 )
-from airflow_outreach_provider.core.phone_lines import e164_of, in_use, other_writings, renumber
+from airflow_outreach_provider.core.phone_lines import (
+    e164_of,
+    in_use,
+    national_form,
+    other_writings,
+    renumber,
+)
 from airflow_outreach_provider.core.phone_rests import rest_after_number, uncounted
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
@@ -32,6 +38,8 @@ REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 _PLAIN = re.compile(r"\+?[0-9]{4,15}")
 _PUNCTUATED = re.compile(r"\+? *[(]?[0-9][0-9 ()\-]{3,30}")
 _UNPUNCTUATED = dict.fromkeys(map(ord, " ()-"))
+_SHORTEST_NUMBER = 7
+_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _UNKNOWN_RANGE = "phone_unknown_range"
 _LONGEST_TAIL = 6
 _TWO_IN_A_ROW = re.compile(r"\+?[\d().\-]{7,}(?: +[\d().\-]{7,})+")
@@ -39,6 +47,7 @@ _NO_COUNTRY = "001"  # what the library calls the region of e.g. +800
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
 _HYPHENED = re.compile(r"(?<!\d)\d{1,4}-\d\d?-\d{2,4}(?!\d)| - ")
 _AROUND = "".join(map(chr, [*range(0x21), 0x7F, 0xA0]))
+_NEGATIVE = re.compile(r"-\d+(?:[.,]\d+)?")
 _FLOAT = re.compile(r"(\+?\d{5,})[.,]0+")
 _INVISIBLE: dict[int, str | None] = {
     **dict.fromkeys(INVISIBLE),
@@ -158,6 +167,8 @@ def parse_phone(raw: object, region: str | None = None, how: PhoneReading = STRI
     if type(raw) is str and _PLAIN.fullmatch(raw):
         plain = _read_plain(raw, region) or _read_with_library(raw, region, how)
         refuse_lost_plus(raw, *plain)
+        _refuse_placeholder(plain.e164)
+        _refuse_day(raw, plain.e164)
         return plain
     text = _plain_text(raw)
     try:
@@ -183,7 +194,33 @@ def _read_text(text: str, region: str | None, how: PhoneReading) -> Phone:
     if (rest := rest_after_number(text, found.e164)) is not None:
         raise LeadRejected(*rest)
     refuse_lost_plus(text, *found)
+    _refuse_placeholder(found.e164)
+    _refuse_day(text, found.e164)
     return found
+
+
+def _refuse_placeholder(e164: str) -> None:
+    """Refuse what forms and tests hold in place of a number, also where such a number is in use: a stranger has it.
+
+    :raises LeadRejected: ``phone_invalid``.
+    """
+    if len(set(e164[-_SHORTEST_NUMBER:])) > 1:
+        return
+    if len(set(phonenumbers.national_significant_number(phonenumbers.parse(e164)))) == 1:
+        raise LeadRejected("phone_invalid", "the number repeats one digit, as placeholders do")
+
+
+def _refuse_day(text: str, e164: str) -> None:
+    """Refuse ``20240115`` where it would be a fixed line without its trunk zero, as in Germany; in Denmark it is a mobile, in Hong Kong a line.
+
+    :raises LeadRejected: ``phone_has_date``.
+    """
+    if _DAY.fullmatch(text) and not may_be_mobile(e164) and _digits_at_home(e164) != text:
+        raise LeadRejected("phone_has_date", "the cell holds a date, year first")
+
+
+def _digits_at_home(e164: str) -> str:
+    return phonenumbers.normalize_digits_only(national_form(e164))
 
 
 def _first_of_several(text: str, region: str | None, how: PhoneReading) -> Phone | None:
@@ -266,6 +303,8 @@ def _plain_text(raw: object) -> str:
     text = str(raw).translate(_INVISIBLE).strip(_AROUND).lstrip("'\"`’=").rstrip("'\"`’").strip(_AROUND)
     if not text:
         raise LeadRejected("phone_missing", "the row has no phone number")
+    if _NEGATIVE.fullmatch(text):
+        raise LeadRejected("phone_not_a_number", "the value is not a phone number")
     if match := _SCIENTIFIC.fullmatch(text):
         return _from_scientific(*match.groups(default=""))
     if match := _FLOAT.fullmatch(text):

@@ -31,6 +31,7 @@ from airflow_outreach_provider.core.quiet_hours import (
     zones_of_region,
 )
 from airflow_outreach_provider.core.row_reading import RowReading
+from airflow_outreach_provider.core.row_refusals import refusal_in
 from airflow_outreach_provider.core.states import LeadState, RowState
 
 _CONSENT_WORDS = frozenset(
@@ -42,7 +43,7 @@ OPTED_OUT_EMAIL = "opted_out_email"
 
 _LONGEST_CONSENT = 200
 
-_READING = 4  # of numbers and addresses; another one makes rows that were decided on be read again
+_READING = 5  # of numbers and addresses; another one makes rows that were decided on be read again
 
 Resubmit = str | timedelta
 
@@ -226,6 +227,9 @@ class LeadRules:
             return False
 
     def _gate(self, values: Mapping[str, Any], phone: str, zone: str | None, now: datetime) -> Gate:
+        if (column := refusal_in(values)) is not None:
+            detail = f"column {printable(column)[:60]!r} says that the person is not to be contacted"
+            return Gate(LeadState.SUPPRESSED, "row_says_no", detail)
         if self.require_consent is not None and not _consents(values.get(self.require_consent)):
             detail = f"column {self.require_consent!r} does not say yes"
             return Gate(LeadState.SUPPRESSED, "no_consent", detail)

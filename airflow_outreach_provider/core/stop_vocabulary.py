@@ -11,30 +11,52 @@ STOP_WORDS = (
     "NO MORE", "STOP THIS", "QUIT TEXTING ME", "DELETE ME", "DELETE MY NUMBER", "REMOVE MY NUMBER", "LOSE MY NUMBER", "LEAVE ME ALONE",
     "REVOKE CONSENT", "I REVOKE CONSENT", "I REVOKE MY CONSENT", "I OPT OUT", "I WANT TO OPT OUT", "I WOULD LIKE TO OPT OUT",
     "ID LIKE TO OPT OUT", "I WANT TO UNSUBSCRIBE", "I WOULD LIKE TO UNSUBSCRIBE", "ID LIKE TO UNSUBSCRIBE",
-    "I WANT TO BE REMOVED",
+    "I WANT TO BE REMOVED", "UNSUBSCRIBED", "UNSUBCRIBE", "UNSUSCRIBE", "UNSUBSCIBE", "UNSUBSRIBE", "OPTING OUT", "SOTP", "STOP2END", "REPLY STOP",
+    "CAN YOU PLEASE STOP", "COULD YOU PLEASE STOP", "WOULD YOU PLEASE STOP", "I SAID STOP", "I ALREADY SAID STOP", "STOP TXT", "STOP TXTS", "STOP TXTING", "STOP TXTING ME", "STOP SENDING", "STOP SENDING ME",
+    "REMOVE MY PHONE NUMBER", "DELETE MY PHONE NUMBER", "DELETE THIS NUMBER", "LOSE THIS NUMBER", "CEASE", "CEASE AND DESIST", "GO AWAY", "FUCK OFF",
+    "PISS OFF", "DNC", "NO TEXTS",
+    *(f"{no} {verb}{whom}" for no in ("DO NOT", "DONT", "NEVER") for verb in ("TEXT", "MESSAGE", "CONTACT", "CALL OR TEXT", "TEXT OR CALL") for whom in ("", " ME", " US")),
+    *(f"I {dont} WANT {what}" for dont in ("DO NOT", "DONT", "NO LONGER") for what in (
+        "THESE TEXTS", "THESE MESSAGES", "ANY MORE TEXTS", "ANY MORE MESSAGES", "ANYMORE TEXTS", "ANYMORE MESSAGES", "TO BE CONTACTED", "TO RECEIVE TEXTS",
+        "TO RECEIVE MESSAGES", "TO RECEIVE THESE TEXTS", "TO RECEIVE THESE MESSAGES", "TO RECEIVE ANY MORE TEXTS", "TO RECEIVE ANY MORE MESSAGES")),
     "ARRET", "ARRETER", "ARRETEZ", "DESABONNER", "DESABONNEMENT", "DESINSCRIRE", "DESINSCRIPTION",  # French
     "ANNULER", "ANNULEZ", "ME DESABONNER", "SE DESABONNER", "ME DESINSCRIRE", "SUPPRIMER", "STOP PUB",
     "NE PLUS ME CONTACTER", "NE ME CONTACTEZ PLUS", "LAISSEZ MOI TRANQUILLE",
+    "ARRETE", "ARRETEZ DE M'ECRIRE", "NE M'ECRIVEZ PLUS", "NE ME CONTACTE PLUS", "DESABONNEZ MOI", "DESINSCRIVEZ MOI", "SUPPRIMEZ MON NUMERO",
     "BAJA", "DAR DE BAJA", "DARME DE BAJA", "DARSE DE BAJA", "ALTO", "PARAR", "PARA", "DETENER", "CANCELAR", "NO MAS",  # Spanish
     "DE BAJA", "ANULAR", "DESUSCRIBIR", "DESUSCRIBIRME", "DESUSCRIBIRSE", "CANCELAR SUSCRIPCION", "NO MAS MENSAJES",
     "NO MAS SMS", "NO ME ESCRIBA MAS", "NO ME ESCRIBAN MAS", "NO ME ESCRIBAS MAS", "DEJENME EN PAZ", "DEJAME EN PAZ",
+    "DAME DE BAJA", "DEME DE BAJA", "DENME DE BAJA", "NO ME ESCRIBA", "NO ME ESCRIBAN", "NO ME CONTACTEN", "NO ME CONTACTEN MAS", "NO ME CONTACTE MAS",
+    "NO ME CONTACTES MAS", "DEJA DE ESCRIBIRME", "DEJE DE ESCRIBIRME", "DEJEN DE ESCRIBIRME", "NO QUIERO MAS MENSAJES", "NO ME MANDEN MAS MENSAJES",
+    "BORRENME", "BORREN MI NUMERO", "QUITENME DE LA LISTA", "QUITENME DE SU LISTA",
     "PARE", "SAIR", "REMOVER", "DESCADASTRAR", "DESINSCREVER", "CANCELA",  # Portuguese
     "PARE DE MANDAR MENSAGENS", "CHEGA DE MENSAGENS", "NAO QUERO MAIS", "NAO QUERO MAIS MENSAGENS", "ME DEIXE EM PAZ",
+    "PAREM", "PARE DE ME MANDAR MENSAGEM", "PARE DE ME MANDAR MENSAGENS", "PAREM DE ME MANDAR MENSAGENS", "NAO ME MANDE MAIS MENSAGEM",
+    "NAO ME MANDE MAIS MENSAGENS", "NAO ME MANDEM MAIS MENSAGENS", "ME TIRA DA LISTA", "ME TIRE DA LISTA", "ME REMOVA DA LISTA", "REMOVA MEU NUMERO",
     "STOPP", "ABMELDEN", "ABMELDUNG", "ABBESTELLEN", "AUSTRAGEN", "AUFHÖREN",  # German
     "KEINE SMS MEHR", "KEINE NACHRICHTEN MEHR", "LASS MICH IN RUHE", "LASSEN SIE MICH IN RUHE",
+    "HÖR AUF", "HÖREN SIE AUF", "SCHREIB MIR NICHT MEHR", "SCHREIBEN SIE MIR NICHT MEHR", "LÖSCHEN", "LÖSCHEN SIE MEINE NUMMER", "MEINE NUMMER LÖSCHEN",
     "ANNULLA", "CANCELLA", "CANCELLAMI", "DISISCRIVI", "DISISCRIVIMI", "BASTA", "FERMA",  # Italian
     "CANCELLARMI", "RIMUOVERE", "RIMUOVIMI", "NON SCRIVETEMI PIU", "LASCIATEMI IN PACE", "LASCIAMI IN PACE",
-    "STOPPEN", "AFMELDEN", "UITSCHRIJVEN", "GEEN BERICHTEN MEER", "LAAT ME MET RUST",  # Dutch
+    "SMETTILA", "SMETTETELA", "NON MI SCRIVETE PIU", "NON CONTATTATEMI PIU", "NON MI CONTATTATE PIU", "CANCELLATEMI", "RIMUOVETEMI",
+    "STOPPEN", "AFMELDEN", "UITSCHRIJVEN", "GEEN BERICHTEN MEER", "LAAT ME MET RUST", "STOP ERMEE",  # Dutch
     "AVSLUTA", "AVREGISTRERA", "AVMELD", "AVMELDE", "AFMELD", "FRAMELD", "LOPETA", "PERUUTA",  # the North
-    "STOPPA", "SLUTA", "STANS", "LOPETTAKAA", "INGA FLER MEDDELANDEN",
+    "STOPPA", "SLUTA", "STANS", "LOPETTAKAA", "INGA FLER MEDDELANDEN", "MELD AV", "MELD MEG AV",
     "WYPISZ", "WYPISZ MNIE", "ANULUJ", "REZYGNUJĘ", "REZYGNACJA", "ODHLÁSIT", "ODHLÁSIŤ", "ZRUŠIT", "ZRUŠIŤ", "LEIRATKOZÁS", "LEIRATKOZOM", "DEZABONARE",
+    "PRZESTAŃ", "PRZESTAŃCIE", "NIE PISZ DO MNIE", "NIE PISZCIE DO MNIE", "OPRIȚI", "ΣΤΑΜΑΤΑ", "ΣΤΑΜΑΤΗΣΤΕ",
+    "НЕ ПИШИТЕ", "НЕ ПИШИТЕ БОЛЬШЕ", "НЕ ПИШИТЕ МНЕ БОЛЬШЕ", "БОЛЬШЕ НЕ ПИШИТЕ", "БОЛЬШЕ НЕ ПИШИТЕ МНЕ", "ХВАТИТ", "ПРЕКРАТИТЕ", "УДАЛИТЕ МЕНЯ",
+    "УДАЛИТЕ МОЙ НОМЕР", "ЗУПИНИТИ", "НЕ ПИШІТЬ", "НЕ ПИШІТЬ МЕНІ", "ВІДПИСКА",
     "ODJAVA", "СТОП", "ОТПИСАТЬСЯ", "ОТПИСКА", "ОТМЕНА", "ВІДПИСАТИСЯ", "СПРИ", "ОТПИШИТЕ", "ОТПИШИТЕ МЕНЯ", "НЕ ПИШИТЕ МНЕ", "ОТСТАНЬТЕ", "ΣΤΟΠ", "ΔΙΑΓΡΑΦΗ",
     "İPTAL", "DUR", "RET", "DURDUR", "הסר", "הסרה", "הסר אותי", "הסירו", "הסירו אותי", "إيقاف", "ايقاف", "إلغاء", "الغاء", "توقف",
-    "退订", "退訂", "取消", "停止", "配信停止", "解除", "수신거부", "중지", "중단", "BERHENTI", "BATAL", "HỦY", "DỪNG", "取消订阅", "取消訂閱", "登録解除", "구독취소", "ยกเลิก", "बंद", "रोकें", "बंद करो", "बंद करें",
+    "退订", "退訂", "取消", "停止", "配信停止", "解除", "수신거부", "중지", "중단", "BERHENTI", "BATAL", "HỦY", "DỪNG", "取消订阅", "取消訂閱", "登録解除", "구독취소", "ยกเลิก", "หยุด", "बंद", "रोकें", "बंद करो", "बंद करें",
+    "退", "TD", "停", "拒收", "停止发送", "停止發送", "不要再发", "不要再发了", "不要再發", "不要再發了", "别再发", "别再发了", "別再發", "別再發了", "やめて", "中止", "送らないで",
+    "그만", "그만하세요", "그만 보내세요", "보내지 마세요", "거부", "정지", "תפסיק", "תפסיקו", "قف", "NGỪNG", "JANGAN HUBUNGI SAYA LAGI", "TIGIL", "ITIGIL",
+    "MESAJ ATMAYIN", "YAZMAYIN",
+    "СТОР", "CTOP",  # СТОП, with the letter that looks like the P of STOP; and in Latin letters that look like its own
 )  # fmt: skip
 # Not YES, which carriers take for it too: it answers whatever was asked last.
 START_WORDS = ("START", "UNSTOP")
-IN_SENTENCES = ("PARA", "ALTO", "RET", "DUR")
+IN_SENTENCES = ("PARA", "ALTO", "RET", "DUR", "ХВАТИТ", "停", "退", "TD")
 """Stop words that are other words too, where anything but a courtesy stands beside them: "para ahora" is "for now"."""
 COURTESIES = (
     "PLEASE", "PLS", "PLZ", "PLEASE AND THANK YOU", "KINDLY", "THANKS", "THANK YOU", "THANK U", "THANKYOU", "THX", "TY", "TYVM", "CHEERS", "MANY THANKS",
@@ -95,7 +117,7 @@ SALUTATIONS = (
 )  # fmt: skip
 """Greetings that a name follows."""
 BESIDE = (
-    "NOW", "RIGHT NOW", "IMMEDIATELY", "AT ONCE", "RIGHT AWAY", "ASAP", "JUST", "OK", "OKAY", "AND",
+    "NOW", "RIGHT NOW", "IMMEDIATELY", "AT ONCE", "RIGHT AWAY", "ASAP", "JUST", "OK", "OKAY", "AND", "BUT",
     *GREETINGS,
     "NO THANKS", "NO THANK YOU", "NO THX", "NOT INTERESTED", "IM NOT INTERESTED", "I AM NOT INTERESTED", "WRONG NUMBER", "WRONG PERSON",
     "YOU HAVE THE WRONG NUMBER", "THIS IS THE WRONG NUMBER",
@@ -110,11 +132,22 @@ BESIDE = (
     "الان", "فورا", "עכשיו", "מיד", "לא תודה", "לא מעוניין", "לא מעוניינת",
 )  # fmt: skip
 """What is said beside a stop word and changes nothing in it: when, a greeting, why."""
+WISHES = (
+    "UNSUBSCRIBE", "UNSUBSCRIBE ME", "OPT OUT", "OPT ME OUT", "REMOVE ME", "TAKE ME OFF", "DELETE ME", "REMOVE MY NUMBER", "DELETE MY NUMBER", "LOSE MY NUMBER",
+    "REMOVE MY PHONE NUMBER", "DELETE MY PHONE NUMBER", "LEAVE ME ALONE", "STOP TEXTING", "STOP TEXTING ME", "STOP TXTING ME", "STOP MESSAGING ME",
+    "STOP CONTACTING ME", "STOP SENDING ME", "QUIT TEXTING ME", "STOP TEXTS", "STOP MESSAGES",
+)  # fmt: skip
+"""Stop words that say what of, so that they may stand in a question."""
+REQUESTS = (
+    "CAN YOU", "COULD YOU", "WILL YOU", "WOULD YOU", "CAN YOU GUYS", "COULD YOU GUYS", "CAN U", "COULD U", "CAN I", "HOW DO I", "HOW CAN I", "HOW TO",
+    "WOULD YOU MIND TO", "I ASKED YOU TO", "I NEED YOU TO", "I WANT YOU TO",
+)  # fmt: skip
+"""How one begins that wishes it: "can you remove me from your list"."""
 _TEXTS = ("MESSAGES", "TEXTS", "TEXT MESSAGES", "MSGS", "SMS", "SPAM", "EMAILS")
 _LISTS = ("LIST", "LISTS", "MAILING LIST", "CONTACT LIST", "TEXT LIST", "TEXTING LIST", "DATABASE")
 AFTER = (
-    "ALL", "EVERYTHING", "AGAIN", "EVER AGAIN", "ANYMORE", "ANY MORE", "FOREVER", "THIS NUMBER", "FROM ALL", "FROM THIS", "FROM THIS NUMBER", "FROM YOU",
-    *(f"{verb}{me}" for verb in ("TEXTING", "MESSAGING", "CONTACTING", "CALLING", "SPAMMING", "EMAILING", "BOTHERING", "HARASSING", "SENDING") for me in ("", " ME")),
+    "ALL", "ALREADY", "EVERYTHING", "AGAIN", "EVER AGAIN", "ANYMORE", "ANY MORE", "FOREVER", "THIS NUMBER", "FROM ALL", "FROM THIS", "FROM THIS NUMBER", "FROM YOU",
+    *(f"{verb}{me}" for verb in ("TEXTING", "MESSAGING", "MSGING", "CONTACTING", "CALLING", "SPAMMING", "EMAILING", "BOTHERING", "HARASSING", "SENDING") for me in ("", " ME")),
     *(f"{which} {texts}".strip() for which in ("", "ALL", "THE", "THESE", "YOUR", "ANY MORE", "FROM", "FROM ALL", "FROM THESE") for texts in _TEXTS),
     *(f"{off}{whose} {many}".strip() for off in ("FROM", "OFF", "OF", "") for whose in (" YOUR", " THIS", " THE", " ALL", "") for many in _LISTS),
     "TOUS LES MESSAGES", "TODOS LOS MENSAJES", "MENSAJES", "TODAS AS MENSAGENS", "MENSAGENS", "TUTTI I MESSAGGI", "ALLE NACHRICHTEN", "NACHRICHTEN",

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 
+from airflow_outreach_provider.core.look_alikes import look_alikes
 from airflow_outreach_provider.core.stop_vocabulary import (
     AFTER,
     BESIDE,
@@ -14,9 +15,11 @@ from airflow_outreach_provider.core.stop_vocabulary import (
     GREETINGS,
     IN_SENTENCES,
     NEGATIONS,
+    REQUESTS,
     SALUTATIONS,
     START_WORDS,
     STOP_WORDS,
+    WISHES,
 )
 
 _LONGEST_SAYING = 120
@@ -62,19 +65,23 @@ class StopWords:
         """Whether a message is nothing but stop words.
 
         Case, blanks, punctuation, accents, courtesies and what else changes nothing beside them aside; so is whom it
-        greets by name: "Hi Ann, stop".
+        greets by name: "Hi Ann, stop". Letters and digits count for those they look like: ``ST0P``.
         """
         return any(
             self._holds(*said)
-            for each in _readings(message)
-            for said in (_read(each), *_behind_greeting(each))
+            for each in (*_readings(message), *_unsigned(message))
+            for read in (_read(each), *_behind_greeting(each))
+            for said in (read, *((other, _WORD.findall(other)) for other in look_alikes(read[0])))
         )
 
     def _holds(self, folded: str, parts: list[str]) -> bool:
         if "".join(parts) in self._gone:
             return False
-        if self._polite.make_up(parts) or (
-            "?" not in folded and self._wide.make_up(_without_no(folded, parts))
+        rest = _without_no(folded, parts)
+        if (
+            self._polite.make_up(parts)
+            or (_ASKS.search(folded) and self._asked.make_up(rest))
+            or ("?" not in folded and self._wide.make_up(rest))
         ):
             return True
         once = _AGAIN_AND_AGAIN.sub(r"\1", folded)
@@ -87,6 +94,10 @@ class StopWords:
     @cached_property
     def _wide(self) -> _Phrases:
         return _Phrases(self._words - _IN_SENTENCES, _BESIDE, _AFTER)
+
+    @cached_property
+    def _asked(self) -> _Phrases:
+        return _Phrases(self._words & _WISHES, _BESIDE | _REQUESTS, _AFTER)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StopWords) and (self._words, self._gone) == (other._words, other._gone)
@@ -157,6 +168,7 @@ def _behind_greeting(message: str) -> Iterator[tuple[str, list[str]]]:
         yield rest, _WORD.findall(rest)
 
 
+@lru_cache(maxsize=8)
 def _added(message: str) -> str:
     """What the writer said, where it is short enough; most messages are a line, not an e-mail."""
     said = message.strip()
@@ -175,6 +187,16 @@ def _readings(message: object) -> Iterator[str]:
     said = message.strip()
     if "\n" in said and len(said) <= _LONGEST_SAYING and _MAIL.isdisjoint(said):
         yield " ".join(said.split())
+
+
+def _unsigned(message: object) -> Iterator[str]:
+    """A message without the name that its writer put below it, or behind a thanks."""
+    if not isinstance(message, str) or (
+        "\n" not in message and "<" not in message and not _THANKS.search(message)
+    ):
+        return
+    if (signed := _SIGNED.fullmatch(_added(message))) is not None:
+        yield signed["said"]
 
 
 def _without_no(folded: str, parts: list[str]) -> list[str]:
@@ -214,6 +236,9 @@ _IN_SENTENCES = frozenset(map(_letters, IN_SENTENCES))
 _COURTESIES = frozenset(map(_letters, COURTESIES))
 _BESIDE = _COURTESIES | frozenset(map(_letters, BESIDE))
 _AFTER = frozenset(map(_letters, AFTER))
+_WISHES = frozenset(map(_letters, WISHES))
+_ASKS = re.compile(r"[?؟]|\b(?:you|u|how|can)\b")
+_REQUESTS = frozenset(map(_letters, REQUESTS))
 _GLUED = tuple(sorted((each for each in _COURTESIES if len(each) >= _SHORTEST_GLUED), key=len, reverse=True))
 _NAY = rf"(?:{'|'.join({*map(_fold, NEGATIONS), *map(_letters, NEGATIONS)})})"
 _NO = re.compile(rf"^\W*(?:(?:{_NAY}\s+){{2,}}|{_NAY}(?:\s*[.,،、;:!\n]\W*|\s+[-–—]+\s+))+")
@@ -221,6 +246,15 @@ _NAME = r"(?!(?:don['’]?t|do|not?|never|why|what|when|how|where|who|if|i)\b)[^
 _GREETED = re.compile(
     rf"\W*(?:{'|'.join(sorted(map(_fold, (*GREETINGS, *SALUTATIONS)), key=len, reverse=True))})"
     rf"\s+{_NAME}\.?(?:\s+{_NAME}){{0,2}}\s*(?:[,!.:;،、，\n]\W*|\s[–—-]+\s)"
+)
+_CAPITALS = r"[^\W\da-z_][\w.'’-]*"
+_THANKS = re.compile(
+    r"\b(?:thanks|thank you|thx|cheers|regards|danke|merci|gracias|grazie|obrigad[oa])", re.IGNORECASE
+)
+_SIGNED = re.compile(
+    rf"(?P<said>\S.*?)(?:\s*\n[^\S\n]*\n\s*|(?i:{_THANKS.pattern})\s*[,.!–—-]\s*)"
+    rf"{_CAPITALS}(?: {_CAPITALS}){{0,2}}[,.!]?(?:\n(?:[^a-z\n][^\n]*|[^\s@]+@[^\s@]+|www\.\S+)){{0,3}}",
+    re.DOTALL,
 )
 _START = _Phrases(frozenset(map(_letters, START_WORDS)), _COURTESIES)
 USUAL = StopWords()

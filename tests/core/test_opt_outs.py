@@ -68,6 +68,34 @@ SHAPES: list[tuple[str, dict[str, Any], bool]] = [
     ("varda", {"event": "call.started", "data": {"direction": "inbound", "content": "STOP", "contact": {"phone": NUMBER}}}, False),
     ("autoreach", {"event": "reply_received", "payload": {"message": {"content": {"text": "baja"}}, "lead": {"phone": NUMBER}}}, True),
     ("autoreach", {"event": "Lead Opt-Out Requested", "data": {"phone": NUMBER}}, True),
+    # A type, a record or a field of the owner's own that says so in other words.
+    *(("tether", {"event": type_, "contact": {"phone": NUMBER}}, True) for type_ in (
+        "do_not_contact", "contact.do_not_contact", "doNotContact", "do_not_text", "complaint", "email.complained", "spam_complaint", "spamreport",
+        "marked_as_spam", "contact.blocked", "contact_blacklisted", "consent.revoked", "sms_consent_withdrawn")),
+    *(("tether", {"event": type_, "contact": {"phone": NUMBER}}, False) for type_ in (
+        "do_not_contact.removed", "contact.unblocked", "not_opted_out", "consent.given", "message.blocked", "complaint_resolved", "wrong_number")),
+    *(("supersend", {"type": "interest", "contact": {"phone": NUMBER, **record}}, True) for record in (
+        {"interest": "unsubscribed"}, {"interest": "Do Not Contact"}, {"do_not_call": True}, {"is_blocked": True}, {"blacklisted": "yes"}, {"complained": 1},
+        {"status": "UNSUBSCRIBED_BY_USER"}, {"status": "unsubscribe requested"}, {"status": ["active", "opted_out"]}, {"smsConsent": {"status": "REVOKED"}},
+        {"consent": "withdrawn"}, {"custom_fields": [{"name": "City", "value": "Rome"}, {"name": "Opt Out", "value": "true"}]})),
+    *(("supersend", {"type": "interest", "contact": {"phone": NUMBER, **record}}, False) for record in (
+        {"interest": "not_interested"}, {"status": "revoked"}, {"consent": "given"}, {"is_blocked": False}, {"complained": None},
+        {"custom_fields": [{"name": "City", "value": "Rome"}, {"name": "Opt Out", "value": "no"}]})),
+    ("varda", {"event": "contact.updated", "data": {"contact": {"phone": NUMBER}, "changes": [{"field": "opted_out", "old": False, "new": True}]}}, True),
+    ("varda", {"event": "contact.updated", "data": {"contact": {"phone": NUMBER}, "changes": [{"field": "opted_out", "old": True, "new": False}]}}, False),
+    ("varda", {"event": "call.outcome_tagged", "data": {"outcome_type": "do_not_contact", "contact": {"phone": NUMBER}}}, True),
+    ("varda", {"event": "call.outcome_tagged", "data": {"outcome_type": "spam", "contact": {"phone": NUMBER}}}, False),
+    ("varda", {"event": "message.created", "data": {"direction": "inbound", "content": "", "caption": "STOP", "contact": {"phone": NUMBER}}}, True),
+    ("varda", {"event": "message.created", "data": {"direction": "inbound", "image": {"caption": "STOP"}, "contact": {"phone": NUMBER}}}, True),
+    ("varda", {"event": "message.created", "data": {"direction": "inbound", "transcript": "Stop.", "contact": {"phone": NUMBER}}}, True),
+    ("varda", {"event": "message.created", "data": {"direction": "outbound", "caption": "STOP", "contact": {"phone": NUMBER}}}, False),
+    # A number in whatever writing and place.
+    *(("tether", {"event": "unsubscribed", "contact": {"phone": phone}}, True) for phone in (
+        "+1_416_555_0123", "+1*416*555*0123", "+1%20416%20555%200123", '["+14165550123"]', {"country_code": "+1", "national_number": "4165550123"},
+        {"primary": NUMBER}, {"home": NUMBER}, 14165550123, "tel:+1-416-555-0123", "+1 416 555 0123 x12")),
+    *(("tether", {"event": "unsubscribed", "contact": {name: NUMBER}}, True) for name in ("externalPhone", "remote_number", "directDial", "ANI")),
+    ("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, "dndSettings": {"SMS": {"status": "active"}}}}, True),
+    ("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, "dndSettings": {"SMS": {"status": "inactive"}}}}, False),
     ("autoreach", {"event": "Opt Out Reverted", "data": {"phone": NUMBER}}, False),
 ]  # fmt: skip
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import examples
 
 from airflow_outreach_provider.core.errors import LeadRejected
-from airflow_outreach_provider.core.phone_lines import in_use, other_writings, renumber
+from airflow_outreach_provider.core.phone_lines import in_use, one_line, other_writings, renumber
 from airflow_outreach_provider.core.phone_listed import listed_numbers
 from airflow_outreach_provider.core.phones import parse_phone
 
@@ -112,6 +112,8 @@ def test_renumbering_ends_at_a_number_in_use_and_knows_the_way_back(code: str, n
         ("0664 1234567 8", "AT", {"+436641234567", "+4366412345678"}),
         ("+1 416 555 0123 ext. 9", None, {"+14165550123"}),
         ("4915123456789", "DE", {"+4915123456789", "+494915123456789"}),
+        ("4915123456789.0", "DE", {"+4915123456789", "+494915123456789"}),
+        ("5555555555", "MX", {"+525555555555"}),
         ("+5215512345678", None, {"+525512345678"}),
         ("0052 1 55 1234 5678", None, {"+525512345678"}),
         ("+22507123456", None, {"+22507123456"}),
@@ -123,3 +125,13 @@ def test_renumbering_ends_at_a_number_in_use_and_knows_the_way_back(code: str, n
 def test_the_list_reads_generously(cell: object, region: str | None, numbers: set[str]) -> None:
     """A cell that no text may be sent to still tells whom not to text: every number in it, in every reading."""
     assert set(listed_numbers(cell, region)) == numbers
+
+
+@pytest.mark.parametrize(
+    "line",
+    [("+5491123456789", "+541123456789"), ("+972599123456", "+970599123456"), ("+38344123456", "+37744123456"), ("+38343123456", "+38643123456"),
+     ("+24177412345", "+24107412345", "+2417412345"), ("+5511977654321", "+551177654321"), ("+14165550123",), ("+2302512345",), ("+23052512345",), ("+525512345678",)],
+)  # fmt: skip
+def test_the_numbers_of_a_line_that_are_in_use_are_one_line_whichever_is_asked(line: tuple[str, ...]) -> None:
+    """The one of today first; an old writing that is somebody else's number by now is no writing of it."""
+    assert {one_line(each) for each in line} == {line}

@@ -245,3 +245,17 @@ def test_an_acceptance_is_remembered_over_what_came_later(
     assert got == (
         RowDecision(R.PLANNED, "", L.PLANNED) if sent else RowDecision(R.UNCHANGED, "texted_before")
     )
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "no"),
+    [("Opted Out", "yes", True), ("unsubscribed", True, True), ("Unsubscribed At", "2026-03-01 10:00", True), ("do_not_contact", "1", True), ("DND", "x", True),
+     ("SMS Opt-Out", "TRUE", True), ("Status", "Unsubscribed", True), ("Tags", "vip, Do Not Contact", True), ("sms_consent", "revoked", True),
+     ("Opted Out", "no", False), ("Opted Out", "", False), ("Opted Out", None, False), ("unsubscribed", "0", False), ("unsubscribed", 0.0, False), ("Opted Out", "N/A", False),
+     ("Unsubscribed At", "0000-00-00", False), ("Status", "active", False), ("Tags", "vip", False), ("Opted In", "yes", False), ("note", "opted out", False)],
+)  # fmt: skip
+def test_a_row_that_says_no_itself_is_nobody_to_text(column: str, value: object, no: bool) -> None:
+    """Exports of contacts bear it, and nobody has to have told the do-not-contact list; consent elsewhere does not outweigh it."""
+    rules = LeadRules(configuration_id="c", require_consent="consent")
+    got = rules.draft({"phone": "+14165550123", "consent": "yes", column: value}, NOW)
+    assert (got.state, got.reason) == ((L.SUPPRESSED, "row_says_no") if no else (L.PLANNED, ""))

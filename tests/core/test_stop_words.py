@@ -68,7 +68,22 @@ GREETED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("message", [*POLITE, *PLAIN, *GREETED])
+ASKED = [
+    "can you stop texting me?", "Can you please remove me from your list?", "could you please stop messaging me", "how do I unsubscribe?", "How can I opt out",
+    "please don't text this number again", "never contact me again", "I don't want to receive these messages", "I said STOP!", "no más mensajes, no me contacten",
+    "не пишите мне больше", "schreiben Sie mir nicht mehr", "não me mande mais mensagens", "no, don't message me", "Thank you but please stop", "stop it already",
+]  # fmt: skip
+LOOKS_LIKE = [
+    "ST0P", "5TOP", "$T0P", "st0p texting me", "UN5UBSCR1BE", "0PT 0UT", "STОP", "\u0405\u0422\u041e\u0420", "\u0421\u0422\u041e\u0420", "CTOP", "CTO\u041f", "\u0421\u0422\u041eP",
+    "\u03a3TO\u03a0", "ꜱᴛᴏᴘ", "un\u0455ubscribe, please",
+]  # fmt: skip
+SIGNED = [
+    "Please unsubscribe me.\n\nJane Doe\nCEO, Acme\n555-0123\njane@example.com", "Stop\n\nJane", "Please remove me. Thanks, Jane", "STOP. Thank you - Jane Doe",
+    "<div>Stop</div><div>Jane Doe</div><blockquote>Hello Jane</blockquote>",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("message", [*POLITE, *PLAIN, *GREETED, *ASKED, *LOOKS_LIKE, *SIGNED])
 def test_a_stop_word_with_what_changes_nothing_beside_it_is_one(message: str) -> None:
     """However often somebody says please and thanks, and whether they greet, or say when, what and where from."""
     assert message in USUAL
@@ -80,7 +95,9 @@ def test_a_stop_word_with_what_changes_nothing_beside_it_is_one(message: str) ->
      "I will stop by now", "is there a stop now?", "cancel now?", "Cancel? No", "this stop", "no end", "No parar", "no cancelar", "para ahora", "hi", "now",
      "all messages", "stop please and call me now", "remove the second one from your list", "取消预约", "请不要停止", "停止しないでください", "중단하지 마세요", "end of the month please",
      "no more questions", "START STOP", "Hi Ann, stop by tomorrow", "Hi Ann, don't stop", "hi dont stop", "Hi please don't, stop", "hi never, stop",
-     "Hi non-stop", "hi bus-stop", "Hey why not. End", "Ann, Monday, cancel my visit", "Hi Ann, cancel? No"],
+     "Hi non-stop", "hi bus-stop", "Hey why not. End", "Ann, Monday, cancel my visit", "Hi Ann, cancel? No",
+     "can you stop by tomorrow", "can you stop by tomorrow?", "can you stop at the shop", "can you cancel my 3pm", "how do I stop by", "can you remove me from the waiting list",
+     "do you want me to unsubscribe?", "I'll stop by. Thanks, Jane", "See you at the stop.\n\nJane", "5", "0", "1 end table", "stop 5", "Yes\n\nStop By", "never mind", "don't call"],
 )  # fmt: skip
 def test_what_turns_a_stop_word_around_keeps_it_from_being_one(message: str) -> None:
     """A no without a mark, another word, a question: then the sentence is meant, and what is said beside alone is nothing."""

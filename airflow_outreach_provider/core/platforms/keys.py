@@ -40,6 +40,7 @@ _TEXTS = _words(
     "last_message last_message_text last_reply latest_message latest_reply newest_message messages texts replies",
     "inbound_message inbound_text inbound_messages incoming_message incoming_text incoming_messages user_message customer_message",
     "lead_message contact_message received_message sms sms_body sms_text sms_message sms_content msg text_message chat_message",
+    "caption media_caption transcript transcription",
 )
 _VALUES = _words("value plain raw string")
 _ENVELOPES = _words(
@@ -55,14 +56,17 @@ _WHO = {*DIRECTIONS, *WRITERS, *OURS_IF_TRUE, *THEIRS_IF_TRUE}
 
 _OPTED_OUT = re.compile(
     r"(?:hs_)?(?:is_|has_|was_|on_)?(?:(?:sms|text|texts|texting|message|messages|messaging|marketing|phone|contact|all|global|globally)_)?"
-    r"(?:unsubscribed?|opted_?out|opt_?out|do_not_(?:contact|text|sms|message|disturb)|dnc|dnd)"
-    r"(?:_(?:(?:of|from)_)?(?:sms|text|texts|texting|message|messages|messaging|marketing|sms_marketing|all|flag|list|enabled))?"
+    r"(?:unsubscribed?|opted_?out|opt_?out|do_not_(?:contact|text|sms|message|disturb|call)|dnc|dnd"
+    r"|black_?listed|block_?listed|complained|spam_complaint|(?:marked|reported)_(?:as_)?spam)"
+    r"(?:_(?:(?:of|from)_)?(?:sms|text|texts|texting|message|messages|messaging|marketing|sms_marketing|all|flag|list|enabled|settings"
+    r"|requested|by_(?:the_)?(?:user|contact|customer|lead|recipient|person)))?"
+    r"|is_blocked|contact_blocked"
 )
 _OPTED_OUT_AT = re.compile(
     r"(?:[a-z]+_)?(?:unsubscribed?|opted_?out|opt_?out)_(?:at|on|date|time|timestamp|since)"
     r"|date_(?:unsubscribed|opted_out)"
 )
-_STATUS = _words("status state subscription subscribed consent optin stage disposition")
+_STATUS = _words("status state subscription subscribed consent optin stage disposition outcome interest")
 _TAGS = _words("tag tags label labels")
 _EARLIER = _words(
     "previous prev prior past old before original former earlier removed deleted history quoted quote parent"
@@ -77,7 +81,9 @@ _PERSONS = _words(
 _SENDERS = ("from", "sender", "author", "originator", "caller")
 _RECIPIENTS = ("to", "recipient", "recipients", "receiver", "destination", "called", "callee")
 _ADDRESSES = _words("number phone phone_number mobile msisdn tel email email_address address e164 id")
-_NUMBERS = _words("msisdn wa_id e164 phone_e164 contact_number remote_number")
+_NUMBERS = _words(
+    "msisdn wa_id e164 phone_e164 contact_number remote_number remote_phone external_number external_phone ani handset direct_dial"
+)
 # Somebody or something of ours.
 _OURS = _words(
     "our us agent agents owner owners assignee assigned assistant ai bot staff employee employees operator operators rep reps",

@@ -48,6 +48,14 @@ _NUMBER_PARTS = (
     "international",
     "mobile",
     "text",
+    "national_number",
+    "national",
+    "cell",
+    "home",
+    "work",
+    "primary",
+    "main",
+    "other",
 )
 _EMAIL_PARTS = ("address", "email", "email_address", "value", "text")
 _CODES = ("country_code", "calling_code", "dial_code", "prefix")
@@ -58,6 +66,7 @@ _NO = frozenset({
 })  # fmt: skip
 _ONLY_ZEROS = re.compile(r"[0\s:.\-/TZ+]*")
 _YES = frozenset({"true", "t", "1", "yes", "y", "on", "active", "enabled"})
+_CONSENTS, _NOTHING = frozenset({"revoked", "withdrawn"}), frozenset[str]()
 _NOW = ("to", "new", "current", "value", "name", "label", "status", "state")
 # Whose ids stand beside the person: in what these events are about, a plain id is a message's, call's or conversation's.
 _ABOUT_THE_PERSON = frozenset({
@@ -217,22 +226,26 @@ def opted_out(places: Sequence[BodyObject]) -> tuple[BodyObject, ...]:
 
     All of the body; of a list of several people those alone.
     """
-    flagged = [place for place in places if place.holds & Holds.REFUSAL and any(map(_says_no, place.told))]
+    flagged = [place for place in places if place.holds & Holds.REFUSAL and any(map(says_no, place.told))]
     if not flagged or any(place.element is None for place in flagged):
         return tuple(places) if flagged else ()
     elements = {place.element for place in flagged}
     return tuple(place for place in places if place.element in elements)
 
 
-def _says_no(told: Told) -> bool:
-    _, holds, value = told
+def says_no(told: Told) -> bool:
+    """Whether one field says that a person is not to be contacted."""
+    name, holds, value = told
     if not holds & Holds.REFUSAL:
         return False
     if holds & Holds.FLAG:
         return _is_yes(value)
     if holds & Holds.SINCE:
         return _is_moment(value)
-    return any(map(_is_no_word, _tags(value) if holds & Holds.TAGS else _states(value)))
+    if holds & Holds.TAGS or isinstance(value, list):
+        return any(map(_is_no_word, _tags(value)))
+    withdrawn = _CONSENTS if "consent" in name else _NOTHING
+    return any(_is_no_word(each) or _word(each) in withdrawn for each in _states(value))
 
 
 def _is_yes(value: Any) -> bool:

@@ -16,6 +16,9 @@ _DEEPEST = 7
 _MOST = 200
 _MOST_ELEMENTS = 50
 MOST_KEYS = 1_000
+_FIELD_NAMES = ("name", "key", "field", "fieldKey", "property", "label")
+_FIELD_VALUES = ("value", "fieldValue", "field_value", "new", "new_value", "newValue")
+_FIELDS = frozenset(_FIELD_VALUES)
 
 
 Told = tuple[str, int, Any]
@@ -63,7 +66,8 @@ def _look_within(place: BodyObject, found: list[BodyObject]) -> None:
         objects = [each for each in value[-_MOST_ELEMENTS:] if each.__class__ is dict]
         number = len(found)
         for position, each in enumerate(objects):
-            element = (number, position) if len(objects) > 1 else place.element
+            several = len(objects) > 1 and _named_field(each) is None
+            element = (number, position) if several else place.element
             found.append(_place(holds, each, place, element))
 
 
@@ -80,8 +84,23 @@ def _place(
                 holds |= what
         elif each.__class__ is dict or each.__class__ is list:
             told.append((word, 0, each))
+    if (field := _named_field(value)) is not None and field[1]:
+        told.append(field)
+        holds |= field[1]
     if above is None:
         return BodyObject(reached, told, holds, None, True, reached & Holds.PARTY, element, 0)
     near = above.near and reached & Holds.ENVELOPE != 0
     side = reached & Holds.PARTY or above.side
     return BodyObject(reached, told, holds, above, near, side, element, above.depth + 1)
+
+
+def _named_field(value: Mapping[str, Any]) -> Told | None:
+    """What an object like ``{"name": "opted_out", "value": true}`` says of whom it is a field of, and only on refusals."""
+    if _FIELDS.isdisjoint(value):
+        return None
+    now = next((value[each] for each in _FIELD_VALUES if each in value), None)
+    name = next((value[each] for each in _FIELD_NAMES if isinstance(value.get(each), str)), None)
+    if now is None or name is None:
+        return None
+    word, holds = read_key(name)
+    return word, holds & Holds.REFUSAL, now

@@ -38,14 +38,19 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
 
 _OPT_OUT_TYPE = re.compile(
     r"(?:^|_)(?:(?:unsubscribed?|unsubscription|opt(?:ed|ing)?_?outs?)(?:_|$)"
-    r"|(?:do_not_(?:contact|text|sms)|dnc|dnd)(?:_(?:created?|event|received|request(?:ed)?|added|enabled))?$)"
+    r"|(?:do_not_(?:contact|text|sms|message|call)|dnc|dnd)(?:_(?:created?|event|received|request(?:ed)?|added|enabled))?$"
+    r"|(?:contact|lead|customer|subscriber|recipient|person|phone|number)_(?:blocked|black_?listed|block_?listed|suppressed)$"
+    r"|consent_(?:revoked|withdrawn)$)"
+    r"|^(?:(?:sms|mms|text|message|email|mail|contact|lead|customer|recipient|spam|abuse)_)*(?:complain(?:ed|ts?)|spam_?report(?:s|ed)?|marked_(?:as_)?spam)"
+    r"(?:_(?:received|event|created))?$"
     r"|^(?:(?:sms|text|message|mms|keyword|contact|lead|customer|whatsapp|carrier)_)?stop(?:_?all)?"
     r"(?:_(?:sms|text|message|keyword|word|reply|received|request(?:ed)?|event|created))?$"
 )
 _TAKEN_BACK = re.compile(
     r"(?:^|_)(?:revert(?:ed)?|remov(?:e|ed|al)|cancel(?:l?ed)?|delet(?:e|ed)|revok(?:e|ed)|lift(?:ed)?|undo|undone|reversed?|withdrawn"
-    r"|restored?|cleared?|expired|rejected|disabled|not|no|un)(?:_|$)"
+    r"|restored?|cleared?|expired|rejected|disabled|(?<!do_)not|no|un)(?:_|$)"
 )
+_CONSENT_TAKEN_BACK = re.compile(r"consent_(?:revoked|withdrawn)$")
 _WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -123,7 +128,11 @@ def kind_of(kinds: Mapping[str, EventKind], type_: str) -> EventKind:
     """The kind of a type in any spelling; a type that reads like one of our kinds is that kind."""
     name = normalise(type_)
     known = kinds.get(name) or _OUR_WORDS.get(name)
-    if known is None and _OPT_OUT_TYPE.search(name) and not _TAKEN_BACK.search(name):
+    if (
+        known is None
+        and _OPT_OUT_TYPE.search(name)
+        and not _TAKEN_BACK.search(_CONSENT_TAKEN_BACK.sub("", name))
+    ):
         return EventKind.UNSUBSCRIBED
     return known or EventKind.OTHER
 

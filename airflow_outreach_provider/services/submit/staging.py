@@ -12,11 +12,13 @@ from airflow_outreach_provider.core.changes import is_outdated, is_same, version
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
+from airflow_outreach_provider.core.phone_lines import one_line
 from airflow_outreach_provider.core.rules import Draft, Gate, LeadRules, Memory, RowDecision, decide
 from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.addresses import SharedAddresses
 from airflow_outreach_provider.services.submit.columns import hidden_columns
+from airflow_outreach_provider.services.submit.one_line import join_numbers
 from airflow_outreach_provider.services.submit.row_faults import NOT_READ, RowFaults
 from airflow_outreach_provider.services.submit.row_watch import RowWatch
 from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
@@ -44,6 +46,11 @@ class _Item:
     @property
     def key(self) -> Key:
         return self.draft.campaign, self.draft.phone
+
+    @property
+    def line(self) -> Key:
+        """The same for every number of one line."""
+        return self.draft.campaign, one_line(self.draft.phone)[0]
 
 
 class Stager:
@@ -157,6 +164,7 @@ class Stager:
             self._count(row, state, known.reason)
 
     async def _settle_items(self, items: list[_Item], now: datetime) -> list[PlannedLead]:
+        await join_numbers(items, self.ledger, self._in_thread)
         items = self._without_repeats(items)
         planned: list[PlannedLead] = []
         for attempt in range(1, _TRIES + 1):
@@ -221,10 +229,10 @@ class Stager:
         """Of several rows of a chunk with one number the first counts."""
         first: dict[Key, _Item] = {}
         for item in items:
-            if item.key in first or (self._dry_run and item.key in self._dry_seen):
+            if item.line in first or (self._dry_run and item.line in self._dry_seen):
                 self._count(item.row, RowState.DUPLICATE, "same_number", item.draft)
             else:
-                first[item.key] = item
+                first[item.line] = item
         if self._dry_run:
             for key in first:
                 self._dry_seen.add(key)

@@ -1,0 +1,33 @@
+"""Letters that look like those of another script, and digits that look like letters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_DIGIT = re.compile(r"[051$@|]")
+_IN_WORDS = str.maketrans("051$@|", "osisai")
+_CYRILLIC = "авекмнорстухѕіјԁԛԝ"
+_LIKE_CYRILLIC = "abekmhopctyxsijdqw"
+_GREEK = "αβεζηικμνορτυχ"
+_LIKE_GREEK = "abezhikmnoptyx"
+_SMALL_CAPITALS = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ"
+_LIKE_SMALL_CAPITALS = "abcdefghijklmnoprstuvwyz"
+_TO_LATIN = str.maketrans(
+    _CYRILLIC + _GREEK + _SMALL_CAPITALS, _LIKE_CYRILLIC + _LIKE_GREEK + _LIKE_SMALL_CAPITALS
+)
+_TO_OTHERS = (str.maketrans(_LIKE_CYRILLIC, _CYRILLIC), str.maketrans(_LIKE_GREEK, _GREEK))
+
+
+def look_alikes(folded: str) -> Iterator[str]:
+    """What a text without case may be meant for, where that is another: ``st0p``, ``ѕтор`` and ``stoр`` for ``stop``."""
+    if folded.isascii():
+        if _DIGIT.search(folded):
+            yield folded.translate(_IN_WORDS)
+        return
+    if (latin := folded.translate(_TO_LATIN).translate(_IN_WORDS)) != folded:
+        yield latin
+    if any("a" <= each <= "z" for each in folded):
+        for table in _TO_OTHERS:
+            if (other := folded.translate(table)) != folded:
+                yield other

@@ -44,8 +44,10 @@ def sim(usual_simulator: RunningSimulator) -> RunningSimulator:
     return usual_simulator
 
 
-def submit(store: Store, sim: RunningSimulator, count: int, conn_id: str = "ours") -> Tally:
-    rows = read_list([{"phone": f"+1416555{n:04d}"} for n in range(100, 100 + count)])
+def submit(
+    store: Store, sim: RunningSimulator, count: int, conn_id: str = "ours", phone: str = "+1416555{:04d}"
+) -> Tally:
+    rows = read_list([{"phone": phone.format(n)} for n in range(100, 100 + count)])
     options = SubmitOptions(
         LeadRules(configuration_id=sim.configuration_id),
         max_rejected=RejectLimit.parse(None),
@@ -74,6 +76,25 @@ def test_who_was_reached_is_accepted_and_who_was_not_is_planned(store: Store, si
     submit(store, sim, 20)
     assert sim.report()["texts"] == reached + 3 == 20
     assert sim.report()["texted_twice_count"] == 0
+
+
+@pytest.mark.parametrize(
+    "phone",
+    [
+        "+541123456789", "+5491123456789", "+972599123456", "+970599123456", "+37744123456", "+38344123456", "+24107412345",
+        "+551177654321",
+    ],
+)  # fmt: skip
+def test_who_was_reached_by_another_number_of_the_line_is_accepted(
+    store: Store, sim: RunningSimulator, phone: str
+) -> None:
+    """The platform knows the number that the row wrote, the ledger the line's of today: nobody is sent to again."""
+    sim.set_faults("status=500,when=after,first=1")
+    assert submit(store, sim, 1, phone=phone).by_state()["held"] == 1
+    sim.set_faults()
+    assert ask(store, sim) == Reconciled(accepted=1)
+    submit(store, sim, 1, phone=phone)
+    assert sim.report()["texts"] == 1
 
 
 def test_a_fresh_attempt_is_left_alone(store: Store, sim: RunningSimulator) -> None:

@@ -153,12 +153,7 @@ def renumber(e164: str) -> str | None:
 
     :param e164: ``+`` and digits that are no number in use.
     """
-    found = {
-        "+" + match.expand(template)
-        for rule in _BY_FIRST_DIGIT.get(e164[1:2], ())
-        if rule.means is _Means.SURELY and (match := rule.pattern.fullmatch(e164, 1))
-        for template in rule.templates
-    }
+    found = _by_rules(e164, _Means.SURELY)
     sure = [each for each in found if in_use(each)]
     return sure[0] if len(found) == 1 == len(sure) else None
 
@@ -205,13 +200,17 @@ def one_line(e164: str) -> tuple[str, ...]:
 
 def _also(e164: str) -> frozenset[str]:
     """The numbers in use that are the same line by a rule of such."""
-    return frozenset(
-        written
+    return frozenset(filter(in_use, _by_rules(e164, _Means.ALSO)))
+
+
+def _by_rules(e164: str, means: _Means) -> set[str]:
+    """What the rules of this kind make of a number."""
+    return {
+        "+" + match.expand(template)
         for rule in _BY_FIRST_DIGIT.get(e164[1:2], ())
-        if rule.means is _Means.ALSO and (match := rule.pattern.fullmatch(e164, 1))
+        if rule.means is means and (match := rule.pattern.fullmatch(e164, 1))
         for template in rule.templates
-        if in_use(written := "+" + match.expand(template))
-    )
+    }
 
 
 def in_use(e164: str) -> bool:

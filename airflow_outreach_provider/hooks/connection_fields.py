@@ -65,20 +65,28 @@ def read_base_url(connection: Any) -> str:
     return url.removesuffix("/api/webhook/outreach").rstrip("/")
 
 
+def existing(find: Callable[[str], Any], conn_id: str, remedy: str) -> Any:
+    """What Airflow finds under the id of a connection.
+
+    :param find: Airflow's own look-up. :param remedy: how to make one that is not there.
+    :raises ConfigurationError: there is none.
+    """
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return find(conn_id)
+    except AirflowNotFoundException as error:
+        raise ConfigurationError(f"there is no connection {conn_id!r}", remedy) from error
+
+
 def database_hook(conn_id: str) -> Any:
     """Airflow's hook of a database.
 
     :raises ConfigurationError: there is no such connection.
     """
     from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
 
-    try:
-        return BaseHook.get_hook(conn_id)
-    except AirflowNotFoundException as error:
-        raise ConfigurationError(
-            f"there is no connection {conn_id!r}", "add it with the type and the address of the database"
-        ) from error
+    return existing(BaseHook.get_hook, conn_id, "add it with the type and the address of the database")
 
 
 def read_extra(connection: Any) -> Mapping[str, Any]:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, SignatureError
@@ -23,7 +22,7 @@ from airflow_outreach_provider.core.request_form import (
 )
 from airflow_outreach_provider.core.signing import Scheme, check_secrets
 from airflow_outreach_provider.hooks import http_endpoint
-from airflow_outreach_provider.hooks.connection_fields import read_extra, read_flag, read_text
+from airflow_outreach_provider.hooks.connection_fields import existing, read_extra, read_flag, read_text
 from airflow_outreach_provider.hooks.endpoint_oauth2 import read_authorization
 from airflow_outreach_provider.hooks.settings import endpoint_disabled_after
 from airflow_outreach_provider.hooks.tested import as_known, with_unread
@@ -60,14 +59,8 @@ class OutreachEndpointHook(BaseHook):
 
         :raises ConfigurationError: what is wrong with which field.
         """
-        try:
-            connection = self.get_connection(self.endpoint_conn_id)
-        except AirflowNotFoundException as error:
-            raise ConfigurationError(
-                f"there is no connection {self.endpoint_conn_id!r}",
-                "create it with type outreach_endpoint and the full URL as host",
-            ) from error
-        return read_endpoint(connection)
+        remedy = "create it with type outreach_endpoint and the full URL as host"
+        return read_endpoint(existing(self.get_connection, self.endpoint_conn_id, remedy))
 
     def test_connection(self) -> tuple[bool, str]:
         """Send a signed test event, which names no person, and show the answer."""

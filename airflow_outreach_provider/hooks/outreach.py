@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow.providers.http.hooks.http import HttpHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_outreach_provider.core.arguments import wrong
 from airflow_outreach_provider.core.errors import (
@@ -34,6 +33,7 @@ from airflow_outreach_provider.core.phones import check_region
 from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.hooks.connection_fields import (
     OUTREACH_DEFAULT,
+    existing,
     read_base_url,
     read_count,
     read_extra,
@@ -101,14 +101,8 @@ class OutreachHook(HttpHook):
         :raises ConfigurationError: there is none, or a field of it is missing or cannot be read; the message names it.
         """
         if self._settings is None:
-            try:
-                connection = self.get_connection(self.outreach_conn_id)
-            except AirflowNotFoundException as error:
-                raise ConfigurationError(
-                    f"there is no connection {self.outreach_conn_id!r}",
-                    "add it with type outreach, the base URL as host and the API Integration Key as password",
-                ) from error
-            self._settings = self._read(connection)
+            remedy = "add it with type outreach, the base URL as host and the API Integration Key as password"
+            self._settings = self._read(existing(self.get_connection, self.outreach_conn_id, remedy))
         return self._settings
 
     def client(self) -> OutreachClient:

@@ -180,7 +180,7 @@ def _claiming(store: Undone, size: int) -> Named:
             yield (
                 f"claim: untried {route}{', planned too' if too else ''}",
                 partial(
-                    claims.claim_untried, store, route=route, plan="new", limit=SOME, planned_too=too, **common
+                    claims.claim_untried, store, route=route, plan="new", limit=SOME, lying=LEASE if too else None, **common
                 ),
             )  # fmt: skip
 

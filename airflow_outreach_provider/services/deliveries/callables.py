@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError, LeadReject
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.fan_out import LEFT_LYING
 from airflow_outreach_provider.services.deliveries.lanes import work
 from airflow_outreach_provider.services.deliveries.recording import ensure_recorded
 from airflow_outreach_provider.services.deliveries.serving import Server
@@ -76,10 +77,10 @@ def handle(
             lease=task.lease,
         )
 
-    def untried(limit: int, planned_too: bool) -> list[Delivery]:
+    def untried(limit: int, handed_out_too: bool) -> list[Delivery]:
         return claim_untried(
             store, route=batch.route, owner=task.owner, plan=batch.plan, endpoint="", lease=task.lease, limit=limit,
-            planned_too=planned_too,
+            lying=LEFT_LYING if handed_out_too else None,
         )  # fmt: skip
 
     server = Server(store, batch, task, untried, concurrency=1)

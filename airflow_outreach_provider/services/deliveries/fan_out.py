@@ -26,6 +26,9 @@ from airflow_outreach_provider.store.inbox.consumers import note_routes
 
 # Longer than a batch waits for a free slot on a busy Airflow; its own work and retries prolong it.
 PLAN_LEASE = timedelta(minutes=15)
+# Where the tasks that a plan was made for have not begun within a minute, with no more than this left, others keep them
+# from it: Airflow puts the first of each run before the last of an older one.
+LEFT_LYING = PLAN_LEASE - timedelta(minutes=1)
 # Read at a time while looking for one event that matches.
 _LOOK_AHEAD = 100
 # Taken in at a time by a task that goes on serving.

@@ -182,9 +182,7 @@ class LaneRunner:
         self.event_ids += [each.event_id for each in mine]
         self.open_tries |= {each.id: each.tries for each in mine}
         self.freed = set()
-        again = [each.id for each in mine if each.tries]
-        if again and self.place is not None:
-            self._own_faults |= set(await asyncio.to_thread(self.place.own_faults, again))
+        await asyncio.to_thread(self.knows_faults, mine)
         self.stopped = self.stopped or self.halted
         aside = [asyncio.create_task(each) for each in (self.settler.now_and_then(), self.hands.watch())]
         workers = [
@@ -195,6 +193,12 @@ class LaneRunner:
             await finish(asyncio.gather(*workers), self)
         finally:
             await end(*workers, *aside)
+
+    def knows_faults(self, mine: Sequence[Delivery]) -> None:
+        """Which of these failed before by themselves: they are no sign of an outage."""
+        again = [each.id for each in mine if each.tries]
+        if again and self.place is not None:
+            self._own_faults |= set(self.place.own_faults(again))
 
     @property
     def halted(self) -> bool:

@@ -2,8 +2,8 @@
 
 A run costs Airflow two task instances and some seconds, whatever it carries. Where events come faster than that, one
 running task a route takes them as they come: while it says that it does, no doorbell rings for them and no run plans
-them. It takes only what never failed. What fails under its hands is handed on at once: it has a run of its own, with
-its reason and its retries in Airflow's UI.
+them. It takes what never failed, and what a run was to try again and has not begun with for a minute. What fails under
+its hands is handed on at once: it has a run of its own, with its reason and its retries in Airflow's UI.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
 from airflow_outreach_provider.services.deliveries.concluding import conclude
 from airflow_outreach_provider.services.deliveries.ending import end, finish
 from airflow_outreach_provider.services.deliveries.fan_out import (
-    PLAN_LEASE,
+    LEFT_LYING,
     Reading,
     comes_in,
     reading_of,
@@ -37,9 +37,6 @@ from airflow_outreach_provider.store.engine import Store
 
 # So many contacts wait at the end of a batch only where more comes in than runs carry away.
 _STREAM = 8
-# Where the tasks that a plan was made for have not begun by then, others keep them from it: Airflow puts the first of each
-# run before the last of an older one.
-_BEGUN_BY = timedelta(seconds=60)
 # How long a dead task keeps others from serving, and runs from beginning.
 _STAY = timedelta(seconds=5)
 # It goes on while the next run begins: seconds where Airflow is idle, and many where it is not.
@@ -58,7 +55,7 @@ class Server:
     """One task's service of its route, after its batch.
 
     :param claim: takes up to so many deliveries that nobody has and that never failed; True: also those that were
-        handed out to tasks that have not begun.
+        handed out to tasks that have not begun, of what failed after a minute.
     :param concurrency: contacts at a time.
     :param is_paced: whether a rate holds it back just now: runs beside it would have to wait for the same rate.
     """
@@ -103,7 +100,7 @@ class Server:
         owner = self.task.owner
         if not serving.by_another(store, route, owner):
             wait = comes_in(store, reading, _STREAM) + serving.free_contacts(store, route, _STREAM)
-            if wait < _STREAM and not serving.is_left_lying(store, route, PLAN_LEASE - _BEGUN_BY):
+            if wait < _STREAM and not serving.is_left_lying(store, route, LEFT_LYING):
                 return None
         return reading if serving.serve(store, route, owner, _STAY) else None
 
@@ -194,6 +191,7 @@ class _Runner(LaneRunner):
     def takes(self, mine: Sequence[Delivery]) -> None:
         """These are to be attempted."""
         self.open_tries |= {each.id: each.tries for each in mine}
+        self.knows_faults(mine)
 
     def _settled(self, attempts: Sequence[Attempt]) -> None:
         super()._settled(attempts)

@@ -29,6 +29,7 @@ from airflow_outreach_provider.services.deliveries.batch import (
 )
 from airflow_outreach_provider.services.deliveries.batching import Gathering
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
+from airflow_outreach_provider.services.deliveries.fan_out import LEFT_LYING
 from airflow_outreach_provider.services.deliveries.lanes import work
 from airflow_outreach_provider.services.deliveries.place import StopReason
 from airflow_outreach_provider.services.deliveries.recording import ensure_recorded
@@ -248,12 +249,12 @@ class _Delivering:
         )  # fmt: skip
         return self._prepared(found, before)
 
-    def _untried(self, limit: int, planned_too: bool) -> list[Delivery]:
+    def _untried(self, limit: int, handed_out_too: bool) -> list[Delivery]:
         """What came in meanwhile."""
         before = endpoints.status(self.store, self.endpoint.conn_id)
         found = claim_untried(
             self.store, route=self.batch.route, owner=self.task.owner, plan=self.batch.plan,
-            endpoint=self.endpoint.conn_id, lease=self.task.lease, limit=limit, planned_too=planned_too,
+            endpoint=self.endpoint.conn_id, lease=self.task.lease, limit=limit, lying=LEFT_LYING if handed_out_too else None,
         )  # fmt: skip
         return self._prepared(found, before) if found else []
 

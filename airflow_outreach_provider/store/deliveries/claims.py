@@ -128,15 +128,16 @@ def claim_freed(
 
 def claim_untried(
     store: Store, *, route: str, owner: Owner, plan: str | None, endpoint: str, lease: timedelta, limit: int,
-    planned_too: bool = False,
+    lying: timedelta | None = None,
 ) -> list[Delivery]:  # fmt: skip
     """Take what nobody has and nothing of its contact has failed, oldest first.
 
-    :param planned_too: also what was handed out to tasks that have not begun.
+    :param lying: also what was handed out to tasks that have not begun; of what failed what has less than this left of
+        its plan.
     """
 
     def those(seen: Look) -> sa.Select[Any]:
-        return free_and_untried(seen, route, deliveries.c.id, limit=limit, planned_too=planned_too)
+        return free_and_untried(seen, route, deliveries.c.id, limit=limit, lying=lying)
 
     return _claim_free(store, route, those, owner, plan, endpoint, lease)
 

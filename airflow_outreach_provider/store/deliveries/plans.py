@@ -160,12 +160,15 @@ def all_served(store: Store, routes: Sequence[str]) -> bool:
 
 
 def is_busy(store: Store, routes: Sequence[str], besides: str) -> bool:
-    """Whether many contacts' deliveries that other plans handed out have not been tried yet."""
+    """Whether many contacts' deliveries that other plans handed out have not been begun: not tried yet, or not again.
+
+    One that failed loses its time when a task begins with it, so what a task keeps for its own retry has none.
+    """
     with store.read() as connection:
         walk(connection)
         new = sa.select(deliveries.c.id).where(
             is_open(),
-            is_in(DeliveryState.PENDING),
+            sa.or_(is_in(DeliveryState.PENDING), deliveries.c.due_at.is_not(None)),
             deliveries.c.plan_until >= store.now(connection),
             deliveries.c.plan != besides,
             ~is_behind(),

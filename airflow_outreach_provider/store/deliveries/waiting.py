@@ -110,34 +110,49 @@ def in_lanes(store: Store, route: str, lanes: Collection[str], *such: Condition)
 
 
 def free_and_untried(
-    seen: Look, route: str, *columns: sa.Column[Any], limit: int, planned_too: bool = False
+    seen: Look, route: str, *columns: sa.Column[Any], limit: int, lying: timedelta | None = None
 ) -> sa.Select[Any]:
     """Those of which nothing of their contact has failed.
 
-    :param planned_too: as if nothing were planned: with somebody is what a task is at.
+    :param lying: as if nothing were planned: with somebody is what a task is at. And of what failed what was handed out
+        to be tried again, with less than this left of its plan, and no task has begun.
     """
-    if not planned_too:
+    if lying is None:
         return free(seen, route, *columns, limit=limit, such=[untried(deliveries.c.tries + 0)])
-    query = sa.select(*columns).where(*_not_begun(seen, route))
-    return query.order_by(deliveries.c.id).limit(limit)
+    found = columns if deliveries.c.id in columns else (deliveries.c.id, *columns)
+    untouched = sa.select(*found).where(*_not_begun(seen, route), untried()).order_by(deliveries.c.id)
+    again = _lying(seen, sa.select(*found), route, lying, _to_be_tried_again())
+    return _merged([each.limit(limit).subquery() for each in (untouched, again)], columns, limit)
 
 
 def is_overdue(seen: Look, connection: sa.Connection, route: str, left: timedelta) -> bool:
     """Whether something was handed out that no task has begun, with less than ``left`` of its plan left."""
+    late = _lying(seen, sa.select(deliveries.c.id), route, left, sa.or_(untried(), _to_be_tried_again()))
+    return connection.execute(late.limit(1)).first() is not None
+
+
+def _lying(seen: Look, query: sa.Select[Any], route: str, left: timedelta, such: Condition) -> sa.Select[Any]:
+    """Of this query such as were handed out, have less than ``left`` of their plan left, and no task has begun."""
     until = deliveries.c.plan_until
-    late = sa.select(deliveries.c.id).where(
-        *_not_begun(seen, route), until >= seen.now, until < seen.now + left
-    )
-    return connection.execute(late.order_by(until).limit(1)).first() is not None
+    late = until >= seen.now, until < seen.now + left
+    return query.where(*_not_begun(seen, route), *late, such).order_by(until)
+
+
+def _to_be_tried_again() -> Condition:
+    """That it was handed out when its time had come: a task that begins with it, or keeps it, takes its time away.
+
+    And that it is the first of its contact: what failed holds the others back.
+    """
+    return sa.and_(deliveries.c.due_at.is_not(None), deliveries.c.tries > 0, ~is_behind())
 
 
 def _not_begun(seen: Look, route: str) -> list[Condition]:
-    """That no task is at it, planned or not, and nothing of its contact has failed."""
+    """That no task is at it, planned or not, and it may go."""
     now = seen.now
     in_the_way = is_behind(lambda each: sa.or_(each.c.claim_until >= now, _is_late(each, now)), taken=True)
     return [
         narrowly(deliveries.c.route == route), is_open(), is_due(deliveries, now), unclaimed(now),
-        *_not_resting(seen, route), untried(), ~in_the_way,
+        *_not_resting(seen, route), ~in_the_way,
     ]  # fmt: skip
 
 

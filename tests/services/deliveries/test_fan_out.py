@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from airflow_outreach_provider.core.deliveries import MAX_BATCHES_IN_BACKLOG, MAX_BATCHES_WHEN_BUSY
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
@@ -68,6 +68,27 @@ def test_what_waits_for_its_retry_is_no_stream(still_store: Store) -> None:
     set_state(still_store, "failed")
     arrive(still_store, *range(100, 120))
     assert sizes(still_store, "second") == [1] * 20
+
+
+def test_what_is_to_be_tried_again_and_has_not_begun_is_a_stream(still_store: Store) -> None:
+    """Twenty contacts whose time came, handed out to tasks that have not begun: what fails next goes in few batches too."""
+    arrive(still_store, *range(40))
+    fan_out(still_store, READING, "first")
+    with still_store.write() as connection:
+        due = {
+            "state": "failed",
+            "tries": 1,
+            "plan": None,
+            "plan_until": None,
+            "due_at": still_store.now(connection),
+        }
+        connection.execute(deliveries.update().values(due))
+        late = deliveries.update().where(deliveries.c.id > 20)
+        connection.execute(late.values(due_at=still_store.now(connection) + timedelta(hours=1)))
+    assert sizes(still_store, "second") == [1] * 20
+    with still_store.write() as connection:
+        connection.execute(late.values(due_at=still_store.now(connection)))
+    assert sizes(still_store, "third") == [20 // MAX_BATCHES_WHEN_BUSY] * MAX_BATCHES_WHEN_BUSY
 
 
 def test_a_backlog_is_handed_out_in_few_batches(still_store: Store) -> None:

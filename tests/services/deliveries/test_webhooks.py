@@ -1502,6 +1502,40 @@ def test_what_tasks_do_not_come_to_is_delivered_by_the_next_that_ends(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seconds", [30, 90])
+def test_what_waits_for_the_task_of_its_retry_too_long_goes_out_with_a_stream(
+    stream: Stream, receiver: Receiver, seconds: int
+) -> None:
+    """A run was to try it again, and for a minute its task has not begun: it is late enough. What fails once more has its
+    time as after any try, and what a task keeps for its own retry stays with it."""
+    bad, kept = ["evt_300", "evt_301", "evt_302"], "evt_303"
+    receiver.script = lambda body: (500 if body["id"] in {*bad, kept} else 200, {})
+    arrive(stream.store, "a", "b", "c", "d", "a", first=300)
+    for batch in handed_out(stream.store, "run2"):
+        if not set(batch.event_ids).isdisjoint([*bad, kept]):
+            run(stream.store, batch, stream.endpoint, task("t2", keep=10 * (kept in batch.event_ids)))
+    later(stream.store)
+    handed_out(stream.store, "run3")
+    with stream.store.write() as connection:
+        late = "UPDATE deliveries SET plan_until = plan_until - :ms WHERE event_id >= 'evt_300'"
+        connection.execute(sa.text(late), {"ms": seconds * 1000})
+    before = [each for each in receiver.seen() if each >= "evt_300"]
+    receiver.script = lambda body: (500 if body["id"] in {"evt_301", kept} else 200, {})
+    stream.work(serve_for=timedelta(seconds=30))
+    seen = [each for each in receiver.seen() if each >= "evt_300"][len(before) :]
+    assert seen == [] if seconds == 30 else sorted(seen) == ["evt_300", "evt_301", "evt_302", "evt_304"]
+    if seconds == 90:
+        with stream.store.read() as connection:
+            c = deliveries_table.c
+            failed = (
+                sa.select(c.event_id, c.tries, c.plan, c.due_at).where(c.state == "failed").order_by(c.id)
+            )
+            left = connection.execute(failed).all()
+        assert [(row.event_id, row.tries) for row in left] == [("evt_301", 2), (kept, 1)]
+        assert left[0].plan is None and left[0].due_at and left[1].plan and not left[1].due_at
+
+
+@pytest.mark.slow
 def test_what_fails_in_a_stream_has_a_run_of_its_own(stream: Stream, receiver: Receiver) -> None:
     """It is handed on at once, waits for its time, and holds its contact's later events back, nobody else's."""
     receiver.script = lambda body: (500 if body["contact"]["external_id"] == "w3" else 200, {})

@@ -70,6 +70,17 @@ def free_by_definition(rows: list[Row], route: str, *, untried: bool, planned_to
     return found
 
 
+def handed_out_again(rows: list[Row], route: str) -> list[int]:
+    """Positions of what failed, is planned for not much longer, is due, and is its contact's first."""
+    return [
+        place
+        for place, row in enumerate(rows)
+        if row.route == route and row.is_open and row.tries and row.plan == 0 and row.due is not None
+        and not row.is_taken(planned_too=True)
+        and not any((each.route, each.lane) == (route, row.lane) and each.is_open for each in rows[:place])
+    ]  # fmt: skip
+
+
 def fill(store: Store, rows: list[Row]) -> None:
     now = store.now()
 
@@ -111,9 +122,13 @@ def test_what_is_found_by_indexes_is_what_the_definition_says(still_store: Store
             assert places(waiting.free(seen, route, ident, limit=1)) == free[:1]
             assert places(waiting.free_in_lanes(seen, route, "xy", limit=99)) == free
             assert places(waiting.free_and_untried(seen, route, ident, limit=99)) == untried
-            taken_over = free_by_definition(rows, route, untried=True, planned_too=True)
-            query = waiting.free_and_untried(seen, route, ident, limit=99, planned_too=True)
-            assert places(query) == taken_over
+            untouched = free_by_definition(rows, route, untried=True, planned_too=True)
+            again = handed_out_again(rows, route)
+            lying = timedelta(seconds=1)
+            query = waiting.free_and_untried(seen, route, ident, limit=99, lying=lying)
+            assert places(query) == sorted([*untouched, *again])
+            late = any(rows[place].plan == 0 for place in [*untouched, *again])
+            assert waiting.is_overdue(seen, connection, route, lying) is late
         ready = {route for route in "ab" if free_by_definition(rows, route, untried=False)}
         assert waiting.routes_with_free(seen, connection) == ready
     serving.serve(still_store, "a", Owner("d", "t"), LEASE)

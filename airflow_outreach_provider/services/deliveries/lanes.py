@@ -165,7 +165,7 @@ class LaneRunner:
         self.freed: set[str] = set()
         self.open_tries: dict[int, int] = {}
         self._failed_in_a_row = self._asked_in_vain = 0
-        self._own_faults: set[int] = set()
+        self.own_faults: set[int] = set()
         self._used_up_in: dict[str, set[int]] = {}
         self.overtaken: set[int] = set()  # used up, and then a later one of their contact was taken
         self.down = ""
@@ -182,7 +182,7 @@ class LaneRunner:
         self.event_ids += [each.event_id for each in mine]
         self.open_tries |= {each.id: each.tries for each in mine}
         self.freed = set()
-        await asyncio.to_thread(self.knows_faults, mine)
+        self.own_faults |= await asyncio.to_thread(own_faults, self.place, mine)
         self.stopped = self.stopped or self.halted
         aside = [asyncio.create_task(each) for each in (self.settler.now_and_then(), self.hands.watch())]
         workers = [
@@ -193,12 +193,6 @@ class LaneRunner:
             await finish(asyncio.gather(*workers), self)
         finally:
             await end(*workers, *aside)
-
-    def knows_faults(self, mine: Sequence[Delivery]) -> None:
-        """Which of these failed before by themselves: they are no sign of an outage."""
-        again = [each.id for each in mine if each.tries]
-        if again and self.place is not None:
-            self._own_faults |= set(self.place.own_faults(again))
 
     @property
     def halted(self) -> bool:
@@ -234,7 +228,7 @@ class LaneRunner:
             except OutreachError as error:
                 self.error, self.stopped = error, True
                 tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.RETRY, str(error)))
-        own = self.place is None or delivery.id in self._own_faults
+        own = self.place is None or delivery.id in self.own_faults
         astray = tried.outcome.of_address and not own
         if self.asking and event is not None:
             tried = await self._asked(tried, astray)
@@ -308,7 +302,7 @@ class LaneRunner:
             self.down, self.stopped = outcome.reason, self.stopped or in_vain
         if outcome.verdict is not DeliveryVerdict.RETRY:
             return
-        self._failed_in_a_row += delivery.id not in self._own_faults
+        self._failed_in_a_row += delivery.id not in self.own_faults
         self.waits.append(outcome.retry_after)
         self.wished[delivery.id] = outcome.retry_after
         # On the last try of a task nobody takes over from, every delivery gets its chance.
@@ -366,6 +360,12 @@ def _is_down(tried: AttemptResult, failed_in_a_row: int) -> bool:
         return failed_in_a_row >= GIVE_UP_AFTER
     # 429 counts requests, whoever they are about (RFC 6585 section 4).
     return tried.status == HTTPStatus.TOO_MANY_REQUESTS or failed_in_a_row >= WAIT_AFTER
+
+
+def own_faults(place: Place | None, mine: Sequence[Delivery]) -> set[int]:
+    """Which of these failed before by themselves: they are no sign of an outage."""
+    again = [each.id for each in mine if each.tries]
+    return set(place.own_faults(again)) if again and place is not None else set()
 
 
 def by_lane(mine: Sequence[Delivery]) -> list[list[Delivery]]:

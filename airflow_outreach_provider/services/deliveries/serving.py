@@ -27,7 +27,7 @@ from airflow_outreach_provider.services.deliveries.fan_out import (
     reading_of,
     take_in,
 )
-from airflow_outreach_provider.services.deliveries.lanes import LaneRunner, by_lane, load_events
+from airflow_outreach_provider.services.deliveries.lanes import LaneRunner, by_lane, load_events, own_faults
 from airflow_outreach_provider.services.deliveries.parking import time_of
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
 from airflow_outreach_provider.store.deliveries import serving
@@ -191,7 +191,7 @@ class _Runner(LaneRunner):
     def takes(self, mine: Sequence[Delivery]) -> None:
         """These are to be attempted."""
         self.open_tries |= {each.id: each.tries for each in mine}
-        self.knows_faults(mine)
+        self.own_faults |= own_faults(self.place, mine)
 
     def _settled(self, attempts: Sequence[Attempt]) -> None:
         super()._settled(attempts)

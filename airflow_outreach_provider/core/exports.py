@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from os import PathLike
 from typing import Any
 
@@ -87,6 +88,19 @@ class Mark:
         return f"{self.ms:013d}-{self.id}"
 
 
+def part_name(data: DataSet, mark: Mark, export: str = "") -> str:
+    """What a part of an export is called, without an ending.
+
+    :param export: of which export, where another one has the plain names of its folder.
+    """
+    plain = f"{data}-{mark}"
+    if not export:
+        return plain
+    told = re.sub(r"[^\w.-]", "_", export, flags=re.ASCII)[:_LONGEST_TOLD]
+    return f"{plain}-{told}-{sha256(export.encode()).hexdigest()[:8]}"
+
+
+_LONGEST_TOLD = 60
 FILE_FORMATS = ("csv", "parquet")
 _SQL = ("conn_id", "table_prefix")
 _PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,80}")

@@ -61,7 +61,8 @@ def jane(store: Store, lead: NewLead) -> int:
 @pytest.mark.parametrize(
     "who",
     ["+14165550123", "+1 (416) 555-0123", "(416) 555-0123", "416.555.0123", "001 416 555 0123", EMAIL,
-     "jane.doe@EXAMPLE.com", "Jane <jane.doe@example.com>", "c_77", "evt_1", "#1", "lead 1"],
+     "jane.doe@EXAMPLE.com", "Jane <jane.doe@example.com>", "c_77", "evt_1", "#1", "lead 1",
+     "tel:+14165550123", "sms:%2B14165550123", "\u202a+1 (416) 555\u20110123\u202c", "416\u2013555\u20130123", "\uff0b1 416 555 0123"],
 )  # fmt: skip
 def test_anything_of_theirs_leads_to_the_one_time_line(site: Site, jane: int, who: str) -> None:
     """A number in any writing, also without its country, an address in any, an id: one person, all that is known."""
@@ -98,7 +99,7 @@ def test_a_viewer_finds_by_id_alone(site: Site, jane: int) -> None:
     """Numbers could be guessed digit by digit; ids are on every page."""
     viewer = site("VIEWER")
     assert viewer.post(url("/api/person/find"), json={"who": PHONE}, headers=ACTION).status_code == 403
-    for who in (PHONE, EMAIL, "416 555 0123"):
+    for who in (PHONE, EMAIL, "416 555 0123", "tel:+14165550123", "\u202a+1 416\u2011555\u20110123\u202c"):
         assert viewer.get(url("/person"), params={"who": who}).status_code == 403
     assert viewer.get(url("/person"), params={"who": "c_77"}).url.path.startswith("/af/outreach/person/lead/")
     assert "Nobody is known" in viewer.get(url("/person"), params={"who": "c_99"}).text

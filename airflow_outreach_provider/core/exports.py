@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_outreach_provider.core.arguments import check_text, said_later, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.masking import mask_email, mask_phone
+from airflow_outreach_provider.core.masking import mask_email, mask_id, mask_phone
 from airflow_outreach_provider.core.suggest import did_you_mean
 
 
@@ -71,6 +71,7 @@ def _left_out(_value: str) -> None:
 _MASKS: Mapping[str, Callable[[str], str | None]] = {
     "phone": mask_phone, "email": mask_email, "name": _left_out, "first_name": _left_out, "last_name": _left_out,
 }  # fmt: skip
+_IDS = frozenset({"external_id", "contact_id"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -174,8 +175,11 @@ def as_shown(data: DataSet, row: Mapping[str, Any], personal: Personal) -> dict[
     columns = COLUMNS[data]
     if personal is Personal.WHOLE:
         return {name: row[name] for name in columns}
-    return {
+    shown = {
         name: _MASKS[name](value) if value is not None and name in _MASKS else value
         for name in columns
         for value in (row[name],)
     }
+    for name in _IDS & shown.keys():
+        shown[name] = mask_id(row[name], [row.get("phone")]) if row[name] else row[name]
+    return shown

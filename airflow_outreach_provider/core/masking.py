@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
 from airflow_outreach_provider.core.phone_cells import INVISIBLE
@@ -71,6 +72,7 @@ _ADDRESS = re.compile(
     r"(?:\d{1,3}\.){3}\d{1,3}|\[?[0-9a-f:.]{0,30}:[0-9a-f:.]{0,30}(?:%\w{1,20})?\]?", re.IGNORECASE
 )
 _PORT = re.compile(r"(.*?)(:\d{1,5})?", re.DOTALL)
+_FEWEST_DIGITS = 7
 _SHORTEST_SECRET = 4  # what is shorter is in every second word
 HIDDEN = "•••"
 
@@ -91,6 +93,22 @@ def mask_email(email: str | None) -> str:
         return "–"
     local, at, domain = email.strip().rpartition("@")
     return f"{local[:1]}•••@{domain}" if at and local else "•••"
+
+
+def mask_id(external_id: str, numbers: Iterable[str | None] = ()) -> str:
+    """A platform's id as it is; some platforms have addresses and numbers for ids.
+
+    :param numbers: of whose id it is: one in other marks is masked too.
+    """
+    if "@" in external_id or external_id.lstrip().startswith("+"):
+        return mask_text(external_id)
+    digits = _digits(external_id)
+    same = len(digits) >= _FEWEST_DIGITS and any(digits == _digits(each) for each in numbers if each)
+    return mask_phone(external_id) if same else external_id
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdecimal, text))
 
 
 def redact(text: str, secret: str) -> str:

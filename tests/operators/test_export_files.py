@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_outreach_provider.core.errors import OutreachUnavailable
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
-from airflow_outreach_provider.core.exports import DataSet, Mark, part_name
+from airflow_outreach_provider.core.exports import COLUMNS, DataSet, Mark, Personal, as_shown, part_name
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators import export as operator_module
@@ -176,3 +176,15 @@ def test_what_failed_in_the_middle_leaves_what_was_there(scheme: str, tmp_path: 
     kept = ObjectStoragePath(uri)
     assert kept.read_bytes() == b"whole"
     assert [each.name for each in kept.parent.iterdir()] == ["events.csv"]
+
+
+@pytest.mark.parametrize(
+    ("external_id", "shown"),
+    [("14165550001", "1416•••0001"), ("jane@x.ca", "j•••@x.ca"), ("+14165550001", "+1416•••0001"),
+     ("68d6d7de324658b8a1760d5e", "68d6d7de324658b8a1760d5e"), ("123456789012", "123456789012")],
+)  # fmt: skip
+def test_an_id_that_is_a_number_or_an_address_is_masked(external_id: str, shown: str) -> None:
+    """Some platforms name people by it; other ids stay as they are, or nothing could be joined by them."""
+    row = dict.fromkeys(COLUMNS[DataSet.EVENTS]) | {"phone": "+14165550001", "external_id": external_id}
+    assert as_shown(DataSet.EVENTS, row, Personal.MASKED)["external_id"] == shown
+    assert as_shown(DataSet.EVENTS, row, Personal.WHOLE)["external_id"] == external_id

@@ -108,6 +108,17 @@ def test_a_viewer_finds_by_id_alone(site: Site, jane: int) -> None:
     assert "data-export" not in page
 
 
+@pytest.mark.parametrize("external_id", ["14165550123", "+1 416-555-0123", EMAIL])
+def test_a_number_or_address_that_is_an_id_is_masked_too(site: Site, store: Store, external_id: str) -> None:
+    """Some platforms name people by it: unasked it is whole on no page, and in no JSON."""
+    event = ContactEvent("evt_9", "wa", "custom", "replied", EventKind.REPLIED, AT, AT, Contact(phone=PHONE, external_id=external_id), None, {})  # fmt: skip
+    inbox_append.append(store, [Incoming(event, b"{}", "[]")])
+    for path in ("/person/event/evt_9", "/api/person/event/evt_9", "/events/evt_9", "/events.csv"):
+        page = site("VIEWER").get(url(path))
+        assert (page.status_code, external_id in page.text) == (200, False), path
+    assert external_id in site("OP").post(url("/person/event/evt_9"), headers=ACTION).text
+
+
 def test_reveal_and_export_are_audited(site: Site, store: Store, jane: int) -> None:
     """Whole numbers only for an editor who asks; each leaves a row without them."""
     editor = site("OP")

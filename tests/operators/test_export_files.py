@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.operators import export as operator_module
 from airflow_outreach_provider.operators.outreach import ExportOutcomesOperator
+from airflow_outreach_provider.services.export_files import file_sink
 from airflow_outreach_provider.services.exports import export
 from airflow_outreach_provider.store import export_marks
 from airflow_outreach_provider.store import housekeeping as store_housekeeping
@@ -188,3 +190,14 @@ def test_an_id_that_is_a_number_or_an_address_is_masked(external_id: str, shown:
     row = dict.fromkeys(COLUMNS[DataSet.EVENTS]) | {"phone": "+14165550001", "external_id": external_id}
     assert as_shown(DataSet.EVENTS, row, Personal.MASKED)["external_id"] == shown
     assert as_shown(DataSet.EVENTS, row, Personal.WHOLE)["external_id"] == external_id
+
+
+@given(st.text(alphabet='a\r\n",; \u2028', max_size=12))
+def test_whatever_a_text_holds_it_is_one_cell_of_one_row(text: str) -> None:
+    """Readers take a lone CR for the end of a row, as they do every other line end."""
+    written = io.BytesIO()
+    row = dict.fromkeys(COLUMNS[DataSet.LEADS]) | {"id": 1, "campaign": text, "run_id": "last"}
+    with file_sink("csv", DataSet.LEADS, written) as sink:
+        sink.write([row, row])
+    read = list(csv.DictReader(io.StringIO(written.getvalue().decode(), newline="")))
+    assert [(each["campaign"], each["run_id"]) for each in read] == [(text.replace("\r", "\n"), "last")] * 2

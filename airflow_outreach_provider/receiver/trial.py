@@ -6,10 +6,12 @@ import asyncio
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
 from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.intake import challenge
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.core.trial_events import TrialRequest, trial_request
 from airflow_outreach_provider.receiver.app import receiver_route
@@ -27,6 +29,8 @@ def make_trial(
 def send_trial(store: Store, source: SourceSettings, trial: TrialRequest) -> tuple[int, str]:
     """Give it to the receiver: the status, and in words what became of it."""
     status, answer = asyncio.run(_knock(store, source, trial.body, trial.headers))
+    if status == HTTPStatus.OK and challenge(source, trial.body) is not None:
+        return status, f"{status:d}: a handshake, which is answered; nothing is stored"
     return status, _words(status, answer)
 
 
@@ -63,6 +67,8 @@ def _words(status: int, answer: bytes) -> str:
     try:
         said = json.loads(answer)
     except ValueError:
+        said = None
+    if not isinstance(said, dict):  # a source may have an answer of its own
         said = {}
     if status in (200, 202):
         event = said.get("id")

@@ -149,3 +149,25 @@ def test_what_the_receiver_would_read_otherwise_is_not_made(case: str) -> None:
     source = source_settings("s", password=SECRET, extra={"platform": "custom", "custom": custom})
     with pytest.raises(ConfigurationError, match="can be made"):
         make_trial(source, kind, NOW)
+
+
+@pytest.mark.parametrize("answer", ["1", "true", "[]", '"ok"', "null", '{"error": 5}', "OK", ""])
+def test_whatever_a_source_is_told_to_answer_what_became_of_it_is_said(
+    answer: str, sqlite_store: Store
+) -> None:
+    """Some platforms want an answer of their own, which need not be one of ours."""
+    custom = {"type": "{{ body.event }}", "types": {"new": "replied"}, "answer": answer}
+    source = source_settings("s", password=SECRET, extra={"platform": "custom", "custom": custom})
+    status, said = give(sqlite_store, source, EventKind.REPLIED, datetime.now(UTC))
+    assert (status, said.startswith("202: stored")) == (202, True), said
+    assert len(stored_events(sqlite_store)) == 1
+
+
+def test_a_handshake_of_ones_own_is_no_event(sqlite_store: Store) -> None:
+    """Nothing is stored of it, and nothing is said to be."""
+    custom = {"type": "{{ body.event }}", "handshake": {"body": "challenge"}}
+    source = source_settings("s", password=SECRET, extra={"platform": "custom", "custom": custom})
+    asked = b'{"challenge": "abc", "event": "x"}'
+    status, said = give(sqlite_store, source, EventKind.REPLIED, datetime.now(UTC), body=asked)
+    assert (status, said) == (200, "200: a handshake, which is answered; nothing is stored")
+    assert stored_events(sqlite_store) == []

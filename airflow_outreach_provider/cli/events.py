@@ -248,7 +248,7 @@ def events_send_test(args: Namespace) -> None:
     from airflow_outreach_provider.core.events import EventKind
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.hooks.sources import get_source
-    from airflow_outreach_provider.receiver.trial import send_trial
+    from airflow_outreach_provider.receiver.trial import make_trial, send_trial
     from airflow_outreach_provider.services import actions
     from airflow_outreach_provider.store.inbox.rows import check_kinds
 
@@ -258,8 +258,9 @@ def events_send_test(args: Namespace) -> None:
         body = Path(args.body).read_bytes() if args.body else None
     except OSError as error:
         raise ConfigurationError(f"{args.body} cannot be read ({error.strerror})", "give a file") from None
+    trial = make_trial(source, EventKind(kind), datetime.now(UTC), body=body)
     actions.note(store, "test source", f"{source.name}: {kind}", actor=actor())
-    status, said = send_trial(store, source, EventKind(kind), datetime.now(UTC), body=body)
+    status, said = send_trial(store, source, trial)
     print(f"{source.name} answered {said}")
     if status >= 300:
         raise SystemExit(1)

@@ -14,7 +14,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent, write_time
 from airflow_outreach_provider.core.expressions.compile import written_for
 from airflow_outreach_provider.core.expressions.scope import EVENT
-from airflow_outreach_provider.core.masking import mask_email, mask_phone, mask_text
+from airflow_outreach_provider.core.masking import mask_email, mask_id, mask_phone, mask_text
 from airflow_outreach_provider.core.request_form import compile_deep
 
 DAG_ID = re.compile(r"[A-Za-z0-9_.\-]{1,250}")
@@ -52,17 +52,10 @@ def discreet_conf(event: ContactEvent) -> dict[str, Any]:
         "platform": event.platform,
         "occurred_at": write_time(event.occurred_at),
         "campaign_id": event.campaign_id,
-        "contact_id": _discreet_id(contact.external_id),
+        "contact_id": mask_id(contact.external_id, [contact.phone]) if contact.external_id else None,
         "phone": mask_phone(contact.phone) if contact.phone else None,
         "email": mask_email(contact.email) if contact.email else None,
     }
-
-
-def _discreet_id(external_id: str | None) -> str | None:
-    """A platform's id as it is; some platforms have addresses and numbers for ids."""
-    if external_id and ("@" in external_id or external_id.lstrip().startswith("+")):
-        return mask_text(external_id)
-    return external_id
 
 
 def run_id(route: str, event_id: str) -> str:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from os import PathLike
 from typing import Any
 
 from airflow_outreach_provider.core.arguments import check_text, said_later, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.masking import mask_email, mask_phone
+from airflow_outreach_provider.core.masking import mask_email, mask_id, mask_phone
 from airflow_outreach_provider.core.suggest import did_you_mean
 
 
@@ -70,6 +71,7 @@ def _left_out(_value: str) -> None:
 _MASKS: Mapping[str, Callable[[str], str | None]] = {
     "phone": mask_phone, "email": mask_email, "name": _left_out, "first_name": _left_out, "last_name": _left_out,
 }  # fmt: skip
+_IDS = frozenset({"external_id", "contact_id"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -87,6 +89,19 @@ class Mark:
         return f"{self.ms:013d}-{self.id}"
 
 
+def part_name(data: DataSet, mark: Mark, export: str = "") -> str:
+    """What a part of an export is called, without an ending.
+
+    :param export: of which export, where another one has the plain names of its folder.
+    """
+    plain = f"{data}-{mark}"
+    if not export:
+        return plain
+    told = re.sub(r"[^\w.-]", "_", export, flags=re.ASCII)[:_LONGEST_TOLD]
+    return f"{plain}-{told}-{sha256(export.encode()).hexdigest()[:8]}"
+
+
+_LONGEST_TOLD = 60
 FILE_FORMATS = ("csv", "parquet")
 _SQL = ("conn_id", "table_prefix")
 _PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,80}")
@@ -160,8 +175,11 @@ def as_shown(data: DataSet, row: Mapping[str, Any], personal: Personal) -> dict[
     columns = COLUMNS[data]
     if personal is Personal.WHOLE:
         return {name: row[name] for name in columns}
-    return {
+    shown = {
         name: _MASKS[name](value) if value is not None and name in _MASKS else value
         for name in columns
         for value in (row[name],)
     }
+    for name in _IDS & shown.keys():
+        shown[name] = mask_id(row[name], [row.get("phone")]) if row[name] else row[name]
+    return shown

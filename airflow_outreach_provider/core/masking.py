@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
 from airflow_outreach_provider.core.phone_cells import INVISIBLE
@@ -59,6 +60,19 @@ _SECRET_LIKE = re.compile(
     r"(?=[\w+/=~-]*[a-z])(?=[\w+/=~-]*\d)[\w+/=~-]{8,}|bearer|basic\s|^(?:whsec|sk|pk|rk|xox.?|gh.)[_-]|[{\[]",
     re.IGNORECASE,
 )
+# A word of letters and digits that is long, or begins as platforms let their keys begin.
+_LONG_WORD = re.compile(
+    r"(?<![\w+/=~-])(?:(?=[\w+/=~-]*[a-z])(?=[\w+/=~-]*\d)[\w+/=~-]{16,}|(?:whsec|sk|pk|rk|xox.?|gh.)[_-][\w+/=~-]{8,})",
+    re.IGNORECASE,
+)
+_LONGEST_HOST = 253  # RFC 1035 section 3.1
+_LONGEST_PART, _LONGEST_ALONE = 16, 30
+_TOP = re.compile(r"\.(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})$", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"(?:\d{1,3}\.){3}\d{1,3}|\[?[0-9a-f:.]{0,30}:[0-9a-f:.]{0,30}(?:%\w{1,20})?\]?", re.IGNORECASE
+)
+_PORT = re.compile(r"(.*?)(:\d{1,5})?", re.DOTALL)
+_FEWEST_DIGITS = 7
 _SHORTEST_SECRET = 4  # what is shorter is in every second word
 HIDDEN = "•••"
 
@@ -79,6 +93,22 @@ def mask_email(email: str | None) -> str:
         return "–"
     local, at, domain = email.strip().rpartition("@")
     return f"{local[:1]}•••@{domain}" if at and local else "•••"
+
+
+def mask_id(external_id: str, numbers: Iterable[str | None] = ()) -> str:
+    """A platform's id as it is; some platforms have addresses and numbers for ids.
+
+    :param numbers: of whose id it is: one in other marks is masked too.
+    """
+    if "@" in external_id or external_id.lstrip().startswith("+"):
+        return mask_text(external_id)
+    digits = _digits(external_id)
+    same = len(digits) >= _FEWEST_DIGITS and any(digits == _digits(each) for each in numbers if each)
+    return mask_phone(external_id) if same else external_id
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdecimal, text))
 
 
 def redact(text: str, secret: str) -> str:
@@ -103,11 +133,36 @@ def shown_value(value: object) -> str:
     return f"{shown(text[: min(4, len(text) // 3)] + '…')} ({len(text)} characters)"
 
 
+def shown_words(text: str) -> str:
+    """What somebody wrote into a field, for a message: of each word that may be a secret its first characters."""
+    return _LONG_WORD.sub(lambda found: f"{found.group()[:4]}…", text)
+
+
+def shown_host(host: str) -> str:
+    """A host, for a message: people paste keys where it belongs, and of what is no name of one nothing is shown."""
+    return host if not host or _ADDRESS.fullmatch(host) or _is_named(host.rstrip(".")) else HIDDEN
+
+
+def _is_named(host: str) -> bool:
+    """Whether it is written as names are: between its dots and hyphens are short words; below a domain also long ones, of
+    letters alone, and else none of letters and digits as keys are."""
+    parts = re.split(r"[.-]+", host)
+    if len(host) > _LONGEST_HOST or not all(re.fullmatch(r"\w+", part) for part in parts):
+        return False
+    if _TOP.search(host):
+        return all(len(part) <= _LONGEST_PART or part.isalpha() for part in parts)
+    keys = any(_SECRET_LIKE.search(part) for part in (*parts, host[:6]))
+    return not keys and len(host) <= _LONGEST_ALONE and all(len(part) <= _LONGEST_PART for part in parts)
+
+
 def shown_url(url: str) -> str:
-    """A URL, for a message, without what may be secret in it: a log-in, its query, and the long parts of its path."""
+    """A URL, for a message, without what may be secret in it: a log-in, its query, the long parts of its path, and a host
+    that is no name of one."""
     parts = urlsplit(url)
     path = "/".join(HIDDEN if len(each) >= _LONGEST_SHOWN else each for each in parts.path.split("/"))
     _, log_in, host = parts.netloc.rpartition("@")
+    name, port = _PORT.fullmatch(host).groups()  # type: ignore[union-attr]
+    host = shown_host(name) + (port or "")
     return f"{parts.scheme}://{HIDDEN if log_in else ''}{log_in}{host}{path}" + (
         f"?{HIDDEN}" if parts.query else ""
     )

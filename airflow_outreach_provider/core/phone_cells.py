@@ -143,6 +143,13 @@ def parts_of(cell: str) -> list[str]:
     return [part for part in dict.fromkeys(map(str.strip, tried)) if _digits(part) >= _TELLING_DIGITS]
 
 
+def plainly(cell: str) -> str:
+    """What was typed or copied, without a link's scheme and what is not seen, its digits and marks as ASCII has them."""
+    text = _in_ascii(cell.translate(dict.fromkeys(INVISIBLE))).strip(_AROUND)
+    scheme = _SCHEME.match(text)
+    return unquote(text[scheme.end() :]).strip() if scheme else text
+
+
 def _in_ascii(cell: str) -> str:
     """Digits of any script, wide marks and all kinds of dash and blank as the plain ones."""
     if cell.isascii():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ from pydantic_core import to_json
 from airflow_outreach_provider.core import signing
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import EventKind, write_time
-from airflow_outreach_provider.core.intake import parse
+from airflow_outreach_provider.core.intake import challenge, read_events
 from airflow_outreach_provider.core.platforms.custom import CustomSource
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.sources import SourceSettings
@@ -34,44 +35,71 @@ _KEY = re.compile(r"\.(\w+)|\['([^']*)'\]|\[(\d+)\]")
 _MOST_ELEMENTS = 20
 
 
-def trial_event(source: SourceSettings, kind: EventKind, now: datetime, unique: str) -> bytes:
-    """The body of a request that is one event of this kind.
+@dataclass(frozen=True, slots=True)
+class TrialRequest:
+    """What is sent to a source when it is tried."""
+
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+
+def trial_request(
+    source: SourceSettings, kind: EventKind, now: datetime, unique: str, *, body: bytes | None = None
+) -> TrialRequest:
+    """A signed request that is one event of this kind.
 
     :param unique: a text that no event before had.
-    :raises ConfigurationError: no event of this kind can be made for this source.
+    :param body: a request of the platform's own, to be signed as it is; ``kind`` is not looked at then.
+    :raises ConfigurationError: no event of this kind can be made for this source, or the source takes none.
+    :raises SignatureError: its secret can only verify, as a public key can.
     """
-    custom = source.custom
-    item = (
-        _platform_body(source, kind, now, unique)
-        if custom is None
-        else _custom_request(custom, kind, now, unique)["body"]
-    )
-    parsed = parse(source, item, _placed_headers(source, kind, now, unique))
-    if kind is EventKind.UNRECOGNISED or parsed.kind is not kind:
-        nothing = parsed.kind is EventKind.UNRECOGNISED
-        found = "nothing could be made" if nothing else f"what could be made is {parsed.kind.value!r}"
+    if not source.secrets and not source.allow_unsigned:
         raise ConfigurationError(
-            f"source {source.name!r}: no event of kind {kind.value!r} can be made ({found})",
+            f"source {source.name!r} has no secret, so every event is refused",
+            "put one into the connection's password",
+        )
+    if body is not None:
+        return TrialRequest(body, _headers(source, body, kind, now, unique))
+    body = _body(source, kind, now, unique)
+    made = TrialRequest(body, _headers(source, body, kind, now, unique))
+    found = _read_back(source, made, now)
+    if kind is EventKind.UNRECOGNISED or found is not kind:
+        nothing = found is None or found is EventKind.UNRECOGNISED
+        said = "nothing could be made" if nothing else f"what could be made is '{found}'"
+        raise ConfigurationError(
+            f"source {source.name!r}: no event of kind {kind.value!r} can be made ({said})",
             "name another kind, or give a request of the platform's own: --body FILE",
         )
+    return made
+
+
+def _read_back(source: SourceSettings, made: TrialRequest, now: datetime) -> EventKind | None:
+    """What the receiver will read in it; None where that is no event, or several."""
+    try:
+        events = read_events(source, made.body, made.headers, received_at=now)
+    except ValueError:
+        return None
+    return events[0].event.kind if len(events) == 1 and challenge(source, made.body) is None else None
+
+
+def _body(source: SourceSettings, kind: EventKind, now: datetime, unique: str) -> bytes:
+    custom = source.custom
     if custom is None:
-        return to_json(item)
+        return to_json(_platform_body(source, kind, now, unique))
+    item: dict[str, Any] = _custom_request(custom, kind, now, unique)["body"]
     if custom.section.form:
         return urlencode({name: str(value) for name, value in item.items()}).encode()
-    whole: dict[str, Any] = item
     for key in reversed(custom.section.events.split(".") if custom.section.events else []):
-        whole = {key: [whole]}
-    return to_json(whole)
+        item = {key: [item]}
+    return to_json(item)
 
 
-def trial_headers(
+def _headers(
     source: SourceSettings, body: bytes, kind: EventKind, now: datetime, unique: str
 ) -> dict[str, str]:
     """The headers that make the source take ``body``, signed with the newest of its secrets.
 
     :param kind: which a custom source may read from a header.
-
-    :raises SignatureError: its secret can only verify, as a public key can.
     """
     facts = source.facts
     form = source.custom is not None and source.custom.section.form

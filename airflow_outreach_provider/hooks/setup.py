@@ -16,6 +16,7 @@ from airflow.configuration import conf
 
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.masking import shown_host, shown_url
 from airflow_outreach_provider.core.setup import (
     CheckResult,
     fail,
@@ -326,7 +327,7 @@ def _look_at_api(name: str, test: bool) -> CheckResult:
     from airflow_outreach_provider.hooks.outreach import OutreachHook
 
     hook = OutreachHook(name)
-    host = hook.settings.api.base_url
+    host = shown_url(hook.settings.api.base_url)
     return _tested(name, hook.test_connection, f"it can be read; {host}", test)
 
 
@@ -347,7 +348,7 @@ def _look_at_endpoint(name: str, _test: bool) -> CheckResult:
     endpoint = OutreachEndpointHook(name).endpoint()
     return ok(
         f"connection {name}",
-        f"it can be read; {endpoint.target.url.host}, signature {endpoint.scheme.value}. "
+        f"it can be read; {shown_host(endpoint.target.url.host or '')}, signature {endpoint.scheme.value}. "
         f"'airflow outreach deliveries test {name}' sends it a test event",
     )
 

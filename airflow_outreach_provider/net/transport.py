@@ -20,7 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
-from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.core.masking import mask_text, shown_host, shown_url
 from airflow_outreach_provider.core.outcomes import Fault
 from airflow_outreach_provider.net.connector import Connector
 from airflow_outreach_provider.net.deadlines import Deadlines, TimedBlock
@@ -210,11 +210,19 @@ def words_of(error: BaseException, seconds: float) -> str:
     _, says = _entry(error)
     return (says or "{kind}: {said}").format(
         kind=type(error).__name__,
-        said=mask_text(str(error), 200),
+        said=mask_text(_said(error), 200),
         message=mask_text(str(getattr(error, "message", "")), 120),
         status=getattr(error, "status", 0),
         seconds=seconds,
     )
+
+
+def _said(error: BaseException) -> str:
+    """Its own words, without a host that is no name of one."""
+    if isinstance(error, aiohttp.InvalidURL):
+        return shown_url(str(error.url))
+    host = getattr(error, "host", None)
+    return str(error).replace(host, shown_host(host)) if isinstance(host, str) and host else str(error)
 
 
 async def read_at_most(response: Response, limit: int) -> tuple[bytes, bool]:

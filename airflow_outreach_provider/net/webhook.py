@@ -24,6 +24,7 @@ from yarl import URL
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.addresses import Network, forbidden_reason, is_listed
 from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, OutreachError
+from airflow_outreach_provider.core.masking import shown_host
 from airflow_outreach_provider.core.outcomes import Fault
 from airflow_outreach_provider.core.sent_requests import kept_headers
 from airflow_outreach_provider.net.transport import (
@@ -216,12 +217,12 @@ class WebhookClient:
         for address in addresses:
             reason = forbidden_reason(address, target.allow_networks)
             if reason:
-                raise AddressForbidden(host, address, reason)
+                raise AddressForbidden(shown_host(host), address, reason)
         if target.url.scheme == "http" and not target.allow_http:
             for address in addresses:
                 if not is_listed(address, target.allow_networks):
                     raise ConfigurationError(
-                        f"the endpoint {host} would be called without encryption",
+                        f"the endpoint {shown_host(host)} would be called without encryption",
                         "use https, or set allow_http in the connection's extra",
                     )
         self._judged[key] = (time.monotonic() + _JUDGED_SECONDS, addresses)
@@ -237,10 +238,10 @@ class WebhookClient:
             # The same call that connect() would make: 127.1, 0x7f.1 and 2130706433 become addresses here.
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise WebhookFailed(f"the host name {host} does not resolve", Fault.DNS) from error
+            raise WebhookFailed(f"the host name {shown_host(host)} does not resolve", Fault.DNS) from error
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if not addresses:
-            raise WebhookFailed(f"the host name {host} does not resolve", Fault.DNS)
+            raise WebhookFailed(f"the host name {shown_host(host)} does not resolve", Fault.DNS)
         return addresses
 
     async def _send_to_any(
@@ -263,7 +264,8 @@ class WebhookClient:
             except aiohttp.ClientConnectorError as error:
                 refused = error
         raise WebhookFailed(
-            f"no connection to {target.url.host_port_subcomponent}: {refused.strerror}", fault_of(refused)
+            f"no connection to {shown_host(target.url.raw_host or '')}:{target.url.port}: {refused.strerror}",
+            fault_of(refused),
         ) from refused
 
     def _request(

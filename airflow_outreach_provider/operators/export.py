@@ -6,8 +6,12 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from glob import escape
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO
+from uuid import uuid4
 
 from airflow.sdk import BaseOperator
 
@@ -33,6 +37,7 @@ from airflow_outreach_provider.services.exports import OpenSink, RowSink, export
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+_COPIED_AT_ONCE = 1024 * 1024
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
 _SQL_TYPES = {ColumnKind.TEXT: "TEXT", ColumnKind.WHOLE_NUMBER: "BIGINT", ColumnKind.TIME: "TIMESTAMP"}
 # A column without a zone would hold the hour of the session's zone there.
@@ -57,7 +62,7 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
 
     :param to: where the rows go: a folder, local or an ``s3://`` or other URI, for files ``<data>-<from where>.<format>``,
         CSV unless its name ends in another (``lake.parquet``); ``{"csv": folder}`` or ``{"parquet": folder}``, which needs
-        the extra ``parquet``; or ``{"sql": {"conn_id": …, "table_prefix": "analytics.outreach_"}}``: rows are added to
+        the extra ``parquet``; of exports that share a folder all but the first end these names in their own; or ``{"sql": {"conn_id": …, "table_prefix": "analytics.outreach_"}}``: rows are added to
         tables, which are made where there are none.
     :param what: of ``leads``, ``events``, ``deliveries``, ``outcomes``; all where None.
     :param personal: ``masked``: numbers and addresses masked and names left out; ``whole``: as they are.
@@ -100,10 +105,17 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
         counts = {}
         for data in map(DataSet, what):
             counts[data.value] = export(
-                store, name, data, open_sink, personal=Personal(self.personal), retention=kept
-            )
+                store, name, data, open_sink, personal=Personal(self.personal), retention=kept,
+                place=None if place.sql_conn_id is not None else _files_of(place),
+            )  # fmt: skip
             self.log.info("Export %s: %d rows of %s", name, counts[data.value], data.value)
         return counts
+
+
+def _files_of(place: ExportPlace) -> str:
+    """The folder, the same however a DAG writes it, and the ending of its files."""
+    folder = str(place.path).removeprefix("file://")
+    return f"{folder.rstrip('/') if '://' in folder else Path(folder).resolve()}/*.{place.format}"
 
 
 def _files(place: ExportPlace) -> OpenSink:
@@ -178,7 +190,17 @@ def _written(uri: str) -> Iterator[BinaryIO]:
         ) from None
 
 
-def _object(uri: str) -> AbstractContextManager[BinaryIO]:
+@contextmanager
+def _object(uri: str) -> Iterator[BinaryIO]:
+    """Written here first: closing an object puts what there is of it into the store, also where an error ends it."""
+    with TemporaryFile() as begun:
+        yield begun
+        begun.seek(0)
+        with _opened_object(uri) as stream:
+            copyfileobj(begun, stream, _COPIED_AT_ONCE)
+
+
+def _opened_object(uri: str) -> AbstractContextManager[BinaryIO]:
     from airflow.sdk import ObjectStoragePath
 
     try:
@@ -194,7 +216,10 @@ def _object(uri: str) -> AbstractContextManager[BinaryIO]:
 def _local_file(uri: str) -> Iterator[BinaryIO]:
     path = Path(uri.removeprefix("file://"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    begun = path.with_name(f".{path.name}.part")
+    # Of who was killed; who writes still notices at the end, and fails.
+    for left in path.parent.glob(f".{escape(path.name)}.*part"):
+        left.unlink(missing_ok=True)
+    begun = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         with begun.open("wb") as stream:
             yield stream

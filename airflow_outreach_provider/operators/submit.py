@@ -16,6 +16,7 @@ from airflow.sdk.observability import stats
 from airflow_outreach_provider.core.arguments import check_connection
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.leads import PayloadFormat
+from airflow_outreach_provider.core.masking import shown_url
 from airflow_outreach_provider.core.progress import settled, share_done, time_left
 from airflow_outreach_provider.core.row_order import read_order
 from airflow_outreach_provider.core.states import RowState
@@ -203,7 +204,7 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
             return try_rows(partial(self._start, hook, context), self, owner_of(context["ti"]))
         run = self._start(hook, context)
         _settle_held(run, hook, self.log)
-        self.log.info("Submitting leads of %s to %s", run.source, hook.settings.api.base_url)
+        self.log.info("Submitting leads of %s to %s", run.source, shown_url(hook.settings.api.base_url))
         try:
             run_to_the_end(run)
         finally:

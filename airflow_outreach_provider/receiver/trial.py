@@ -6,37 +6,31 @@ import asyncio
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.intake import challenge
 from airflow_outreach_provider.core.sources import SourceSettings
-from airflow_outreach_provider.core.trial_events import trial_event, trial_headers
+from airflow_outreach_provider.core.trial_events import TrialRequest, trial_request
 from airflow_outreach_provider.receiver.app import receiver_route
 from airflow_outreach_provider.services.events.ingest import Ingest
 from airflow_outreach_provider.store.engine import Store
 
 
-def send_trial(
-    store: Store, source: SourceSettings, kind: EventKind, now: datetime, *, body: bytes | None = None
-) -> tuple[int, str]:
-    """Make a signed event of this kind and give it to the receiver.
+def make_trial(
+    source: SourceSettings, kind: EventKind, now: datetime, *, body: bytes | None = None
+) -> TrialRequest:
+    """:func:`~airflow_outreach_provider.core.trial_events.trial_request` of an event that is like none before."""
+    return trial_request(source, kind, now, uuid4().hex, body=body)
 
-    :param body: a request of the platform's own, to be signed as it is; ``kind`` is not looked at then.
-    :return: the status, and in words what became of it.
-    :raises ConfigurationError: no such event can be made.
-    :raises SignatureError: it cannot be signed.
-    """
-    unique = uuid4().hex
-    if body is None:
-        body = trial_event(source, kind, now, unique)
-    if not source.secrets and not source.allow_unsigned:
-        raise ConfigurationError(
-            f"source {source.name!r} has no secret, so every event is refused",
-            "put one into the connection's password",
-        )
-    status, answer = asyncio.run(_knock(store, source, body, trial_headers(source, body, kind, now, unique)))
+
+def send_trial(store: Store, source: SourceSettings, trial: TrialRequest) -> tuple[int, str]:
+    """Give it to the receiver: the status, and in words what became of it."""
+    status, answer = asyncio.run(_knock(store, source, trial.body, trial.headers))
+    if status == HTTPStatus.OK and challenge(source, trial.body) is not None:
+        return status, f"{status:d}: a handshake, which is answered; nothing is stored"
     return status, _words(status, answer)
 
 
@@ -73,6 +67,8 @@ def _words(status: int, answer: bytes) -> str:
     try:
         said = json.loads(answer)
     except ValueError:
+        said = None
+    if not isinstance(said, dict):  # a source may have an answer of its own
         said = {}
     if status in (200, 202):
         event = said.get("id")

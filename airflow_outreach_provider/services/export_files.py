@@ -76,4 +76,8 @@ def file_sink(ending: str, data: DataSet, stream: BinaryIO) -> Iterator[RowSink]
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace(
+            "\r", "\n"
+        )  # the one line end that readers take for the row's and csv does not quote
     return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value

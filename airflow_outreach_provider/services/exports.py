@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from airflow_outreach_provider.core.errors import OutreachUnavailable
-from airflow_outreach_provider.core.exports import DataSet, Personal, as_shown
+from airflow_outreach_provider.core.exports import DataSet, Personal, as_shown, part_name
 from airflow_outreach_provider.store import export_marks, exports
 from airflow_outreach_provider.store.engine import Store
 
@@ -32,6 +32,7 @@ def export(
     personal: Personal = Personal.MASKED,
     settled: timedelta = exports.SETTLED,
     retention: timedelta | None = None,
+    place: str | None = None,
 ) -> int:
     """Write what changed since this export of this data set last did; how many rows.
 
@@ -41,6 +42,8 @@ def export(
     :param name: of the export; each has marks of its own.
     :param settled: what changed later than this ago waits for the next time.
     :param retention: how long the store keeps leads and events; None for ever.
+    :param place: where its parts are files, beside those of whichever export writes there too: of several each has names
+        of its own, and the plain ones are of the first.
     :raises OutreachUnavailable: another run of this export was quicker.
     """
     before = after = export_marks.find(store, name, data)
@@ -49,13 +52,20 @@ def export(
     if first is None:
         return 0
     count = 0
-    with open_sink(data, f"{data}-{before}") as sink:
+    first_there = place is None or export_marks.first_there(store, place, data, name)
+    with open_sink(data, part_name(data, before, "" if first_there else name)) as sink:
         part: tuple[list[dict[str, Any]], Any] | None = first
         while part is not None:
             rows, after = part
             sink.write([as_shown(data, row, personal) for row in rows])
             count += len(rows)
             part = next(chunks, None)
+        if export_marks.find(store, name, data) != before:
+            raise _overtaken(name, data)  # or its file would be written over with an older one
     if not export_marks.move(store, name, data, before, after):
-        raise OutreachUnavailable(f"export {name!r}: another run has written the same {data} meanwhile")
+        raise _overtaken(name, data)
     return count
+
+
+def _overtaken(name: str, data: DataSet) -> OutreachUnavailable:
+    return OutreachUnavailable(f"export {name!r}: another run has written the same {data} meanwhile")

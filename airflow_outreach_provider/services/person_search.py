@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.person import KnownPerson
+from airflow_outreach_provider.core.phone_cells import plainly
 from airflow_outreach_provider.core.phone_lines import regions_of
 from airflow_outreach_provider.core.phone_listed import read_listed
 from airflow_outreach_provider.store.engine import Store
@@ -37,8 +38,9 @@ class PersonAnchor:
 
 def is_personal(text: str) -> bool:
     """Whether what was typed may be a number or an address, rather than an id."""
-    digits = sum(each.isdigit() for each in text)
-    return "@" in text or (digits >= _FEWEST_DIGITS and _NUMBER.fullmatch(text.strip()) is not None)
+    plain = plainly(text)
+    digits = sum(each.isdigit() for each in plain)
+    return "@" in text or (digits >= _FEWEST_DIGITS and _NUMBER.fullmatch(plain) is not None)
 
 
 def search(store: Store, text: str) -> PersonAnchor | None:

@@ -1,6 +1,8 @@
-"""How far each export has come: moved only once what it stands for is written."""
+"""How far each export has come, moved only once what it stands for is written; and whose the plain names of a folder are."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -18,6 +20,16 @@ export_marks = sa.Table(
     sa.Column("moved_at", UtcTime, nullable=False),
 )
 _C = export_marks.c
+
+export_places = sa.Table(
+    "export_places",
+    metadata,
+    sa.Column("place", sa.Text, primary_key=True, comment="folder and ending of the files"),
+    sa.Column("data", sa.Text, primary_key=True, comment="leads, events, deliveries, outcomes"),
+    sa.Column("export", sa.Text, nullable=False, comment="the first that wrote there"),
+    sa.Column("used_at", UtcTime, nullable=False),
+)
+_P = export_places.c
 
 
 def find(store: Store, export: str, data: str) -> Mark:
@@ -50,3 +62,21 @@ def move(store: Store, export: str, data: str, before: Mark, after: Mark) -> boo
         return moved.rowcount == 1
 
     return store.retrying(work)
+
+
+def first_there(store: Store, place: str, data: str, export: str) -> bool:
+    """Whether this export is the first that writes a data set to a place: it becomes it where there is none."""
+
+    def work(connection: sa.Connection) -> bool:
+        now = store.now(connection)
+        row = {"place": place, "data": data, "export": export, "used_at": now}
+        connection.execute(insert_into(connection, export_places).values(row).on_conflict_do_nothing())
+        mine = (_P.place == place, _P.data == data, _P.export == export)
+        return connection.execute(sa.update(export_places).where(*mine).values(used_at=now)).rowcount == 1
+
+    return store.retrying(work)
+
+
+def purge_places(connection: sa.Connection, before: datetime) -> None:
+    """Forget the places that nobody has written to since, as of a folder a day."""
+    connection.execute(sa.delete(export_places).where(_P.used_at < before))

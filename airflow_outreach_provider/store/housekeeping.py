@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
-from airflow_outreach_provider.store import audit
+from airflow_outreach_provider.store import audit, export_marks
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
@@ -30,6 +30,7 @@ def purge(store: Store, before: datetime, abandoned_after: timedelta = ABANDONED
     :return: rows by where.
     """
     store.retrying(lambda connection: trials.expire(connection, store.now(connection)))
+    store.retrying(lambda connection: export_marks.purge_places(connection, before))
     return {
         **ledger_housekeeping.purge_leads(store, before),
         "audit removed": audit.purge(store, before),

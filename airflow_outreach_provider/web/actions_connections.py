@@ -11,7 +11,7 @@ from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.trial_events import PHONE
 from airflow_outreach_provider.hooks.known import require_endpoint, require_source
 from airflow_outreach_provider.hooks.sources import OutreachSourceHook, get_source
-from airflow_outreach_provider.receiver.trial import send_trial
+from airflow_outreach_provider.receiver.trial import make_trial, send_trial
 from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.deliveries.sender import send_test
 from airflow_outreach_provider.store.deliveries.endpoints import Release
@@ -146,6 +146,7 @@ def test_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked
     """Give a signed event about nobody to the receiver."""
     or_not_found(require_source, store, connection_id)
     source = get_source(connection_id)
+    trial = make_trial(source, asked.kind, datetime.now(UTC))
     plan = ActionResult(
         says=f"A signed event of kind {asked.kind.value}, about nobody ({PHONE}), goes through the receiver of "
         f"{connection_id}. Every route that asks for it takes it as a real one.",
@@ -154,5 +155,5 @@ def test_source(who: Editor, store: StoreDep, connection_id: ConnectionId, asked
     if not asked.agreed(plan):
         return plan
     actions.note(store, "test source", f"{connection_id}: {asked.kind.value}", actor=who.name)
-    _status, said = send_trial(store, source, asked.kind, datetime.now(UTC))
+    _status, said = send_trial(store, source, trial)
     return ActionResult(says=f"{connection_id} answered {said}.", count=1, done=True)

@@ -14,7 +14,7 @@ from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError
-from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.core.masking import mask_text, shown_host
 from airflow_outreach_provider.hooks.endpoints import ENDPOINT_TYPES, OutreachEndpointHook, read_endpoint
 from airflow_outreach_provider.hooks.listing import connection_names
 from airflow_outreach_provider.hooks.settings import consumer_abandoned_after
@@ -311,7 +311,7 @@ def _health(status: endpoints.EndpointStatus, endpoint: Endpoint | None) -> str:
 
 def _host_of(url: str) -> str:
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}/…"
+    return f"{parts.scheme}://{shown_host(parts.hostname or '')}/…"
 
 
 def kept(key: str, read: Callable[[], T]) -> T:

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from airflow_outreach_provider.core.masking import mask_id
 from airflow_outreach_provider.core.person import KnownPerson
 from airflow_outreach_provider.core.standing import Standing, in_order, sentence, standing
 from airflow_outreach_provider.services import actions, people
@@ -152,7 +153,10 @@ def _detail(rows: PersonRows, anchor: Anchor, key: str, *, reveal: bool) -> Pers
     return PersonDetail(
         anchor=anchor, id=key,
         known_as=[*sorted(known.numbers), *sorted(known.emails)] if reveal else known.shown(),
-        ids=[f"{source}: {external}" for source, external in sorted(known.ids)],
+        ids=[
+            f"{source}: {external if reveal else mask_id(external, known.numbers)}"
+            for source, external in sorted(known.ids)
+        ],
         sentence=sentence(clauses, listed), clauses=[_clause(each) for each in in_order(clauses)], listed=listed,
         leads=[schemas.lead(each, reveal=reveal) for each in rows.leads],
         timeline=sorted(_timeline(rows, reveal=reveal), key=lambda each: each.at, reverse=True),

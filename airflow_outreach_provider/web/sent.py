@@ -13,7 +13,7 @@ from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.deliveries import message_id
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.events import ContactEvent
-from airflow_outreach_provider.core.masking import HIDDEN, mask_text
+from airflow_outreach_provider.core.masking import HIDDEN, mask_text, shown_url
 from airflow_outreach_provider.core.request_form import EventUnfit
 from airflow_outreach_provider.core.sent_requests import read_form
 from airflow_outreach_provider.core.signing import signer
@@ -132,7 +132,7 @@ class _Again:
     def _url(self, request: EventRequest) -> str:
         if self._endpoint is None:
             return ""
-        return str(request.url) if self._reveal else f"{request.url.origin()}/…"
+        return str(request.url) if self._reveal else f"{shown_url(str(request.url.origin()))}/…"
 
     def _headers(self, request: EventRequest, at: datetime, size: int) -> list[tuple[str, str]]:
         """All that were sent, but for what the transport adds; nothing of a signature or a credential, ever."""

@@ -6,7 +6,7 @@ import re
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from airflow_outreach_provider.core.masking import HIDDEN
+from airflow_outreach_provider.core.masking import HIDDEN, shown_host
 from airflow_outreach_provider.core.pasted_events import MOST_CHARACTERS
 from airflow_outreach_provider.services.deliveries.preview import RequestPreview
 from airflow_outreach_provider.web import redaction, schemas
@@ -86,7 +86,7 @@ def said_request(
     """
     url = str(made.url)
     if not whole:
-        host = f"{made.url.scheme}://{made.url.host or ''}/…"
+        host = f"{made.url.scheme}://{shown_host(made.url.host or '')}/…"
         url = f"{host}/{path.lstrip('/')}" if path else host
         url += (
             f"?{'&'.join(f'{name}={HIDDEN}' for name in query)}" if isinstance(query, dict) and query else ""

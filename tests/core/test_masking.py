@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import examples
 
@@ -17,8 +17,10 @@ from airflow_outreach_provider.core.masking import (
     mask_phone,
     mask_text,
     printable,
+    shown_host,
     shown_url,
     shown_value,
+    shown_words,
 )
 from airflow_outreach_provider.core.phones import parse_phone
 
@@ -318,3 +320,47 @@ def test_a_value_of_an_extra_is_shown_as_far_as_it_can_be_no_secret(value: objec
 def test_a_url_is_shown_without_what_opens_it(url: str, shown: str) -> None:
     """A log-in, a token in the path and whatever the query holds stay out of messages."""
     assert shown_url(url) == shown
+
+
+HOSTS = (
+    "app.tetherai.ca", "localhost", "crm", "127.0.0.1", "[::1]", "ip-10-0-0-5", "outreach-simulator-service", "crm.example.com.",
+    "prod-27.westeurope.logic.azure.com", "my-load-balancer-1234567890.us-east-1.elb.amazonaws.com", "xn--exmple-cua.de",
+    "crm.ex\u00e4mple.de", "simulator.default.svc.cluster.local", "internationalization.example.com",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_host_that_is_named_as_hosts_are_is_shown(host: str) -> None:
+    """With its port: whoever mistyped it sees what they wrote."""
+    assert shown_host(host) == host
+    assert shown_url(f"http://{host}:8080/v1") == f"http://{host}:8080/v1"
+
+
+KEYS = (
+    "sk_live_51HabcDEF9876543210zyx", "whsec_abcdefghijk", "9f8a7b6c5d4e3f2a1b0c", "550e8400-e29b-41d4-a716-446655440000",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcDEF1234567890abcDEF", "p4ss!w0rd", "abcdefghijklmnopqrstuvwxyz",
+    "sup3r-s3cret-value-of-forty-characters-x", "Bearer%20abc", "ghp_abcdefghijklmnop",
+)  # fmt: skip
+KEY = st.text("abcXYZ0123456789", min_size=17, max_size=300).filter(lambda text: not text.isalpha())
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_in_place_of_a_host_is_not_shown(key: str) -> None:
+    """People paste it into the wrong field."""
+    assert shown_url(f"https://{key}:8443/v1") == "https://•••:8443/v1"
+
+
+@example(key="ab1" * 70_000)
+@given(key=KEY)
+def test_no_long_key_is_shown_as_a_part_of_a_host(key: str) -> None:
+    """However long, and whatever it stands beside."""
+    for host in (key, f"{key}.example.com", f"api.{key}"):
+        assert key not in shown_url(f"https://{host}/v1")
+
+
+@given(before=st.sampled_from(["", "'", "{{ body.", "{", "body['"]), key=KEY, after=st.sampled_from(["", "'", " | lower }}", "()"]))  # fmt: skip
+def test_of_a_long_word_in_a_message_the_start_is_shown(before: str, key: str, after: str) -> None:
+    """A key within an expression is none of the message's business; words, dotted names and the rest stay."""
+    said = f"unknown filter 'conversation_resolved' of {before}{key}{after}"
+    assert key not in shown_words(said) or not any(map(str.isalpha, key))
+    assert shown_words(said).startswith("unknown filter 'conversation_resolved' of ")

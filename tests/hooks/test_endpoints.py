@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from airflow.sdk import Connection
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook, read_endpoint
+from airflow_outreach_provider.services.deliveries.sender import send_test
 
 STANDARD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PLAIN = "a-secret-of-16-or-more"
@@ -225,6 +227,12 @@ def test_a_secret_in_the_wrong_field_is_not_told(name: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=name) as raised:
         read_endpoint(connection(**{**(others if name.startswith("oauth2") else {}), name: value}))
     assert PASTED not in str(raised.value)
+
+
+def test_a_key_in_place_of_the_host_is_not_told() -> None:
+    """Nothing resolves it, and the answer of the test names it not."""
+    ok, said = send_test(read_endpoint(connection(host=PASTED)), datetime.now(UTC))
+    assert (ok, "•••" in said, PASTED in said) == (False, True, False), said
 
 
 @pytest.mark.parametrize(

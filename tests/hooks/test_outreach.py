@@ -319,6 +319,14 @@ def test_a_secret_in_the_wrong_field_is_not_told(connect: Any, name: str) -> Non
     assert secret not in message
 
 
+def test_a_key_in_place_of_the_host_is_not_told(connect: Any) -> None:
+    """Nothing resolves it, and no error of whoever tried names it."""
+    key = "sk-live-51HabcDEF9876543210zyx"
+    ok, message = connect(host=key, password="k").test_connection()
+    assert (ok, "No answer from https://•••" in message) == (False, True), message
+    assert key.lower() not in message.lower()
+
+
 @pytest.mark.parametrize(
     "written", ["Infinity", "-Infinity", "NaN", "1e999", "1" + 400 * "0"], ids=lambda written: written[:9]
 )

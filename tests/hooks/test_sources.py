@@ -159,3 +159,21 @@ def test_a_number_beyond_all_is_named(name: str, written: str) -> None:
     extra = json.loads(f'{{"platform": "varda", "{name}": {written}}}')
     with pytest.raises(ConfigurationError, match=f"^connection 's': {name} is "):
         source_settings("s", password=None, extra=extra)
+
+
+PASTED = "sk_live_51HabcDEF9876543210zyx"
+WRITTEN = (
+    f"{{{{ body.x == '{PASTED}' | nofilter }}}}", f"{{{{ {PASTED} }}}}", f"{{{{ '{PASTED}' + 1 }}}}", f"{{{{ body | {PASTED} }}}}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("custom", [
+    *({"type": "{{ body.x }}", name: each} for name in ("id", "message", "type") for each in WRITTEN),
+    {"type": "{{ body.x }}", "types": {PASTED: "nothing"}},
+    {"type": "{{ body.x }}", "verify": {"scheme": "hmac", "header": "x", "signed": f"{{{PASTED}}}{{body}}"}},
+])  # fmt: skip
+def test_a_secret_within_what_a_custom_source_says_is_not_told(custom: dict[str, Any]) -> None:
+    """People paste it in place of a name, or compare with it: the error says where, and not what."""
+    with pytest.raises(ConfigurationError, match="custom") as raised:
+        source_settings("mine", password="a-signing-secret", extra={"platform": "custom", "custom": custom})
+    assert PASTED not in str(raised.value)

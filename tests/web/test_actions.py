@@ -178,6 +178,24 @@ def test_send_a_test_event_in(site: Site, store: Store, monkeypatch: pytest.Monk
     assert len(stored_events(store)) == before + 1
 
 
+def test_a_test_event_that_cannot_be_made_is_not_announced(
+    site: Site, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The count says what going says: nobody is asked to agree to what is refused then."""
+    connection = {"conn_type": "outreach_source", "password": "a-secret-of-length", "extra": {"platform": "varda"}}  # fmt: skip
+    monkeypatch.setenv("AIRFLOW_CONN_VARDA", json.dumps(connection))
+    for go in (False, True):
+        answer = site("OP").post(
+            "http://testserver/af/outreach/api/sources/varda/test", json={"kind": "unrecognised", "go": go},
+            headers={"X-Outreach-Action": "1"},
+        )  # fmt: skip
+        assert (answer.status_code, "no event of kind 'unrecognised' can be made" in answer.text) == (
+            400,
+            True,
+        )
+    assert audit.entries(store).rows == []
+
+
 def test_the_json_api_is_documented(site: Site) -> None:
     """The OpenAPI document names every route of the JSON API."""
     paths = site("VIEWER").get("http://testserver/af/outreach/api/openapi.json").json()["paths"]

@@ -61,7 +61,8 @@ def jane(store: Store, lead: NewLead) -> int:
 @pytest.mark.parametrize(
     "who",
     ["+14165550123", "+1 (416) 555-0123", "(416) 555-0123", "416.555.0123", "001 416 555 0123", EMAIL,
-     "jane.doe@EXAMPLE.com", "Jane <jane.doe@example.com>", "c_77", "evt_1", "#1", "lead 1"],
+     "jane.doe@EXAMPLE.com", "Jane <jane.doe@example.com>", "c_77", "evt_1", "#1", "lead 1",
+     "tel:+14165550123", "sms:%2B14165550123", "\u202a+1 (416) 555\u20110123\u202c", "416\u2013555\u20130123", "\uff0b1 416 555 0123"],
 )  # fmt: skip
 def test_anything_of_theirs_leads_to_the_one_time_line(site: Site, jane: int, who: str) -> None:
     """A number in any writing, also without its country, an address in any, an id: one person, all that is known."""
@@ -98,13 +99,24 @@ def test_a_viewer_finds_by_id_alone(site: Site, jane: int) -> None:
     """Numbers could be guessed digit by digit; ids are on every page."""
     viewer = site("VIEWER")
     assert viewer.post(url("/api/person/find"), json={"who": PHONE}, headers=ACTION).status_code == 403
-    for who in (PHONE, EMAIL, "416 555 0123"):
+    for who in (PHONE, EMAIL, "416 555 0123", "tel:+14165550123", "\u202a+1 416\u2011555\u20110123\u202c"):
         assert viewer.get(url("/person"), params={"who": who}).status_code == 403
     assert viewer.get(url("/person"), params={"who": "c_77"}).url.path.startswith("/af/outreach/person/lead/")
     assert "Nobody is known" in viewer.get(url("/person"), params={"who": "c_99"}).text
     page = viewer.get(url(f"/person/lead/{jane}")).text
     assert "data-action" not in page
     assert "data-export" not in page
+
+
+@pytest.mark.parametrize("external_id", ["14165550123", "+1 416-555-0123", EMAIL])
+def test_a_number_or_address_that_is_an_id_is_masked_too(site: Site, store: Store, external_id: str) -> None:
+    """Some platforms name people by it: unasked it is whole on no page, and in no JSON."""
+    event = ContactEvent("evt_9", "wa", "custom", "replied", EventKind.REPLIED, AT, AT, Contact(phone=PHONE, external_id=external_id), None, {})  # fmt: skip
+    inbox_append.append(store, [Incoming(event, b"{}", "[]")])
+    for path in ("/person/event/evt_9", "/api/person/event/evt_9", "/events/evt_9", "/events.csv"):
+        page = site("VIEWER").get(url(path))
+        assert (page.status_code, external_id in page.text) == (200, False), path
+    assert external_id in site("OP").post(url("/person/event/evt_9"), headers=ACTION).text
 
 
 def test_reveal_and_export_are_audited(site: Site, store: Store, jane: int) -> None:

@@ -26,7 +26,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError, TooManyEve
 from airflow_outreach_provider.core.events import CONTACT_FIELDS, Contact, EventKind
 from airflow_outreach_provider.core.expressions.compile import BODY, ExpressionError, Value, compile_value
 from airflow_outreach_provider.core.handshakes import HandshakeSection
-from airflow_outreach_provider.core.masking import shown_value
+from airflow_outreach_provider.core.masking import shown_value, shown_words
 from airflow_outreach_provider.core.platforms import reading
 from airflow_outreach_provider.core.platforms.messages import OURS, direction, message
 from airflow_outreach_provider.core.platforms.persons import completed
@@ -324,7 +324,7 @@ def _problem(where: str, error: ValidationError) -> ConfigurationError:
                 path = f"{'.'.join(['custom', *parts[:-1]])}: {shown_value(name)}"
             return ConfigurationError(f"{where}: {path} is unknown", did_you_mean(name, known))
         case _:
-            return ConfigurationError(f"{where}: {path}: {said}")
+            return ConfigurationError(f"{where}: {path}: {shown_words(said)}")
 
 
 def _keys(path: list[str]) -> list[str]:

@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.delivery_rules import (
     classify_delivery,
     classify_failure,
 )
+from airflow_outreach_provider.core.masking import shown_host
 from airflow_outreach_provider.net.oauth2 import AccessToken, TokenGrant, TokenRefused, ask_for_token
 from airflow_outreach_provider.net.webhook import WebhookClient, WebhookFailed
 
@@ -92,7 +93,7 @@ class Tokens:
         try:
             return await ask_for_token(self._client, self._grant, refresh_token)
         except TokenRefused as error:
-            said = f"no access token of {self._grant.target.url.host}: {error}"
+            said = f"no access token of {shown_host(self._grant.target.url.host or '')}: {error}"
             wait = None
             if error.status == 429 or error.status >= 500:
                 wait = classify_delivery(error.status, error.retry_after, now).retry_after

@@ -67,6 +67,7 @@ _LONG_WORD = re.compile(
 )
 _LONGEST_HOST = 253  # RFC 1035 section 3.1
 _LONGEST_PART, _LONGEST_ALONE = 16, 30
+_LONGEST_NUMBERED = 11  # such as webserver01
 _TOP = re.compile(r"\.(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})$", re.IGNORECASE)
 _ADDRESS = re.compile(
     r"(?:\d{1,3}\.){3}\d{1,3}|\[?[0-9a-f:.]{0,30}:[0-9a-f:.]{0,30}(?:%\w{1,20})?\]?", re.IGNORECASE
@@ -151,8 +152,8 @@ def _is_named(host: str) -> bool:
         return False
     if _TOP.search(host):
         return all(len(part) <= _LONGEST_PART or part.isalpha() for part in parts)
-    keys = any(_SECRET_LIKE.search(part) for part in (*parts, host[:6]))
-    return not keys and len(host) <= _LONGEST_ALONE and all(len(part) <= _LONGEST_PART for part in parts)
+    keys = any(_SECRET_LIKE.search(part) for part in parts if len(part) > _LONGEST_NUMBERED)
+    return not (keys or _SECRET_LIKE.search(host[:6])) and len(host) <= _LONGEST_ALONE and all(len(part) <= _LONGEST_PART for part in parts)
 
 
 def shown_url(url: str) -> str:

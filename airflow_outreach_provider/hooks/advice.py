@@ -30,7 +30,7 @@ def with_advice(run: Callable[[], object], *, serves: bool = False) -> None:
 
     :param serves: it runs until it is ended, and its log is for operators: tracebacks stay in it.
     """
-    logs: AbstractContextManager[None] = nullcontext() if serves else _logs_in_lines()
+    logs: AbstractContextManager[None] = nullcontext() if serves else logs_apart()
     try:
         with as_server(), logs:
             run()
@@ -203,24 +203,44 @@ _EXPLANATIONS: dict[str, Callable[[Any], str | None]] = {
 
 
 @contextmanager
-def _logs_in_lines() -> Iterator[None]:
-    """Airflow logs what it passes over with a traceback: a command shows the line, unless at DEBUG."""
+def logs_apart() -> Iterator[None]:
+    """Airflow's log goes to standard error: what a command prints may be read by a program.
+
+    What Airflow passes over it logs with a traceback: a command shows the line, unless at DEBUG.
+    """
     structlog: Any = sys.modules.get("structlog")
-    if structlog is None or logging.getLogger().isEnabledFor(logging.DEBUG):
+    if structlog is None:
         yield
         return
     processors = structlog.get_config()["processors"]
+    before = list(processors)
+    drops = not logging.getLogger().isEnabledFor(logging.DEBUG)
+    # In place: loggers that are there already know this list.
+    processors[:] = [*([_drop_traceback] if drops else []), *before, _to_stderr]
     handlers = logging.getLogger().handlers
-    processors.insert(0, _drop_traceback)
-    for handler in handlers:
+    printing = [
+        each for each in handlers if isinstance(each, logging.StreamHandler) and each.stream is sys.stdout
+    ]
+    for each in printing:
+        each.setStream(sys.stderr)
+    for handler in handlers if drops else ():
         handler.addFilter(_drop_record_traceback)
     try:
         yield
     finally:
-        if _drop_traceback in processors:
-            processors.remove(_drop_traceback)
+        processors[:] = before
+        for each in printing:
+            each.setStream(sys.stdout)
         for handler in handlers:
             handler.removeFilter(_drop_record_traceback)
+
+
+def _to_stderr(_logger: Any, _name: str, rendered: str | bytes) -> str:
+    """The last of structlog's processors: the line is written here, and by nobody else."""
+    from structlog import DropEvent
+
+    print(rendered.decode() if isinstance(rendered, bytes) else rendered, file=sys.stderr)
+    raise DropEvent
 
 
 def _drop_traceback(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from airflow_outreach_provider.hooks.advice import with_advice
+from airflow_outreach_provider.hooks.advice import logs_apart, with_advice
 from airflow_outreach_provider.workflows.arguments import LINT_ARGUMENTS
 
 
@@ -41,13 +41,16 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
     from airflow_outreach_provider.workflows.lint import lint
 
-    return lint(
-        arguments.path,
-        sys.stdout,
-        connections=arguments.connections,
-        data=arguments.data,
-        as_json=arguments.output == "json",
-    )
+    if arguments.connections or arguments.data:
+        import airflow.settings  # noqa: F401 - which sets its log up
+    with logs_apart():
+        return lint(
+            arguments.path,
+            sys.stdout,
+            connections=arguments.connections,
+            data=arguments.data,
+            as_json=arguments.output == "json",
+        )
 
 
 if __name__ == "__main__":

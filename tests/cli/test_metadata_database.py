@@ -151,6 +151,22 @@ def test_every_command_sees_the_connections_of_the_database(
     assert "Traceback" not in ended.output
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "lint --connections -o json workflows", "doctor --json --no-tests", "sources -o json",
+        "explain to_crm --path workflows -o json", "plan by_variable --path workflows -o json",
+    ],
+)  # fmt: skip
+def test_what_is_printed_for_a_program_is_json_and_nothing_else(airflow: Any, command: str) -> None:
+    """What Airflow logs on the way, such as its warning of a type with an underscore, is on the other stream."""
+    printed = airflow.home / "printed.json"
+    printed.write_text("")
+    airflow.run("outreach", *command.split(), stdout=str(printed))
+    assert json.loads(printed.read_text())
+    printed.unlink()
+
+
 @pytest.mark.slow
 def test_lint_without_the_airflow_command_sees_them_too(airflow: Any) -> None:
     """``python -m airflow_outreach_provider.workflows lint --connections``: the same answer, in a plain process."""
@@ -162,6 +178,7 @@ def test_lint_without_the_airflow_command_sees_them_too(airflow: Any) -> None:
     assert "there is no connection 'cmr'" in ran.stdout
     assert "did you mean 'crm'?" in ran.stdout
     assert (ran.returncode, ran.stderr.count("Traceback")) == (1, 0)
+    assert "[warning" not in ran.stdout
 
 
 PLAN_WORDS = {

@@ -190,7 +190,7 @@ def _name_of(rows: str) -> str:
 
 
 def _dags_folder() -> Path:
-    from airflow_outreach_provider.cli.workflows import dags_folder
+    from airflow_outreach_provider.workflows.dag_folders import dags_folder
 
     return dags_folder()
 

@@ -22,6 +22,7 @@ from airflow_outreach_provider.workflows.arguments import (
 @exit_with_advice
 def init(args: Namespace) -> None:
     """Write all DAGs and a commented starter that passes lint; leaves alone what is there."""
+    from airflow_outreach_provider.workflows.dag_folders import dags_folder
     from airflow_outreach_provider.workflows.scaffold import passed_over, write_starter
 
     folder = Path(args.folder) if args.folder else dags_folder()
@@ -35,11 +36,13 @@ def init(args: Namespace) -> None:
 def _next_steps(folder: Path) -> str:
     """What leads from the files to the first run that texts nobody, each line as it is to be typed."""
     from airflow_outreach_provider.simulator.options import usual_connection
+    from airflow_outreach_provider.workflows.dag_folders import dag_folders
 
     workflows = shlex.quote(str(folder / "workflows"))
-    move = ""
-    if not folder.resolve().is_relative_to(dags_folder().resolve()):
-        move = _MOVE.format(folder=shlex.quote(str(folder)), dags=shlex.quote(str(dags_folder())))
+    read = dag_folders()
+    move = "" if read else _COMMIT
+    if read and not any(folder.resolve().is_relative_to(each.resolve()) for each in read):
+        move = _MOVE.format(folder=shlex.quote(str(folder)), dags=shlex.quote(str(read[0])))
     return _NEXT.format(workflows=workflows, connection=shlex.quote(usual_connection()), move=move)
 
 
@@ -58,7 +61,8 @@ still missing:
 
 airflow outreach doctor
 """
-_MOVE = "cp -R {folder}/. {dags}    # Airflow reads no other folder\n"
+_MOVE = "cp -R {folder}/. {dags}    # into a folder that Airflow reads\n"
+_COMMIT = "# commit the folder to where Airflow's DAG bundle reads it\n"
 
 
 @exit_with_advice
@@ -92,7 +96,7 @@ def plan(args: Namespace) -> None:
 
     plan_workflow(
         args.name,
-        args.path or dags_folder(),
+        _place(args),
         sys.stdout,
         limit=args.limit,
         as_json=args.output == "json",
@@ -104,14 +108,14 @@ def explain(args: Namespace) -> None:
     """Say which DAG and tasks a workflow becomes."""
     from airflow_outreach_provider.workflows.explain import explain_workflow
 
-    explain_workflow(args.name, args.path or dags_folder(), sys.stdout, as_json=args.output == "json")
+    explain_workflow(args.name, _place(args), sys.stdout, as_json=args.output == "json")
 
 
-def dags_folder() -> Path:
-    """Airflow's own."""
-    from airflow.configuration import conf
+def _place(args: Namespace) -> str | Path:
+    """Where workflows are looked for."""
+    from airflow_outreach_provider.workflows.dag_folders import dags_folder
 
-    return Path(conf.get_mandatory_value("core", "dags_folder"))
+    return args.path or dags_folder()
 
 
 def _arguments(table: tuple[Argument, ...]) -> tuple[Arg, ...]:

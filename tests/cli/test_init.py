@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -124,6 +125,47 @@ def test_a_loader_that_was_there_and_will_not_do_is_told(
         "warning"
         not in migrated_airflow.run("outreach", "init", str(tmp_path), "--loader", "other.py").output
     )
+
+
+_BUNDLES = {
+    "local": {"name": "team", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle"},
+    "git": {
+        "name": "ours",
+        "classpath": "airflow.providers.git.bundles.git.GitDagBundle",
+        "kwargs": {"repo_url": "x"},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("bundles", "given", "written", "told"),
+    [
+        (["git", "local"], "", "team", ""),
+        (["local"], "team/below", "team/below", ""),
+        (["local"], "elsewhere", "elsewhere", "cp -R {elsewhere}/. {team}    #"),
+        (["git"], "elsewhere", "elsewhere", "# commit the folder"),
+        (["git"], "", None, "its DAGs come from the bundle ours — name a folder"),
+    ],
+)
+def test_it_writes_where_airflow_reads(
+    migrated_airflow: Any, tmp_path: Path, bundles: list[str], given: str, written: str | None, told: str
+) -> None:
+    """The folder of a DAG bundle, wherever it is; [core] dags_folder is none that anybody reads then."""
+    chosen = [
+        _BUNDLES[each] | ({"kwargs": {"path": f"{tmp_path}/team"}} if each == "local" else {})
+        for each in bundles
+    ]
+    env = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(chosen)}
+    ended = migrated_airflow.run("outreach", "init", *([f"{tmp_path}/{given}"] if given else []), env=env)
+    assert ended.code == (written is None), ended.output
+    assert sorted(each.parent for each in tmp_path.rglob(LOADER)) == ([tmp_path / written] if written else [])
+    assert told.format(elsewhere=tmp_path / "elsewhere", team=tmp_path / "team") in ended.output
+    assert told.startswith("cp") or "cp -R" not in ended.output
+    if written:
+        ended = migrated_airflow.run(
+            "outreach", "explain", "website_leads", "--path", f"{tmp_path}/{written}", env=env
+        )
+        assert ended.code == 0, ended.output
 
 
 @pytest.mark.parametrize("name", ["loader", "a/b.py", "outreach_lead_sync.py", ".py", "../x.py"])

@@ -27,6 +27,9 @@ T = TypeVar("T")
 _BUSY_TIMEOUT_MS = 30_000
 _WRITE = "outreach_write"
 _FILE = "outreach_file"
+# Whatever driver is named, as for Airflow's own database: this one is used.
+_DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "sqlite": "sqlite"}
+_OTHER_FILES = {"sqlite+pysqlcipher"}
 _SQLITE_NEEDED = (3, 38)  # JSON built in, RETURNING, UPDATE … FROM
 
 
@@ -207,8 +210,14 @@ def _with_driver(url: str) -> sa.URL:
             "[outreach] sql_alchemy_conn is not a database URL",
             "write e.g. sqlite:////var/lib/airflow/outreach.db or postgresql://user:password@host/outreach",
         ) from error
-    if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg2", "postgresql+asyncpg"}:
-        return parsed.set(drivername="postgresql+psycopg")
+    backend = parsed.get_backend_name()
+    if "@" in (parsed.host or "") or (parsed.password and "@" in (parsed.database or "")):
+        # What follows the first one would be told as the name of a host.
+        raise ConfigurationError(
+            "[outreach] sql_alchemy_conn has more than one @", "write one in the user or the password as %40"
+        )
+    if backend in _DRIVERS and parsed.drivername not in _OTHER_FILES:
+        return parsed.set(drivername=_DRIVERS[backend])
     return parsed
 
 
@@ -224,7 +233,13 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
             "[outreach] sql_alchemy_conn names no file",
             "what is kept in memory is forgotten with the task; name a file",
         )
-    path = url.database if url.database.startswith("file:") else os.path.abspath(url.database)
+    if not url.database.startswith("file:") and not os.path.isabs(url.database):
+        raise ConfigurationError(
+            "[outreach] sql_alchemy_conn names a file by a relative path",
+            "write the whole path, e.g. sqlite:////var/lib/airflow/outreach.db: from another folder it would be another "
+            "store, and everybody texted anew",
+        )
+    path = url.database
     engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
 
     @event.listens_for(engine, "do_connect")

@@ -83,12 +83,34 @@ def test_a_newer_store_is_left_alone(store: Store) -> None:
         ("mysql://root@localhost/x", "'mysql'"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
+        ("sqlite:///outreach.db", "relative path — write the whole path"),
+        ("postgresql://outreach:f00@b4r@127.0.0.1/outreach", "more than one @ — write one .* as %40"),
+        ("postgresql://outreach:f00@b4r/q@127.0.0.1/outreach", "more than one @ — write one .* as %40"),
     ],
 )
 def test_urls_that_cannot_be_a_store(url: str, words: str) -> None:
-    """A wrong [outreach] sql_alchemy_conn says what to write instead."""
-    with pytest.raises(ConfigurationError, match=words):
+    """A wrong [outreach] sql_alchemy_conn says what to write instead, and nothing of a password."""
+    with pytest.raises(ConfigurationError, match=words) as raised:
         Store(url)
+    assert "b4r" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "used"),
+    [
+        ("sqlite+aiosqlite:////tmp/x.db", "sqlite"),
+        ("sqlite+pysqlite:////tmp/a@b.db", "sqlite"),
+        ("postgres://o:f%40o@h/db", "postgresql+psycopg"),
+        ("postgresql+asyncpg://o@h/db", "postgresql+psycopg"),
+        ("postgresql+psycopg2://o@h/db", "postgresql+psycopg"),
+        ("postgresql+pg8000://o@h/db", "postgresql+psycopg"),
+    ],
+)
+def test_whatever_driver_is_named_ours_is_used(url: str, used: str) -> None:
+    """A URL that was copied from Airflow's own database, the asynchronous one too, does."""
+    store = Store(url)
+    assert store.url.drivername == used
+    store.close()
 
 
 def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url: str) -> None:

@@ -19,12 +19,19 @@ from airflow_outreach_provider.core.setup import (
     unknown,
     warn,
 )
+from airflow_outreach_provider.store import rights
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.migrate import HEAD, current_revision, is_known
-from airflow_outreach_provider.store.rights import file_of, rights
 
 log = logging.getLogger(__name__)
 
+_USER = {"sqlite": "the user who runs Airflow", "postgresql": "the user in [outreach] sql_alchemy_conn"}
+_MAY_NOT = {
+    "sqlite": "make its folder, give the user who runs Airflow the right to write there, or name another file in "
+    "[outreach] sql_alchemy_conn",
+    "postgresql": "grant it CREATE on the schema and make it the owner of the tables, or run 'airflow outreach db upgrade' "
+    "with a user who may",
+}
 SECONDS = 15.0
 """How long a check may take; longer than any time-out within one."""
 Explain = Callable[[BaseException], str | None]
@@ -127,9 +134,11 @@ def _look_at_store(store: Store, may_upgrade: bool, many_hosts: str) -> CheckRes
         )  # fmt: skip
     if revision != HEAD:
         found = f"{store} is at revision {revision or 'none'}, this version needs {HEAD}"
-        if may_upgrade:
-            return warn("store", found, f"the first task or page makes it so; or {by_hand}")
-        return fail("store", found, by_hand)
+        if not may_upgrade:
+            return fail("store", found, by_hand)
+        if not rights.may_upgrade(store):
+            return fail("store", f"{found}, and its user may not make it so", _MAY_NOT[store.dialect])
+        return warn("store", found, f"the first task or page makes it so; or {by_hand}")
     if store.dialect == "sqlite" and many_hosts:
         return fail(
             "store", f"{store} is a file of one host, and the {many_hosts} runs tasks on others",
@@ -140,12 +149,12 @@ def _look_at_store(store: Store, may_upgrade: bool, many_hosts: str) -> CheckRes
 
 def _look_at_rights(store: Store, may_upgrade: bool) -> CheckResult:
     if _is_missing(store):
-        return unknown("rights", f"{file_of(store)} is not there yet")
-    allowed = rights(store)
+        return unknown("rights", f"{rights.file_of(store)} is not there yet")
+    allowed = rights.rights(store)
     if allowed.missing:
         return fail(
             "rights", f"the store's user lacks {', '.join(allowed.missing[:5])}",
-            "give the user in [outreach] sql_alchemy_conn the right to read and write there",
+            f"give {_USER[store.dialect]} the right to read and write there",
         )  # fmt: skip
     if not allowed.may_upgrade:
         found = "the store's user may read and write, and not change tables"
@@ -160,7 +169,7 @@ def _look_at_rights(store: Store, may_upgrade: bool) -> CheckResult:
 
 def _look_at_clock(store: Store) -> CheckResult:
     if _is_missing(store):
-        return unknown("clock", f"{file_of(store)} is not there yet")
+        return unknown("clock", f"{rights.file_of(store)} is not there yet")
     if store.dialect == "sqlite":
         return ok("clock", "the store goes by this host's clock")
     before = time.time()
@@ -170,5 +179,5 @@ def _look_at_clock(store: Store) -> CheckResult:
 
 def _is_missing(store: Store) -> bool:
     """Whether it is a file that is not there: looking must not make it."""
-    file = file_of(store)
+    file = rights.file_of(store)
     return file is not None and not file.exists()

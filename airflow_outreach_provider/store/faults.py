@@ -42,6 +42,9 @@ _EMPTY = (
     "was its file moved or removed? put it back: with an empty one everybody would be texted anew. Is it to be empty, run "
     "'airflow outreach db upgrade'"
 )
+_AWAY = "is the database up, and does [outreach] sql_alchemy_conn name it, user and password?"
+_NO_STORE = "name the store's own file in [outreach] sql_alchemy_conn, or put its backup back"
+_READ_ONLY = "give the user who runs Airflow the right to write to the file and to its folder"
 _OWN = "this process has all its connections in use; set [outreach] sql_alchemy_pool_size higher"
 
 _BY_STATE = {
@@ -68,6 +71,17 @@ _BY_WORDS = (
     ("the database system is not yet accepting connections", StoreFault(FaultKind.BUSY, _STARTING)),
     ("the database system is in recovery mode", StoreFault(FaultKind.BUSY, _STARTING)),
     ("unsupported startup parameter", StoreFault(FaultKind.OTHER, _OPTIONS)),
+    # After all those that tell more.
+    ("connection failed", StoreFault(FaultKind.OTHER, _AWAY)),
+    ("connection timeout expired", StoreFault(FaultKind.OTHER, _AWAY)),
+    ("failed to resolve host", StoreFault(FaultKind.OTHER, _AWAY)),
+)
+_BY_WORDS_OF_FILES = (
+    ("no such table", StoreFault(FaultKind.OTHER, _EMPTY)),
+    ("file is not a database", StoreFault(FaultKind.OTHER, _NO_STORE)),
+    ("database disk image is malformed", StoreFault(FaultKind.OTHER, _NO_STORE)),
+    ("readonly database", StoreFault(FaultKind.OTHER, _READ_ONLY)),
+    ("unable to open database file", StoreFault(FaultKind.OTHER, _READ_ONLY)),
 )
 _OTHER = StoreFault(FaultKind.OTHER)
 
@@ -82,6 +96,10 @@ def fault_of(error: BaseException) -> StoreFault:
         locked = "database is locked" in said or "database table is locked" in said
         if locked:
             return StoreFault(FaultKind.CONFLICT, _LOCKED)
-        return StoreFault(FaultKind.OTHER, _EMPTY) if said.startswith("no such table") else _OTHER
+        return _by_words(said, _BY_WORDS_OF_FILES)
     known = _BY_STATE.get(getattr(origin, "sqlstate", None) or "")
-    return known or next((fault for words, fault in _BY_WORDS if words in said), _OTHER)
+    return known or _by_words(said, _BY_WORDS)
+
+
+def _by_words(said: str, table: tuple[tuple[str, StoreFault], ...]) -> StoreFault:
+    return next((fault for words, fault in table if words in said), _OTHER)

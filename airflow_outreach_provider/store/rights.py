@@ -62,6 +62,17 @@ def rights(store: Store) -> Rights:
     return Rights(missing, creates and owns)
 
 
+def may_upgrade(store: Store) -> bool:
+    """Whether its user may create it, or create and change its tables.
+
+    :raises StoreError: not even that can be asked.
+    """
+    file = file_of(store)
+    if file is None or file.exists():
+        return rights(store).may_upgrade
+    return os.access(Path(os.path.realpath(file)).parent, os.R_OK | os.W_OK | os.X_OK)
+
+
 def _may(connection: sa.Connection, question: str, **names: str) -> bool:
     return bool(connection.execute(sa.text(f"SELECT {question}"), names).scalar())
 

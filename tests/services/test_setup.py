@@ -99,6 +99,17 @@ def test_looking_at_a_store_does_not_make_it(
     store.close()
 
 
+@pytest.mark.postgres
+def test_a_store_that_nobody_here_can_make_is_broken(sqlite_url: str, stranger: str) -> None:
+    """No folder for the file, no right to create tables: no first task mends that."""
+    nowhere = sqlite_url.replace("outreach.db", "no/folder/outreach.db")
+    for url, remedy in ((nowhere, "make its folder"), (stranger, "grant it CREATE")):
+        found = _look(url)["store"]
+        assert found.state == "fail"
+        assert "at revision none" in found.found
+        assert remedy in found.remedy
+
+
 def test_a_newer_store_names_what_to_upgrade(store_url: str, store: Store) -> None:
     """Not "run db upgrade", which cannot help."""
     with store.write() as connection:
@@ -131,6 +142,20 @@ def reader(shared_postgres: Reused, emptied: str | None, postgres_admin: sa.Engi
         connection.execute(sa.text(f"CREATE ROLE {name} LOGIN"))
         connection.execute(sa.text(f"GRANT USAGE ON SCHEMA {schema} TO {name}"))
         connection.execute(sa.text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {name}"))
+    yield url.set(username=name).render_as_string(hide_password=False)
+    with postgres_admin.connect() as connection:
+        connection.execute(sa.text(f"DROP OWNED BY {name}"))
+        connection.execute(sa.text(f"DROP ROLE {name}"))
+
+
+@pytest.fixture
+def stranger(postgres_url: str, postgres_admin: sa.Engine) -> Iterator[str]:
+    """The URL of an empty schema for a user who may look into it and no more."""
+    name, url = f"stranger_{uuid.uuid4().hex[:8]}", sa.make_url(postgres_url)
+    schema = str(url.query["options"]).rpartition("=")[2]
+    with postgres_admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE ROLE {name} LOGIN"))
+        connection.execute(sa.text(f"GRANT USAGE ON SCHEMA {schema} TO {name}"))
     yield url.set(username=name).render_as_string(hide_password=False)
     with postgres_admin.connect() as connection:
         connection.execute(sa.text(f"DROP OWNED BY {name}"))

@@ -86,7 +86,8 @@ def test_what_libpq_knows_stays(said: str) -> None:
         ("FATAL:  query_wait_timeout", FaultKind.BUSY, "default_pool_size"),
         ("FATAL:  the database system is starting up", FaultKind.BUSY, "started or stopped"),
         ("FATAL:  the database system is shutting down", FaultKind.BUSY, "started or stopped"),
-        ('FATAL:  password authentication failed for user "x"', FaultKind.OTHER, ""),
+        ('FATAL:  password authentication failed for user "x"', FaultKind.OTHER, "user and password?"),
+        ("connection to server on socket failed: No such file or directory", FaultKind.OTHER, "is the database up"),
     ],
 )  # fmt: skip
 def test_what_a_server_says_before_it_lets_anybody_in(said: str, kind: FaultKind, words: str) -> None:
@@ -96,10 +97,22 @@ def test_what_a_server_says_before_it_lets_anybody_in(said: str, kind: FaultKind
     assert words in fault.remedy
 
 
-def test_a_locked_file_is_a_conflict_with_a_remedy() -> None:
-    fault = fault_of(sqlite3.OperationalError("database is locked"))
-    assert fault.kind is FaultKind.CONFLICT
-    assert "PostgreSQL" in fault.remedy
+@pytest.mark.parametrize(
+    ("said", "kind", "words"),
+    [
+        ("database is locked", FaultKind.CONFLICT, "PostgreSQL"),
+        ("no such table: runs", FaultKind.OTHER, "put it back"),
+        ("file is not a database", FaultKind.OTHER, "sql_alchemy_conn"),
+        ("database disk image is malformed", FaultKind.OTHER, "backup"),
+        ("attempt to write a readonly database", FaultKind.OTHER, "the right to write"),
+        ("unable to open database file", FaultKind.OTHER, "the right to write"),
+    ],
+)
+def test_what_is_wrong_with_a_file_has_its_remedy(said: str, kind: FaultKind, words: str) -> None:
+    """SQLite's own words name neither the file's owner nor where it is set."""
+    fault = fault_of(sqlite3.OperationalError(said))
+    assert fault.kind is kind
+    assert words in fault.remedy
 
 
 # -- a real database that is full ---------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from airflow_outreach_provider.core.errors import (
     ConfigurationError,
     LeadRejected,
     OutcomeUnknown,
+    OutreachError,
     OutreachUnavailable,
 )
 from airflow_outreach_provider.core.leads import (
@@ -41,7 +42,7 @@ from airflow_outreach_provider.hooks.connection_fields import (
     read_number,
     read_text,
 )
-from airflow_outreach_provider.hooks.tested import as_known, with_unread
+from airflow_outreach_provider.hooks.tested import as_known, read_a_page, with_unread
 from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.services.events.poll import contact_id
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Somebody waits for a test.
+_TEST_PAUSE = 0.1
 # What an http connection's extra may say; everything else in ours is ours, and no header.
 _HTTP_OPTIONS = (
     "verify", "verify_ssl", "cert", "proxies", "proxy", "trust_env", "timeout", "stream", "max_redirects", "srv_lookup",
@@ -109,12 +112,17 @@ class OutreachHook(HttpHook):
         """An async session for many submissions; enter it with ``async with``."""
         return OutreachClient(self.settings.api)
 
-    def contacts(self) -> TetherContacts | None:
-        """The platform's contact list; None where the connection has no log-in for it."""
+    def contacts(self, *, pause: float = 1.0) -> TetherContacts | None:
+        """The platform's contact list; None where the connection has no log-in for it.
+
+        :param pause: seconds before a refused request is repeated, doubled each time.
+        """
         settings = self.settings
         if not settings.contacts_email or not settings.contacts_password:
             return None
-        return TetherContacts(settings.api.base_url, settings.contacts_email, settings.contacts_password)
+        return TetherContacts(
+            settings.api.base_url, settings.contacts_email, settings.contacts_password, pause=pause
+        )
 
     def list_contacts(self, updated_since: datetime | str | None = None) -> list[dict[str, Any]]:
         """The contacts of the platform, as it gives them.
@@ -193,10 +201,24 @@ class OutreachHook(HttpHook):
     def _test(self) -> tuple[bool, str]:
         try:
             answer = self._ask(b"{}")
-        except ConfigurationError as error:
+            told = answer.status == 400, _told(answer, shown_url(self.settings.api.base_url))
+            if told[0]:
+                told = True, told[1] + self._told_of_list()
+        except OutreachError as error:
             return False, str(error)
-        told = answer.status == 400, _told(answer, shown_url(self.settings.api.base_url))
         return with_unread(told, self.get_connection(self.outreach_conn_id), (*_HTTP_OPTIONS, "headers"))
+
+    def _told_of_list(self) -> str:
+        """:raises OutreachError: the log-in for the contact list is half of one, is refused, or nobody answers."""
+        settings = self.settings
+        if bool(settings.contacts_email) != bool(settings.contacts_password):
+            missing = "contacts_password" if settings.contacts_email else "contacts_email"
+            raise ConfigurationError(
+                f"connection {self.outreach_conn_id!r}: its log-in for the contact list has no {missing}",
+                "set contacts_email and contacts_password, or neither",
+            )
+        contacts = self.contacts(pause=_TEST_PAUSE)
+        return read_a_page(contacts) if contacts is not None else ""
 
     # -- how the http provider's hook is fed ---------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from airflow_outreach_provider.core.sources import SourceSettings, source_settin
 from airflow_outreach_provider.hooks.connection_fields import read_extra
 from airflow_outreach_provider.hooks.listing import ENV_PREFIX, connection_names
 from airflow_outreach_provider.hooks.settings import stop_words
-from airflow_outreach_provider.hooks.tested import TESTED, as_known, with_unread
+from airflow_outreach_provider.hooks.tested import TESTED, as_known, read_a_page, with_unread
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.services.events.poll import ContactList
@@ -61,7 +61,6 @@ class OutreachSourceHook(BaseHook):
 
     def _test(self) -> tuple[bool, str]:
         from airflow_outreach_provider.services.events.poll import contact_list
-        from airflow_outreach_provider.services.runtime.loop import run_async
 
         try:
             source = self.settings()
@@ -74,12 +73,7 @@ class OutreachSourceHook(BaseHook):
                 f"Paste {source_url(source.name)} into {source.facts.how_to_connect}. Proof: {source.proof}."
             )
             if source.api_secret is not None:
-
-                async def read_a_page() -> int:
-                    async with contact_list(source) as contacts:
-                        return len((await contacts.page(contacts.first)).rows)
-
-                said += f" The contact list answers ({run_async(read_a_page())} contacts on the first page)."
+                said += read_a_page(contact_list(source))
             return with_unread((True, said), self.get_connection(self.source_conn_id), ("api_base",))
         except OutreachError as error:
             return False, str(error)

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_outreach_provider.core.masking import shown_value
 from airflow_outreach_provider.core.suggest import nearest
 from airflow_outreach_provider.get_provider_info import connection_fields
 from airflow_outreach_provider.hooks.connection_fields import read_extra
+from airflow_outreach_provider.services.runtime.loop import run_async
+
+if TYPE_CHECKING:
+    from airflow_outreach_provider.services.events.poll import ContactList
 
 TESTED: ContextVar[str | None] = ContextVar("tested_connection", default=None)
 """The id that people know the connection by, while it is tested in the API server."""
@@ -43,3 +47,16 @@ def with_unread(answer: tuple[bool, str], connection: Any, also: Iterable[str] =
         f"{name!r} (did you mean {meant[name]!r}?)" if name in meant else shown_value(name) for name in unread
     )
     return answer[0] and not meant, f"{answer[1]} Nothing reads what its extra holds under {names}."
+
+
+def read_a_page(contacts: ContactList) -> str:
+    """The log-in of a contact list is tried, and what came of it told.
+
+    :raises OutreachError: it is refused, or nobody answers.
+    """
+
+    async def read() -> int:
+        async with contacts:
+            return len((await contacts.page(contacts.first)).rows)
+
+    return f" The contact list answers ({run_async(read())} contacts on the first page)."

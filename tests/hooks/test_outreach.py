@@ -55,6 +55,34 @@ def test_the_test_button_knows_a_good_key(sim: RunningSimulator, connect: Any) -
 
 
 @pytest.mark.parametrize(
+    ("login", "ok", "words"),
+    [
+        (
+            {"contacts_email": "me@example.com", "contacts_password": "a-password"},
+            True,
+            "contact list answers (0 contacts",
+        ),
+        (
+            {"contacts_email": "me@example.com", "contacts_password": "another"},
+            False,
+            "Tether refuses the log-in",
+        ),
+        ({"contacts_email": "me@example.com"}, False, "has no contacts_password"),
+        ({"contacts_password": "a-password"}, False, "has no contacts_email"),
+        ({"contacts_email": "", "contacts_password": None}, True, "Nobody was texted."),
+    ],
+)
+def test_the_test_button_tries_the_log_in_for_the_contact_list(
+    usual_simulator: RunningSimulator, connect: Any, login: dict[str, Any], ok: bool, words: str
+) -> None:
+    """One that is refused, or half of one, would show only when what is held has to be settled."""
+    connection = usual_simulator.connection
+    passed, message = connect(**{**connection, "extra": {"configuration_id": "c", **login}}).test_connection()
+    assert (passed, words in message) == (ok, True), message
+    assert "another" not in message
+
+
+@pytest.mark.parametrize(
     ("extra", "ok", "words"),
     [
         ({"default_regoin": "CA"}, False, "'default_regoin' (did you mean 'default_region'?)"),

@@ -15,8 +15,8 @@ from typing import Any
 from airflow.configuration import conf
 
 from airflow_outreach_provider import __version__
-from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.masking import shown_host, shown_url
+from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError
+from airflow_outreach_provider.core.masking import mask_text, shown_host, shown_url
 from airflow_outreach_provider.core.setup import (
     CheckResult,
     fail,
@@ -28,7 +28,7 @@ from airflow_outreach_provider.core.setup import (
     warn,
 )
 from airflow_outreach_provider.hooks import settings
-from airflow_outreach_provider.hooks.advice import advice_on, first_line
+from airflow_outreach_provider.hooks.advice import advice_on
 from airflow_outreach_provider.hooks.listing import connection_names
 from airflow_outreach_provider.hooks.sources import source_url
 from airflow_outreach_provider.services.setup import SetupCheck, run_checks, store_checks
@@ -54,7 +54,7 @@ def look_around(*, test: bool, mounted: bool) -> list[CheckResult]:
     """Everything, each by itself.
 
     :param test: also ask the other sides: connections are tested (without texting anybody, and without sending
-        an endpoint anything), the receiver's own URL is called.
+        an endpoint anything: only its address is looked up), the receiver's own URL is called.
     :param mounted: who asks is the plugin itself.
     """
     return run_checks(_checks(test, mounted), advice_on)
@@ -133,7 +133,8 @@ def _look_at_settings() -> list[CheckResult]:
             read()
         except Exception as error:  # noqa: BLE001 - each option by itself
             remedy = getattr(error, "remedy", None) or f"correct [outreach] {option}"
-            found.append(fail("settings", first_line(error).removesuffix(f" — {remedy}"), remedy))
+            said = str(error).removesuffix(f" — {remedy}")
+            found.append(fail("settings", mask_text(said.split("\n", 1)[0]), remedy))
     seconds = f"{settings.lease().total_seconds():g}" if not found else ""
     return found or [ok("settings", f"[outreach] is in order; a lease runs {seconds} s")]
 
@@ -199,6 +200,7 @@ def _called_plugin() -> CheckResult:
     )
 
 
+_ALLOW = "correct its host, or name the network in allow_networks of its extra where it is meant"
 _LOOK_UP = "is the API server running, and is [api] base_url its URL?"
 
 
@@ -341,11 +343,20 @@ def _look_at_source(name: str, test: bool) -> CheckResult:
     )
 
 
-def _look_at_endpoint(name: str, _test: bool) -> CheckResult:
-    """Read only: its own test sends it something."""
+def _look_at_endpoint(name: str, test: bool) -> CheckResult:
+    """Its address is looked up: its own test sends it something."""
     from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
+    from airflow_outreach_provider.net.webhook import WebhookFailed
+    from airflow_outreach_provider.services.deliveries.sender import check_address
 
     endpoint = OutreachEndpointHook(name).endpoint()
+    try:
+        if test:
+            check_address(endpoint)
+    except AddressForbidden as error:
+        raise ConfigurationError(str(error), _ALLOW) from error
+    except WebhookFailed as error:
+        return unknown(f"connection {name}", f"{error} from here", "is its host written right?")
     return ok(
         f"connection {name}",
         f"it can be read; {shown_host(endpoint.target.url.host or '')}, signature {endpoint.scheme.value}. "

@@ -25,7 +25,10 @@ def airflow(own_airflow: Any, _simulator: RunningSimulator) -> Any:
         "gone": {"conn_type": "outreach", "host": gone, "password": "user_test"},
         "supersend": {"conn_type": "outreach_source", "password": _SECRET, "extra": json.dumps({"platform": "supersend"})},
         "misspelt": {"conn_type": "outreach_source", "password": _SECRET, "extra": json.dumps({"platform": "superspend"})},
-        "crm": {"conn_type": "outreach_endpoint", "host": "https://crm.example.com/hooks/secret-path"},
+        "crm": {"conn_type": "outreach_endpoint", "host": "https://93.184.215.14/hooks/secret-path"},
+        "nobody": {"conn_type": "outreach_endpoint", "host": "https://crm.no-such.invalid/hooks/secret-path"},
+        "inner": {"conn_type": "outreach_endpoint", "host": "https://10.0.0.7/hooks/secret-path"},
+        "in_clear": {"conn_type": "outreach_endpoint", "host": "http://93.184.215.14/hooks/secret-path"},
     }.items():  # fmt: skip
         ended = own_airflow.run("connections", "add", name, "--conn-json", json.dumps(fields))
         assert ended.code == 0, ended.output
@@ -60,6 +63,10 @@ def test_every_connection_is_tried_and_nobody_is_texted(airflow: Any, sim: Runni
     assert "supersend" in found["connection misspelt"][0]["remedy"]
     assert _state(found, "connection supersend") == "ok"
     assert _state(found, "connection crm") == "ok"
+    assert _state(found, "connection nobody") == "unknown"
+    for name, remedy in (("inner", "allow_networks"), ("in_clear", "allow_http")):
+        assert _state(found, f"connection {name}") == "fail"
+        assert remedy in found[f"connection {name}"][0]["remedy"]
     said = json.dumps(found)
     for secret in (_SECRET, "hunter2", "user_test", "secret-path"):
         assert secret not in said
@@ -72,7 +79,8 @@ def test_every_connection_is_tried_and_nobody_is_texted(airflow: Any, sim: Runni
 def test_without_tests_nobody_is_asked(airflow: Any, sim: RunningSimulator) -> None:
     """The fields alone are read; the bad key is not known to be one."""
     _, found = _checks(airflow, "--no-tests")
-    assert _state(found, "connection wrong_key") == "ok"
+    for name in ("wrong_key", "inner", "nobody"):
+        assert _state(found, f"connection {name}") == "ok"
     assert _state(found, "connection misspelt") == "fail"
 
 
@@ -124,6 +132,7 @@ def test_whatever_is_wrong_the_others_are_told(airflow: Any, option: str, value:
     assert code == 1
     assert _state(found, check) == "fail"
     assert found[check][0]["remedy"]
+    assert found[check][0]["remedy"] not in found[check][0]["found"]
     assert _state(found, "versions") == "ok"
     assert "hunter2" not in json.dumps(found)
 

@@ -126,6 +126,20 @@ def _test_request(endpoint: Endpoint, event: ContactEvent) -> EventRequest:
     return EventRequest(endpoint.target.url, body, {"Content-Type": form.content_type}, method)
 
 
+def check_address(endpoint: Endpoint) -> None:
+    """Look up where an endpoint is, as a delivery does, and send it nothing.
+
+    :raises ConfigurationError, AddressForbidden: it may not be called as it is configured.
+    :raises WebhookFailed: its name does not resolve here.
+    """
+
+    async def run() -> None:
+        async with WebhookClient(connections=1) as client:
+            await client.judged(endpoint.target)
+
+    asyncio.run(run())
+
+
 def send_test(endpoint: Endpoint, now: datetime) -> tuple[bool, str]:
     """Send one test event to an endpoint, disabled or not, and say what it answered.
 

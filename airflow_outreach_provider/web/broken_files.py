@@ -21,6 +21,8 @@ from airflow_outreach_provider.web.workflow_dags import last_parses
 
 _MOST_ERROR_LINES = 30
 _WORKFLOWS = (".yaml", ".yml")
+# What a traceback ends with before the text of workflows.import_errors.
+_MISTAKES = ".BrokenWorkflowFile: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def broken_files() -> list[BrokenFile]:
 
 
 def _message(stacktrace: str) -> str:
-    """What it says at its end; a workflow's mistakes come without a traceback."""
-    lines = [line for line in stacktrace.strip().splitlines() if line.strip()]
+    """What it says at its end; a workflow's mistakes without the lines of Airflow and ours that came upon them."""
+    said = stacktrace.rpartition(_MISTAKES)[2]
+    lines = [line for line in said.strip().splitlines() if line.strip()]
     return "\n".join(mask_text(line, 400) for line in lines[-_MOST_ERROR_LINES:])

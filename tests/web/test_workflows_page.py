@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,7 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox.filters import note_filter
+from airflow_outreach_provider.workflows.import_errors import BrokenWorkflowFile, _BrokenFile
 
 ACTION = {"X-Outreach-Action": "1"}
 AT = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
@@ -52,6 +54,16 @@ def python_dag() -> Any:
     return dag
 
 
+def import_error(said: str) -> str:
+    """What Airflow keeps of a broken workflow file: a traceback through two lines of its own and ours before it."""
+    placeholder: Any = object.__new__(_BrokenFile)
+    placeholder._errors = said
+    try:
+        placeholder.get_serialized_fields()
+    except BrokenWorkflowFile:
+        return traceback.format_exc(limit=-2)
+
+
 @pytest.fixture
 def known(airflow_knows: Callable[..., None]) -> None:
     """The workflows of a YAML file and one in Python; and two files that cannot be imported, one of them ours."""
@@ -60,7 +72,7 @@ def known(airflow_knows: Callable[..., None]) -> None:
 
     airflow_knows(YAML, python_dag())
     with create_session() as session:
-        session.add(ParseImportError(filename="workflows/bad.yaml", bundle_name="looks", timestamp=AT, stacktrace="bad.yaml:3:5: unknown key 'shedule', did you mean 'schedule'?"))  # fmt: skip
+        session.add(ParseImportError(filename="workflows/bad.yaml", bundle_name="looks", timestamp=AT, stacktrace=import_error("1 mistake in bad.yaml\n\nbad.yaml:3:5: unknown key 'shedule', did you mean 'schedule'?")))  # fmt: skip
         session.add(ParseImportError(filename="theirs.py", bundle_name="looks", timestamp=AT, stacktrace="No module named 'nothing_of_ours'"))  # fmt: skip
 
 
@@ -89,6 +101,9 @@ def test_every_workflow_says_what_it_does(site: Site, store: Store, known: None)
     assert (sync["health"], sync["file"].endswith("all.yaml"), sync["line"]) == ("healthy", True, 3)
     page = site("VIEWER").get(url("/workflows")).text
     assert "bad.yaml:3:5: unknown key" in page
+    for shown in (page, site("VIEWER").get(url("/overview")).text):
+        assert ">1 mistake in bad.yaml\n" in shown
+        assert "Traceback" not in shown
     assert "nothing_of_ours" not in page
     detail = site("VIEWER").get(url("/workflows/outreach_event_route__interested")).text
     assert "where: contact.email is defined" in detail

@@ -214,7 +214,8 @@ def _with_driver(url: str) -> sa.URL:
     if "@" in (parsed.host or "") or (parsed.password and "@" in (parsed.database or "")):
         # What follows the first one would be told as the name of a host.
         raise ConfigurationError(
-            "[outreach] sql_alchemy_conn has more than one @", "write one in the user or the password as %40"
+            "[outreach] sql_alchemy_conn has more than one @",
+            "write one in the user or the password as %40 (in airflow.cfg as %%40)",
         )
     if backend in _DRIVERS and parsed.drivername not in _OTHER_FILES:
         return parsed.set(drivername=_DRIVERS[backend])

@@ -27,6 +27,10 @@ def create_private(path: str) -> None:
     try:
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), PRIVATE)
     except FileExistsError:
+        if os.path.isdir(path):
+            raise StoreError(
+                f"the outreach store {path} is a folder — name a file in it, in [outreach] sql_alchemy_conn"
+            ) from None
         return
     except OSError as error:
         raise StoreError(

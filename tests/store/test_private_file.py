@@ -124,6 +124,14 @@ def test_a_store_that_cannot_be_made_says_where_and_what_to_do(tmp_path: Path) -
         upgrade(store)
 
 
+def test_a_folder_in_place_of_the_file_is_told_as_one(tmp_path: Path) -> None:
+    """Not as one that cannot be opened, with rights to be given."""
+    store = Store(f"sqlite:///{tmp_path}")
+    with pytest.raises(StoreError, match="is a folder — name a file in it"):
+        upgrade(store)
+    store.close()
+
+
 def test_a_server_has_no_files_of_ours(postgres_url: str) -> None:
     """On PostgreSQL there is nothing to look at or to change."""
     url = sa.make_url(postgres_url)

@@ -90,7 +90,7 @@ def test_the_outreach_api(airflow: Any, platform: tuple[str, list[dict[str, Any]
     """The stored key is used though the page knows it masked only; a wrong one is told; an edit is what is tested."""
     url, seen = platform
     row = saved(
-        airflow, conn_type="outreach", host=url, password=SECRET, extra={"contacts_password": "x" * 20}
+        airflow, conn_type="outreach", host=url, password=SECRET, extra={"headers": {"X-Token": "x" * 20}}
     )
     assert "***" in row["password"]
     assert pressed(airflow, row) == {

@@ -112,17 +112,9 @@ class OutreachHook(HttpHook):
         """An async session for many submissions; enter it with ``async with``."""
         return OutreachClient(self.settings.api)
 
-    def contacts(self, *, pause: float = 1.0) -> TetherContacts | None:
-        """The platform's contact list; None where the connection has no log-in for it.
-
-        :param pause: seconds before a refused request is repeated, doubled each time.
-        """
-        settings = self.settings
-        if not settings.contacts_email or not settings.contacts_password:
-            return None
-        return TetherContacts(
-            settings.api.base_url, settings.contacts_email, settings.contacts_password, pause=pause
-        )
+    def contacts(self) -> TetherContacts | None:
+        """The platform's contact list; None where the connection has no log-in for it."""
+        return _contact_list(self.settings)
 
     def list_contacts(self, updated_since: datetime | str | None = None) -> list[dict[str, Any]]:
         """The contacts of the platform, as it gives them.
@@ -203,22 +195,10 @@ class OutreachHook(HttpHook):
             answer = self._ask(b"{}")
             told = answer.status == 400, _told(answer, shown_url(self.settings.api.base_url))
             if told[0]:
-                told = True, told[1] + self._told_of_list()
+                told = True, told[1] + _told_of_list(self.settings, self.outreach_conn_id)
         except OutreachError as error:
             return False, str(error)
         return with_unread(told, self.get_connection(self.outreach_conn_id), (*_HTTP_OPTIONS, "headers"))
-
-    def _told_of_list(self) -> str:
-        """:raises OutreachError: the log-in for the contact list is half of one, is refused, or nobody answers."""
-        settings = self.settings
-        if bool(settings.contacts_email) != bool(settings.contacts_password):
-            missing = "contacts_password" if settings.contacts_email else "contacts_email"
-            raise ConfigurationError(
-                f"connection {self.outreach_conn_id!r}: its log-in for the contact list has no {missing}",
-                "set contacts_email and contacts_password, or neither",
-            )
-        contacts = self.contacts(pause=_TEST_PAUSE)
-        return read_a_page(contacts) if contacts is not None else ""
 
     # -- how the http provider's hook is fed ---------------------------------------------------------------
 
@@ -288,6 +268,27 @@ class OutreachHook(HttpHook):
                 return await client.submit(body)
 
         return run_async(ask())
+
+
+def _contact_list(settings: OutreachConnection, pause: float = 1.0) -> TetherContacts | None:
+    """:param pause: seconds before a refused request is repeated, doubled each time."""
+    if not settings.contacts_email or not settings.contacts_password:
+        return None
+    return TetherContacts(
+        settings.api.base_url, settings.contacts_email, settings.contacts_password, pause=pause
+    )
+
+
+def _told_of_list(settings: OutreachConnection, conn_id: str) -> str:
+    """:raises OutreachError: the log-in for the contact list is half of one, is refused, or nobody answers."""
+    if bool(settings.contacts_email) != bool(settings.contacts_password):
+        missing = "contacts_password" if settings.contacts_email else "contacts_email"
+        raise ConfigurationError(
+            f"connection {conn_id!r}: its log-in for the contact list has no {missing}",
+            "set contacts_email and contacts_password, or neither",
+        )
+    contacts = _contact_list(settings, _TEST_PAUSE)
+    return read_a_page(contacts) if contacts is not None else ""
 
 
 def _certificate(value: Any, where: str) -> str | tuple[str, str] | None:

@@ -235,6 +235,10 @@ class OutreachHook(HttpHook):
     def _read(self, connection: Connection) -> OutreachConnection:
         extra = read_extra(connection)
         where = f"connection {self.outreach_conn_id!r}"
+        if connection.conn_type != self.conn_type:
+            raise ConfigurationError(
+                f"{where} is of type {connection.conn_type or ''!r}", f"name one of type {self.conn_type}"
+            )
         if not (connection.password or "").strip():
             raise ConfigurationError(
                 f"{where} has no API key", "put the API Integration Key into its password"

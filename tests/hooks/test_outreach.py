@@ -54,6 +54,17 @@ def test_the_test_button_knows_a_good_key(sim: RunningSimulator, connect: Any) -
     assert (sim.report()["people"], sim.report()["texts"]) == (0, 0)
 
 
+@pytest.mark.parametrize("conn_type", ["http", "postgres", "outreach_endpoint", ""])
+def test_a_connection_of_another_type_is_sent_nothing(
+    sim: RunningSimulator, connect: Any, conn_type: str
+) -> None:
+    """Its password is another system's, and nobody there waits for leads."""
+    hook = connect(**{**sim.connection, "conn_type": conn_type})
+    with pytest.raises(ConfigurationError, match=f"of type '{conn_type}' — name one of type outreach"):
+        hook.submit_lead(LEAD)
+    assert sim.report()["submissions"] == 0
+
+
 @pytest.mark.parametrize(
     ("login", "ok", "words"),
     [

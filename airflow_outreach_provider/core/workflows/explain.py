@@ -94,6 +94,10 @@ def _mapping_meant(path: Path, value: object) -> str:
         return f"write leads: {{{kind}: {value}}}"
     if key == "outreach" and isinstance(value, str):
         return f"write outreach: {{conn_id: {value}}}"
+    if key == "sql" and isinstance(value, str):
+        return "write sql: {conn_id: …, query: …}"
+    if key == "deliver" and isinstance(value, str):
+        return f"write deliver: {{endpoint: {value}}}"
     if key == "deliver" and isinstance(value, list):
         return "a route goes one way: write another route for the other"
     return "write key: value"

@@ -20,7 +20,7 @@ from airflow_outreach_provider.core.expressions.scope import (
 )
 from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, kind_of_file
 from airflow_outreach_provider.core.leads import OWN_TEXT, check_target
-from airflow_outreach_provider.core.mapping import SECTIONS, flat_mapping, read_texts
+from airflow_outreach_provider.core.mapping import SECTIONS, flat_mapping, meant_section, read_texts
 from airflow_outreach_provider.core.request_form import FORM, RequestForm, check_header, check_saved
 from airflow_outreach_provider.core.suggest import nearest
 from airflow_outreach_provider.core.workflows.deliver import REQUEST_KEYS, Deliver
@@ -193,6 +193,9 @@ def _mapping_findings(
     mapping: Mapping[str, Any], outreach: Mapping[str, Any], path: Path
 ) -> Iterator[Finding]:
     yield from _sections_of_map(mapping, path)
+    for target, value in mapping.items():
+        if (section := meant_section(target, value)) is not None:
+            yield (*path, target), True, f"{target} is no section of a lead", f"did you mean {section!r}?"
     flat = flat_mapping(mapping)
     if not any(target in {"phoneNumber", "contacts.phoneNumber"} for target in flat):
         close = [each for each in mapping if nearest(each, ["phonenumber"])]

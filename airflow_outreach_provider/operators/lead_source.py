@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any, ClassVar, cast
 
-from airflow_outreach_provider.core.arguments import check_connection, said_later, wrong
+from airflow_outreach_provider.core.arguments import check_connection, refused_call, said_later, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.suggest import said_kind
@@ -161,14 +160,10 @@ def _check_function(leads: Callable[..., object]) -> None:
         raise ConfigurationError(
             "leads is a task that is not called", "put brackets behind its name: leads=task()"
         )
-    try:
-        signature(leads).bind(context=None, jinja_env=None)
-    except TypeError:
+    if refused_call(leads, context=None, jinja_env=None) is not None:
         raise ConfigurationError(
             "leads is a function", "call it in a @task, and give what that returns: leads=task()"
-        ) from None
-    except ValueError:
-        return  # one written in C does not tell
+        )
 
 
 def _check_rows(leads: object) -> None:

@@ -17,6 +17,7 @@ from airflow_outreach_provider.core.expressions.scope import (
     ROW,
     ROW_CONDITION,
     Scope,
+    written_column,
 )
 from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, kind_of_file
 from airflow_outreach_provider.core.leads import OWN_TEXT, check_target
@@ -237,9 +238,18 @@ def _row_values(mapping: Mapping[str, Any]) -> Iterator[Finding]:
     for target, value in flat_mapping(mapping).items():
         path: Path = ("map", target) if target in mapping else ("map", *target.split(".", 1))
         if target.rpartition(".")[2] in OWN_TEXT and not isinstance(value, str):
-            yield path, False, f"{target} must be a column or a template, not {kind_of(value)}", ""
+            message = f"{target} must be a column or a template, not {kind_of(value)}"
+            yield path, False, message, _one_text(value)
         elif target not in mapping or not isinstance(value, str):
             yield from _templates(value, path)
+
+
+def _one_text(value: object) -> str:
+    """The first of several columns that holds something, or the one that a mapping names."""
+    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+        return f'write "{{{{ {" or ".join(map(written_column, value))} }}}}"'
+    named = list(value.values()) if isinstance(value, dict) else []
+    return f"write {named[0]}" if len(named) == 1 and isinstance(named[0], str) else ""
 
 
 def _templates(value: object, path: Path) -> Iterator[Finding]:

@@ -121,6 +121,7 @@ _MEANINGS: dict[str, dict[str, str]] = {
         "as query:, e.g. query: select * from leads": "table",
         "into query:, as templates such as {{ params.since }}": "parameters params",
     },
+    "exports": {"as data:": "what", "as to:, e.g. to: {csv: exports}": "destination target path"},
     "to": {"as sql: {conn_id: …}": "table database warehouse postgres snowflake bigquery"},
 }
 _MEANT_IN = {

@@ -30,6 +30,8 @@ def with_advice(run: Callable[[], object], *, serves: bool = False) -> None:
 
     :param serves: it runs until it is ended, and its log is for operators: tracebacks stay in it.
     """
+    if sys.stdout is None:  # closed by who started it, as cron jobs do: ``>&-``
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - as long as the process
     logs: AbstractContextManager[None] = nullcontext() if serves else _logs_in_lines()
     try:
         with as_server(), logs:

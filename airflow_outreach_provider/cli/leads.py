@@ -210,6 +210,7 @@ def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tupl
     from airflow_outreach_provider.core.phone_columns import PhoneCells
     from airflow_outreach_provider.core.phone_listed import read_cells
     from airflow_outreach_provider.core.phones import check_region
+    from airflow_outreach_provider.core.suggest import did_you_mean
     from airflow_outreach_provider.services.rows.open import open_rows
     from airflow_outreach_provider.store.suppressions import EMAIL
 
@@ -227,6 +228,9 @@ def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tupl
             addresses = [EMAIL + each for each in email_hashes([*named, *cells])]
             if row.error:
                 yield row.number, addresses, row.error
+            elif column and column not in row.values:
+                known_columns = did_you_mean(column, row.values)
+                yield row.number, addresses, f"there is no column {column!r}: {known_columns}"
             else:
                 numbers, problem = read_cells(cells, known, alone=not addresses)
                 yield row.number, [*numbers, *addresses], problem

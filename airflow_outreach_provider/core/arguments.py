@@ -7,7 +7,8 @@ and as one of the DAG, not as whatever a function deep below makes of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from inspect import signature
 from math import inf
 
 from airflow_outreach_provider.core.errors import ConfigurationError
@@ -56,6 +57,25 @@ def check_callable(name: str, value: object, remedy: str = "give a function") ->
     """:raises ConfigurationError: it cannot be called."""
     if not callable(value):
         raise ConfigurationError(f"{name} {repr(value)[:_LONGEST]} cannot be called", remedy)
+
+
+def refused_call(function: Callable[..., object], *given: object, **named: object) -> str | None:
+    """Why a function cannot be called so; None where it can, and where it does not tell what it takes."""
+    try:
+        signature(function).bind(*given, **named)
+    except TypeError as error:
+        return str(error)
+    except ValueError:  # one that is written in C
+        return None
+    return None
+
+
+def check_handler(name: str, function: Callable[..., object], named: Mapping[str, object]) -> None:
+    """:raises ConfigurationError: it cannot be called with an event and these: it would fail by each, for hours."""
+    if (why := refused_call(function, None, **named)) is not None:
+        raise ConfigurationError(
+            f"{name} cannot be called with an event: {why}", "let it take one: def handle(event): …"
+        )
 
 
 def check_mapping(name: str, value: object, remedy: str) -> None:

@@ -20,7 +20,14 @@ from pydantic_core import from_json, to_json
 from airflow_outreach_provider.core.arguments import check_mapping
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.expressions.compile import written_for
-from airflow_outreach_provider.core.mapping import NULL, SECTIONS, Getter, compile_mapped, flat_mapping
+from airflow_outreach_provider.core.mapping import (
+    NULL,
+    SECTIONS,
+    Getter,
+    compile_mapped,
+    flat_mapping,
+    meant_section,
+)
 from airflow_outreach_provider.core.missing import is_missing
 from airflow_outreach_provider.core.phone_columns import (
     Column,
@@ -163,6 +170,10 @@ def build_mapper(mapping: Mapping[str, Any] | None, compile_value: Callable[[str
     getters: list[tuple[str, Getter]] = []
     for target, source in flat_mapping(mapping).items():
         check_target(target)
+        if (section := meant_section(target, source)) is not None:
+            raise ConfigurationError(
+                f"mapping target {target!r} is no section of a lead", f"did you mean {section!r}?"
+            )
         if target.rpartition(".")[2] in OWN_TEXT and not isinstance(source, str):
             raise ConfigurationError(
                 f"mapping for {target!r} is {type(source).__name__}", "write a column name or a template"

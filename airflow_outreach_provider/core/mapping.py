@@ -53,6 +53,15 @@ def flat_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def meant_section(target: str, value: object) -> str | None:
+    """The section that was meant by its singular, or in capitals, with fields below; None where none was.
+
+    An object of its own would go into the contact, and what was to be an application's field be none.
+    """
+    section = target.lower().removesuffix("s") + "s"
+    return section if section in SECTIONS and section != target and isinstance(value, Mapping) else None
+
+
 def literal_text(text: str) -> str | None:
     """The text within quotes of its own; None where there are none."""
     match = _QUOTED.fullmatch(text)

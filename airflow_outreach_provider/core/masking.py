@@ -153,7 +153,11 @@ def _is_named(host: str) -> bool:
     if _TOP.search(host):
         return all(len(part) <= _LONGEST_PART or part.isalpha() for part in parts)
     keys = any(_SECRET_LIKE.search(part) for part in parts if len(part) > _LONGEST_NUMBERED)
-    return not (keys or _SECRET_LIKE.search(host[:6])) and len(host) <= _LONGEST_ALONE and all(len(part) <= _LONGEST_PART for part in parts)
+    return (
+        not (keys or _SECRET_LIKE.search(host[:6]))
+        and len(host) <= _LONGEST_ALONE
+        and all(len(part) <= _LONGEST_PART for part in parts)
+    )
 
 
 def shown_url(url: str) -> str:

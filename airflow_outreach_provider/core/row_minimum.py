@@ -36,10 +36,10 @@ class RowMinimum:
         match = _OF_LAST.fullmatch(value) if isinstance(value, str) else None
         if match and float(match.group(1)) <= 100:
             return cls(None, float(match.group(1)) / 100)
-        remedy = 'use a whole number, or a share such as "50% of last run", or None for any number'
+        remedy = 'use a whole number, or a share such as "50% of last run", or leave it out for any number'
         if isinstance(value, str) and _SHARE.fullmatch(value):
             remedy = f'did you mean "{value.strip()} of last run"? Else {remedy}'
-        raise ConfigurationError(f"min_rows is {value!r}", remedy)
+        raise ConfigurationError(f"min_rows is {value!r}, not so many rows", remedy)
 
     def rows(self, last: int | None) -> int | None:
         """So many rows at least; None for any number.

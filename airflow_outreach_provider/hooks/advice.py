@@ -30,6 +30,10 @@ def with_advice(run: Callable[[], object], *, serves: bool = False) -> None:
 
     :param serves: it runs until it is ended, and its log is for operators: tracebacks stay in it.
     """
+    if sys.stdout is None:  # closed by who started it, as cron jobs do: ``>&-``
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     logs: AbstractContextManager[None] = nullcontext() if serves else logs_apart()
     try:
         with as_server(), logs:

@@ -15,6 +15,7 @@ from airflow.sdk.observability import stats
 from airflow_outreach_provider.core.arguments import (
     check_callable,
     check_connection,
+    check_handler,
     check_mapping,
     check_text,
     check_whole,
@@ -324,6 +325,7 @@ class HandleEventsOperator(BatchOperator):
                 "let it return instead",
             )
         check_mapping("op_kwargs", op_kwargs, 'write names and values, e.g. {"dry": True}')
+        check_handler("python_callable", python_callable, op_kwargs or {})
         self.python_callable = python_callable
         self.op_kwargs = dict(op_kwargs or {})
 

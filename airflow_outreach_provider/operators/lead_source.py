@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
+from airflow_outreach_provider.core.arguments import check_connection, refused_call, said_later, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.suggest import said_kind
@@ -138,10 +139,31 @@ def check_leads(leads: object) -> None:
 
     :raises ConfigurationError: it is of a kind that holds no rows.
     """
+    if isinstance(leads, str) and not leads.strip():
+        raise wrong("leads", leads, "name a file, e.g. leads.csv")
+    for query in leads if isinstance(leads, list | tuple) else [leads]:
+        if isinstance(query, SqlLeads):
+            check_connection("conn_id of SqlLeads", query.conn_id, "warehouse")
+            if not said_later(query.sql) and not (isinstance(query.sql, str) and query.sql.strip()):
+                raise wrong("sql of SqlLeads", query.sql, "write a query, or the name of a .sql file")
+    if callable(leads):
+        _check_function(leads)
     later = callable(leads) or hasattr(leads, "resolve")  # Airflow's outputs of tasks have that, paths too
     known = str | SqlLeads | FileLeads | SourceList | LeadRows | LeadText | None
     if not later and not isinstance(leads, known) and _table_rows(leads) is None:
         _check_rows(leads)
+
+
+def _check_function(leads: Callable[..., object]) -> None:
+    """Airflow calls a function with what a template gets; one that takes that is rare, and a forgotten call is not."""
+    if hasattr(leads, "expand"):  # what @task makes of a function
+        raise ConfigurationError(
+            "leads is a task that is not called", "put brackets behind its name: leads=task()"
+        )
+    if refused_call(leads, context=None, jinja_env=None) is not None:
+        raise ConfigurationError(
+            "leads is a function", "call it in a @task, and give what that returns: leads=task()"
+        )
 
 
 def _check_rows(leads: object) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_outreach_provider.core.arguments import check_text, said_later, wrong
+from airflow_outreach_provider.core.arguments import check_connection, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.times import read_time
 from airflow_outreach_provider.hooks.settings import open_store
@@ -51,11 +51,9 @@ class PollContactsOperator(RetryingDefaults, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not said_later(source):
-            check_text("source", source, 'name a connection, e.g. "tether"')
         if not isinstance(overlap, timedelta) or overlap < timedelta(0):
             raise wrong("overlap", overlap, "write a timedelta, e.g. timedelta(hours=1)")
-        self.source = source
+        self.source = check_connection("source", source, "tether")
         self.start = start
         self.overlap = overlap
 

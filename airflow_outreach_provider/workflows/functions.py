@@ -7,6 +7,7 @@ from copy import deepcopy
 from importlib import import_module
 from typing import Any
 
+from airflow_outreach_provider.core.arguments import check_handler
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.masking import mask_text
@@ -33,6 +34,16 @@ def import_function(path: str) -> Callable[..., Any]:
     return found
 
 
+def import_handler(path: str) -> Callable[..., Any]:
+    """The same, of one that events are given to.
+
+    :raises ConfigurationError: it does not take one.
+    """
+    found = import_function(path)
+    check_handler(path, found, {})
+    return found
+
+
 class CallFunction:
     """``deliver: {python: package.module.function}``; imported when the first event comes."""
 
@@ -40,7 +51,7 @@ class CallFunction:
         self.path = path
 
     def __call__(self, event: ContactEvent) -> Any:
-        return import_function(self.path)(event)
+        return import_handler(self.path)(event)
 
 
 class NotifyEvent:

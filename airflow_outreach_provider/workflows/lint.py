@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TextIO
 
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.workflows.airflow_limits import refused_by_airflow
 from airflow_outreach_provider.core.workflows.doubts import doubts_about
 from airflow_outreach_provider.core.workflows.loading import Workflows
@@ -50,6 +51,11 @@ def lint(
 def _look(paths: Sequence[str], connections: bool, data: bool) -> Workflows:
     """Every mistake there is to find; what keeps from looking is raised."""
     loaded = load_files(paths)
+    if not loaded.sources and not loaded.problems:
+        raise ConfigurationError(
+            f"there is no workflow file under {', '.join(paths)}",
+            "name a file, or a folder with .yaml files in it",
+        )
     every = [*loaded.workflows, *loaded.elsewhere]
     loaded.problems += [*check_query_files(every), *refused_by_airflow(every)]
     if (connections or data) and any(each.environment for each in every):

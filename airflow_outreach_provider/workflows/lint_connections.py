@@ -11,7 +11,7 @@ from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
 from airflow_outreach_provider.core.workflows.workflow_file import Export
-from airflow_outreach_provider.workflows.functions import import_function
+from airflow_outreach_provider.workflows.functions import import_function, import_handler
 
 _OURS = ("outreach", "outreach_source", "outreach_endpoint")
 
@@ -106,7 +106,7 @@ def check_functions(workflows: Iterable[Loaded[DagSettings]]) -> list[Problem]:
     for workflow in workflows:
         for path, function in _functions(workflow.model):
             try:
-                import_function(function)
+                (import_handler if path == ("deliver", "python") else import_function)(function)
             except ConfigurationError as error:
                 whole = (workflow.section, workflow.name, *path)
                 problems.append(Problem.at(workflow.spot(*path), str(error), "", whole))

@@ -150,3 +150,11 @@ def test_a_connection_without_a_name_is_missing_in_one_line(airflow_db: None) ->
     said = advice_on(AirflowNotFoundException("The conn_id `` isn't defined"))
     assert said is not None
     assert said.startswith("there is no connection")
+
+
+def test_a_command_whose_output_is_closed_does_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``>&-`` of a cron job leaves no stdout at all; what has none to print to is no bug."""
+    monkeypatch.setattr(sys, "stdout", None)
+    done: list[int] = []
+    with_advice(lambda: done.append(sys.stdout.write("said to nobody")))
+    assert done == [14]

@@ -174,6 +174,16 @@ def test_the_list_is_imported_generously_and_by_address(
     assert "1 numbers removed" in run("suppressions", "remove", "+525512345678", "--yes")
 
 
+def test_a_column_of_the_list_that_is_not_there_is_named(
+    store: Store, run: Callable[..., str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A misspelt column is no list of rows without a number."""
+    (tmp_path / "stop.csv").write_text("phone,name\n+14165550123,Ann\n")
+    with pytest.raises(SystemExit):
+        run("suppressions", "import", str(tmp_path / "stop.csv"), "--column", "phon")
+    assert "line 2: there is no column 'phon': did you mean 'phone'?" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("name", "rows", "said"),
     [("a.csv", "Mobile Phone,Home Phone\n+14165550123,+16475550199\n,+16475550198\n", "3 numbers read"),

@@ -209,6 +209,15 @@ def test_a_str_enum_is_text() -> None:
     assert payload({"phone": PHONE, "custom": Colour.RED})["custom"] == "red"
 
 
+@pytest.mark.parametrize("section", ["contact", "application", "Applications", "CONVERSATIONS"])
+def test_a_section_that_is_nearly_one_is_no_custom_object(section: str) -> None:
+    """What was to be an application's field would be an object of the contact, and nobody would hear of it."""
+    with pytest.raises(ConfigurationError, match=f"{section!r} is no section of a lead — did you mean"):
+        build_mapper({"phoneNumber": "phone", section: {"jobTitle": "title"}}, lambda text: lambda row: text)
+    build_mapper({"phoneNumber": "phone", section: "a_column"}, lambda text: lambda row: text)
+    build_mapper({"phoneNumber": "phone", "location": {"city": "city"}}, lambda text: lambda row: text)
+
+
 @pytest.mark.parametrize("value", [None, "", "  "])
 def test_empty_cells_are_not_sent(value: object) -> None:
     """An update must not overwrite what the platform knows with nothing."""

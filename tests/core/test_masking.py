@@ -323,7 +323,7 @@ def test_a_url_is_shown_without_what_opens_it(url: str, shown: str) -> None:
 
 
 HOSTS = (
-    "webserver01", "postgres16", 
+    "webserver01", "postgres16",
     "app.tetherai.ca", "localhost", "crm", "127.0.0.1", "[::1]", "ip-10-0-0-5", "outreach-simulator-service", "crm.example.com.",
     "prod-27.westeurope.logic.azure.com", "my-load-balancer-1234567890.us-east-1.elb.amazonaws.com", "xn--exmple-cua.de",
     "crm.ex\u00e4mple.de", "simulator.default.svc.cluster.local", "internationalization.example.com",

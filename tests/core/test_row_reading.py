@@ -154,6 +154,26 @@ def test_a_condition_on_texts_takes_the_rows_it_took(where: str, taken: bool) ->
 
 
 @given(
+    cell=st.sampled_from([None, "", " ", "\t", "yes", "none", "0"]),
+    column=st.sampled_from(["consent", "row['consent']", "row.consent", "consent | default('')"]),
+    asked=st.sampled_from(["is none", "== none", "is undefined", "in [none, 'x']"]),
+)
+def test_an_empty_cell_is_none(cell: str | None, column: str, asked: str) -> None:
+    """A CSV knows no other way to say it: ``consent is not none`` takes nobody whose cell is empty. A row of another source
+    holds an empty text where it holds one."""
+    empty = cell is None or not cell.strip()
+    row = {"consent": cell}
+    negated = asked.replace("is ", "is not ", 1).replace("==", "!=")
+    negated = f"not {asked}" if asked.startswith("in") else negated
+    over_texts = ROW_CONDITION.over_texts()
+    assert compile_where(f"{column} {asked}", over_texts, RUN)(row) is empty
+    assert compile_where(f"{column} {negated}", over_texts, RUN)(row) is not empty
+    assert compile_where(f"{column} {asked} or {column} == ''", over_texts, RUN)(row) is empty
+    if "default" not in column:
+        assert compile_where(f"{column} {asked}", ROW_CONDITION, RUN)(row) is (cell is None)
+
+
+@given(
     st.sampled_from(["false", "No", " 0 ", "n", "OFF", "", " ", "f", "0.0"]),
     st.sampled_from(["true", "yes", "1", "x", "2026-01-31"]),
 )

@@ -486,6 +486,12 @@ def test_a_mistake_in_the_dag_file_shows_when_it_is_read() -> None:
         ContactEventSensor(task_id="s", consumer="c", where="kind = 'replied'")
     with pytest.raises(ConfigurationError, match="cannot be called"):
         HandleEventsOperator(task_id="h", batch=[], route="r", python_callable="print")
+    for call in (lambda: 1, lambda event, ti: 1, lambda **context: 1):
+        with pytest.raises(ConfigurationError, match=r"cannot be called with an event: .* — let it take one"):
+            HandleEventsOperator(task_id="h", batch=[], route="r", python_callable=call)
+    HandleEventsOperator(
+        task_id="h", batch=[], route="r", python_callable=lambda event, tag: 1, op_kwargs={"tag": 1}
+    )
 
 
 def test_the_sensor_finds_the_routes_of_the_tasks_behind_it() -> None:

@@ -67,6 +67,9 @@ def test_retries_unless_told_otherwise(store: Store) -> None:
     assert PollContactsOperator(task_id="poll2", source="s", retries=0).retries == 0
     with pytest.raises(ConfigurationError, match="there is no connection 'nowhere'"):
         task.execute({})
+    for nothing in (None, " "):
+        with pytest.raises(ConfigurationError, match=r'source is .* — name a connection, e\.g\. "tether"'):
+            PollContactsOperator(task_id="poll4", source=nothing)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="ISO 8601"):
         PollContactsOperator(task_id="poll3", source="no_login", start="yesterday").execute({})
 

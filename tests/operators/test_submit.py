@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task
 from servers import as_json, scripted
 from stores import end_waits
 
@@ -391,6 +391,12 @@ class Frame:
         ({"max_rows": [3]}, "max_rows is [3]"),
         ({"leads": {"phone": "+14165550123"}}, "leads is a dict — put brackets around it"),
         ({"leads": b"+14165550123"}, "leads is bytes"),
+        ({"leads": " "}, "leads is ' ' — name a file"),
+        ({"leads": lambda: LEADS}, "leads is a function — call it in a @task"),
+        ({"leads": task(as_json)}, "leads is a task that is not called — put brackets behind its name"),
+        ({"leads": SqlLeads("", "select 1")}, "conn_id of SqlLeads is '' — name a connection"),
+        ({"leads": SqlLeads("wh", None)}, "sql of SqlLeads is None — write a query"),  # type: ignore[arg-type]
+        ({"leads": ["a.csv", SqlLeads("wh", " ")]}, "sql of SqlLeads is ' ' — write a query"),
         ({"leads": Frame()}, 'operators.test_submit.Frame — give its rows: frame.to_dict("records")'),
         ({"mapping": {"firstName": "first_name"}}, "no phoneNumber"),
         ({"mapping": ["phone"]}, "mapping is a list — write fields and their columns"),

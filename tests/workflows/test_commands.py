@@ -265,9 +265,12 @@ def test_functions_that_cannot_be_imported_are_found(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(
         "event_routes:\n  a:\n    on_failure_callback: [os.path.basename, os.path.basenam]\n"
         "    deliver: {python: no_such_module.handle}\n"
+        "  b: {deliver: {python: os.getcwd}}\n"
+        "  c: {deliver: {python: os.path.basename}}\n"
     )
     problems = check_functions(load_files([tmp_path]).workflows)
-    assert [(each.line, each.column) for each in problems] == [(3, 45), (4, 23)]
+    assert [(each.line, each.column) for each in problems] == [(3, 45), (4, 23), (5, 25)]
+    assert "os.getcwd cannot be called with an event: too many positional arguments" in problems[2].message
     assert "os.path has no function 'basenam'" in problems[0].message
     assert "no_such_module.handle cannot be imported" in problems[1].message
 

@@ -281,3 +281,11 @@ def test_what_depends_on_one_that_never_runs_is_told() -> None:
         "lead_syncs.c.depends_on[0]",
         "give the one that is meant a name of its own",
     )
+
+
+def test_a_folder_without_workflow_files_is_exit_code_2(tmp_path: Path) -> None:
+    """Nor must one with a folder that holds something else."""
+    (tmp_path / "leads.csv").write_text("phone\n")
+    out = io.StringIO()
+    assert lint([str(tmp_path)], out) == UNUSABLE
+    assert out.getvalue().startswith(f"there is no workflow file under {tmp_path} — name a file")

@@ -22,6 +22,8 @@ LINT_ONLY = {
     "cron_never",
     "cron_weekday",
     "date_order",
+    "depends_on_itself",
+    "depends_on_nobody",
     "file_no_workflow",
     "leads_excel",
     "leads_no_extension",

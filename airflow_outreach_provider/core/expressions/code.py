@@ -31,8 +31,13 @@ class Code:
     """Whether it is a text only because its file holds nothing else."""
 
 
-def timed(code: Code, other: Code) -> Callable[[Any], Any]:
-    """Beside a time a text is read as one: an event's JSON writes its times as text."""
+def compared(code: Code, other: Code) -> Callable[[Any], Any]:
+    """How it is computed to be compared with another.
+
+    Beside a time a text is read as one: an event's JSON writes its times as text. Beside none an empty cell is none.
+    """
+    if other.constant is None or (isinstance(other.constant, list | tuple) and None in other.constant):
+        return or_none(code)
     if Type.TIME not in (code.type, other.type):
         return code.run
     if code.constant is not UNKNOWN:
@@ -40,6 +45,19 @@ def timed(code: Code, other: Code) -> Callable[[Any], Any]:
         return lambda _record: moment
     run = code.run
     return lambda record: read_time(run(record))
+
+
+def or_none(code: Code) -> Callable[[Any], Any]:
+    """A column of texts alone knows no other way to say none than an empty cell; any other code as it is."""
+    run = code.run
+    if not code.column:
+        return run
+
+    def empty_is_none(record: Any) -> Any:
+        value = run(record)
+        return None if isinstance(value, str) and not value.strip() else value
+
+    return empty_is_none
 
 
 def common(left: Code, right: Code) -> Type:

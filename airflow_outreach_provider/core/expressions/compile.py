@@ -34,6 +34,9 @@ _PLACEHOLDER = re.compile(
     r"""\{\{((?:[^'"}]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\}(?!\}))*)\}\}""", re.DOTALL
 )
 
+# What Airflow would render elsewhere.
+_RENDERED = re.compile(r"\{\{([^{}]+)\}\}|\{%([^{}%]+)%\}")
+
 
 class ExpressionError(ConfigurationError):
     """An expression that cannot be used.
@@ -122,6 +125,12 @@ def _read_where(source: str, scope: Scope, given: Mapping[str, object] | None) -
         raise ExpressionError(
             "a condition is an expression already", source, offset, "leave out the {{ and }} around it"
         )
+    if (match := _RENDERED.search(source)) is not None:
+        inner = match[1] or match[2]
+        raise ExpressionError(
+            "a condition is no template: this is compared as it stands", source, match.start(),
+            f"write {inner.strip()} without quotes and braces, and ~ between parts of a text",
+        )  # fmt: skip
     compiler = Compiler(scope, given)
     code = _compile(source, source, 0, compiler)
     if code.type not in (Type.BOOL, Type.ANY) and code.always:

@@ -16,10 +16,12 @@ from airflow_outreach_provider.core.expressions.code import (
     check_or,
     check_test,
     common,
-    timed,
+    compared,
+    or_none,
 )
 from airflow_outreach_provider.core.expressions.functions import (
     ARITHMETIC,
+    ASK_FOR_NONE,
     COMPARISONS,
     FILTERS,
     TESTS,
@@ -198,7 +200,7 @@ class Compiler:
         for operand in node.ops:
             right = self._node(operand.expr, depth)
             check_comparison(left, operand.op, right, operand.expr)
-            steps.append((timed(left, right), COMPARISONS[operand.op], timed(right, left)))
+            steps.append((compared(left, right), COMPARISONS[operand.op], compared(right, left)))
             left = right
         if len(steps) == 1:
             a, compare, b = steps[0]
@@ -247,7 +249,7 @@ class Compiler:
             raise Mistake(f"the test {node.name!r} takes no arguments", node.lineno, f"write is {node.name}")
         value = self._node(node.node, depth)
         check_test(value, node.name, node.lineno)
-        run = value.run
+        run = or_none(value) if node.name in ASK_FOR_NONE else value.run
         return Code(lambda record: test(run(record)), Type.BOOL, always=True)
 
 

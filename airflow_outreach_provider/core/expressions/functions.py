@@ -261,6 +261,7 @@ TESTS: dict[str, Callable[[object], bool]] = {
 }
 
 
+ASK_FOR_NONE = frozenset({"none", "defined", "undefined"})
 # What a column of texts holds for no; blanks and capitals aside.
 _NO_WORDS = frozenset({"", "0", "0.0", "false", "f", "no", "n", "off"})
 

@@ -17,10 +17,11 @@ from airflow_outreach_provider.core.expressions.scope import (
     ROW,
     ROW_CONDITION,
     Scope,
+    written_column,
 )
 from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, kind_of_file
 from airflow_outreach_provider.core.leads import OWN_TEXT, check_target
-from airflow_outreach_provider.core.mapping import SECTIONS, flat_mapping, read_texts
+from airflow_outreach_provider.core.mapping import SECTIONS, flat_mapping, meant_section, read_texts
 from airflow_outreach_provider.core.request_form import FORM, RequestForm, check_header, check_saved
 from airflow_outreach_provider.core.suggest import nearest
 from airflow_outreach_provider.core.workflows.deliver import REQUEST_KEYS, Deliver
@@ -193,6 +194,9 @@ def _mapping_findings(
     mapping: Mapping[str, Any], outreach: Mapping[str, Any], path: Path
 ) -> Iterator[Finding]:
     yield from _sections_of_map(mapping, path)
+    for target, value in mapping.items():
+        if (section := meant_section(target, value)) is not None:
+            yield (*path, target), True, f"{target} is no section of a lead", f"did you mean {section!r}?"
     flat = flat_mapping(mapping)
     if not any(target in {"phoneNumber", "contacts.phoneNumber"} for target in flat):
         close = [each for each in mapping if nearest(each, ["phonenumber"])]
@@ -234,9 +238,18 @@ def _row_values(mapping: Mapping[str, Any]) -> Iterator[Finding]:
     for target, value in flat_mapping(mapping).items():
         path: Path = ("map", target) if target in mapping else ("map", *target.split(".", 1))
         if target.rpartition(".")[2] in OWN_TEXT and not isinstance(value, str):
-            yield path, False, f"{target} must be a column or a template, not {kind_of(value)}", ""
+            message = f"{target} must be a column or a template, not {kind_of(value)}"
+            yield path, False, message, _one_text(value)
         elif target not in mapping or not isinstance(value, str):
             yield from _templates(value, path)
+
+
+def _one_text(value: object) -> str:
+    """The first of several columns that holds something, or the one that a mapping names."""
+    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+        return f'write "{{{{ {" or ".join(map(written_column, value))} }}}}"'
+    named = list(value.values()) if isinstance(value, dict) else []
+    return f"write {named[0]}" if len(named) == 1 and isinstance(named[0], str) else ""
 
 
 def _templates(value: object, path: Path) -> Iterator[Finding]:

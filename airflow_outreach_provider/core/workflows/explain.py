@@ -90,10 +90,19 @@ def _missing(key: str, path: Path, located: Located, section: type[BaseModel] | 
 def _mapping_meant(path: Path, value: object) -> str:
     """What to write for a section that is said in short."""
     key = path[-1] if path else ""
-    if key == "leads" and isinstance(value, str) and (kind := kind_of_file(value)) is not None:
+    kind = kind_of_file(value) if isinstance(value, str) else None
+    if key == "leads" and kind is not None:
         return f"write leads: {{{kind}: {value}}}"
+    if isinstance(key, int) and path[-2] == "leads" and kind is not None:
+        return f"write {{{kind}: {value}}}"
     if key == "outreach" and isinstance(value, str):
         return f"write outreach: {{conn_id: {value}}}"
+    if key == "sql" and isinstance(value, str):
+        return f"write sql: {{conn_id: {value}}}" if "to" in path else "write sql: {conn_id: …, query: …}"
+    if key == "to" and isinstance(value, str):
+        return f"write to: {{csv: {value}}}, or parquet"
+    if key == "deliver" and isinstance(value, str):
+        return f"write deliver: {{endpoint: {value}}}"
     if key == "deliver" and isinstance(value, list):
         return "a route goes one way: write another route for the other"
     return "write key: value"

@@ -31,6 +31,8 @@ def _expression_mistake(error: ExpressionError) -> PydanticCustomError:
 
 def _condition(scope: Scope) -> Callable[[object], str]:
     def read_condition(value: object) -> str:
+        if not isinstance(value, str):
+            raise mistake(f"this must be a condition, not {kind_of(value)}", _one_condition(value, scope))
         read = text(value)
         try:
             compile_where(read, scope)
@@ -39,6 +41,24 @@ def _condition(scope: Scope) -> Callable[[object], str]:
         return read
 
     return read_condition
+
+
+def _one_condition(value: object, scope: Scope) -> str:
+    """One of several would let more people through than are meant."""
+    example = "title == 'Nurse'" if scope.bare else "kind == 'replied'"
+    if isinstance(value, bool):
+        return f"leave the key out for every {scope.name}" if value else f"write e.g. {example}"
+    if isinstance(value, list) and len(value) > 1 and all(isinstance(each, str) for each in value):
+        return 'join them in one text: "' + " and ".join(map(_in_brackets, value)) + '"'
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        return f"write {value[0]} without brackets"
+    if isinstance(value, dict) and value and all(isinstance(each, str) for each in value.values()):
+        return 'write "' + " and ".join(f"{name} == {each!r}" for name, each in value.items()) + '"'
+    return f"write e.g. {example}"
+
+
+def _in_brackets(condition: str) -> str:
+    return f"({condition})" if " or " in condition else condition
 
 
 Where = Annotated[str, *annotated(_condition(EVENT), TEXT_SCHEMA)]

@@ -144,6 +144,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,149}")
 
 def _conn_id(value: object) -> str:
     read = plain(value)
+    if "://" in read:
+        raise mistake(
+            "this is an address, not the id of a connection", "put it into a connection, and write its id"
+        )
     bad = re.search(r"[^A-Za-z0-9_.\-:/#()]", read)
     if bad:
         raise mistake(f"a connection id has no {bad.group()!r}", "use letters, digits, _ - .", bad.start())
@@ -211,12 +215,17 @@ ONE_OR_MANY = (Field(min_length=1), BeforeValidator(_as_list), _OneOrMany())
 # Numbers --------------------------------------------------------------------------------------------------
 
 
+_MOST_DIGITS = 18  # more are read as a text, as of an id
+
+
 def number(value: object, least: float, whole: bool, most: float | None = None) -> float:
     """A number of at least ``least``, and at most ``most``; texts and booleans are none."""
     right = isinstance(value, int) or (isinstance(value, float) and not whole)
     if isinstance(value, bool) or not right:
         said = kind_of(value)
         unquote = isinstance(value, str) and value.strip().lstrip("-").isdigit()
+        if unquote and len(str(value)) > _MOST_DIGITS:
+            raise mistake("this number is too large", f"write one of at most {_MOST_DIGITS} digits")
         raise mistake(
             f"this must be a {'whole ' if whole else ''}number, not {said}",
             "remove the quotes" if unquote else "",

@@ -63,6 +63,13 @@ _ANYWHERE: dict[str, str] = {
     "cron": "as schedule:",
     "separator": "as delimiter:",
     "sep": "as delimiter:",
+    "tz": "as timezone:",
+    "timeout": "as execution_timeout:",
+    "active": "as enabled:",
+    "is_active": "as enabled:",
+    "watermark": "as incremental:",
+    "cursor": "as incremental:",
+    "callbacks": "as on_failure_callback:, on_retry_callback:, on_success_callback:",
 }
 
 # What means something else in each place: where it goes → what people call it.
@@ -108,6 +115,13 @@ _MEANINGS: dict[str, dict[str, str]] = {
         "as sheet:": "tab worksheet",
         "beside leads:": "where order_by limit map incremental",
     },
+    "sql": {
+        "as query:": "sql statement select",
+        "as conn_id:": "connection database db",
+        "as query:, e.g. query: select * from leads": "table",
+        "into query:, as templates such as {{ params.since }}": "parameters params",
+    },
+    "exports": {"as data:": "what", "as to:, e.g. to: {csv: exports}": "destination target path"},
     "to": {"as sql: {conn_id: …}": "table database warehouse postgres snowflake bigquery"},
 }
 _MEANT_IN = {

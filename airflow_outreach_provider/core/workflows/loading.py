@@ -125,13 +125,15 @@ def _check_order(result: Workflows, known: Collection[str]) -> None:
             if name not in known:
                 message, hint = (
                     f"there is no workflow {name!r}",
-                    did_you_mean(name, {*known} - {workflow.name}),
+                    did_you_mean(name, others) if (others := {*known} - {workflow.name}) else "leave it out",
                 )
             elif name in shared:
                 message, hint = (
                     f"several workflows are called {name!r}: it would run after each of them",
                     "give the one that is meant a name of its own",
                 )
+            elif name == workflow.name:
+                message, hint = f"{name} waits for itself", "leave it out"
             elif _leads_to(name, workflow.name, after):
                 message, hint = (
                     f"{workflow.name} and {name} wait for each other",

@@ -73,9 +73,10 @@ smaller nor larger than anything, is in no list, and equals nothing but none: `o
 A CSV file holds texts alone, so that a column of it is never `true`, never a number and never in a list of numbers: asking that
 of one is an error, in `lint` and in a run, and nobody is texted. Write `opted_out | lower != 'true'`, `score | float > 9`. Where
 a column is asked for nothing but yes or no (`where: active`, `not opted_out`, `'a' if row.active else 'b'`), the texts
-`false`, `f`, `no`, `n`, `off`, `0` and `0.0` are no, as an empty one is, whatever their capitals; every other text is yes. Of
-several sources one CSV file is enough for that. Rows of JSON, Parquet, workbooks and SQL have values of their own kinds, and
-there any text that is not empty is yes.
+`false`, `f`, `no`, `n`, `off`, `0` and `0.0` are no, as an empty one is, whatever their capitals; every other text is yes. An
+empty cell is none where a condition asks for that: `consent is not none` takes nobody whose cell is empty. Of several
+sources one CSV file is enough for that. Rows of JSON, Parquet, workbooks and SQL have values of their own kinds, and there any
+text that is not empty is yes.
 
 A param that the workflow does not have is an error too, unless it is written as one that may be missing: `params.region is
 defined`, `params.region | default('QC')`. Besides its own a lead sync has `params.dry_run`, `params.limit` and `params.leads`.

@@ -23,6 +23,7 @@ from airflow_outreach_provider.core.workflows.fields import (
     TEXT_SCHEMA,
     annotated,
     choose,
+    kind_of,
     mistake,
     number,
     worded,
@@ -141,10 +142,9 @@ def _parsed(parse: Callable[[str], object], rule: str, example: str) -> Callable
         try:
             parse(said)
         except ConfigurationError as error:
-            message = (
-                str(error).removesuffix(f" — {error.remedy}").removeprefix(f"{rule} ").removeprefix("is ")
-            )
-            raise mistake(message, error.remedy or "") from None
+            message = str(error).removesuffix(f" — {error.remedy}").removeprefix(f"{rule} ")
+            said = f"this {message}" if message.startswith("is ") else message
+            raise mistake(said, error.remedy or "") from None
         return said
 
     return read
@@ -160,7 +160,7 @@ PerPersonRule = Annotated[
 
 
 def _fewest_rows(value: object) -> str | int:
-    if isinstance(value, str):
+    if isinstance(value, str) and not value.strip().isdigit():
         return _parsed(RowMinimum.parse, "min_rows", "50% of last run")(value)
     return int(number(value, 0, whole=True))
 
@@ -188,9 +188,17 @@ _read_quiet_hours = _parsed(QuietHours.parse, "quiet_hours", '"21:00-08:00"')
 
 def _quiet_hours(value: object) -> str:
     if isinstance(value, dict):
-        first, last = (value.get(key, "…") for key in ("from", "to"))
-        raise mistake("this must be text, not a mapping", f'write quiet_hours: "{first}-{last}"')
-    return _read_quiet_hours(value)
+        first, last = (
+            next((value[key] for key in words.split() if key in value), "…") for words in _FROM_AND_TO
+        )
+    elif isinstance(value, list):
+        first, last = value if len(value) == 2 else ("…", "…")
+    else:
+        return _read_quiet_hours(value)
+    raise mistake(f"this must be text, not {kind_of(value)}", f'write quiet_hours: "{first}-{last}"')
+
+
+_FROM_AND_TO = ("from start begin after", "to end until before")
 
 
 QuietSpan = Annotated[
@@ -210,6 +218,10 @@ class Resubmit(StrEnum):
 
 
 def _resubmit(value: object) -> str | timedelta:
+    if isinstance(value, bool):
+        raise mistake(
+            f"{kind_of(value)} is not a choice", f"{did_you_mean('', list(Resubmit))}; or a span such as 90d"
+        )
     if isinstance(value, str) and not value[:1].isdigit():
         try:
             return choose(value, list(Resubmit))

@@ -118,9 +118,7 @@ def read_schedule(value: object) -> Schedule:
     if _means_none(value):
         raise mistake(f"{_shown(value)} is not a schedule", f"{_LEAVE_OUT}: then it runs by hand alone")
     if not isinstance(value, str):
-        raise mistake(
-            f"this must be a schedule, not {kind_of(value)}", 'write e.g. "@daily", "*/15 * * * *" or 15m'
-        )
+        raise mistake(f"this must be a schedule, not {kind_of(value)}", _schedule_meant(value))
     read = text(value).strip()
     if read == ScheduleKind.EVENTS:
         raise mistake("only an event route runs on events", 'write cron, a preset such as "@daily", or 15m')
@@ -137,11 +135,22 @@ def read_schedule(value: object) -> Schedule:
     if len(read.split()) >= 5 or "*" in read:
         _check_cron(read)
         return Schedule(ScheduleKind.CRON, cron=read)
+    if "://" in read:
+        raise mistake(f"{read!r} is not a schedule", f"write schedule: {{assets: [{read}]}}")
     try:
         return Schedule(ScheduleKind.SPAN, every=span(read))
     except PydanticCustomError:
         usual = span_advice(read, 'write cron with five fields, a preset such as "@daily", or 15m')
         raise mistake(f"{read!r} is not a schedule", did_you_mean(f"@{read}", _meant(read), usual)) from None
+
+
+def _schedule_meant(value: object) -> str:
+    """Airflow takes a list of assets; a list of crons says two schedules."""
+    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+        if any(len(each.split()) >= 5 or each.startswith("@") for each in value):
+            return "write one; several times go into one cron, or into a workflow each"
+        return f"write schedule: {{assets: [{', '.join(value)}]}}"
+    return 'write e.g. "@daily", "*/15 * * * *" or 15m'
 
 
 def _means_none(value: object) -> bool:
@@ -204,10 +213,10 @@ def _offset_of_field(cron: str, position: int) -> int:
 
 
 def _mapped_schedule(value: Mapping[Any, Any]) -> Schedule:
-    if "cron" in value:
-        return _zoned_cron(value)
     if "timetable" in value:
         return _timetable(value)
+    if "cron" in value:
+        return _zoned_cron(value)
     return _asset_schedule(value)
 
 
@@ -232,11 +241,17 @@ def _timetable(value: Mapping[Any, Any]) -> Schedule:
     return Schedule(ScheduleKind.TIMETABLE, timetable=path, arguments=arguments)
 
 
+_SPAN_KEYS = ("every", "interval")
+
+
 def _asset_schedule(value: Mapping[Any, Any]) -> Schedule:
     kinds = {"assets": ScheduleKind.ALL_ASSETS, "any_asset": ScheduleKind.ANY_ASSET}
     unknown = [key for key in value if key not in kinds]
+    if unknown and (span_said := next((value[key] for key in _SPAN_KEYS if key in value), None)):
+        raise mistake("a span of time is no mapping", f"write schedule: {span_said}")
     if unknown or len(value) != 1:
-        hint = did_you_mean(str(unknown[0]), kinds) if unknown else "take one of them"
+        meant = f"write one of: {', '.join(kinds)}, cron, timetable"
+        hint = did_you_mean(str(unknown[0]), kinds, meant) if unknown else "take one of them"
         raise mistake("a schedule of assets has one key, assets or any_asset", hint)
     key, uris = next(iter(value.items()))
     uris = uris if isinstance(uris, list) else [uris]

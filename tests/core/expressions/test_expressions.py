@@ -13,7 +13,7 @@ from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.compile import ExpressionError, compile_value, compile_where
-from airflow_outreach_provider.core.expressions.scope import EVENT
+from airflow_outreach_provider.core.expressions.scope import EVENT, ROW_CONDITION
 
 EVENT_SEEN: dict[str, Any] = {
     "id": "evt-1",
@@ -129,6 +129,9 @@ def test_a_template_knows_its_columns() -> None:
         ("occurred_at > 5", 14, "never compare"),
         ("contact == 'x'", 0, "contact is not a value"),
         ("{{ kind == 'x' }}", 0, "leave out"),
+        ("occurred_at > '{{ ds }}'", 15, "compared as it stands.*write ds without quotes and braces"),
+        ("data.x == 'a {{ var.value.x }}'", 13, "write var.value.x without"),
+        ("data.x == '{% if a %}'", 11, "compared as it stands"),
         ("  ", 0, "empty"),
         ("data.x ** 9 == 1", 0, "powers"),
         ("{'a': 1}", 0, "dictionaries"),
@@ -151,6 +154,14 @@ def test_mistakes_are_found_with_their_position(where: str, offset: int, message
         compile_where(where)
     assert isinstance(caught.value, ExpressionError)
     assert caught.value.offset == offset
+
+
+def test_a_condition_on_rows_has_no_templates_in_its_texts() -> None:
+    """Nobody renders them: ``created < '{{ ds }}'`` is true of every date, and everybody would be texted."""
+    with pytest.raises(ExpressionError, match="write ds without quotes and braces"):
+        compile_where("created < '{{ ds }}'", ROW_CONDITION)
+    assert compile_where("created < ds", ROW_CONDITION, {"ds": "2026-01-31"})({"created": "2026-01-30"})
+    assert not compile_where("'{{' not in name", ROW_CONDITION)({"name": "{{ first_name }}"})
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What a URL in the environment makes of one, and what says nothing of another kind of system.
+_OF_ANY_SERVICE = ("http", "https", "generic", "", None)
 # Somebody waits for a test.
 _TEST_PAUSE = 0.1
 # What an http connection's extra may say; everything else in ours is ours, and no header.
@@ -235,7 +237,7 @@ class OutreachHook(HttpHook):
     def _read(self, connection: Connection) -> OutreachConnection:
         extra = read_extra(connection)
         where = f"connection {self.outreach_conn_id!r}"
-        if connection.conn_type != self.conn_type:
+        if connection.conn_type not in {self.conn_type, *_OF_ANY_SERVICE}:
             raise ConfigurationError(
                 f"{where} is of type {connection.conn_type or ''!r}", f"name one of type {self.conn_type}"
             )

@@ -54,7 +54,7 @@ def test_the_test_button_knows_a_good_key(sim: RunningSimulator, connect: Any) -
     assert (sim.report()["people"], sim.report()["texts"]) == (0, 0)
 
 
-@pytest.mark.parametrize("conn_type", ["http", "postgres", "outreach_endpoint", ""])
+@pytest.mark.parametrize("conn_type", ["postgres", "outreach_endpoint", "outreach_source", "smtp"])
 def test_a_connection_of_another_type_is_sent_nothing(
     sim: RunningSimulator, connect: Any, conn_type: str
 ) -> None:
@@ -63,6 +63,15 @@ def test_a_connection_of_another_type_is_sent_nothing(
     with pytest.raises(ConfigurationError, match=f"of type '{conn_type}' — name one of type outreach"):
         hook.submit_lead(LEAD)
     assert sim.report()["submissions"] == 0
+
+
+@pytest.mark.parametrize("conn_type", ["http", "https", "generic", ""])
+def test_a_connection_that_says_no_other_system_is_one(
+    sim: RunningSimulator, connect: Any, conn_type: str
+) -> None:
+    """As a URL in the environment makes them: what it holds is the outreach API's."""
+    hook = connect(**{**sim.connection, "conn_type": conn_type})
+    assert hook.submit_lead(LEAD)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,11 @@ def refusal_in(values: Mapping[str, Any]) -> str | None:
     return None
 
 
+def may_refuse(column: str) -> bool:
+    """Whether a column of this name may say so."""
+    return bool(_may_refuse((column,)))
+
+
 @lru_cache(maxsize=256)
 def _may_refuse(names: tuple[str, ...]) -> tuple[tuple[str, str, int], ...]:
     keys = [(name, *read_key(name)) for name in names if isinstance(name, str)]

@@ -41,6 +41,8 @@ def listed_numbers(raw: object, region: str | None = None) -> tuple[str, ...]:
     found = [] if more else _loose_readings(text.strip(), region, whole=True)
     pieces = after_count(text) + (pieces_of(text) if more else [])
     found += [number for piece in pieces for number in _loose_readings(piece, region, whole=False)]
+    if not found and reason == "phone_several":  # one after all: 031/234/567
+        found = _loose_readings(text.strip(), region, whole=False)
     return tuple(dict.fromkeys(found))
 
 

@@ -230,10 +230,19 @@ class StagingLedger:
             lambda connection: self.store.execute(connection, self._staging.update_hashes, param)
         )
 
-    def withdraw(self, refusals: Collection[RowRefusal]) -> None:
-        """Whoever of these waits is not texted; of who is held nothing is left to be sent again."""
-        params = self._params(sorted(refusals))  # in one order for everybody, as in ``stage``
-        self.store.retrying(lambda connection: self.store.execute(connection, self._staging.withdraw, params))
+    def withdraw(self, refusals: Collection[RowRefusal]) -> list[int]:
+        """Whoever of these waits is not texted; of who is held nothing is left to be sent again.
+
+        :return: the ids of all leads of theirs.
+        """
+        ordered = sorted(refusals)  # for everybody, as in ``stage``
+        params, keys = self._params(ordered), {"rows": rows_param(each[:2] for each in ordered)}
+
+        def work(connection: sa.Connection) -> list[int]:
+            self.store.execute(connection, self._staging.withdraw, params)
+            return [row[1] for row in self.store.execute(connection, self._staging.by_phone, keys)]
+
+        return self.store.retrying(work)
 
     def _optimistic(
         self, all_of_them: Callable[[sa.Connection], T], what_is_free: Callable[[sa.Connection], T]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from random import Random
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -78,6 +80,30 @@ def test_who_is_held_is_not_sent_again_once_their_row_says_no(api: Any, people: 
     api.send(people(1, 5), owner="last")
     assert sorted(api.texts()) == [other["phone"], "+14162000005"]
     assert api.ledger() == {"accepted": 2, "held": 1}
+
+
+def test_syncs_of_one_campaign_at_once_text_nobody_whose_row_says_no(api: Any, people: People) -> None:
+    """One list's no may be read before the other's yes of the same person, and in another chunk than its own."""
+    everybody, ends = people(400), []
+    refused = {row["phone"] for row in Random(0).sample(everybody, 80)}
+
+    def sync(number: int) -> None:
+        chance = Random(number)
+        rows = [row | YES | {"ours": chance.choice(["yes", "no"])} for row in everybody]
+        rows += [
+            row | NO | {"ours": chance.choice(["yes", "no"])} for row in everybody if row["phone"] in refused
+        ]
+        chance.shuffle(rows)
+        ends.append(api.send(rows, where="ours == 'yes'", owner=f"sync {number}", **JUDGED).error)
+
+    threads = [Thread(target=sync, args=(number,)) for number in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert ends == [None] * 4
+    api.nobody_twice()
+    assert api.texts() and not refused.intersection(api.texts())
 
 
 CAMPAIGNS = count()

@@ -36,12 +36,13 @@ class RefusedPeople:
     def __init__(self, ledger: StagingLedger, in_thread: InThread, *, dry_run: bool) -> None:
         self.ledger, self._in_thread, self._dry_run = ledger, in_thread, dry_run
         self._heard: set[RowRefusal] = set()
-        self._people, self._leads = SeenHashes(), SeenIds()
+        self._any, self._people, self._leads = False, SeenHashes(), SeenIds()
 
     def hear(self, draft: Draft) -> None:
         """Something else became of a row: if it says no it does so by every number of its line."""
         if not says_no(draft):
             return
+        self._any = True
         for phone in one_line(draft.phone):
             self._heard.add(RowRefusal(draft.campaign, phone, draft.detail))
             self._people.add((draft.campaign, phone))
@@ -57,8 +58,10 @@ class RefusedPeople:
             except LeadRejected:
                 continue
 
-    def split(self, items: Iterable[Item]) -> tuple[list[Item], list[Item]]:
+    def split(self, items: list[Item]) -> tuple[list[Item], list[Item]]:
         """The rows of others, and those of theirs that say nothing of the kind."""
+        if not self._any:
+            return items, []
         kept: list[Item] = []
         theirs: list[Item] = []
         for item in items:

@@ -38,7 +38,8 @@ class Repeats:
         counts: list[Item] = []
         others: list[Item] = []
         for item, line in zip(items, lines, strict=True):
-            (counts if first[line] is item and line not in self._seen else others).append(item)
+            known = self._kept and line in self._seen
+            (counts if first[line] is item and not known else others).append(item)
         if self._kept:
             for line in first:
                 self._seen.add(line)

@@ -13,7 +13,7 @@ from airflow_outreach_provider.core.emails import without_emails
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.phone_cells import after_count, pieces_of
 from airflow_outreach_provider.core.phone_lines import e164_of, in_use, other_writings
-from airflow_outreach_provider.core.phones import parse_phone
+from airflow_outreach_provider.core.phones import parse_phone, plain_text
 
 _LOOSE = re.compile(r"[\d\s+()./\-]{4,40}")
 _ABROAD = re.compile(r"^(?:00|011)(?=[1-9])")
@@ -36,12 +36,21 @@ def listed_numbers(raw: object, region: str | None = None) -> tuple[str, ...]:
         reason = error.reason
     if reason == "phone_missing":
         return ()
-    text = _FRACTION.sub("", unquote(str(raw)).translate(_NEVER_WITHIN))
+    text = _FRACTION.sub("", unquote(_text_of(raw)).translate(_NEVER_WITHIN))
     more = reason in _MORE_THAN_A_NUMBER
     found = [] if more else _loose_readings(text.strip(), region, whole=True)
     pieces = after_count(text) + (pieces_of(text) if more else [])
     found += [number for piece in pieces for number in _loose_readings(piece, region, whole=False)]
+    if not found and reason == "phone_several":  # one after all: 031/234/567
+        found = _loose_readings(text.strip(), region, whole=False)
     return tuple(dict.fromkeys(found))
+
+
+def _text_of(raw: object) -> str:
+    try:
+        return plain_text(raw)
+    except LeadRejected:
+        return str(raw)
 
 
 def read_listed(raw: object, region: str | None = None) -> tuple[str, ...]:

@@ -170,7 +170,7 @@ def parse_phone(raw: object, region: str | None = None, how: PhoneReading = STRI
         _refuse_placeholder(plain.e164)
         _refuse_day(raw, plain.e164)
         return plain
-    text = _plain_text(raw)
+    text = plain_text(raw)
     try:
         return _read_text(text, region, how)
     except LeadRejected as error:
@@ -290,7 +290,11 @@ def _read_plain(text: str, region: str | None) -> Phone | None:
     return Phone(*found) if found else None
 
 
-def _plain_text(raw: object) -> str:
+def plain_text(raw: object) -> str:
+    """A cell as text, of a number in whatever writing all of its digits.
+
+    :raises LeadRejected: there is none, or some of them are lost.
+    """
     if raw is None or isinstance(raw, bool):
         raise LeadRejected("phone_missing", "the row has no phone number")
     if isinstance(raw, Enum):

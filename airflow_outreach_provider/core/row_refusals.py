@@ -9,6 +9,9 @@ from typing import Any
 from airflow_outreach_provider.core.platforms.keys import Holds, read_key
 from airflow_outreach_provider.core.platforms.persons import says_no
 
+ROW_SAYS_NO = "row_says_no"
+"""The reason of such a row."""
+
 
 def refusal_in(values: Mapping[str, Any]) -> str | None:
     """The column that says so, as the field of a contact in an event would; None where none does."""
@@ -16,6 +19,11 @@ def refusal_in(values: Mapping[str, Any]) -> str | None:
         if (value := values[name]) is not None and says_no((word, holds, value)):
             return name
     return None
+
+
+def may_refuse(column: str) -> bool:
+    """Whether a column of this name may say so."""
+    return bool(_may_refuse((column,)))
 
 
 @lru_cache(maxsize=256)

@@ -31,7 +31,7 @@ from airflow_outreach_provider.core.quiet_hours import (
     zones_of_region,
 )
 from airflow_outreach_provider.core.row_reading import RowReading
-from airflow_outreach_provider.core.row_refusals import refusal_in
+from airflow_outreach_provider.core.row_refusals import ROW_SAYS_NO, refusal_in
 from airflow_outreach_provider.core.states import LeadState, RowState
 
 _CONSENT_WORDS = frozenset(
@@ -229,7 +229,7 @@ class LeadRules:
     def _gate(self, values: Mapping[str, Any], phone: str, zone: str | None, now: datetime) -> Gate:
         if (column := refusal_in(values)) is not None:
             detail = f"column {printable(column)[:60]!r} says that the person is not to be contacted"
-            return Gate(LeadState.SUPPRESSED, "row_says_no", detail)
+            return Gate(LeadState.SUPPRESSED, ROW_SAYS_NO, detail)
         if self.require_consent is not None and not _consents(values.get(self.require_consent)):
             detail = f"column {self.require_consent!r} does not say yes"
             return Gate(LeadState.SUPPRESSED, "no_consent", detail)

@@ -123,6 +123,27 @@ def write(path: Path, rows: list[dict[str, Any]]) -> str:
     return str(path)
 
 
+@pytest.mark.parametrize("ending", [".csv", ".json", ".jsonl", ".parquet", ".xlsx"])
+def test_a_row_says_no_in_a_column_that_nothing_maps(
+    sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path, ending: str
+) -> None:
+    """Whatever is sent, such columns are read, of files by column too."""
+    rows = [{"phone": ADA, "Opted Out": "no", "Tags": "vip"}, {"phone": GRACE, "Opted Out": "yes", "Tags": ""},
+            {"phone": ALAN, "Opted Out": "", "Tags": "Do Not Contact"}]  # fmt: skip
+    ran = run_task(submit(leads=write(tmp_path / f"a{ending}", rows), mapping={"phoneNumber": "phone"}))
+    assert {state: n for state, n in ran.xcom.items() if n} == {"accepted": 1, "suppressed": 2}
+    assert sim.texts() == {ADA: 1}
+
+
+def test_two_columns_that_may_say_no_have_names_of_their_own(
+    sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Of two with one name only one would be heard; of two others that nothing reads either is as good."""
+    (tmp_path / "a.csv").write_text(f"phone,note,note,Opted Out,Opted Out\n{ADA},a,b,yes,no\n")
+    ran = run_task(submit(leads=str(tmp_path / "a.csv"), mapping={"phoneNumber": "phone"}))
+    assert "more than one column is named 'Opted Out'" in str(ran.error) and sim.texts() == {}
+
+
 WHO_AGREES = {"phone": ADA, "optout": "no"}
 WHO_DOES_NOT = {"phone": GRACE, "opt_out": "yes"}
 

@@ -216,6 +216,7 @@ class _Runner(LaneRunner):
         report.attempts.update(mine.attempts)
         report.reasons.update(mine.reasons)
         report.disabled = mine.disabled
+        report.used_up += mine.used_up
         shift.error = self.error
         for state in (DeliveryState.DELIVERED, DeliveryState.DEAD):
             if count := mine.attempts[state.value]:

@@ -11,8 +11,8 @@ from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.states import LeadState, RowState, settled_elsewhere
 from airflow_outreach_provider.services.submit.leftovers import CHUNK
-from airflow_outreach_provider.services.submit.staging import InThread
 from airflow_outreach_provider.services.submit.tally import Tally
+from airflow_outreach_provider.services.submit.threads import InThread
 from airflow_outreach_provider.store.ledger.claims import Ledger, Leftover
 
 _KEPT = 5_000

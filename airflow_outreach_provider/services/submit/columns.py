@@ -19,6 +19,7 @@ from airflow_outreach_provider.core.leads import CONFIGURATION_SPELLINGS
 from airflow_outreach_provider.core.mapping import read_texts
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.row_reading import RowReading
+from airflow_outreach_provider.core.row_refusals import may_refuse
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.suggest import looks_like, nearest
 from airflow_outreach_provider.services.rows.header import reads_all
@@ -139,7 +140,7 @@ def column_reader(
 ) -> Callable[[str], bool]:
     """Whether anything is made of a column: where nothing is mapped all are sent, else those that are named.
 
-    Addresses count too: opt-outs are known by them.
+    Addresses count too, for opt-outs are known by them, and what a row says no in itself.
 
     :param others: further columns that are named, e.g. that of the consent. :param where: names columns too.
     """
@@ -150,7 +151,7 @@ def column_reader(
         named |= compile_value(text.text).columns if text.template else {text.text}
     if where is not None:
         named |= compile_where(where, ROW_CONDITION).columns
-    return lambda column: column in named or bool(email_columns((column,)))
+    return lambda column: column in named or bool(email_columns((column,))) or may_refuse(column)
 
 
 def hidden_columns(reading: RowReading, rows: Iterable[Row]) -> list[str]:

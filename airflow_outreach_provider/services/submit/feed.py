@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from airflow_outreach_provider.core.flight import Flight, PlannedLead
+from airflow_outreach_provider.core.row_refusals import ROW_SAYS_NO
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.services.rows.ordered import ordered
 from airflow_outreach_provider.services.rows.row import Row
@@ -102,7 +103,14 @@ class Feed:
             backlog.count(RowState.PLANNED, "staged")
             return
         async for planned in backlog.chunks():
-            yield planned
+            yield self._without_refused(planned)
+
+    def _without_refused(self, planned: list[PlannedLead]) -> list[PlannedLead]:
+        """A later row said no of some; another run may have planned them anew."""
+        refused = [lead for lead in planned if lead.id in self.stager.refused]
+        for lead in refused:
+            self.tally.count(lead, RowState.SUPPRESSED, ROW_SAYS_NO)
+        return [lead for lead in planned if lead.id not in self.stager.refused] if refused else planned
 
     async def _offer(self, planned: list[PlannedLead]) -> None:
         if self.options.dry_run:

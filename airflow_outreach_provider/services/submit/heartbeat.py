@@ -10,8 +10,8 @@ from functools import partial
 
 from airflow_outreach_provider.core.errors import OutreachUnavailable, StoreError
 from airflow_outreach_provider.services.submit.halt import Halt
-from airflow_outreach_provider.services.submit.staging import InThread
 from airflow_outreach_provider.services.submit.tally import Tally
+from airflow_outreach_provider.services.submit.threads import InThread
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
 

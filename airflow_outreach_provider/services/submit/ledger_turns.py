@@ -18,8 +18,8 @@ from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState, RowState, settled_elsewhere
 from airflow_outreach_provider.services.submit.halt import Halt
 from airflow_outreach_provider.services.submit.options import SubmitOptions
-from airflow_outreach_provider.services.submit.staging import InThread
 from airflow_outreach_provider.services.submit.tally import Tally
+from airflow_outreach_provider.services.submit.threads import InThread
 from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
 
 _STORE_PATIENCE = 30.0

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from airflow_outreach_provider.core.changes import is_outdated, is_same, version_of
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.flight import PlannedLead
 from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.phone_lines import one_line
+from airflow_outreach_provider.core.row_refusals import ROW_SAYS_NO
 from airflow_outreach_provider.core.rules import Draft, Gate, LeadRules, Memory, RowDecision, decide
 from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.addresses import SharedAddresses
 from airflow_outreach_provider.services.submit.columns import hidden_columns
 from airflow_outreach_provider.services.submit.one_line import join_numbers
+from airflow_outreach_provider.services.submit.refused_rows import RefusedPeople
+from airflow_outreach_provider.services.submit.repeats import Repeats
 from airflow_outreach_provider.services.submit.row_faults import NOT_READ, RowFaults
 from airflow_outreach_provider.services.submit.row_watch import RowWatch
-from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds, Tally
+from airflow_outreach_provider.services.submit.tally import SeenIds, Tally
+from airflow_outreach_provider.services.submit.threads import InThread
 from airflow_outreach_provider.services.submit.watermark import Watermark
 from airflow_outreach_provider.store.ledger.claims import Ledger
 from airflow_outreach_provider.store.ledger.staging import Consent, Entry, Key, Known, Remembered
-
-InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a function off the event loop and awaits it."""
 
 _TRIES = 3
 _ACCEPTED = LeadState.ACCEPTED.value
@@ -59,6 +59,7 @@ class Stager:
     :param dry_run: read the ledger and write nothing.
     :param resend: whether held leads are sent again.
     :param now: the current time, timezone-aware; decides quiet hours.
+    :ivar refused: leads of people whose row says no, whatever another run makes of theirs.
     :param watch: with ``dry_run``: told of each row what would become of it, with all that was made of it.
     """
 
@@ -77,6 +78,7 @@ class Stager:
     ) -> None:
         self.rules, self.ledger, self.tally = rules, ledger, tally
         self.seen = SeenIds()
+        self.refused = RefusedPeople(ledger, in_thread, dry_run=dry_run)
         self.campaigns = tally.campaigns
         self.campaigns |= {rules.campaign or rules.configuration_id or ""} - {""}
         self._version = version_of(rules.changed_on)
@@ -84,7 +86,7 @@ class Stager:
         self._dry_run, self._resend = dry_run, resend
         self._counted: list[tuple[RowState, str, str | None]] = []
         self._unchanged = 0
-        self._dry_seen = SeenHashes()
+        self._repeats = Repeats(kept=dry_run)
         self._addresses = SharedAddresses()
         self._now, self._mark, self._watch = now, mark or Watermark(), watch
 
@@ -96,9 +98,12 @@ class Stager:
         self._counted.clear()
         self._unchanged = 0
         taken, others = _for_this_sync(rows, self.rules, self._mark, self.tally)
+        away = [row for row, reason in others if reason == "where"]
+        self.refused.hear_away(away, self.rules, self._now())
         for row, reason in others:
             self._count(row, RowState.FILTERED, reason)
         planned = await self._stage(taken) if taken else []
+        await self.refused.withdraw()
         if self._watch is not None:
             self._watch.settle(rows)
         self.tally.read += len(rows)
@@ -113,6 +118,8 @@ class Stager:
     ) -> None:
         phone = "" if draft is None else f" {mask_phone(draft.phone)}"
         self._counted.append((state, reason, f"line {row.number}{phone}"))
+        if draft is not None and state is not RowState.SUPPRESSED:
+            self.refused.hear(draft)
         if self._watch is not None:
             self._watch.tell(row, state, reason, draft, why)
 
@@ -165,12 +172,17 @@ class Stager:
 
     async def _settle_items(self, items: list[_Item], now: datetime) -> list[PlannedLead]:
         await join_numbers(items, self.ledger, self._in_thread)
-        items = self._without_repeats(items)
+        items, others = self._repeats.split(items)
+        items, theirs = self.refused.split(items)
+        for item in others:
+            self._count(item.row, RowState.DUPLICATE, "same_number", item.draft)
+        for item in theirs:
+            self._count(item.row, RowState.SUPPRESSED, ROW_SAYS_NO, item.draft)
         planned: list[PlannedLead] = []
         for attempt in range(1, _TRIES + 1):
             keys = [item.key for item in items]
-            emails, others = _email_hashes(items)
-            known, suppressed = await self._in_thread(partial(self.ledger.find, keys, emails, others))
+            emails, further = _email_hashes(items)
+            known, suppressed = await self._in_thread(partial(self.ledger.find, keys, emails, further))
             if self.rules.per_person is not None:
                 _defer(items, await self._in_thread(partial(self.ledger.full, [p for _, p in keys], now)))
             todo: list[_Item] = []
@@ -224,19 +236,6 @@ class Stager:
         outdated = _outdated(items, self._version)
         if outdated and not self._dry_run:
             await self._in_thread(partial(self.ledger.update_hashes, outdated))
-
-    def _without_repeats(self, items: list[_Item]) -> list[_Item]:
-        """Of several rows of a chunk with one number the first counts."""
-        first: dict[Key, _Item] = {}
-        for item in items:
-            if item.line in first or (self._dry_run and item.line in self._dry_seen):
-                self._count(item.row, RowState.DUPLICATE, "same_number", item.draft)
-            else:
-                first[item.line] = item
-        if self._dry_run:
-            for key in first:
-                self._dry_seen.add(key)
-        return list(first.values())
 
     def _place(self, item: _Item, lead_id: int) -> list[PlannedLead]:
         """Count a decided row; a planned one is counted when it is settled."""

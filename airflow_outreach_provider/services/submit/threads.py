@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.store.engine import Store
 
 T = TypeVar("T")
+InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Runs a function off the event loop and awaits it."""
 
 _AWAY_SECONDS = 0.5
 # After so long without staging its connection is given back: where the API sets the pace there is seldom something to do.

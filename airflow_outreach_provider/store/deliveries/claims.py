@@ -78,8 +78,9 @@ def claim(
     batch = of_batch(store, route, event_ids)
 
     def work(connection: sa.Connection) -> Claim:
+        # Of a batch too: whoever serves the route takes what was handed out, and of a contact perhaps the first alone.
+        take_turns(connection, route)
         if plan is None:
-            take_turns(connection, route)
             walk(connection)
         else:
             probe(connection)

@@ -48,7 +48,7 @@ class PlannedDelivery:
 
 
 def take_turns(connection: sa.Connection, *routes: str) -> None:
-    """Until this transaction ends, nobody else plans or takes deliveries of these routes that are with nobody."""
+    """Until this transaction ends, nobody else plans or takes deliveries of these routes."""
     if connection.dialect.name != "postgresql":
         return
     for route in sorted(set(routes)):  # in one order, so that two who want both do not wait for each other

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import chain, zip_longest
 from typing import Any, NamedTuple, TypeVar
@@ -87,6 +87,14 @@ class Consent(NamedTuple):
     column: str
     value: str
     line: int | None
+
+
+class RowRefusal(NamedTuple):
+    """A row's no. :param detail: where it says so."""
+
+    campaign: str
+    phone: str
+    detail: str
 
 
 class StagingLedger:
@@ -221,6 +229,20 @@ class StagingLedger:
         self.store.retrying(
             lambda connection: self.store.execute(connection, self._staging.update_hashes, param)
         )
+
+    def withdraw(self, refusals: Collection[RowRefusal]) -> list[int]:
+        """Whoever of these waits is not texted; of who is held nothing is left to be sent again.
+
+        :return: the ids of all leads of theirs.
+        """
+        ordered = sorted(refusals)  # for everybody, as in ``stage``
+        params, keys = self._params(ordered), {"rows": rows_param(each[:2] for each in ordered)}
+
+        def work(connection: sa.Connection) -> list[int]:
+            self.store.execute(connection, self._staging.withdraw, params)
+            return [row[1] for row in self.store.execute(connection, self._staging.by_phone, keys)]
+
+        return self.store.retrying(work)
 
     def _optimistic(
         self, all_of_them: Callable[[sa.Connection], T], what_is_free: Callable[[sa.Connection], T]

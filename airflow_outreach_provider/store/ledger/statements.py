@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.row_refusals import ROW_SAYS_NO
 from airflow_outreach_provider.core.rules import OPTED_OUT_EMAIL
 from airflow_outreach_provider.store import suppressions_write
 from airflow_outreach_provider.store.bulk import rowset, valueset
@@ -22,6 +23,8 @@ ENTRY_COLUMNS = (
 )  # fmt: skip
 
 CONSENT_COLUMNS = (("lead_id", "int"), ("said_in", "text"), ("value", "text"), ("line", "int"))
+
+REFUSAL_COLUMNS = (("campaign", "text"), ("phone", "text"), ("detail", "text"))
 
 SETTLEMENT_COLUMNS = (
     ("id", "int"), ("state", "text"), ("reason", "text"), ("detail", "text"), ("outcome", "text"), ("status", "int"),
@@ -58,6 +61,7 @@ class StagingStatements:
     stage_without_phone: sa.TextClause
     keep_consents: sa.TextClause
     update_hashes: sa.TextClause
+    withdraw: sa.TextClause
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,25 @@ def staging_statements(dialect: str) -> StagingStatements:
             "UPDATE leads SET row_hash = r.row_hash, content_hash = r.content_hash "
             f"FROM {hashes} AS r WHERE leads.id = r.id AND leads.rev = r.rev"
         ),
+        withdraw=text(_withdraw(dialect)),
     )  # fmt: skip
+
+
+def _state(dialect: str) -> str:
+    """A lead's state, spelt so that leads are looked up by id or number: both would walk all of a state by its index."""
+    return "+leads.state" if dialect == "sqlite" else "(leads.state || '')"
+
+
+def _withdraw(dialect: str) -> str:
+    """Whoever waits is suppressed, and who is held keeps nothing that could be sent: their row says no."""
+    state = _state(dialect)
+    return (
+        f"UPDATE leads SET state = CASE WHEN {state} = 'held' THEN 'held' ELSE 'suppressed' END, "
+        f"reason = CASE WHEN {state} = 'held' THEN leads.reason ELSE '{ROW_SAYS_NO}' END, detail = r.detail, "
+        f"payload = NULL, time_zone = NULL, not_before = NULL, updated_at = {moment(dialect)}, rev = leads.rev + 1 "
+        f"FROM {rowset(dialect, REFUSAL_COLUMNS)} AS r WHERE leads.phone = r.phone AND leads.campaign = r.campaign "
+        f"AND {state} IN ('planned', 'deferred', 'held') AND leads.payload IS NOT NULL"
+    )
 
 
 def _by_row_hash(dialect: str) -> str:
@@ -162,12 +184,7 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
     )  # fmt: skip
     # Who was forgotten while in flight stays so.
     there = " WHERE (SELECT COUNT(*) FROM leads l WHERE l.id = r.id) = 1"
-    # Both would walk all leads of a state or a run, by their indexes, rather than look up a few by id.
-    state, run_id = (
-        ("+leads.state", "+leads.run_id")
-        if dialect == "sqlite"
-        else ("(leads.state || '')", "(leads.run_id + 0)")
-    )
+    state, run_id = _state(dialect), "+leads.run_id" if dialect == "sqlite" else "(leads.run_id + 0)"
     # The second half is a claim of our own whose commit was not acknowledged: it was never sent.
     claimable = f"{state} = 'planned' OR ({state} = 'sending' AND {run_id} = :run)"
     claim = (

@@ -1535,6 +1535,25 @@ def test_what_waits_for_the_task_of_its_retry_too_long_goes_out_with_a_stream(
         assert left[0].plan is None and left[0].due_at and left[1].plan and not left[1].due_at
 
 
+def test_what_uses_its_last_try_in_a_stream_has_used_its_tries(stream: Stream, receiver: Receiver) -> None:
+    """Taken for it by the task that serves: dead with one try more, and told as that, not as a fault of the configuration."""
+    receiver.script = lambda body: (500 if body["id"] == "evt_300" else 200, {})
+    arrive(stream.store, "a", first=300)
+    for batch in handed_out(stream.store, "run2"):
+        if "evt_300" in batch.event_ids:
+            run(stream.store, batch, stream.endpoint, task("t2", keep=0))
+    later(stream.store)
+    handed_out(stream.store, "run3")
+    with stream.store.write() as connection:
+        last = "UPDATE deliveries SET tries = 2, plan_until = plan_until - 90000 WHERE event_id = 'evt_300'"
+        connection.execute(sa.text(last))
+    report = stream.work(serve_for=timedelta(seconds=30), delays=(600.0, 600.0))
+    assert (report.states, report.used_up) == ({"delivered": 13, "dead": 1}, 1)
+    with stream.store.read() as connection:
+        tried = sa.select(deliveries_table.c.tries).where(deliveries_table.c.event_id == "evt_300")
+        assert connection.execute(tried).scalar_one() == 3
+
+
 @pytest.mark.slow
 def test_what_fails_in_a_stream_has_a_run_of_its_own(stream: Stream, receiver: Receiver) -> None:
     """It is handed on at once, waits for its time, and holds its contact's later events back, nobody else's."""

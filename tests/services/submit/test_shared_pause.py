@@ -74,7 +74,7 @@ def test_all_processes_of_a_connection_wait_as_one_was_asked(
     two = spawn(api.store, range(1000, 1080), owner="two", **shared)
     assert [ends(each)["counts"]["accepted"] for each in (one, two)] == [80, 80]
     assert busy.between(HEARD_WITHIN, busy.wait) == 0
-    assert busy.between(busy.wait, 60) > 100
+    assert busy.between(busy.wait, 60) > 50
 
 
 @pytest.mark.slow

@@ -18,12 +18,12 @@ from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKi
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
-from airflow_outreach_provider.store.deliveries import endpoints
+from airflow_outreach_provider.store.deliveries import claims, endpoints
 from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.deliveries.attempts import Attempt
-from airflow_outreach_provider.store.deliveries.claims import Claim, claim, hold_behind
+from airflow_outreach_provider.store.deliveries.claims import Claim, claim, claim_untried, hold_behind
 from airflow_outreach_provider.store.deliveries.endpoints import Release
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.deliveries.plans import own, plan, ready
@@ -364,6 +364,44 @@ def test_concurrent_claims_never_share_a_delivery(store: Store) -> None:
         thread.join()
     assert sorted(got) == sorted(set(got))
     assert len(got) == 50
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_task_that_begins_while_the_first_of_its_contact_is_taken_begins_none(
+    store: Store, monkeypatch: pytest.MonkeyPatch, failed: bool
+) -> None:
+    """Whoever serves the route has it already, or again, and has not committed: the next is not sent beside it."""
+    arrive(store, "a", "a")
+    take_in(store)
+    ids = planned(store) or []
+    if failed:
+        with store.write() as connection:
+            again = "UPDATE deliveries SET state = 'failed', tries = 1, due_at = 1 WHERE event_id = 'evt_1'"
+            connection.execute(sa.text(again))
+    take, taken, served = claims._take, threading.Event(), []
+
+    def slowly(*given: Any) -> Any:
+        found = take(*given)
+        taken.set()
+        time.sleep(0.3)
+        return found
+
+    def serve() -> None:
+        served.extend(
+            claim_untried(
+                store, route=ROUTE, owner=Owner("dag", "server"), plan="served", endpoint="crm_conn",
+                lease=LEASE, limit=1, lying=2 * LEASE,
+            )
+        )  # fmt: skip
+
+    monkeypatch.setattr(claims, "_take", slowly)
+    server = threading.Thread(target=serve)
+    server.start()
+    assert taken.wait(10)
+    monkeypatch.setattr(claims, "_take", take)
+    late = claimed(store, ids)
+    server.join(10)
+    assert [each.event_id for each in served] == ["evt_1"] and late.mine == []
 
 
 def test_attempts_are_kept_with_the_task_that_made_them(store: Store) -> None:

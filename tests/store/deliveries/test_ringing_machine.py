@@ -26,7 +26,7 @@ from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out, take_in
+from airflow_outreach_provider.services.deliveries.fan_out import LEFT_LYING, Reading, fan_out, take_in
 from airflow_outreach_provider.services.events.doorbell import Doorbell
 from airflow_outreach_provider.store.deliveries import (
     attempts,
@@ -148,17 +148,23 @@ class Ringing(RuleBasedStateMachine):
         attempts.release(self.store, owner, timedelta(minutes=20) if kept else None)
         return kept and bool(stuck)
 
-    @rule(outcome=st.sampled_from(["good", "bad", "dies"]), limit=st.integers(1, 5), stays=st.booleans())
-    def serve(self, outcome: str, limit: int, stays: bool) -> None:
-        """A task goes on with what comes in, for a moment or longer; or dies in the middle of it."""
+    @rule(
+        outcome=st.sampled_from(["good", "bad", "dies"]),
+        limit=st.integers(1, 5),
+        stays=st.booleans(),
+        lying=st.booleans(),
+    )
+    def serve(self, outcome: str, limit: int, stays: bool, lying: bool) -> None:
+        """A task goes on with what comes in, and with what others do not begin; or dies in the middle of it."""
         self.runs += 1
         owner = Owner("dag", f"server{self.runs}")
         if not serving.serve(self.store, ROUTE, owner, timedelta(seconds=5)):
             return
         take_in(self.store, READING)
         mine = claims.claim_untried(
-            self.store, route=ROUTE, owner=owner, plan="served", endpoint=CONN, lease=LEASE, limit=limit
-        )
+            self.store, route=ROUTE, owner=owner, plan="served", endpoint=CONN, lease=LEASE, limit=limit,
+            lying=LEFT_LYING if lying else None,
+        )  # fmt: skip
         if outcome == "dies":
             return
         stuck: set[str] = set()

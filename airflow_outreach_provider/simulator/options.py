@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 CONFIGURATION_ID = "68d6d7de324658b8a1760d5e"
 """The outreach configuration of a simulator that is given none."""
+API_KEY = "user_simulator"
+EMAIL = "simulator@example.com"
+# No part of the address: Airflow's pages mask a secret wherever they show it, and an edit there would save the masks.
+PASSWORD = "listed-and-found"  # noqa: S105 - a stand-in's
 
 
 def _port(text: str) -> int:
@@ -27,7 +31,7 @@ def _port(text: str) -> int:
 ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--host",), {"default": "127.0.0.1", "help": "address to listen on"}),
     (("--port",), {"type": _port, "default": 8099, "help": "port to listen on; 0 takes a free one"}),
-    (("--api-key",), {"default": "user_simulator", "help": "the API Integration Key that is let in"}),
+    (("--api-key",), {"default": API_KEY, "help": "the API Integration Key that is let in"}),
     (
         ("--configuration",),
         {
@@ -49,8 +53,8 @@ ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     ),
     (("--seed",), {"type": int, "default": 0, "help": "the same seed gives the same faults"}),
     (("--journal",), {"type": str, "help": "file that keeps the counts when the simulator is killed"}),
-    (("--contacts-email",), {"default": "simulator@example.com", "help": "login for the contact list"}),
-    (("--contacts-password",), {"default": "simulator", "help": "password of that login"}),
+    (("--contacts-email",), {"default": EMAIL, "help": "login for the contact list"}),
+    (("--contacts-password",), {"default": PASSWORD, "help": "password of that login"}),
     (
         ("--foreign-contacts",),
         {

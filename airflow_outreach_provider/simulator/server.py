@@ -17,12 +17,9 @@ from airflow_outreach_provider.simulator.contacts import ContactBook
 from airflow_outreach_provider.simulator.control import control
 from airflow_outreach_provider.simulator.fault_selection import FaultPlan, FaultSelector, FaultTally
 from airflow_outreach_provider.simulator.faults import ApiEndpoint, Faults, InjectedFault
-from airflow_outreach_provider.simulator.options import CONFIGURATION_ID
+from airflow_outreach_provider.simulator.options import API_KEY, CONFIGURATION_ID, EMAIL, PASSWORD
 from airflow_outreach_provider.simulator.wire import ApiRequest, Reply
 
-API_KEY = "user_simulator"
-EMAIL = "simulator@example.com"
-PASSWORD = "simulator"  # noqa: S105 - a stand-in's
 _SHOWN = 100
 
 

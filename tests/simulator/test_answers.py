@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from airflow_outreach_provider.simulator.options import PASSWORD
 from airflow_outreach_provider.simulator.server import Simulator
 
 PHONE = "+14165550123"
@@ -114,7 +115,7 @@ def test_a_lead_without_a_phone_is_counted_apart(client: Any, sim: Any) -> None:
 
 
 def _token(client: Any) -> str:
-    login = json.dumps({"email": "simulator@example.com", "password": "simulator"})
+    login = json.dumps({"email": "simulator@example.com", "password": PASSWORD})
     return str(client.ask("POST", "/api/auth/login", login).json()["token"])
 
 
@@ -199,7 +200,7 @@ def test_a_login_runs_out_and_a_colleagues_contacts_are_hidden() -> None:
                 key = {"Authorization": "Bearer user_simulator"}
                 async with session.post(base + OUTREACH, json=lead, headers=key) as answer:
                     assert answer.status == 200
-                login = {"email": "simulator@example.com", "password": "simulator"}
+                login = {"email": "simulator@example.com", "password": PASSWORD}
                 async with session.post(base + "/api/auth/login", json=login) as answer:
                     token = {"Authorization": f"Bearer {(await answer.json())['token']}"}
                 for query, count in (("", 0), ("?ownerFilter=all", 1)):

@@ -86,6 +86,22 @@ def test_every_type_of_ours_is_known(airflow: Any) -> None:
     assert {each["connection-type"] for each in get_provider_info()["connection-types"]} == CONNECTION_TYPES
 
 
+def test_a_value_that_contains_a_secret_is_tested_as_it_is_stored(
+    airflow: Any, platform: tuple[str, list[dict[str, Any]]]
+) -> None:
+    """The page has it masked in part, and Airflow would test the masks."""
+    url, seen = platform
+    secret = "a-secret-that-stands-elsewhere-too"
+    row = saved(
+        airflow, conn_type="outreach_endpoint", host=url, password=secret,
+        extra={"signature": "autoreach", "headers": {"X-Team": f"team of {secret}"}, "allow_http": True, "allow_networks": ["127.0.0.0/8"]},
+    )  # fmt: skip
+    assert "team of ***" in row["extra"]
+    said = pressed(airflow, row)
+    assert said["status"] is True, said["message"]
+    assert seen[-1]["X-Team"] == f"team of {secret}"
+
+
 def test_the_outreach_api(airflow: Any, platform: tuple[str, list[dict[str, Any]]]) -> None:
     """The stored key is used though the page knows it masked only; a wrong one is told; an edit is what is tested."""
     url, seen = platform

@@ -64,7 +64,7 @@ def free(
 
     So they are due, their endpoint does not rest, and no earlier one of their lane is with somebody or not yet due.
     """
-    wanted = [deliveries.c.id, *(each for each in columns if each is not deliveries.c.id)]
+    wanted = _with_id(columns)
     oldest = [
         sa.select(*wanted).where(*branch, *such).order_by(order).limit(limit).subquery()
         for branch, order in zip(branches(seen, route), _ORDERS, strict=True)
@@ -119,9 +119,9 @@ def free_and_untried(
     """
     if lying is None:
         return free(seen, route, *columns, limit=limit, such=[untried(deliveries.c.tries + 0)])
-    found = columns if deliveries.c.id in columns else (deliveries.c.id, *columns)
-    untouched = sa.select(*found).where(*_not_begun(seen, route), untried()).order_by(deliveries.c.id)
-    again = _lying(seen, sa.select(*found), route, lying, _to_be_tried_again())
+    wanted = sa.select(*_with_id(columns))
+    untouched = wanted.where(*_not_begun(seen, route), untried()).order_by(deliveries.c.id)
+    again = _lying(seen, wanted, route, lying, _to_be_tried_again())
     return _merged([each.limit(limit).subquery() for each in (untouched, again)], columns, limit)
 
 
@@ -260,6 +260,11 @@ def _not_resting(seen: Look, route: str | sa.ColumnElement[str]) -> list[Conditi
     else:
         kept = route.in_(seen.resting_routes)
     return [elsewhere, sa.not_(sa.and_(deliveries.c.endpoint == "", kept))]
+
+
+def _with_id(columns: Sequence[sa.Column[Any]]) -> list[sa.Column[Any]]:
+    """What parts that are to be merged have to give: they are put in order by it."""
+    return [deliveries.c.id, *(each for each in columns if each is not deliveries.c.id)]
 
 
 def _merged(parts: Sequence[sa.Subquery], columns: Sequence[sa.Column[Any]], limit: int) -> sa.Select[Any]:

@@ -204,3 +204,26 @@ def make_first_revision(connection: sa.Connection) -> None:
         migrate._scripts().get_revision("0001").module.upgrade()
     connection.execute(sa.text(f"CREATE TABLE {migrate.VERSION_TABLE} (version_num VARCHAR(32) PRIMARY KEY)"))
     connection.execute(sa.text(f"INSERT INTO {migrate.VERSION_TABLE} VALUES ('0001')"))
+
+
+@contextmanager
+def user_of(
+    admin: sa.Engine, url: str, name: str, *grants: str, password: str | None = None
+) -> Iterator[str]:
+    """The URL of a schema for a user who may look into it and no more.
+
+    :param url: of the schema. :param name: what the user's begins with.
+    :param grants: more that the user may do there, before the name of the schema.
+    """
+    name, parsed = f"{name}_{uuid.uuid4().hex[:8]}", sa.make_url(url)
+    schema = str(parsed.query["options"]).rpartition("=")[2]
+    with admin.connect() as connection:
+        login = f"LOGIN PASSWORD '{password}'" if password else "LOGIN"
+        connection.execute(sa.text(f"CREATE ROLE {name} {login}"))
+        for grant in ("USAGE ON SCHEMA", *grants):
+            connection.execute(sa.text(f"GRANT {grant} {schema} TO {name}"))
+    user = {"username": name, "password": password} if password else {"username": name}
+    yield parsed.set(**user).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"DROP OWNED BY {name}"))
+        connection.execute(sa.text(f"DROP ROLE {name}"))

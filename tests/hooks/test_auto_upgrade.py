@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
 from processes import at_once
-from stores import make_first_revision
+from stores import make_first_revision, user_of
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.get_provider_info import get_provider_info
@@ -86,15 +85,8 @@ def test_a_newer_store_is_explained_and_left_alone(
 @pytest.fixture
 def guest(postgres_url: str, postgres_admin: sa.Engine) -> Iterator[str]:
     """The URL of a schema for a user who may look into it and no more."""
-    name, url = f"guest_{uuid.uuid4().hex[:8]}", sa.make_url(postgres_url)
-    schema = str(url.query["options"]).rpartition("=")[2]
-    with postgres_admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD 'a long password'"))
-        connection.execute(sa.text(f"GRANT USAGE ON SCHEMA {schema} TO {name}"))
-    yield url.set(username=name, password="a long password").render_as_string(hide_password=False)
-    with postgres_admin.connect() as connection:
-        connection.execute(sa.text(f"REVOKE ALL ON SCHEMA {schema} FROM {name}"))
-        connection.execute(sa.text(f"DROP ROLE {name}"))
+    with user_of(postgres_admin, postgres_url, "guest", password="a long password") as url:
+        yield url
 
 
 def test_a_user_who_may_not_create_tables_is_told_who_may(

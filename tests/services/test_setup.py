@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from stores import Reused
+from stores import Reused, user_of
 
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.setup import CheckResult, fail, ok, worst
@@ -136,30 +135,15 @@ def test_a_database_that_is_away_is_no_traceback() -> None:
 @pytest.fixture
 def reader(shared_postgres: Reused, emptied: str | None, postgres_admin: sa.Engine) -> Iterator[str]:
     """The URL of a migrated store for a user who may read it and no more."""
-    name, url = f"reader_{uuid.uuid4().hex[:8]}", sa.make_url(shared_postgres.url)
-    schema = str(url.query["options"]).rpartition("=")[2]
-    with postgres_admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE ROLE {name} LOGIN"))
-        connection.execute(sa.text(f"GRANT USAGE ON SCHEMA {schema} TO {name}"))
-        connection.execute(sa.text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {name}"))
-    yield url.set(username=name).render_as_string(hide_password=False)
-    with postgres_admin.connect() as connection:
-        connection.execute(sa.text(f"DROP OWNED BY {name}"))
-        connection.execute(sa.text(f"DROP ROLE {name}"))
+    with user_of(postgres_admin, shared_postgres.url, "reader", "SELECT ON ALL TABLES IN SCHEMA") as url:
+        yield url
 
 
 @pytest.fixture
 def stranger(postgres_url: str, postgres_admin: sa.Engine) -> Iterator[str]:
     """The URL of an empty schema for a user who may look into it and no more."""
-    name, url = f"stranger_{uuid.uuid4().hex[:8]}", sa.make_url(postgres_url)
-    schema = str(url.query["options"]).rpartition("=")[2]
-    with postgres_admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE ROLE {name} LOGIN"))
-        connection.execute(sa.text(f"GRANT USAGE ON SCHEMA {schema} TO {name}"))
-    yield url.set(username=name).render_as_string(hide_password=False)
-    with postgres_admin.connect() as connection:
-        connection.execute(sa.text(f"DROP OWNED BY {name}"))
-        connection.execute(sa.text(f"DROP ROLE {name}"))
+    with user_of(postgres_admin, postgres_url, "stranger") as url:
+        yield url
 
 
 @pytest.mark.postgres

@@ -8,7 +8,8 @@ import logging
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from airflow_outreach_provider.core.delivery_rules import DELIVERED, DeliveryOutcome, DeliveryVerdict
@@ -20,7 +21,7 @@ from airflow_outreach_provider.services.deliveries.fan_out import LEFT_LYING
 from airflow_outreach_provider.services.deliveries.lanes import work
 from airflow_outreach_provider.services.deliveries.recording import ensure_recorded
 from airflow_outreach_provider.services.deliveries.serving import Server
-from airflow_outreach_provider.services.runtime.loop import run_in_loop_thread
+from airflow_outreach_provider.services.runtime.loop import LISTENS_EVERY, run_in_loop_thread
 from airflow_outreach_provider.store.deliveries.attempts import Delivery
 from airflow_outreach_provider.store.deliveries.claims import claim, claim_freed, claim_untried
 from airflow_outreach_provider.store.engine import Store
@@ -106,13 +107,18 @@ class _Calls:
     def serve(self, done: Future[Any]) -> None:
         """Make calls until ``done``. A time-out or a kill breaks the call off and comes out of here."""
         done.add_done_callback(lambda _: self._asked.put(None))
-        while (asked := self._asked.get()) is not None:
+        while (asked := self._next()) is not None:
             event, answer = asked
             try:
                 result = self._call(event)
             except Exception as error:  # noqa: BLE001 - a user's function may raise anything; one event fails by it
                 result = error
             answer.set_result(result)
+
+    def _next(self) -> tuple[ContactEvent, Future[object]] | None:
+        while True:
+            with suppress(Empty):
+                return self._asked.get(timeout=LISTENS_EVERY)
 
     async def make(self, event: ContactEvent) -> Exception | HandlerNote | None:
         """What the function raised for this event, or has to say of it, or None."""

@@ -207,7 +207,9 @@ class LaneRunner:
         """Attempt a contact's deliveries in order, as far as they go."""
         first = True
         for delivery in lane:
-            if self.stopped or not await self._one(delivery, events.get(delivery.event_id), first=first):
+            if self.stopped or self.halted:
+                break
+            if not await self._one(delivery, events.get(delivery.event_id), first=first):
                 break
             first = False
         else:

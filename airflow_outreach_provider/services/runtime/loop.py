@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# A signal that another thread was given does not wake a main thread that waits for a lock: it hears it so much later.
+LISTENS_EVERY = 0.25
+
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """``asyncio.run`` on the fastest loop there is. Airflow brings uvloop along, except on Windows."""
@@ -25,7 +28,14 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         return run(work)
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(run, work).result()
+        return awaited(thread.submit(run, work))
+
+
+def awaited(done: Future[T]) -> T:
+    """Its result, as soon as there is one; what signals ask for is done meanwhile, whichever thread they were given to."""
+    while not done.done():
+        wait([done], timeout=LISTENS_EVERY)
+    return done.result()
 
 
 def run_in_loop_thread(
@@ -36,7 +46,8 @@ def run_in_loop_thread(
     A time-out or a kill is an exception out of a signal handler, in the main thread. Inside an event loop it
     may hit a callback, where loops only log it; here it interrupts nothing but the waiting.
 
-    :param meanwhile: what this thread does until ``work`` is done; it is given the future of it.
+    :param meanwhile: what this thread does until ``work`` is done; it is given the future of it, and waits for nothing
+        longer than ``LISTENS_EVERY``.
     """
     begun: Future[Callable[[], object]] = Future()
 
@@ -50,7 +61,7 @@ def run_in_loop_thread(
         done = thread.submit(contextvars.copy_context().run, run, cancellable())
         try:
             meanwhile(done)
-            return done.result()
+            return awaited(done)
         except BaseException:
             either: list[Future[Any]] = [begun, done]
             wait(either, return_when=FIRST_COMPLETED)

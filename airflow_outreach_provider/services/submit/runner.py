@@ -110,7 +110,7 @@ def run_to_the_end(run: SubmitRun) -> Tally:
     with ThreadPoolExecutor(1, thread_name_prefix="outreach-submit") as thread:
         done: Future[Tally] = thread.submit(context.run, loop.run, run.run())
         try:
-            return done.result()
+            return loop.awaited(done)
         except BaseException as error:
             if not done.done():
                 run.stop(type(error).__name__)

@@ -236,7 +236,7 @@ def deliveries(
 
 def _due(shown: schemas.DeliverySchema, row: DeliveryRow) -> schemas.DeliverySchema:
     """The same, with its time where it waits for it in nobody's hands."""
-    if row.due_at is not None and row.state in OPEN_STATES:
+    if row.due_at is not None and row.state in OPEN_STATES and not row.is_handed_out:
         shown.next_try, shown.next_try_at = "a new run of its route", row.due_at
     return shown
 

@@ -42,8 +42,8 @@ class TaskTry:
     :ivar last_try: Airflow will not retry it.
     :ivar cleared: a person cleared it: what is dead is tried again.
     :ivar lease: after this long without a sign of life its deliveries are free for others.
-    :ivar plan_for: how long what is left stays with it: longer than until its next try.
     :ivar next_try: how long until Airflow's next try of the task.
+    :ivar slack: how much longer what is left stays with it.
     :ivar delays: seconds before each retry of a delivery; as many retries as it is long.
     :ivar keep: how many runs of a route may keep what failed for their own retries. What fails in others waits for
         its time in nobody's hands, and the next run takes it: so a route's open runs are bounded.
@@ -55,8 +55,8 @@ class TaskTry:
     last_try: bool = False
     cleared: bool = False
     lease: timedelta = timedelta(seconds=300)
-    plan_for: timedelta = timedelta(minutes=15)
     next_try: timedelta = timedelta(0)
+    slack: timedelta = timedelta(minutes=15)
     delays: tuple[float, ...] = ()
     keep: int = 3
     serve_for: timedelta = timedelta(0)
@@ -68,7 +68,7 @@ class TaskTry:
 
     def wait(self, tries: int) -> timedelta:
         """How long a delivery that was attempted so often waits for its next try."""
-        return timedelta(seconds=delay(tries, self.delays)) if self.delays else self.plan_for / 2
+        return timedelta(seconds=delay(tries, self.delays)) if self.delays else self.slack / 2
 
 
 @dataclass(frozen=True, slots=True)

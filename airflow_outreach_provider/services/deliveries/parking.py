@@ -26,9 +26,11 @@ def let_go(shift: LaneRunner) -> None:
         if kept and not shift.report.rest:
             _fit(shift)
     if kept:
-        plan_for = task.plan_for + timedelta(seconds=shift.retry_after or 0.0)
         own = None if plan is None else shift.batch.event_ids
-        deliveries_attempts.release(store, task.owner, plan_for, batch=own)
+        wait = max(task.next_try, timedelta(seconds=shift.retry_after or 0.0))
+        # Others are to do what the task does not come to; a fault of the whole batch is theirs too.
+        due = wait if plan is not None and (shift.error is None or shift.halted) else None
+        deliveries_attempts.release(store, task.owner, wait + task.slack, batch=own, due=due)
         shift.report.left = len(shift.open_tries)
         return
     park(shift, dict(shift.open_tries))

@@ -270,12 +270,14 @@ def release(
     owner: Owner,
     plan_for: timedelta | None,
     batch: Sequence[str] | None = None,
+    due: timedelta | None = None,
 ) -> None:
     """End this task instance's claims.
 
     :param plan_for: how long the open ones stay with this task, for its retry; None hands them back, so
         that the next run takes them.
     :param batch: its own events: what it took along besides and never tried is handed back in any case.
+    :param due: when it is to try again what failed; known, so that others can tell that it is late with it.
     """
 
     def work(connection: sa.Connection) -> None:
@@ -285,6 +287,9 @@ def release(
             {"plan": None, "plan_until": None} if plan_for is None else {"plan_until": now + plan_for}
         )
         connection.execute(deliveries.update().where(open_ones).values(**plan))
+        if due is not None:
+            failed = deliveries.update().where(open_ones, deliveries.c.tries > 0)
+            connection.execute(failed.values(due_at=now + due))
         if batch is not None:
             untried = (
                 deliveries.c.claim == owner.key,

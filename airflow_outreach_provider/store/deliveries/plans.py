@@ -160,16 +160,19 @@ def all_served(store: Store, routes: Sequence[str]) -> bool:
 
 
 def is_busy(store: Store, routes: Sequence[str], besides: str) -> bool:
-    """Whether many contacts' deliveries that other plans handed out have not been begun: not tried yet, or not again.
-
-    One that failed loses its time when a task begins with it, so what a task keeps for its own retry has none.
+    """Whether many contacts' deliveries that other plans have and that are due have not been begun: not tried yet, or not
+    again. One that failed loses its time when a task begins with it.
     """
     with store.read() as connection:
         walk(connection)
+        now = store.now(connection)
         new = sa.select(deliveries.c.id).where(
             is_open(),
-            sa.or_(is_in(DeliveryState.PENDING), deliveries.c.due_at.is_not(None)),
-            deliveries.c.plan_until >= store.now(connection),
+            sa.or_(
+                sa.and_(is_in(DeliveryState.PENDING), deliveries.c.due_at.is_(None)),
+                deliveries.c.due_at <= now,
+            ),
+            deliveries.c.plan_until >= now,
             deliveries.c.plan != besides,
             ~is_behind(),
         )

@@ -60,7 +60,7 @@ def end(store: Store, keys: Sequence[str]) -> int:
     def work(connection: sa.Connection) -> int:
         now = store.now(connection)
         idle = (is_in(*OPEN_STATES), deliveries.c.plan_until >= now, unclaimed(now))
-        freed = deliveries.update().where(*idle).values(plan_until=now - _MOMENT)
+        freed = deliveries.update().where(*idle).values(plan_until=now - _MOMENT, due_at=None)
         # One by one: of a list it would be believed that it holds most of the table.
         return sum(connection.execute(freed.where(deliveries.c.plan == key)).rowcount for key in keys)
 

@@ -139,7 +139,8 @@ def _lying(seen: Look, query: sa.Select[Any], route: str, left: timedelta, such:
 
 
 def _to_be_tried_again() -> Condition:
-    """That it was handed out when its time had come: a task that begins with it, or keeps it, takes its time away.
+    """That a task has it and has not begun with it: that takes its time away. It was handed out when that had come, or is
+    kept until it comes.
 
     And that it is the first of its contact: what failed holds the others back.
     """

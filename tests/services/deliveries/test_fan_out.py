@@ -62,12 +62,21 @@ def test_a_few_that_wait_are_no_stream(still_store: Store) -> None:
 
 
 def test_what_waits_for_its_retry_is_no_stream(still_store: Store) -> None:
-    """Contacts that failed and are kept by their tasks for hours do not hide the others' events in batches."""
+    """Contacts that failed and are kept by their tasks for hours do not hide the others' events in batches; once their
+    tasks do not begin, Airflow does not keep up."""
     arrive(still_store, *range(20))
     sizes(still_store, "first")
-    set_state(still_store, "failed")
+    with still_store.write() as connection:
+        kept = deliveries.update().where(deliveries.c.id <= 20)
+        time = still_store.now(connection) + timedelta(minutes=5)
+        connection.execute(kept.values(state="failed", tries=1, due_at=time))
     arrive(still_store, *range(100, 120))
     assert sizes(still_store, "second") == [1] * 20
+    with still_store.write() as connection:
+        connection.execute(deliveries.update().where(deliveries.c.id > 20).values(state="delivered"))
+        connection.execute(kept.values(due_at=still_store.now(connection)))
+    arrive(still_store, *range(200, 220))
+    assert sizes(still_store, "third") == [20 // MAX_BATCHES_WHEN_BUSY] * MAX_BATCHES_WHEN_BUSY
 
 
 def test_what_is_to_be_tried_again_and_has_not_begun_is_a_stream(still_store: Store) -> None:

@@ -145,7 +145,8 @@ class Ringing(RuleBasedStateMachine):
                 rests.recover(self.store, CONN)
         if not kept:
             attempts.hand_on(self.store, due, owner)
-        attempts.release(self.store, owner, timedelta(minutes=20) if kept else None)
+        times = (timedelta(minutes=20), None, timedelta(minutes=5)) if kept else (None,)
+        attempts.release(self.store, owner, *times)
         return kept and bool(stuck)
 
     @rule(

@@ -139,14 +139,15 @@ def _state(dialect: str) -> str:
 
 
 def _withdraw(dialect: str) -> str:
-    """Whoever waits is suppressed, and who is held keeps nothing that could be sent: their row says no."""
+    """Whoever waits is suppressed, and who is held or in flight keeps nothing that could be sent again: their row says no."""
     state = _state(dialect)
+    stays = f"{state} IN ('held', 'sending')"
     return (
-        f"UPDATE leads SET state = CASE WHEN {state} = 'held' THEN 'held' ELSE 'suppressed' END, "
-        f"reason = CASE WHEN {state} = 'held' THEN leads.reason ELSE '{ROW_SAYS_NO}' END, detail = r.detail, "
+        f"UPDATE leads SET state = CASE WHEN {stays} THEN leads.state ELSE 'suppressed' END, "
+        f"reason = CASE WHEN {stays} THEN leads.reason ELSE '{ROW_SAYS_NO}' END, detail = r.detail, "
         f"payload = NULL, time_zone = NULL, not_before = NULL, updated_at = {moment(dialect)}, rev = leads.rev + 1 "
         f"FROM {rowset(dialect, REFUSAL_COLUMNS)} AS r WHERE leads.phone = r.phone AND leads.campaign = r.campaign "
-        f"AND {state} IN ('planned', 'deferred', 'held') AND leads.payload IS NOT NULL"
+        f"AND {state} IN ('planned', 'deferred', 'held', 'sending') AND leads.payload IS NOT NULL"
     )
 
 
@@ -184,6 +185,8 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
     )  # fmt: skip
     # Who was forgotten while in flight stays so.
     there = " WHERE (SELECT COUNT(*) FROM leads l WHERE l.id = r.id) = 1"
+    # Their row said no meanwhile: nothing is left to be sent again.
+    withdrawn = "r.state = 'planned' AND leads.payload IS NULL"
     state, run_id = _state(dialect), "+leads.run_id" if dialect == "sqlite" else "(leads.run_id + 0)"
     # The second half is a claim of our own whose commit was not acknowledged: it was never sent.
     claimable = f"{state} = 'planned' OR ({state} = 'sending' AND {run_id} = :run)"
@@ -198,7 +201,9 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
         claim=text(claim + " RETURNING id"),
         claim_all=text(claim),
         settle=text(
-            f"UPDATE leads SET state = r.state, reason = r.reason, detail = r.detail, updated_at = {now}, rev = rev + 1, "
+            f"UPDATE leads SET state = CASE WHEN {withdrawn} THEN 'suppressed' ELSE r.state END, "
+            f"reason = CASE WHEN {withdrawn} THEN '{ROW_SAYS_NO}' ELSE r.reason END, "
+            f"detail = CASE WHEN {withdrawn} THEN leads.detail ELSE r.detail END, updated_at = {now}, rev = rev + 1, "
             "payload = CASE WHEN r.state IN ('planned', 'held') THEN payload END, "
             "time_zone = CASE WHEN r.state IN ('planned', 'held') THEN time_zone END, "
             f"accepted_at = CASE WHEN r.state = 'accepted' THEN {now} ELSE accepted_at END, "

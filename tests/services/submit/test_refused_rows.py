@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import count
 from random import Random
 from threading import Thread
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -134,3 +135,25 @@ def test_nobody_is_texted_whose_row_says_no(
     meant = ({each for each, _, ours in rows if ours} | earlier) - refused
     texted = {phone: n - before.get(phone, 0) for phone, n in sqlite_api.texts().items()}
     assert {phone: n for phone, n in texted.items() if n} == {everybody[each]["phone"]: 1 for each in meant}
+
+
+def test_who_is_in_flight_is_not_sent_again_once_their_row_says_no(api: Any, people: People) -> None:
+    """The API has no time for them just then: the run that tried has them wait no longer, and neither does a later one."""
+    [person, other] = people(2)
+    api.sim.set_faults("latency=1.5", "status=429,retry_after=1")
+    ends: list[Any] = []
+    sending = Thread(target=lambda: ends.append(api.send([person, other], owner="first")))
+    sending.start()
+    deadline = monotonic() + 20
+    while api.ledger() != {"sending": 2}:
+        assert monotonic() < deadline
+        sleep(0.02)
+    got = api.send([person | NO, other | YES], owner="second")
+    assert got.states == {"elsewhere": 2}
+    api.sim.set_faults()
+    sending.join()
+    assert ends[0].error is None
+    assert list(api.texts()) == [other["phone"]]
+    [lead] = [each for each in api.leads() if each["phone"] == person["phone"]]
+    assert (lead["state"], lead["reason"], lead["payload"]) == ("suppressed", "row_says_no", None)
+    assert "Opted Out" in lead["detail"]

@@ -16,9 +16,10 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+from airflow_outreach_provider.core.invisible import INVISIBLE
 from airflow_outreach_provider.core.masking import shown_value
 from airflow_outreach_provider.core.numbering import may_be_mobile, read_plain
-from airflow_outreach_provider.core.phone_cells import INVISIBLE, number_in, parts_of
+from airflow_outreach_provider.core.phone_cells import number_in, parts_of
 from airflow_outreach_provider.core.phone_countries import (
     line_without_zero,
     refuse_lost_plus,

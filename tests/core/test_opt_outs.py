@@ -165,7 +165,7 @@ def test_no_message_breaks_the_reading(platform: str, data: Any) -> None:
 @pytest.mark.parametrize(
     "writing",
     ["jane@example.com", " Jane@Example.COM ", "<jane@example.com>", "Jane Doe <jane@example.com>", "mailto:jane@example.com",
-     "jane@example.com.", "\u200bjane@example.com", "ＪＡＮＥ@example.com", "jane%40example.com", "mailto:jane@example.com?subject=Hi&cc=ann@example.com",
+     "jane@example.com.", "\u200bjane@example.com", "\u2068jane@example.com\u2069", "\u2066jane\u2069@example.com", "ＪＡＮＥ@example.com", "jane%40example.com", "mailto:jane@example.com?subject=Hi&cc=ann@example.com",
      "MAILTO:jane%40example.com?subject=x", "jane@example.com|", "jane@example.com/", "jane@example.com!", "jane@example.com; john@example.com"],
 )  # fmt: skip
 def test_one_address_has_one_hash(writing: str) -> None:

@@ -12,6 +12,7 @@ from phonenumbers import NumberParseException
 from airflow_outreach_provider.core.emails import without_emails
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.phone_cells import after_count, pieces_of
+from airflow_outreach_provider.core.phone_countries import dialled_with_eight, line_without_zero
 from airflow_outreach_provider.core.phone_lines import e164_of, in_use, other_writings
 from airflow_outreach_provider.core.phones import parse_phone, plain_text
 
@@ -89,7 +90,7 @@ def read_cells(cells: Iterable[object], region: str | None, *, alone: bool) -> t
 
 
 def _loose_readings(text: str, region: str | None, *, whole: bool) -> list[str]:
-    """Every way to read a text of digits and marks: as written, as if it had the +, without 00 or 011 before it.
+    """Every way to read a text of digits and marks: as written, as if it had the +, without 00, 011 or a zero before it.
 
     :param whole: the text is all there is, so what looks like E.164 is one at its word.
     """
@@ -97,7 +98,9 @@ def _loose_readings(text: str, region: str | None, *, whole: bool) -> list[str]:
         return []
     digits = phonenumbers.normalize_digits_only(text)
     abroad = _ABROAD.sub("", digits)
-    found = []
+    found = list(filter(None, (dialled_with_eight(text), line_without_zero(text, region))))
+    if region and digits.startswith(f"0{phonenumbers.country_code_for_region(region)}"):
+        abroad = digits[1:]
     for written in (text,) if "+" in text else (text, f"+{digits}", f"+{abroad}"):
         try:
             number = phonenumbers.parse(written, region)

@@ -23,6 +23,7 @@ from airflow_outreach_provider.core.phone_cells import number_in, parts_of
 from airflow_outreach_provider.core.phone_countries import (
     line_without_zero,
     refuse_lost_plus,
+    refuse_two_countries,
     settle_country_code,
 )
 from airflow_outreach_provider.core.phone_lines import (
@@ -195,6 +196,7 @@ def _read_text(text: str, region: str | None, how: PhoneReading) -> Phone:
     if (rest := rest_after_number(text, found.e164)) is not None:
         raise LeadRejected(*rest)
     refuse_lost_plus(text, *found)
+    refuse_two_countries(text, found.e164)
     _refuse_placeholder(found.e164)
     _refuse_day(text, found.e164)
     return found

@@ -55,11 +55,13 @@ THEIRS_IF_TRUE = _words("inbound is_inbound incoming is_incoming")
 _WHO = {*DIRECTIONS, *WRITERS, *OURS_IF_TRUE, *THEIRS_IF_TRUE}
 
 _OPTED_OUT = re.compile(
-    r"(?:hs_)?(?:is_|has_|was_|on_)?(?:(?:sms|text|texts|texting|message|messages|messaging|marketing|phone|contact|all|global|globally)_)?"
+    r"(?:(?:properties|attributes|fields|custom_fields?|data|contact|lead|person|customer|subscriber)_)?"
+    r"(?:hs_)?(?:is_|has_|was_|on_)?(?:(?:federal|national|state|internal|company|tcpa)_(?=dnc|do_not_))?(?:(?:sms|text|texts|texting|message|messages|messaging|marketing|phone|contact|all|global|globally)_)?"
     r"(?:unsubscribed?|opted_?out|opt_?out|do_not_(?:contact|text|sms|message|disturb|call)|dnc|dnd"
     r"|black_?listed|block_?listed|complained|spam_complaint|(?:marked|reported)_(?:as_)?spam)"
     r"(?:_(?:(?:of|from)_)?(?:sms|text|texts|texting|message|messages|messaging|marketing|sms_marketing|all|flag|list|enabled|settings"
     r"|requested|by_(?:the_)?(?:user|contact|customer|lead|recipient|person)))?"
+    r"(?:_c)?"  # a field of Salesforce's users
     r"|is_blocked|contact_blocked"
 )
 _OPTED_OUT_AT = re.compile(

@@ -23,7 +23,7 @@ class OptOut:
 
     :param numbers: the person's, E.164 as far as they can be read, generously.
     :param email_hashes: of the person's addresses.
-    :param by_stop_word: said by a message that is nothing but a stop word: START takes it back.
+    :param by_stop_word: said by a message that is nothing but a stop word, to us or to the carrier: START takes it back.
     :param lifts: the message is START: it takes back what a stop word said, and nothing else.
     """
 
@@ -52,7 +52,7 @@ def read_opt_out(parsed: Parsed, region: str | None) -> OptOut | None:
     return OptOut(
         tuple(dict.fromkeys([*([contact.phone] if contact.phone else []), *numbers])),
         email_hashes([*([contact.email] if contact.email else []), *emails]),
-        by_stop_word=parsed.stopped and not flagged,
+        by_stop_word=persons.is_refused(parsed.places) if flagged else parsed.stopped,
         lifts=lifts,
     )
 
@@ -60,6 +60,8 @@ def read_opt_out(parsed: Parsed, region: str | None) -> OptOut | None:
 def _named(parsed: Parsed, places: tuple[BodyObject, ...], region: str | None) -> tuple[list[str], list[str]]:
     """The person's numbers and addresses; who was written to counts where nothing else says whose an opt-out is."""
     inbound = persons.is_inbound(parsed.kind, parsed.type, parsed.places, parsed.said)
+    if not parsed.said and persons.is_refused(parsed.places):
+        inbound = False  # a text of ours failed
     ways = (inbound,) if parsed.said or inbound is False else (True, False)
     for where in (parsed.named, places):
         for way in ways:
@@ -68,7 +70,16 @@ def _named(parsed: Parsed, places: tuple[BodyObject, ...], region: str | None) -
             emails = list(persons.emails_said(where, way))
             if numbers or emails:
                 return numbers, emails
-    return [], []
+    return _plain_numbers(parsed, region), []
+
+
+def _plain_numbers(parsed: Parsed, region: str | None) -> list[str]:
+    """What stands under ``number`` alone: an order's or a flat's, but where somebody says no and nothing else says who."""
+    body = parsed.data if isinstance(parsed.data, Mapping) else {}
+    inner = body.get("data")
+    records = (parsed.person, body, inner if isinstance(inner, Mapping) else {})
+    cells = (record.get(name) for record in records for name in ("number", "Number"))
+    return list(dict.fromkeys(each for cell in cells if cell for each in listed_numbers(cell, region)))
 
 
 def opt_out_of(event: ContactEvent) -> OptOut | None:

@@ -57,6 +57,15 @@ SHAPES: list[tuple[str, dict[str, Any], bool]] = [
     ("tether", {"event": "message.sent", "phone": NUMBER, "direction": "inbound", "text": "STOP"}, False),
     ("tether", {"event": "message.received", "phone": NUMBER, "isFromMe": True, "text": "STOP"}, False),
     ("tether", {"event": "message.received", "phone": NUMBER, "note": "STOP"}, False),
+    # What a carrier says of a text of ours; the sender is us.
+    ("tether", {"event": "message.status", "To": NUMBER, "From": "+16475550199", "MessageStatus": "failed", "ErrorCode": "21610"}, True),
+    ("tether", {"event": "message.failed", "contact": {"phone": NUMBER}, "error": {"code": 21610, "message": "unsubscribed recipient"}}, True),
+    ("tether", {"event": "message.failed", "contact": {"phone": NUMBER}, "errors": [{"code": "21610"}]}, True),
+    ("tether", {"event": "message.failed", "contact": {"phone": NUMBER}, "error": {"code": 30004}}, False),
+    ("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, "subscription": {"sms": "unsubscribed"}}}, True),
+    ("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, "subscription": {"email": "unsubscribed", "sms": "subscribed"}}}, False),
+    ("tether", {"event": "opt-out", "data": {"number": NUMBER}}, True),
+    ("tether", {"event": "stop", "Number": "1 (416) 555-0123"}, True),
     ("supersend", {"event": "reply", "ContactId": "1", "details": {"contact": {"phone": NUMBER}, "message": {"content": "Arrêt"}}}, True),
     ("supersend", {"type": "reply", "contact": {"phone": NUMBER}, "reply": {"text": "ANNULER"}}, True),
     ("supersend", {"type": "unsubscription", "contact": {"phone": NUMBER}}, True),
@@ -107,6 +116,13 @@ def test_a_no_is_heard_in_whatever_shape_it_comes(
     """The person's own word counts under any usual key; what we wrote, or what says nothing of who wrote, does not."""
     got = said(platform, body)
     assert (got.numbers if got else None) == ((NUMBER,) if opted_out else None)
+
+
+def test_what_was_said_to_the_carrier_is_what_start_takes_back() -> None:
+    """The error tells of a STOP; where the record says no as well, it is the platform's."""
+    failed = {"event": "message.failed", "to": NUMBER, "error_code": 21610}
+    assert said("tether", failed) == OptOut((NUMBER,), by_stop_word=True)
+    assert said("tether", {**failed, "opted_out": True}) == OptOut((NUMBER,))
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

@@ -76,8 +76,9 @@ _UNSEEN = dict.fromkeys(INVISIBLE)
 _BETWEEN_TAGS = re.compile(r"[,;|\n]")
 _ONLY_ZEROS = re.compile(r"[0\s:.\-/TZ+]*")
 _YES = frozenset({"true", "t", "1", "yes", "y", "on", "active", "enabled"})
+_REFUSED = (21610, "21610")  # Twilio: "attempt to send to unsubscribed recipient"
 _CONSENTS, _NOTHING = frozenset({"revoked", "withdrawn"}), frozenset[str]()
-_NOW = ("to", "new", "current", "value", "name", "label", "status", "state")
+_NOW = ("to", "new", "current", "value", "name", "label", "status", "state", "sms", "text", "mobile", "all")
 # Whose ids stand beside the person: in what these events are about, a plain id is a message's, call's or conversation's.
 _ABOUT_THE_PERSON = frozenset({
     EventKind.CONTACT_CREATED, EventKind.CONTACT_UPDATED, EventKind.LEAD_CREATED, EventKind.LEAD_SCORED, EventKind.LEAD_ENRICHED,
@@ -252,10 +253,24 @@ def says_no(told: Told) -> bool:
         return _is_yes(value)
     if holds & Holds.SINCE:
         return _is_moment(value)
+    if holds & Holds.ERROR:
+        return _is_refused(value)
     if holds & Holds.TAGS or isinstance(value, list):
         return any(map(_is_no_word, _tags(value)))
     withdrawn = _CONSENTS if "consent" in name else _NOTHING
     return any(_is_no_word(each) or _word(each) in withdrawn for each in _states(value))
+
+
+def _is_refused(value: Any) -> bool:
+    """Whether a text was not sent for the person had said STOP to the carrier, as an error's code tells it."""
+    errors = value[:_MOST_VALUES] if isinstance(value, list) else [value]
+    return any((mapping(each).get("code") if isinstance(each, dict) else each) in _REFUSED for each in errors)
+
+
+def is_refused(places: Iterable[BodyObject]) -> bool:
+    """Whether an error says so, and nothing else: the person is who was written to, and said STOP to the carrier."""
+    saying = [told for place in places for told in place.told if says_no(told)]
+    return bool(saying) and all(holds & Holds.ERROR for _, holds, _ in saying)
 
 
 def _is_yes(value: Any) -> bool:

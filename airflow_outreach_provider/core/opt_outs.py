@@ -10,6 +10,7 @@ from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKi
 from airflow_outreach_provider.core.phone_listed import listed_numbers
 from airflow_outreach_provider.core.platforms import Parsed, persons
 from airflow_outreach_provider.core.platforms.places import BodyObject
+from airflow_outreach_provider.core.platforms.reading import text
 from airflow_outreach_provider.core.platforms.varda import CallOutcome
 from airflow_outreach_provider.core.stop_words import is_start_word
 
@@ -78,8 +79,8 @@ def _plain_numbers(parsed: Parsed, region: str | None) -> list[str]:
     body = parsed.data if isinstance(parsed.data, Mapping) else {}
     inner = body.get("data")
     records = (parsed.person, body, inner if isinstance(inner, Mapping) else {})
-    cells = (record.get(name) for record in records for name in ("number", "Number"))
-    return list(dict.fromkeys(each for cell in cells if cell for each in listed_numbers(cell, region)))
+    cells = (text(record.get(name)) for record in records for name in ("number", "Number"))
+    return list(dict.fromkeys(each for cell in cells for each in listed_numbers(cell, region)))
 
 
 def opt_out_of(event: ContactEvent) -> OptOut | None:

@@ -118,6 +118,11 @@ def test_a_no_is_heard_in_whatever_shape_it_comes(
     assert (got.numbers if got else None) == ((NUMBER,) if opted_out else None)
 
 
+def test_a_plain_number_is_read_no_further_than_a_number_goes() -> None:
+    """A body is a stranger's to write: a megabyte of digits costs as much as a line of them."""
+    assert said("tether", {"event": "stop", "number": "1 " * 100_000}) == OptOut()
+
+
 def test_what_was_said_to_the_carrier_is_what_start_takes_back() -> None:
     """The error tells of a STOP; where the record says no as well, it is the platform's."""
     failed = {"event": "message.failed", "to": NUMBER, "error_code": 21610}

@@ -19,6 +19,9 @@ from airflow_outreach_provider.core.phones import parse_phone, plain_text
 _LOOSE = re.compile(r"[\d\s+()./\-]{4,40}")
 _ABROAD = re.compile(r"^(?:00|011)(?=[1-9])")
 _NEVER_WITHIN = str.maketrans(dict.fromkeys("_*\"'[]{}", " "))
+# Brazil: 0xx11, with the digits of any carrier where the crosses stand.
+_CARRIER = re.compile(r"(?<=0)[ -]?xx[ -]?(?=\(?\d)", re.IGNORECASE)
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3}){2,4}")  # as spreadsheets write large numbers
 _FRACTION = re.compile(r"(?<=\d{5})[.,]0+\s*$")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _DIGITS_OF_A_NUMBER = 5
@@ -37,8 +40,10 @@ def listed_numbers(raw: object, region: str | None = None) -> tuple[str, ...]:
         reason = error.reason
     if reason == "phone_missing":
         return ()
-    text = _FRACTION.sub("", unquote(_text_of(raw)).translate(_NEVER_WITHIN))
-    more = reason in _MORE_THAN_A_NUMBER
+    text = _CARRIER.sub("", _FRACTION.sub("", unquote(_text_of(raw)).translate(_NEVER_WITHIN)))
+    if _THOUSANDS.fullmatch(text):
+        text = text.replace(",", "")
+    more = reason in _MORE_THAN_A_NUMBER and not text.isdecimal()
     found = [] if more else _loose_readings(text.strip(), region, whole=True)
     pieces = after_count(text) + (pieces_of(text) if more else [])
     found += [number for piece in pieces for number in _loose_readings(piece, region, whole=False)]

@@ -48,23 +48,27 @@ def read_opt_out(parsed: Parsed, region: str | None) -> OptOut | None:
     places = parsed.places if everybodys else flagged
     if lifts:  # who of several took it back, nobody knows
         places = tuple(place for place in places if place.element is None)
-    numbers, emails = _named(parsed, places, region)
-    contact = parsed.contact if everybodys else Contact()
+    refused = bool(flagged) and persons.is_refused(parsed.places)
+    numbers, emails = _named(parsed, places, region, refused=refused)
+    # A text of ours failed: a source that takes whoever sends for the person takes us.
+    contact = parsed.contact if everybodys and not (refused and numbers) else Contact()
     return OptOut(
         tuple(dict.fromkeys([*([contact.phone] if contact.phone else []), *numbers])),
         email_hashes([*([contact.email] if contact.email else []), *emails]),
-        by_stop_word=persons.is_refused(parsed.places) if flagged else parsed.stopped,
+        by_stop_word=refused if flagged else parsed.stopped,
         lifts=lifts,
     )
 
 
-def _named(parsed: Parsed, places: tuple[BodyObject, ...], region: str | None) -> tuple[list[str], list[str]]:
+def _named(
+    parsed: Parsed, places: tuple[BodyObject, ...], region: str | None, *, refused: bool
+) -> tuple[list[str], list[str]]:
     """The person's numbers and addresses; who was written to counts where nothing else says whose an opt-out is."""
     inbound = persons.is_inbound(parsed.kind, parsed.type, parsed.places, parsed.said)
-    if not parsed.said and persons.is_refused(parsed.places):
-        inbound = False  # a text of ours failed
     ways = (inbound,) if parsed.said or inbound is False else (True, False)
-    for where in (parsed.named, places):
+    if refused:
+        ways = (False,)
+    for where in (places, parsed.named) if refused else (parsed.named, places):
         for way in ways:
             written = persons.numbers_said(where, way)
             numbers = [number for each in written for number in listed_numbers(each, region)]

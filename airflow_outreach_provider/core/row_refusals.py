@@ -26,7 +26,7 @@ def refusal_in(values: Mapping[str, Any]) -> str | None:
 
 def _as_json(value: object) -> Any:
     """A value of a database or a data frame as a field of an event has it: a time as text, a number as one, NaN as none."""
-    if isinstance(value, str | bool | int | dict):
+    if isinstance(value, str | bool | int):
         return value
     if is_missing(value):
         return None
@@ -34,6 +34,8 @@ def _as_json(value: object) -> Any:
         return None if Decimal(value).is_nan() else float(value)
     if isinstance(value, date | time):
         return value.isoformat()
+    if isinstance(value, dict):
+        return {name: _as_json(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_as_json(each) for each in value]
     return str(value)

@@ -11,6 +11,7 @@ import pytest
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.phones import LineType
 from airflow_outreach_provider.core.quiet_hours import QuietHours
+from airflow_outreach_provider.core.row_refusals import refusal_in
 from airflow_outreach_provider.core.rules import (
     Draft,
     LeadRules,
@@ -246,6 +247,18 @@ def test_an_acceptance_is_remembered_over_what_came_later(
     assert got == (
         RowDecision(R.PLANNED, "", L.PLANNED) if sent else RowDecision(R.UNCHANGED, "texted_before")
     )
+
+
+@pytest.mark.parametrize("column", ["opted_out", "opted_out_at", "status", "tags", "consent", "error_code"])
+@pytest.mark.parametrize(
+    "value",
+    [Decimal("sNaN"), Decimal("1E+999999"), float("nan"), float("inf"), datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC), 10**400, {1}, object, "\ud800", (1, 2)],
+    ids=repr,
+)  # fmt: skip
+def test_no_value_breaks_the_hearing_of_a_no(column: str, value: object) -> None:
+    """Whatever a driver gives stands in a row, in its lists and in its objects: it says no, or nothing."""
+    for cell in (value, [value], {"code": value, "sms": value}):
+        assert refusal_in({column: cell}) in (None, column)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Letters that look like those of another script, and digits that look like letters."""
+"""Letters that look like those of another script, or are pictures of one, and digits that look like letters."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ _GREEK = "αβεζηικμνορτυχ"
 _LIKE_GREEK = "abezhikmnoptyx"
 _SMALL_CAPITALS = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ"
 _LIKE_SMALL_CAPITALS = "abcdefghijklmnoprstuvwyz"
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+# White in black circles, white in black squares, and those that flags are made of.
+_PICTURES = "".join(chr(first + number) for first in (0x1F150, 0x1F170, 0x1F1E6) for number in range(26))
+_ROUND = "\U0001f6d1\u2b55\u26aa\u26ab\U0001f534"  # a stop sign and discs, for an o
 _TO_LATIN = str.maketrans(
-    _CYRILLIC + _GREEK + _SMALL_CAPITALS, _LIKE_CYRILLIC + _LIKE_GREEK + _LIKE_SMALL_CAPITALS
+    _CYRILLIC + _GREEK + _SMALL_CAPITALS + _PICTURES + _ROUND,
+    _LIKE_CYRILLIC + _LIKE_GREEK + _LIKE_SMALL_CAPITALS + _ALPHABET * 3 + "o" * len(_ROUND),
 )
 _TO_OTHERS = (str.maketrans(_LIKE_CYRILLIC, _CYRILLIC), str.maketrans(_LIKE_GREEK, _GREEK))
 

@@ -30,6 +30,8 @@ _QUOTE_TAG = re.compile(
     re.IGNORECASE,
 )
 
+# What programs write where a picture was, such as the logo of a signature.
+_PICTURE = re.compile(r"\[(?:image|cid|logo|photo|picture)\s?:[^\[\]\n]{0,200}\]", re.IGNORECASE)
 _MARKS = " \t\xa0*|>#_-–—•\u200b\ufeff"
 _HEADED = re.compile(
     r"(?:on|am|le|el|il|op|em|den)\s.{4,200}(?:wrote|schrieb|écrit|escribió|scritto|schreef|escreveu|skrev)\s*:?.{0,40}$"
@@ -94,7 +96,8 @@ def written_text(message: str, longest: int) -> str:
     text = message.strip()
     if "<" in text or "&" in text:
         text = _without_markup(text)
-    added = _added(text[:_MOST_MARKUP].splitlines(), longest, cut=len(text) > _MOST_MARKUP)
+    shown = _PICTURE.sub(" ", text[:_MOST_MARKUP])
+    added = _added(shown.splitlines(), longest, cut=len(text) > _MOST_MARKUP)
     return "\n".join(added).strip()
 
 

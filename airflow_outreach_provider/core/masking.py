@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
-from airflow_outreach_provider.core.phone_cells import INVISIBLE
+from airflow_outreach_provider.core.invisible import INVISIBLE
 from airflow_outreach_provider.core.suggest import said_kind
 
 # What stands for "@", or for any character, in a URL, in JSON and in HTML.

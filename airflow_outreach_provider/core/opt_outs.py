@@ -10,6 +10,7 @@ from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKi
 from airflow_outreach_provider.core.phone_listed import listed_numbers
 from airflow_outreach_provider.core.platforms import Parsed, persons
 from airflow_outreach_provider.core.platforms.places import BodyObject
+from airflow_outreach_provider.core.platforms.reading import text
 from airflow_outreach_provider.core.platforms.varda import CallOutcome
 from airflow_outreach_provider.core.stop_words import is_start_word
 
@@ -23,7 +24,7 @@ class OptOut:
 
     :param numbers: the person's, E.164 as far as they can be read, generously.
     :param email_hashes: of the person's addresses.
-    :param by_stop_word: said by a message that is nothing but a stop word: START takes it back.
+    :param by_stop_word: said by a message that is nothing but a stop word, to us or to the carrier: START takes it back.
     :param lifts: the message is START: it takes back what a stop word said, and nothing else.
     """
 
@@ -47,28 +48,43 @@ def read_opt_out(parsed: Parsed, region: str | None) -> OptOut | None:
     places = parsed.places if everybodys else flagged
     if lifts:  # who of several took it back, nobody knows
         places = tuple(place for place in places if place.element is None)
-    numbers, emails = _named(parsed, places, region)
-    contact = parsed.contact if everybodys else Contact()
+    refused = bool(flagged) and persons.is_refused(parsed.places)
+    numbers, emails = _named(parsed, places, region, refused=refused)
+    # A text of ours failed: a source that takes whoever sends for the person takes us.
+    contact = parsed.contact if everybodys and not (refused and numbers) else Contact()
     return OptOut(
         tuple(dict.fromkeys([*([contact.phone] if contact.phone else []), *numbers])),
         email_hashes([*([contact.email] if contact.email else []), *emails]),
-        by_stop_word=parsed.stopped and not flagged,
+        by_stop_word=refused if flagged else parsed.stopped,
         lifts=lifts,
     )
 
 
-def _named(parsed: Parsed, places: tuple[BodyObject, ...], region: str | None) -> tuple[list[str], list[str]]:
+def _named(
+    parsed: Parsed, places: tuple[BodyObject, ...], region: str | None, *, refused: bool
+) -> tuple[list[str], list[str]]:
     """The person's numbers and addresses; who was written to counts where nothing else says whose an opt-out is."""
     inbound = persons.is_inbound(parsed.kind, parsed.type, parsed.places, parsed.said)
     ways = (inbound,) if parsed.said or inbound is False else (True, False)
-    for where in (parsed.named, places):
+    if refused:
+        ways = (False,)
+    for where in (places, parsed.named) if refused else (parsed.named, places):
         for way in ways:
             written = persons.numbers_said(where, way)
             numbers = [number for each in written for number in listed_numbers(each, region)]
             emails = list(persons.emails_said(where, way))
             if numbers or emails:
                 return numbers, emails
-    return [], []
+    return _plain_numbers(parsed, region), []
+
+
+def _plain_numbers(parsed: Parsed, region: str | None) -> list[str]:
+    """What stands under ``number`` alone: an order's or a flat's, but where somebody says no and nothing else says who."""
+    body = parsed.data if isinstance(parsed.data, Mapping) else {}
+    inner = body.get("data")
+    records = (parsed.person, body, inner if isinstance(inner, Mapping) else {})
+    cells = (text(record.get(name)) for record in records for name in ("number", "Number"))
+    return list(dict.fromkeys(each for cell in cells for each in listed_numbers(cell, region)))
 
 
 def opt_out_of(event: ContactEvent) -> OptOut | None:

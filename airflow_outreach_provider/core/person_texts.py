@@ -15,7 +15,8 @@ from typing import Any
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
-from airflow_outreach_provider.core.emails import INVISIBLE, hash_email
+from airflow_outreach_provider.core.emails import hash_email
+from airflow_outreach_provider.core.invisible import INVISIBLE
 from airflow_outreach_provider.core.json_reading import storable
 from airflow_outreach_provider.core.masking import HIDDEN, mask_text
 from airflow_outreach_provider.core.phone_lines import other_writings
@@ -24,6 +25,7 @@ _UNICODE_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 _OTHER_ESCAPE = re.compile(r"\\+([nrtbf/\"])")
 _PERCENT = re.compile(r"%([2-7][0-9a-fA-F])")
 _HALF = re.compile("[\ud800-\udfff]")
+_UNSEEN = dict.fromkeys(INVISIBLE)
 _ESCAPED = re.compile(r"[\\%&]|[^\x00-\x7f]")
 
 _MARK = r"[\s().,*\-/_\u00b7\u2010-\u2015\u2212+]{0,4}"
@@ -51,7 +53,7 @@ def unescaped(text: str) -> str:
     if "&" in text:
         text = html.unescape(text)
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text).translate(INVISIBLE)
+        text = unicodedata.normalize("NFKC", text).translate(_UNSEEN)
         text = "".join(str(unicodedata.decimal(each, each)) for each in text)
     return text
 

@@ -13,9 +13,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from airflow_outreach_provider.core.errors import LeadRejected
-
-INVISIBLE = (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF, 0xAD)
-"""Code points that are not seen and no part of a number, where they stand in one."""
+from airflow_outreach_provider.core.invisible import INVISIBLE
 
 _SCHEME = re.compile(r"(?:tel|sms|smsto|callto|whatsapp)\s*:\s*(?://)?", re.IGNORECASE)
 _LABEL = re.compile(

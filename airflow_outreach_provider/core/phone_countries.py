@@ -13,6 +13,8 @@ from airflow_outreach_provider.core.phone_lines import in_use, line_of, national
 
 _DIGIT = re.compile(r"\d")
 _ZERO_IN_BRACKETS = re.compile(r"((?:\+|00) ?\d{1,3}) ?\( ?0 ?\)")
+_EIGHT = re.compile(r"\+ ?8[ (.\-]+(?=[3-9])")
+_CODES_OF_ONE_DIGIT = 9
 _LONE_ZERO = re.compile(r"\(?0\)?[ \-]+(?=[1-9])")
 
 
@@ -20,15 +22,17 @@ def refuse_lost_plus(text: str, e164: str, region: str | None) -> None:
     """Refuse what may be another country's mobile whose + a spreadsheet took.
 
     ``393123456789`` in Germany is a mobile in Italy, or a line in Germany without its zero. Mobiles of the region
-    itself lose their zero far more often than a foreign number its +, so they stay what they are; and so does
-    what is written as usual in a region that writes no trunk prefix.
+    itself lose their zero far more often than a foreign number its +, so they stay what they are, with all of
+    their digits; and so does what is written as usual in a region that writes no trunk prefix.
 
     :param text: digits and marks, and ``e164`` and ``region`` what they read as.
     :raises LeadRejected: ``phone_ambiguous``.
     """
-    if text[0] in "+0(" or e164[1] == "1" or may_be_mobile(e164):
+    if text[0] in "+0(" or e164[1] == "1":
         return
     digits = phonenumbers.normalize_digits_only(text)
+    if may_be_mobile(e164) and e164.endswith(digits):
+        return
     abroad = f"+{digits}"
     if e164 == abroad or not (may_be_mobile(abroad) and in_use(abroad)):
         return
@@ -42,6 +46,43 @@ def refuse_lost_plus(text: str, e164: str, region: str | None) -> None:
             f"with a + before it the number is a mobile of another country, and without it a line in {region}; "
             f"write it with +{dialled}",
         )
+
+
+def refuse_two_countries(text: str, e164: str) -> None:
+    """Refuse what stands with a + or a country code, and is still a number in use of two kinds.
+
+    ``+8 (495) 123-45-67`` is Moscow as it is dialled at home, or a mobile of Viet Nam; ``+39 (0)331 1234567`` is
+    a mobile of Italy with a zero too many, or one of its fixed lines.
+
+    :raises LeadRejected: ``phone_ambiguous``.
+    """
+    if dialled_with_eight(text) not in (None, e164):
+        raise LeadRejected(
+            "phone_ambiguous",
+            "the number starts with +8 by itself, which is no country code; write it with +7, or whose it is",
+        )
+    if (match := _ZERO_IN_BRACKETS.match(text)) is None or may_be_mobile(e164):
+        return
+    line = line_of(match[1] + text[match.end() :], None)
+    if line is not None and line != e164 and may_be_mobile(line) and len(line) == _length_of_mobiles(line):
+        raise LeadRejected(
+            "phone_ambiguous",
+            "the number is one in use with the zero in brackets and a mobile without it; write it without brackets",
+        )
+
+
+def _length_of_mobiles(e164: str) -> int:
+    """How long the mobiles of a number's country usually are as E.164: Italy has some of former days that are shorter."""
+    code = phonenumbers.parse(e164).country_code or 0
+    region = phonenumbers.region_code_for_country_code(code)
+    usual = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    return len(f"+{code}{phonenumbers.national_significant_number(usual)}") if usual else 0
+
+
+def dialled_with_eight(text: str) -> str | None:
+    """The line of Russia or Kazakhstan whose 8 that is dialled at home stands apart behind a +; else None."""
+    match = _EIGHT.match(text)
+    return line_of("+7" + text[match.end() :], None) if match else None
 
 
 def settle_country_code(
@@ -85,15 +126,16 @@ def line_without_zero(text: str, region: str | None) -> str | None:
 
     The zero is in brackets after a country code that has no trunk zero (``+39 (0)347 1234567``), stands alone
     where none is dialled (``0 600 123 456`` in Poland), or before the country code (``091 98765 43210`` in India).
+    A code of one digit has to stand apart: ``01512 3456789`` in a list of the US is a mobile of Germany.
     """
     if match := _ZERO_IN_BRACKETS.match(text):
         return line_of(match[1] + text[match.end() :], None)
     if region is None or text[0] not in "0(":
         return None
     digits = phonenumbers.normalize_digits_only(text)
-    if digits.startswith(f"0{phonenumbers.country_code_for_region(region)}") and (
-        line := line_of("+" + digits[1:], None)
-    ):
+    code = phonenumbers.country_code_for_region(region)
+    apart = code > _CODES_OF_ONE_DIGIT or re.match(rf"\(?0[ \-]?{code}(?!\d)", text)
+    if apart and digits.startswith(f"0{code}") and (line := line_of("+" + digits[1:], None)):
         return line
     if (match := _LONE_ZERO.match(text)) and phonenumbers.ndd_prefix_for_region(region, True) is None:
         return line_of(text[match.end() :], region)

@@ -123,8 +123,8 @@ _RULES = (
     _rule(r"33(69[23]\d{6}|639\d{6})", r"262\1", back=((r"262(69[23]\d{6}|639\d{6})", r"33\1"),)),
     _rule(r"33(694\d{6})", r"594\1", back=((r"594(694\d{6})", r"33\1"),)),
     _rule(r"33(69[67]\d{6})", r"596\1", back=((r"596(69[67]\d{6})", r"33\1"),)),
-    # Russia and Kazakhstan: the 8 that is dialled at home, with a + before it.
-    _rule(r"8([3-9]\d{9})", r"7\1", back=((r"7([3-9]\d{9})", r"8\1"),)),
+    # Russia and Kazakhstan: the 8 that is dialled at home, with a + before it. Never surely: +84, +852 and +886 are countries.
+    _rule(r"8([3-9]\d{9})", r"7\1", means=_Means.MAYBE, back=((r"7([3-9]\d{9})", r"8\1"),)),
 )  # fmt: skip
 
 

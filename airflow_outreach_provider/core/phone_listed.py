@@ -12,12 +12,16 @@ from phonenumbers import NumberParseException
 from airflow_outreach_provider.core.emails import without_emails
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.phone_cells import after_count, pieces_of
+from airflow_outreach_provider.core.phone_countries import dialled_with_eight, line_without_zero
 from airflow_outreach_provider.core.phone_lines import e164_of, in_use, other_writings
 from airflow_outreach_provider.core.phones import parse_phone, plain_text
 
 _LOOSE = re.compile(r"[\d\s+()./\-]{4,40}")
 _ABROAD = re.compile(r"^(?:00|011)(?=[1-9])")
 _NEVER_WITHIN = str.maketrans(dict.fromkeys("_*\"'[]{}", " "))
+# Brazil: 0xx11, with the digits of any carrier where the crosses stand.
+_CARRIER = re.compile(r"(?<=0)[ -]?xx[ -]?(?=\(?\d)", re.IGNORECASE)
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3}){2,4}")  # as spreadsheets write large numbers
 _FRACTION = re.compile(r"(?<=\d{5})[.,]0+\s*$")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _DIGITS_OF_A_NUMBER = 5
@@ -36,8 +40,10 @@ def listed_numbers(raw: object, region: str | None = None) -> tuple[str, ...]:
         reason = error.reason
     if reason == "phone_missing":
         return ()
-    text = _FRACTION.sub("", unquote(_text_of(raw)).translate(_NEVER_WITHIN))
-    more = reason in _MORE_THAN_A_NUMBER
+    text = _CARRIER.sub("", _FRACTION.sub("", unquote(_text_of(raw)).translate(_NEVER_WITHIN)))
+    if _THOUSANDS.fullmatch(text):
+        text = text.replace(",", "")
+    more = reason in _MORE_THAN_A_NUMBER and not text.isdecimal()
     found = [] if more else _loose_readings(text.strip(), region, whole=True)
     pieces = after_count(text) + (pieces_of(text) if more else [])
     found += [number for piece in pieces for number in _loose_readings(piece, region, whole=False)]
@@ -89,7 +95,7 @@ def read_cells(cells: Iterable[object], region: str | None, *, alone: bool) -> t
 
 
 def _loose_readings(text: str, region: str | None, *, whole: bool) -> list[str]:
-    """Every way to read a text of digits and marks: as written, as if it had the +, without 00 or 011 before it.
+    """Every way to read a text of digits and marks: as written, as if it had the +, without 00, 011 or a zero before it.
 
     :param whole: the text is all there is, so what looks like E.164 is one at its word.
     """
@@ -97,7 +103,9 @@ def _loose_readings(text: str, region: str | None, *, whole: bool) -> list[str]:
         return []
     digits = phonenumbers.normalize_digits_only(text)
     abroad = _ABROAD.sub("", digits)
-    found = []
+    found = list(filter(None, (dialled_with_eight(text), line_without_zero(text, region))))
+    if region and digits.startswith(f"0{phonenumbers.country_code_for_region(region)}"):
+        abroad = digits[1:]
     for written in (text,) if "+" in text else (text, f"+{digits}", f"+{abroad}"):
         try:
             number = phonenumbers.parse(written, region)

@@ -98,7 +98,7 @@ def rest_after_number(text: str, whole: str) -> tuple[str, str] | None:
                 parted
                 or len(rest) == 1
                 or not set("/([").isdisjoint(mark[0])
-                or (len(tail) == 1 and _YEAR.fullmatch(rest))
+                or (len(tail) == 1 and _YEAR.fullmatch(rest) and not _is_as_written(whole, [*runs, rest]))
                 or (mark[0].isspace() and _TIME.fullmatch(text, mark.end()))
                 or _is_grouped_as_usual(head, runs, whole, tail)
                 or _is_hyphened(text[: mark.start()], mark[0], head, tail)

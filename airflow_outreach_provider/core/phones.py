@@ -16,12 +16,14 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+from airflow_outreach_provider.core.invisible import INVISIBLE
 from airflow_outreach_provider.core.masking import shown_value
 from airflow_outreach_provider.core.numbering import may_be_mobile, read_plain
-from airflow_outreach_provider.core.phone_cells import INVISIBLE, number_in, parts_of
+from airflow_outreach_provider.core.phone_cells import number_in, parts_of
 from airflow_outreach_provider.core.phone_countries import (
     line_without_zero,
     refuse_lost_plus,
+    refuse_two_countries,
     settle_country_code,
 )
 from airflow_outreach_provider.core.phone_lines import (
@@ -194,6 +196,7 @@ def _read_text(text: str, region: str | None, how: PhoneReading) -> Phone:
     if (rest := rest_after_number(text, found.e164)) is not None:
         raise LeadRejected(*rest)
     refuse_lost_plus(text, *found)
+    refuse_two_countries(text, found.e164)
     _refuse_placeholder(found.e164)
     _refuse_day(text, found.e164)
     return found

@@ -24,6 +24,8 @@ from airflow_outreach_provider.core.stop_vocabulary import (
 
 _LONGEST_SAYING = 120
 _MAIL = frozenset("<>&@")
+_MAYBE_MARKED = frozenset("<&[")
+_REPLIED = re.compile(r"\A(?:(?:re|aw|sv|antw|rif|res)\s?:\s{0,3}){1,3}", re.IGNORECASE)  # of a subject
 # Scripts that put no blanks between words: each letter may begin one. Hangul comes taken apart, Thai without its marks.
 _NO_BLANKS = (
     "\u0e00-\u0eff\u1000-\u11ff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -171,12 +173,12 @@ def _behind_greeting(message: str) -> Iterator[tuple[str, list[str]]]:
 @lru_cache(maxsize=8)
 def _added(message: str) -> str:
     """What the writer said, where it is short enough; most messages are a line, not an e-mail."""
-    said = message.strip()
-    if said.isprintable() and "<" not in said and "&" not in said:
+    said = _REPLIED.sub("", message.strip())
+    if said.isprintable() and _MAYBE_MARKED.isdisjoint(said):
         return said if len(said) <= _LONGEST_SAYING and not said.startswith(">") else ""
     from airflow_outreach_provider.core.mail_text import written_text
 
-    return written_text(message, _LONGEST_SAYING)
+    return written_text(said, _LONGEST_SAYING)
 
 
 def _readings(message: object) -> Iterator[str]:
@@ -253,7 +255,7 @@ _THANKS = re.compile(
 )
 _SIGNED = re.compile(
     rf"(?P<said>\S.*?)(?:\s*\n[^\S\n]*\n\s*|(?i:{_THANKS.pattern})\s*[,.!–—-]\s*)"
-    rf"{_CAPITALS}(?: {_CAPITALS}){{0,2}}[,.!]?(?:\n(?:[^a-z\n][^\n]*|[^\s@]+@[^\s@]+|www\.\S+)){{0,3}}",
+    rf"{_CAPITALS}(?: {_CAPITALS}){{0,2}}[,.!]?(?:\n(?:[^a-z\n][^\n]*|[^\s@]+@[^\s@]+|www\.\S+)){{0,6}}",
     re.DOTALL,
 )
 _START = _Phrases(frozenset(map(_letters, START_WORDS)), _COURTESIES)

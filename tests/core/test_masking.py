@@ -259,7 +259,7 @@ def test_nul_and_half_surrogates_never_leave_the_mask() -> None:
     assert mask_text("bad \x00 \ud800 \x1b[31m value") == "bad � � �[31m value"
 
 
-MARKS = ["", " ", "-", ".", "/", " - ", ") ", " (", "[", "] ", "\u200b", "\u2060", "\u00ad", "\ufeff", "\u00a0", "\u2009", "–", "−", "ー",
+MARKS = ["", " ", "-", ".", "/", " - ", ") ", " (", "[", "] ", "\u200b", "\u2060", "\u2068", "\u061c", "\ufe0f", "\u00ad", "\ufeff", "\u00a0", "\u2009", "–", "−", "ー",
          "·", "•", "⁄", "（", "）", "～", "|", "'"]  # fmt: skip
 
 

@@ -57,6 +57,15 @@ SHAPES: list[tuple[str, dict[str, Any], bool]] = [
     ("tether", {"event": "message.sent", "phone": NUMBER, "direction": "inbound", "text": "STOP"}, False),
     ("tether", {"event": "message.received", "phone": NUMBER, "isFromMe": True, "text": "STOP"}, False),
     ("tether", {"event": "message.received", "phone": NUMBER, "note": "STOP"}, False),
+    # What a carrier says of a text of ours; the sender is us.
+    ("tether", {"event": "message.status", "To": NUMBER, "From": "+16475550199", "MessageStatus": "failed", "ErrorCode": "21610"}, True),
+    ("tether", {"event": "message.failed", "contact": {"phone": NUMBER}, "error": {"code": 21610, "message": "unsubscribed recipient"}}, True),
+    ("tether", {"event": "message.failed", "contact": {"phone": NUMBER}, "errors": [{"code": "21610"}]}, True),
+    ("tether", {"event": "message.failed", "contact": {"phone": NUMBER}, "error": {"code": 30004}}, False),
+    ("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, "subscription": {"sms": "unsubscribed"}}}, True),
+    ("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, "subscription": {"email": "unsubscribed", "sms": "subscribed"}}}, False),
+    ("tether", {"event": "opt-out", "data": {"number": NUMBER}}, True),
+    ("tether", {"event": "stop", "Number": "1 (416) 555-0123"}, True),
     ("supersend", {"event": "reply", "ContactId": "1", "details": {"contact": {"phone": NUMBER}, "message": {"content": "Arrêt"}}}, True),
     ("supersend", {"type": "reply", "contact": {"phone": NUMBER}, "reply": {"text": "ANNULER"}}, True),
     ("supersend", {"type": "unsubscription", "contact": {"phone": NUMBER}}, True),
@@ -107,6 +116,18 @@ def test_a_no_is_heard_in_whatever_shape_it_comes(
     """The person's own word counts under any usual key; what we wrote, or what says nothing of who wrote, does not."""
     got = said(platform, body)
     assert (got.numbers if got else None) == ((NUMBER,) if opted_out else None)
+
+
+def test_a_plain_number_is_read_no_further_than_a_number_goes() -> None:
+    """A body is a stranger's to write: a megabyte of digits costs as much as a line of them."""
+    assert said("tether", {"event": "stop", "number": "1 " * 100_000}) == OptOut()
+
+
+def test_what_was_said_to_the_carrier_is_what_start_takes_back() -> None:
+    """The error tells of a STOP; where the record says no as well, it is the platform's."""
+    failed = {"event": "message.failed", "to": NUMBER, "error_code": 21610}
+    assert said("tether", failed) == OptOut((NUMBER,), by_stop_word=True)
+    assert said("tether", {**failed, "opted_out": True}) == OptOut((NUMBER,))
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -165,7 +186,7 @@ def test_no_message_breaks_the_reading(platform: str, data: Any) -> None:
 @pytest.mark.parametrize(
     "writing",
     ["jane@example.com", " Jane@Example.COM ", "<jane@example.com>", "Jane Doe <jane@example.com>", "mailto:jane@example.com",
-     "jane@example.com.", "\u200bjane@example.com", "ＪＡＮＥ@example.com", "jane%40example.com", "mailto:jane@example.com?subject=Hi&cc=ann@example.com",
+     "jane@example.com.", "\u200bjane@example.com", "\u2068jane@example.com\u2069", "\u2066jane\u2069@example.com", "ＪＡＮＥ@example.com", "jane%40example.com", "mailto:jane@example.com?subject=Hi&cc=ann@example.com",
      "MAILTO:jane%40example.com?subject=x", "jane@example.com|", "jane@example.com/", "jane@example.com!", "jane@example.com; john@example.com"],
 )  # fmt: skip
 def test_one_address_has_one_hash(writing: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from decimal import Decimal
 
 import phonenumbers
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from phonenumbers import PhoneNumberFormat
+from phonenumbers import PhoneMetadata, PhoneNumberFormat
 from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
@@ -228,6 +229,26 @@ def test_punctuation_changes_nothing(
     ):  # a point before zeros alone is a spreadsheet's, and what is a number already has an end
         zeros = "." in mark and not e164[at:].strip("0")
         assert mark.strip(" \u00a0\u200b\u2011.-") != "" or zeros or in_use(e164[:at])
+
+
+# Sint Maarten left the Antilles' code, and the mobiles of France's departments overseas are dialled like its own.
+MOVED = {599: ("+1721",), 33: ("+590", "+262", "+594", "+596")}
+
+
+@settings(max_examples=examples(500), deadline=None)
+@example(region="VN", digits="0212345484")
+@example(region="TW", digits="012345637")
+@example(region="US", digits="015123456789")
+@given(region=st.sampled_from(sorted(REGIONS)), digits=st.from_regex(r"0?[1-9][0-9]{5,11}", fullmatch=True))
+def test_a_number_without_its_country_code_stays_in_the_country(region: str, digits: str) -> None:
+    """What is dialled within a country is one of its numbers, or all of an international one; it is no other country's for a lack."""
+    plan = PhoneMetadata.metadata_for_region(region)
+    assume(plan is not None and re.match(plan.international_prefix or "(?!)", digits) is None)
+    with contextlib.suppress(LeadRejected):
+        got = parse_phone(digits, region).e164
+        moved = got.startswith(MOVED.get(plan.country_code, "+0"))
+        assert got.startswith(f"+{plan.country_code}") or got == f"+{digits}" or moved
+        assert not got.startswith("+1") or digits[:2] != "01"
 
 
 @given(st.one_of(st.text(max_size=40), st.integers(), st.floats(), st.binary(max_size=20), st.booleans()))

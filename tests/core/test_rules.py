@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.phones import LineType
 from airflow_outreach_provider.core.quiet_hours import QuietHours
+from airflow_outreach_provider.core.row_refusals import refusal_in
 from airflow_outreach_provider.core.rules import (
     Draft,
     LeadRules,
@@ -247,10 +249,29 @@ def test_an_acceptance_is_remembered_over_what_came_later(
     )
 
 
+@pytest.mark.parametrize("column", ["opted_out", "opted_out_at", "status", "tags", "consent", "error_code"])
+@pytest.mark.parametrize(
+    "value",
+    [Decimal("sNaN"), Decimal("1E+999999"), float("nan"), float("inf"), datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC), 10**400, {1}, object, "\ud800", (1, 2)],
+    ids=repr,
+)  # fmt: skip
+def test_no_value_breaks_the_hearing_of_a_no(column: str, value: object) -> None:
+    """Whatever a driver gives stands in a row, in its lists and in its objects: it says no, or nothing."""
+    for cell in (value, [value], {"code": value, "sms": value}):
+        assert refusal_in({column: cell}) in (None, column)
+
+
 @pytest.mark.parametrize(
     ("column", "value", "no"),
     [("Opted Out", "yes", True), ("unsubscribed", True, True), ("Unsubscribed At", "2026-03-01 10:00", True), ("do_not_contact", "1", True), ("DND", "x", True),
      ("SMS Opt-Out", "TRUE", True), ("Status", "Unsubscribed", True), ("Tags", "vip, Do Not Contact", True), ("sms_consent", "revoked", True),
+     ("opted_out_at", datetime(2026, 3, 1, tzinfo=UTC), True), ("Unsubscribed On", date(2026, 3, 1), True), ("do_not_contact", date(2026, 3, 1), True),
+     ("do_not_contact", Decimal(1), True), ("DNC", Decimal("1.0"), True), ("Do_Not_Contact__c", "true", True), ("properties.opted_out", "yes", True),
+     ("National DNC", "Y", True), ("DNC", "✓", True), ("DNC", "да", True), ("DNC", "是", True), ("DNC", "はい", True), ("DNC", "Ｙ", True), ("DNC", "sí", True),
+     ("Tags", "vip;Do Not Contact", True), ("Tags", "vip|DNC", True),
+     ("opted_out_at", datetime(1900, 1, 1, tzinfo=UTC), False), ("do_not_contact", Decimal(0), False), ("DNC", Decimal("NaN"), False), ("DNC", "NaN", False),
+     ("DNC", "nein", False), ("DNC", "Não", False), ("DNC", "нет", False), ("DNC", "いいえ", False), ("DNC", "否", False), ("DNC", "✗", False), ("DNC", "☐", False), ("DNC", "—", False),
+     ("DNC", "Ｎ", False), ("DNC", "\u200b", False), ("DNC", "\u2068no\u2069", False),
      ("Opted Out", "no", False), ("Opted Out", "", False), ("Opted Out", None, False), ("unsubscribed", "0", False), ("unsubscribed", 0.0, False), ("Opted Out", "N/A", False),
      ("Unsubscribed At", "0000-00-00", False), ("Status", "active", False), ("Tags", "vip", False), ("Opted In", "yes", False), ("note", "opted out", False)],
 )  # fmt: skip

@@ -28,7 +28,10 @@ from airflow_outreach_provider.core.stop_words import USUAL, is_start_word, stop
      "<div>Stop</div><br><blockquote>Hello Jane, are you free?</blockquote>", "Unsubscribe\n\nSent from my iPhone",
      "stop\n> Hello", "Stop&nbsp;", "ANNULER", "REVOKE.", "OPTOUT", "S.T.O.P.", "S\u200bT\u200bO\u200bP", "𝐒𝐓𝐎𝐏", "🅂🅃🄾🄿", "\ufeffstop", "✋ stop 🙏",
      "[STOP]", "*stop*", "Please stop", "stop, please", "Stop thanks", "Stop texting me", "unsubscribe me", "取消", "por favor, baja",
-     "S'il vous plaît arrêter", "STOP STOP!!!"],
+     "S'il vous plaît arrêter", "STOP STOP!!!", "🆂🆃🅾🅿", "🅢🅣🅞🅟", "🇸🇹🇴🇵", "SLUTT", "Eliminar", "quitar por favor", "UNREG", "Berhenti langganan",
+     "עצור", "durdurun lütfen", "그만해요", "Lasst mich in Ruhe!", "arrêtez de m'envoyer des messages", "no quiero recibir más mensajes", "dejen de mandarme mensajes",
+     "não quero receber mensagens", "non scrivermi più", "I told you to stop!", "Please stop with the texts",
+     "ST🛑P", "St⭕p!", "RE: STOP", "Re: AW: unsubscribe", "STOP\n[image: logo]", "Stop [cid:image001.png@01D]", "Stop\n\nJane Doe\nSenior Manager\nAcme Inc.\n+1 416 555 0123\nwww.acme.com"],
 )  # fmt: skip
 def test_nothing_but_a_stop_word_is_a_stop_word(message: str) -> None:
     """Case, blanks, punctuation, accents, quoted mail and the language do not matter."""
@@ -39,7 +42,7 @@ def test_nothing_but_a_stop_word_is_a_stop_word(message: str) -> None:
     "message",
     ["please stop by tomorrow", "Stop by at 5", "can't stop laughing", "nonstop", "the end", "I quit my job, call me",
      "cancel my 3pm and book 4pm", "do not stop", "bus stop", "", " ", "...", "🛑", "yes", "START", "stopwatch", "end of month?",
-     "please", "thanks", "please call", "stop please call me", "thanks, not now",
+     "please", "thanks", "please call", "🇺🇸", "🅿", "🛑 ahead", "re: your stop by", "re:", "[image: STOP]", "stop by re: re: lunch", "the bus re: stop", "slutten av måneden", "quiero eliminar la mancha", "no quiero quitar nada", "don't unsub me", "I was told to stop by", "stop please call me", "thanks, not now",
      "Hi!\n\nOn Mon, Ann wrote:\n> STOP", "> STOP", "x" * 50_000, "stop " * 2000],
 )  # fmt: skip
 def test_a_message_that_says_more_is_none(message: str) -> None:

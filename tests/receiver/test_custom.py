@@ -20,6 +20,7 @@ from stored import stored_events
 
 from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError
 from airflow_outreach_provider.core.intake import read_events
+from airflow_outreach_provider.core.opt_outs import OptOut
 from airflow_outreach_provider.core.proofs import HmacProof
 from airflow_outreach_provider.core.sources import SourceSettings, source_settings
 from airflow_outreach_provider.receiver import create_app
@@ -332,6 +333,13 @@ def test_a_stop_word_by_twilio_is_heard(receiver: Any, sqlite_store: Store) -> N
     (event,) = stored_events(sqlite_store)
     assert event.kind == "unsubscribed"
     assert [each.phone for each in every_entry(sqlite_store)] == ["+12125550123"]
+
+
+def test_who_told_the_carrier_to_stop_is_who_a_failed_text_went_to() -> None:
+    """A status of Twilio's at the URL of what comes in: From is us there, and never listed."""
+    body = b"MessageSid=SM4&MessageStatus=undelivered&ErrorCode=21610&To=%2B12125550123&From=%2B16475550199"
+    (incoming,) = read_events(RECIPES["twilio"], body, {}, received_at=NOW)
+    assert incoming.opt_out == OptOut(("+12125550123",), by_stop_word=True)
 
 
 TOKENS = {

@@ -19,14 +19,14 @@ class Holds:
     :cvar TEXT: what somebody wrote. :cvar VALUE: the same within a message. :cvar WHO: who wrote it. :cvar TIME: when.
     :cvar ENVELOPE: the event itself, or the message: what is said of it is said of the text within.
     :cvar FLAG: whether the person unsubscribed. :cvar SINCE: since when. :cvar STATUS: a word may say so.
-    :cvar TAGS: one of several words may. :cvar ID: the person's, also beside an id of something else.
+    :cvar ERROR: a carrier may. :cvar TAGS: one of several words may. :cvar ID: the person's, also beside an id of something else.
     :cvar ELSEWHERE: somebody of ours, what was said before, what may be chosen: nothing of the person.
     """
 
     (
-        TEXT, VALUE, WHO, TIME, ENVELOPE, FLAG, SINCE, STATUS, TAGS, NUMBER, EMAIL, ID, PERSON, SENDER, RECIPIENT, ELSEWHERE,
-    ) = (1 << bit for bit in range(16))  # fmt: skip
-    REFUSAL = FLAG | SINCE | STATUS | TAGS
+        TEXT, VALUE, WHO, TIME, ENVELOPE, FLAG, SINCE, STATUS, TAGS, NUMBER, EMAIL, ID, PERSON, SENDER, RECIPIENT, ELSEWHERE, ERROR,
+    ) = (1 << bit for bit in range(17))  # fmt: skip
+    REFUSAL = FLAG | SINCE | STATUS | TAGS | ERROR
     PARTY = SENDER | RECIPIENT
 
 
@@ -55,11 +55,13 @@ THEIRS_IF_TRUE = _words("inbound is_inbound incoming is_incoming")
 _WHO = {*DIRECTIONS, *WRITERS, *OURS_IF_TRUE, *THEIRS_IF_TRUE}
 
 _OPTED_OUT = re.compile(
-    r"(?:hs_)?(?:is_|has_|was_|on_)?(?:(?:sms|text|texts|texting|message|messages|messaging|marketing|phone|contact|all|global|globally)_)?"
+    r"(?:(?:properties|attributes|fields|custom_fields?|data|contact|lead|person|customer|subscriber)_)?"
+    r"(?:hs_)?(?:is_|has_|was_|on_)?(?:(?:federal|national|state|internal|company|tcpa)_(?=dnc|do_not_))?(?:(?:sms|text|texts|texting|message|messages|messaging|marketing|phone|contact|all|global|globally)_)?"
     r"(?:unsubscribed?|opted_?out|opt_?out|do_not_(?:contact|text|sms|message|disturb|call)|dnc|dnd"
     r"|black_?listed|block_?listed|complained|spam_complaint|(?:marked|reported)_(?:as_)?spam)"
     r"(?:_(?:(?:of|from)_)?(?:sms|text|texts|texting|message|messages|messaging|marketing|sms_marketing|all|flag|list|enabled|settings"
     r"|requested|by_(?:the_)?(?:user|contact|customer|lead|recipient|person)))?"
+    r"(?:_c)?"  # a field of Salesforce's users
     r"|is_blocked|contact_blocked"
 )
 _OPTED_OUT_AT = re.compile(
@@ -67,6 +69,7 @@ _OPTED_OUT_AT = re.compile(
     r"|date_(?:unsubscribed|opted_out)"
 )
 _STATUS = _words("status state subscription subscribed consent optin stage disposition outcome interest")
+_ERRORS = _words("error errors error_code sms_error_code message_error_code")
 _TAGS = _words("tag tags label labels")
 _EARLIER = _words(
     "previous prev prior past old before original former earlier removed deleted history quoted quote parent"
@@ -124,6 +127,7 @@ def read_key(name: str) -> Key:
         (_OPTED_OUT_AT.fullmatch(word), Holds.SINCE),
         (_is_status(word), Holds.STATUS),
         (_is_tags(word), Holds.TAGS),
+        (word in _ERRORS, Holds.ERROR),
         (_is_number(name, word), Holds.NUMBER),
         (_is_email(name, word), Holds.EMAIL),
         (word in _IDS, Holds.ID),

@@ -7,6 +7,7 @@ strict where a number or an address becomes the contact's own.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -14,6 +15,7 @@ from itertools import islice
 from typing import Any
 
 from airflow_outreach_provider.core.events import Contact, EventKind
+from airflow_outreach_provider.core.invisible import INVISIBLE
 from airflow_outreach_provider.core.platforms import messages
 from airflow_outreach_provider.core.platforms.keys import (
     Holds,
@@ -29,6 +31,7 @@ from airflow_outreach_provider.core.platforms.reading import (
     text,
     when,
 )
+from airflow_outreach_provider.core.stop_vocabulary import NEGATIONS
 
 _NUMBERED = Holds.NUMBER | Holds.PERSON | Holds.PARTY
 _ADDRESSED = Holds.EMAIL | Holds.PERSON | Holds.PARTY
@@ -61,13 +64,21 @@ _EMAIL_PARTS = ("address", "email", "email_address", "value", "text")
 _CODES = ("country_code", "calling_code", "dial_code", "prefix")
 _LIKE_A_NUMBER = re.compile(r"(?:tel:|sms:|whatsapp:)?\s*\+?[\d(][\d\s().\-/]{6,24}")
 _NO = frozenset({
-    "", "0", "false", "f", "no", "n", "off", "none", "null", "nil", "never", "undefined", "unknown", "na", "n_a", "not_set", "unset",
+    "", "0", "false", "f", "no", "n", "off", "none", "null", "nil", "never", "undefined", "unknown", "na", "n_a", "nan", "na_n", "nat", "na_t", "not_set", "unset",
     "inactive", "disabled", "subscribed", "opted_in", "opt_in",
 })  # fmt: skip
+# In other languages, and as a box that is not ticked.
+_NO_ELSEWHERE = frozenset({
+    *map(str.casefold, NEGATIONS), "nao", "ei", "nem", "nu", "hayır", "falsch", "faux", "falso", "onwaar", "falsk", "ложь", "όχι", "いいえ", "無", "无", "否", "不", "不是", "没有", "아니요", "아니오", "ไม่",
+    "không", "tidak", "नहीं", "✗", "✘", "✕", "✖", "❌", "❎", "×", "☐", "□", "⬜", "◻",
+})  # fmt: skip
+_UNSEEN = dict.fromkeys(INVISIBLE)
+_BETWEEN_TAGS = re.compile(r"[,;|\n]")
 _ONLY_ZEROS = re.compile(r"[0\s:.\-/TZ+]*")
 _YES = frozenset({"true", "t", "1", "yes", "y", "on", "active", "enabled"})
+_REFUSED = (21610, "21610")  # Twilio: "attempt to send to unsubscribed recipient"
 _CONSENTS, _NOTHING = frozenset({"revoked", "withdrawn"}), frozenset[str]()
-_NOW = ("to", "new", "current", "value", "name", "label", "status", "state")
+_NOW = ("to", "new", "current", "value", "name", "label", "status", "state", "sms", "text", "mobile", "all")
 # Whose ids stand beside the person: in what these events are about, a plain id is a message's, call's or conversation's.
 _ABOUT_THE_PERSON = frozenset({
     EventKind.CONTACT_CREATED, EventKind.CONTACT_UPDATED, EventKind.LEAD_CREATED, EventKind.LEAD_SCORED, EventKind.LEAD_ENRICHED,
@@ -242,10 +253,24 @@ def says_no(told: Told) -> bool:
         return _is_yes(value)
     if holds & Holds.SINCE:
         return _is_moment(value)
+    if holds & Holds.ERROR:
+        return _is_refused(value)
     if holds & Holds.TAGS or isinstance(value, list):
         return any(map(_is_no_word, _tags(value)))
     withdrawn = _CONSENTS if "consent" in name else _NOTHING
     return any(_is_no_word(each) or _word(each) in withdrawn for each in _states(value))
+
+
+def _is_refused(value: Any) -> bool:
+    """Whether a text was not sent for the person had said STOP to the carrier, as an error's code tells it."""
+    errors = value[:_MOST_VALUES] if isinstance(value, list) else [value]
+    return any((mapping(each).get("code") if isinstance(each, dict) else each) in _REFUSED for each in errors)
+
+
+def is_refused(places: Iterable[BodyObject]) -> bool:
+    """Whether an error says so, and nothing else: the person is who was written to, and said STOP to the carrier."""
+    saying = [told for place in places for told in place.told if says_no(told)]
+    return bool(saying) and all(holds & Holds.ERROR for _, holds, _ in saying)
 
 
 def _is_yes(value: Any) -> bool:
@@ -261,7 +286,19 @@ def _is_yes(value: Any) -> bool:
         return value != 0
     if not isinstance(value, str) or "://" in value or is_no_time(value):
         return False
-    return _word(value) not in _NO and _ONLY_ZEROS.fullmatch(value) is None
+    if value.isascii():
+        known = _word(value) in _NO or value.strip().casefold() in _NO_ELSEWHERE
+        return not known and _ONLY_ZEROS.fullmatch(value) is None
+    return _is_yes_elsewhere(unicodedata.normalize("NFKC", value.translate(_UNSEEN)).casefold().strip())
+
+
+def _is_yes_elsewhere(said: str) -> bool:
+    """The same of a text that is not ASCII: a word in any script or a tick is something, a dash is nothing."""
+    if said.isascii():
+        return _is_yes(said)
+    return said not in _NO_ELSEWHERE and any(
+        each.isalnum() or unicodedata.category(each) == "So" for each in said
+    )
 
 
 def _is_moment(value: Any) -> bool:
@@ -284,7 +321,7 @@ def _states(value: Any) -> Iterator[str]:
 def _tags(value: Any) -> Iterator[str]:
     for each in value[:200] if isinstance(value, list) else [value]:
         for said in _states(each):
-            yield from said.split(",")
+            yield from _BETWEEN_TAGS.split(said)
 
 
 def _is_no_word(said: str) -> bool:

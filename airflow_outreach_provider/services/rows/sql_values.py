@@ -14,13 +14,14 @@ from pydantic_core import to_jsonable_python
 
 from airflow_outreach_provider.core.missing import is_missing
 
+_BITS = {b"\x00": False, b"\x01": True}
 _AS_IT_IS = frozenset({str, int, bool, NoneType, datetime, date, time, UUID})
 
 
 def plain_values(row: Iterable[Any]) -> list[Any]:
     """The values of a row: spans as ISO 8601, networks, ranges and the like as the database's driver writes them.
 
-    Bytes become text where they are text; what has no text (an image, an infinite number, none at all) becomes None.
+    Bytes become text where they are text, and a single bit, as MySQL has them, is yes or no; what has no text (an image, an infinite number, none at all) becomes None.
     """
     return [value if type(value) in _AS_IT_IS else _plain(value) for value in row]
 
@@ -33,7 +34,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return _span(value)
     if isinstance(value, bytes | bytearray | memoryview):
-        return _text_of(bytes(value))
+        return _BITS.get(data := bytes(value), _text_of(data))
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -30,6 +30,8 @@ NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
         (b"\x89PNG\x00", None),
         (memoryview(b"\xff\xfe"), None),
         (memoryview(b"text"), "text"),
+        (b"\x01", True),
+        (memoryview(b"\x00"), False),
         (["a", ipaddress.ip_address("192.0.2.1")], ["a", "192.0.2.1"]),
         ([Decimal("1.50"), None, float("nan")], [Decimal("1.50"), None, None]),
         (Range(1, 5), "[1,5)"),
@@ -55,6 +57,14 @@ def test_a_columns_type_becomes_text_or_is_left_out(value: Any, wanted: Any) -> 
     (row,) = read_list([dict(zip(["phone", "extra"], got, strict=True))])
     assert row.error is None
     assert LeadRules(configuration_id="conf").draft(row.values, NOW).phone == "+14165550123"
+
+
+def test_a_bit_that_says_no_is_heard() -> None:
+    """MySQL's BIT(1) comes as a byte: whoever opted out is nobody to text, and nobody else is kept back by it."""
+    columns = ["phone", "opted_out"]
+    for bit, state in ((b"\x01", "suppressed"), (b"\x00", "planned")):
+        row = dict(zip(columns, plain_values(["+14165550123", bit]), strict=True))
+        assert LeadRules(configuration_id="conf").draft(row, NOW).state == state
 
 
 class NaTType(datetime):

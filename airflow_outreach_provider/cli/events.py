@@ -17,6 +17,7 @@ from airflow_outreach_provider.cli.common import (
     since,
     with_advice,
 )
+from airflow_outreach_provider.hooks.advice import nobody_reads
 
 if TYPE_CHECKING:
     import socket
@@ -96,7 +97,10 @@ def _say_when_listening(address: tuple[str, int]) -> None:
             break
     host, port = address
     shown = f"[{host}]" if ":" in host else host
-    print(f"Receiving on http://{shown}:{port}/outreach/in/<connection id>", flush=True)
+    try:
+        print(f"Receiving on http://{shown}:{port}/outreach/in/<connection id>", flush=True)
+    except BrokenPipeError:
+        nobody_reads()
 
 
 @exit_with_advice

@@ -42,14 +42,18 @@ def with_advice(run: Callable[[], object], *, serves: bool = False) -> None:
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
     except BrokenPipeError:
-        # Whoever read has gone, as ``| head`` does. Python would say so once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads()
         raise SystemExit(1) from None
     except Exception as error:
         advice = advice_on(error)
         if advice is None:
             raise
         raise SystemExit(advice) from error
+
+
+def nobody_reads() -> None:
+    """Whoever read what we print has gone, as ``| head`` does. Python would say so once more when it closes stdout."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -100,7 +100,7 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
             return {}
         place, what = read_place(self.to), _data_sets(self.what)
         store, kept = open_store(), retention()
-        name = self.export or f"{self.dag_id}.{self.task_id}"
+        name = self._name()
         open_sink = _files(place) if place.sql_conn_id is None else _tables(place)
         counts = {}
         for data in map(DataSet, what):
@@ -110,6 +110,22 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
             )  # fmt: skip
             self.log.info("Export %s: %d rows of %s", name, counts[data.value], data.value)
         return counts
+
+    def _name(self) -> str:
+        """Under which it is kept how far this has come.
+
+        :raises ConfigurationError: mapped tasks that write to several places share one: each change would reach one of them.
+        """
+        # Of a mapped task the DAG keeps what was said once for all.
+        once = getattr(self.dag.task_dict.get(self.task_id), "partial_kwargs", None)
+        if once is not None and "to" not in once:
+            shared = not self.export or ("export" in once and not said_later(once["export"]))
+            if shared:
+                raise ConfigurationError(
+                    "tasks mapped over several places share one name, so that each change would be written to one place only",
+                    'name the export of each: expand_kwargs([{"to": …, "export": …}, …])',
+                )
+        return self.export or f"{self.dag_id}.{self.task_id}"
 
 
 def _files_of(place: ExportPlace) -> str:

@@ -6,6 +6,7 @@ Airflow's own authentication.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -101,6 +102,9 @@ def create_receiver() -> FastAPI:
     """The receiver alone, with sources and store from Airflow: for ``airflow outreach receive``."""
     app = receiver.create_app(_source, open_store(SERVING), max_body_bytes=max_body_bytes())
     collect_rarely()
+    logging.raiseExceptions = (
+        False  # whoever reads the log may go, as ``| head`` does: no traceback for each line
+    )
     return app
 
 

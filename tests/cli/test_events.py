@@ -7,9 +7,11 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -156,6 +158,46 @@ def test_receive_serves_until_told_to_stop(airflow_db: None, store: Store) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("heard", [False, True], ids=["nothing", "its first line"])
+def test_a_receiver_whose_reader_has_gone_takes_events_without_a_word(
+    airflow_db: None, store: Store, workers: int, heard: bool
+) -> None:
+    """``receive | true`` and ``receive | head -1``: what it would print, and log, of a refused request is lost, and
+    nothing else; no traceback then, nor when it is ended by Ctrl-C.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    code = (
+        "import argparse, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from airflow_outreach_provider.cli.events import receive\n"
+        f"receive(argparse.Namespace(host='127.0.0.1', port={port}, workers={workers}))"
+    )
+    extra = {"platform": "tether", "allow_unsigned": True}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={
+            **os.environ,
+            "AIRFLOW_CONN_OPEN": json.dumps({"conn_type": "outreach_source", "extra": extra}),
+            "AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN": store.url.render_as_string(hide_password=False),
+        },
+    )  # fmt: skip
+    assert process.stdout is not None and process.stderr is not None
+    try:
+        while heard and "Receiving on" not in process.stdout.readline():
+            assert process.poll() is None
+        process.stdout.close()
+        assert [_post(port, f"/outreach/in/{name}") for name in ("nobody", "open")] == [404, 202]
+        time.sleep(0.5)  # where nothing was heard, what says that it listens comes a moment later
+    finally:
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        process.stderr.close()
+        process.wait(30)
+    assert said == ""
+
+
+@pytest.mark.slow
 def test_receiving_is_said_when_it_listens_and_not_before(airflow_db: None, store: Store) -> None:
     """A port that is somebody's: one line that says so, exit code 1, and never *Receiving on*."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -175,8 +217,6 @@ def test_receiving_is_said_when_it_listens_and_not_before(airflow_db: None, stor
 
 
 def _post(port: int, path: str) -> int:
-    import time
-
     for _ in range(600):  # two workers that import Airflow
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from airflow.sdk import DAG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import examples
@@ -350,6 +351,37 @@ TO = {
     "csv": (lambda lake: {"csv": lake}, "csv"),
     "parquet": (lambda lake: {"parquet": str(lake)}, "parquet"),
 }  # fmt: skip
+
+
+@pytest.mark.usefixtures("filled")
+def test_mapped_tasks_that_write_to_several_places_need_a_name_each(run_task: Any, tmp_path: Path) -> None:
+    """With one name the first place had what changed first, and the second nothing: it fails, and says how it is said. With
+    a name each both have everything; tasks mapped over ``what`` alone share theirs.
+    """
+    places = [str(tmp_path / each) for each in ("a", "b")]
+
+    def one_of(expanded: Any, mine: dict[str, Any], **once: Any) -> Any:
+        """One task of those that are mapped runs, the one with these arguments."""
+        with DAG("mapped", schedule=None):
+            half = ExportOutcomesOperator.partial(task_id="export", **once)
+            mapped = half.expand(**expanded) if isinstance(expanded, dict) else half.expand_kwargs(expanded)
+        return run_task(mapped.unmap(mine))
+
+    first, listed = {"to": places[0]}, [{"to": each} for each in places]
+    for shared in (
+        one_of({"to": places}, first, what="leads"),
+        one_of({"to": places}, first, what="leads", export="lake"),
+        one_of(listed, first, what="leads"),
+    ):
+        assert isinstance(shared.error, ConfigurationError) and "expand_kwargs" in str(shared.error)
+    assert not any(map(os.path.exists, places))
+
+    named = [{"to": each, "export": each[-1]} for each in places]
+    assert [one_of(named, mine, what="leads").error for mine in named] == [None, None]
+    assert all(list(Path(each).glob("leads-*")) for each in places)
+    assert one_of({"to": places}, first, what="leads", export="by_{{ ti.map_index }}").error is None
+    assert one_of({"what": ["leads", "events"]}, {"what": "events"}, to=places[0]).error is None
+    assert list(Path(places[0]).glob("events-*"))
 
 
 @pytest.mark.parametrize("case", TO)

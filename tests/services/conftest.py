@@ -60,9 +60,11 @@ class Api:
         owner: str = "dag",
         attempt: int = 1,
         run_id: str = "",
+        map_index: int = -1,
+        named: str = "",
         **given: Any,
     ) -> SubmitRun:
-        """A run over rows; options of rules, client and run by name."""
+        """A run over rows; options of rules, client and run by name. ``named`` is what its source is called."""
         rules = {"configuration_id": "on", **{k: given.pop(k) for k in list(given) if k in _RULES}}
         client = {"timeout": 5.0, **{k: given.pop(k) for k in list(given) if k in _CLIENT}}
         settings = ApiSettings(
@@ -77,7 +79,7 @@ class Api:
         return SubmitRun(
             given.pop("store", self.store), given.pop("client", None) or OutreachClient(settings),
             source if source is not None else read_list(rows), SubmitOptions(LeadRules(**rules), **given),
-            owner=Owner(owner, run_id=run_id, try_number=attempt), **extra,
+            owner=Owner(owner, run_id=run_id, map_index=map_index, try_number=attempt), source=named, **extra,
         )  # fmt: skip
 
     def send(self, rows: Iterable[Mapping[str, object]], **given: Any) -> Result:

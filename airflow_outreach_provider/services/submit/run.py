@@ -40,7 +40,7 @@ from airflow_outreach_provider.services.submit.senders import Client, Senders
 from airflow_outreach_provider.services.submit.staging import Stager
 from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.services.submit.threads import LedgerThreads
-from airflow_outreach_provider.services.submit.watermark import find_mark, keep_mark
+from airflow_outreach_provider.services.submit.watermark import find_mark, keep_mark, reader_of
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
 from airflow_outreach_provider.store.ledger.claims import Ledger
@@ -146,7 +146,9 @@ class SubmitRun:
         self.run_id = await in_thread(partial(_begin, self, ahead))
         ledger = Ledger(self.store, self.run_id, options.rules.per_person)
         self.mark = await in_thread(
-            partial(find_mark, self.store, self.owner.dag_id, self.campaign, options, self._now())
+            partial(
+                find_mark, self.store, reader_of(self.owner, self.source), self.campaign, options, self._now()
+            )
         )
         stager = Stager(
             options.rules, ledger, self.tally, in_thread=aside, dry_run=options.dry_run, resend=resend, now=self._now, mark=self.mark, watch=self.watch,

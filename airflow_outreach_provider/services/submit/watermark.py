@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ class RunOfMark(Protocol):
 
     store: Store
     owner: Owner
+    source: str
     campaign: str
     options: SubmitOptions
     mark: Watermark
@@ -120,12 +122,26 @@ class Watermark:
         )
 
 
-def find_mark(store: Store, dag_id: str, campaign: str, options: SubmitOptions, now: datetime) -> Watermark:
-    """The mark as the store has it. Blocks on the store where the run is incremental."""
+def reader_of(owner: Owner, source: str) -> str:
+    """Whose mark it is: the DAG's; of each of several mapped tasks its own, and only of the source it reads.
+
+    They read one source each, and what is old in one is news in another. Where their list changes, whoever reads another source
+    now reads all of it.
+    """
+    if owner.map_index < 0:
+        return owner.dag_id
+    return json.dumps([owner.dag_id, owner.task_id, owner.map_index, source])
+
+
+def find_mark(store: Store, reader: str, campaign: str, options: SubmitOptions, now: datetime) -> Watermark:
+    """The mark as the store has it. Blocks on the store where the run is incremental.
+
+    :param reader: as :func:`reader_of` has it.
+    """
     column = options.incremental
     if column is None:
         return Watermark()
-    said = watermarks.find(store, dag_id, campaign, column)
+    said = watermarks.find(store, reader, campaign, column)
     since = None if said is None else MarkValue.read(said, now)
     return Watermark(column, since, now, dropped=said is not None and since is None)
 
@@ -141,4 +157,4 @@ def keep_mark(run: RunOfMark) -> None:
         return
     reached = mark.reached
     if reached is not None and reached != mark.since:
-        watermarks.put(run.store, run.owner.dag_id, run.campaign, mark.column, str(reached))
+        watermarks.put(run.store, reader_of(run.owner, run.source), run.campaign, mark.column, str(reached))

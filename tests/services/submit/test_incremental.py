@@ -63,6 +63,28 @@ def test_another_sync_of_the_campaign_has_a_mark_of_its_own(sqlite_api: Any, peo
     assert sqlite_api.send(rows, incremental="at", owner="one").states == {"filtered": 1, "unchanged": 1}
 
 
+def test_each_of_mapped_tasks_has_the_mark_of_its_own_source(sqlite_api: Any, people: People) -> None:
+    """What is old in one list is news in another, within a run and from run to run; and where the lists are others now, all
+    of each is read.
+    """
+    north, south = at(people, 0, 8, 9), at(people, 10, 1, 2)
+
+    def run(*lists: tuple[str, list[dict[str, object]]]) -> list[dict[str, int]]:
+        return [
+            sqlite_api.send(rows, incremental="at", map_index=index, named=name).states
+            for index, (name, rows) in enumerate(lists)
+        ]
+
+    assert run(("north", north), ("south", south)) == [{"accepted": 2}, {"accepted": 2}]
+    south += at(people, 20, 3)
+    assert run(("north", north), ("south", south)) == [
+        {"filtered": 1, "unchanged": 1},
+        {"filtered": 1, "unchanged": 1, "accepted": 1},
+    ]
+    west = at(people, 30, 1)
+    assert run(("west", west), ("north", north)) == [{"accepted": 1}, {"unchanged": 2}]
+
+
 def cells(people: People, start: int, *values: object) -> list[dict[str, object]]:
     """A row for each value of the column."""
     rows = people(len(values), start)

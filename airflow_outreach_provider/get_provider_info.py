@@ -168,7 +168,7 @@ _CONFIG: dict[str, Any] = {
                 "default": "",
             },
             "sql_alchemy_max_overflow": {
-                "description": "Connections opened above that, and closed after use. Empty: 1 in a task, none in one that sends leads, 5 in API server and receiver.",
+                "description": "Connections opened above that, and closed after use. Empty: 1 in a task, none in one that sends leads or delivers, 5 in API server and receiver.",
                 "version_added": "0.1.0",
                 "type": "integer",
                 "example": None,

@@ -43,6 +43,7 @@ from airflow_outreach_provider.operators.notices import Listeners, checked_liste
 from airflow_outreach_provider.operators.task_tries import task_try
 from airflow_outreach_provider.services.deliveries.batch import DEFAULT_CONCURRENCY, Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.callables import handle
+from airflow_outreach_provider.store.connections import DELIVERING
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -268,7 +269,7 @@ class DeliverEventsOperator(BatchOperator):
         endpoint = OutreachEndpointHook(self.endpoint_conn_id).endpoint()
         try:
             report = deliver(
-                open_store(), batch, endpoint, task, form=self.form, concurrency=self.concurrency
+                open_store(DELIVERING), batch, endpoint, task, form=self.form, concurrency=self.concurrency
             )
         except AddressForbidden as error:
             raise ConfigurationError(

@@ -71,6 +71,10 @@ class PoolSettings:
 SENDING = PoolSettings(size=2, max_overflow=0)
 """For a task that sends leads: it stages on one connection while it settles and claims on the other."""
 
+DELIVERING = PoolSettings(max_overflow=0)
+"""For a task that delivers: what it settles and what it takes go through one connection in turn, so none is opened anew each
+second while it goes on with a stream."""
+
 SERVING = PoolSettings(size=5, max_overflow=5, patience=5.0)
 """For a process that answers many at a time, and within seconds: API server and receiver."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 from airflow.sdk.observability import stats
 
-from airflow_outreach_provider.core.arguments import check_connection
+from airflow_outreach_provider.core.arguments import check_connection, said_later
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.leads import PayloadFormat
 from airflow_outreach_provider.core.masking import shown_url
@@ -80,8 +80,8 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
     :param unique: ``"email"``: of leads of the campaign with one address one is texted, whatever their numbers; the
         others are duplicates (``same_address``). Looked at when a row is staged.
     :param incremental: a column such as ``updated_at``: only rows are taken from where the last run of this DAG for the
-        campaign came to that ended well and read its whole source; older ones are *filtered* (``not_new``). Of mapped tasks
-        each goes by its own source. It holds times in
+        campaign came to that ended well and read its whole source; older ones are *filtered* (``not_new``). Of mapped tasks,
+        and of several incremental ones in a DAG, each goes by its own runs. It holds times in
         ISO 8601 or numbers: rows with anything else, or a time to come, are read by every run, noted, and set no mark.
     :param payload_format: ``raw`` (flat) or ``fixed`` (contacts, applications, conversations).
     :param campaign: what a phone number is unique within; the configuration id where None or empty. Blanks around it count for
@@ -225,6 +225,18 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         ordered = [each.column for each in read_order(self.order_by)]
         named = (self.require_consent, self.time_zone, self.changed_on, ordered, self.incremental)
         return open_source(self.leads, column_reader(self.mapping, *named, where=self.where))
+
+    @property
+    def own_mark(self) -> bool:
+        """Whether other tasks of its DAG are incremental for the campaign too: each goes by its own runs then."""
+        tasks = self.dag.tasks if self.has_dag() else ()
+        senders = [
+            each for each in tasks if isinstance(each, SubmitLeadsOperator) and each.dry_run is not True
+        ]
+        same = [each for each in senders if said_later(each.campaign) or each.campaign == self.campaign]
+        return self.dry_run is not True and any(
+            each.incremental for each in same if each.task_id != self.task_id
+        )
 
     def on_kill(self) -> None:
         """Claim nothing more and give the requests in flight a moment to be answered."""

@@ -72,6 +72,33 @@ def test_returns_the_rows_by_state(sim: RunningSimulator, run_task: Callable[...
     assert sim.report()["texts"] == 12
 
 
+def test_several_incremental_tasks_of_a_dag_go_each_by_its_own_runs(
+    sim: RunningSimulator, run_task: Callable[..., Any]
+) -> None:
+    """What is old in one list is news in another; the plan of the only one goes by its runs, as a person sees by it what
+    comes."""
+
+    def lists(*days: int) -> list[dict[str, Any]]:
+        return [each | {"at": f"2026-03-{day:02}"} for each, day in zip(LEADS[days[0] :], days, strict=False)]
+
+    def run(dag_id: str, **tasks: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+        with DAG(dag_id, schedule=None):
+            made = [
+                operator(
+                    task_id=name, leads=rows, incremental="at", campaign="spring", dry_run=name == "plan"
+                )
+                for name, rows in tasks.items()
+            ]
+        return {each.task_id: {k: n for k, n in run_task(each).xcom.items() if n} for each in made}
+
+    north, south = lists(5, 8, 9), lists(1, 2, 3)
+    assert run("both", north=north, south=south) == {"north": {"accepted": 3}, "south": {"accepted": 3}}
+    again = {"filtered": 2, "unchanged": 1}
+    assert run("both", north=north, south=south) == {"north": again, "south": again}
+    assert run("one", submit=north) == {"submit": {"unchanged": 3}}
+    assert run("one", plan=north, submit=north) == {"plan": again, "submit": again}
+
+
 def test_a_second_try_a_clear_and_another_dag_text_nobody_again(
     sim: RunningSimulator, run_task: Callable[..., Any]
 ) -> None:

@@ -87,6 +87,7 @@ class SubmitRun:
         self.campaign = options.rules.campaign or options.rules.configuration_id or ""
         self.fewest = Fewest()
         self.beside: Beside | None = None
+        self.reader = reader_of(owner, source, of_task=options.own_mark)
         self._client, self._rows, self._progress, self._fraction = client, rows, progress, fraction
         self._now = now
         self._halt = Halt()
@@ -146,9 +147,7 @@ class SubmitRun:
         self.run_id = await in_thread(partial(_begin, self, ahead))
         ledger = Ledger(self.store, self.run_id, options.rules.per_person)
         self.mark = await in_thread(
-            partial(
-                find_mark, self.store, reader_of(self.owner, self.source), self.campaign, options, self._now()
-            )
+            partial(find_mark, self.store, self.reader, self.campaign, options, self._now())
         )
         stager = Stager(
             options.rules, ledger, self.tally, in_thread=aside, dry_run=options.dry_run, resend=resend, now=self._now, mark=self.mark, watch=self.watch,

@@ -29,8 +29,7 @@ class RunOfMark(Protocol):
     """What is needed of a run to keep its mark."""
 
     store: Store
-    owner: Owner
-    source: str
+    reader: str
     campaign: str
     options: SubmitOptions
     mark: Watermark
@@ -122,21 +121,24 @@ class Watermark:
         )
 
 
-def reader_of(owner: Owner, source: str) -> str:
-    """Whose mark it is: the DAG's; of each of several mapped tasks its own, and only of the source it reads.
+def reader_of(owner: Owner, source: str, *, of_task: bool = False) -> str:
+    """Whose mark it is: the DAG's, or of each of several tasks its own; of each of several mapped ones its own, and only of the
+    source it reads.
 
-    They read one source each, and what is old in one is news in another. Where their list changes, whoever reads another source
-    now reads all of it.
+    What is old in one source is news in another. Where the list of mapped ones changes, whoever reads another source now reads
+    all of it.
+
+    :param of_task: other tasks of the DAG read other leads for the campaign.
     """
-    if owner.map_index < 0:
-        return owner.dag_id
-    return json.dumps([owner.dag_id, owner.task_id, owner.map_index, source])
+    if owner.map_index >= 0:
+        return json.dumps([owner.dag_id, owner.task_id, owner.map_index, source])
+    return json.dumps([owner.dag_id, owner.task_id]) if of_task else owner.dag_id
 
 
 def find_mark(store: Store, reader: str, campaign: str, options: SubmitOptions, now: datetime) -> Watermark:
     """The mark as the store has it. Blocks on the store where the run is incremental.
 
-    :param reader: as :func:`reader_of` has it.
+    :param reader: whose it is, as :func:`reader_of` has it.
     """
     column = options.incremental
     if column is None:
@@ -157,4 +159,4 @@ def keep_mark(run: RunOfMark) -> None:
         return
     reached = mark.reached
     if reached is not None and reached != mark.since:
-        watermarks.put(run.store, reader_of(run.owner, run.source), run.campaign, mark.column, str(reached))
+        watermarks.put(run.store, run.reader, run.campaign, mark.column, str(reached))

@@ -81,7 +81,7 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         others are duplicates (``same_address``). Looked at when a row is staged.
     :param incremental: a column such as ``updated_at``: only rows are taken from where the last run of this DAG for the
         campaign came to that ended well and read its whole source; older ones are *filtered* (``not_new``). Of mapped tasks,
-        and of several incremental ones in a DAG, each goes by its own runs. It holds times in
+        and of several in a DAG, each goes by its own runs. It holds times in
         ISO 8601 or numbers: rows with anything else, or a time to come, are read by every run, noted, and set no mark.
     :param payload_format: ``raw`` (flat) or ``fixed`` (contacts, applications, conversations).
     :param campaign: what a phone number is unique within; the configuration id where None or empty. Blanks around it count for
@@ -110,8 +110,8 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         With this or one of the next two the source is read to its end and judged before anybody is texted.
     :param max_suppressed: the same for suppressed rows: a rule that lets nobody through is no success.
     :param min_rows: fewer rows than this fail the task before anybody is texted: a number, or
-        ``"50% of last run"``: of the rows of the last successful run of this DAG for the campaign; a first run has
-        none to compare with, which is allowed, and said in the log.
+        ``"50% of last run"``: of the rows of the last successful run of this DAG for the campaign, of several
+        tasks each of its own; a first run has none to compare with, which is allowed, and said in the log.
     :param dry_run: do everything but send and write. Templated; what comes out must say true or false.
     :param max_rows: read no more rows than this, with 0 none at all; all where None or empty. Templated.
     :param concurrency: most requests in flight, and most leads a crash leaves in doubt; the connection's where None.
@@ -227,16 +227,15 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         return open_source(self.leads, column_reader(self.mapping, *named, where=self.where))
 
     @property
-    def own_mark(self) -> bool:
-        """Whether other tasks of its DAG are incremental for the campaign too: each goes by its own runs then."""
+    def apart(self) -> bool:
+        """Whether other tasks of its DAG send other leads for the campaign: each goes by its own runs then."""
         tasks = self.dag.tasks if self.has_dag() else ()
-        senders = [
+        senders = (
             each for each in tasks if isinstance(each, SubmitLeadsOperator) and each.dry_run is not True
-        ]
-        same = [each for each in senders if said_later(each.campaign) or each.campaign == self.campaign]
-        return self.dry_run is not True and any(
-            each.incremental for each in same if each.task_id != self.task_id
         )
+        same = (each for each in senders if said_later(each.campaign) or each.campaign == self.campaign)
+        others = [each for each in same if each.task_id != self.task_id and each.leads is not None]
+        return self.dry_run is not True and bool(others)
 
     def on_kill(self) -> None:
         """Claim nothing more and give the requests in flight a moment to be answered."""

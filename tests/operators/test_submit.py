@@ -72,6 +72,21 @@ def test_returns_the_rows_by_state(sim: RunningSimulator, run_task: Callable[...
     assert sim.report()["texts"] == 12
 
 
+def test_several_tasks_of_a_dag_are_compared_each_with_its_own_runs(
+    sim: RunningSimulator, run_task: Callable[..., Any]
+) -> None:
+    """``min_rows: 50% of last run``: their lists have other sizes."""
+    with DAG("sizes", schedule=None):
+        many, few = (
+            operator(task_id=f"of_{len(rows)}", leads=rows, campaign="spring", min_rows="50% of last run")
+            for rows in (LEADS[:9], LEADS[9:])
+        )
+    for _ in range(2):
+        assert [run_task(each).state for each in (many, few)] == ["success"] * 2
+    few.leads, many.leads = LEADS[:9], LEADS[9:]
+    assert [run_task(each).state for each in (many, few)] == ["failed", "success"]
+
+
 def test_several_incremental_tasks_of_a_dag_go_each_by_its_own_runs(
     sim: RunningSimulator, run_task: Callable[..., Any]
 ) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rules import hash_email
 from airflow_outreach_provider.services.actions import forget, purge
 from airflow_outreach_provider.store import suppressions
@@ -139,7 +140,7 @@ def test_purge_keeps_the_run_that_the_next_is_measured_by(store: Store, clock: A
         clock.advance(hours=1)
     clock.advance(days=40)
     assert purge(store, clock.time - timedelta(days=30), actor="eve")["runs removed"] == 5
-    last = [last_of(store, dag_id, "spring") for dag_id in ("sync", "other")]
+    last = [last_of(store, Owner(dag_id), "spring") for dag_id in ("sync", "other")]
     assert [each and each.rows for each in last] == [8, 3]
 
 

@@ -41,7 +41,7 @@ class Fewest:
             return cls()
         if rule.share is None:
             return cls(_most(rule.count, options.max_rows), f"min_rows={rule}")
-        last = runs.last_of(store, owner.dag_id, campaign)
+        last = runs.last_of(store, owner, campaign, of_task=options.apart or owner.map_index >= 0)
         if last is None:
             note = f"min_rows is {rule}: no earlier run of {owner.dag_id or 'this DAG'} for the campaign to compare with"
             return cls(notes=(note,))

@@ -48,14 +48,13 @@ class SubmitOptions:
     :param conn_id: the connection that is submitted through, '' where there is none.
     :param lease: how long a silent run is believed to be alive.
     :param max_rows: read no more rows than this; for trials.
-    :param own_mark: ``incremental`` goes by the runs of this task alone, as others of its DAG read other leads.
     :param max_people: text no more people than this, whoever listed them: as many as somebody approved.
     :param stage_only: decide and write to the ledger, and leave the sending to other runs.
     :param shard: which share of the planned leads to send first, from 0; the others' are taken after that.
     :param shards: into how many shares the planned leads are divided among runs.
     :param order_by: which rows of the source come first; as they come where empty.
     :param incremental: the column by which only rows are read from where the last run that ended well came to.
-    :param own_mark: that is of this task; of the DAG otherwise.
+    :param apart: other tasks of the DAG send other leads for the campaign: what the last run came to is that of this task.
     """
 
     rules: LeadRules
@@ -76,7 +75,7 @@ class SubmitOptions:
     shards: int = 1
     order_by: tuple[RowOrder, ...] = ()
     incremental: str | None = None
-    own_mark: bool = False
+    apart: bool = False
 
     @property
     def fewest(self) -> RowMinimum:
@@ -152,6 +151,8 @@ class _Unknown:
 class SubmitArguments:
     """What a task, a workflow or an event's route asks for, as written; ``SubmitLeadsOperator`` explains each.
 
+    :param apart: whether other tasks of the DAG send other leads for the campaign: ``incremental`` and ``min_rows`` go by
+        the runs of this one then.
     :param given: what the run gives to templates and conditions over rows, by name: ``ds``, ``params``, ``var``, ….
     :param max_people: text no more people than this: as many as somebody approved.
     :param stage_only: decide and write to the ledger, and leave the sending to other runs.
@@ -163,7 +164,7 @@ class SubmitArguments:
     order_by: str | Iterable[str] | None = None
     unique: str | Iterable[str] | None = None
     incremental: str | None = None
-    own_mark: bool = False
+    apart: bool = False
     given: Mapping[str, object] | None = None
     payload_format: PayloadFormat = "raw"
     campaign: str | None = None
@@ -248,7 +249,7 @@ class SubmitArguments:
             shards=self.shards,
             order_by=read_order(self.order_by),
             incremental=self.incremental,
-            own_mark=self.own_mark,
+            apart=self.apart,
         )
         options.check()
         return options

@@ -87,7 +87,7 @@ class SubmitRun:
         self.campaign = options.rules.campaign or options.rules.configuration_id or ""
         self.fewest = Fewest()
         self.beside: Beside | None = None
-        self.reader = reader_of(owner, source, of_task=options.own_mark)
+        self.reader = reader_of(owner, source, of_task=options.apart)
         self._client, self._rows, self._progress, self._fraction = client, rows, progress, fraction
         self._now = now
         self._halt = Halt()

@@ -39,6 +39,7 @@ _WHOLE = "{0}.state = 'succeeded' AND NOT {0}.dry_run AND NOT {0}.partial AND {0
 # What ``min_rows`` compares the next run with, as ``runs.last_of`` finds it: there is no later one of its kind.
 _MEASURE = (
     f"runs.dag_id <> '' AND {_WHOLE.format('runs', IN_LEDGER)} AND (SELECT 1 FROM runs later WHERE later.dag_id = runs.dag_id "
+    "AND later.task_id = runs.task_id AND later.map_index = runs.map_index "
     f"AND later.campaign = runs.campaign AND later.id > runs.id AND {_WHOLE.format('later', IN_LEDGER)} "
     "ORDER BY later.id LIMIT 1) IS NULL"
 )

@@ -171,11 +171,20 @@ class LastRun:
     started_at: datetime
 
 
-def last_of(store: Store, dag_id: str, campaign: str) -> LastRun | None:
-    """The last run of a DAG for a campaign that read a whole source, sent or staged, and went well."""
+def last_of(store: Store, owner: Owner, campaign: str, *, of_task: bool = False) -> LastRun | None:
+    """The last run of a DAG for a campaign that read a whole source, sent or staged, and went well.
+
+    :param of_task: of this task alone, and of a mapped one with this index.
+    """
+    mine = (runs.c.task_id == owner.task_id, runs.c.map_index == owner.map_index) if of_task else ()
     query = (
         sa.select(runs.c.rows_read, runs.c.started_at)
-        .where(runs.c.dag_id == dag_id, runs.c.campaign == campaign, runs.c.state == RunState.SUCCEEDED)
+        .where(
+            runs.c.dag_id == owner.dag_id,
+            runs.c.campaign == campaign,
+            runs.c.state == RunState.SUCCEEDED,
+            *mine,
+        )
         .where(runs.c.dry_run.is_(False), runs.c.partial.is_(False), runs.c.source != IN_LEDGER)
         .order_by(runs.c.id.desc())
         .limit(1)

@@ -111,6 +111,16 @@ def test_rows_are_compared_with_the_last_run_of_the_dag(api: Any, people: People
     assert other.error is None and "another DAG" in other.tally.table()
 
 
+def test_each_of_mapped_tasks_is_compared_with_itself(api: Any, people: People) -> None:
+    """Their lists have other sizes; one that shrinks is noticed although another's would do."""
+    half = {"min_rows": RowMinimum.parse("50% of last run")}
+    for index, size in enumerate((100, 10)):
+        assert api.send(people(size, 1000 * index), map_index=index, **half).error is None
+    assert api.send(people(10, 2000), map_index=1, attempt=2, **half).error is None
+    got = api.send(people(20, 3000), map_index=0, attempt=2, **half)
+    assert isinstance(got.error, TooManyRejected) and "of which 100 were read" in str(got.error)
+
+
 def test_trials_and_dry_runs_and_failures_are_no_measure(sqlite_api: Any, people: People) -> None:
     """The last run is one that read all of its source, sent, and went well."""
     half = {"min_rows": RowMinimum.parse("50% of last run")}

@@ -226,17 +226,6 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         named = (self.require_consent, self.time_zone, self.changed_on, ordered, self.incremental)
         return open_source(self.leads, column_reader(self.mapping, *named, where=self.where))
 
-    @property
-    def apart(self) -> bool:
-        """Whether other tasks of its DAG send other leads for the campaign: each goes by its own runs then."""
-        tasks = self.dag.tasks if self.has_dag() else ()
-        senders = (
-            each for each in tasks if isinstance(each, SubmitLeadsOperator) and each.dry_run is not True
-        )
-        same = (each for each in senders if said_later(each.campaign) or each.campaign == self.campaign)
-        others = [each for each in same if each.task_id != self.task_id and each.leads is not None]
-        return self.dry_run is not True and bool(others)
-
     def on_kill(self) -> None:
         """Claim nothing more and give the requests in flight a moment to be answered."""
         if self._run is not None:
@@ -244,7 +233,10 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
 
     def arguments(self) -> SubmitArguments:
         """What this task asks for, as written in the DAG and rendered by Airflow."""
-        return SubmitArguments(**{each.name: getattr(self, each.name) for each in fields(SubmitArguments)})
+        said = {
+            each.name: getattr(self, each.name) for each in fields(SubmitArguments) if each.name != "apart"
+        }
+        return SubmitArguments(**said, apart=_is_one_of_several(self))
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
         """Leads that came by XCom, or as a list written as text, are kept out of the rendered fields Airflow stores.
@@ -261,6 +253,15 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
             self.leads = LeadRows(None)
         else:
             self.leads = kept_private(self.leads)
+
+
+def _is_one_of_several(sync: SubmitLeadsOperator) -> bool:
+    """Whether other tasks of its DAG send other leads for the campaign."""
+    tasks = sync.dag.tasks if sync.has_dag() else ()
+    senders = (each for each in tasks if isinstance(each, SubmitLeadsOperator) and each.dry_run is not True)
+    same = (each for each in senders if said_later(each.campaign) or each.campaign == sync.campaign)
+    others = [each for each in same if each.task_id != sync.task_id and each.leads is not None]
+    return sync.dry_run is not True and bool(others)
 
 
 def _announced(run: SubmitRun, outlets: Iterable[Any], context: Context) -> dict[str, int]:

@@ -235,8 +235,10 @@ def deliveries(
 
 
 def _due(shown: schemas.DeliverySchema, row: DeliveryRow) -> schemas.DeliverySchema:
-    """The same, with its time where it waits for it in nobody's hands."""
-    if row.due_at is not None and row.state in OPEN_STATES and not row.is_handed_out:
+    """The same, with its time where it waits for it in nobody's hands: neither given to a task nor kept by one."""
+    if row.due_at is None or row.state not in OPEN_STATES:
+        return shown
+    if row.plan_until is None or row.plan_until <= row.due_at:
         shown.next_try, shown.next_try_at = "a new run of its route", row.due_at
     return shown
 

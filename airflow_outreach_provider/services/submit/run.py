@@ -40,7 +40,7 @@ from airflow_outreach_provider.services.submit.senders import Client, Senders
 from airflow_outreach_provider.services.submit.staging import Stager
 from airflow_outreach_provider.services.submit.tally import Tally
 from airflow_outreach_provider.services.submit.threads import LedgerThreads
-from airflow_outreach_provider.services.submit.watermark import find_mark, keep_mark, reader_of
+from airflow_outreach_provider.services.submit.watermark import Watermark, find_mark, keep_mark, reader_of
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
 from airflow_outreach_provider.store.ledger.claims import Ledger
@@ -85,7 +85,7 @@ class SubmitRun:
         self.pace = Pace(options.window, patience=options.patience, first_patience=min(5.0, options.patience))
         self.run_id = self.rate_waits = 0
         self.campaign = options.rules.campaign or options.rules.configuration_id or ""
-        self.fewest = Fewest()
+        self.fewest, self.mark = Fewest(), Watermark()
         self.beside: Beside | None = None
         self.reader = reader_of(owner, source, of_task=options.apart)
         self._client, self._rows, self._progress, self._fraction = client, rows, progress, fraction
@@ -146,9 +146,7 @@ class SubmitRun:
         ahead, resend = listed and reads_ahead(options, self.fewest), options.on_unknown == "resend"
         self.run_id = await in_thread(partial(_begin, self, ahead))
         ledger = Ledger(self.store, self.run_id, options.rules.per_person)
-        self.mark = await in_thread(
-            partial(find_mark, self.store, self.reader, self.campaign, options, self._now())
-        )
+        self.mark = await in_thread(partial(find_mark, self, self._now()))
         stager = Stager(
             options.rules, ledger, self.tally, in_thread=aside, dry_run=options.dry_run, resend=resend, now=self._now, mark=self.mark, watch=self.watch,
         )  # fmt: skip

@@ -26,7 +26,10 @@ _MEND = {
 
 
 class RunOfMark(Protocol):
-    """What is needed of a run to keep its mark."""
+    """What is needed of a run to find its mark, and to keep it.
+
+    :ivar reader: whose it is, as :func:`reader_of` has it.
+    """
 
     store: Store
     reader: str
@@ -135,15 +138,12 @@ def reader_of(owner: Owner, source: str, *, of_task: bool = False) -> str:
     return json.dumps([owner.dag_id, owner.task_id]) if of_task else owner.dag_id
 
 
-def find_mark(store: Store, reader: str, campaign: str, options: SubmitOptions, now: datetime) -> Watermark:
-    """The mark as the store has it. Blocks on the store where the run is incremental.
-
-    :param reader: whose it is, as :func:`reader_of` has it.
-    """
-    column = options.incremental
+def find_mark(run: RunOfMark, now: datetime) -> Watermark:
+    """The mark as the store has it. Blocks on the store where the run is incremental."""
+    column = run.options.incremental
     if column is None:
         return Watermark()
-    said = watermarks.find(store, reader, campaign, column)
+    said = watermarks.find(run.store, run.reader, run.campaign, column)
     since = None if said is None else MarkValue.read(said, now)
     return Watermark(column, since, now, dropped=said is not None and since is None)
 

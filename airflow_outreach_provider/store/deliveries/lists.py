@@ -88,11 +88,6 @@ class DeliveryRow:
     due_at: datetime | None = None
     plan_until: datetime | None = None
 
-    @property
-    def is_handed_out(self) -> bool:
-        """Whether a task has it that has yet to try it again: it was given to it, or it keeps it for its own retry."""
-        return self.due_at is not None and self.plan_until is not None and self.due_at < self.plan_until
-
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:

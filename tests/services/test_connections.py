@@ -8,7 +8,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,15 +20,24 @@ from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.signing import Scheme
+from airflow_outreach_provider.net.outreach import ApiSettings, OutreachClient
 from airflow_outreach_provider.net.webhook import Target, parse_url
 from airflow_outreach_provider.services.deliveries.batch import Batch, TaskTry
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.webhooks import deliver
+from airflow_outreach_provider.services.rows.open import read_list
+from airflow_outreach_provider.services.submit import run as submit_run
+from airflow_outreach_provider.services.submit.limits import RejectLimit
+from airflow_outreach_provider.services.submit.options import SubmitOptions
+from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.services.submit.threads import LedgerThreads
+from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.connections import DELIVERING, SENDING
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
+from airflow_outreach_provider.store.ledger import runs as ledger_runs
 from airflow_outreach_provider.store.migrate import upgrade
 
 pytestmark = pytest.mark.postgres
@@ -150,3 +160,30 @@ def test_a_task_that_sends_keeps_one_while_it_has_nothing_to_stage(
         asyncio.run(run())
     finally:
         store.close()
+
+
+def test_a_list_that_is_judged_first_is_read_with_one(
+    postgres_url: str, postgres_admin: sa.Engine, sim: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent before it is read to its end: the second is for what is staged beside that."""
+    rows = [{"phone": f"+1416{2_000_000 + n}"} for n in range(3000)]
+    options = SubmitOptions(
+        LeadRules(configuration_id="on"), max_rejected=RejectLimit.parse("5%"), lease=timedelta(seconds=1)
+    )
+    client = OutreachClient(ApiSettings(sim.url, sim.api_key, trust_env=False))
+    asked: list[int] = []
+
+    def release(store: Store, run_id: int) -> None:
+        asked.append(most["task-judge"])
+        ledger_runs.release(store, run_id)
+
+    monkeypatch.setattr(submit_run, "runs", SimpleNamespace(**vars(ledger_runs) | {"release": release}))
+    with (
+        closing(Store(named(postgres_url, "task-judge"), pool=SENDING)) as store,
+        counted(postgres_admin) as (most, _),
+    ):
+        upgrade(store)
+        run = SubmitRun(store, client, read_list(rows), options, owner=Owner("d"))
+        asyncio.run(run.run())
+    assert asked == [1]
+    assert run.tally.by_state()["accepted"] == 3000

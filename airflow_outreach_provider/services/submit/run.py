@@ -161,8 +161,10 @@ class SubmitRun:
             progress=partial(self._progress, self) if self._progress else None, fraction=self._fraction,
         )  # fmt: skip
         self.backlog = Backlog(ledger, options.rules, self.tally, in_thread=aside, now=self._now)
-        release = partial(aside, partial(runs.release, self.store, self.run_id))
-        judged = Judged(self.backlog, self.tally, options, self.fewest, release) if ahead else None
+        self._threads.nothing_sent = ahead
+        judged = (
+            Judged(self.backlog, self.tally, options, self.fewest, partial(_release, self)) if ahead else None
+        )
         self.feed = Feed(self.flight, stager, leftovers, self.tally, options, self._halt, judged, self.beside)
         self.senders = Senders(
             self.flight, self.pace, self._halt, pause, stale=options.lease.total_seconds() / 2
@@ -274,6 +276,12 @@ def _begin(run: SubmitRun, withheld: bool) -> int:
         resend=[run.campaign] if resend else (), dry_run=options.dry_run, conn_id=options.conn_id,
         withheld=withheld, partial=options.max_rows is not None,
     ).run_id  # fmt: skip
+
+
+async def _release(run: SubmitRun) -> None:
+    """Its list is as it should be: what it planned may be sent."""
+    await run._threads.stage(partial(runs.release, run.store, run.run_id))
+    run._threads.nothing_sent = False
 
 
 def _finish(run: SubmitRun, error: BaseException | None) -> None:

@@ -26,10 +26,13 @@ class LedgerThreads:
     that answers and claims do not wait for it. A context manager.
 
     Each has one connection at a time, and none while it waits for something to do; only one is kept while nothing is staged.
+
+    :ivar nothing_sent: while nothing is, a list that is judged first is read: one of them does all, one thing after another.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.nothing_sent = False
         self._resting: asyncio.TimerHandle | None = None
         self._turning = ThreadPoolExecutor(1, thread_name_prefix="outreach-ledger")
         self._staging = self._turning
@@ -49,7 +52,8 @@ class LedgerThreads:
 
     async def turn(self, work: Callable[[], T]) -> T:
         """Ask the store, one thing after another with the turns."""
-        return await asyncio.get_running_loop().run_in_executor(self._turning, work)
+        thread = self._staging if self.nothing_sent else self._turning
+        return await asyncio.get_running_loop().run_in_executor(thread, work)
 
     async def stage(self, work: Callable[[], T]) -> T:
         """Ask the store beside the turns. All that is asked so may be asked again: a connection that was lost is no
@@ -79,4 +83,4 @@ class LedgerThreads:
                 self._staging.shutdown(cancel_futures=True)
             return work()
 
-        return await self.turn(after_staging)
+        return await asyncio.get_running_loop().run_in_executor(self._turning, after_staging)

@@ -62,7 +62,11 @@ _OPTED_OUT = re.compile(
     r"(?:_(?:(?:of|from)_)?(?:sms|text|texts|texting|message|messages|messaging|marketing|sms_marketing|all|flag|list|enabled|settings"
     r"|requested|by_(?:the_)?(?:user|contact|customer|lead|recipient|person)))?"
     r"(?:_c)?"  # a field of Salesforce's users
-    r"|is_blocked|contact_blocked"
+    r"|is_blocked|contact_blocked|no_(?:sms|texts|texting|text_messages)"
+    # French, German, Spanish, Portuguese, Italian, Dutch; without their accents.
+    r"|desabonnee?|desinscrite?|ne_(?:pas|plus)_contacter|stop_sms|abgemeldet|nicht_(?:mehr_)?(?:kontaktieren|anschreiben)|keine_sms"
+    r"|kontakt_?sperre|(?:dad[oa]_)?de_baja|no_(?:contactar|molestar)|nao_(?:contactar|contatar|perturbar)|descadastrad[oa]"
+    r"|non_(?:contattare|disturbare)|disiscritt[oa]|niet_(?:contacteren|benaderen)|afgemeld|uitgeschreven"
 )
 _OPTED_OUT_AT = re.compile(
     r"(?:[a-z]+_)?(?:unsubscribed?|opted_?out|opt_?out)_(?:at|on|date|time|timestamp|since)"

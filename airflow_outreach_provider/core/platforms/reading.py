@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -139,7 +140,11 @@ def kind_of(kinds: Mapping[str, EventKind], type_: str) -> EventKind:
 
 @lru_cache(maxsize=1024)
 def normalise(name: str) -> str:
-    """``Lead Created``, ``lead.created``, ``leadCreated`` → ``lead_created``."""
+    """``Lead Created``, ``lead.created``, ``leadCreated`` → ``lead_created``; accents count for nothing."""
+    if not name.isascii():
+        name = "".join(
+            each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each)
+        )
     return _NO_WORD.sub("_", _WORD_BREAK.sub("_", name).lower()).strip("_")
 
 

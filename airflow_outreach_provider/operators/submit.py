@@ -81,7 +81,8 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         others are duplicates (``same_address``). Looked at when a row is staged.
     :param incremental: a column such as ``updated_at``: only rows are taken from where the last run of this DAG for the
         campaign came to that ended well and read its whole source; older ones are *filtered* (``not_new``). Of mapped tasks,
-        and of several in a DAG, each goes by its own runs. It holds times in
+        and of several in a DAG, each goes by its own runs; mapped ones over lists that nothing tells apart from run to run, as
+        another task gives them, take all rows. It holds times in
         ISO 8601 or numbers: rows with anything else, or a time to come, are read by every run, noted, and set no mark.
     :param payload_format: ``raw`` (flat) or ``fixed`` (contacts, applications, conversations).
     :param campaign: what a phone number is unique within; the configuration id where None or empty. Blanks around it count for

@@ -60,6 +60,7 @@ class SubmitRun:
 
     :param rows: read in a thread of its own, a little ahead; None to send what is planned in the ledger.
     :param client: an async context manager that yields a Client.
+    :param key: what tells the source from others, today and tomorrow; empty where nothing does; as ``source`` where None.
     :param progress: called about once a second while the run lasts.
     :param fraction: how much of the source was read, 0 to 1, or None; for those who look.
     :ivar beside: done while leads are sent; what it has planned by its end is sent too.
@@ -75,6 +76,7 @@ class SubmitRun:
         *,
         owner: Owner,
         source: str = "",
+        key: str | None = None,
         progress: Progress | None = None,
         fraction: Callable[[], float | None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -87,7 +89,7 @@ class SubmitRun:
         self.campaign = options.rules.campaign or options.rules.configuration_id or ""
         self.fewest, self.mark = Fewest(), Watermark()
         self.beside: Beside | None = None
-        self.reader = reader_of(owner, source, of_task=options.apart)
+        self.reader = reader_of(owner, source if key is None else key, of_task=options.apart)
         self._client, self._rows, self._progress, self._fraction = client, rows, progress, fraction
         self._now = now
         self._halt = Halt()

@@ -123,6 +123,13 @@ def test_a_plain_number_is_read_no_further_than_a_number_goes() -> None:
     assert said("tether", {"event": "stop", "number": "1 " * 100_000}) == OptOut()
 
 
+def test_a_plain_number_beside_several_people_is_no_ones() -> None:
+    """Of which of them it would be nobody can say; it may be an order's."""
+    people = [{"name": "Ann", "opted_out": True}, {"name": "Bob", "phone": "+12125550123"}]
+    assert said("tether", {"event": "batch", "number": NUMBER, "contacts": people}) == OptOut()
+    assert said("tether", {"event": "batch", "number": NUMBER, "contact": people[0]}) == OptOut((NUMBER,))
+
+
 def test_what_was_said_to_the_carrier_is_what_start_takes_back() -> None:
     """The error tells of a STOP; where the record says no as well, it is the platform's."""
     failed = {"event": "message.failed", "to": NUMBER, "error_code": 21610}

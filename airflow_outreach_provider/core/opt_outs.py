@@ -48,7 +48,8 @@ def read_opt_out(parsed: Parsed, region: str | None) -> OptOut | None:
     places = parsed.places if everybodys else flagged
     if lifts:  # who of several took it back, nobody knows
         places = tuple(place for place in places if place.element is None)
-    refused = bool(flagged) and persons.is_refused(parsed.places)
+    by_carrier = bool(flagged) and persons.is_refused(parsed.places)
+    refused = by_carrier and not parsed.stopped  # who says STOP themselves is who wrote
     numbers, emails = _named(parsed, places, region, refused=refused)
     # A text of ours failed: a source that takes whoever sends for the person takes us.
     contact = parsed.contact if everybodys and not (refused and numbers) else Contact()
@@ -57,7 +58,7 @@ def read_opt_out(parsed: Parsed, region: str | None) -> OptOut | None:
     return OptOut(
         tuple(dict.fromkeys([*([contact.phone] if contact.phone else []), *numbers])),
         email_hashes([*([contact.email] if contact.email else []), *emails]),
-        by_stop_word=refused if flagged else parsed.stopped,
+        by_stop_word=by_carrier if flagged else parsed.stopped,
         lifts=lifts,
     )
 

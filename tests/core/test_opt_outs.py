@@ -137,6 +137,13 @@ def test_what_was_said_to_the_carrier_is_what_start_takes_back() -> None:
     assert said("tether", {**failed, "opted_out": True}) == OptOut((NUMBER,))
 
 
+def test_a_stop_that_no_answer_could_be_sent_to_is_the_writers() -> None:
+    """The error is of our answer; the number written to is ours."""
+    stop = {"event": "message.received", "from": NUMBER, "to": "+16475550199", "text": "STOP"}
+    for error in ({"error_code": 21610}, {"error": {"code": "21610"}}):
+        assert said("tether", {**stop, **error}) == OptOut((NUMBER,), by_stop_word=True)
+
+
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_an_unsubscribe_of_any_platform_is_one_that_start_does_not_lift(platform: str) -> None:
     """Only what a stop word set is START's to lift."""

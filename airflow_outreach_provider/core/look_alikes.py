@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from phonenumbers import SUPPORTED_REGIONS
+from airflow_outreach_provider.core.phones import REGIONS
 
 _DIGIT = re.compile(r"[051$@|]")
 _IN_WORDS = str.maketrans("051$@|", "osisai")
@@ -47,4 +47,4 @@ def _without_flags(run: re.Match[str]) -> str:
     """Letters that flags are made of, where they make no flags: Chad's is no TD, and those of Saudi Arabia and Iran no SAIR."""
     word = "".join(chr(ord(each) - _FIRST_OF_FLAGS + ord("A")) for each in run[0])
     pairs = {word[at : at + 2] for at in range(0, len(word), 2)}
-    return " " if pairs <= SUPPORTED_REGIONS else run[0]
+    return " " if pairs <= REGIONS else run[0]

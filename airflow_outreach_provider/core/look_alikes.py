@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from airflow_outreach_provider.core.phones import REGIONS
+
 _DIGIT = re.compile(r"[051$@|]")
 _IN_WORDS = str.maketrans("051$@|", "osisai")
 _CYRILLIC = "авекмнорстухѕіјԁԛԝ"
@@ -21,6 +23,8 @@ _TO_LATIN = str.maketrans(
     _CYRILLIC + _GREEK + _SMALL_CAPITALS + _PICTURES + _ROUND,
     _LIKE_CYRILLIC + _LIKE_GREEK + _LIKE_SMALL_CAPITALS + _ALPHABET * 3 + "o" * len(_ROUND),
 )
+_FIRST_OF_FLAGS = 0x1F1E6
+_OF_FLAGS = re.compile("[\U0001f1e6-\U0001f1ff]{2,}")
 _TO_OTHERS = (str.maketrans(_LIKE_CYRILLIC, _CYRILLIC), str.maketrans(_LIKE_GREEK, _GREEK))
 
 
@@ -30,9 +34,17 @@ def look_alikes(folded: str) -> Iterator[str]:
         if _DIGIT.search(folded):
             yield folded.translate(_IN_WORDS)
         return
+    folded = _OF_FLAGS.sub(_without_flags, folded)
     if (latin := folded.translate(_TO_LATIN).translate(_IN_WORDS)) != folded:
         yield latin
     if any("a" <= each <= "z" for each in folded):
         for table in _TO_OTHERS:
             if (other := folded.translate(table)) != folded:
                 yield other
+
+
+def _without_flags(run: re.Match[str]) -> str:
+    """Letters that flags are made of, where they make no flags: Chad's is no TD, and those of Saudi Arabia and Iran no SAIR."""
+    word = "".join(chr(ord(each) - _FIRST_OF_FLAGS + ord("A")) for each in run[0])
+    pairs = {word[at : at + 2] for at in range(0, len(word), 2)}
+    return " " if pairs <= REGIONS else run[0]

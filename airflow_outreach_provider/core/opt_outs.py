@@ -48,14 +48,17 @@ def read_opt_out(parsed: Parsed, region: str | None) -> OptOut | None:
     places = parsed.places if everybodys else flagged
     if lifts:  # who of several took it back, nobody knows
         places = tuple(place for place in places if place.element is None)
-    refused = bool(flagged) and persons.is_refused(parsed.places)
+    by_carrier = bool(flagged) and persons.is_refused(parsed.places)
+    refused = by_carrier and not parsed.stopped  # who says STOP themselves is who wrote
     numbers, emails = _named(parsed, places, region, refused=refused)
     # A text of ours failed: a source that takes whoever sends for the person takes us.
     contact = parsed.contact if everybodys and not (refused and numbers) else Contact()
+    if everybodys and not (numbers or emails or contact.phone or contact.email):
+        numbers = _plain_numbers(parsed, region)
     return OptOut(
         tuple(dict.fromkeys([*([contact.phone] if contact.phone else []), *numbers])),
         email_hashes([*([contact.email] if contact.email else []), *emails]),
-        by_stop_word=refused if flagged else parsed.stopped,
+        by_stop_word=by_carrier if flagged else parsed.stopped,
         lifts=lifts,
     )
 
@@ -75,11 +78,11 @@ def _named(
             emails = list(persons.emails_said(where, way))
             if numbers or emails:
                 return numbers, emails
-    return _plain_numbers(parsed, region), []
+    return [], []
 
 
 def _plain_numbers(parsed: Parsed, region: str | None) -> list[str]:
-    """What stands under ``number`` alone: an order's or a flat's, but where somebody says no and nothing else says who."""
+    """What stands under ``number`` alone: an order's or a flat's, but where one person says no and nothing else says who."""
     body = parsed.data if isinstance(parsed.data, Mapping) else {}
     inner = body.get("data")
     records = (parsed.person, body, inner if isinstance(inner, Mapping) else {})

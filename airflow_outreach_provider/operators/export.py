@@ -93,6 +93,10 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
         _one_of("personal", personal, list(Personal))
         self.personal = personal
         self.export = export
+        # What a mapped group of tasks gives to each.
+        given = type(to).__name__ == "MappedArgument" and self.get_closest_mapped_task_group() is not None
+        if given and not said_later(export):
+            raise _one_name()
 
     def execute(self, context: Context) -> dict[str, int]:
         """Rows by data set."""
@@ -121,11 +125,15 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
         if once is not None and "to" not in once:
             shared = not self.export or ("export" in once and not said_later(once["export"]))
             if shared:
-                raise ConfigurationError(
-                    "tasks mapped over several places share one name, so that each change would be written to one place only",
-                    'name the export of each: expand_kwargs([{"to": …, "export": …}, …])',
-                )
+                raise _one_name()
         return self.export or f"{self.dag_id}.{self.task_id}"
+
+
+def _one_name() -> ConfigurationError:
+    return ConfigurationError(
+        "tasks mapped over several places share one name, so that each change would be written to one place only",
+        'name the export of each: expand_kwargs([{"to": …, "export": …}, …])',
+    )
 
 
 def _files_of(place: ExportPlace) -> str:

@@ -49,7 +49,7 @@ class FileSource:
     """One file, or all that match a pattern in their last part, in the order of their names."""
 
     def __init__(self, uri: str, reads: Reads = reads_all, form: FileFormat = FOUND_OUT) -> None:
-        self.name, self._reads, self._form = mask_text(uri), reads, form
+        self.key, self.name, self._reads, self._form = uri, mask_text(uri), reads, form
         self._paths = _matching(uri)
         self._total = sum(size for _, size in self._paths)
         self._read = 0

@@ -190,7 +190,7 @@ def _read_text(text: str) -> str | LeadRows:
 class PlannedSource:
     """What is planned in the ledger: staged by another task, left by earlier runs, or deferred and now due."""
 
-    name = IN_LEDGER
+    name = key = IN_LEDGER
     holds_texts = False
 
     def rows(self, look: PartLook = as_they_come, *, one_of: bool = False) -> None:
@@ -203,6 +203,7 @@ class PlannedSource:
 class ListSource:
     """A list of dicts, e.g. from XCom."""
 
+    key = ""
     holds_texts = False
 
     def __init__(
@@ -229,7 +230,8 @@ class SeveralSources:
     def __init__(self, sources: list[RowSource]) -> None:
         self._sources = sources
         self._done = 0
-        names = [each.name for each in sources]
+        names, keys = [each.name for each in sources], [each.key for each in sources]
+        self.key = repr(keys) if all(keys) else ""
         self.name = " + ".join(names[:3]) + (f" + {len(names) - 3} more" if len(names) > 3 else "")
 
     @property

@@ -64,6 +64,7 @@ class SqlRows:
 
     def __init__(self, leads: SqlLeads, reads: Reads = reads_all) -> None:
         self.name, self._reads = f"sql on {leads.conn_id}", reads
+        self.key = repr((leads.conn_id, leads.sql, leads.parameters))
         self._leads = leads
         self._hook = database_hook(leads.conn_id)
         if not hasattr(self._hook, "get_conn"):

@@ -81,7 +81,8 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         others are duplicates (``same_address``). Looked at when a row is staged.
     :param incremental: a column such as ``updated_at``: only rows are taken from where the last run of this DAG for the
         campaign came to that ended well and read its whole source; older ones are *filtered* (``not_new``). Of mapped tasks,
-        and of several in a DAG, each goes by its own runs. It holds times in
+        and of several in a DAG, each goes by its own runs; mapped ones over lists that nothing tells apart from run to run, as
+        another task gives them, take all rows. It holds times in
         ISO 8601 or numbers: rows with anything else, or a time to come, are read by every run, noted, and set no mark.
     :param payload_format: ``raw`` (flat) or ``fixed`` (contacts, applications, conversations).
     :param campaign: what a phone number is unique within; the configuration id where None or empty. Blanks around it count for
@@ -256,12 +257,27 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
 
 
 def _is_one_of_several(sync: SubmitLeadsOperator) -> bool:
-    """Whether other tasks of its DAG send other leads for the campaign."""
-    tasks = sync.dag.tasks if sync.has_dag() else ()
-    senders = (each for each in tasks if isinstance(each, SubmitLeadsOperator) and each.dry_run is not True)
-    same = (each for each in senders if said_later(each.campaign) or each.campaign == sync.campaign)
-    others = [each for each in same if each.task_id != sync.task_id and each.leads is not None]
-    return sync.dry_run is not True and bool(others)
+    """Whether other tasks of its DAG, mapped ones among them, may send other leads for the campaign."""
+    tasks = sync.dag.tasks if sync.has_dag() and sync.dry_run is not True else ()
+    others = (_written(each) for each in tasks if each.task_id != sync.task_id)
+    return any(each is not None and _may_send_beside(sync, each) for each in others)
+
+
+def _written(task: Any) -> Mapping[str, Any] | None:
+    """What a DAG says of a task that sends leads: of a mapped one what holds for all of them. None of another's."""
+    kind = getattr(task, "operator_class", type(task))
+    if not (isinstance(kind, type) and issubclass(kind, SubmitLeadsOperator)):
+        return None
+    said: Mapping[str, Any] = getattr(task, "partial_kwargs", None) or vars(task)
+    return said
+
+
+def _may_send_beside(sync: SubmitLeadsOperator, said: Mapping[str, Any]) -> bool:
+    if said.get("dry_run") is True or ("leads" in said and said["leads"] is None):
+        return False
+    theirs, ours = said.get("campaign"), sync.campaign
+    # Where one is not said it is the configuration's, which may be called the same.
+    return not theirs or not ours or said_later(theirs) or str(theirs).strip() == str(ours).strip()
 
 
 def _announced(run: SubmitRun, outlets: Iterable[Any], context: Context) -> dict[str, int]:

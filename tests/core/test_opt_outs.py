@@ -123,11 +123,25 @@ def test_a_plain_number_is_read_no_further_than_a_number_goes() -> None:
     assert said("tether", {"event": "stop", "number": "1 " * 100_000}) == OptOut()
 
 
+def test_a_plain_number_beside_several_people_is_no_ones() -> None:
+    """Of which of them it would be nobody can say; it may be an order's."""
+    people = [{"name": "Ann", "opted_out": True}, {"name": "Bob", "phone": "+12125550123"}]
+    assert said("tether", {"event": "batch", "number": NUMBER, "contacts": people}) == OptOut()
+    assert said("tether", {"event": "batch", "number": NUMBER, "contact": people[0]}) == OptOut((NUMBER,))
+
+
 def test_what_was_said_to_the_carrier_is_what_start_takes_back() -> None:
     """The error tells of a STOP; where the record says no as well, it is the platform's."""
     failed = {"event": "message.failed", "to": NUMBER, "error_code": 21610}
     assert said("tether", failed) == OptOut((NUMBER,), by_stop_word=True)
     assert said("tether", {**failed, "opted_out": True}) == OptOut((NUMBER,))
+
+
+def test_a_stop_that_no_answer_could_be_sent_to_is_the_writers() -> None:
+    """The error is of our answer; the number written to is ours."""
+    stop = {"event": "message.received", "from": NUMBER, "to": "+16475550199", "text": "STOP"}
+    for error in ({"error_code": 21610}, {"error": {"code": "21610"}}):
+        assert said("tether", {**stop, **error}) == OptOut((NUMBER,), by_stop_word=True)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

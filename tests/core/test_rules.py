@@ -276,6 +276,13 @@ def test_no_value_breaks_the_hearing_of_a_no(column: str, value: object) -> None
      ("opted_out_at", datetime(1900, 1, 1, tzinfo=UTC), False), ("do_not_contact", Decimal(0), False), ("DNC", Decimal("NaN"), False), ("DNC", "NaN", False),
      ("DNC", "nein", False), ("DNC", "Não", False), ("DNC", "нет", False), ("DNC", "いいえ", False), ("DNC", "否", False), ("DNC", "✗", False), ("DNC", "☐", False), ("DNC", "—", False),
      ("DNC", "Ｎ", False), ("DNC", "\u200b", False), ("DNC", "\u2068no\u2069", False),
+     *(("National DNC", each, False) for each in ("Clean", "Not Found", "not listed", "No match", "(No value)", "(blank)", "not DNC", "🔲")),
+     *(("Désabonné", each, False) for each in ("Abonné", "abonnée", "inscrit", "Jamais", "Non renseigné", "NON")),
+     *(("Abgemeldet", each, False) for each in ("angemeldet", "Keine Angabe", "k.A.", "(leer)", "niemals")), ("Abgemeldet", "Mai", True),
+     ("Não contactar", "Não informado", False), ("DNC", "нет данных", False), ("Opted Out", "Not opted out", False), ("Opted Out", "not interested", True), ("unsubscribed", "not unsubscribed", False),
+     ("No. SMS", "12", False), ("Nº SMS", 3, False), ("№ SMS", "1", False), ("no sms", 1, True),
+     ("Customer complained", "yes", False), ("tags", "vip; Customer complained", False), ("Status", "lead_complained", False), ("complained", "yes", True),
+     ("customer_opted_out", "yes", True), ("properties.contact_opted_out", "yes", True),
      ("Opted Out", "no", False), ("Opted Out", "", False), ("Opted Out", None, False), ("unsubscribed", "0", False), ("unsubscribed", 0.0, False), ("Opted Out", "N/A", False),
      ("Unsubscribed At", "0000-00-00", False), ("Status", "active", False), ("Tags", "vip", False), ("Opted In", "yes", False), ("note", "opted out", False)],
 )  # fmt: skip

@@ -42,7 +42,7 @@ def test_nothing_but_a_stop_word_is_a_stop_word(message: str) -> None:
     "message",
     ["please stop by tomorrow", "Stop by at 5", "can't stop laughing", "nonstop", "the end", "I quit my job, call me",
      "cancel my 3pm and book 4pm", "do not stop", "bus stop", "", " ", "...", "🛑", "yes", "START", "stopwatch", "end of month?",
-     "please", "thanks", "please call", "🇺🇸", "🅿", "🛑 ahead", "re: your stop by", "re:", "[image: STOP]", "stop by re: re: lunch", "the bus re: stop", "slutten av måneden", "quiero eliminar la mancha", "no quiero quitar nada", "don't unsub me", "I was told to stop by", "stop please call me", "thanks, not now",
+     "please", "thanks", "please call", "🇺🇸", "🇹🇩", "🇸🇦🇮🇷", "🇦🇱🇹🇴", "🅿", "🛑 ahead", "re: your stop by", "re:", "[image: STOP]", "stop by re: re: lunch", "the bus re: stop", "slutten av måneden", "quiero eliminar la mancha", "no quiero quitar nada", "don't unsub me", "I was told to stop by", "stop please call me", "thanks, not now",
      "Hi!\n\nOn Mon, Ann wrote:\n> STOP", "> STOP", "x" * 50_000, "stop " * 2000],
 )  # fmt: skip
 def test_a_message_that_says_more_is_none(message: str) -> None:

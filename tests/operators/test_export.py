@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task_group
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import examples
@@ -382,6 +382,25 @@ def test_mapped_tasks_that_write_to_several_places_need_a_name_each(run_task: An
     assert one_of({"to": places}, first, what="leads", export="by_{{ ti.map_index }}").error is None
     assert one_of({"what": ["leads", "events"]}, {"what": "events"}, to=places[0]).error is None
     assert list(Path(places[0]).glob("events-*"))
+
+
+def test_a_mapped_group_that_writes_to_several_places_needs_a_name_each() -> None:
+    """It shows in the DAG list."""
+
+    def group(**named: Any) -> None:
+        @task_group
+        def each(to: Any, export: Any) -> None:
+            made = named or {"export": export}
+            ExportOutcomesOperator(task_id="export", what="leads", to=to, **made)
+
+        with DAG("grouped", schedule=None):
+            each.expand(to=["a", "b"], export=["x", "y"])
+
+    for shared in ({"export": None}, {"export": "lake"}):
+        with pytest.raises(ConfigurationError, match="expand_kwargs"):
+            group(**shared)
+    group()
+    group(export="by_{{ ti.map_index }}")
 
 
 @pytest.mark.parametrize("case", TO)

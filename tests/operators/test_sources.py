@@ -90,6 +90,25 @@ def test_what_is_read_in_place_of_all_of_them(tmp_path: Path) -> None:
     assert [row.values for row in source.rows() or ()] == [{"phone": ALAN}] and source.fraction() == 1.0
 
 
+def test_sources_are_told_apart_by_all_that_says_what_they_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not by what they are called: of two queries on one database what is old in one is news in the other."""
+    monkeypatch.setattr("airflow.sdk.BaseHook.get_hook", lambda _: ByEngine("sqlite://"))
+    paths = [str(tmp_path / f"{each}.csv") for each in "abcd"]
+    for path in paths:
+        Path(path).write_text("phone\n")
+    north, south = (SqlLeads("crm", "SELECT :region", {"region": each}) for each in ("north", "south"))
+    different: list[Any] = [
+        north, south, SqlLeads("crm", "SELECT 1"), SqlLeads("dwh", "SELECT 1"), *paths, SourceList(paths), SourceList(paths[:3]),
+        SourceList([*paths[:3], north]),
+    ]  # fmt: skip
+    keys = [open_source(each).key for each in different]
+    assert all(keys) and len({*keys}) == len(keys)
+    assert keys == [open_source(each).key for each in different]
+    assert open_source([{"phone": ADA}]).key == open_source(LeadRows([{"phone": ALAN}])).key == ""
+
+
 def test_where_mapping_and_order_come_from_the_operator(
     sim: RunningSimulator, run_task: Callable[..., Any]
 ) -> None:

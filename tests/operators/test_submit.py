@@ -87,6 +87,22 @@ def test_several_tasks_of_a_dag_are_compared_each_with_its_own_runs(
     assert [run_task(each).state for each in (many, few)] == ["failed", "success"]
 
 
+@pytest.mark.parametrize("ours", ["spring", " spring ", "the configuration", ""])
+@pytest.mark.parametrize("theirs", ["spring", None])
+def test_a_task_beside_mapped_ones_is_compared_with_its_own_runs(
+    sim: RunningSimulator, run_task: Callable[..., Any], ours: str, theirs: str | None
+) -> None:
+    """Their lists may be far longer, and a campaign has several writings."""
+    known = sim.configuration_id
+    mine = {"campaign": known if ours == "the configuration" else ours, "min_rows": "50% of last run"}
+    with DAG("beside", schedule=None):
+        rest = operator(task_id="rest", leads=LEADS[:2], **mine)
+        half = SubmitLeadsOperator.partial(task_id="each", campaign=theirs, patience=1.0)
+        each = half.expand(leads=[LEADS[2:]])
+    ran = [run_task(rest), run_task(each.unmap({"leads": LEADS[2:]})), run_task(rest)]
+    assert [one.state for one in ran] == ["success"] * 3, ran[-1].error
+
+
 def test_several_incremental_tasks_of_a_dag_go_each_by_its_own_runs(
     sim: RunningSimulator, run_task: Callable[..., Any]
 ) -> None:

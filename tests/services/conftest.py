@@ -73,7 +73,7 @@ class Api:
             trust_env=False,
             **client,
         )
-        extra = {k: given.pop(k) for k in ("now", "progress") if k in given}
+        extra = {k: given.pop(k) for k in ("now", "progress", "key") if k in given}
         given.setdefault("max_rejected", RejectLimit(None, None))
         source = given.pop("source", None)
         return SubmitRun(

@@ -55,7 +55,8 @@ THEIRS_IF_TRUE = _words("inbound is_inbound incoming is_incoming")
 _WHO = {*DIRECTIONS, *WRITERS, *OURS_IF_TRUE, *THEIRS_IF_TRUE}
 
 _OPTED_OUT = re.compile(
-    r"(?:(?:properties|attributes|fields|custom_fields?|data|contact|lead|person|customer|subscriber)_)?"
+    r"(?:(?:properties|attributes|fields|custom_fields?|data)_)?"
+    r"(?:(?:contact|lead|person|customer|subscriber)_(?!complained))?"  # a customer's complaint is of the goods
     r"(?:hs_)?(?:is_|has_|was_|on_)?(?:(?:federal|national|state|internal|company|tcpa)_(?=dnc|do_not_))?(?:(?:sms|text|texts|texting|message|messages|messaging|marketing|phone|contact|all|global|globally)_)?"
     r"(?:unsubscribed?|opted_?out|opt_?out|do_not_(?:contact|text|sms|message|disturb|call)|dnc|dnd"
     r"|black_?listed|block_?listed|complained|spam_complaint|(?:marked|reported)_(?:as_)?spam)"
@@ -99,6 +100,7 @@ _OURS = _words(
     "automation automations workflow workflows template templates prompt prompts configuration config channel inbox integration",
     "webhook attribution",
 )
+_NUMBER_OF = re.compile(r"\s*(?:no\.|n[º°]|№)", re.IGNORECASE)  # "No. SMS", "Nº SMS": how many
 # What is offered, remarked, or counted.
 _ASIDE = _words(
     "button buttons option options choice choices suggestion suggestions suggested quick keyword keywords action actions",
@@ -119,7 +121,7 @@ def read_key(name: str) -> Key:
     """What a key is known to hold."""
     if len(name) > _LONGEST:
         return Key("", 0)
-    word = normalise(name)
+    word = normalise(_NUMBER_OF.sub("number of ", name))
     holds = 0
     for found, what in (
         (word in _TEXTS, Holds.TEXT | Holds.ENVELOPE),

@@ -30,6 +30,7 @@ from airflow_outreach_provider.core.platforms.reading import (
     phone,
     text,
     when,
+    without_accents,
 )
 from airflow_outreach_provider.core.stop_vocabulary import NEGATIONS
 
@@ -65,12 +66,18 @@ _CODES = ("country_code", "calling_code", "dial_code", "prefix")
 _LIKE_A_NUMBER = re.compile(r"(?:tel:|sms:|whatsapp:)?\s*\+?[\d(][\d\s().\-/]{6,24}")
 _NO = frozenset({
     "", "0", "false", "f", "no", "n", "off", "none", "null", "nil", "never", "undefined", "unknown", "na", "n_a", "nan", "na_n", "nat", "na_t", "not_set", "unset",
-    "inactive", "disabled", "subscribed", "opted_in", "opt_in",
+    "inactive", "disabled", "subscribed", "opted_in", "opt_in", "empty", "blank", "no_value", "not_applicable", "not_available", "not_specified", "not_provided",
+    "clean", "clear", "not_found", "not_listed", "not_on_list", "no_match", "allowed",  # by a list of numbers not to be called
+    # In other languages, without their accents.
+    "abonne", "abonnee", "inscrit", "inscrite", "angemeldet", "suscrito", "inscrito", "inscrita", "iscritto", "iscritta", "aangemeld", "ingeschreven",
+    "jamais", "niemals", "nunca", "nooit", "aldri", "aldrig", "nigdy", "unbekannt", "inconnu", "desconocido", "desconhecido", "sconosciuto", "onbekend",
+    "leer", "vide", "vacio", "vazio", "vuoto", "leeg", "keine_angabe", "k_a", "nicht_angegeben", "non_renseigne", "no_especificado", "nao_informado",
+    "non_specificato", "niet_opgegeven",
 })  # fmt: skip
 # In other languages, and as a box that is not ticked.
 _NO_ELSEWHERE = frozenset({
     *map(str.casefold, NEGATIONS), "nao", "ei", "nem", "nu", "hayır", "falsch", "faux", "falso", "onwaar", "falsk", "ложь", "όχι", "いいえ", "無", "无", "否", "不", "不是", "没有", "아니요", "아니오", "ไม่",
-    "không", "tidak", "नहीं", "✗", "✘", "✕", "✖", "❌", "❎", "×", "☐", "□", "⬜", "◻",
+    "không", "tidak", "नहीं", "никогда", "неизвестно", "нет данных", "не указано", "なし", "없음", "未設定", "未设置", "✗", "✘", "✕", "✖", "❌", "❎", "×", "☐", "□", "⬜", "◻", "🔲", "▢", "👎",
 })  # fmt: skip
 _UNSEEN = dict.fromkeys(INVISIBLE)
 _BETWEEN_TAGS = re.compile(r"[,;|\n]")
@@ -287,15 +294,22 @@ def _is_yes(value: Any) -> bool:
     if not isinstance(value, str) or "://" in value or is_no_time(value):
         return False
     if value.isascii():
-        known = _word(value) in _NO or value.strip().casefold() in _NO_ELSEWHERE
+        word = _word(value)
+        known = word in _NO or value.strip().casefold() in _NO_ELSEWHERE or _is_denied(word)
         return not known and _ONLY_ZEROS.fullmatch(value) is None
     return _is_yes_elsewhere(unicodedata.normalize("NFKC", value.translate(_UNSEEN)).casefold().strip())
 
 
+def _is_denied(word: str) -> bool:
+    """``Not opted out``, ``no DNC``: the same words with a no before them."""
+    return word.startswith(("not_", "no_")) and is_opted_out(word.partition("_")[2])
+
+
 def _is_yes_elsewhere(said: str) -> bool:
     """The same of a text that is not ASCII: a word in any script or a tick is something, a dash is nothing."""
-    if said.isascii():
-        return _is_yes(said)
+    plain = without_accents(said)
+    if plain.isascii():
+        return _is_yes(plain)
     return said not in _NO_ELSEWHERE and any(
         each.isalnum() or unicodedata.category(each) == "So" for each in said
     )

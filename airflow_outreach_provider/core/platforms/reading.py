@@ -141,11 +141,14 @@ def kind_of(kinds: Mapping[str, EventKind], type_: str) -> EventKind:
 @lru_cache(maxsize=1024)
 def normalise(name: str) -> str:
     """``Lead Created``, ``lead.created``, ``leadCreated`` → ``lead_created``; accents count for nothing."""
-    if not name.isascii():
-        name = "".join(
-            each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each)
-        )
-    return _NO_WORD.sub("_", _WORD_BREAK.sub("_", name).lower()).strip("_")
+    return _NO_WORD.sub("_", _WORD_BREAK.sub("_", without_accents(name)).lower()).strip("_")
+
+
+def without_accents(text: str) -> str:
+    """``Désabonné`` → ``Desabonne``."""
+    if text.isascii():
+        return text
+    return "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
 
 
 _OUR_WORDS = {kind.value: kind for kind in EventKind if kind not in {EventKind.OTHER, EventKind.UNRECOGNISED}}

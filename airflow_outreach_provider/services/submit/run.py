@@ -59,9 +59,8 @@ class SubmitRun:
     """One run over one source of rows. Use once.
 
     :param rows: read in a thread of its own, a little ahead; None to send what is planned in the ledger.
-    :param client: an async context manager that yields a Client.
-    :param progress: called about once a second while the run lasts.
-    :param fraction: how much of the source was read, 0 to 1, or None; for those who look.
+    :param client: an async context manager that yields a Client. :param key: tells the source from others; empty: nothing does.
+    :param progress: called about once a second while the run lasts. :param fraction: how much was read, 0 to 1, or None.
     :ivar beside: done while leads are sent; what it has planned by its end is sent too.
     :ivar watch: of a try (:mod:`~core.row_trials`), which is a dry run whatever ``options`` say: what it made of each row.
     """
@@ -75,6 +74,7 @@ class SubmitRun:
         *,
         owner: Owner,
         source: str = "",
+        key: str | None = None,
         progress: Progress | None = None,
         fraction: Callable[[], float | None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -87,10 +87,9 @@ class SubmitRun:
         self.campaign = options.rules.campaign or options.rules.configuration_id or ""
         self.fewest, self.mark = Fewest(), Watermark()
         self.beside: Beside | None = None
-        self.reader = reader_of(owner, source, of_task=options.apart)
+        self.reader = reader_of(owner, source if key is None else key, of_task=options.apart)
         self._client, self._rows, self._progress, self._fraction = client, rows, progress, fraction
-        self._now = now
-        self._halt = Halt()
+        self._now, self._halt = now, Halt()
 
     @property
     def sends_planned(self) -> bool:

@@ -54,6 +54,10 @@ class RowSource(Protocol):
     def name(self) -> str: ...
 
     @property
+    def key(self) -> str:
+        """What tells it from others, today and tomorrow; empty where nothing does, as of a list that another task gives."""
+
+    @property
     def holds_texts(self) -> bool:
         """Whether its rows hold texts alone, as those of a CSV file do."""
 
@@ -96,7 +100,7 @@ def start(
         options = _over_texts(options)
     look = part_checker(options.rules, options.incremental)
     return SubmitRun(
-        store, connection.client(), opened.rows(look), options, owner=owner, source=opened.name,
+        store, connection.client(), opened.rows(look), options, owner=owner, source=opened.name, key=opened.key,
         progress=progress(opened) if progress else None, fraction=opened.fraction,
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Protocol
 
 from airflow_outreach_provider.core.marks import MarkKind, MarkValue, Odd, read_cell
@@ -18,6 +19,10 @@ from airflow_outreach_provider.store.ledger import watermarks
 
 _LINES = 3
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+_NOT_TOLD_APART = (
+    "all rows are read, though incremental is set: nothing tells the lists of mapped tasks from one another from run to run, "
+    "so a mark could pass over another list's people; map over files or queries"
+)
 _MEND = {
     Odd.NO_TIME: "write times in ISO 8601, or numbers",
     Odd.OTHER_KIND: "write all of them one way",
@@ -28,11 +33,11 @@ _MEND = {
 class RunOfMark(Protocol):
     """What is needed of a run to find its mark, and to keep it.
 
-    :ivar reader: whose it is, as :func:`reader_of` has it.
+    :ivar reader: whose it is, as :func:`reader_of` has it; None where it has none.
     """
 
     store: Store
-    reader: str
+    reader: str | None
     campaign: str
     options: SubmitOptions
     mark: Watermark
@@ -124,17 +129,24 @@ class Watermark:
         )
 
 
-def reader_of(owner: Owner, source: str, *, of_task: bool = False) -> str:
+def reader_of(owner: Owner, key: str, *, of_task: bool = False) -> str | None:
     """Whose mark it is: the DAG's, or of each of several tasks its own; of each of several mapped ones its own, and only of the
     source it reads.
 
     What is old in one source is news in another. Where the list of mapped ones changes, whoever reads another source now reads
-    all of it.
+    all of it; and so does each of mapped ones every time whose source nothing tells from others: None.
 
+    :param key: of the source; it may hold anything, and is kept as its hash.
     :param of_task: other tasks of the DAG read other leads for the campaign.
     """
     if owner.map_index >= 0:
-        return json.dumps([owner.dag_id, owner.task_id, owner.map_index, source])
+        told = [
+            owner.dag_id,
+            owner.task_id,
+            owner.map_index,
+            sha256(key.encode("utf-8", "replace")).hexdigest(),
+        ]
+        return json.dumps(told) if key else None
     return json.dumps([owner.dag_id, owner.task_id]) if of_task else owner.dag_id
 
 
@@ -142,6 +154,9 @@ def find_mark(run: RunOfMark, now: datetime) -> Watermark:
     """The mark as the store has it. Blocks on the store where the run is incremental."""
     column = run.options.incremental
     if column is None:
+        return Watermark()
+    if run.reader is None:
+        run.tally.notes += (_NOT_TOLD_APART,)
         return Watermark()
     said = watermarks.find(run.store, run.reader, run.campaign, column)
     since = None if said is None else MarkValue.read(said, now)
@@ -155,7 +170,7 @@ def keep_mark(run: RunOfMark) -> None:
     """
     mark, options = run.mark, run.options
     run.tally.notes += mark.notes
-    if mark.column is None or options.dry_run or options.max_rows is not None:
+    if mark.column is None or run.reader is None or options.dry_run or options.max_rows is not None:
         return
     reached = mark.reached
     if reached is not None and reached != mark.since:

@@ -1,4 +1,4 @@
-"""How far a sync has read its source, by DAG (of a mapped task: by task, index and source) and campaign."""
+"""How far a sync has read its source, by DAG (of a mapped task: by task, index and the hash of its source) and campaign."""
 
 from __future__ import annotations
 

@@ -85,6 +85,15 @@ def test_each_of_mapped_tasks_has_the_mark_of_its_own_source(sqlite_api: Any, pe
     assert run(("west", west), ("north", north)) == [{"accepted": 1}, {"unchanged": 2}]
 
 
+def test_mapped_lists_that_nothing_tells_apart_are_read_whole(sqlite_api: Any, people: People) -> None:
+    """What another task gives comes in another order tomorrow: the first was the north's, and is the south's now."""
+    north, south = at(people, 0, 8, 9), at(people, 10, 1, 2)
+    for rows in (north, south):
+        done = sqlite_api.send(rows, incremental="at", map_index=0, key="")
+        assert done.states == {"accepted": 2}
+        assert any("incremental" in each for each in done.tally.notes)
+
+
 def cells(people: People, start: int, *values: object) -> list[dict[str, object]]:
     """A row for each value of the column."""
     rows = people(len(values), start)

@@ -20,15 +20,22 @@ from airflow_outreach_provider.core import rests as pauses
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.deliveries import MAX_BATCHES, DeliveryState
-from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, SignatureError
+from airflow_outreach_provider.core.errors import (
+    AddressForbidden,
+    ConfigurationError,
+    OutreachError,
+    OutreachUnavailable,
+    SignatureError,
+    StoreError,
+)
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.request_form import Payload, RequestForm
 from airflow_outreach_provider.core.signing import Scheme, verify
 from airflow_outreach_provider.net.webhook import Target, parse_url
+from airflow_outreach_provider.services.deliveries import callables, hands, lanes, settling, webhooks
 from airflow_outreach_provider.services.deliveries import fan_out as fan_out_service
-from airflow_outreach_provider.services.deliveries import hands, lanes, settling, webhooks
 from airflow_outreach_provider.services.deliveries import serving as serving_service
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
@@ -1578,6 +1585,72 @@ def test_what_fails_in_a_stream_has_a_run_of_its_own(stream: Stream, receiver: R
     assert glance(stream.store).routes == frozenset(), "not before its time"
     later(stream.store)
     assert [each.event_ids for each in handed_out(stream.store, "run2")] == [["evt_103", "evt_200"]]
+
+
+@pytest.mark.slow
+def test_a_store_that_is_away_for_a_moment_ends_the_service(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was at work has heard it; the task does not wait for them, with what it took in its hands, but fails, and
+    what is left of the stream is free."""
+    real, seen, told = deliveries_attempts.settle, list[str](), list[BaseException]()
+
+    def settle(to: Store, attempts: Sequence[Any], owner: Owner) -> None:
+        if attempts and len(seen) == 4:
+            seen.append("")
+            raise StoreError("away")
+        real(to, attempts, owner)
+
+    def work() -> None:
+        try:
+            its = task(serve_for=timedelta(seconds=30), delays=(600.0,))
+            callables.handle(stream.store, stream.batch, its, lambda event: seen.append(event.id))
+        except OutreachError as error:
+            told.append(error)
+
+    monkeypatch.setattr(deliveries_attempts, "settle", settle)
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert [type(each) for each in told] == [StoreError]
+    assert counts(stream.store) == {"delivered": 4, "pending": 9}
+    assert not stream.served()
+    assert sum(len(each.event_ids) for each in handed_out(stream.store, "run2")) == 9
+
+
+@pytest.mark.slow
+def test_a_store_that_was_away_for_a_moment_is_told_everything(
+    stream: Stream, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was done by then, and what followed of it, is written as soon as it is back, not at the end of the task."""
+    real, refused = deliveries_attempts.settle, threading.Event()
+    noted, astray = endpoints.note, threading.Event()
+
+    def settle(to: Store, attempts: Sequence[Any], owner: Owner) -> None:
+        if any(each.state is DeliveryState.FAILED for each in attempts) and not refused.is_set():
+            refused.set()
+            raise StoreError("away")
+        real(to, attempts, owner)
+
+    def note(*given: Any, **more: Any) -> Any:
+        if refused.is_set() and not astray.is_set():
+            astray.set()
+            raise StoreError("away")
+        return noted(*given, **more)
+
+    monkeypatch.setattr(deliveries_attempts, "settle", settle)
+    monkeypatch.setattr(endpoints, "note", note)
+    receiver.script = lambda body: (500 if body["contact"]["external_id"] == "w3" else 200, {})
+    stream.begin()
+    stream.wait(lambda: counts(stream.store) == {"delivered": 12, "failed": 1}, 5)
+
+    def failed() -> list[Any]:
+        c = deliveries_table.c
+        with stream.store.read() as connection:
+            return list(connection.execute(sa.select(c.claim, c.due_at).where(c.state == "failed")).one())
+
+    stream.wait(lambda: failed()[0] is None and failed()[1] is not None, 5)
+    stream.end()
 
 
 @pytest.mark.slow

@@ -46,8 +46,8 @@ _MOST_ROUNDS = 50
 
 
 AttemptOne = Callable[[Delivery, ContactEvent], Awaitable[AttemptResult]]
-Turn = Callable[[], Awaitable[None]]
-"""Waits until one more may be attempted."""
+Turn = Callable[[Callable[[], bool]], Awaitable[None]]
+"""Waits until one more may be attempted, or until nothing more is to be, as what it is given says."""
 More = Callable[[Collection[str]], Sequence[Delivery]]
 """Claims what these lanes have become free for."""
 GoOn = Callable[["LaneRunner"], Awaitable[None]]
@@ -58,7 +58,7 @@ async def _end(_: LaneRunner) -> None:
     """Nothing follows."""
 
 
-async def _at_once() -> None:
+async def _at_once(_: object) -> None:
     """Nothing is waited for."""
 
 
@@ -145,17 +145,9 @@ class LaneRunner:
     """One try's work: what is waiting to be settled, and whether to go on."""
 
     def __init__(
-        self,
-        store: Store,
-        batch: Batch,
-        task: TaskTry,
-        attempt: AttemptOne,
-        group: int,
-        place: Place | None,
-        leave: Leave,
-        grace: float | None = GRACE,
-        turn: Turn = _at_once,
-    ) -> None:
+        self, store: Store, batch: Batch, task: TaskTry, attempt: AttemptOne, group: int, place: Place | None,
+        leave: Leave, grace: float | None = GRACE, turn: Turn = _at_once,
+    ) -> None:  # fmt: skip
         self.store, self.batch, self.task = store, batch, task
         self.attempt, self.group, self.place, self.grace, self.turn = attempt, group, place, grace, turn
         self.asking, self.stopped = leave is Leave.ONE, leave is Leave.NOT
@@ -199,6 +191,10 @@ class LaneRunner:
         """Whether the task was asked to end."""
         return self.task.stop.is_set()
 
+    def _is_over(self) -> bool:
+        """Whether nothing more is to be attempted."""
+        return self.stopped or self.halted
+
     async def _work(self, lanes: deque[list[Delivery]], events: dict[str, ContactEvent]) -> None:
         while lanes and not self.stopped:
             await self.lane(lanes.popleft(), events)
@@ -207,7 +203,7 @@ class LaneRunner:
         """Attempt a contact's deliveries in order, as far as they go."""
         first = True
         for delivery in lane:
-            if self.stopped or self.halted:
+            if self._is_over():
                 break
             if not await self._one(delivery, events.get(delivery.event_id), first=first):
                 break
@@ -218,8 +214,8 @@ class LaneRunner:
     async def _one(self, delivery: Delivery, event: ContactEvent | None, *, first: bool) -> bool:
         """Attempt one delivery; whether its lane may go on."""
         if delivery.id not in self.hands.lost:
-            await self.turn()
-        if delivery.id in self.hands.lost:
+            await self.turn(self._is_over)
+        if delivery.id in self.hands.lost or self._is_over():  # while it waited for its turn
             return False
         at = datetime.now(UTC)
         if event is None:

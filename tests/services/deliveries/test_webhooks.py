@@ -879,6 +879,32 @@ def test_many_small_batches_use_the_whole_rate(store: Store, receiver: Receiver,
     assert 0.35 <= time.monotonic() - started <= 4.0, "a whole second for each would be ten"
 
 
+@pytest.mark.slow
+def test_who_waits_for_the_rate_hears_that_nothing_more_is_to_be_sent(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """An endpoint that rests gets nothing more, and a task that is asked to end begins nothing more: those that wait for
+    their turn do not take it."""
+    arrive(store, *(f"c{n}" for n in range(12)))
+    slow = replace(endpoint, requests_per_second=4.0)
+    batch = as_one(handed_out(store))
+    receiver.script = lambda _: (401, {})
+    started = time.monotonic()
+    assert "401" in run(store, batch, slow, task()).rest
+    assert len(receiver.requests) <= 2 and time.monotonic() - started < 1.5
+    receiver.script = lambda _: (200, {})
+    over(store, "crm_conn")
+    asked = task()
+    threading.Timer(0.6, asked.stop.set).start()
+    started = time.monotonic()
+    with pytest.raises(OutreachUnavailable, match="killed"):
+        run(store, as_one(handed_out(store, "run2") or [batch]), slow, asked)
+    assert time.monotonic() - started < 1.5
+    before = len(receiver.requests)
+    time.sleep(0.5)
+    assert len(receiver.requests) == before <= 6
+
+
 def test_the_test_button_sends_no_person_and_shows_the_answer(receiver: Receiver, endpoint: Endpoint) -> None:
     """A test event is signed like any other, names nobody, and its result is told."""
     ok, message = send_test(endpoint, datetime.now(UTC))

@@ -161,6 +161,7 @@ class LaneRunner:
         self._used_up_in: dict[str, set[int]] = {}
         self.overtaken: set[int] = set()  # used up, and then a later one of their contact was taken
         self.down = ""
+        self.asked_for_itself = False  # in vain, and perhaps it was refused for its own sake
         self.astray = Astray()
         self.waits: list[float | None] = []
         self.wished: dict[int, float | None] = {}
@@ -259,13 +260,14 @@ class LaneRunner:
     async def _asked(self, tried: AttemptResult, astray: bool) -> AttemptResult:
         """An endpoint at rest was asked. What it says of one event is an answer; else the fault is its own."""
         if astray:
-            self._asked_in_vain += 1
+            self._asked_in_vain, self.asked_for_itself = self._asked_in_vain + 1, True
         elif tried.outcome.verdict in (DeliveryVerdict.DELIVERED, DeliveryVerdict.REFUSED):
-            self.asking = False
+            self.asking = self.asked_for_itself = False
             if self.place is not None:
                 await asyncio.to_thread(self.place.answers)
         elif tried.outcome.verdict is DeliveryVerdict.RETRY:
             self.down, self._asked_in_vain = tried.outcome.reason, self._asked_in_vain + 1
+            self.asked_for_itself = True
             return replace(tried, outcome=replace(tried.outcome, verdict=DeliveryVerdict.ENDPOINT))
         return tried
 

@@ -311,6 +311,10 @@ class EndpointWatch:
         """The rest it has, where this task may not send to it."""
         return self._resting
 
+    def others_wait(self, owner: Owner) -> bool:
+        """Whether deliveries of other contacts wait for it than those in this one's hands."""
+        return rests.others_wait(self.store, self.conn_id, owner)
+
     def answers(self) -> None:
         """It was asked, and is back."""
         if rests.recover(self.store, self.conn_id):

@@ -1178,18 +1178,27 @@ def test_each_rest_is_longer_until_the_endpoint_answers(store: Store) -> None:
     )
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("keep", [0, 3])
+@pytest.mark.parametrize("status", [500, 404])
 def test_a_contact_that_fails_by_itself_keeps_no_endpoint_at_rest(
-    store: Store, receiver: Receiver, endpoint: Endpoint
+    store: Store, receiver: Receiver, endpoint: Endpoint, keep: int, status: int
 ) -> None:
-    """Asked with the bad contact's event an endpoint says nothing good; the next asking is with somebody else's."""
+    """Asked with the bad contact's event an endpoint says nothing good; the next asking is with somebody else's, though the
+    bad one's task may come again as soon as the rest is over."""
     arrive(store, "bad", "bad2", "bad3", "bad4", "good")
-    receiver.script = lambda body: (500 if "bad" in body["contact"]["external_id"] else 200, {})
-    rests.rest(store, "crm_conn", "HTTP 500")
+    receiver.script = lambda body: (status if "bad" in body["contact"]["external_id"] else 200, {})
     rests.lead_to(store, "crm", "crm_conn")
-    for number in range(5):
+    for batch in handed_out(store, "before"):
+        run(store, batch, replace(endpoint, enabled=False), task())
+    endpoints.enable(store, "crm_conn", endpoints.Release.ALL)  # known to lead there, and never tried
+    rests.rest(store, "crm_conn", "HTTP 500")
+    kept: Batch | None = None
+    for number in range(6):
         over(store, "crm_conn")
-        for place, batch in enumerate(handed_out(store, f"run{number}")):
-            run(store, batch, endpoint, task(f"t{number}.{place}", keep=0, delays=(600.0,) * 8))
+        for batch in [kept] if kept else handed_out(store, f"run{number}"):
+            report = run(store, batch, endpoint, task("t", keep=keep, delays=(600.0,) * 8))
+            kept = batch if report.left else None
         later(store)
     assert counts(store)["delivered"] == 1
     assert endpoints.status(store, "crm_conn").resting_since is None
@@ -1597,23 +1606,6 @@ def test_what_uses_its_last_try_in_a_stream_has_used_its_tries(stream: Stream, r
 
 
 @pytest.mark.slow
-def test_what_fails_in_a_stream_has_a_run_of_its_own(stream: Stream, receiver: Receiver) -> None:
-    """It is handed on at once, waits for its time, and holds its contact's later events back, nobody else's."""
-    receiver.script = lambda body: (500 if body["contact"]["external_id"] == "w3" else 200, {})
-    stream.begin()
-    stream.wait(lambda: len(receiver.requests) == 13)
-    arrive(stream.store, "w3", "w4", first=200)
-    stream.wait(lambda: "evt_201" in receiver.seen(), 3)
-    report = stream.end()
-    assert report.states == {"delivered": 13}, "green: its own batch is done"
-    assert counts(stream.store) == {"delivered": 13, "failed": 1, "pending": 1}
-    assert receiver.seen().count("evt_103") == 1 and "evt_200" not in receiver.seen()
-    assert glance(stream.store).routes == frozenset(), "not before its time"
-    later(stream.store)
-    assert [each.event_ids for each in handed_out(stream.store, "run2")] == [["evt_103", "evt_200"]]
-
-
-@pytest.mark.slow
 def test_a_store_that_is_away_for_a_moment_ends_the_service(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1677,6 +1669,23 @@ def test_a_store_that_was_away_for_a_moment_is_told_everything(
 
     stream.wait(lambda: failed()[0] is None and failed()[1] is not None, 5)
     stream.end()
+
+
+@pytest.mark.slow
+def test_what_fails_in_a_stream_has_a_run_of_its_own(stream: Stream, receiver: Receiver) -> None:
+    """It is handed on at once, waits for its time, and holds its contact's later events back, nobody else's."""
+    receiver.script = lambda body: (500 if body["contact"]["external_id"] == "w3" else 200, {})
+    stream.begin()
+    stream.wait(lambda: len(receiver.requests) == 13)
+    arrive(stream.store, "w3", "w4", first=200)
+    stream.wait(lambda: "evt_201" in receiver.seen(), 3)
+    report = stream.end()
+    assert report.states == {"delivered": 13}, "green: its own batch is done"
+    assert counts(stream.store) == {"delivered": 13, "failed": 1, "pending": 1}
+    assert receiver.seen().count("evt_103") == 1 and "evt_200" not in receiver.seen()
+    assert glance(stream.store).routes == frozenset(), "not before its time"
+    later(stream.store)
+    assert [each.event_ids for each in handed_out(stream.store, "run2")] == [["evt_103", "evt_200"]]
 
 
 @pytest.mark.slow

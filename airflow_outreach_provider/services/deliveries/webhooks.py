@@ -111,7 +111,7 @@ def _leave(store: Store, conn_id: str, mine: Sequence[Delivery]) -> tuple[Leave,
     if not mine:
         return Leave.FREELY, None
     never_failed = any(not each.tries for each in mine)
-    return rests.leave(store, conn_id, lambda: never_failed or not untried_wait(store, conn_id))
+    return rests.leave(store, conn_id, lambda: never_failed or not untried_wait(store, conn_id, LEFT_LYING))
 
 
 def _set_aside(

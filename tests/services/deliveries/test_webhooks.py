@@ -1367,6 +1367,47 @@ def test_who_failed_before_leaves_it_to_others_to_ask_a_resting_endpoint(
     assert receiver.requests
 
 
+@pytest.mark.parametrize(("late", "asks"), [("plan_until - 30000", False), ("plan_until - 90000", True)])
+def test_who_does_not_begin_is_not_waited_for_to_ask_a_resting_endpoint(
+    store: Store, receiver: Receiver, endpoint: Endpoint, late: str, asks: bool
+) -> None:
+    """What never failed is in a run whose task does not begin: after a minute those that failed ask, or nobody would."""
+    arrive(store, "a")
+    receiver.script = lambda _: (500, {})
+    mine = as_one(handed_out(store))
+    run(store, mine, endpoint, task())
+    arrive(store, "lost", first=10)
+    assert handed_out(store, "lost")
+    rests.rest(store, "crm_conn", "HTTP 500")
+    over(store, "crm_conn")
+    with store.write() as connection:
+        connection.execute(sa.text(f"UPDATE deliveries SET plan_until = {late} WHERE event_id = 'evt_10'"))
+    receiver.script = lambda _: (200, {})
+    receiver.requests.clear()
+    assert run(store, mine, endpoint, task(try_number=2)).states == {"delivered" if asks else "failed": 1}
+    assert len(receiver.requests) == asks
+
+
+def test_who_is_dead_is_not_waited_for_to_ask_a_resting_endpoint(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """What never failed is in the hands of a task that was killed: who failed asks before those claims run out."""
+    arrive(store, "a")
+    receiver.script = lambda _: (500, {})
+    mine = as_one(handed_out(store))
+    run(store, mine, endpoint, task())
+    arrive(store, "lost", first=10)
+    lost = as_one(handed_out(store, "lost"))
+    deliveries_claims.claim(
+        store, route="crm", event_ids=lost.event_ids, owner=Owner("dag", "killed"), plan=lost.plan, endpoint="crm_conn",
+        lease=timedelta(minutes=5), revive=False,
+    )  # fmt: skip
+    rests.rest(store, "crm_conn", "HTTP 500")
+    over(store, "crm_conn")
+    receiver.script = lambda _: (200, {})
+    assert run(store, mine, endpoint, task(try_number=2)).states == {"delivered": 1}
+
+
 def test_a_task_goes_on_with_what_its_contacts_have_next(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

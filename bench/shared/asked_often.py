@@ -101,8 +101,8 @@ def _submit(store: Undone, size: int) -> Named:
         "submit: held ones of a campaign",
         lambda: held.held_before(store, datetime.now(UTC), GROUP, "api", "c1"),
     )
-    yield "submit: last run", lambda: runs.last_of(store, "dag1", "c")
-    yield "submit: last run, none", lambda: runs.last_of(store, "dag1", "never")
+    yield "submit: last run", lambda: runs.last_of(store, Owner("dag1"), "c")
+    yield "submit: last run, none", lambda: runs.last_of(store, Owner("dag1"), "never")
 
 
 def _inbox(store: Undone, size: int) -> Named:

@@ -42,6 +42,7 @@ GROUP = 100
 # As many of each route wait in the smallest store that is measured.
 SOME = 50
 LEASE = timedelta(minutes=5)
+LYING = timedelta(minutes=14)
 OWNER = Owner("bench", "task")
 
 
@@ -212,7 +213,7 @@ def _settling(store: Undone, size: int) -> Named:
     yield "endpoint: leave", lambda: rests.leave(store, "crm")
     yield "endpoint: failing contacts", lambda: rests.failing_contacts(store, "crm", 3)
     yield "endpoint: own faults", lambda: rests.own_faults(store, "crm", range(1, 201))
-    yield "endpoint: untried wait", lambda: plans.untried_wait(store, "crm")
+    yield "endpoint: untried wait", lambda: plans.untried_wait(store, "crm", LYING)
     mine = [attempts.Delivery(1, "evt_1", "lane0.0", "replied", 0, None)]
     yield "behind a held one", lambda: claims.hold_behind(store, FREE, "crm", mine)
 

@@ -46,8 +46,8 @@ _MOST_ROUNDS = 50
 
 
 AttemptOne = Callable[[Delivery, ContactEvent], Awaitable[AttemptResult]]
-Turn = Callable[[], Awaitable[None]]
-"""Waits until one more may be attempted."""
+Turn = Callable[[Callable[[], bool]], Awaitable[None]]
+"""Waits until one more may be attempted, or until nothing more is to be, as what it is given says."""
 More = Callable[[Collection[str]], Sequence[Delivery]]
 """Claims what these lanes have become free for."""
 GoOn = Callable[["LaneRunner"], Awaitable[None]]
@@ -58,7 +58,7 @@ async def _end(_: LaneRunner) -> None:
     """Nothing follows."""
 
 
-async def _at_once() -> None:
+async def _at_once(_: object) -> None:
     """Nothing is waited for."""
 
 
@@ -145,17 +145,9 @@ class LaneRunner:
     """One try's work: what is waiting to be settled, and whether to go on."""
 
     def __init__(
-        self,
-        store: Store,
-        batch: Batch,
-        task: TaskTry,
-        attempt: AttemptOne,
-        group: int,
-        place: Place | None,
-        leave: Leave,
-        grace: float | None = GRACE,
-        turn: Turn = _at_once,
-    ) -> None:
+        self, store: Store, batch: Batch, task: TaskTry, attempt: AttemptOne, group: int, place: Place | None,
+        leave: Leave, grace: float | None = GRACE, turn: Turn = _at_once,
+    ) -> None:  # fmt: skip
         self.store, self.batch, self.task = store, batch, task
         self.attempt, self.group, self.place, self.grace, self.turn = attempt, group, place, grace, turn
         self.asking, self.stopped = leave is Leave.ONE, leave is Leave.NOT
@@ -169,6 +161,7 @@ class LaneRunner:
         self._used_up_in: dict[str, set[int]] = {}
         self.overtaken: set[int] = set()  # used up, and then a later one of their contact was taken
         self.down = ""
+        self.asked_for_itself = False  # in vain, and perhaps it was refused for its own sake
         self.astray = Astray()
         self.waits: list[float | None] = []
         self.wished: dict[int, float | None] = {}
@@ -199,6 +192,10 @@ class LaneRunner:
         """Whether the task was asked to end."""
         return self.task.stop.is_set()
 
+    def _is_over(self) -> bool:
+        """Whether nothing more is to be attempted."""
+        return self.stopped or self.halted
+
     async def _work(self, lanes: deque[list[Delivery]], events: dict[str, ContactEvent]) -> None:
         while lanes and not self.stopped:
             await self.lane(lanes.popleft(), events)
@@ -207,7 +204,7 @@ class LaneRunner:
         """Attempt a contact's deliveries in order, as far as they go."""
         first = True
         for delivery in lane:
-            if self.stopped or self.halted:
+            if self._is_over():
                 break
             if not await self._one(delivery, events.get(delivery.event_id), first=first):
                 break
@@ -218,8 +215,8 @@ class LaneRunner:
     async def _one(self, delivery: Delivery, event: ContactEvent | None, *, first: bool) -> bool:
         """Attempt one delivery; whether its lane may go on."""
         if delivery.id not in self.hands.lost:
-            await self.turn()
-        if delivery.id in self.hands.lost:
+            await self.turn(self._is_over)
+        if delivery.id in self.hands.lost or self._is_over():  # while it waited for its turn
             return False
         at = datetime.now(UTC)
         if event is None:
@@ -263,13 +260,14 @@ class LaneRunner:
     async def _asked(self, tried: AttemptResult, astray: bool) -> AttemptResult:
         """An endpoint at rest was asked. What it says of one event is an answer; else the fault is its own."""
         if astray:
-            self._asked_in_vain += 1
+            self._asked_in_vain, self.asked_for_itself = self._asked_in_vain + 1, True
         elif tried.outcome.verdict in (DeliveryVerdict.DELIVERED, DeliveryVerdict.REFUSED):
-            self.asking = False
+            self.asking = self.asked_for_itself = False
             if self.place is not None:
                 await asyncio.to_thread(self.place.answers)
         elif tried.outcome.verdict is DeliveryVerdict.RETRY:
             self.down, self._asked_in_vain = tried.outcome.reason, self._asked_in_vain + 1
+            self.asked_for_itself = True
             return replace(tried, outcome=replace(tried.outcome, verdict=DeliveryVerdict.ENDPOINT))
         return tried
 

@@ -22,7 +22,8 @@ def let_go(shift: LaneRunner) -> None:
     kept = True
     if plan is not None and (shift.error is None or shift.halted) and shift.open_tries:
         tried = any(shift.report.attempts.values())
-        kept = tried and not task.last_try and plans.waiting_runs(store, shift.batch.route, plan) < task.keep
+        kept = tried and not (task.last_try or _gives_way(shift))
+        kept = kept and plans.waiting_runs(store, shift.batch.route, plan) < task.keep
         if kept and not shift.report.rest:
             _fit(shift)
     if kept:
@@ -37,6 +38,13 @@ def let_go(shift: LaneRunner) -> None:
     if task.last_try:
         shift.report.left, shift.report.parked = shift.report.parked, 0
     deliveries_attempts.release(store, task.owner, None)
+
+
+def _gives_way(shift: LaneRunner) -> bool:
+    """It asked a place at rest in vain, perhaps because of its own contact: another's is asked with next. Its own retry, at
+    the end of each rest, would always be the first."""
+    place = shift.place
+    return shift.asked_for_itself and place is not None and place.others_wait(shift.task.owner)
 
 
 def _fit(shift: LaneRunner) -> None:

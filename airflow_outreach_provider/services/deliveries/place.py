@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.deliveries.attempts import Attempt
 
 
@@ -41,6 +42,9 @@ class Place(Protocol):
 
     def resting(self) -> tuple[str, datetime] | None:
         """The same of a rest that goes on; None without one."""
+
+    def others_wait(self, owner: Owner) -> bool:
+        """Whether deliveries of other contacts wait for it than those in this one's hands."""
 
     def answers(self) -> None:
         """It was asked whether it answers again, and it does."""

@@ -79,10 +79,13 @@ class Server:
         runner = _Runner(shift)
         aside = [asyncio.create_task(each) for each in (runner.settler.now_and_then(), runner.hands.watch())]
         workers = [asyncio.create_task(self._work(runner)) for _ in range(self.concurrency)]
+        feeding = asyncio.create_task(self._feed(runner, reading))
         try:
-            await self._feed(runner, reading)
+            over, _ = await asyncio.wait({feeding, *workers}, return_when=asyncio.FIRST_COMPLETED)
+            for each in over:  # a worker ends by an error alone, and nobody would take what it is fed
+                each.result()
         finally:
-            await end(*workers, *aside)
+            await end(feeding, *workers, *aside)
             runner.settler.flush()
             conclude(runner)
             runner.let_go()

@@ -25,6 +25,7 @@ class Settler:
     ) -> None:
         self.store, self.task, self.group, self.on_settled = store, task, group, on_settled
         self._waiting: list[Attempt] = []
+        self._untold: list[Attempt] = []  # settled, and what follows of it is not written yet
         self._busy = False
         self._one_at_a_time = threading.Lock()
 
@@ -43,7 +44,8 @@ class Settler:
         """Until it is cancelled."""
         while True:
             await asyncio.sleep(_SETTLE_EVERY_SECONDS)
-            await asyncio.to_thread(self.flush)
+            with suppress(StoreError):  # it may be away for a moment; at the end it is told
+                await asyncio.to_thread(self.flush)
 
     def flush(self) -> None:
         """Settle what is waiting; one thread at a time."""
@@ -51,8 +53,10 @@ class Settler:
             attempts = self._waiting[:]
             deliveries_attempts.settle(self.store, attempts, self.task.owner)
             del self._waiting[: len(attempts)]  # not before: what the store refused is offered again
-            if attempts:
-                self.on_settled(attempts)
+            self._untold += attempts
+            if self._untold:
+                self.on_settled(self._untold)
+                self._untold = []
 
 
 @contextmanager

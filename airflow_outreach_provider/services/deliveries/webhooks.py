@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
@@ -37,7 +37,7 @@ from airflow_outreach_provider.services.deliveries.requests import MakeRequest, 
 from airflow_outreach_provider.services.deliveries.saved import SavedAnswers
 from airflow_outreach_provider.services.deliveries.sender import Sender
 from airflow_outreach_provider.services.deliveries.serving import Server
-from airflow_outreach_provider.services.runtime.loop import run_in_loop_thread
+from airflow_outreach_provider.services.runtime.loop import LISTENS_EVERY, run_in_loop_thread
 from airflow_outreach_provider.services.runtime.rate import RateGate
 from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
@@ -111,7 +111,7 @@ def _leave(store: Store, conn_id: str, mine: Sequence[Delivery]) -> tuple[Leave,
     if not mine:
         return Leave.FREELY, None
     never_failed = any(not each.tries for each in mine)
-    return rests.leave(store, conn_id, lambda: never_failed or not untried_wait(store, conn_id))
+    return rests.leave(store, conn_id, lambda: never_failed or not untried_wait(store, conn_id, LEFT_LYING))
 
 
 def _set_aside(
@@ -216,27 +216,29 @@ class _Delivering:
             return await work(
                 self.store, self.batch, self.task, claimed, attempt,
                 concurrency=1 if self._leave is Leave.ONE else concurrency, group=_GROUP, place=self.watch,
-                leave=self._leave, more=self._more, go_on=server.go_on, turn=lambda: self._turn_of_one(gathering),
+                leave=self._leave, more=self._more, go_on=server.go_on,
+                turn=lambda is_over: self._turn_of_one(gathering, is_over),
             )  # fmt: skip
 
-    async def _turn_of_one(self, gathering: Gathering | None) -> None:
+    async def _turn_of_one(self, gathering: Gathering | None, is_over: Callable[[], bool]) -> None:
         """What is sent with others waits with them."""
         self._left -= 1
         if gathering is None:
-            await self._permission()
+            await self._permission(is_over)
 
-    async def _permission(self) -> None:
+    async def _permission(self, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Wait for the rate; no longer, once it is over."""
         warming = self.watch.warming_rate()
         asked = self.endpoint.requests_per_second
         self._gate.per_second = min((each for each in (warming, asked) if each is not None), default=None)
         if self._gate.per_second is None:
             return
         async with self._turn:
-            while True:
+            while not is_over():
                 if await self._gate.take(1, ahead=0 if warming else self._left):
                     return
                 self._paced_at = time.monotonic()
-                await asyncio.sleep(max(0.001, self._gate.wait(time.monotonic())))
+                await asyncio.sleep(min(LISTENS_EVERY, max(0.001, self._gate.wait(time.monotonic()))))
 
     def _more(self, lanes: Collection[str]) -> list[Delivery]:
         """What the contacts that are through have next; where no sensor hands work out, that is the next run's."""
@@ -308,6 +310,10 @@ class EndpointWatch:
     def resting(self) -> tuple[str, datetime] | None:
         """The rest it has, where this task may not send to it."""
         return self._resting
+
+    def others_wait(self, owner: Owner) -> bool:
+        """Whether deliveries of other contacts wait for it than those in this one's hands."""
+        return rests.others_wait(self.store, self.conn_id, owner)
 
     def answers(self) -> None:
         """It was asked, and is back."""

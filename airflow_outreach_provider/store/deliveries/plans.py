@@ -134,19 +134,23 @@ def _to_ask(seen: Look, route: str) -> sa.Select[Any]:
     return again.order_by(*turn).limit(1)
 
 
-def untried_wait(store: Store, conn_id: str) -> bool:
-    """Whether any delivery to an endpoint waits that neither failed nor follows one that did."""
+def untried_wait(store: Store, conn_id: str, lying: timedelta) -> bool:
+    """Whether any delivery to an endpoint waits that neither failed nor follows one that did.
+
+    :param lying: what was handed out does not, with less than this left of its plan: its task has not begun and may never.
+        Nor does what a task is at: it has asked, or it is dead.
+    """
     c = deliveries.c
     routes = sa.select(route_endpoints.c.route).where(route_endpoints.c.endpoint == conn_id)
     with store.read() as connection:
         walk(connection)
+        now = store.now(connection)
+        begins = sa.or_(c.plan_until.is_(None), sa.not_(c.plan_until.between(now, now + lying)))
+        mine = c.endpoint.in_(["", conn_id]), is_open(), untried(), unclaimed(now), begins
         # Route by route, each by its own index: all that waits for other endpoints is no concern.
         return any(
             connection.execute(
-                sa.select(c.id)
-                .where(narrowly(c.route == route), c.endpoint.in_(["", conn_id]), is_open(), untried())
-                .order_by(c.id)
-                .limit(1)
+                sa.select(c.id).where(narrowly(c.route == route), *mine).order_by(c.id).limit(1)
             ).first()
             is not None
             for route in connection.execute(routes).scalars().all()

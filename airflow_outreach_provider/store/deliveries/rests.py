@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.delivery_rules import OF_ADDRESS, DeliveryVerdict
 from airflow_outreach_provider.core.notices import NoticeKind
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rests import pause
 from airflow_outreach_provider.core.retry_after import LONGEST_WAIT_SECONDS
 from airflow_outreach_provider.store import notices
@@ -240,6 +241,19 @@ def _failing(
             break
         found.append(lane)
     return found
+
+
+def others_wait(store: Store, conn_id: str, owner: Owner) -> bool:
+    """Whether deliveries to an endpoint wait of other contacts than those whose deliveries are in this one's hands."""
+    c, mine = deliveries.c, deliveries.alias()
+    lanes = sa.select(mine.c.route, mine.c.lane).where(mine.c.claim == owner.key)
+    open_ones = is_open(), sa.text("deliveries.state <> 'delivered'")  # spelt as in the index
+    others = sa.select(c.id).where(
+        c.endpoint == conn_id, *open_ones, sa.tuple_(c.route, c.lane).not_in(lanes)
+    )
+    with store.read() as connection:
+        walk(connection)
+        return connection.execute(others.limit(1)).first() is not None
 
 
 def lead_to(store: Store, route: str, conn_id: str) -> None:

@@ -20,15 +20,22 @@ from airflow_outreach_provider.core import rests as pauses
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.deliveries import MAX_BATCHES, DeliveryState
-from airflow_outreach_provider.core.errors import AddressForbidden, ConfigurationError, SignatureError
+from airflow_outreach_provider.core.errors import (
+    AddressForbidden,
+    ConfigurationError,
+    OutreachError,
+    OutreachUnavailable,
+    SignatureError,
+    StoreError,
+)
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.request_form import Payload, RequestForm
 from airflow_outreach_provider.core.signing import Scheme, verify
 from airflow_outreach_provider.net.webhook import Target, parse_url
+from airflow_outreach_provider.services.deliveries import callables, hands, lanes, settling, webhooks
 from airflow_outreach_provider.services.deliveries import fan_out as fan_out_service
-from airflow_outreach_provider.services.deliveries import hands, lanes, settling, webhooks
 from airflow_outreach_provider.services.deliveries import serving as serving_service
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
@@ -872,6 +879,32 @@ def test_many_small_batches_use_the_whole_rate(store: Store, receiver: Receiver,
     assert 0.35 <= time.monotonic() - started <= 4.0, "a whole second for each would be ten"
 
 
+@pytest.mark.slow
+def test_who_waits_for_the_rate_hears_that_nothing_more_is_to_be_sent(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """An endpoint that rests gets nothing more, and a task that is asked to end begins nothing more: those that wait for
+    their turn do not take it."""
+    arrive(store, *(f"c{n}" for n in range(12)))
+    slow = replace(endpoint, requests_per_second=4.0)
+    batch = as_one(handed_out(store))
+    receiver.script = lambda _: (401, {})
+    started = time.monotonic()
+    assert "401" in run(store, batch, slow, task()).rest
+    assert len(receiver.requests) <= 2 and time.monotonic() - started < 1.5
+    receiver.script = lambda _: (200, {})
+    over(store, "crm_conn")
+    asked = task()
+    threading.Timer(0.6, asked.stop.set).start()
+    started = time.monotonic()
+    with pytest.raises(OutreachUnavailable, match="killed"):
+        run(store, as_one(handed_out(store, "run2") or [batch]), slow, asked)
+    assert time.monotonic() - started < 1.5
+    before = len(receiver.requests)
+    time.sleep(0.5)
+    assert len(receiver.requests) == before <= 6
+
+
 def test_the_test_button_sends_no_person_and_shows_the_answer(receiver: Receiver, endpoint: Endpoint) -> None:
     """A test event is signed like any other, names nobody, and its result is told."""
     ok, message = send_test(endpoint, datetime.now(UTC))
@@ -1145,18 +1178,27 @@ def test_each_rest_is_longer_until_the_endpoint_answers(store: Store) -> None:
     )
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("keep", [0, 3])
+@pytest.mark.parametrize("status", [500, 404])
 def test_a_contact_that_fails_by_itself_keeps_no_endpoint_at_rest(
-    store: Store, receiver: Receiver, endpoint: Endpoint
+    store: Store, receiver: Receiver, endpoint: Endpoint, keep: int, status: int
 ) -> None:
-    """Asked with the bad contact's event an endpoint says nothing good; the next asking is with somebody else's."""
+    """Asked with the bad contact's event an endpoint says nothing good; the next asking is with somebody else's, though the
+    bad one's task may come again as soon as the rest is over."""
     arrive(store, "bad", "bad2", "bad3", "bad4", "good")
-    receiver.script = lambda body: (500 if "bad" in body["contact"]["external_id"] else 200, {})
-    rests.rest(store, "crm_conn", "HTTP 500")
+    receiver.script = lambda body: (status if "bad" in body["contact"]["external_id"] else 200, {})
     rests.lead_to(store, "crm", "crm_conn")
-    for number in range(5):
+    for batch in handed_out(store, "before"):
+        run(store, batch, replace(endpoint, enabled=False), task())
+    endpoints.enable(store, "crm_conn", endpoints.Release.ALL)  # known to lead there, and never tried
+    rests.rest(store, "crm_conn", "HTTP 500")
+    kept: Batch | None = None
+    for number in range(6):
         over(store, "crm_conn")
-        for place, batch in enumerate(handed_out(store, f"run{number}")):
-            run(store, batch, endpoint, task(f"t{number}.{place}", keep=0, delays=(600.0,) * 8))
+        for batch in [kept] if kept else handed_out(store, f"run{number}"):
+            report = run(store, batch, endpoint, task("t", keep=keep, delays=(600.0,) * 8))
+            kept = batch if report.left else None
         later(store)
     assert counts(store)["delivered"] == 1
     assert endpoints.status(store, "crm_conn").resting_since is None
@@ -1323,6 +1365,47 @@ def test_who_failed_before_leaves_it_to_others_to_ask_a_resting_endpoint(
     receiver.requests.clear()
     run(store, alone, endpoint, task("t3"))
     assert receiver.requests
+
+
+@pytest.mark.parametrize(("late", "asks"), [("plan_until - 30000", False), ("plan_until - 90000", True)])
+def test_who_does_not_begin_is_not_waited_for_to_ask_a_resting_endpoint(
+    store: Store, receiver: Receiver, endpoint: Endpoint, late: str, asks: bool
+) -> None:
+    """What never failed is in a run whose task does not begin: after a minute those that failed ask, or nobody would."""
+    arrive(store, "a")
+    receiver.script = lambda _: (500, {})
+    mine = as_one(handed_out(store))
+    run(store, mine, endpoint, task())
+    arrive(store, "lost", first=10)
+    assert handed_out(store, "lost")
+    rests.rest(store, "crm_conn", "HTTP 500")
+    over(store, "crm_conn")
+    with store.write() as connection:
+        connection.execute(sa.text(f"UPDATE deliveries SET plan_until = {late} WHERE event_id = 'evt_10'"))
+    receiver.script = lambda _: (200, {})
+    receiver.requests.clear()
+    assert run(store, mine, endpoint, task(try_number=2)).states == {"delivered" if asks else "failed": 1}
+    assert len(receiver.requests) == asks
+
+
+def test_who_is_dead_is_not_waited_for_to_ask_a_resting_endpoint(
+    store: Store, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """What never failed is in the hands of a task that was killed: who failed asks before those claims run out."""
+    arrive(store, "a")
+    receiver.script = lambda _: (500, {})
+    mine = as_one(handed_out(store))
+    run(store, mine, endpoint, task())
+    arrive(store, "lost", first=10)
+    lost = as_one(handed_out(store, "lost"))
+    deliveries_claims.claim(
+        store, route="crm", event_ids=lost.event_ids, owner=Owner("dag", "killed"), plan=lost.plan, endpoint="crm_conn",
+        lease=timedelta(minutes=5), revive=False,
+    )  # fmt: skip
+    rests.rest(store, "crm_conn", "HTTP 500")
+    over(store, "crm_conn")
+    receiver.script = lambda _: (200, {})
+    assert run(store, mine, endpoint, task(try_number=2)).states == {"delivered": 1}
 
 
 def test_a_task_goes_on_with_what_its_contacts_have_next(
@@ -1561,6 +1644,72 @@ def test_what_uses_its_last_try_in_a_stream_has_used_its_tries(stream: Stream, r
     with stream.store.read() as connection:
         tried = sa.select(deliveries_table.c.tries).where(deliveries_table.c.event_id == "evt_300")
         assert connection.execute(tried).scalar_one() == 3
+
+
+@pytest.mark.slow
+def test_a_store_that_is_away_for_a_moment_ends_the_service(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was at work has heard it; the task does not wait for them, with what it took in its hands, but fails, and
+    what is left of the stream is free."""
+    real, seen, told = deliveries_attempts.settle, list[str](), list[BaseException]()
+
+    def settle(to: Store, attempts: Sequence[Any], owner: Owner) -> None:
+        if attempts and len(seen) == 4:
+            seen.append("")
+            raise StoreError("away")
+        real(to, attempts, owner)
+
+    def work() -> None:
+        try:
+            its = task(serve_for=timedelta(seconds=30), delays=(600.0,))
+            callables.handle(stream.store, stream.batch, its, lambda event: seen.append(event.id))
+        except OutreachError as error:
+            told.append(error)
+
+    monkeypatch.setattr(deliveries_attempts, "settle", settle)
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert [type(each) for each in told] == [StoreError]
+    assert counts(stream.store) == {"delivered": 4, "pending": 9}
+    assert not stream.served()
+    assert sum(len(each.event_ids) for each in handed_out(stream.store, "run2")) == 9
+
+
+@pytest.mark.slow
+def test_a_store_that_was_away_for_a_moment_is_told_everything(
+    stream: Stream, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was done by then, and what followed of it, is written as soon as it is back, not at the end of the task."""
+    real, refused = deliveries_attempts.settle, threading.Event()
+    noted, astray = endpoints.note, threading.Event()
+
+    def settle(to: Store, attempts: Sequence[Any], owner: Owner) -> None:
+        if any(each.state is DeliveryState.FAILED for each in attempts) and not refused.is_set():
+            refused.set()
+            raise StoreError("away")
+        real(to, attempts, owner)
+
+    def note(*given: Any, **more: Any) -> Any:
+        if refused.is_set() and not astray.is_set():
+            astray.set()
+            raise StoreError("away")
+        return noted(*given, **more)
+
+    monkeypatch.setattr(deliveries_attempts, "settle", settle)
+    monkeypatch.setattr(endpoints, "note", note)
+    receiver.script = lambda body: (500 if body["contact"]["external_id"] == "w3" else 200, {})
+    stream.begin()
+    stream.wait(lambda: counts(stream.store) == {"delivered": 12, "failed": 1}, 5)
+
+    def failed() -> list[Any]:
+        c = deliveries_table.c
+        with stream.store.read() as connection:
+            return list(connection.execute(sa.select(c.claim, c.due_at).where(c.state == "failed")).one())
+
+    stream.wait(lambda: failed()[0] is None and failed()[1] is not None, 5)
+    stream.end()
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from airflow_outreach_provider.store.deliveries.tables import deliveries
 from airflow_outreach_provider.store.engine import Store
 
 LEASE, OWNER, ROUTE = timedelta(minutes=5), Owner("dag", "task"), "crm"
+LYING = timedelta(minutes=14)
 AT = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
 # What PostgreSQL can keep in a text.
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=12)
@@ -113,12 +114,12 @@ def test_who_waits_for_an_endpoint_waits_on_its_routes(store: Store) -> None:
     rests.lead_to(store, "crm", "crm")
     rests.lead_to(store, "shop", "shop")
     record(store, new(1, "a"), new(2, "a"), new(3, "b", "shop"))
-    assert untried_wait(store, "crm")
+    assert untried_wait(store, "crm", LYING)
     settle(store, DeliveryState.FAILED, 1)
-    assert not untried_wait(store, "crm")
-    assert untried_wait(store, "shop")
+    assert not untried_wait(store, "crm", LYING)
+    assert untried_wait(store, "shop", LYING)
     settle(store, DeliveryState.DELIVERED, 1)
-    assert untried_wait(store, "crm")
+    assert untried_wait(store, "crm", LYING)
 
 
 @pytest.mark.postgres

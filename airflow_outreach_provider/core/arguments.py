@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from inspect import signature
 from math import inf
+from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.flags import flag_of
@@ -35,6 +36,12 @@ def said_later(value: object) -> bool:
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     return callable(value) or hasattr(value, "resolve")  # Airflow's outputs of tasks have that
+
+
+def as_written(task: Any) -> dict[str, Any]:
+    """What a DAG says of a task; of a mapped one what holds for all of them."""
+    said: dict[str, Any] | None = getattr(task, "partial_kwargs", None)
+    return vars(task) if said is None else said
 
 
 def check_text(name: str, value: object, remedy: str) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import unquote
 
-from airflow_outreach_provider.core.invisible import INVISIBLE
+from airflow_outreach_provider.core.invisible import UNSEEN
 
 _USUAL = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*")
 _ONE = re.compile(r"[^\s<>\"'(),;:\[\]@]+@[^\s<>\"'(),;:\[\]@/|\\?&#!]+")
@@ -17,7 +17,6 @@ _ONE = re.compile(r"[^\s<>\"'(),;:\[\]@]+@[^\s<>\"'(),;:\[\]@/|\\?&#!]+")
 _ADDRESS = re.compile(r"[^\s<>\"'(),;:\[\]@/|\\]+@[^\s<>\"'(),;:\[\]@/|\\?&#!]+")
 _QUOTED_NAME = re.compile(r"\"@[^\s@]")
 _WHATSAPP = ("@s.whatsapp.net", "@c.us")  # what stands before it is a number, see phone_cells
-_UNSEEN = dict.fromkeys(INVISIBLE)
 _NO_LETTER = re.compile(r"[\W_]")
 _NAMED_SO = re.compile(
     r"email|^e?mail(?:adress[e]?|address)?$|^correo$|correoelectr|^courriel|adressee?lectronique|correioeletronic|postaelettronica|electronicmail"
@@ -47,7 +46,7 @@ def without_emails(cell: object) -> object:
     """What a cell holds beside addresses: the same object where it holds none."""
     if not isinstance(cell, str) or "@" not in cell or cell.strip().lower().endswith(_WHATSAPP):
         return cell
-    return (_ONE if cell.count("@") == 1 else _ADDRESS).sub(" ", cell.translate(_UNSEEN))
+    return (_ONE if cell.count("@") == 1 else _ADDRESS).sub(" ", cell.translate(UNSEEN))
 
 
 def normalise_email(text: str) -> str:
@@ -66,7 +65,7 @@ def _found(plain: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    plain = text.translate(_UNSEEN).strip()
+    plain = text.translate(UNSEEN).strip()
     if not plain.isascii():
         plain = unicodedata.normalize("NFKC", plain).replace("\u3002", ".")
     plain = plain.lower()

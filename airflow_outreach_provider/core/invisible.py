@@ -7,3 +7,6 @@ INVISIBLE = (
 )  # fmt: skip
 """Soft hyphens, joiners, variation selectors, byte order marks, and every mark of direction: isolates are what
 browsers, telephones and messengers put around a number that is copied out of a line."""
+
+UNSEEN = dict.fromkeys(INVISIBLE)
+"""The same for ``str.translate``, which leaves them out."""

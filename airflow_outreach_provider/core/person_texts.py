@@ -16,7 +16,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
 from airflow_outreach_provider.core.emails import hash_email
-from airflow_outreach_provider.core.invisible import INVISIBLE
+from airflow_outreach_provider.core.invisible import UNSEEN
 from airflow_outreach_provider.core.json_reading import storable
 from airflow_outreach_provider.core.masking import HIDDEN, mask_text
 from airflow_outreach_provider.core.phone_lines import other_writings
@@ -25,7 +25,6 @@ _UNICODE_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 _OTHER_ESCAPE = re.compile(r"\\+([nrtbf/\"])")
 _PERCENT = re.compile(r"%([2-7][0-9a-fA-F])")
 _HALF = re.compile("[\ud800-\udfff]")
-_UNSEEN = dict.fromkeys(INVISIBLE)
 _ESCAPED = re.compile(r"[\\%&]|[^\x00-\x7f]")
 
 _MARK = r"[\s().,*\-/_\u00b7\u2010-\u2015\u2212+]{0,4}"
@@ -53,7 +52,7 @@ def unescaped(text: str) -> str:
     if "&" in text:
         text = html.unescape(text)
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text).translate(_UNSEEN)
+        text = unicodedata.normalize("NFKC", text).translate(UNSEEN)
         text = "".join(str(unicodedata.decimal(each, each)) for each in text)
     return text
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from airflow_outreach_provider.core.errors import LeadRejected
-from airflow_outreach_provider.core.invisible import INVISIBLE
+from airflow_outreach_provider.core.invisible import UNSEEN
 
 _SCHEME = re.compile(r"(?:tel|sms|smsto|callto|whatsapp)\s*:\s*(?://)?", re.IGNORECASE)
 _LABEL = re.compile(
@@ -143,7 +143,7 @@ def parts_of(cell: str) -> list[str]:
 
 def plainly(cell: str) -> str:
     """What was typed or copied, without a link's scheme and what is not seen, its digits and marks as ASCII has them."""
-    text = _in_ascii(cell.translate(dict.fromkeys(INVISIBLE))).strip(_AROUND)
+    text = _in_ascii(cell.translate(UNSEEN)).strip(_AROUND)
     scheme = _SCHEME.match(text)
     return unquote(text[scheme.end() :]).strip() if scheme else text
 

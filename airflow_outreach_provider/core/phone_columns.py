@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from airflow_outreach_provider.core.accents import without_accents
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.phones import Phone, PhoneReading, parse_phone
 
 
 def _plain(text: str) -> str:
     """In small letters, without accents."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
-    return unicodedata.normalize("NFKC", bare)
+    return unicodedata.normalize("NFKC", without_accents(text.lower()))
 
 
 def _words(*lines: str) -> frozenset[str]:

@@ -16,7 +16,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
-from airflow_outreach_provider.core.invisible import INVISIBLE
+from airflow_outreach_provider.core.invisible import UNSEEN
 from airflow_outreach_provider.core.masking import shown_value
 from airflow_outreach_provider.core.numbering import may_be_mobile, read_plain
 from airflow_outreach_provider.core.phone_cells import number_in, parts_of
@@ -52,7 +52,7 @@ _AROUND = "".join(map(chr, [*range(0x21), 0x7F, 0xA0]))
 _NEGATIVE = re.compile(r"-\d+(?:[.,]\d+)?")
 _FLOAT = re.compile(r"(\+?\d{5,})[.,]0+")
 _INVISIBLE: dict[int, str | None] = {
-    **dict.fromkeys(INVISIBLE),
+    **UNSEEN,
     # Spaces of several widths, which the library does not take between digits.
     **dict.fromkeys([*range(0x2000, 0x200B), 0x202F, 0x205F], " "),
 }

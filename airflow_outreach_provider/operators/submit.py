@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 from airflow.sdk.observability import stats
 
-from airflow_outreach_provider.core.arguments import check_connection, said_later
+from airflow_outreach_provider.core.arguments import as_written, check_connection, said_later
 from airflow_outreach_provider.core.errors import OutreachError
 from airflow_outreach_provider.core.leads import PayloadFormat
 from airflow_outreach_provider.core.masking import shown_url
@@ -268,8 +268,7 @@ def _written(task: Any) -> Mapping[str, Any] | None:
     kind = getattr(task, "operator_class", type(task))
     if not (isinstance(kind, type) and issubclass(kind, SubmitLeadsOperator)):
         return None
-    said: Mapping[str, Any] = getattr(task, "partial_kwargs", None) or vars(task)
-    return said
+    return as_written(task)
 
 
 def _may_send_beside(sync: SubmitLeadsOperator, said: Mapping[str, Any]) -> bool:

@@ -12,7 +12,13 @@ from airflow.configuration import conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
-from airflow_outreach_provider.core.arguments import check_seconds, check_whole, read_flag, said_later
+from airflow_outreach_provider.core.arguments import (
+    as_written,
+    check_seconds,
+    check_whole,
+    read_flag,
+    said_later,
+)
 from airflow_outreach_provider.core.deliveries import check_route
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import kind_names
@@ -197,8 +203,7 @@ class ContactEventSensor(BaseSensorOperator):
         for task in self.downstream_list:
             operator = getattr(task, "operator_class", type(task))
             if getattr(operator, "handles_batches", False):
-                partial = getattr(task, "partial_kwargs", None)
-                route = getattr(task, "route", None) if partial is None else partial.get("route")
+                route = as_written(task).get("route")
                 if not isinstance(route, str) or said_later(route):
                     # Deliveries recorded under any other name would wait for a task that never takes them.
                     raise ConfigurationError(

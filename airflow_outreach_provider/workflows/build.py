@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_outreach_provider.core.arguments import wrong
+from airflow_outreach_provider.core.arguments import as_written, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
@@ -116,14 +116,13 @@ def _obey(dag: DAG, trigger_rule: str | None) -> None:
 def _announce(dag: DAG, outlets: list[str], name: str | None) -> None:
     """What has news when the last task went well. :param name: of the workflow, where another depends on it."""
     from airflow.sdk import Asset
-    from airflow.sdk.definitions.mappedoperator import MappedOperator
 
     from airflow_outreach_provider.workflows.dag_arguments import after_workflow
 
     assets = [*map(Asset, outlets), *([after_workflow(name)] if name is not None else [])]
     if assets:
         last = dag.topological_sort()[-1]
-        said = last.partial_kwargs if isinstance(last, MappedOperator) else last.__dict__
+        said = as_written(last)
         said["outlets"] = [*(said.get("outlets") or ()), *assets]
 
 

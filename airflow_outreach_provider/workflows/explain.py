@@ -6,9 +6,8 @@ import json
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TextIO
 
-from airflow.sdk.definitions.mappedoperator import MappedOperator
-
 from airflow_outreach_provider.core import retry_schedule
+from airflow_outreach_provider.core.arguments import as_written
 from airflow_outreach_provider.core.request_form import POST
 from airflow_outreach_provider.core.times import span_words
 from airflow_outreach_provider.core.workflows.deliver import Deliver
@@ -85,7 +84,7 @@ def describe(workflow: Loaded[DagSettings], dag: DAG) -> dict[str, Any]:
 def _retries(dag: DAG) -> str:
     """When the task that sends is retried, which is the last one."""
     task = dag.topological_sort()[-1]
-    said = task.partial_kwargs if isinstance(task, MappedOperator) else vars(task)
+    said = as_written(task)
     policy, retries = said.get("retry_policy"), said.get("retries") or 0
     if isinstance(policy, OutreachRetryPolicy) and policy.schedule:
         return retry_schedule.words(policy.schedule)

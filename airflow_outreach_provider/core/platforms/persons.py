@@ -14,8 +14,9 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+from airflow_outreach_provider.core.accents import without_accents
 from airflow_outreach_provider.core.events import Contact, EventKind
-from airflow_outreach_provider.core.invisible import INVISIBLE
+from airflow_outreach_provider.core.invisible import UNSEEN
 from airflow_outreach_provider.core.platforms import messages
 from airflow_outreach_provider.core.platforms.keys import (
     Holds,
@@ -30,7 +31,6 @@ from airflow_outreach_provider.core.platforms.reading import (
     phone,
     text,
     when,
-    without_accents,
 )
 from airflow_outreach_provider.core.stop_vocabulary import NEGATIONS
 
@@ -79,7 +79,6 @@ _NO_ELSEWHERE = frozenset({
     *map(str.casefold, NEGATIONS), "nao", "ei", "nem", "nu", "hayır", "falsch", "faux", "falso", "onwaar", "falsk", "ложь", "όχι", "いいえ", "無", "无", "否", "不", "不是", "没有", "아니요", "아니오", "ไม่",
     "không", "tidak", "नहीं", "никогда", "неизвестно", "нет данных", "не указано", "なし", "없음", "未設定", "未设置", "✗", "✘", "✕", "✖", "❌", "❎", "×", "☐", "□", "⬜", "◻", "🔲", "▢", "👎",
 })  # fmt: skip
-_UNSEEN = dict.fromkeys(INVISIBLE)
 _BETWEEN_TAGS = re.compile(r"[,;|\n]")
 _ONLY_ZEROS = re.compile(r"[0\s:.\-/TZ+]*")
 _YES = frozenset({"true", "t", "1", "yes", "y", "on", "active", "enabled"})
@@ -297,7 +296,7 @@ def _is_yes(value: Any) -> bool:
         word = _word(value)
         known = word in _NO or value.strip().casefold() in _NO_ELSEWHERE or _is_denied(word)
         return not known and _ONLY_ZEROS.fullmatch(value) is None
-    return _is_yes_elsewhere(unicodedata.normalize("NFKC", value.translate(_UNSEEN)).casefold().strip())
+    return _is_yes_elsewhere(unicodedata.normalize("NFKC", value.translate(UNSEEN)).casefold().strip())
 
 
 def _is_denied(word: str) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from airflow_outreach_provider.core.accents import without_accents
 from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.events import Contact, EventKind
 from airflow_outreach_provider.core.phones import WRITTEN_DOWN, parse_phone
@@ -142,13 +142,6 @@ def kind_of(kinds: Mapping[str, EventKind], type_: str) -> EventKind:
 def normalise(name: str) -> str:
     """``Lead Created``, ``lead.created``, ``leadCreated`` → ``lead_created``; accents count for nothing."""
     return _NO_WORD.sub("_", _WORD_BREAK.sub("_", without_accents(name)).lower()).strip("_")
-
-
-def without_accents(text: str) -> str:
-    """``Désabonné`` → ``Desabonne``."""
-    if text.isascii():
-        return text
-    return "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
 
 
 _OUR_WORDS = {kind.value: kind for kind in EventKind if kind not in {EventKind.OTHER, EventKind.UNRECOGNISED}}

@@ -6,12 +6,12 @@ A draft is YAML as a person would write it. Each text in it is one scalar on one
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import yaml
 
+from airflow_outreach_provider.core.accents import without_accents
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.leads import CONFIGURATION_SPELLINGS, layout_of
 from airflow_outreach_provider.core.mapping import SECTIONS, literal_text
@@ -197,9 +197,10 @@ def _others(columns: Sequence[str], taken: set[str]) -> Iterator[tuple[str, str]
     """A custom property of its own for each column, named after it as far as a property can be."""
     taken = {*taken, *SECTIONS, *CONFIGURATION_SPELLINGS, *_RECOGNISED}
     for at, column in enumerate(columns, 1):
-        plain = unicodedata.normalize("NFKD", column[:100])
-        bare = "".join(each for each in plain if not unicodedata.combining(each))
-        name = _NO_KEY.sub("_", bare).strip("_-").lstrip("0123456789_-") or f"column_{at}"
+        name = (
+            _NO_KEY.sub("_", without_accents(column[:100])).strip("_-").lstrip("0123456789_-")
+            or f"column_{at}"
+        )
         number, target = 1, name
         while target in taken:
             number += 1

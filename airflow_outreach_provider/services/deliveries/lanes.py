@@ -192,19 +192,19 @@ class LaneRunner:
         """Whether the task was asked to end."""
         return self.task.stop.is_set()
 
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether nothing more is to be attempted."""
         return self.stopped or self.halted
 
     async def _work(self, lanes: deque[list[Delivery]], events: dict[str, ContactEvent]) -> None:
-        while lanes and not self.stopped:
+        while lanes and not self.is_over():
             await self.lane(lanes.popleft(), events)
 
     async def lane(self, lane: Sequence[Delivery], events: Mapping[str, ContactEvent]) -> None:
         """Attempt a contact's deliveries in order, as far as they go."""
         first = True
         for delivery in lane:
-            if self._is_over():
+            if self.is_over():
                 break
             if not await self._one(delivery, events.get(delivery.event_id), first=first):
                 break
@@ -215,8 +215,8 @@ class LaneRunner:
     async def _one(self, delivery: Delivery, event: ContactEvent | None, *, first: bool) -> bool:
         """Attempt one delivery; whether its lane may go on."""
         if delivery.id not in self.hands.lost:
-            await self.turn(self._is_over)
-        if delivery.id in self.hands.lost or self._is_over():  # while it waited for its turn
+            await self.turn(self.is_over)
+        if delivery.id in self.hands.lost or self.is_over():  # while it waited for its turn
             return False
         at = datetime.now(UTC)
         if event is None:

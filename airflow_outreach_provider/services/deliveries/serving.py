@@ -110,7 +110,7 @@ class Server:
     async def _feed(self, runner: _Runner, reading: Reading) -> None:
         begun = said = had_work = time.monotonic()
         term = self.task.serve_for.total_seconds()
-        while not (runner.stopped or runner.halted):
+        while not runner.is_over():
             now = time.monotonic()
             if now - begun > term + OVERLAP.total_seconds():
                 break

@@ -1367,16 +1367,25 @@ def test_who_failed_before_leaves_it_to_others_to_ask_a_resting_endpoint(
     assert receiver.requests
 
 
-@pytest.mark.parametrize(("late", "asks"), [("plan_until - 30000", False), ("plan_until - 90000", True)])
-def test_who_does_not_begin_is_not_waited_for_to_ask_a_resting_endpoint(
-    store: Store, receiver: Receiver, endpoint: Endpoint, late: str, asks: bool
-) -> None:
-    """What never failed is in a run whose task does not begin: after a minute those that failed ask, or nobody would."""
+def failed_beside_another(store: Store, receiver: Receiver, endpoint: Endpoint) -> Batch:
+    """One contact's event failed and is kept for its task's retry; another's, ``evt_10``, has come since.
+
+    :return: the batch of the first.
+    """
     arrive(store, "a")
     receiver.script = lambda _: (500, {})
     mine = as_one(handed_out(store))
     run(store, mine, endpoint, task())
     arrive(store, "lost", first=10)
+    return mine
+
+
+@pytest.mark.parametrize(("late", "asks"), [("plan_until - 30000", False), ("plan_until - 90000", True)])
+def test_who_does_not_begin_is_not_waited_for_to_ask_a_resting_endpoint(
+    store: Store, receiver: Receiver, endpoint: Endpoint, late: str, asks: bool
+) -> None:
+    """What never failed is in a run whose task does not begin: after a minute those that failed ask, or nobody would."""
+    mine = failed_beside_another(store, receiver, endpoint)
     assert handed_out(store, "lost")
     rests.rest(store, "crm_conn", "HTTP 500")
     over(store, "crm_conn")
@@ -1392,11 +1401,7 @@ def test_who_is_dead_is_not_waited_for_to_ask_a_resting_endpoint(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:
     """What never failed is in the hands of a task that was killed: who failed asks before those claims run out."""
-    arrive(store, "a")
-    receiver.script = lambda _: (500, {})
-    mine = as_one(handed_out(store))
-    run(store, mine, endpoint, task())
-    arrive(store, "lost", first=10)
+    mine = failed_beside_another(store, receiver, endpoint)
     lost = as_one(handed_out(store, "lost"))
     deliveries_claims.claim(
         store, route="crm", event_ids=lost.event_ids, owner=Owner("dag", "killed"), plan=lost.plan, endpoint="crm_conn",

@@ -40,6 +40,10 @@ def with_advice(run: Callable[[], object], *, serves: bool = False) -> None:
             run()
             sys.stdout.flush()
     except KeyboardInterrupt:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            nobody_reads()
         raise SystemExit(_INTERRUPTED) from None
     except BrokenPipeError:
         nobody_reads()

@@ -235,8 +235,8 @@ def _with_nobody(
     along: set[int] = set()
     for such, order in (
         ((of_route, c.plan_until.is_(None), c.due_at.is_(None)), c.id),
-        ((of_route, c.due_at <= now), c.id + 0),
-        ((of_route, c.plan_until < now), c.id + 0),
+        ((of_route, narrowly(c.due_at <= now)), c.id + 0),
+        ((of_route, narrowly(c.plan_until < now)), c.id + 0),
         ((c.plan == key, c.route + "" == route), c.id + 0),
     ):
         query = sa.select(c.id).where(*free, *such).order_by(order).limit(MOST_TAKEN_ALONG)

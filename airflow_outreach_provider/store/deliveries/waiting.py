@@ -185,8 +185,8 @@ def branches(seen: Look, route: str | sa.ColumnElement[str]) -> list[list[Condit
     nobody = sa.or_(c.plan_until.is_(None), c.plan_until < now)
     return [
         [*of_all, c.plan_until.is_(None), c.due_at.is_(None)],
-        [*of_all, c.due_at <= now, nobody],
-        [*of_all, c.plan_until < now, c.due_at.is_(None)],
+        [*of_all, narrowly(c.due_at <= now), nobody],
+        [*of_all, narrowly(c.plan_until < now), c.due_at.is_(None)],
     ]
 
 

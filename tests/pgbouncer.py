@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -28,7 +29,10 @@ pool_mode = transaction
 default_pool_size = {size}
 max_client_conn = {clients}
 query_wait_timeout = 3
+{more}
 """
+# Newer ones follow prepared statements through a pool; the older ones that many have do not.
+_AS_OLD_ONES = "max_prepared_statements = 0"
 
 
 def pgbouncer_program() -> str:
@@ -56,7 +60,7 @@ def pgbouncer(direct: str, *, size: int = 4, clients: int = 200) -> Iterator[str
     config.write_text(
         _CONFIG.format(
             host=url.host, port=url.port or 5432, user=url.username, password=password, listen=listen, size=size,
-            clients=clients,
+            clients=clients, more=_AS_OLD_ONES if _follows_statements(program) else "",
         )
     )  # fmt: skip
     config.chmod(0o644)
@@ -71,6 +75,12 @@ def pgbouncer(direct: str, *, size: int = 4, clients: int = 200) -> Iterator[str
         process.terminate()
         process.wait(10)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _follows_statements(program: str) -> bool:
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    major, minor = re.findall(r"\d+", said)[:2]
+    return (int(major), int(minor)) >= (1, 21)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

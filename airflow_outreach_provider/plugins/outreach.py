@@ -7,7 +7,9 @@ request, which only the API server gets.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
+import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -123,6 +125,19 @@ class OutreachPlugin(AirflowPlugin):
             "icon": _ICON,
         },
     ]
+
+    @classmethod
+    def on_load(cls, *_args: Any, **_kwargs: Any) -> None:
+        """What forks tasks, or readers of DAG files, imports once what each of them would import for itself."""
+        executor = conf.get("core", "executor", fallback="") or ""
+        command = sys.argv[1:2]
+        if command == ["dag-processor"] or (command == ["scheduler"] and "LocalExecutor" in executor):
+            try:
+                importlib.import_module("airflow_outreach_provider.preload")
+            except Exception:
+                log.exception(
+                    "What outreach's tasks import cannot be imported; each of them will try by itself"
+                )
 
     @property
     def timetables(self) -> list[Any]:

@@ -19,10 +19,7 @@ from shared.places import POSTGRES
 
 REDIS = "redis://127.0.0.1:6379"
 _LAST_DATABASE = 15
-_IMPORTED = [
-    f"airflow_outreach_provider.{each}"
-    for each in ("workflows", "operators.outreach", "sensors.outreach", "assets")
-]
+_IMPORTED = ["airflow_outreach_provider.preload"]
 _TAKEN = "outreach-fleet"
 
 NO_REDIS = """no Redis answers at {url}: {error}

@@ -50,6 +50,13 @@ event_routes:
   continuous: {schedule: "@continuous", deliver: {endpoint: hook}}
   cron: {schedule: "* * * * *", wait: 30s, deliver: {endpoint: hook}}
 """
+FUNCTIONS = """
+import sys
+
+def note(event):
+    with open("FILE", "a") as file:
+        print(event.id, "airflow_outreach_provider.preload" in sys.modules, file=file)
+"""
 ROUTES = ("to_endpoint", "to_python", "to_outreach", "to_suppress", "said_events", "continuous", "cron")
 # As a release before this one built a route: Airflow gives all its runs the first one's logical date.
 STUCK = """
@@ -87,7 +94,9 @@ def airflow(
     (home / "dags" / "workflows" / "leads.csv").write_text("phone\n+14165550101\n")
     (home / "dags" / "workflows" / "others.csv").write_text("phone\n+14165550102\n")
     (home / "modules").mkdir()
-    (home / "modules" / "outreach_e2e_functions.py").write_text("def note(event):\n    print(event.id)\n")
+    (home / "modules" / "outreach_e2e_functions.py").write_text(
+        FUNCTIONS.replace("FILE", str(home / "found"))
+    )
     connections = {"hook": crm.connection, "outreach_default": simulator.connection}
     settings = {
         "PYTHONPATH": str(home / "modules"),
@@ -170,3 +179,5 @@ def test_every_kind_of_workflow_runs_twice(
         130, "the sync runs each minute",
     )  # fmt: skip
     assert simulator.report()["texted_twice_count"] == 0
+    # What a task imports, the scheduler had imported before it forked it.
+    assert {line.split()[1] for line in (airflow.home / "found").read_text().splitlines()} == {"True"}

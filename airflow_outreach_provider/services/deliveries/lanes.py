@@ -96,11 +96,13 @@ async def work(
     with renewed(store, task):
         mine: Sequence[Delivery] = claimed.mine
         try:
-            for _ in range(_MOST_ROUNDS):
+            for rounds in range(1, _MOST_ROUNDS + 1):
                 events = await asyncio.to_thread(load_events, store, mine)
                 await shift.run(mine, events, concurrency)
                 await asyncio.to_thread(shift.settler.flush)
-                mine = () if shift.stopped else await asyncio.to_thread(more, shift.freed)
+                # After the last one nothing more is claimed: it would lie with a task that does not come to it.
+                over = shift.stopped or rounds == _MOST_ROUNDS
+                mine = () if over else await asyncio.to_thread(more, shift.freed)
                 if not mine:
                     break
             if shift.is_through:

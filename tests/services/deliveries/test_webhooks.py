@@ -763,6 +763,26 @@ def test_what_was_taken_along_and_failed_is_the_next_trys(
         )
 
 
+def test_what_a_contact_says_without_end_is_left_to_the_next_run_at_once(
+    store: Store, receiver: Receiver, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task ends some time, however much its contact has yet; what it did not begin is with nobody, and rings."""
+    monkeypatch.setattr(lanes, "_MOST_ROUNDS", 1)
+    arrive(store, "a", "a")
+    receiver.script = lambda event: (200 if event["id"] == "evt_1" else 503, {})
+    (batch,) = handed_out(store)
+    run(store, batch, endpoint, task(last_try=True))  # the second one failed, and waits for its time
+    deliveries_redeliver.redeliver(store, DeliveryFilter(event_ids=["evt_1"]))
+    (batch,) = handed_out(store, "run2")
+    later(store)
+    receiver.script = lambda _: (200, {})
+    run(store, batch, endpoint, task("t2"))
+    assert receiver.seen() == ["evt_1", "evt_2", "evt_1"]
+    assert is_ready(store, READING)
+    run(store, *handed_out(store, "run3"), endpoint, task("t3"))
+    assert receiver.seen() == ["evt_1", "evt_2", "evt_1", "evt_2"]
+
+
 def test_of_two_routes_behind_one_sensor_each_keeps_its_own_order(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
+from programs import needed
 from servers import free_port
 
 _CONFIG = """
@@ -35,24 +35,13 @@ query_wait_timeout = 3
 _AS_OLD_ONES = "max_prepared_statements = 0"
 
 
-def pgbouncer_program() -> str:
-    """Where it is; skips where it is not installed, and fails in CI."""
-    found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if found is None:
-        advice = "needs pgbouncer: apt-get install --no-install-recommends pgbouncer"
-        if os.environ.get("CI"):
-            pytest.fail(advice)
-        pytest.skip(advice)
-    return found
-
-
 @contextmanager
 def pgbouncer(direct: str, *, size: int = 4, clients: int = 200) -> Iterator[str]:
     """The URL of the same database through pgbouncer.
 
     :param direct: the database's own URL. :param size: connections to it. :param clients: connections to pgbouncer.
     """
-    program, url, listen = pgbouncer_program(), sa.make_url(direct), free_port()
+    program, url, listen = needed("pgbouncer", "pgbouncer"), sa.make_url(direct), free_port()
     folder = Path(tempfile.mkdtemp(prefix="outreach-pgbouncer-"))
     folder.chmod(0o755)
     config = folder / "pgbouncer.ini"

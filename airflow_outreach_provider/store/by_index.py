@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 
 
 def _off(*names: str) -> sa.TextClause:
-    # What is off still happens where there is no other way, and counts as so dear that it would be compiled first.
-    settings = ("jit", *(f"enable_{name}" for name in names))
-    return sa.text("SELECT " + ", ".join(f"set_config('{each}', 'off', true)" for each in settings))
+    # What is off still happens where there is no other way, and counts as so dear that it would be compiled first, and shared
+    # with further processes: to start them takes longer than a few rows do.
+    settings = {
+        **dict.fromkeys(("jit", *(f"enable_{name}" for name in names)), "off"),
+        "max_parallel_workers_per_gather": "0",
+    }
+    return sa.text(
+        "SELECT " + ", ".join(f"set_config('{each}', '{value}', true)" for each, value in settings.items())
+    )
 
 
 PROBE = _off("seqscan", "hashjoin", "mergejoin")

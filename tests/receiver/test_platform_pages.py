@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from documents import DOCS, blocks
+from programs import needed
 
 from airflow_outreach_provider.core.platforms import PLATFORMS
 from airflow_outreach_provider.core.sources import SourceSettings, source_settings
@@ -41,6 +42,8 @@ def test_the_first_event_arrives_as_the_page_says(
     platform: str, serving: Callable[..., Any], sqlite_store: Store
 ) -> None:
     """Bash, curl and openssl run the page's block against the receiver; the event is of the kind that it says."""
+    for program in ("curl", "openssl"):
+        needed(program, program)
     page = (DOCS / f"{platform}.md").read_text("utf-8")
     (block,) = [each for each in blocks(DOCS / f"{platform}.md") if "curl " in each.text]
     source = source_of(platform)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -32,7 +31,6 @@ from airflow_outreach_provider.store.inbox.lists import EventFilter, list_events
 pytestmark = pytest.mark.timeout(120)
 
 PAGE = Path(__file__).parents[2] / "airflow_outreach_provider" / "docs" / "deployment.md"
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 SECRET = "a-signing-secret-of-ours"
 # What a test cannot have as it is printed, each exactly so often: ports and files of its own.
 PORT, UPSTREAM = "listen 443 ssl;", "http://127.0.0.1:8080"
@@ -161,11 +159,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def proxy(sqlite_store: Store, serving: Callable[..., Any], tmp_path: Path) -> Iterator[Proxy]:
-    if NGINX is None:
-        advice = "needs nginx: apt-get install nginx-light"
-        if os.environ.get("CI"):
-            pytest.fail(advice)
-        pytest.skip(advice)
+    nginx = needed("nginx", "nginx-light")
     receiver = create_app({"varda": SourceSettings("varda", "varda", (SECRET,))}, sqlite_store)
     seen: list[tuple[str, str, dict[str, str]]] = []
 
@@ -181,11 +175,11 @@ def proxy(sqlite_store: Store, serving: Callable[..., Any], tmp_path: Path) -> I
         file = tmp_path / "nginx.conf"
         file.write_text(whole(tmp_path, settings(tmp_path, port, behind.port)))
         checked = subprocess.run(
-            [NGINX, "-t", "-c", str(file)], capture_output=True, text=True, timeout=30, check=False
+            [nginx, "-t", "-c", str(file)], capture_output=True, text=True, timeout=30, check=False
         )
         assert checked.returncode == 0, checked.stderr
         assert "[warn]" not in checked.stderr, checked.stderr
-        process = subprocess.Popen([NGINX, "-c", str(file)], stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([nginx, "-c", str(file)], stderr=subprocess.DEVNULL)
         try:
             await_port(port, process)
             yield Proxy(port, tmp_path, sqlite_store, seen)

@@ -27,7 +27,8 @@ _RESERVING = sa.text(
     f"UNION ALL SELECT ({_NEXT.format('> hop.until')}) FROM hop WHERE hop.until IS NOT NULL), "
     "step AS (SELECT until FROM hop WHERE until IS NOT NULL LIMIT :most) "
     "SELECT (SELECT CASE WHEN claim_until IS NULL OR claim_until < :now THEN plan END FROM deliveries "
-    f"WHERE {_OPEN} AND plan_until = step.until LIMIT 1) FROM step WHERE NOT until BETWEEN :since AND :upto"
+    # The first from there on has that time. In its order, or any index of the route would do, for one row.
+    f"WHERE {_OPEN} AND plan_until >= step.until ORDER BY plan_until LIMIT 1) FROM step WHERE NOT until BETWEEN :since AND :upto"
 )
 
 

@@ -22,7 +22,7 @@ from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.bulk import rows_param, values_param, valueset
-from airflow_outreach_provider.store.by_index import probe
+from airflow_outreach_provider.store.by_index import probe, walk
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import opted_out, texts
 from airflow_outreach_provider.store.ledger.staging import Contested, StagingLedger
@@ -70,11 +70,12 @@ _DUE = sa.text(
 _SUPPRESS_WAITING = sa.text(
     f"UPDATE leads SET {SUPPRESSED} WHERE state IN ('planned', 'deferred') AND state <> 'accepted' AND campaign = :campaign AND {LISTED}"
 )
+# Of one campaign: in the order of an index, as far as it is wanted.
 _LEFTOVERS = sa.text(
-    "SELECT id, phone, payload, time_zone FROM leads WHERE state = 'planned' AND state <> 'accepted' AND campaign IN :campaigns AND id > :after "
+    "SELECT id, phone, payload, time_zone FROM leads WHERE state = 'planned' AND state <> 'accepted' AND campaign = :campaign AND id > :after "
     "AND payload IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = leads.run_id "
     "AND runs.state = 'running' AND runs.id <> :run) AND id % :shards = :shard ORDER BY id LIMIT :limit"
-).bindparams(sa.bindparam("campaigns", expanding=True))
+)
 # The same as a look: what a run would find there, without a change.
 _WAITING = (
     "SELECT leads.id, leads.phone, leads.payload, leads.time_zone, "
@@ -190,9 +191,10 @@ class Ledger(StagingLedger):
                 for name in names:
                     connection.execute(_DUE, {"now": now, "campaign": name})
                     connection.execute(_SUPPRESS_WAITING, {"now": now, "campaign": name})
-            params = {"campaigns": names, "after": after_id, "limit": limit, "run": self.run_id}
-            params |= {"shard": shard, "shards": shards}
-            return [Leftover(*row) for row in connection.execute(_LEFTOVERS, params)]
+            walk(connection)
+            params = {"after": after_id, "limit": limit, "run": self.run_id, "shard": shard, "shards": shards}
+            found = (connection.execute(_LEFTOVERS, {**params, "campaign": name}) for name in names)
+            return [Leftover(*row) for row in sorted(row for rows in found for row in rows)[:limit]]
 
         return self.store.retrying(work) if names else []
 

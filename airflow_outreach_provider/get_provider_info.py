@@ -51,7 +51,6 @@ _OUTREACH: dict[str, Any] = {
         "requests_per_second": _number(
             "Requests per second", "Over all tasks that use this connection. Empty: no limit.", "number", exclusiveMinimum=0
         ),
-        "stop_words": _text("Stop words", "Further messages that opt out, by comma; -WORD is none, = before all replaces the usual ones."),
         "contacts_email": _text("Contact list: e-mail", "Log-in for the contact list, which settles held leads."),
         "contacts_password": _text("Contact list: password", "", format="password"),
         "allow_http": _flag("Allow http", "Reach the API without TLS too. Only where you trust every network on the way.", False),
@@ -107,7 +106,10 @@ _ENDPOINT: dict[str, Any] = {
     "ui-field-behaviour": {
         "hidden-fields": ["login", "schema", "port"],
         "relabeling": {"host": "URL", "password": "Signing secret(s), separated by spaces"},
-        "placeholders": {"host": "https://crm.example.com/hooks/outreach", "password": "at least 16 characters each"},
+        "placeholders": {
+            "host": "https://crm.example.com/hooks/outreach",
+            "password": "whsec_… (standard-webhooks), else at least 16 characters each",
+        },
     },
     "conn-fields": {
         "signature": {

@@ -108,6 +108,7 @@ def test_the_test_button_tries_the_log_in_for_the_contact_list(
         ({"default_regoin": "CA"}, False, "'default_regoin' (did you mean 'default_region'?)"),
         ({"configurationId": "c"}, False, "(did you mean 'configuration_id'?)"),
         ({"color": "blue"}, True, "Nothing reads what its extra holds under 'color'."),
+        ({"stop_words": "GENUG"}, True, "Nothing reads what its extra holds under 'stop_words'."),
         (
             {"whsec_MfKQ9r8GKYqrTwjU": "", "sk_live_4242": 1},
             True,

@@ -65,6 +65,13 @@ def test_every_connection_type_has_its_hook(connection: dict[str, Any]) -> None:
         jsonschema.Draft202012Validator.check_schema(field["schema"])
 
 
+def test_the_form_of_an_endpoint_names_a_secret_that_its_usual_signature_takes() -> None:
+    """Sixteen letters are none for standard-webhooks, which is what holds where nothing else is chosen."""
+    (form,) = (each for each in INFO["connection-types"] if each["connection-type"] == "outreach_endpoint")
+    assert form["conn-fields"]["signature"]["schema"]["default"] == "standard-webhooks"
+    assert form["ui-field-behaviour"]["placeholders"]["password"].startswith("whsec_")
+
+
 def airflow_cli(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "AIRFLOW_HOME": str(home), "COLUMNS": "200"}
     return subprocess.run(

@@ -117,7 +117,7 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
     :param max_rows: read no more rows than this, with 0 none at all; all where None or empty. Templated.
     :param concurrency: most requests in flight, and most leads a crash leaves in doubt; the connection's where None.
     :param requests_per_second: shared by all tasks of the connection; the connection's where None.
-    :param patience: seconds above 0 without a good answer after which the rest is left to Airflow's retry.
+    :param patience: seconds without a good answer after which the rest is Airflow's retry's; 5 at most before a run's first.
     :param shard: with ``leads=None``, which share of the planned leads this mapped task sends first, from 0.
     :param shards: into how many shares they are divided; a task that is done helps the others.
     :param outreach_conn_id: a connection of type ``outreach``. Templated.
@@ -211,14 +211,14 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
             run_to_the_end(run)
         finally:
             self.log.info("Rows by state:\n%s", run.tally.table())
-            _measure(run, {"dag_id": self.dag_id, "task_id": self.task_id})
+            _measure(run, _tags(self))
             tell_listeners(self.on_outreach_event, {run.campaign}, context, self.log)
         return _announced(run, self.outlets, context)
 
     def _start(self, hook: OutreachHook, context: Context) -> SubmitRun:
         self._run = start(
             self.arguments(), hook, self._open, owner_of(context["ti"]), store=open_store(SENDING), lease=lease(),
-            progress=lambda source: ProgressLog(source, self.log.info),
+            progress=lambda source: ProgressLog(source, self.log.info, tags=_tags(self)),
         )  # fmt: skip
         return self._run
 
@@ -310,9 +310,15 @@ class ProgressLog:
     """A line now and then: after 3 seconds, then ever more seldom, up to every 30 seconds."""
 
     def __init__(
-        self, source: RowSource, write: Callable[..., None], clock: Callable[[], float] = time.monotonic
+        self,
+        source: RowSource,
+        write: Callable[..., None],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         self._source, self._write, self._clock = source, write, clock
+        self._tags = dict(tags or {})
         self._started = clock()
         self._pause = 3.0
         self._next = self._started + self._pause
@@ -330,7 +336,7 @@ class ProgressLog:
             "%s rows read, %.0f rows/s, %d in flight%s: %s",
             f"{tally.read:,}", tally.read / elapsed, run.flight.in_flight, self._left(run, elapsed), states or "nothing settled yet",
         )  # fmt: skip
-        stats.gauge("outreach.leads.in_flight", run.flight.in_flight)
+        stats.gauge("outreach.leads.in_flight", run.flight.in_flight, tags=self._tags)
 
     def _left(self, run: SubmitRun, elapsed: float) -> str:
         """By what is done with: a list that is judged first is read long before it is sent."""
@@ -339,6 +345,10 @@ class ProgressLog:
             return ""
         left = time_left(elapsed, share_done(fraction, settled(run.tally.by_state()), run.tally.read))
         return f", {fraction:.0%} read" + (f", about {left} left" if left is not None else "")
+
+
+def _tags(task: BaseOperator) -> dict[str, str]:
+    return {"dag_id": task.dag_id, "task_id": task.task_id}
 
 
 def _measure(run: SubmitRun, tags: dict[str, str]) -> None:

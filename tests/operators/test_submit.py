@@ -863,6 +863,22 @@ def test_progress_at_a_human_pace() -> None:
     assert gaps[-1] == 30
 
 
+def test_what_is_in_flight_is_told_of_its_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a run is at work as at its end: by DAG and task, or two syncs would write over each other's figure."""
+    from airflow_outreach_provider.operators import submit
+    from airflow_outreach_provider.services.submit.tally import Tally
+
+    told: list[tuple[str, float, dict[str, str]]] = []
+    monkeypatch.setattr(submit.stats, "gauge", lambda name, value, tags: told.append((name, value, tags)))
+    run: Any = SimpleNamespace(tally=Tally(read=10), flight=SimpleNamespace(in_flight=64))
+    source: Any = SimpleNamespace(fraction=lambda: None)
+    now, tags = [0.0], {"dag_id": "leads", "task_id": "submit"}
+    progress = submit.ProgressLog(source, lambda *_: None, lambda: now[0], tags=tags)
+    now[0] = 3.0
+    progress(run)
+    assert told == [("outreach.leads.in_flight", 64, tags)]
+
+
 def test_the_time_left_is_that_of_sending() -> None:
     """A list that is judged first is read in seconds and sent in minutes: while all of it waits, no time is told."""
     from airflow_outreach_provider.core.states import RowState

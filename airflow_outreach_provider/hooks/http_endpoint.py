@@ -22,7 +22,20 @@ _SETTINGS = frozenset(
 _MEANINGLESS = frozenset(
     {"allow_redirects", "check_response", "content-type", "max_redirects", "stream", "trust_env"}
 )
-_REFUSED = frozenset({"cert", "proxies", "proxy", "signature", "srv_lookup", "verify", "verify_ssl"})
+_NO_PROXY_OF_ITS_OWN = "leave it out: deliveries go through HTTPS_PROXY of the worker's environment"
+_TRUSTED = (
+    "leave it out; a CA of your own stands in the file that SSL_CERT_FILE of the worker's environment names"
+)
+_REFUSED = {
+    "cert": "leave it out: deliveries show no certificate",
+    "proxies": _NO_PROXY_OF_ITS_OWN,
+    "proxy": _NO_PROXY_OF_ITS_OWN,
+    "signature": "make a connection of type outreach_endpoint, which signs",
+    "srv_lookup": "leave it out, and write host and port",
+    "verify": _TRUSTED,
+    "verify_ssl": _TRUSTED,
+}
+"""What deliveries do not do → what to do instead."""
 
 
 def http_url(connection: Any) -> str:
@@ -49,9 +62,7 @@ def http_extra(connection: Any, extra: Mapping[str, Any]) -> dict[str, Any]:
             settings[lowered] = value
         elif lowered in _REFUSED:
             if value not in (None, "", lowered.startswith("verify")):
-                raise ConfigurationError(
-                    f"extra {name!r} is not for endpoints", "make a connection of type outreach_endpoint"
-                )
+                raise ConfigurationError(f"extra {name!r} is not for endpoints", _REFUSED[lowered])
         elif lowered not in _MEANINGLESS:
             headers[str(name)] = str(value)
     if connection.login:

@@ -191,9 +191,17 @@ def test_an_http_connections_login_and_headers_are_sent() -> None:
     [
         ({"password": "p"}, "a password and no login"),
         ({"login": "a", "extra": {"authorization": "Bearer x"}}, "say the same"),
-        ({"extra": {"verify": False}}, "'verify' is not for endpoints"),
-        ({"extra": {"proxies": {"https": "http://p:1"}}}, "'proxies' is not for endpoints"),
-        ({"extra": {"srv_lookup": True}}, "'srv_lookup' is not for endpoints"),
+        ({"extra": {"verify": False}}, "'verify' is not for endpoints — leave it out; a CA of your own"),
+        ({"extra": {"cert": "/etc/c.pem"}}, "'cert' is not for endpoints — leave it out"),
+        (
+            {"extra": {"proxies": {"https": "http://p:1"}}},
+            "'proxies' is not for endpoints — leave it out: deliveries go through HTTPS_PROXY",
+        ),
+        (
+            {"extra": {"signature": "github"}},
+            "'signature' is not for endpoints — make a connection of type outreach_endpoint",
+        ),
+        ({"extra": {"srv_lookup": True}}, "'srv_lookup' is not for endpoints — leave it out"),
         ({"extra": {"Host": "evil.example"}}, "sets Host"),
         ({"extra": {"X-A": "b\r\nX-B: c"}}, "no HTTP header"),
     ],

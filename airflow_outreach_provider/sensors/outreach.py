@@ -62,6 +62,8 @@ class ContactEventSensor(BaseSensorOperator):
     :param routes: names of the routes that handle the batches. By default those of the operators directly
         downstream, which must have plain names; with none there, events count as handled once they are handed
         over.
+    :param events_per_batch: how many events a batch is to hold where there are enough: as many as a request of
+        ``DeliverEventsOperator(batching=…)`` takes.
     """
 
     template_fields: Sequence[str] = ("consumer", "source", "kinds")

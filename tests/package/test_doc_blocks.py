@@ -27,6 +27,7 @@ from packaging.requirements import Requirement
 
 from airflow_outreach_provider import __version__
 from airflow_outreach_provider.core.platforms import PLATFORMS
+from airflow_outreach_provider.core.signing import Scheme, check_secrets
 from airflow_outreach_provider.core.sources import source_settings
 from airflow_outreach_provider.core.workflows.loading import load_texts
 from airflow_outreach_provider.core.workflows.schema import workflow_schema
@@ -96,8 +97,14 @@ def command(words: list[str]) -> None:
             for each in what:
                 if not each.startswith("-"):
                     installed(each)
+        case ["cd", folder]:
+            assert folder == "~/airflow"  # Airflow's own home where nobody has set another
         case ["make", target]:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
+        case ["python", "-c", code]:  # the one that makes a signing secret
+            run = [sys.executable, "-c", code]
+            made = subprocess.run(run, text=True, capture_output=True, check=True).stdout.strip()
+            check_secrets(Scheme.STANDARD_WEBHOOKS, [made])
         case ["python", script, *options]:
             assert (ROOT / script).is_file(), script
             known = (ROOT / script).read_text() + (ROOT / "bench" / "shared" / "figures.py").read_text()

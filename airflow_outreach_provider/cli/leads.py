@@ -120,12 +120,12 @@ def suppressions_add(args: Namespace) -> None:
 
     numbers = _named(args)
     if not args.yes:
-        print(f"{len(numbers)} numbers would be put on {_whose_list(args)}; add --yes to do it")
+        print(f"{len(numbers)} entries would be put on {_whose_list(args)}; add --yes to do it")
         return
     added = actions.suppress(
         open_store(), numbers, actor=actor(), reason=args.reason, campaign=args.campaign or ""
     )
-    print(f"{added} numbers added, {len(numbers) - added} were on the list already")
+    print(f"{added} entries added, {len(numbers) - added} were on the list already")
 
 
 @exit_with_advice
@@ -140,7 +140,7 @@ def suppressions_remove(args: Namespace) -> None:
         print(f"{there} entries would be taken off {_whose_list(args)}; add --yes to do it")
         return
     removed = actions.unsuppress(open_store(), numbers, actor=actor(), campaign=args.campaign or "")
-    print(f"{removed} numbers removed")
+    print(f"{removed} entries removed")
 
 
 def _whose_list(args: Namespace) -> str:

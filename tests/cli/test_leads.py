@@ -72,8 +72,8 @@ def test_resolve_takes_ids_or_a_filter(store: Store, run: Callable[..., str], al
 def test_who_is_named_twice_is_added_once(store: Store, run: Callable[..., str]) -> None:
     """The count is of entries of the list, however often they are written."""
     twice = ("suppressions", "add", "+14165550123", "+1 416 555 0123", "a@example.com", "A@example.com")
-    assert run(*twice).startswith("2 numbers would be put")
-    assert run(*twice, "--yes").startswith("2 numbers added, 0 were")
+    assert run(*twice).startswith("2 entries would be put")
+    assert run(*twice, "--yes").startswith("2 entries added, 0 were")
 
 
 def test_the_do_not_contact_list_is_imported_added_and_removed(
@@ -100,26 +100,26 @@ def test_the_do_not_contact_list_is_imported_added_and_removed(
         run(*imported, "--yes")
     assert {row.phone for row in suppressions.entries(store).rows} == {"+14165550190", "+14165550191"}
     added = ("suppressions", "add", "+14165550192", "--campaign", "spring")
-    assert "1 numbers would be put on the list of campaign spring; add --yes" in run(*added)
+    assert "1 entries would be put on the list of campaign spring; add --yes" in run(*added)
     assert len(suppressions.entries(store).rows) == 2
-    assert "1 numbers added" in run(*added, "--yes")
+    assert "1 entries added" in run(*added, "--yes")
     listed = json.loads(run("suppressions", "list", "-o", "json"))
     assert {row["campaign"] for row in listed} == {"all", "spring"}
     removed = ("suppressions", "remove", "+14165550190", "+14165550199")
     assert "1 entries would be taken off the list of all campaigns; add --yes" in run(*removed)
     assert len(suppressions.entries(store).rows) == 3
-    assert "1 numbers removed" in run(*removed, "--yes")
+    assert "1 entries removed" in run(*removed, "--yes")
     assert len(suppressions.entries(store).rows) == 2
 
 
 def test_addresses_are_listed_by_hand_too(store: Store, run: Callable[..., str]) -> None:
     """In any writing, kept as a hash; the address itself is nowhere."""
-    assert "1 numbers added, 0 were" in run("suppressions", "add", "Jane@Example.com", "--yes")
-    assert "0 numbers added, 1 were" in run("suppressions", "add", " jane@example.COM ", "--yes")
+    assert "1 entries added, 0 were" in run("suppressions", "add", "Jane@Example.com", "--yes")
+    assert "0 entries added, 1 were" in run("suppressions", "add", " jane@example.COM ", "--yes")
     [row] = suppressions.entries(store).rows
     assert row.phone.startswith("email:")
     assert "jane" not in f"{row} {audit.entries(store).rows}".lower()
-    assert "1 numbers removed" in run("suppressions", "remove", "<JANE@example.com>", "--yes")
+    assert "1 entries removed" in run("suppressions", "remove", "<JANE@example.com>", "--yes")
     assert suppressions.entries(store).rows == []
 
 
@@ -171,7 +171,7 @@ def test_the_list_is_imported_generously_and_by_address(
     listed = run("suppressions", "list", "-o", "json")
     assert "hashed" in listed
     assert "jane" not in listed.lower()
-    assert "1 numbers removed" in run("suppressions", "remove", "+525512345678", "--yes")
+    assert "1 entries removed" in run("suppressions", "remove", "+525512345678", "--yes")
 
 
 def test_a_column_of_the_list_that_is_not_there_is_named(

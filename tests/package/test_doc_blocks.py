@@ -26,6 +26,7 @@ from documents import DOCUMENTS, ROOT, Block, blocks
 from packaging.requirements import Requirement
 
 from airflow_outreach_provider import __version__
+from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.platforms import PLATFORMS
 from airflow_outreach_provider.core.signing import Scheme, check_secrets
 from airflow_outreach_provider.core.sources import source_settings
@@ -297,7 +298,10 @@ def python(block: Block) -> None:
 
 
 def as_json(block: Block) -> None:
-    """On the page of a platform: an event that is understood; on that of the others: a connection that can be used."""
+    """On the page of a platform: an event that is understood; on that of the others: a connection that can be used.
+
+    On that of deliveries: an event as it is sent, with all its fields.
+    """
     if block.document.stem == "custom":
         fields = json.loads(block.text)
         if isinstance(fields, list):
@@ -306,6 +310,10 @@ def as_json(block: Block) -> None:
         assert source_settings(
             "custom", password=fields["password"], extra=fields["extra"], url="https://x"
         ).custom
+        return
+    if block.document.stem == "deliveries":
+        sent = json.loads(block.text)
+        assert ContactEvent.from_dict(sent).to_dict() == sent
         return
     parsed = PLATFORMS[block.document.stem].parse(json.loads(block.text), "US")
     assert parsed is not None

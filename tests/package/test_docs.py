@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.exports import COLUMNS, DataSet
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.core.platforms import platform_rows, platform_table
 
@@ -23,6 +24,13 @@ def test_every_kind_of_the_table_exists() -> None:
     kinds = {kind.value for kind in EventKind}
     for row in platform_rows():
         assert set(str(row[2]).replace("`", "").split()) <= kinds | {"…"}, row
+
+
+@pytest.mark.parametrize("data", DataSet)
+def test_the_columns_of_an_export_are_the_codes(data: DataSet) -> None:
+    """docs/events.md names them, in their order."""
+    row = f"| `{data}` | {', '.join(f'`{name}`' for name in COLUMNS[data])} |"
+    assert row in (DOCS / "events.md").read_text("utf-8").splitlines()
 
 
 @pytest.mark.parametrize("kind", NoticeKind)

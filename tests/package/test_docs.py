@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,12 @@ import pytest
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.exports import COLUMNS, DataSet
 from airflow_outreach_provider.core.notices import NoticeKind
+from airflow_outreach_provider.core.outcomes import (
+    CLASS_RULINGS,
+    FAULT_RULINGS,
+    STATUS_RULINGS,
+    SubmitOutcome,
+)
 from airflow_outreach_provider.core.platforms import platform_rows, platform_table
 
 DOCS = Path(__file__).parents[2] / "airflow_outreach_provider" / "docs"
@@ -39,6 +46,20 @@ def test_every_operational_event_says_what_to_do(kind: NoticeKind) -> None:
     page = (DOCS / "operations.md").read_text("utf-8")
     (row,) = [line for line in page.splitlines() if line.startswith(f"| `{kind.value}` |")]
     assert all(cell.strip() for cell in row.strip("|").split("|"))
+
+
+def test_the_reasons_of_held_leads_are_the_codes() -> None:
+    """What docs/operations.md names, and settles by its example, are reasons of leads whose outcome nobody knows."""
+    page = (DOCS / "operations.md").read_text("utf-8")
+    section = page.partition("## Held leads")[2].partition("\n## ")[0]
+    rulings = [*STATUS_RULINGS.values(), *CLASS_RULINGS.values(), *FAULT_RULINGS.values()]
+    held = {each.reason for each in rulings if each.outcome is SubmitOutcome.UNKNOWN} | {"worker_died"}
+    named = {
+        *re.findall(r"--reason (\w+)", section),
+        *re.findall(r"`(\w+)`", section.partition("is its reason")[2].partition("\n\n")[0]),
+    }
+    assert len(named) > 5
+    assert named <= held
 
 
 def test_every_card_of_the_overview_says_what_to_do() -> None:

@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from programs import needed
 
 from airflow_outreach_provider.core.signing import Scheme, sign
 from airflow_outreach_provider.core.sources import SourceSettings

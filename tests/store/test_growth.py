@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.inbox.order import number_events
+from airflow_outreach_provider.store.inbox.tables import inbox_events
 from airflow_outreach_provider.store.migrate import upgrade
 
 BENCH = Path(__file__).parents[2] / "bench"
@@ -29,28 +33,40 @@ def filled(monkeypatch: pytest.MonkeyPatch) -> Any:
     return filled
 
 
-def steps(store: Any, size: int) -> dict[str, int]:
-    """Steps of SQLite's machine by what is asked: the same on any computer, however busy."""
-    from shared.asked_often import asked_often
-
-    taken: dict[str, int] = {}
+@contextmanager
+def counted(store: Store) -> Iterator[Callable[[], int]]:
+    """What tells how many steps SQLite's machine has made since it was last asked: the same on any computer, however busy."""
     count = 0
 
-    def counted() -> int:
+    def more() -> int:
         nonlocal count
         count += EVERY
         return 0
 
     def connected(connection: Any, _record: Any) -> None:
-        connection.set_progress_handler(counted, EVERY)
+        connection.set_progress_handler(more, EVERY)
+
+    def since() -> int:
+        nonlocal count
+        steps, count = count, 0
+        return steps
 
     store.close()
     sa.event.listen(store.engine, "connect", connected)
-    for each in asked_often(store, size):
-        count = 0
-        each.work()
-        taken[each.name] = count
+    yield since
     sa.event.remove(store.engine, "connect", connected)
+
+
+def steps(store: Any, size: int) -> dict[str, int]:
+    """Steps by what is asked."""
+    from shared.asked_often import asked_often
+
+    taken: dict[str, int] = {}
+    with counted(store) as since:
+        for each in asked_often(store, size):
+            since()
+            each.work()
+            taken[each.name] = since()
     return taken
 
 
@@ -69,6 +85,22 @@ def test_nothing_that_is_asked_often_grows_with_what_is_stored(filled: Any, tmp_
             name: (small[name], n) for name, n in large.items() if n > math.ceil(1.5 * small[name]) + SLACK
         }
         assert grown == {}, statistics
+
+
+@pytest.mark.slow
+def test_events_get_their_places_each_for_itself(filled: Any, tmp_path: Path) -> None:
+    """Four times as many have come in: it takes four times the steps, not sixteen times."""
+    taken = []
+    for size in (SMALL, 4 * SMALL):
+        filled.filled(f"sqlite:///{tmp_path / str(size)}.db", size).close()
+        store = Store(f"sqlite:///{tmp_path / str(size)}.db")
+        with store.write() as connection:
+            connection.execute(sa.update(inbox_events).values(seq=None))
+        with counted(store) as since:
+            assert number_events(store) == size
+            taken.append(since())
+        store.close()
+    assert EVERY < taken[1] < 5 * taken[0]
 
 
 # Of this a table of a few thousand rows is read from end to end, or a few thousand that wait are put in order, in less time

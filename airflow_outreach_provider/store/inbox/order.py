@@ -43,9 +43,10 @@ def _number_some(connection: sa.Connection) -> int:
         .limit(_NUMBERED_AT_ONCE)
         .subquery()
     )
+    # Each found by its id: SQLite from 3.46 on would go through all that have none for each of them.
     numbered = connection.execute(
         sa.update(inbox_events)
-        .where(inbox_events.c.row_id == batch.c.row_id, inbox_events.c.seq.is_(None))
+        .where(inbox_events.c.row_id == batch.c.row_id, (inbox_events.c.seq + 0).is_(None))
         .values(seq=last + batch.c.place)
     ).rowcount
     # Not last + numbered: a row that was removed meanwhile leaves a gap, and no number is used twice.

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
 
-import airflow_outreach_provider
-
-_ROOMS = (
+# What tasks import; the other rooms are for people, platforms and the API server.
+_ROOMS = [
     "core",
     "net",
     "store",
@@ -23,21 +21,10 @@ _ROOMS = (
     "triggers",
     "workflows",
     "assets",
-)
-"""What tasks import; the others are for people, platforms and the API server."""
+]
 
-
-def modules() -> Iterator[str]:
-    """The names of all modules of these rooms, but of migrations: whoever upgrades the store imports them."""
-    for room in _ROOMS:
-        name = f"{airflow_outreach_provider.__name__}.{room}"
-        yield name
-        for module in pkgutil.walk_packages(
-            getattr(importlib.import_module(name), "__path__", ()), f"{name}."
-        ):
-            if ".migrations" not in module.name:
-                yield module.name
-
-
-for _name in modules():
-    importlib.import_module(_name)
+for _room in _ROOMS:
+    _package = importlib.import_module(f"{__package__}.{_room}")
+    for _module in pkgutil.walk_packages(getattr(_package, "__path__", ()), f"{_package.__name__}."):
+        if ".migrations" not in _module.name:  # whoever upgrades the store imports them
+            importlib.import_module(_module.name)

@@ -86,13 +86,13 @@ def is_one(
     )
 
 
-def narrowly(equal: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """That a column has this value, looked up in the smallest index that begins with it and holds what is asked for.
+def narrowly(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """That a column has this value, or one below it, looked up in the smallest index that begins with it and holds what is asked for.
 
     SQLite that was analysed would choose the one with the fewest rows a value: not that of the few that wait, where
     other values of its have many; and none where a few values have all rows.
     """
-    return cast(sa.ColumnElement[bool], _Narrowly(equal))
+    return cast(sa.ColumnElement[bool], _Narrowly(condition))
 
 
 class _Narrowly(FunctionElement[Any]):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import needed
 
 from airflow_outreach_provider.core.errors import SignatureError
 from airflow_outreach_provider.core.signing import SIGNATURE_HEADER, Scheme, check_secrets, sign, verify
@@ -102,9 +102,9 @@ def test_an_independent_library_accepts_ours_and_we_accept_its() -> None:
     verify(Scheme.STANDARD_WEBHOOKS, body, theirs, [STANDARD], now=now)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
 def test_openssl_verifies_our_ed25519_signature(tmp_path: Path) -> None:
     """A v1a signature is plain ed25519 over id, time and body, as openssl sees it."""
+    needed("openssl", "openssl")
     headers = sign(Scheme.STANDARD_WEBHOOKS, BODY, [PRIVATE_KEY], message_id="m", now=NOW)
     version, _, encoded = headers["webhook-signature"].partition(",")
     assert version == "v1a"

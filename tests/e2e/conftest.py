@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+from programs import needed
 from stores import opened
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
@@ -45,7 +45,6 @@ BASE_PATH = "/team/airflow"
 PEOPLE = {"ada": "admin", "vic": "viewer"}
 FANOUT = "outreach_event_fanout"
 
-CHROMIUM = shutil.which("chromium")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -307,15 +306,11 @@ def outage(world: World, happened: Happened) -> Outage:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Debian's chromium, without a screen. One a module: while it runs, no other event loop can."""
-    if CHROMIUM is None:
-        advice = "needs Debian's chromium: apt-get install chromium"
-        if os.environ.get("CI"):
-            pytest.fail(advice)
-        pytest.skip(advice)
+    chromium = needed("chromium", "chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         browser.close()
 

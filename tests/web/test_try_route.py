@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,8 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
 ACTION = {"X-Outreach-Action": "1"}
+# How deep Python reads, it says itself: from 3.14 on so deep that it comes to the end.
+DEEP = "line 1, column 60001" if sys.version_info >= (3, 14) else "not JSON that can be read"
 AT = datetime(2026, 3, 25, 18, 0, tzinfo=UTC)
 XSS = "<img src=x onerror=window.pwned=1>"
 SECRET, KEY = "whsec_dGhpcyBpcyBhIHNlY3JldCBvZiBvdXJz", "a-key-of-the-crm"
@@ -245,7 +247,7 @@ def test_a_pasted_webhook_is_read_as_its_platform_sends_it(site: Site, store: St
         ("[1]", "no JSON object"),
         ('{"kind": "strange", "type": "x"}', "has the kind"),
         ('{"kind": "interested", "contact": 3}', "is no mapping"),
-        pytest.param("[" * 60_000, "JSON that can be read|line 1, column 60001", id="deep"),  # by the Python
+        pytest.param("[" * 60_000, DEEP, id="deep"),
         ('{"type": "x", "kind": "interested", "occurred_at": "yesterday"}', "is no time"),
     ],
 )  # fmt: skip
@@ -253,7 +255,7 @@ def test_what_cannot_be_read_says_why(site: Site, store: Store, known: None, tex
     """Beside the field, with what to paste; a text that is too long is refused before it is read."""
     answer = paste(site("OP"), HOT, text)
     assert answer.status_code == 200
-    assert re.search(says, answer.text)
+    assert says in answer.text
     assert paste(site("OP"), HOT, "x" * 70_000).status_code == 422
 
 

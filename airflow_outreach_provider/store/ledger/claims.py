@@ -185,9 +185,9 @@ class Ledger(StagingLedger):
             suppressions.spread(self.store)
 
         def work(connection: sa.Connection) -> list[Leftover]:
-            probe(connection)
-            now = self.store.now_ms_value(connection)
             if after_id == 0:
+                probe(connection)
+                now = self.store.now_ms_value(connection)
                 for name in names:
                     connection.execute(_DUE, {"now": now, "campaign": name})
                     connection.execute(_SUPPRESS_WAITING, {"now": now, "campaign": name})

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
 from functools import partial
@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic_core import to_json
 
 from airflow_outreach_provider.core import signing
+from airflow_outreach_provider.core.body_reading import listed, read_parsed
 from airflow_outreach_provider.core.errors import SignatureError
-from airflow_outreach_provider.core.events import ContactEvent, EventKind, write_time
+from airflow_outreach_provider.core.events import ContactEvent, write_time
 from airflow_outreach_provider.core.handshakes import asked_by_body
 from airflow_outreach_provider.core.json_reading import read_json
 from airflow_outreach_provider.core.opt_outs import OptOut, read_opt_out
@@ -144,7 +145,8 @@ def read_events(
 ) -> list[Incoming]:
     """The events in a proven body: one, or as many as a custom source's request holds.
 
-    Of several each is kept with its own part of the body, and a form as the JSON object of its fields.
+    Of several each is kept with its own part of the body, and a form as the JSON object of its fields. A body of the
+    other platforms that is no event itself, and is or holds a list of them, is as many.
 
     :raises ValueError: the body is not JSON, or no form where the source sends forms.
     :raises TooManyEvents: it holds more than one request may.
@@ -152,11 +154,15 @@ def read_events(
     pairs = list(headers.items() if header_pairs is None else header_pairs)
     custom = source.custom
     if custom is None:
-        return [read_event(source, body, headers, received_at=received_at, header_pairs=pairs)]
-    value = read_json(_form_as_json(body) if custom.section.form else body)
-    items = custom.split(value)
-    if len(items) == 1 and items[0] is value and not custom.section.form:
-        return [read_event(source, body, headers, received_at=received_at, header_pairs=pairs)]
+        whole = read_event(source, body, headers, received_at=received_at, header_pairs=pairs)
+        items = listed(source, whole.event)
+        if not items:
+            return [whole]
+    else:
+        value = read_json(_form_as_json(body) if custom.section.form else body)
+        items = custom.split(value)
+        if len(items) == 1 and items[0] is value and not custom.section.form:
+            return [read_event(source, body, headers, received_at=received_at, header_pairs=pairs)]
     part = partial(read_event, source, headers=headers, received_at=received_at, header_pairs=pairs)
     signed = _sign_of(source, body, headers)
     return [part(to_json(item), sent=SentRequest(signed, place)) for place, item in enumerate(items)]
@@ -317,31 +323,6 @@ def polled_event(
 def digest_of(value: Any) -> str:
     """32 hexadecimal digits that stand for a JSON value, whatever the order of its keys."""
     return digest(json.dumps(value, sort_keys=True))
-
-
-def parse(source: SourceSettings, value: Any, headers: Mapping[str, str] | None = None) -> Parsed:
-    """What a JSON value says as an event of the source's platform; ``unrecognised`` where it says nothing.
-
-    :param headers: of the request it came in, for a custom source that reads some.
-    """
-    read = source.facts.parse if source.custom is None else source.custom.reader(headers or {})
-    try:
-        parsed = read(value, source.default_region) if isinstance(value, dict) else None
-    except Exception:  # noqa: BLE001 - it is proven, so it is kept; a parser's fault is mended by an upgrade
-        parsed = None
-    if parsed is None:
-        return Parsed(type="unrecognised", kind=EventKind.UNRECOGNISED, data=value)
-    if any(said in source.stop_words for said in parsed.said):
-        return replace(parsed, kind=EventKind.UNSUBSCRIBED, stopped=True)
-    return parsed
-
-
-def read_parsed(source: SourceSettings, body: bytes, headers: Mapping[str, str] | None = None) -> Parsed:
-    """What a raw body says, with the headers it came with.
-
-    :raises ValueError: it is not JSON.
-    """
-    return parse(source, read_json(body), headers)
 
 
 def build(source: SourceSettings, parsed: Parsed, event_id: str, received_at: datetime) -> ContactEvent:

@@ -41,7 +41,9 @@ def read_opt_out(parsed: Parsed, region: str | None) -> OptOut | None:
     """
     flagged = persons.opted_out(parsed.places)
     opted_out = bool(flagged) or parsed.kind is EventKind.UNSUBSCRIBED
-    lifts = not opted_out and any(map(is_start_word, parsed.said))
+    lifts = (
+        not opted_out and parsed.kind is not EventKind.UNRECOGNISED and any(map(is_start_word, parsed.said))
+    )
     if not (opted_out or lifts):
         return None
     everybodys = parsed.kind is EventKind.UNSUBSCRIBED or lifts or len(flagged) == len(parsed.places)

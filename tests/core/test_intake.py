@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError
-from airflow_outreach_provider.core.intake import Incoming, authenticate, read_event
+from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError, TooManyEvents
+from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.core.intake import Incoming, authenticate, read_event, read_events
 from airflow_outreach_provider.core.json_reading import read_json
+from airflow_outreach_provider.core.platforms import PLATFORMS
 from airflow_outreach_provider.core.signing import Scheme, sign
 from airflow_outreach_provider.core.sources import SourceSettings, source_settings
 
@@ -120,6 +123,62 @@ def test_body_without_time_has_a_window() -> None:
     assert first.event.id != later.event.id
     assert first.window_seconds == 900
     assert identity("supersend", body + b" ").fingerprint != first.fingerprint
+
+
+EVENTS = {
+    "varda": {"event": "call.ended", "timestamp": "2026-03-25T18:30:00Z", "data": {"contact": {"id": 1}}},
+    "autoreach": {
+        "event": "Reply Received",
+        "data": {"contact": {"phone": "+14165550123"}, "message": "STOP"},
+    },
+    "tether": {"event": "message.received", "phone": "+14165550123", "text": "STOP"},
+    "supersend": {"type": "unsubscribe", "contact": {"email": "jane@example.com"}},
+}
+ENVELOPES: list[Callable[[list[Any]], Any]] = [
+    lambda events: events,
+    lambda events: {"events": events},
+    lambda events: {"batch": events, "count": len(events), "flow": {"id": 7}},
+]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("envelope", ENVELOPES)
+@given(st.lists(st.integers(0, 9) | st.just("nothing of it"), min_size=1, max_size=5))
+def test_a_list_of_events_is_as_many(
+    platform: str, envelope: Callable[[list[Any]], Any], parts: list[Any]
+) -> None:
+    """What a relay collected into one request is read as if each had come alone: its kind, contact and no."""
+    events = [EVENTS[platform] | {"part": each} if isinstance(each, int) else each for each in parts]
+    source = SourceSettings("src", platform, (OLD,), allow_unsigned=True)
+
+    def read(value: Any) -> list[Incoming]:
+        return read_events(source, json.dumps(value).encode(), {}, received_at=NOW)
+
+    found = read(envelope(events))
+    if not any(isinstance(each, int) for each in parts):
+        assert [each.event.kind for each in found] == [EventKind.UNRECOGNISED]
+        return
+    alone = [each for event in events for each in read(event)]
+    assert [(each.event.kind, each.event.contact, each.opt_out) for each in found] == [
+        (each.event.kind, each.event.contact, each.opt_out) for each in alone
+    ]
+    assert [json.loads(each.body) for each in found] == events
+    again = read(envelope(events))
+    if not any(each.window_seconds for each in found):
+        assert [each.event.id for each in again] == [each.event.id for each in found]
+
+
+def test_a_list_of_other_things_is_one_body() -> None:
+    """A list whose elements are no events stays whole, as does an event that holds a list; too many are refused."""
+
+    def kinds(body: Any) -> list[str]:
+        found = read_events(SourceSettings("s", "varda"), json.dumps(body).encode(), {}, received_at=NOW)
+        return [each.event.kind.value for each in found]
+
+    assert kinds({"events": [{"name": "a"}, 1]}) == kinds([]) == kinds({"events": {}}) == ["unrecognised"]
+    assert kinds(EVENTS["varda"] | {"events": [EVENTS["varda"]]}) == ["call_ended"]
+    with pytest.raises(TooManyEvents):
+        kinds([1] * 10_001)
 
 
 def test_headers_are_kept_without_secrets() -> None:

@@ -42,6 +42,35 @@ def test_a_stop_word_names_every_number_and_address_of_the_person() -> None:
 
 
 NUMBER = "+14165550123"
+NAMELESS: list[tuple[Any, bool]] = [
+    # Whoever wrote the payload forgot the event's name.
+    ({"phone": NUMBER, "text": "STOP"}, True),
+    ({"contact": {"phone": NUMBER}, "message": {"direction": "inbound", "body": "Please stop"}}, True),
+    ({"data": {"contact": {"phone": NUMBER, "sms_opted_out": True}}}, True),
+    ({"entry": [{"changes": [{"value": {"from": NUMBER, "text": {"body": "unsubscribe"}}}]}]}, True),
+    ([{"phone": NUMBER, "text": "STOP"}], True),
+    ([{"phone": NUMBER, "opted_out": "yes"}, {"phone": "+14165550199", "opted_out": "no"}], True),
+    ({"phone": NUMBER, "direction": "outbound", "text": "STOP"}, False),
+    ({"phone": NUMBER, "from_me": True, "text": "STOP"}, False),
+    ({"phone": NUMBER, "text": "Reply STOP to opt out"}, False),
+    ({"phone": NUMBER, "note": "STOP"}, False),
+    ({"phone": NUMBER, "text": "START"}, False),  # whoever starts what: nothing is taken back
+    ({"phone": NUMBER, "opted_out": False}, False),
+    (NUMBER, False),
+]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize(("body", "is_no"), NAMELESS, ids=lambda value: str(value)[:60])
+def test_a_no_is_heard_in_what_is_no_event(platform: str, body: Any, is_no: bool) -> None:
+    """A body that its platform does not know is kept as it came, and a person's no in it counts."""
+    read = read_event(SourceSettings("src", platform), json.dumps(body).encode(), {}, received_at=NOW)
+    numbers = read.opt_out.numbers if read.opt_out is not None else ()
+    assert numbers == ((NUMBER,) if is_no else ())
+    assert read.event.kind in {EventKind.UNRECOGNISED, EventKind.UNSUBSCRIBED}
+    assert read.event.data == body
+
+
 SHAPES: list[tuple[str, dict[str, Any], bool]] = [
     # An owner of a Tether automation writes the payload, in any keys and as deep as they like.
     ("tether", {"event": "message.received", "contact": {"phone": NUMBER}, "message": {"text": {"body": "STOP"}}}, True),
@@ -98,6 +127,17 @@ SHAPES: list[tuple[str, dict[str, Any], bool]] = [
     ("varda", {"event": "message.created", "data": {"direction": "inbound", "image": {"caption": "STOP"}, "contact": {"phone": NUMBER}}}, True),
     ("varda", {"event": "message.created", "data": {"direction": "inbound", "transcript": "Stop.", "contact": {"phone": NUMBER}}}, True),
     ("varda", {"event": "message.created", "data": {"direction": "outbound", "caption": "STOP", "contact": {"phone": NUMBER}}}, False),
+    # Below a picture, and above a mail that is empty.
+    ("tether", {"event": "message.received", "phone": NUMBER, "text": "", "attachments": [{"type": "image", "caption": "STOP"}]}, True),
+    ("tether", {"event": "message.received", "phone": NUMBER, "message": {"text": None, "media": {"caption": "Stop!", "phone": "+14165550199"}}}, True),
+    ("tether", {"event": "message.received", "phone": NUMBER, "text": "see", "attachments": [{"name": "STOP", "text": "STOP"}]}, False),
+    ("tether", {"event": "message.sent", "phone": NUMBER, "attachments": [{"caption": "STOP"}]}, False),
+    ("supersend", {"type": "reply", "contact": {"phone": NUMBER}, "subject": "Unsubscribe", "body": ""}, True),
+    ("supersend", {"type": "reply", "contact": {"phone": NUMBER}, "email": {"subject": "STOP"}}, True),
+    ("supersend", {"type": "reply", "contact": {"phone": NUMBER}, "subject": "Unsubscribe", "body": "Yes, tell me more"}, False),
+    ("supersend", {"type": "reply", "contact": {"phone": NUMBER}, "subject": "Re: Stop", "body": ""}, False),
+    ("supersend", {"type": "open", "contact": {"phone": NUMBER}, "subject": "Unsubscribe"}, False),
+    ("supersend", {"type": "reply", "direction": "outbound", "contact": {"phone": NUMBER}, "subject": "Unsubscribe"}, False),
     # A number in whatever writing and place.
     *(("tether", {"event": "unsubscribed", "contact": {"phone": phone}}, True) for phone in (
         "+1_416_555_0123", "+1*416*555*0123", "+1%20416%20555%200123", '["+14165550123"]', {"country_code": "+1", "national_number": "4165550123"},

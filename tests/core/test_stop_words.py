@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from strategies import examples
 
@@ -138,6 +138,7 @@ def test_what_is_said_beside_a_stop_word_counts_only_with_nothing_else(
 ) -> None:
     """One other word, and the sentence is meant; START takes nothing beside it at all."""
     said = [*before, word, *behind]
+    assume(other != "don't" or not said[0].startswith("TEXT"))  # "don't TEXT" and "STOP" are two of them
     assert (" ".join(said) in USUAL) is (len(" ".join(said)) <= 120)
     assert " ".join([other, *said]) not in USUAL
     assert " ".join([*said, other]) not in USUAL

@@ -13,11 +13,12 @@ from stored import stored_events
 
 from airflow_outreach_provider.core.notices import Notice, NoticeKind
 from airflow_outreach_provider.core.owner import Owner
+from airflow_outreach_provider.core.platforms.custom import custom_source
 from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.signing import Scheme, sign
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.receiver import create_app
-from airflow_outreach_provider.services.events.ingest import utc_now
+from airflow_outreach_provider.services.events.ingest import read_unrecognised_again, utc_now
 from airflow_outreach_provider.services.notices import tell
 from airflow_outreach_provider.services.rows.open import read_list
 from airflow_outreach_provider.services.runtime import loop
@@ -342,3 +343,46 @@ def test_a_no_that_names_nobody_is_told_once_a_day_for_its_source(client: Any, s
     ids = [event.id for event in stored_events(store)]
     assert notice.detail in [f"event {each} opts out and names nobody" for each in ids]
     assert suppressions.entries(store).rows == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"phoneNumber": OLD, "message": "STOP"},
+        {
+            "events": [
+                {"event": "message.received", "contact": {"phone": OLD}, "text": "Stop please"},
+                {"event": "sms"},
+            ]
+        },
+        [{"event": "contact.updated", "contact": {"phone": OLD, "optedOut": True}}],
+        {"record": {"phone": OLD, "do_not_contact": "yes"}},
+    ],
+    ids=["no event's name", "a list of events", "a bare list", "a record alone"],
+)
+def test_a_no_in_a_shape_of_nobodys_is_heard(client: Any, store: Store, body: Any) -> None:
+    """What is sent without an event's name, or several at once, is kept, and its person is not texted."""
+    send(client, "tether", body)
+    assert is_stopped(store, SMS)
+
+
+def test_a_no_that_is_read_later_is_heard(store: Store, serving: Any) -> None:
+    """A source whose fields stood elsewhere than its connection said: mended and read again, its opt-outs count."""
+
+    def source(type_: str) -> SourceSettings:
+        custom = {"type": type_, "contact": {"external_id": "{{ body.who.key }}"}}
+        return SourceSettings("ours", "custom", (TOKEN,), custom=custom_source("connection 'ours'", custom))
+
+    body = {
+        "what": {"name": "profile.changed"},
+        "who": {"key": "k-1", "mobile": OLD, "sms_opted_out": "true"},
+    }
+    with serving(create_app({"ours": source("{{ body.name }}")}, store)) as client:
+        client.send(f"/in/ours?token={TOKEN}", json.dumps(body).encode())
+    [event] = stored_events(store)
+    assert event.kind == "unrecognised"
+    with store.write() as connection:  # as before this version, which heard it at once
+        connection.execute(sa.text("DELETE FROM suppressions"))
+    assert not is_stopped(store, SMS)
+    assert read_unrecognised_again(store, {"ours": source("{{ body.what.name }}")}.get) == 1
+    assert is_stopped(store, SMS)

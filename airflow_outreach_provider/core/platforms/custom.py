@@ -231,11 +231,12 @@ class CustomSource:
         """
         found = [value]
         for key in self.section.events.split(".") if self.section.events else ():
-            found = _checked([each.get(key) for each in _flat(found) if isinstance(each, dict)])
-        return _checked([each for each in _flat(found) if each is not None]) or [value]
+            found = checked_number([each.get(key) for each in _flat(found) if isinstance(each, dict)])
+        return checked_number([each for each in _flat(found) if each is not None]) or [value]
 
 
-def _checked(found: list[Any]) -> list[Any]:
+def checked_number(found: list[Any]) -> list[Any]:
+    """The events of a request. :raises TooManyEvents: more than a request is read for."""
     if len(found) > MAX_EVENTS:
         raise TooManyEvents(f"a request holds more than {MAX_EVENTS:,} events")
     return found

@@ -16,7 +16,7 @@ _LONGEST = 60
 class Holds:
     """What is found under a key: bits of a plain number, for every key of every event is asked.
 
-    :cvar TEXT: what somebody wrote. :cvar VALUE: the same within a message. :cvar WHO: who wrote it. :cvar TIME: when.
+    :cvar TEXT: what somebody wrote. :cvar VALUE: the same within a message. :cvar SUBJECT: above it. :cvar WHO: who wrote it. :cvar TIME: when.
     :cvar ENVELOPE: the event itself, or the message: what is said of it is said of the text within.
     :cvar FLAG: whether the person unsubscribed. :cvar SINCE: since when. :cvar STATUS: a word may say so.
     :cvar ERROR: a carrier may. :cvar TAGS: one of several words may. :cvar ID: the person's, also beside an id of something else.
@@ -25,7 +25,8 @@ class Holds:
 
     (
         TEXT, VALUE, WHO, TIME, ENVELOPE, FLAG, SINCE, STATUS, TAGS, NUMBER, EMAIL, ID, PERSON, SENDER, RECIPIENT, ELSEWHERE, ERROR,
-    ) = (1 << bit for bit in range(17))  # fmt: skip
+        SUBJECT,
+    ) = (1 << bit for bit in range(18))  # fmt: skip
     REFUSAL = FLAG | SINCE | STATUS | TAGS | ERROR
     PARTY = SENDER | RECIPIENT
 
@@ -34,14 +35,18 @@ def _words(*lines: str) -> frozenset[str]:
     return frozenset(" ".join(lines).split())
 
 
+CAPTIONS = ("caption",)
+ATTACHED = _words("attachment attachments media")
 _TEXTS = _words(
     "message text body content reply message_text message_body message_content reply_text reply_body reply_message reply_content",
     "plain_text text_body body_text body_plain text_plain stripped_text email_body html html_body body_html snippet",
     "last_message last_message_text last_reply latest_message latest_reply newest_message messages texts replies",
     "inbound_message inbound_text inbound_messages incoming_message incoming_text incoming_messages user_message customer_message",
     "lead_message contact_message received_message sms sms_body sms_text sms_message sms_content msg text_message chat_message",
-    "caption media_caption transcript transcription",
+    "media_caption transcript transcription",
+    *CAPTIONS,
 )
+_SUBJECTS = _words("subject email_subject message_subject mail_subject")
 _VALUES = _words("value plain raw string")
 _ENVELOPES = _words(
     "data payload details detail attributes event properties params parameters record object resource result item entry"
@@ -102,10 +107,13 @@ _OURS = _words(
 )
 _NUMBER_OF = re.compile(r"\s*(?:no\.|n[º°]|№)", re.IGNORECASE)  # "No. SMS", "Nº SMS": how many
 # What is offered, remarked, or counted.
-_ASIDE = _words(
-    "button buttons option options choice choices suggestion suggestions suggested quick keyword keywords action actions",
-    "attachment attachments media note notes comment comments footer signature headers context",
-    "stats statistics metrics counts count totals total summary analytics report",
+_ASIDE = (
+    _words(
+        "button buttons option options choice choices suggestion suggestions suggested quick keyword keywords action actions",
+        "note notes comment comments footer signature headers context",
+        "stats statistics metrics counts count totals total summary analytics report",
+    )
+    | ATTACHED
 )
 
 
@@ -126,6 +134,7 @@ def read_key(name: str) -> Key:
     for found, what in (
         (word in _TEXTS, Holds.TEXT | Holds.ENVELOPE),
         (word in _VALUES, Holds.VALUE),
+        (word in _SUBJECTS, Holds.SUBJECT),
         (word in _ENVELOPES, Holds.ENVELOPE),
         (word in _WHO, Holds.WHO),
         (word in _TIMES, Holds.TIME),

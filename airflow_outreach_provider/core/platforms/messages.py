@@ -18,6 +18,7 @@ from airflow_outreach_provider.core.platforms.places import BodyObject
 from airflow_outreach_provider.core.platforms.reading import normalise, when
 
 _RECEIVED = re.compile(r"(?:^|_)(?:received|inbound|incoming|reply|replied|replies|responded|mo)(?:_|$)")
+_ANSWER = re.compile(r"\s*(?:re|aw|sv|antw|res|rif|odp|fw|fwd|wg|tr)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _MESSAGE = re.compile(
     r"(?:(?:new|customer|contact|lead|client|prospect|subscriber|user|person)_)?(?:message|sms|mms|text|text_message|chat_message|whatsapp)"
     r"(?:_(?:created?|event|new|added))?"
@@ -31,6 +32,8 @@ _CARRYING = frozenset(
         EventKind.CONVERSATION_CLOSED,
     }
 )
+# A text in a body that names no event is the person's, where nothing says that it is ours.
+_WRITTEN = frozenset({EventKind.MESSAGE_CREATED, EventKind.UNRECOGNISED})
 OURS = frozenset({EventKind.MESSAGE_SENT, EventKind.AI_RESPONDED})
 _INBOUND = frozenset({"inbound", "incoming", "in", "received", "inbound_api", "mo"})
 _OUTBOUND = frozenset({"outbound", "outgoing", "out", "sent", "outbound_api", "outbound_reply", "mt"})
@@ -54,7 +57,7 @@ def message(kind: EventKind, type_: str, places: Sequence[BodyObject]) -> tuple[
     messages the newest of theirs counts, the last one where it gives no times.
     """
     received = is_received(kind, type_)
-    written = received or kind is EventKind.MESSAGE_CREATED or _is_message(kind, type_)
+    written = received or kind in _WRITTEN or _is_message(kind, type_)
     if not written and kind not in _CARRYING:
         return ()
     within = [each for each in places if each.near and each.reached & Holds.TEXT and not _texts(each)]
@@ -66,7 +69,19 @@ def message(kind: EventKind, type_: str, places: Sequence[BodyObject]) -> tuple[
     for _, found in sorted(ranked.items()):
         if texts := tuple(dict.fromkeys(each for place in _newest(found) for each in _texts(place))):
             return texts
-    return ()
+    return _subjects(places, below) if received else ()
+
+
+def _subjects(places: Sequence[BodyObject], below: bool | None) -> tuple[str, ...]:
+    """The subject of a mail that says nothing below it, where it is not the answer to one of ours."""
+    above = (place for place in places if place.holds & Holds.SUBJECT)
+    return tuple(
+        value
+        for place in above
+        if _is_theirs(place, below, written=True, received=True)
+        for _, holds, value in place.told
+        if holds & Holds.SUBJECT and isinstance(value, str) and not _ANSWER.match(value)
+    )
 
 
 def is_received(kind: EventKind, type_: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from airflow_outreach_provider.core.platforms.keys import Holds, read_key
+from airflow_outreach_provider.core.platforms.keys import ATTACHED, CAPTIONS, Holds, read_key
 
 _DEEPEST = 7
 _MOST = 200
@@ -82,6 +82,9 @@ def _place(
             if each is not None and each != "":
                 told.append((word, what, each))
                 holds |= what
+                if what == Holds.ELSEWHERE and word in ATTACHED and (captions := _captions(each)):
+                    told += captions
+                    holds |= Holds.TEXT
         elif each.__class__ is dict or each.__class__ is list:
             told.append((word, 0, each))
     if (field := _named_field(value)) is not None and field[1]:
@@ -92,6 +95,13 @@ def _place(
     near = above.near and reached & Holds.ENVELOPE != 0
     side = reached & Holds.PARTY or above.side
     return BodyObject(reached, told, holds, above, near, side, element, above.depth + 1)
+
+
+def _captions(attached: Any) -> list[Told]:
+    """What is written below the pictures of a message; all else of them may be somebody else's card."""
+    each = attached if isinstance(attached, list) else [attached]
+    objects = [one for one in each[-_MOST_ELEMENTS:] if isinstance(one, dict)]
+    return [(name, Holds.TEXT, one[name]) for one in objects for name in CAPTIONS if one.get(name)]
 
 
 def _named_field(value: Mapping[str, Any]) -> Told | None:

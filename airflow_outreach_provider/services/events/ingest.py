@@ -16,10 +16,12 @@ from functools import partial
 from queue import Empty, SimpleQueue
 
 from airflow_outreach_provider.core import intake
+from airflow_outreach_provider.core.body_reading import read_parsed
 from airflow_outreach_provider.core.errors import OutreachError, StoreError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.notices import NoticeKind
+from airflow_outreach_provider.core.opt_outs import read_opt_out
 from airflow_outreach_provider.core.sources import SourceSettings
 from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.engine import Store
@@ -228,16 +230,19 @@ def _wake(answers: Sequence[tuple[_Waiter, Outcome]]) -> None:
 def read_unrecognised_again(store: Store, sources: Callable[[str], SourceSettings | None]) -> int:
     """After an upgrade: read stored unrecognised events with today's parsers; how many are known now.
 
-    They become new to every consumer. A source that is gone leaves its events as they are.
+    They become new to every consumer, and who opts out in one is listed. A source that is gone leaves its events as they are.
     """
 
-    def read_again(event: ContactEvent, body: bytes, headers: Mapping[str, str]) -> ContactEvent | None:
+    def read_again(
+        event: ContactEvent, body: bytes, headers: Mapping[str, str]
+    ) -> inbox_housekeeping.ReadAgain | None:
         source = sources(event.source)
         if source is None or source.platform != event.platform:
             return None
-        parsed = intake.read_parsed(source, body, headers)
+        parsed = read_parsed(source, body, headers)
         if parsed.kind is EventKind.UNRECOGNISED:
             return None
-        return intake.build(source, parsed, event.id, event.received_at)
+        read = intake.build(source, parsed, event.id, event.received_at)
+        return inbox_housekeeping.ReadAgain(read, read_opt_out(parsed, source.default_region))
 
     return inbox_housekeeping.reparse(store, read_again)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
-from airflow_outreach_provider.core.opt_outs import opt_out_of
+from airflow_outreach_provider.core.opt_outs import OptOut
 from airflow_outreach_provider.core.request_headers import stored_headers
 from airflow_outreach_provider.store.by_index import in_passing
 from airflow_outreach_provider.store.engine import Store
@@ -30,13 +30,20 @@ _NOT_NUMBERED = 2**62
 _LONGEST_WINDOW_MS = 7 * 86_400_000
 
 
+class ReadAgain(NamedTuple):
+    """A stored event as it reads now, and what it says about being contacted."""
+
+    event: ContactEvent
+    opt_out: OptOut | None
+
+
 def reparse(
-    store: Store, read_again: Callable[[ContactEvent, bytes, Mapping[str, str]], ContactEvent | None]
+    store: Store, read_again: Callable[[ContactEvent, bytes, Mapping[str, str]], ReadAgain | None]
 ) -> int:
     """Give unrecognised events to ``read_again``; what it recognises is new to every consumer. How many.
 
-    :param read_again: (event as stored, raw body, headers) → the event as it reads now, or None when it still does
-        not. Its id and received_at must stay.
+    :param read_again: (event as stored, raw body, headers) → as it reads now, or None when it still does not. Its id and
+        received_at must stay.
     """
     query = (
         sa.select(*EVENT_COLUMNS, inbox_events.c.headers)
@@ -52,15 +59,17 @@ def reparse(
             return total
         after = rows[-1].row_id
         for row in rows:
-            event = read_again(to_event(row), row.body, stored_headers(row.headers))
-            if event is not None:
-                total += store.retrying(_rewriter(row.row_id, row.seq, event))
+            read = read_again(to_event(row), row.body, stored_headers(row.headers))
+            if read is not None:
+                total += store.retrying(_rewriter(row.row_id, row.seq, read))
 
 
-def _rewriter(row_id: int, seq: int | None, event: ContactEvent) -> Callable[[sa.Connection], int]:
+def _rewriter(row_id: int, seq: int | None, read: ReadAgain) -> Callable[[sa.Connection], int]:
+    event, said = read
+
     def work(connection: sa.Connection) -> int:
         connection.execute(sa.delete(inbox_pending).where(inbox_pending.c.seq == seq))
-        if (said := opt_out_of(event)) is not None:
+        if said is not None:
             keep_opt_out(connection, event, said)
         else:
             keep_told(connection, [event])

@@ -209,7 +209,9 @@ def test_an_event_recognised_later_is_delivered_as_what_it_is(store: Store) -> N
     deliveries_fan_out.fan_out(store, "c", consumers.read_new(store, "c", kinds=["unrecognised"]), [ROUTE])
     settle(store, claimed(store, planned(store) or []), DeliveryState.DELIVERED)
     deliveries_attempts.release(store, Owner("dag", "t1"), LEASE)
-    assert inbox_housekeeping.reparse(store, lambda *_: event(1, "a")) == 1
+    assert (
+        inbox_housekeeping.reparse(store, lambda *_: inbox_housekeeping.ReadAgain(event(1, "a"), None)) == 1
+    )
     assert take_in(store) == 1
     (row,) = deliveries_lists.list_deliveries(store, DeliveryFilter()).rows
     assert (row.state, row.kind, row.label.split()[0]) == (DeliveryState.PENDING, "call_ended", "call_ended")

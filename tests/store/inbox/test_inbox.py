@@ -17,6 +17,7 @@ from stored import stored_events
 from strategies import examples
 
 from airflow_outreach_provider.core import intake
+from airflow_outreach_provider.core.body_reading import parse
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.events import ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming, read_event
@@ -239,10 +240,12 @@ def test_unrecognised_only_for_those_who_ask(store: Store) -> None:
     assert len(consumers.read_new(store, "odd", kinds=["unrecognised"])) == 1
     consumers.acknowledge(store, "c", seqs(consumers.read_new(store, "c")))
 
-    def newer(event: ContactEvent, raw: bytes, headers: Mapping[str, str]) -> ContactEvent | None:
+    def newer(event: ContactEvent, raw: bytes, headers: Mapping[str, str]) -> inbox_housekeeping.ReadAgain:
         assert raw == body and headers == {"X-Varda-Delivery": "u"}
-        parsed = intake.parse(VARDA, {"event": "call.ended", "data": {"contact": {"id": 9}}})
-        return intake.build(VARDA, parsed, event.id, event.received_at)
+        parsed = parse(VARDA, {"event": "call.ended", "data": {"contact": {"id": 9}}})
+        return inbox_housekeeping.ReadAgain(
+            intake.build(VARDA, parsed, event.id, event.received_at), opt_out=None
+        )
 
     assert inbox_housekeeping.reparse(store, lambda event, raw, headers: None) == 0
     assert inbox_housekeeping.reparse(store, newer) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,10 +16,6 @@ from airflow_outreach_provider.core.sent_requests import SentDigest
 
 DEFAULT_CONCURRENCY = 16
 """Contacts whose events are delivered at a time."""
-
-
-IsGone = Callable[[], bool]
-"""Whether a delivery is not to be sent any more: it is out of the task's hands, or the task is at its end."""
 
 
 @dataclass(frozen=True, slots=True)

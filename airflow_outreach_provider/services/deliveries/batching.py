@@ -10,25 +10,18 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome, DeliveryVerdict
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.net.webhook import EXCERPT_BYTES
-from airflow_outreach_provider.services.deliveries.batch import AttemptResult, IsGone
+from airflow_outreach_provider.services.deliveries.batch import AttemptResult
 from airflow_outreach_provider.services.deliveries.requests import RequestMaker
 from airflow_outreach_provider.services.deliveries.sender import Sender
 
 # Long enough for all lanes to bring their next event, short beside a request.
 _GATHER_SECONDS = 0.05
-_Result = AttemptResult | None
-
-
-class _Waiting(NamedTuple):
-    event: ContactEvent
-    future: asyncio.Future[_Result]
-    is_gone: IsGone
+_Waiting = tuple[ContactEvent, "asyncio.Future[AttemptResult]"]
 
 
 class Gathering:
@@ -45,11 +38,11 @@ class Gathering:
         self._timer: asyncio.TimerHandle | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def deliver(self, event: ContactEvent, is_gone: IsGone) -> AttemptResult | None:
-        """One event, with whatever others wait; None where it was gone when its request was to be made."""
+    async def deliver(self, event: ContactEvent) -> AttemptResult:
+        """One event, with whatever others wait."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[_Result] = loop.create_future()
-        self._waiting.append(_Waiting(event, future, is_gone))
+        future: asyncio.Future[AttemptResult] = loop.create_future()
+        self._waiting.append((event, future))
         if len(self._waiting) >= self._form.size:
             self._go()
         elif self._timer is None:
@@ -60,7 +53,7 @@ class Gathering:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        group = [each for each in self._waiting if not each.future.done()]
+        group = [each for each in self._waiting if not each[1].done()]
         self._waiting = []
         if group:
             task = asyncio.create_task(self._settle(group))
@@ -69,28 +62,21 @@ class Gathering:
 
     async def _settle(self, group: Sequence[_Waiting]) -> None:
         try:
-            results = await self._send(group)
+            results = await self._send([event for event, _ in group])
         except BaseException as error:
-            for each in group:
-                if not each.future.done():
-                    each.future.set_exception(error) if isinstance(error, Exception) else each.future.cancel()
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error) if isinstance(error, Exception) else future.cancel()
             if not isinstance(error, Exception):
                 raise
             return
-        for each in group:
-            if not each.future.done():
-                each.future.set_result(results.get(each.event.id))
+        for (_, future), result in zip(group, results, strict=True):
+            if not future.done():
+                future.set_result(result)
 
-    async def _send(self, group: Sequence[_Waiting]) -> dict[str, AttemptResult]:
-        """One result an event by its id, but for those that are gone by the time of their request.
-
-        What is refused as a whole is sent again by halves: one bad event costs no other.
-        """
+    async def _send(self, events: Sequence[ContactEvent]) -> list[AttemptResult]:
+        """One result an event. What is refused as a whole is sent again by halves: one bad event costs no other."""
         await self._permission()
-        group = [each for each in group if not each.is_gone()]
-        if not group:
-            return {}
-        events = [each.event for each in group]
         first = events[0]
         digest = hashlib.sha256("\x1f".join(each.id for each in events).encode()).hexdigest()[:24]
         identity = first.id if len(events) == 1 else f"batch_{digest}"
@@ -98,12 +84,10 @@ class Gathering:
         verdict = tried.outcome.verdict
         if verdict is DeliveryVerdict.REFUSED and len(events) > 1:
             half = len(events) // 2
-            return {**await self._send(group[:half]), **await self._send(group[half:])}
+            return [*await self._send(events[:half]), *await self._send(events[half:])]
         if verdict is not DeliveryVerdict.DELIVERED:
-            results = [replace(tried, answer=tried.answer[:EXCERPT_BYTES])] * len(events)
-        else:
-            results = _each(tried, self._form.taken(tried.answer, len(events)), len(events))
-        return {event.id: result for event, result in zip(events, results, strict=True)}
+            return [replace(tried, answer=tried.answer[:EXCERPT_BYTES])] * len(events)
+        return _each(tried, self._form.taken(tried.answer, len(events)), len(events))
 
 
 def _each(tried: AttemptResult, taken: list[tuple[bool, str]] | None, count: int) -> list[AttemptResult]:

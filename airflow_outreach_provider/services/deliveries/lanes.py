@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from http import HTTPStatus
 from typing import assert_never
 
@@ -21,7 +20,7 @@ from airflow_outreach_provider.core.errors import OutreachError, OutreachUnavail
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.services.deliveries.astray import ASTRAY_AFTER, Astray
-from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, IsGone, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.concluding import conclude
 from airflow_outreach_provider.services.deliveries.ending import GRACE, end, finish
 from airflow_outreach_provider.services.deliveries.hands import Hands
@@ -46,7 +45,7 @@ _ASKED_AT_MOST = 3
 _MOST_ROUNDS = 50
 
 
-AttemptOne = Callable[[Delivery, ContactEvent, IsGone], Awaitable[AttemptResult | None]]
+AttemptOne = Callable[[Delivery, ContactEvent], Awaitable[AttemptResult]]
 Turn = Callable[[Callable[[], bool]], Awaitable[None]]
 """Waits until one more may be attempted, or until nothing more is to be, as what it is given says."""
 More = Callable[[Collection[str]], Sequence[Delivery]]
@@ -90,7 +89,6 @@ async def work(
     :param leave: whether that place may be sent to; ``ONE`` is to find out whether it answers again.
     :param grace: seconds that attempts under way may take once the task is asked to end; None where they cannot be broken
         off. What was not attempted is given back.
-    :param attempt: None is no attempt: it was gone when its request was to be made.
     :param turn: waited for before each attempt; what is out of the task's hands by then is not attempted.
     :raises OutreachUnavailable: the task was asked to end, and something is left.
     """
@@ -218,18 +216,16 @@ class LaneRunner:
 
     async def _one(self, delivery: Delivery, event: ContactEvent | None, *, first: bool) -> bool:
         """Attempt one delivery; whether its lane may go on."""
-        is_gone = partial(_is_gone, self, delivery.id)
-        await self.turn(is_gone)
-        if is_gone():  # while it waited for its turn
+        if delivery.id not in self.hands.lost:
+            await self.turn(self.is_over)
+        if delivery.id in self.hands.lost or self.is_over():  # while it waited for its turn
             return False
         at = datetime.now(UTC)
         if event is None:
             tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.REFUSED, "the event is no longer stored"))
         else:
             try:
-                if (made := await self.attempt(delivery, event, is_gone)) is None:
-                    return False
-                tried = made
+                tried = await self.attempt(delivery, event)
             except OutreachError as error:
                 self.error, self.stopped = error, True
                 tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.RETRY, str(error)))
@@ -344,10 +340,6 @@ class LaneRunner:
         if self.place and (verdict := self.place.settled(attempts)):
             self.report.disabled, self.stopped = verdict.disabled or None, True
             self.down = self.down or verdict.rest
-
-
-def _is_gone(shift: LaneRunner, delivery_id: int) -> bool:
-    return delivery_id in shift.hands.lost or shift.is_over()
 
 
 def _state_after(outcome: DeliveryOutcome, exhausted: bool) -> DeliveryState:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from airflow_outreach_provider.core.delivery_rules import DELIVERED, DeliveryOutcome, DeliveryVerdict
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.masking import mask_text
-from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, IsGone, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
 from airflow_outreach_provider.services.deliveries.lanes import load_events, work
 from airflow_outreach_provider.services.deliveries.settling import renewed
@@ -49,7 +49,7 @@ class TakenEvents:
         keep = 0 if self.task.last_try else max(1, self.task.keep)
         again = replace(self.task, delays=(), last_try=False, keep=keep)
 
-        async def attempt(_delivery: Delivery, _event: ContactEvent, _is_gone: IsGone) -> AttemptResult:
+        async def attempt(_delivery: Delivery, _event: ContactEvent) -> AttemptResult:
             return AttemptResult(outcome)
 
         return run_in_loop_thread(

@@ -24,7 +24,6 @@ from airflow_outreach_provider.services.deliveries.batch import (
     DEFAULT_CONCURRENCY,
     AttemptResult,
     Batch,
-    IsGone,
     Report,
     TaskTry,
 )
@@ -204,11 +203,9 @@ class _Delivering:
             sender = Sender(client, self.endpoint, self.batch.route, saved)
             gathering = Gathering(sender, self._maker, group, self._permission) if group is not None else None
 
-            async def attempt(
-                _delivery: Delivery, event: ContactEvent, is_gone: IsGone
-            ) -> AttemptResult | None:
+            async def attempt(_delivery: Delivery, event: ContactEvent) -> AttemptResult:
                 if gathering is not None:
-                    return await gathering.deliver(event, is_gone)
+                    return await gathering.deliver(event)
                 make_request = self._makers.pop(event.id, None) or self._maker.of([event.id])
                 return await sender.deliver(event, make_request)
 

@@ -35,7 +35,13 @@ from airflow_outreach_provider.core.expressions.functions import (
 )
 from airflow_outreach_provider.core.expressions.params import check_params
 from airflow_outreach_provider.core.expressions.parser import Mistake, parse
-from airflow_outreach_provider.core.expressions.scope import Field, Scope, written_column
+from airflow_outreach_provider.core.expressions.scope import (
+    NULLS,
+    Field,
+    Scope,
+    advice_for_name,
+    written_column,
+)
 from airflow_outreach_provider.core.suggest import did_you_mean
 
 _MAX_NODES = 300
@@ -115,9 +121,9 @@ class Compiler:
         field = self.scope.fields.get(node.name)
         if field is not None:
             return field
-        if self.scope.bare:
+        if self.scope.bare and node.name not in NULLS:
             return self.scope.column
-        raise Mistake(f"unknown name {node.name!r}", node.lineno, _advice_for_name(node.name, self.scope))
+        raise Mistake(f"unknown name {node.name!r}", node.lineno, advice_for_name(node.name, self.scope))
 
     def _getattr(self, node: nodes.Getattr, depth: int) -> Code:
         return self._below(node.node, node.attr, node.lineno, depth)
@@ -249,18 +255,6 @@ class Compiler:
             label=value.label,
             column=optional and value.column,
         )
-
-
-def _advice_for_name(name: str, scope: Scope) -> str:
-    known = scope.fields
-    if name in {"null", "nil", "NULL"}:
-        return "did you mean none?"
-    if scope.record and name not in known:
-        return did_you_mean(name, known, f"a column is written {scope.record}.{name}")
-    for parent, field in known.items():
-        if name in field.fields:
-            return f"did you mean {parent}.{name}?"
-    return did_you_mean(name, known)
 
 
 def _name(compiler: Compiler, node: nodes.Name, _depth: int) -> Code:

@@ -145,6 +145,7 @@ def test_a_template_knows_its_columns() -> None:
         ("data.x is defined(1)", 7, "takes no arguments.*write is defined"),
         ("data.x == 1e19", 10, "too big.*at most"),
         ("data.x == none - none", 10, "- needs numbers.*write a number"),
+        ("event.kind == 'replied'", 0, "leave out event"),
         ("type IN ('reply', 'open')", 5, "write in, in small letters"),
         ("data.x IS NOT NULL", 7, "write is none, or is not none"),
         ("data.x LIKE 'Nur%'", 7, "write 'part' in name"),
@@ -174,6 +175,13 @@ def test_a_part_of_a_text_that_a_record_or_the_run_holds_may_be_asked_for() -> N
         {"title": "Nurse"}
     )
     assert compile_value("{{ row.vip and 'dear' }}")({"vip": True}) == "dear"
+
+
+def test_a_column_is_not_called_null() -> None:
+    """Nobody has it: ``email != null`` would be true of everybody."""
+    with pytest.raises(ExpressionError, match="did you mean none"):
+        compile_where("email != null", ROW_CONDITION)
+    assert compile_where("row['null'] == 'x'", ROW_CONDITION)({"null": "x"})
 
 
 def test_a_condition_on_rows_has_no_templates_in_its_texts() -> None:

@@ -115,9 +115,13 @@ def suppressions_list(args: Namespace) -> None:
 @exit_with_advice
 def suppressions_add(args: Namespace) -> None:
     """Put numbers, and addresses by their hash, on the do-not-contact list: counts first, and does it with --yes."""
+    from airflow_outreach_provider.core.emails import emails_in
+    from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
 
+    if any("@" in text and not emails_in(text) for text in args.phone):
+        raise ConfigurationError("that is no e-mail address", "write it whole, e.g. jane@example.com")
     numbers = _named(args)
     if not args.yes:
         print(f"{len(numbers)} entries would be put on {_whose_list(args)}; add --yes to do it")

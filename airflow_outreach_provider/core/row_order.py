@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.suggest import did_you_mean
 
 _NUMBER = re.compile(r"\s*[+-]?\d{1,15}(\.\d{1,15})?\s*", re.ASCII)
 _DIRECTION = re.compile(r"(.*\S)\s+(asc|desc)\s*", re.IGNORECASE | re.DOTALL)
@@ -38,6 +39,21 @@ def read_order(said: str | Iterable[str] | None) -> tuple[RowOrder, ...]:
     if said is None:
         return ()
     return tuple(RowOrder.parse(each) for each in ([said] if isinstance(said, str) else said))
+
+
+def order_advice(column: str, known: Iterable[str]) -> str:
+    """What was meant by a column of ``order_by`` that is not there, in the writing of other tools too: ``-score``, ``a, b``.
+
+    :param known: the columns there are.
+    """
+    columns = list(known)
+    sign, rest = column[:1], column[1:].strip()
+    if sign in {"-", "+"} and rest in columns:
+        return f"write {rest} desc, the largest first" if sign == "-" else f"write {rest}"
+    parts = [each.strip() for each in column.split(",")]
+    if len(parts) > 1 and {RowOrder.parse(each or column).column for each in parts} <= {*columns}:
+        return 'several make a list, e.g. ["score desc", "created_at"]'
+    return did_you_mean(column, columns)
 
 
 class _Falling:

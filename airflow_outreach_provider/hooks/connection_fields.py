@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -76,6 +77,12 @@ def existing(find: Callable[[str], Any], conn_id: str, remedy: str) -> Any:
     try:
         return find(conn_id)
     except AirflowNotFoundException as error:
+        variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+        if os.environ.get(variable):  # Airflow logs what it cannot read, and looks on
+            raise ConfigurationError(
+                f"connection {conn_id!r} cannot be read from {variable}",
+                'write a whole JSON object, e.g. {"conn_type": "…", "host": "…"}, or a URI',
+            ) from error
         raise ConfigurationError(f"there is no connection {conn_id!r}", remedy) from error
 
 

@@ -37,8 +37,10 @@ def load_files(paths: Iterable[str | PathLike[str]], chooser: Chooser | None = N
         try:
             sources[str(file)] = file.read_bytes().decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            hint = "save it as UTF-8"
-            unreadable.append(Problem(str(file), 1, 1, f"byte {error.start} is not UTF-8", hint))
+            before = error.object[: error.start]
+            line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+            said = f"byte {error.start} is not UTF-8"
+            unreadable.append(Problem(str(file), line, column, said, "save it as UTF-8"))
         except OSError as error:
             unreadable.append(Problem(str(file), 1, 1, f"the file cannot be read: {error.strerror}"))
     loaded = load_texts(sources, chooser)

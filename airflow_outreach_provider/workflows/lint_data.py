@@ -13,7 +13,7 @@ from airflow_outreach_provider.core.expressions.scope import ROW_CONDITION
 from airflow_outreach_provider.core.leads import build_mapper
 from airflow_outreach_provider.core.mapping import read_texts
 from airflow_outreach_provider.core.masking import mask_text
-from airflow_outreach_provider.core.row_order import read_order
+from airflow_outreach_provider.core.row_order import order_advice, read_order
 from airflow_outreach_provider.core.row_reading import RowReading
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.loading import Loaded
@@ -111,12 +111,8 @@ def _missing(workflow: Loaded[DagSettings], model: LeadSync, columns: list[str])
             spot = workflow.spot(*path)
             if source != column:
                 spot = spot_within(spot, source, max(0, source.find(column)))
-            yield Problem.at(
-                spot,
-                f"the source has no column {column!r}",
-                did_you_mean(column, columns),
-                _full(workflow, path),
-            )
+            hint = (order_advice if path[0] == "order_by" else did_you_mean)(column, columns)
+            yield Problem.at(spot, f"the source has no column {column!r}", hint, _full(workflow, path))
 
 
 def named_columns(model: LeadSync) -> Iterator[tuple[Path, str, str]]:

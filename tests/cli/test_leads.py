@@ -69,6 +69,16 @@ def test_resolve_takes_ids_or_a_filter(store: Store, run: Callable[..., str], al
     assert len(list_leads(store, LeadFilter(state=LeadState.HELD)).rows) == 3
 
 
+def test_what_is_no_address_is_not_listed(store: Store, run: Callable[..., str]) -> None:
+    """Whoever pasted half an address must not believe that its person is on the list; none stands in the message."""
+    for half in ("jane.doe@", "@example.org"):
+        with pytest.raises(SystemExit, match="that is no e-mail address — write it whole") as ended:
+            run("suppressions", "add", half, "+14165550123", "--yes")
+        assert half not in str(ended.value)
+    assert suppressions.entries(store).rows == []
+    assert "1 entries would be put" in run("suppressions", "add", "Jane <jane@example.com>")
+
+
 def test_who_is_named_twice_is_added_once(store: Store, run: Callable[..., str]) -> None:
     """The count is of entries of the list, however often they are written."""
     twice = ("suppressions", "add", "+14165550123", "+1 416 555 0123", "a@example.com", "A@example.com")

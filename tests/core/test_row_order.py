@@ -94,6 +94,32 @@ def test_a_column_that_no_row_has_is_a_mistake() -> None:
     assert list(ordered(iter([]), read_order("scor"))) == []
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("-score", "write score desc, the largest first"),
+        ("- score", "write score desc, the largest first"),
+        ("+score", "write score"),
+        ("score, name", 'several make a list, e.g. ["score desc", "created_at"]'),
+        ("score desc, name desc", 'several make a list, e.g. ["score desc", "created_at"]'),
+        ("-scor", "did you mean 'score'?"),
+        ("score,", "did you mean 'score'?"),
+    ],
+)
+def test_an_order_of_other_tools_is_told_as_it_is_written_here(said: str, meant: str) -> None:
+    """``-score`` is no slip of ``score``: that would turn round who is texted first, and whom a limit takes."""
+    row = Row(1, {"score": 1, "name": "Ann"})
+    with pytest.raises(ConfigurationError) as raised:
+        list(ordered(iter([row]), read_order(said)))
+    assert raised.value.remedy == meant
+
+
+def test_a_column_that_begins_with_a_sign_is_a_column() -> None:
+    """What is there by that name is read, whatever it looks like."""
+    rows = [Row(1, {"-score": 2}), Row(2, {"-score": 1})]
+    assert [row.number for row in ordered(iter(rows), read_order("-score"))] == [2, 1]
+
+
 def test_names_of_columns_that_are_somebodys_data_are_masked() -> None:
     """Where a first row stands in the place of the names, the error holds no whole address and no whole number."""
     row = Row(1, {"A@B.C, c@d.example": 1, "call +14165550123": 2})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,41 @@ def test_far_words_are_no_suggestion() -> None:
     assert did_you_mean("zzz", ["phone", "email"]) == "known are: email, phone"
     assert did_you_mean("zzz", ["phone", "email"], "add it") == "add it"
     assert did_you_mean("zzz", [], "") == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "known"),
+    [
+        ("disabled", "enabled"),
+        ("where_not", "where"),
+        ("approve_below", "approve_above"),
+        ("max_rows", "min_rows"),
+        ("max_accepted", "max_rejected"),
+        ("neverResubmit", "resubmit"),
+        ("uninterested", "interested"),
+        ("subscribed", "unsubscribed"),
+        ("Opted Out", "opted_in"),
+    ],
+)
+def test_the_contrary_is_no_suggestion(word: str, known: str) -> None:
+    """Whoever followed it would text the very people who were not meant."""
+    assert nearest(word, [known]) is None
+    assert nearest(known, [word]) is None
+
+
+@pytest.mark.parametrize(
+    ("word", "known"),
+    [
+        ("not interested", "not_interested"),
+        ("notinterested", "not_interested"),
+        ("enable", "enabled"),
+        ("opt-in", "opt_in"),
+        ("max_reject", "max_rejected"),
+    ],
+)
+def test_the_same_in_another_writing_is_no_contrary(word: str, known: str) -> None:
+    """A word that says no is the one that says no, however it is joined."""
+    assert nearest(word, [known]) == known
 
 
 def test_a_caller_says_what_makes_words_alike() -> None:

@@ -385,3 +385,15 @@ def test_a_number_beyond_all_is_named(connect: Any, name: str, written: str) -> 
     hook = connect(host="https://a.example", password="k", extra=f'{{"{name}": {written}}}')
     ok, message = hook.test_connection()
     assert (ok, f"extra '{name}' is " in message) == (False, True), message
+
+
+@pytest.mark.parametrize("written", ['{"conn_type": "outreach"', "{'conn_type': 'outreach'}"])
+def test_a_connection_that_cannot_be_read_is_not_one_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    """Whoever set the variable is told of the variable, without what is in it."""
+    monkeypatch.setenv("AIRFLOW_CONN_HALF_WRITTEN", written)
+    with pytest.raises(
+        ConfigurationError, match="'half_written' cannot be read from AIRFLOW_CONN_HALF_WRITTEN"
+    ):
+        _ = OutreachHook("half_written").settings

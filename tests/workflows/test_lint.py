@@ -134,9 +134,13 @@ def test_a_path_that_is_not_there_is_exit_code_2(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
     """Bytes that are no UTF-8 are told with their position; a byte-order mark is none of our business."""
     (tmp_path / "latin.yaml").write_bytes(b"lead_syncs: \xff")
+    (tmp_path / "later.yaml").write_bytes(b"lead_syncs:\r\n  a: caf\xe9\r\n")
     (tmp_path / "bom.yaml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
     loaded = load_files([tmp_path])
-    assert [each.message for each in loaded.problems] == ["byte 12 is not UTF-8"]
+    assert [(each.line, each.column, each.message) for each in loaded.problems] == [
+        (2, 9, "byte 21 is not UTF-8"),
+        (1, 13, "byte 12 is not UTF-8"),
+    ]
     assert [each.name for each in loaded.workflows] == ["a"]
 
 

@@ -27,6 +27,8 @@ LINT_ONLY = {
     "file_no_workflow",
     "leads_excel",
     "leads_no_extension",
+    "leads_other_endings",
+    "leads_template_of_airflow_2",
     "leads_template_unclosed",
     "leads_template_unknown",
     "leads_template_var",

@@ -97,13 +97,27 @@ def check_filter(node: nodes.Filter, value: Code) -> None:
         )
 
 
-def check_or(left: Code, right: Code, node: nodes.Or) -> None:
-    if left.always and left.type not in (Type.BOOL, Type.ANY):
+def check_arithmetic(sign: str, *sides: tuple[Code, nodes.Expr]) -> None:
+    types = {side.type for side, _ in sides}
+    if sign == "+" and types <= {Type.TEXT, Type.ANY}:
+        return
+    for side, where in sides:
+        if side.type not in (Type.NUMBER, Type.ANY):
+            hint = "join texts with ~" if Type.TEXT in types else "write a number"
+            hint = f"write {side.label} | float" if side.column else hint
+            raise Mistake(f"{side.label} is {side.type}, {sign} needs numbers", where.lineno, hint)
+
+
+def check_asked(code: Code, node: nodes.Expr) -> None:
+    """What is asked for yes or no must be able to say no."""
+    if code.always and code.type not in (Type.BOOL, Type.ANY):
         raise Mistake(
-            f"{left.label} is {left.type}, so this is always true",
-            node.left.lineno,
-            "compare it, or leave it out",
+            f"{code.label} is {code.type}, so this is always true", node.lineno, "compare it, or leave it out"
         )
+
+
+def check_or(left: Code, right: Code, node: nodes.Or) -> None:
+    check_asked(left, node.left)
     if right.always and right.type not in (Type.BOOL, Type.ANY) and left.type is Type.BOOL:
         raise Mistake(
             f"{right.label} is {right.type}, so this is always true",
@@ -118,6 +132,12 @@ def check_comparison(left: Code, operator: str, right: Code, operand: nodes.Expr
     if operator in {"in", "notin"}:
         if right.type not in (Type.LIST, Type.TEXT, Type.ANY):
             raise Mistake(f"{right.label} is {right.type}", offset, "after in comes a list or a text")
+        if isinstance(operand, nodes.Const) and right.type is Type.TEXT and left.constant is UNKNOWN:
+            raise Mistake(
+                f"this asks whether {left.label} is a part of {right.label}, which an empty text is of any",
+                offset,
+                f"write a list, in [{right.label}], or what it holds first, {right.label} in {left.label}",
+            )
         if isinstance(operand, (nodes.List, nodes.Tuple)):
             for item in operand.items:
                 check_choice(left, getattr(item, "value", None), item.lineno)

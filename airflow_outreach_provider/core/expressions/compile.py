@@ -131,7 +131,7 @@ def _read_where(source: str, scope: Scope, given: Mapping[str, object] | None) -
             "a condition is no template: this is compared as it stands", source, match.start(),
             f"write {inner.strip()} without quotes and braces, and ~ between parts of a text",
         )  # fmt: skip
-    compiler = Compiler(scope, given)
+    compiler = Compiler(scope, given, asks=True)
     code = _compile(source, source, 0, compiler)
     if code.type not in (Type.BOOL, Type.ANY) and code.always:
         raise ExpressionError(

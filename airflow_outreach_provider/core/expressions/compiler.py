@@ -11,6 +11,8 @@ from airflow_outreach_provider.core.expressions.code import (
     UNKNOWN,
     Code,
     arguments,
+    check_arithmetic,
+    check_asked,
     check_comparison,
     check_filter,
     check_or,
@@ -33,7 +35,13 @@ from airflow_outreach_provider.core.expressions.functions import (
 )
 from airflow_outreach_provider.core.expressions.params import check_params
 from airflow_outreach_provider.core.expressions.parser import Mistake, parse
-from airflow_outreach_provider.core.expressions.scope import Field, Scope, written_column
+from airflow_outreach_provider.core.expressions.scope import (
+    NULLS,
+    Field,
+    Scope,
+    advice_for_name,
+    written_column,
+)
 from airflow_outreach_provider.core.suggest import did_you_mean
 
 _MAX_NODES = 300
@@ -58,11 +66,12 @@ class Compiler:
     """Compiles expressions over one scope.
 
     :param given: what the run gives; None where there is no run yet: then these names are none.
+    :param asks: whether they are conditions: a template may say ``{{ row.vip and 'dear' }}``.
     :ivar columns: the record's columns they read. :ivar named: what of the run they read.
     """
 
-    def __init__(self, scope: Scope, given: Mapping[str, object] | None = None) -> None:
-        self.scope, self.given = scope, given
+    def __init__(self, scope: Scope, given: Mapping[str, object] | None = None, asks: bool = False) -> None:
+        self.scope, self.given, self.asks = scope, given, asks
         self.columns: set[str] = set()
         self.named: set[str] = set()
         self._nodes = 0
@@ -93,6 +102,12 @@ class Compiler:
             )
         return handler(self, node, depth + 1)
 
+    def _asked(self, node: nodes.Expr, depth: int) -> Code:
+        code = self._node(node, depth)
+        if self.asks:
+            check_asked(code, node)
+        return code
+
     def truth(self, code: Code) -> Callable[[Any], Any]:
         """What is asked for nothing but yes or no: of texts those that say no are no."""
         if not self.scope.texts or code.type is Type.BOOL or code.constant is not UNKNOWN:
@@ -106,9 +121,9 @@ class Compiler:
         field = self.scope.fields.get(node.name)
         if field is not None:
             return field
-        if self.scope.bare:
+        if self.scope.bare and node.name not in NULLS:
             return self.scope.column
-        raise Mistake(f"unknown name {node.name!r}", node.lineno, _advice_for_name(node.name, self.scope))
+        raise Mistake(f"unknown name {node.name!r}", node.lineno, advice_for_name(node.name, self.scope))
 
     def _getattr(self, node: nodes.Getattr, depth: int) -> Code:
         return self._below(node.node, node.attr, node.lineno, depth)
@@ -163,7 +178,7 @@ class Compiler:
     # operators ---------------------------------------------------------------------------------------
 
     def _and(self, node: nodes.And, depth: int) -> Code:
-        left, right = self._node(node.left, depth), self._node(node.right, depth)
+        left, right = self._asked(node.left, depth), self._asked(node.right, depth)
         a, b, kind, always = left.run, right.run, common(left, right), left.always and right.always
         if self.scope.texts:
             return Code(lambda record: b(record) if says_yes(value := a(record)) else value, kind, always)
@@ -178,7 +193,7 @@ class Compiler:
         return Code(lambda record: a(record) or b(record), kind, always)
 
     def _not(self, node: nodes.Not, depth: int) -> Code:
-        run = self.truth(self._node(node.node, depth))
+        run = self.truth(self._asked(node.node, depth))
         return Code(lambda record: not run(record), Type.BOOL, always=True)
 
     def _condition(self, node: nodes.CondExpr, depth: int) -> Code:
@@ -214,12 +229,12 @@ class Compiler:
     def _binary(self, node: nodes.BinExpr, depth: int) -> Code:
         sign = _ARITHMETIC_NODES[type(node)]
         left, right = self._node(node.left, depth), self._node(node.right, depth)
-        _check_arithmetic(sign, (left, node.left), (right, node.right))
+        check_arithmetic(sign, (left, node.left), (right, node.right))
         run, a, b = ARITHMETIC[sign], left.run, right.run
         gives = Type.NUMBER if sign != "+" else common(left, right)
         return Code(lambda record: run(a(record), b(record)), gives)
 
-    # filters and tests -------------------------------------------------------------------------------
+    # filters -----------------------------------------------------------------------------------------
 
     def _filter(self, node: nodes.Filter, depth: int) -> Code:
         spec = FILTERS.get(node.name)
@@ -240,29 +255,6 @@ class Compiler:
             label=value.label,
             column=optional and value.column,
         )
-
-    def _test(self, node: nodes.Test, depth: int) -> Code:
-        test = TESTS.get(node.name)
-        if test is None:
-            raise Mistake(f"unknown test {node.name!r}", node.lineno, did_you_mean(node.name, TESTS))
-        if node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
-            raise Mistake(f"the test {node.name!r} takes no arguments", node.lineno, f"write is {node.name}")
-        value = self._node(node.node, depth)
-        check_test(value, node.name, node.lineno)
-        run = or_none(value) if node.name in ASK_FOR_NONE else value.run
-        return Code(lambda record: test(run(record)), Type.BOOL, always=True)
-
-
-def _advice_for_name(name: str, scope: Scope) -> str:
-    known = scope.fields
-    if name in {"null", "nil", "NULL"}:
-        return "did you mean none?"
-    if scope.record and name not in known:
-        return did_you_mean(name, known, f"a column is written {scope.record}.{name}")
-    for parent, field in known.items():
-        if name in field.fields:
-            return f"did you mean {parent}.{name}?"
-    return did_you_mean(name, known)
 
 
 def _name(compiler: Compiler, node: nodes.Name, _depth: int) -> Code:
@@ -296,7 +288,8 @@ def _top(compiler: Compiler, node: nodes.Name, field: Field) -> Code:
 
 def _concat(compiler: Compiler, node: nodes.Concat, depth: int) -> Code:
     runs = tuple(compiler._node(each, depth).run for each in node.nodes)
-    return Code(lambda record: concatenate([run(record) for run in runs]), Type.TEXT)
+    written = any(isinstance(each, nodes.Const) and each.value for each in node.nodes)
+    return Code(lambda record: concatenate([run(record) for run in runs]), Type.TEXT, always=written)
 
 
 def _negative(compiler: Compiler, node: nodes.Neg, depth: int) -> Code:
@@ -311,6 +304,18 @@ def _negative(compiler: Compiler, node: nodes.Neg, depth: int) -> Code:
     return Code(lambda record: negative(run(record)), Type.NUMBER)
 
 
+def _test(compiler: Compiler, node: nodes.Test, depth: int) -> Code:
+    test = TESTS.get(node.name)
+    if test is None:
+        raise Mistake(f"unknown test {node.name!r}", node.lineno, did_you_mean(node.name, TESTS))
+    if node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
+        raise Mistake(f"the test {node.name!r} takes no arguments", node.lineno, f"write is {node.name}")
+    value = compiler._node(node.node, depth)
+    check_test(value, node.name, node.lineno)
+    run = or_none(value) if node.name in ASK_FOR_NONE else value.run
+    return Code(lambda record: test(run(record)), Type.BOOL, always=True)
+
+
 def _const(_compiler: Compiler, node: nodes.Const, _depth: int) -> Code:
     value = node.value
     if isinstance(value, (int, float)) and abs(value) > 1e18:
@@ -320,17 +325,6 @@ def _const(_compiler: Compiler, node: nodes.Const, _depth: int) -> Code:
             "write at most 1000000000000000000, or put quotes around it",
         )
     return Code(lambda _record: value, type_of(value), always=True, constant=value, label=repr(value))
-
-
-def _check_arithmetic(sign: str, *sides: tuple[Code, nodes.Expr]) -> None:
-    types = {side.type for side, _ in sides}
-    if sign == "+" and types <= {Type.TEXT, Type.ANY}:
-        return
-    for side, where in sides:
-        if side.type not in (Type.NUMBER, Type.ANY):
-            hint = "join texts with ~" if Type.TEXT in types else "write a number"
-            hint = f"write {side.label} | float" if side.column else hint
-            raise Mistake(f"{side.label} is {side.type}, {sign} needs numbers", where.lineno, hint)
 
 
 def _call(_compiler: Compiler, node: nodes.Call, _depth: int) -> Code:
@@ -357,7 +351,7 @@ _HANDLERS: dict[type[nodes.Expr], Callable[[Compiler, Any, int], Code]] = {
     nodes.Concat: _concat,
     nodes.Neg: _negative,
     nodes.Filter: Compiler._filter,
-    nodes.Test: Compiler._test,
+    nodes.Test: _test,
     nodes.Call: _call,
     **dict.fromkeys(_ARITHMETIC_NODES, Compiler._binary),
 }

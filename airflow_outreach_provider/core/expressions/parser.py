@@ -19,6 +19,23 @@ _HABITS: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (re.compile(r"<>"), "<> is not known", "write !="),
     (re.compile(r"===?=?(?<====)"), "=== is not known", "write =="),
     (re.compile(r"(?<![=!<>])=(?!=)"), "= does not compare", "write =="),
+    (re.compile(r"\bIN\b"), "IN is not known", "write in, in small letters, and a list: in ['a', 'b']"),
+    (
+        re.compile(r"\b(is\s+(not\s+)?null)\b", re.IGNORECASE),
+        "null is not known",
+        "write is none, or is not none",
+    ),
+    (
+        re.compile(r"\b(i?like|contains|matches)\b", re.IGNORECASE),
+        "texts are not searched by a word",
+        "write 'part' in name",
+    ),
+    (re.compile(r"\bbetween\b", re.IGNORECASE), "between is not known", "write low <= name <= high"),
+    (
+        re.compile(r"\brow\.\w+\s+\w"),
+        "a name ends at its first blank",
+        "write row['First name'], as the column is called",
+    ),
 )
 _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
 

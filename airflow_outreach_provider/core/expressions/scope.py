@@ -7,6 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from airflow_outreach_provider.core.events import CONTACT_FIELDS, EventKind
 from airflow_outreach_provider.core.expressions.functions import Type
+from airflow_outreach_provider.core.suggest import did_you_mean
+
+NULLS = frozenset({"null", "nil", "NULL", "undefined"})
+"""What none is called elsewhere; a column of that name is ``row['null']``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +78,21 @@ ROW = Scope("row", _ROW_FIELDS, "row", given=frozenset(RUN_FIELDS))
 ROW_CONDITION = Scope("row", _ROW_FIELDS, "row", given=frozenset(RUN_FIELDS), bare=True)
 """Of ``where`` over rows: ``title == 'Nurse'``, as an event's fields are written."""
 _OVER_TEXTS = {each: replace(each, texts=True) for each in (ROW, ROW_CONDITION)}
+
+
+def advice_for_name(name: str, scope: Scope) -> str:
+    """What was meant by a name that is none."""
+    known = scope.fields
+    if name in NULLS:
+        return "did you mean none?"
+    if name == "event" and "contact" in known:
+        return "leave out event. before its fields, e.g. contact.email"
+    if scope.record and name not in known:
+        return did_you_mean(name, known, f"a column is written {scope.record}.{name}")
+    for parent, below in known.items():
+        if name in below.fields:
+            return f"did you mean {parent}.{name}?"
+    return did_you_mean(name, known)
 
 
 def written_column(column: str) -> str:

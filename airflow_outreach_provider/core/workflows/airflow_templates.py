@@ -46,6 +46,20 @@ NAMES = frozenset(
         "var",
     ]
 )
+# Names of Airflow 2 and of other tools, and what says the same now.
+_NOW: dict[str, str] = {
+    "execution_date": "logical_date",
+    "next_execution_date": "data_interval_end",
+    "prev_execution_date": "prev_data_interval_start_success",
+    "prev_execution_date_success": "prev_data_interval_start_success",
+    "yesterday_ds": "macros.ds_add(ds, -1)",
+    "tomorrow_ds": "macros.ds_add(ds, 1)",
+    "prev_ds": "prev_data_interval_start_success | ds",
+    "next_ds": "data_interval_end | ds",
+    "env_var": "var.value.name",
+    "env": "var.value.name",
+    "environ": "var.value.name",
+}
 _BUILT_IN = frozenset({"range", "dict", "lipsum", "cycler", "joiner", "namespace", "loop"})
 _environment = Environment(autoescape=False)  # noqa: S701 - only its parser is used
 
@@ -65,7 +79,8 @@ def check_template(text: str) -> tuple[str, str, int] | None:
     for node in tree.find_all(nodes.Name):
         if node.name not in NAMES | _BUILT_IN | stored:
             variable = f"an Airflow variable is written {{{{ var.value.{node.name} }}}}"
-            hint = did_you_mean(node.name, NAMES, variable)
+            now = _NOW.get(node.name)
+            hint = f"write {{{{ {now} }}}}" if now else did_you_mean(node.name, NAMES, variable)
             return f"Airflow knows no template variable {node.name!r}", hint, max(0, text.find(node.name))
     for below in tree.find_all(nodes.Getattr):
         is_var = isinstance(below.node, nodes.Name) and below.node.name == "var"

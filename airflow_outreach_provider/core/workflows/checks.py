@@ -5,6 +5,7 @@ mistake of a file is found in one pass, valid or not.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from airflow_outreach_provider.core.batch_form import GroupForm
@@ -21,7 +22,13 @@ from airflow_outreach_provider.core.expressions.scope import (
 )
 from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, kind_of_file
 from airflow_outreach_provider.core.leads import OWN_TEXT, check_target
-from airflow_outreach_provider.core.mapping import SECTIONS, flat_mapping, meant_section, read_texts
+from airflow_outreach_provider.core.mapping import (
+    SECTIONS,
+    flat_mapping,
+    literal_text,
+    meant_section,
+    read_texts,
+)
 from airflow_outreach_provider.core.request_form import FORM, RequestForm, check_header, check_saved
 from airflow_outreach_provider.core.suggest import nearest
 from airflow_outreach_provider.core.workflows.deliver import REQUEST_KEYS, Deliver
@@ -186,8 +193,18 @@ def _ending(where: Path, kind: str, uri: str, endings: tuple[str, ...]) -> Itera
         yield where, False, f"this file is {found}, not {kind}", f"write {found}: instead of {kind}:"
     else:
         packed = f" or {endings[0]}.gz" if kind in TEXT_KINDS else ""
-        hint = "name a file, not a folder"
+        hint = _renamed(uri, kind)
         yield where, False, f"the name does not end in {endings[0]}{packed}", hint
+
+
+def _renamed(uri: str, kind: str) -> str:
+    """What to do about a file that is not called as its kind is."""
+    ending = PurePosixPath(uri.replace("\\", "/")).suffix.lower()
+    if ending in {".zip", ".7z", ".rar", ".bz2", ".xz", ".zst", ".tar", ".tgz"}:
+        return "unpack it" + (", or pack it as .gz" if kind in TEXT_KINDS else "")
+    if ending in {".txt", ".tsv", ".tab", ".dat", ".psv"} and kind == "csv":
+        return "call it .csv: what separates its values is found out"
+    return "name a file, not a folder"
 
 
 def _mapping_findings(
@@ -240,6 +257,9 @@ def _row_values(mapping: Mapping[str, Any]) -> Iterator[Finding]:
         if target.rpartition(".")[2] in OWN_TEXT and not isinstance(value, str):
             message = f"{target} must be a column or a template, not {kind_of(value)}"
             yield path, False, message, _one_text(value)
+        elif target.rpartition(".")[2] == "phoneNumber" and literal_text(value) is not None:
+            message = f"{target} would be the same number for every row"
+            yield path, False, message, "write the column that holds it, without quotes of its own"
         elif target not in mapping or not isinstance(value, str):
             yield from _templates(value, path)
 

@@ -67,10 +67,18 @@ _ANYWHERE: dict[str, str] = {
     "timeout": "as execution_timeout:",
     "active": "as enabled:",
     "is_active": "as enabled:",
+    "disabled": "as enabled:, which is false where that is true",
+    "disable": "as enabled:, which is false where that is true",
+    "skip": "as enabled:, which is false where that is true",
+    "paused": "as is_paused_upon_creation:",
+    "is_paused": "as is_paused_upon_creation:",
     "watermark": "as incremental:",
     "cursor": "as incremental:",
+    "max_rows": "as limit:",
     "callbacks": "as on_failure_callback:, on_retry_callback:, on_success_callback:",
 }
+
+_WITHOUT = "as where:, turned round: where: not (…)"
 
 # What means something else in each place: where it goes → what people call it.
 _MEANINGS: dict[str, dict[str, str]] = {
@@ -79,12 +87,22 @@ _MEANINGS: dict[str, dict[str, str]] = {
         "as outreach:, e.g. outreach: {conn_id: outreach_default}": "to target destination api",
         "as map:": "columns fields transform field_mapping",
         "as where:": "if when condition filters",
+        _WITHOUT: "where_not exclude unless except",
+        "as dry_run:": "test test_mode simulate preview",
+        "as dry_run:, which is true where that is false": "send live wet_run",
         "into a workflow of its own, under event_routes:": "deliver kinds",
-        "as quiet_hours: under rules:, the times when nobody is texted": "send_window window",
+        "as quiet_hours: under rules:, the times when nobody is texted": "send_window window allowed_hours send_hours "
+        "business_hours calling_hours",
+    },
+    "rules": {
+        "as quiet_hours:, the times when nobody is texted": "send_window window allowed_hours send_hours business_hours "
+        "calling_hours",
+        "beside rules:, as limit:": "max_rows limit max_leads",
     },
     "event_routes": {
         "as deliver:, e.g. deliver: {endpoint: crm}": "to target destination action send_to",
         "as where:": "if when condition filters",
+        _WITHOUT: "where_not exclude unless except",
         "as kinds:": "event events kind type types trigger",
         "as source:, the connection the events come through": "from platform sources",
         "under deliver: outreach:": "map rules outreach conn_id configuration_id",

@@ -46,12 +46,17 @@ def _region(value: object) -> str:
 Region = Annotated[str, *annotated(_region, {"type": "string", "pattern": "^[A-Za-z]{2}$"})]
 
 
+_OFFSET = re.compile(r"(?:utc|gmt|z)?\s*[+-]\s*\d{1,2}(?::?\d{2})?", re.IGNORECASE)
+
+
 def read_zone(value: object) -> str:
     read = worded(value, "Europe/Berlin")
     try:
         ZoneInfo(read)
     except (KeyError, ValueError, OSError):
         hint = did_you_mean(read, available_timezones(), "use an IANA name such as Europe/Berlin")
+        if _OFFSET.fullmatch(read.strip()):
+            hint = "name a place that has it, such as Europe/Berlin: an offset knows no summer time"
         raise mistake(f"{read!r} is not a time zone", hint) from None
     return read
 

@@ -157,6 +157,9 @@ class _Reader:
                 )
                 continue
             name = key.value if isinstance(key.value, str) else str(key.value)
+            if name[:1].isspace() and name[0] not in " \t\n":
+                said = "a blank that is no plain space stands before this name"
+                raise _Refused(Problem.at(key.spot, said, "indent with plain spaces"))
             if name == "<<" and key.spot.text:
                 merged += self._merge(value)
             elif name in pairs:

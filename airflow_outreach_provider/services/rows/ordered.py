@@ -12,8 +12,7 @@ from typing import Any, BinaryIO, cast
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_text
-from airflow_outreach_provider.core.row_order import RowOrder, sort_key
-from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.core.row_order import RowOrder, order_advice, sort_key
 from airflow_outreach_provider.services.rows.row import Row
 
 PART = 20_000
@@ -45,7 +44,7 @@ def ordered(rows: Iterator[Row], order: tuple[RowOrder, ...], part: int = PART) 
             column = min(missing)
             raise ConfigurationError(
                 f"no row has the column {column!r} that order_by names",
-                did_you_mean(column, map(mask_text, map(str, names))),
+                order_advice(column, map(mask_text, map(str, names))),
             )
         yield from merge(*parts, key=lambda row: sort_key(order, row.values))
 

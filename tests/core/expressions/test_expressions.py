@@ -145,6 +145,18 @@ def test_a_template_knows_its_columns() -> None:
         ("data.x is defined(1)", 7, "takes no arguments.*write is defined"),
         ("data.x == 1e19", 10, "too big.*at most"),
         ("data.x == none - none", 10, "- needs numbers.*write a number"),
+        ("event.kind == 'replied'", 0, "leave out event"),
+        ("type IN ('reply', 'open')", 5, "write in, in small letters"),
+        ("data.x IS NOT NULL", 7, "write is none, or is not none"),
+        ("data.x LIKE 'Nur%'", 7, "write 'part' in name"),
+        ("data.x BETWEEN 1 AND 5", 7, "low <= name <= high"),
+        ("data.x in ('IN', 'like') and", 28, "ends too early"),
+        ("type in ('reply')", 9, r"a part of 'reply'.*write a list, in \['reply'\].*'reply' in type"),
+        ("data.x not in 'a b'", 14, "which an empty text is of any"),
+        ("data.x ~ 'Nur.*'", 0, "every event would match"),
+        ("kind == 'replied' and data.x ~ '^1'", 22, "always true.*compare it"),
+        ("kind == 'replied' and 'clicked'", 22, "always true"),
+        ("not data.x ~ 'a'", 4, "always true"),
         ("kind == " + "' ' ~ " * 400 + "'x'", 0, "2000 at most.*shorter"),
     ],
 )
@@ -154,6 +166,22 @@ def test_mistakes_are_found_with_their_position(where: str, offset: int, message
         compile_where(where)
     assert isinstance(caught.value, ExpressionError)
     assert caught.value.offset == offset
+
+
+def test_a_part_of_a_text_that_a_record_or_the_run_holds_may_be_asked_for() -> None:
+    """Only of a text that stands there is it surely meant otherwise; a template may end in a text."""
+    assert compile_where("'urs' in title", ROW_CONDITION)({"title": "Nurse"})
+    assert compile_where("title in params.some", ROW_CONDITION, {"params": {"some": "Nurse"}})(
+        {"title": "Nurse"}
+    )
+    assert compile_value("{{ row.vip and 'dear' }}")({"vip": True}) == "dear"
+
+
+def test_a_column_is_not_called_null() -> None:
+    """Nobody has it: ``email != null`` would be true of everybody."""
+    with pytest.raises(ExpressionError, match="did you mean none"):
+        compile_where("email != null", ROW_CONDITION)
+    assert compile_where("row['null'] == 'x'", ROW_CONDITION)({"null": "x"})
 
 
 def test_a_condition_on_rows_has_no_templates_in_its_texts() -> None:
@@ -168,6 +196,7 @@ def test_a_condition_on_rows_has_no_templates_in_its_texts() -> None:
     ("template", "offset", "message"),
     [
         ("{{ title }}", 3, "a column is written row.title"),
+        ("{{ row.First Name }}", 3, r"ends at its first blank.*row\['First name'\]"),
         ("Dear {{ rwo.name }}", 8, "did you mean 'row'"),
         ("{{ row }}", 3, "name a column"),
         ("a {{ row.x", 2, "never closed"),

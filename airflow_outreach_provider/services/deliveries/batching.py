@@ -62,32 +62,36 @@ class Gathering:
 
     async def _settle(self, group: Sequence[_Waiting]) -> None:
         try:
-            results = await self._send([event for event, _ in group])
+            await self._send(group)
         except BaseException as error:
             for _, future in group:
                 if not future.done():
                     future.set_exception(error) if isinstance(error, Exception) else future.cancel()
             if not isinstance(error, Exception):
                 raise
-            return
-        for (_, future), result in zip(group, results, strict=True):
-            if not future.done():
-                future.set_result(result)
 
-    async def _send(self, events: Sequence[ContactEvent]) -> list[AttemptResult]:
-        """One result an event. What is refused as a whole is sent again by halves: one bad event costs no other."""
+    async def _send(self, group: Sequence[_Waiting]) -> None:
+        """What is refused as a whole is sent again by halves: one bad event costs no other. Each is told with its own
+        answer: what becomes of the rest takes back nothing that was taken."""
         await self._permission()
+        events = [event for event, _ in group]
         first = events[0]
         digest = hashlib.sha256("\x1f".join(each.id for each in events).encode()).hexdigest()[:24]
         identity = first.id if len(events) == 1 else f"batch_{digest}"
         tried = await self._sender.send(self._maker.joint(events), replace(first, id=identity))
         verdict = tried.outcome.verdict
-        if verdict is DeliveryVerdict.REFUSED and len(events) > 1:
-            half = len(events) // 2
-            return [*await self._send(events[:half]), *await self._send(events[half:])]
-        if verdict is not DeliveryVerdict.DELIVERED:
-            return [replace(tried, answer=tried.answer[:EXCERPT_BYTES])] * len(events)
-        return _each(tried, self._form.taken(tried.answer, len(events)), len(events))
+        if verdict is DeliveryVerdict.REFUSED and len(group) > 1:
+            half = len(group) // 2
+            await self._send(group[:half])
+            await self._send(group[half:])
+            return
+        if verdict is DeliveryVerdict.DELIVERED:
+            results = _each(tried, self._form.taken(tried.answer, len(events)), len(events))
+        else:
+            results = [replace(tried, answer=tried.answer[:EXCERPT_BYTES])] * len(events)
+        for (_, future), result in zip(group, results, strict=True):
+            if not future.done():
+                future.set_result(result)
 
 
 def _each(tried: AttemptResult, taken: list[tuple[bool, str]] | None, count: int) -> list[AttemptResult]:

@@ -59,7 +59,7 @@ def handle(
         made = await calls.make(event)
         error = made if isinstance(made, Exception) else None
         if isinstance(error, passed_over):
-            log.info("Event %s skipped: %s", event.id, error)
+            log.info("Event %s skipped: %s", event.id, mask_text(str(error)))
             error = None
         took = round((time.monotonic() - started) * 1000)
         note = str(made) if isinstance(made, HandlerNote) else ""

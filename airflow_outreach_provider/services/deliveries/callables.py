@@ -54,7 +54,7 @@ def handle(
     )  # fmt: skip
     calls = _Calls(call)
 
-    async def attempt(_delivery: Delivery, event: ContactEvent) -> AttemptResult:
+    async def attempt(_delivery: Delivery, event: ContactEvent, _is_out: Callable[[], bool]) -> AttemptResult:
         started = time.monotonic()
         made = await calls.make(event)
         error = made if isinstance(made, Exception) else None

@@ -20,12 +20,12 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.request_form import RequestForm
 from airflow_outreach_provider.core.signing import Scheme, verify
 from airflow_outreach_provider.net.webhook import Target, parse_url
-from airflow_outreach_provider.services.deliveries import batching
+from airflow_outreach_provider.services.deliveries import batching, hands
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.webhooks import deliver
 from airflow_outreach_provider.services.runtime.rate import RateGate
-from airflow_outreach_provider.store.deliveries import lists
+from airflow_outreach_provider.store.deliveries import endpoints, lists
 from airflow_outreach_provider.store.engine import Store
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -148,6 +148,22 @@ def test_what_one_half_was_taken_with_stays_known_whatever_becomes_of_the_other(
     assert Counter(states(sqlite_store).values()) == {"delivered": 2, "failed": 2}
     assert run(sqlite_store, paced, GroupForm(4), *"abcd").states == {"delivered": 4}
     assert list(map(len, bulk.requests)) == [4, 2, 2]
+
+
+def test_what_waits_for_its_turn_is_not_sent_once_it_is_out_of_the_tasks_hands(
+    sqlite_store: Store, bulk: Bulk, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody disables the endpoint while the rate keeps the requests behind the first: none of them goes out."""
+    monkeypatch.setattr(hands, "_LOOK_EVERY_SECONDS", 0.05)
+
+    def script(_ids: list[str]) -> tuple[int, Any]:
+        endpoints.disable(sqlite_store, "crm_conn", reason="moves", by="ada")
+        return 200, {}
+
+    bulk.script = script
+    paced = replace(endpoint, requests_per_second=1)
+    assert run(sqlite_store, paced, GroupForm(1), *"abc").states == {"delivered": 1, "held": 2}
+    assert len(bulk.requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -447,6 +447,23 @@ def test_a_callable_decides_what_is_final_and_what_stops_the_batch(store: Store)
     assert deliveries_lists.count(store, DeliveryFilter()) == {"dead": 1, "delivered": 3}
 
 
+def test_why_a_callable_skips_an_event_is_told_without_the_person(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What its exception says of number and address is masked in the log."""
+    arrive(store, "a")
+    caplog.set_level(logging.INFO)
+
+    def push(_event: ContactEvent) -> None:
+        raise AirflowSkipException("no record of +14165550123, ada@example.com")
+
+    HandleEventsOperator(
+        task_id="deliver", batch=batches(store)[0], route="crm", python_callable=push
+    ).execute(context())
+    assert "skipped: no record of" in caplog.text
+    assert "4165550123" not in caplog.text and "ada@example.com" not in caplog.text
+
+
 def test_one_contacts_wish_to_wait_does_not_hold_back_the_others(store: Store) -> None:
     """Quiet hours of one contact: the rest is done, and the retry comes when they end."""
     arrive(store, "quiet", "b", "c")

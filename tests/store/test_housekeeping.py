@@ -58,6 +58,17 @@ def test_an_event_is_kept_for_those_who_can_read_it(store: Store, clock: Any) ->
     assert purge_events(store, received_before=store.now()) == 0, "handed out and not acknowledged"
 
 
+def test_what_is_replayed_and_never_read_keeps_no_event(store: Store, clock: Any) -> None:
+    """Nobody waits for what a consumer does not read, though a replay of a time was of that, too."""
+    consumers.read_new(store, "c", kinds=["replied"])
+    arrive(store, "opened", kind=EventKind.OPENED)
+    consumers.read_new(store, "c", kinds=["replied"])
+    assert consumers.replay(store, "c", kinds=["opened"]) == 1
+    assert progress.oldest_unread(store, ["c"]) == {}
+    clock.advance(days=2)
+    assert purge_events(store, received_before=store.now()) == 1
+
+
 def test_a_consumer_that_does_not_look_any_more_keeps_nothing(store: Store, clock: Any) -> None:
     """The progress of a route that is gone is no reason to keep people's data for ever; one that looks, keeps it."""
     consumers.read_new(store, "gone")

@@ -21,28 +21,33 @@ from airflow_outreach_provider.services.deliveries.sender import Sender
 
 # Long enough for all lanes to bring their next event, short beside a request.
 _GATHER_SECONDS = 0.05
-_Waiting = tuple[ContactEvent, "asyncio.Future[AttemptResult]"]
+_IsOut = Callable[[], bool]
+_Waiting = tuple[ContactEvent, "asyncio.Future[AttemptResult | None]", _IsOut]
 
 
 class Gathering:
     """What lanes bring is sent together, at most so many at once.
 
-    :param permission: waited for before each request.
+    :param permission: waited for before each request, or until nothing of it is to be sent any more.
     """
 
     def __init__(
-        self, sender: Sender, maker: RequestMaker, form: GroupForm, permission: Callable[[], Awaitable[None]]
+        self,
+        sender: Sender,
+        maker: RequestMaker,
+        form: GroupForm,
+        permission: Callable[[_IsOut], Awaitable[None]],
     ) -> None:
         self._sender, self._maker, self._form, self._permission = sender, maker, form, permission
         self._waiting: list[_Waiting] = []
         self._timer: asyncio.TimerHandle | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def deliver(self, event: ContactEvent) -> AttemptResult:
-        """One event, with whatever others wait."""
+    async def deliver(self, event: ContactEvent, is_out: _IsOut) -> AttemptResult | None:
+        """One event, with whatever others wait; None where it is out before it was sent."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[AttemptResult] = loop.create_future()
-        self._waiting.append((event, future))
+        future: asyncio.Future[AttemptResult | None] = loop.create_future()
+        self._waiting.append((event, future, is_out))
         if len(self._waiting) >= self._form.size:
             self._go()
         elif self._timer is None:
@@ -62,32 +67,47 @@ class Gathering:
 
     async def _settle(self, group: Sequence[_Waiting]) -> None:
         try:
-            results = await self._send([event for event, _ in group])
+            await self._send(group)
         except BaseException as error:
-            for _, future in group:
+            for _, future, _ in group:
                 if not future.done():
                     future.set_exception(error) if isinstance(error, Exception) else future.cancel()
             if not isinstance(error, Exception):
                 raise
-            return
-        for (_, future), result in zip(group, results, strict=True):
-            if not future.done():
-                future.set_result(result)
 
-    async def _send(self, events: Sequence[ContactEvent]) -> list[AttemptResult]:
-        """One result an event. What is refused as a whole is sent again by halves: one bad event costs no other."""
-        await self._permission()
+    async def _send(self, group: Sequence[_Waiting]) -> None:
+        """What is refused as a whole is sent again by halves: one bad event costs no other. Each is told with its own
+        answer: what becomes of the rest takes back nothing that was taken."""
+        await self._permission(lambda: all(is_out() for *_, is_out in group))
+        group = self._without_those_out(group)
+        if not group:
+            return
+        events = [event for event, *_ in group]
         first = events[0]
         digest = hashlib.sha256("\x1f".join(each.id for each in events).encode()).hexdigest()[:24]
         identity = first.id if len(events) == 1 else f"batch_{digest}"
         tried = await self._sender.send(self._maker.joint(events), replace(first, id=identity))
         verdict = tried.outcome.verdict
-        if verdict is DeliveryVerdict.REFUSED and len(events) > 1:
-            half = len(events) // 2
-            return [*await self._send(events[:half]), *await self._send(events[half:])]
-        if verdict is not DeliveryVerdict.DELIVERED:
-            return [replace(tried, answer=tried.answer[:EXCERPT_BYTES])] * len(events)
-        return _each(tried, self._form.taken(tried.answer, len(events)), len(events))
+        if verdict is DeliveryVerdict.REFUSED and len(group) > 1:
+            half = len(group) // 2
+            await self._send(group[:half])
+            await self._send(group[half:])
+            return
+        if verdict is DeliveryVerdict.DELIVERED:
+            results = _each(tried, self._form.taken(tried.answer, len(events)), len(events))
+        else:
+            results = [replace(tried, answer=tried.answer[:EXCERPT_BYTES])] * len(events)
+        for (_, future, _), result in zip(group, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+    @staticmethod
+    def _without_those_out(group: Sequence[_Waiting]) -> Sequence[_Waiting]:
+        out = [each for each in group if each[2]()]
+        for _, future, _ in out:
+            if not future.done():
+                future.set_result(None)
+        return [each for each in group if each not in out]
 
 
 def _each(tried: AttemptResult, taken: list[tuple[bool, str]] | None, count: int) -> list[AttemptResult]:

@@ -54,12 +54,12 @@ def handle(
     )  # fmt: skip
     calls = _Calls(call)
 
-    async def attempt(_delivery: Delivery, event: ContactEvent) -> AttemptResult:
+    async def attempt(_delivery: Delivery, event: ContactEvent, _is_out: Callable[[], bool]) -> AttemptResult:
         started = time.monotonic()
         made = await calls.make(event)
         error = made if isinstance(made, Exception) else None
         if isinstance(error, passed_over):
-            log.info("Event %s skipped: %s", event.id, error)
+            log.info("Event %s skipped: %s", event.id, mask_text(str(error)))
             error = None
         took = round((time.monotonic() - started) * 1000)
         note = str(made) if isinstance(made, HandlerNote) else ""

@@ -43,9 +43,11 @@ WAIT_AFTER = 4
 _ASKED_AT_MOST = 3
 # A contact that is talked to without end must not keep a task for ever.
 _MOST_ROUNDS = 50
+_NOT_STORED = AttemptResult(DeliveryOutcome(DeliveryVerdict.REFUSED, "the event is no longer stored"))
 
 
-AttemptOne = Callable[[Delivery, ContactEvent], Awaitable[AttemptResult]]
+AttemptOne = Callable[[Delivery, ContactEvent, Callable[[], bool]], Awaitable[AttemptResult | None]]
+"""Is given whether it is to be attempted no more; None where that was so before it began."""
 Turn = Callable[[Callable[[], bool]], Awaitable[None]]
 """Waits until one more may be attempted, or until nothing more is to be, as what it is given says."""
 More = Callable[[Collection[str]], Sequence[Delivery]]
@@ -216,19 +218,21 @@ class LaneRunner:
 
     async def _one(self, delivery: Delivery, event: ContactEvent | None, *, first: bool) -> bool:
         """Attempt one delivery; whether its lane may go on."""
+        is_out = _out_of(self, delivery)
         if delivery.id not in self.hands.lost:
-            await self.turn(self.is_over)
-        if delivery.id in self.hands.lost or self.is_over():  # while it waited for its turn
+            await self.turn(is_out)
+        if is_out():  # while it waited for its turn
             return False
         at = datetime.now(UTC)
-        if event is None:
-            tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.REFUSED, "the event is no longer stored"))
-        else:
+        tried: AttemptResult | None = _NOT_STORED
+        if event is not None:
             try:
-                tried = await self.attempt(delivery, event)
+                tried = await self.attempt(delivery, event, is_out)
             except OutreachError as error:
                 self.error, self.stopped = error, True
                 tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.RETRY, str(error)))
+        if tried is None:
+            return False
         own = self.place is None or delivery.id in self.own_faults
         astray = tried.outcome.of_address and not own
         if self.asking and event is not None:
@@ -340,6 +344,11 @@ class LaneRunner:
         if self.place and (verdict := self.place.settled(attempts)):
             self.report.disabled, self.stopped = verdict.disabled or None, True
             self.down = self.down or verdict.rest
+
+
+def _out_of(shift: LaneRunner, delivery: Delivery) -> Callable[[], bool]:
+    """Whether a delivery is to be attempted no more: nothing is, or it is not in the task's hands any longer."""
+    return lambda: delivery.id in shift.hands.lost or shift.is_over()
 
 
 def _state_after(outcome: DeliveryOutcome, exhausted: bool) -> DeliveryState:

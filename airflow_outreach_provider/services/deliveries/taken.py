@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -49,7 +49,9 @@ class TakenEvents:
         keep = 0 if self.task.last_try else max(1, self.task.keep)
         again = replace(self.task, delays=(), last_try=False, keep=keep)
 
-        async def attempt(_delivery: Delivery, _event: ContactEvent) -> AttemptResult:
+        async def attempt(
+            _delivery: Delivery, _event: ContactEvent, _is_out: Callable[[], bool]
+        ) -> AttemptResult:
             return AttemptResult(outcome)
 
         return run_in_loop_thread(

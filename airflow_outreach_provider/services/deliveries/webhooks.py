@@ -203,9 +203,11 @@ class _Delivering:
             sender = Sender(client, self.endpoint, self.batch.route, saved)
             gathering = Gathering(sender, self._maker, group, self._permission) if group is not None else None
 
-            async def attempt(_delivery: Delivery, event: ContactEvent) -> AttemptResult:
+            async def attempt(
+                _delivery: Delivery, event: ContactEvent, is_out: Callable[[], bool]
+            ) -> AttemptResult | None:
                 if gathering is not None:
-                    return await gathering.deliver(event)
+                    return await gathering.deliver(event, is_out)
                 make_request = self._makers.pop(event.id, None) or self._maker.of([event.id])
                 return await sender.deliver(event, make_request)
 
@@ -226,7 +228,7 @@ class _Delivering:
         if gathering is None:
             await self._permission(is_over)
 
-    async def _permission(self, is_over: Callable[[], bool] = lambda: False) -> None:
+    async def _permission(self, is_over: Callable[[], bool]) -> None:
         """Wait for the rate; no longer, once it is over."""
         warming = self.watch.warming_rate()
         asked = self.endpoint.requests_per_second

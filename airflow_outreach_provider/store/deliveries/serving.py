@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
-from airflow_outreach_provider.store.deliveries.waiting import free_and_untried, is_overdue, look
+from airflow_outreach_provider.store.deliveries.waiting import free_and_untried, is_overdue, is_serving, look
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.schema import insert_into
 
@@ -22,7 +22,7 @@ def serve(store: Store, route: str, owner: Owner, stay: timedelta) -> bool:
         now = store.now(connection)
         mine = {"owner": owner.key, "until": now + stay}
         insert = insert_into(connection, served_routes).values(route=route, **mine)
-        nobody = sa.or_(served_routes.c.owner == owner.key, served_routes.c.until <= now)
+        nobody = sa.or_(served_routes.c.owner == owner.key, ~is_serving(now))
         taken = insert.on_conflict_do_update(index_elements=["route"], set_=mine, where=nobody)
         # Not by rowcount: of an insertion PostgreSQL's driver tells none.
         return connection.execute(taken.returning(served_routes.c.route)).first() is not None

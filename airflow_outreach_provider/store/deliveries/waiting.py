@@ -22,6 +22,9 @@ from airflow_outreach_provider.store.engine import Store
 
 Condition = sa.ColumnElement[bool]
 
+# Who serves a route says so every second, and for no longer than this.
+_LONGEST_STAY = timedelta(minutes=5)
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -49,8 +52,13 @@ def look(store: Store, connection: sa.Connection) -> Look:
 
 def served(connection: sa.Connection, now: datetime) -> frozenset[str]:
     """Routes that a task goes on serving with what comes in."""
-    query = sa.select(served_routes.c.route).where(served_routes.c.until > now)
+    query = sa.select(served_routes.c.route).where(is_serving(now))
     return frozenset(connection.execute(query).scalars())
+
+
+def is_serving(now: datetime) -> Condition:
+    """Whether who serves a route still does. A time that is too far off was written while the clock was ahead."""
+    return served_routes.c.until.between(now + timedelta(milliseconds=1), now + _LONGEST_STAY)
 
 
 # Of the branches the first is long and walked by its index of ids; the others are few, and put in order when found.

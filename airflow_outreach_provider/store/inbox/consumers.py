@@ -23,7 +23,7 @@ from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.store.bulk import values_param, valueset
 from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox.filters import conditions_of, note_filter
+from airflow_outreach_provider.store.inbox.filters import conditions_of, note_filter, replayed_in_vain
 from airflow_outreach_provider.store.inbox.order import last_numbered, number_events
 from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, matching, to_event
 from airflow_outreach_provider.store.inbox.tables import inbox_consumers, inbox_events, inbox_pending
@@ -271,6 +271,12 @@ def _pending(
     with store.read() as connection:
         walk(connection)
         events = [to_event(row) for row in connection.execute(query)]
+        until = events[-1].seq if 0 < len(events) == limit else None
+        unread = replayed_in_vain(consumer, conditions, until)
+        in_vain = limit > 0 and connection.execute(sa.select(unread.exists())).scalar_one()
+    if in_vain:
+        done = inbox_pending.c.consumer == consumer, inbox_pending.c.seq.in_(unread)
+        store.retrying(lambda connection: connection.execute(sa.delete(inbox_pending).where(*done)))
     if where is None:
         return events
     kept = [event for event in events if where(event)]

@@ -9,9 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import EventKind
+from airflow_outreach_provider.store.by_index import is_one, narrowly
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.rows import matching
-from airflow_outreach_provider.store.inbox.tables import inbox_consumers, inbox_events
+from airflow_outreach_provider.store.inbox.tables import inbox_consumers, inbox_events, inbox_pending
 
 _LOOKS_APART = timedelta(hours=1)
 
@@ -64,3 +65,17 @@ def readable(consumer: Any, event: Any) -> list[sa.ColumnElement[bool]]:
     elif consumer.kinds == "":
         conditions.append(event.kind != EventKind.UNRECOGNISED.value)
     return conditions
+
+
+def replayed_in_vain(
+    consumer: str, conditions: list[sa.ColumnElement[bool]], until: int | None
+) -> sa.Select[tuple[int]]:
+    """Of what somebody had replayed what the consumer does not read: it is done with, as what its ``where`` turns away.
+
+    :param until: no further than this.
+    """
+    pending = inbox_pending.alias()
+    wanted = is_one(pending, narrowly(inbox_events.c.seq == pending.c.seq), *conditions)
+    mine = narrowly(pending.c.consumer == consumer)
+    query = sa.select(pending.c.seq).where(mine, pending.c.replayed, ~wanted)
+    return query if until is None else query.where(pending.c.seq <= until)

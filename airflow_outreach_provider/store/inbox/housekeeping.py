@@ -129,6 +129,9 @@ def unread_or_unacknowledged(looked_since: datetime) -> sa.ColumnElement[bool]:
     alive = sa.func.coalesce(inbox_consumers.c.looked_at, inbox_consumers.c.read_at) >= to_ms(looked_since)
     unread = sa.exists().where(alive, inbox_consumers.c.position < place, can_read())
     pending = sa.exists().where(
-        alive, inbox_pending.c.consumer == inbox_consumers.c.consumer, inbox_pending.c.seq == place
+        alive,
+        inbox_pending.c.consumer == inbox_consumers.c.consumer,
+        inbox_pending.c.seq == place,
+        can_read(),
     )
     return sa.or_(unread, pending)

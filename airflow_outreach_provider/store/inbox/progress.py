@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox.filters import readable
+from airflow_outreach_provider.store.inbox.filters import can_read, readable
 from airflow_outreach_provider.store.inbox.order import last_numbered, number_events
 from airflow_outreach_provider.store.inbox.tables import inbox_consumers, inbox_events, inbox_pending
 
@@ -21,7 +21,7 @@ _COUNTED = 2_000
 class Consumer:
     """A consumer's progress.
 
-    :param pending: events handed out and not acknowledged.
+    :param pending: events handed out, or replayed, that it can read and has not acknowledged.
     :param behind: numbered events it can read and has not looked at yet, counted among the next 2,000 events.
         Of what is rarer than that the latest are looked at: it is not 0 where something waits.
     :param looked_at: when it last asked, to the hour; None where it has not for as long as that is kept.
@@ -44,6 +44,9 @@ def consumers(store: Store) -> list[Consumer]:
     """Every consumer with its progress, by name."""
     held = (
         sa.select(inbox_pending.c.consumer, sa.func.count().label("pending"))
+        .join(inbox_consumers, inbox_consumers.c.consumer == inbox_pending.c.consumer)
+        .join(inbox_events, inbox_events.c.seq == inbox_pending.c.seq)
+        .where(can_read())
         .group_by(inbox_pending.c.consumer)
         .subquery()
     )
@@ -107,7 +110,8 @@ def oldest_unread(store: Store, names: Iterable[str]) -> dict[str, datetime]:
             held = sa.select(inbox_events.c.received_at).join(
                 inbox_pending, pending.seq == inbox_events.c.seq
             )
-            held = held.where(pending.consumer == row.consumer).order_by(pending.seq).limit(1)
+            held = held.where(pending.consumer == row.consumer, *readable(row, inbox_events.c))
+            held = held.order_by(pending.seq).limit(1)
             both = connection.execute(held).scalar(), _unread(connection, row)[1]
             if oldest := [moment for moment in both if moment is not None]:
                 found[row.consumer] = min(oldest)

@@ -10,6 +10,9 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.tables import look_ups
 from airflow_outreach_provider.store.schema import insert_into
 
+# Neither a look nor what it found out lasts longer. A time that is further off was written while the clock was ahead.
+_LONGEST = timedelta(hours=1)
+
 
 def claim(store: Store, conn_id: str, campaign: str, token: str, lease: timedelta) -> bool:
     """Take the look-up of a campaign's held leads, unless somebody has it or has just had it.
@@ -21,9 +24,8 @@ def claim(store: Store, conn_id: str, campaign: str, token: str, lease: timedelt
         now = store.now(connection)
         mine = {"token": token, "until": now + lease}
         insert = insert_into(connection, look_ups).values(conn_id=conn_id, campaign=campaign, **mine)
-        taken = insert.on_conflict_do_update(
-            index_elements=["conn_id", "campaign"], set_=mine, where=look_ups.c.until <= now
-        )
+        over = ~look_ups.c.until.between(now + timedelta(milliseconds=1), now + _LONGEST)
+        taken = insert.on_conflict_do_update(index_elements=["conn_id", "campaign"], set_=mine, where=over)
         return connection.execute(taken.returning(look_ups.c.token)).first() is not None
 
     return store.retrying(work)

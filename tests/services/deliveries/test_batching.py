@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,17 +14,18 @@ from servers import as_json, scripted
 
 from airflow_outreach_provider.core.addresses import parse_networks
 from airflow_outreach_provider.core.batch_form import GroupForm
-from airflow_outreach_provider.core.errors import ConfigurationError
+from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.request_form import RequestForm
 from airflow_outreach_provider.core.signing import Scheme, verify
 from airflow_outreach_provider.net.webhook import Target, parse_url
-from airflow_outreach_provider.services.deliveries import batching
+from airflow_outreach_provider.services.deliveries import batching, hands
 from airflow_outreach_provider.services.deliveries.batch import Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.webhooks import deliver
-from airflow_outreach_provider.store.deliveries import lists
+from airflow_outreach_provider.services.runtime.rate import RateGate
+from airflow_outreach_provider.store.deliveries import endpoints, lists
 from airflow_outreach_provider.store.engine import Store
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -124,6 +127,43 @@ def test_one_bad_event_costs_no_other(sqlite_store: Store, bulk: Bulk, endpoint:
     assert run(sqlite_store, endpoint, GroupForm(8), *"abcdefgh").states == {"delivered": 7, "dead": 1}
     assert states(sqlite_store)["evt_5"] == "dead"
     assert len(bulk.requests) == 7
+
+
+def test_what_one_half_was_taken_with_stays_known_whatever_becomes_of_the_other(
+    sqlite_store: Store, bulk: Bulk, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is away for a moment when the second half is to go: the first is not sent again."""
+    bulk.script = lambda ids: (422, {}) if len(ids) > 2 else (200, {})
+    asked = iter([None, None, StoreError("away")])
+
+    async def take(_gate: RateGate, wanted: int, *, ahead: int = 0) -> int:
+        if (error := next(asked, None)) is not None:
+            raise error
+        return wanted
+
+    monkeypatch.setattr(RateGate, "take", take)
+    paced = replace(endpoint, requests_per_second=1000)
+    with pytest.raises(StoreError):
+        run(sqlite_store, paced, GroupForm(4), *"abcd")
+    assert Counter(states(sqlite_store).values()) == {"delivered": 2, "failed": 2}
+    assert run(sqlite_store, paced, GroupForm(4), *"abcd").states == {"delivered": 4}
+    assert list(map(len, bulk.requests)) == [4, 2, 2]
+
+
+def test_what_waits_for_its_turn_is_not_sent_once_it_is_out_of_the_tasks_hands(
+    sqlite_store: Store, bulk: Bulk, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody disables the endpoint while the rate keeps the requests behind the first: none of them goes out."""
+    monkeypatch.setattr(hands, "_LOOK_EVERY_SECONDS", 0.05)
+
+    def script(_ids: list[str]) -> tuple[int, Any]:
+        endpoints.disable(sqlite_store, "crm_conn", reason="moves", by="ada")
+        return 200, {}
+
+    bulk.script = script
+    paced = replace(endpoint, requests_per_second=1)
+    assert run(sqlite_store, paced, GroupForm(1), *"abc").states == {"delivered": 1, "held": 2}
+    assert len(bulk.requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 import pytest
 import sqlalchemy as sa
@@ -415,3 +415,13 @@ def forget_pause(store: Store) -> None:
     """As if what was asked for were over."""
     with store.write() as connection:
         connection.execute(sa.delete(rates))
+
+
+def test_a_look_up_begun_while_the_clock_was_ahead_keeps_nobody_away(still_store: Store, clock: Any) -> None:
+    """Its task died, or what it found out is to be fresh for a while; the clock was set right meanwhile."""
+    minute = timedelta(minutes=1)
+    clock.advance(hours=6)
+    assert look_ups.claim(still_store, "ours", "", "dead", minute)
+    clock.advance(hours=-6)
+    assert look_ups.claim(still_store, "ours", "", "mine", minute)
+    assert not look_ups.claim(still_store, "ours", "", "next", minute)

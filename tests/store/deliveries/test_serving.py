@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import Any
 
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.store.deliveries import serving
+from airflow_outreach_provider.store.deliveries import plans, serving
 from airflow_outreach_provider.store.engine import Store
 
 
@@ -30,3 +31,14 @@ def test_who_serves_may_leave(still_store: Store) -> None:
     assert not serving.serve(still_store, "a", second, lease)
     serving.leave(still_store, "a", first)
     assert serving.serve(still_store, "a", second, lease)
+
+
+def test_who_served_while_the_clock_was_ahead_serves_no_longer(still_store: Store, clock: Any) -> None:
+    """It died, and the clock was set right: what is new rings, and another may serve."""
+    first, second, stay = Owner("one"), Owner("two"), timedelta(seconds=5)
+    clock.advance(hours=6)
+    assert serving.serve(still_store, "crm", first, stay)
+    assert plans.all_served(still_store, ["crm"])
+    clock.advance(hours=-6)
+    assert not plans.all_served(still_store, ["crm"])
+    assert serving.serve(still_store, "crm", second, stay)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ from airflow_outreach_provider.store.inbox import housekeeping as inbox_housekee
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
 from airflow_outreach_provider.store.inbox.append import _append
 from airflow_outreach_provider.store.inbox.lists import EventFilter, EventRow
-from airflow_outreach_provider.store.inbox.tables import inbox_events
+from airflow_outreach_provider.store.inbox.tables import inbox_events, inbox_pending
 from airflow_outreach_provider.store.migrate import upgrade
 from airflow_outreach_provider.store.paging import Page
 
@@ -273,6 +274,22 @@ def test_replay(store: Store) -> None:
         consumers.replay(store, "cc", since=since)
     with pytest.raises(ConfigurationError, match="nothing says"):
         consumers.replay(store, "c")
+
+
+def test_what_is_replayed_and_not_read_is_done_with(store: Store) -> None:
+    """A replay of a time is of all kinds: those that the consumer does not read wait for nobody afterwards."""
+    put(store, 1, 2, 3)
+    put(store, 4, 5, event="call.started")
+    read = partial(consumers.read_new, store, "c", kinds=["call_started"])
+    consumers.acknowledge(store, "c", seqs(read()))
+    assert consumers.replay(store, "c", since=NOW) == 5
+    (known,) = progress.consumers(store)
+    assert known.pending == 2
+    assert ids(read(limit=1)) == [4]
+    assert ids(read()) == [4, 5]
+    consumers.acknowledge(store, "c", seqs(read()))
+    with store.read() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(inbox_pending)).scalar_one() == 0
 
 
 def test_waiting_tells_without_handing_out(store: Store) -> None:

@@ -25,7 +25,7 @@ from airflow_outreach_provider.services.deliveries.batch import Batch, Report, T
 from airflow_outreach_provider.services.deliveries.endpoint import Endpoint
 from airflow_outreach_provider.services.deliveries.webhooks import deliver
 from airflow_outreach_provider.services.runtime.rate import RateGate
-from airflow_outreach_provider.store.deliveries import endpoints, lists
+from airflow_outreach_provider.store.deliveries import endpoints, lists, redeliver
 from airflow_outreach_provider.store.engine import Store
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -119,6 +119,32 @@ def test_each_event_is_judged_by_what_the_answer_says_of_it(
     for each in lists.every_delivery(sqlite_store, lists.DeliveryFilter()):
         [attempt] = lists.attempts_of(sqlite_store, each.id)
         assert json.loads(attempt.answer)["id"] == f"r-{each.event_id}"
+
+
+@pytest.mark.parametrize("taken", ["disabled", "forgotten"])
+def test_who_is_out_of_the_tasks_hands_by_then_is_in_no_request(
+    sqlite_store: Store, bulk: Bulk, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, taken: str
+) -> None:
+    """Requests that wait for their rate are made of whoever may still be sent, also the halves of one that was refused."""
+    monkeypatch.setattr(hands, "_LOOK_EVERY_SECONDS", 0.02)
+
+    def script(_ids: list[str]) -> tuple[int, Any]:
+        if len(bulk.requests) == 1 and taken == "disabled":
+            endpoints.disable(sqlite_store, "crm_conn", reason="by hand", by="ann")
+        elif len(bulk.requests) == 1:
+            rows = lists.every_delivery(sqlite_store, lists.DeliveryFilter())
+            redeliver.forget(sqlite_store, [each.id for each in rows if each.event_id in {"evt_2", "evt_3"}])
+        return (422, {}) if len(bulk.requests) == 1 else (200, {})
+
+    bulk.script = script
+    report = run(sqlite_store, replace(endpoint, requests_per_second=4.0), GroupForm(4), *"abcd")
+    sent = [each for request in bulk.requests[1:] for each in request]
+    assert len(bulk.requests[0]) == 4
+    if taken == "disabled":
+        assert sent == [] and set(states(sqlite_store).values()) == {"held"}
+    else:
+        assert sorted(sent) == ["evt_1", "evt_4"]
+        assert report.states == {"delivered": 2}
 
 
 def test_one_bad_event_costs_no_other(sqlite_store: Store, bulk: Bulk, endpoint: Endpoint) -> None:

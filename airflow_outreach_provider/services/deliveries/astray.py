@@ -18,12 +18,18 @@ class Astray:
         self.answers: dict[int, str] = {}
         self.alone: set[int] = set()
         self._lanes: set[str] = set()
+        self._in_lane: dict[str, set[int]] = {}
 
     def refused_in_a_row(self, delivery: Delivery, reason: str) -> int:
         """One more was refused. :return: contacts, since one was taken."""
         self.answers[delivery.id] = reason
         self._lanes.add(delivery.lane)
+        self._in_lane.setdefault(delivery.lane, set()).add(delivery.id)
         return len(self._lanes)
+
+    def of(self, lane: str) -> set[int]:
+        """What of one contact was refused."""
+        return self._in_lane.get(lane, set())
 
     def another_was_taken(self) -> None:
         """So the address is right, and what was refused before is refused for its own sake."""

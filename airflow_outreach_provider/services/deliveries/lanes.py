@@ -162,7 +162,7 @@ class LaneRunner:
         self.open_tries: dict[int, int] = {}
         self._failed_in_a_row = self._asked_in_vain = 0
         self.own_faults: set[int] = set()
-        self._used_up_in: dict[str, set[int]] = {}
+        self.used_up_in: dict[str, set[int]] = {}
         self.overtaken: set[int] = set()  # used up, and then a later one of their contact was taken
         self.down = ""
         self.asked_for_itself = False  # in vain, and perhaps it was refused for its own sake
@@ -244,18 +244,19 @@ class LaneRunner:
             DeliveryState.FAILED if astray else _state_after(tried.outcome, exhausted and self.place is None)
         )
         was_up = not self.down
+        overtaken = _overtaken_by(self, delivery, state)
         self._count(delivery, tried, state)
         if self.place is not None and was_up and self.down and tried.outcome.retry_after is not None:
             # Not with the end of the batch: the other tasks hear of it with what they settle next.
             await asyncio.to_thread(self.place.rest, self.down, tried.outcome.retry_after)
         if exhausted and tried.outcome.verdict is DeliveryVerdict.RETRY and state is DeliveryState.FAILED:
             self.report.exhausted[delivery.id] = tried.outcome.reason
-            self._used_up_in.setdefault(delivery.lane, set()).add(delivery.id)
+            self.used_up_in.setdefault(delivery.lane, set()).add(delivery.id)
         self.report.used_up += state is DeliveryState.DEAD and tried.outcome.verdict is DeliveryVerdict.RETRY
         await self.settler.add(
             Attempt(
                 delivery.id, state, at, tried.outcome.verdict, tried.status, tried.latency_ms,
-                tried.outcome.reason, tried.answer, tried.outcome.retry_after, tried.sent, tried.headers,
+                tried.outcome.reason, tried.answer, tried.outcome.retry_after, tried.sent, tried.headers, overtaken,
             )
         )  # fmt: skip
         over = state in {DeliveryState.DELIVERED, DeliveryState.DEAD}
@@ -292,7 +293,7 @@ class LaneRunner:
             self.open_tries.pop(delivery.id, None)
         if outcome.verdict is DeliveryVerdict.DELIVERED:
             self._failed_in_a_row, self.down = 0, ""
-            self.overtaken |= self._used_up_in.pop(delivery.lane, set())
+            self.overtaken |= self.used_up_in.pop(delivery.lane, set())
             self.astray.another_was_taken()
             return
         self.report.reasons[outcome.reason] += 1
@@ -349,6 +350,13 @@ class LaneRunner:
 def _out_of(shift: LaneRunner, delivery: Delivery) -> Callable[[], bool]:
     """Whether a delivery is to be attempted no more: nothing is, or it is not in the task's hands any longer."""
     return lambda: delivery.id in shift.hands.lost or shift.is_over()
+
+
+def _overtaken_by(shift: LaneRunner, delivery: Delivery, state: DeliveryState) -> frozenset[int]:
+    """What is dead with this one being delivered: earlier ones of its contact, of which the end of the try was to tell."""
+    if state is not DeliveryState.DELIVERED:
+        return frozenset()
+    return frozenset(shift.used_up_in.get(delivery.lane, ())) | shift.astray.of(delivery.lane)
 
 
 def _state_after(outcome: DeliveryOutcome, exhausted: bool) -> DeliveryState:

@@ -74,7 +74,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt, and the state it leaves the delivery in. :ivar headers: the answer's, as JSON."""
+    """One attempt, and the state it leaves the delivery in.
+
+    :ivar headers: the answer's, as JSON.
+    :ivar overtaken: failed ones of its contact that would come behind it, were they sent again: they are dead with it.
+    """
 
     delivery_id: int
     state: DeliveryState
@@ -87,6 +91,7 @@ class Attempt:
     retry_after: float | None = None
     sent: SentDigest | None = None
     headers: str = field(default="", repr=False)
+    overtaken: frozenset[int] = frozenset()
 
 
 def record(
@@ -219,10 +224,15 @@ def settle(store: Store, attempts: Sequence[Attempt], owner: Owner) -> None:
         f"WHERE (SELECT COUNT(*) FROM deliveries d WHERE d.id = r.delivery_id) = 1{new} ORDER BY r.ord"
     )
     parameter = rows_param(rows)
+    overtaken = {earlier for each in attempts for earlier in each.overtaken}
 
     def work(connection: sa.Connection) -> None:
         connection.execute(update, {"rows": parameter, "claim": owner.key})
         connection.execute(insert, {"rows": parameter, **task})
+        if (
+            overtaken
+        ):  # in this transaction: a task that dies behind it leaves nobody who would send them again
+            _give_up(store, connection, overtaken, owner)
 
     store.retrying(work)
 
@@ -254,15 +264,16 @@ def move(store: Store, ids: Iterable[int], state: DeliveryState, reason: str) ->
 
 def give_up(store: Store, ids: Iterable[int], owner: Owner) -> None:
     """What has used its tries is dead; its last error stays. :param owner: of what is in this one's hands alone."""
+    chosen = list(ids)
+    store.retrying(lambda connection: _give_up(store, connection, chosen, owner))
+
+
+def _give_up(store: Store, connection: sa.Connection, ids: Iterable[int], owner: Owner) -> None:
     chosen = deliveries.c.id.in_(listed(store, "int", ids))
     failed = deliveries.update().where(
         chosen, deliveries.c.state == DeliveryState.FAILED, deliveries.c.claim == owner.key
     )
-
-    def work(connection: sa.Connection) -> None:
-        connection.execute(failed.values(state=DeliveryState.DEAD, updated_at=store.now(connection)))
-
-    store.retrying(work)
+    connection.execute(failed.values(state=DeliveryState.DEAD, updated_at=store.now(connection)))
 
 
 def release(

@@ -1093,6 +1093,32 @@ def test_a_single_contacts_refusal_stays_its_own(
     assert endpoints.status(store, "crm_conn").resting_since is None
 
 
+@pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize(("status", "last_try"), [(404, False), (405, True), (500, True)])
+def test_what_a_later_one_overtook_is_not_sent_by_who_comes_after_a_kill(
+    store: Store,
+    receiver: Receiver,
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    last_try: bool,
+) -> None:
+    """The first of a contact was refused and the next one taken, and the task died before it knew whose fault that was."""
+    arrive(store, "a", "a", "b")
+    receiver.script = lambda body: (status if body["id"] == "evt_1" else 200, {})
+    batch = as_one(handed_out(store))
+    with monkeypatch.context() as killed:
+        killed.setattr(lanes, "conclude", lambda shift: None)
+        killed.setattr(lanes, "let_go", lambda shift: None)
+        run(store, batch, endpoint, task(last_try=last_try))
+    sent = receiver.seen()
+    receiver.script = lambda _: (200, {})
+    run(store, batch, endpoint, task(try_number=2))
+    again = receiver.seen()[len(sent) :]
+    assert again == (["evt_1", "evt_2"] if "evt_2" not in sent else [])
+    assert counts(store) == ({"delivered": 3} if "evt_2" not in sent else {"delivered": 2, "dead": 1})
+
+
 def test_while_an_endpoint_rests_nobody_is_rung_for_it(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:

@@ -346,15 +346,21 @@ def _parse(text: str, region: str | None) -> phonenumbers.PhoneNumber:
         if text.startswith("00"):
             return _parse("+" + text[2:], region)
         raise LeadRejected(*_parse_reason(error, text)) from None
-    if text.startswith("00") and not phonenumbers.is_valid_number(number):
-        # 00 is the international prefix of most of the world, but of few of its default regions.
-        try:
-            international = phonenumbers.parse("+" + text[2:], region)
-        except NumberParseException:
-            return number
-        if phonenumbers.is_valid_number(international):
-            return international
-    return number
+    if not text.startswith("00"):
+        return number
+    # 00 is the international prefix of most of the world, but of few of its default regions.
+    try:
+        international = phonenumbers.parse("+" + text[2:], region)
+    except NumberParseException:
+        return number
+    if international == number or not phonenumbers.is_valid_number(international):
+        return number
+    if not phonenumbers.is_valid_number(number):
+        return international
+    raise LeadRejected(
+        "phone_ambiguous",
+        f"with a + for its 00 the number is in use, and another one as it is dialled in {region}; write it with +",
+    )
 
 
 def _parse_reason(error: NumberParseException, text: str) -> tuple[str, str]:

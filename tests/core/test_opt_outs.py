@@ -146,6 +146,18 @@ SHAPES: list[tuple[str, dict[str, Any], bool]] = [
     ("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, "dndSettings": {"SMS": {"status": "active"}}}}, True),
     ("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, "dndSettings": {"SMS": {"status": "inactive"}}}}, False),
     ("autoreach", {"event": "Opt Out Reverted", "data": {"phone": NUMBER}}, False),
+    # A person's channels and subscriptions are no several people; and a no to e-mail alone is none to a text.
+    *(("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, **record}}, True) for record in (
+        {"channels": [{"type": "sms", "status": "unsubscribed"}, {"type": "email", "status": "subscribed"}]},
+        {"subscriptions": [{"name": "Offers", "status": "unsubscribed"}, {"name": "News", "status": "subscribed"}]},
+        {"lists": [{"id": 1, "unsubscribed": True}, {"id": 2, "unsubscribed": False}]}, {"dndSettings": {"SMS": {"status": "permanent"}}},
+        {"sms_marketing_consent": {"state": "unsubscribed"}}, {"email_and_sms_status": "unsubscribed"},
+        {"email": {"contact": {"unsubscribed": True}}})),
+    *(("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, **record}}, False) for record in (
+        {"channels": [{"type": "email", "status": "unsubscribed"}, {"type": "sms", "status": "subscribed"}]},
+        {"email_marketing_consent": {"state": "unsubscribed"}, "sms_marketing_consent": {"state": "subscribed"}}, {"email_status": "unsubscribed"},
+        {"subscriptions": {"email": {"marketing": {"consent": "UNSUBSCRIBED"}}}}, {"emails": [{"address": "a@b.ca", "status": "unsubscribed"}]},
+        {"opted_out": {"email": True, "sms": False}}, {"dndSettings": {"SMS": {"status": "inactive"}, "Email": {"status": "active"}}})),
 ]  # fmt: skip
 
 
@@ -156,6 +168,18 @@ def test_a_no_is_heard_in_whatever_shape_it_comes(
     """The person's own word counts under any usual key; what we wrote, or what says nothing of who wrote, does not."""
     got = said(platform, body)
     assert (got.numbers if got else None) == ((NUMBER,) if opted_out else None)
+
+
+def test_a_person_of_several_says_no_by_one_of_their_lists() -> None:
+    """Theirs is who it belongs to, and nobody of the others, named as they may be."""
+    people = [
+        {"phone": NUMBER, "lists": [{"status": "unsubscribed"}, {"status": "active"}]},
+        {"phone": "+14165550199"},
+    ]
+    opt_out = said("tether", {"event": "contact.updated", "contacts": people})
+    assert opt_out == OptOut((NUMBER,))
+    nameless = [{"id": 1, "unsubscribed": True}, {"id": 2, "phone": NUMBER}]
+    assert said("tether", {"event": "contact.updated", "data": nameless}) == OptOut()
 
 
 def test_a_plain_number_is_read_no_further_than_a_number_goes() -> None:

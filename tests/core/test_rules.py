@@ -267,6 +267,7 @@ def test_no_value_breaks_the_hearing_of_a_no(column: str, value: object) -> None
      ("SMS Opt-Out", "TRUE", True), ("Status", "Unsubscribed", True), ("Tags", "vip, Do Not Contact", True), ("sms_consent", "revoked", True),
      ("opted_out_at", datetime(2026, 3, 1, tzinfo=UTC), True), ("Unsubscribed On", date(2026, 3, 1), True), ("do_not_contact", date(2026, 3, 1), True),
      ("do_not_contact", Decimal(1), True), ("DNC", Decimal("1.0"), True), ("Do_Not_Contact__c", "true", True), ("properties.opted_out", "yes", True),
+     ("Email Status", "unsubscribed", False), ("E-Mail Subscription Status", "Opted out", False), ("SMS Subscription Status", "Opted out", True),
      ("National DNC", "Y", True), ("DNC", "✓", True), ("DNC", "да", True), ("DNC", "是", True), ("DNC", "はい", True), ("DNC", "Ｙ", True), ("DNC", "sí", True),
      ("No SMS", "x", True), ("no_text_messages", 1, True), ("Keine SMS", "ja", True), ("Nicht kontaktieren", "X", True), ("Kontaktsperre", "ja", True),
      ("Désabonné", "oui", True), ("Ne pas contacter", True, True), ("Não contactar", "sim", True), ("No contactar", "sí", True), ("Dado de baja", "2026-01-02", True),

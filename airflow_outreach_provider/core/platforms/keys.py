@@ -81,6 +81,8 @@ _OPTED_OUT_AT = re.compile(
 _STATUS = _words("status state subscription subscribed consent optin stage disposition outcome interest")
 _ERRORS = _words("error errors error_code sms_error_code message_error_code")
 _TAGS = _words("tag tags label labels")
+_MAIL = _words("email emails mail mails mailing newsletter newsletters")
+_TEXTED = _words("sms text texts texting mobile phone all")
 _EARLIER = _words(
     "previous prev prior past old before original former earlier removed deleted history quoted quote parent"
     " outbound outgoing sent draft drafts scheduled queued"
@@ -173,9 +175,16 @@ def is_opted_out(word: str) -> bool:
     return _OPTED_OUT.fullmatch(word) is not None
 
 
+@lru_cache(maxsize=4096)
+def is_of_mail(word: str) -> bool:
+    """Whether what a key says is about e-mail alone: ``email_status``, ``emailMarketingConsent``."""
+    tokens = set(word.split("_"))
+    return bool(tokens & _MAIL) and not tokens & _TEXTED
+
+
 def _is_status(word: str) -> bool:
     tokens = set(word.split("_"))
-    return bool(tokens & _STATUS or "opt_in" in word) and not tokens & _NOT_NOW
+    return bool(tokens & _STATUS or "opt_in" in word) and not tokens & _NOT_NOW and not is_of_mail(word)
 
 
 def _is_tags(word: str) -> bool:

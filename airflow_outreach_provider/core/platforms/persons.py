@@ -20,6 +20,7 @@ from airflow_outreach_provider.core.invisible import UNSEEN
 from airflow_outreach_provider.core.platforms import messages
 from airflow_outreach_provider.core.platforms.keys import (
     Holds,
+    is_of_mail,
     is_opted_out,
     read_key,
 )
@@ -37,6 +38,7 @@ from airflow_outreach_provider.core.stop_vocabulary import NEGATIONS
 _NUMBERED = Holds.NUMBER | Holds.PERSON | Holds.PARTY
 _ADDRESSED = Holds.EMAIL | Holds.PERSON | Holds.PARTY
 _IDENTIFIED = Holds.ID | Holds.PERSON
+_SOMEBODY = _NUMBERED | _ADDRESSED | _IDENTIFIED
 _MOST_VALUES = 20
 _LONGEST_WORD = 60
 _WHOLE = 10**15
@@ -81,7 +83,7 @@ _NO_ELSEWHERE = frozenset({
 })  # fmt: skip
 _BETWEEN_TAGS = re.compile(r"[,;|\n]")
 _ONLY_ZEROS = re.compile(r"[0\s:.\-/TZ+]*")
-_YES = frozenset({"true", "t", "1", "yes", "y", "on", "active", "enabled"})
+_YES = frozenset({"true", "t", "1", "yes", "y", "on", "active", "enabled", "permanent"})
 _REFUSED = (21610, "21610")  # Twilio: "attempt to send to unsubscribed recipient"
 _CONSENTS, _NOTHING = frozenset({"revoked", "withdrawn"}), frozenset[str]()
 _NOW = ("to", "new", "current", "value", "name", "label", "status", "state", "sms", "text", "mobile", "all")
@@ -241,13 +243,35 @@ def _id_said(places: Iterable[BodyObject]) -> str | None:
 def opted_out(places: Sequence[BodyObject]) -> tuple[BodyObject, ...]:
     """What there is of whoever's record says that they are not to be contacted; nothing where none says it.
 
-    All of the body; of a list of several people those alone.
+    All of the body; of a list of several people those alone. A list that names nobody is of one person's channels or
+    subscriptions.
     """
-    flagged = [place for place in places if place.holds & Holds.REFUSAL and any(map(says_no, place.told))]
-    if not flagged or any(place.element is None for place in flagged):
-        return tuple(places) if flagged else ()
-    elements = {place.element for place in flagged}
+    flagged = [
+        place
+        for place in places
+        if place.holds & Holds.REFUSAL and not place.of_mail and any(map(says_no, place.told))
+    ]
+    if not flagged:
+        return ()
+    people = {place.element[0] for place in places if place.element is not None and _names_somebody(place)}
+    elements = {_element_of(place, people) for place in flagged}
+    if None in elements:
+        return tuple(places)
     return tuple(place for place in places if place.element in elements)
+
+
+def _names_somebody(place: BodyObject) -> bool:
+    return bool(place.holds & _SOMEBODY or place.reached & Holds.PERSON)
+
+
+def _element_of(place: BodyObject, people: set[int]) -> tuple[int, int] | None:
+    """Which of several people it belongs to; None where it is everybody's who is named."""
+    here: BodyObject | None = place
+    while here is not None and here.element is not None:
+        if here.element[0] in people:
+            return here.element
+        here = here.above
+    return None
 
 
 def says_no(told: Told) -> bool:
@@ -284,7 +308,8 @@ def _is_yes(value: Any) -> bool:
     if isinstance(value, dict):
         return any(
             _is_yes(each) and (_word(each) in _YES or isinstance(each, dict | list))
-            for each in value.values()
+            for name, each in value.items()
+            if not is_of_mail(read_key(name).word)
         )
     if isinstance(value, list):
         return any(map(_is_yes, value))

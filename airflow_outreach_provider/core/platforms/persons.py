@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -21,9 +20,9 @@ from airflow_outreach_provider.core.platforms import messages
 from airflow_outreach_provider.core.platforms.keys import (
     Holds,
     is_of_mail,
-    is_opted_out,
     read_key,
 )
+from airflow_outreach_provider.core.platforms.no_words import NO, is_denied, is_no_word
 from airflow_outreach_provider.core.platforms.places import MOST_KEYS, BodyObject, Told
 from airflow_outreach_provider.core.platforms.reading import (
     is_no_time,
@@ -40,7 +39,6 @@ _ADDRESSED = Holds.EMAIL | Holds.PERSON | Holds.PARTY
 _IDENTIFIED = Holds.ID | Holds.PERSON
 _SOMEBODY = _NUMBERED | _ADDRESSED | _IDENTIFIED
 _MOST_VALUES = 20
-_LONGEST_WORD = 60
 _WHOLE = 10**15
 _NUMBER_PARTS = (
     "number",
@@ -66,16 +64,6 @@ _NUMBER_PARTS = (
 _EMAIL_PARTS = ("address", "email", "email_address", "value", "text")
 _CODES = ("country_code", "calling_code", "dial_code", "prefix")
 _LIKE_A_NUMBER = re.compile(r"(?:tel:|sms:|whatsapp:)?\s*\+?[\d(][\d\s().\-/]{6,24}")
-_NO = frozenset({
-    "", "0", "false", "f", "no", "n", "off", "none", "null", "nil", "never", "undefined", "unknown", "na", "n_a", "nan", "na_n", "nat", "na_t", "not_set", "unset",
-    "inactive", "disabled", "subscribed", "opted_in", "opt_in", "empty", "blank", "no_value", "not_applicable", "not_available", "not_specified", "not_provided",
-    "clean", "clear", "not_found", "not_listed", "not_on_list", "no_match", "allowed",  # by a list of numbers not to be called
-    # In other languages, without their accents.
-    "abonne", "abonnee", "inscrit", "inscrite", "angemeldet", "suscrito", "inscrito", "inscrita", "iscritto", "iscritta", "aangemeld", "ingeschreven",
-    "jamais", "niemals", "nunca", "nooit", "aldri", "aldrig", "nigdy", "unbekannt", "inconnu", "desconocido", "desconhecido", "sconosciuto", "onbekend",
-    "leer", "vide", "vacio", "vazio", "vuoto", "leeg", "keine_angabe", "k_a", "nicht_angegeben", "non_renseigne", "no_especificado", "nao_informado",
-    "non_specificato", "niet_opgegeven",
-})  # fmt: skip
 # In other languages, and as a box that is not ticked.
 _NO_ELSEWHERE = frozenset({
     *map(str.casefold, NEGATIONS), "nao", "ei", "nem", "nu", "hayır", "falsch", "faux", "falso", "onwaar", "falsk", "ложь", "όχι", "いいえ", "無", "无", "否", "不", "不是", "没有", "아니요", "아니오", "ไม่",
@@ -85,6 +73,7 @@ _BETWEEN_TAGS = re.compile(r"[,;|\n]")
 _ONLY_ZEROS = re.compile(r"[0\s:.\-/TZ+]*")
 _YES = frozenset({"true", "t", "1", "yes", "y", "on", "active", "enabled", "permanent"})
 _REFUSED = (21610, "21610")  # Twilio: "attempt to send to unsubscribed recipient"
+_MAIL_ALONE = frozenset({"email", "e_mail", "emails", "email_only", "newsletter"})
 _CONSENTS, _NOTHING = frozenset({"revoked", "withdrawn"}), frozenset[str]()
 _NOW = ("to", "new", "current", "value", "name", "label", "status", "state", "sms", "text", "mobile", "all")
 # Whose ids stand beside the person: in what these events are about, a plain id is a message's, call's or conversation's.
@@ -286,9 +275,9 @@ def says_no(told: Told) -> bool:
     if holds & Holds.ERROR:
         return _is_refused(value)
     if holds & Holds.TAGS or isinstance(value, list):
-        return any(map(_is_no_word, _tags(value)))
+        return any(map(is_no_word, _tags(value)))
     withdrawn = _CONSENTS if "consent" in name else _NOTHING
-    return any(_is_no_word(each) or _word(each) in withdrawn for each in _states(value))
+    return any(is_no_word(each) or _word(each) in withdrawn for each in _states(value))
 
 
 def _is_refused(value: Any) -> bool:
@@ -313,20 +302,17 @@ def _is_yes(value: Any) -> bool:
         )
     if isinstance(value, list):
         return any(map(_is_yes, value))
+    if isinstance(value, str) and _word(value) in _MAIL_ALONE:
+        return False
     if isinstance(value, int | float):
         return value != 0
     if not isinstance(value, str) or "://" in value or is_no_time(value):
         return False
     if value.isascii():
         word = _word(value)
-        known = word in _NO or value.strip().casefold() in _NO_ELSEWHERE or _is_denied(word)
+        known = word in NO or value.strip().casefold() in _NO_ELSEWHERE or is_denied(word)
         return not known and _ONLY_ZEROS.fullmatch(value) is None
     return _is_yes_elsewhere(unicodedata.normalize("NFKC", value.translate(UNSEEN)).casefold().strip())
-
-
-def _is_denied(word: str) -> bool:
-    """``Not opted out``, ``no DNC``: the same words with a no before them."""
-    return word.startswith(("not_", "no_")) and is_opted_out(word.partition("_")[2])
 
 
 def _is_yes_elsewhere(said: str) -> bool:
@@ -360,13 +346,3 @@ def _tags(value: Any) -> Iterator[str]:
     for each in value[:200] if isinstance(value, list) else [value]:
         for said in _states(each):
             yield from _BETWEEN_TAGS.split(said)
-
-
-def _is_no_word(said: str) -> bool:
-    return len(said) <= _LONGEST_WORD and _is_no(said)
-
-
-@lru_cache(maxsize=1024)
-def _is_no(said: str) -> bool:
-    word = normalise(said)
-    return word in {"stop", "stop_all"} or is_opted_out(word)

@@ -207,7 +207,7 @@ def test_a_start_takes_back_nobodys_no_where_several_are_named() -> None:
 @pytest.mark.parametrize(
     ("type_", "opted_out"),
     [("STOP", True), ("sms_stop", True), ("Stop Received", True), ("opt_out.confirmed", True), ("opt_out.sms", True), ("dnd.enabled", True),
-     ("unsubscribe.created", True), ("opt_out.deleted", False), ("unsubscribe.reverted", False), ("campaign.stop", False), ("stopped", False),
+     ("unsubscribe.created", True), ("sms_unsub", True), ("opt_out.deleted", False), ("unsubscribe.reverted", False), ("campaign.stop", False), ("stopped", False),
      ("bus.stop.added", False), ("resubscribed", False), ("do_not_contact.checked", False)],
 )  # fmt: skip
 def test_a_type_that_says_no(type_: str, opted_out: bool) -> None:

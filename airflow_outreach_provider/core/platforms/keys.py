@@ -37,6 +37,8 @@ def _words(*lines: str) -> frozenset[str]:
 
 CAPTIONS = ("caption",)
 ATTACHED = _words("attachment attachments media")
+# What was chosen of what was offered, and where its words stand; a button in a message is one where the message is of that type.
+CHOSEN = {"button_reply": "title", "list_reply": "title", "button": "text"}
 _TEXTS = _words(
     "message text body content reply message_text message_body message_content reply_text reply_body reply_message reply_content",
     "plain_text text_body body_text body_plain text_plain stripped_text email_body html html_body body_html snippet",
@@ -103,9 +105,10 @@ _PERSONS = _words(
     "contact contacts lead leads person people customer customers subscriber subscribers prospect prospects candidate applicant"
     " patient member client guest visitor participant participants"
 )
-_SENDERS = ("from", "sender", "author", "originator", "caller")
+_SENDERS = ("from", "sender", "author", "originator", "origination", "caller")
 _RECIPIENTS = ("to", "recipient", "recipients", "receiver", "destination", "called", "callee")
 _ADDRESSES = _words("number phone phone_number mobile msisdn tel email email_address address e164 id")
+_SENT = (_ADDRESSES - {"id"}) | _words("sms mms message msg text call whatsapp")
 _NUMBERS = _words(
     "msisdn wa_id e164 phone_e164 contact_number remote_number remote_phone external_number external_phone ani handset direct_dial"
 )
@@ -203,8 +206,10 @@ def _is_tags(word: str) -> bool:
 
 
 def _is_party(word: str, names: tuple[str, ...]) -> bool:
-    """``from``, ``from_number``, ``sender_email``; not ``from_me``, ``sender_type``, ``to_do``."""
+    """``from``, ``from_number``, ``sender_email``, ``sms_from``; not ``from_me``, ``sender_type``, ``to_do``."""
     for name in names:
+        if word.endswith(f"_{name}") and word[: -len(name) - 1] in _SENT:
+            return True
         if word == name or (word.startswith(f"{name}_") and word[len(name) + 1 :] in _ADDRESSES):
             return word not in {"from_id", "sender_id", "author_id", "to_id", "recipient_id"}
     return False

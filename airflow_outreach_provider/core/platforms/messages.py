@@ -20,7 +20,7 @@ from airflow_outreach_provider.core.platforms.reading import normalise, when
 _RECEIVED = re.compile(r"(?:^|_)(?:received|inbound|incoming|reply|replied|replies|responded|mo)(?:_|$)")
 _ANSWER = re.compile(r"\s*(?:re|aw|sv|antw|res|rif|odp|fw|fwd|wg|tr)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _MESSAGE = re.compile(
-    r"(?:(?:new|customer|contact|lead|client|prospect|subscriber|user|person)_)?(?:message|sms|mms|text|text_message|chat_message|whatsapp)"
+    r"(?:(?:new|customer|contact|lead|client|prospect|subscriber|user|person)_)?(?:messages?|sms|mms|text|text_message|chat_message|whatsapp)"
     r"(?:_(?:created?|event|new|added))?"
 )
 # Whose events may carry a message where they say which way it went.

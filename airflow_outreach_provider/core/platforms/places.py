@@ -10,14 +10,21 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from airflow_outreach_provider.core.platforms.keys import ATTACHED, CAPTIONS, Holds, is_of_mail, read_key
+from airflow_outreach_provider.core.platforms.keys import (
+    ATTACHED,
+    CAPTIONS,
+    CHOSEN,
+    Holds,
+    is_of_mail,
+    read_key,
+)
 
 _DEEPEST = 7
 _MOST = 200
 _MOST_ELEMENTS = 50
 MOST_KEYS = 1_000
-_FIELD_NAMES = ("name", "key", "field", "fieldKey", "property", "label")
-_FIELD_VALUES = ("value", "fieldValue", "field_value", "new", "new_value", "newValue")
+_FIELD_NAMES = ("name", "key", "field", "fieldKey", "property", "propertyName", "label")
+_FIELD_VALUES = ("value", "fieldValue", "field_value", "propertyValue", "new", "new_value", "newValue")
 _FIELDS = frozenset(_FIELD_VALUES)
 _CHANNELS = ("channel", "Channel", "type", "Type", "medium", "channel_type", "channelType")
 
@@ -103,6 +110,9 @@ def _place(
                     holds |= Holds.TEXT
         elif each.__class__ is dict or each.__class__ is list:
             told.append((word, 0, each))
+        if word in CHOSEN and each.__class__ is dict and (chosen := _chosen(word, each, value)):
+            told.append(chosen)
+            holds |= Holds.TEXT
     if (field := _named_field(value)) is not None and field[1]:
         told.append(field)
         holds |= field[1]
@@ -118,6 +128,15 @@ def _captions(attached: Any) -> list[Told]:
     each = attached if isinstance(attached, list) else [attached]
     objects = [one for one in each[-_MOST_ELEMENTS:] if isinstance(one, dict)]
     return [(name, Holds.TEXT, one[name]) for one in objects for name in CAPTIONS if one.get(name)]
+
+
+def _chosen(word: str, choice: Mapping[str, Any], message: Mapping[str, Any]) -> Told | None:
+    """The words of the button or the line of a list that somebody tapped; what is offered is none."""
+    name = CHOSEN[word]
+    said = choice.get(name)
+    if not isinstance(said, str) or (word == "button" and message.get("type") != word):
+        return None
+    return name, Holds.TEXT, said
 
 
 def _named_field(value: Mapping[str, Any]) -> Told | None:

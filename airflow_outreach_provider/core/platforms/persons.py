@@ -229,6 +229,12 @@ def _id_said(places: Iterable[BodyObject]) -> str | None:
     return None
 
 
+def names_anybody(places: Sequence[BodyObject]) -> bool:
+    """Whether a body says of anybody who they are: by a number, an address or an id, at whichever end of a message."""
+    found = (said(places, way) for said in (numbers_said, emails_said) for way in (True, False))
+    return any(next(each, None) for each in found) or _id_said(places) is not None
+
+
 def opted_out(places: Sequence[BodyObject]) -> tuple[BodyObject, ...]:
     """What there is of whoever's record says that they are not to be contacted; nothing where none says it.
 

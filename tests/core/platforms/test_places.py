@@ -206,6 +206,15 @@ def test_of_several_contacts_those_are_listed_who_said_no() -> None:
     assert read("tether", {"event": "contact.updated", "contacts": contacts}).event.contact.phone is None
 
 
+@pytest.mark.parametrize("stop", [{"text": "STOP"}, {"text": {"body": "STOP"}}])
+def test_a_no_is_heard_before_what_another_one_wrote(stop: dict[str, Any]) -> None:
+    """A platform may send what several people wrote as one event; of each the newest counts."""
+    hi = {"text": {"body": "hi"}} if isinstance(stop["text"], dict) else {"text": "hi"}
+    messages = [{"from": N, **stop}, {"from": OTHER, **hi}]
+    assert N in (listed("tether", {**RECEIVED, "messages": messages}) or ())
+    assert listed("tether", {**RECEIVED, "messages": [{"from": N, **stop}, {"from": N, **hi}]}) is None
+
+
 def test_a_start_takes_back_nobodys_no_where_several_are_named() -> None:
     """A STOP that may be anybody's of them lists all; a START that may be anybody's lifts none."""
     contacts = {"contacts": [{"phone": N}, {"phone": OTHER}]}

@@ -41,7 +41,8 @@ _PLAIN = re.compile(r"\+?[0-9]{4,15}")
 _PUNCTUATED = re.compile(r"\+? *[(]?[0-9][0-9 ()\-]{3,30}")
 _UNPUNCTUATED = dict.fromkeys(map(ord, " ()-"))
 _SHORTEST_NUMBER = 7
-_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_TIME = r"(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?"
+_DAY = re.compile(rf"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:{_TIME})?")
 _UNKNOWN_RANGE = "phone_unknown_range"
 _LONGEST_TAIL = 6
 _TWO_IN_A_ROW = re.compile(r"\+?[\d().\-]{7,}(?: +[\d().\-]{7,})+")
@@ -214,7 +215,7 @@ def _refuse_placeholder(e164: str) -> None:
 
 
 def _refuse_day(text: str, e164: str) -> None:
-    """Refuse ``20240115`` where it would be a fixed line without its trunk zero, as in Germany; in Denmark it is a mobile, in Hong Kong a line.
+    """Refuse ``20240115``, also with a time behind it, where it would be a fixed line without its trunk zero, as in Germany; in Denmark it is a mobile, in Hong Kong a line.
 
     :raises LeadRejected: ``phone_has_date``.
     """

@@ -111,6 +111,8 @@ UNREADABLE = [
     (-4165550123, "US", "phone_not_a_number"),
     ("20240115", "DE", "phone_has_date"),
     (19991231, "AT", "phone_has_date"),
+    ("20260325183000", "DE", "phone_has_date"),
+    (202603251830, "DE", "phone_has_date"),
     ("5555555555", "MX", "phone_invalid"),
     ("9999999999", "IN", "phone_invalid"),
     ("04 4444 4444", "AU", "phone_invalid"),

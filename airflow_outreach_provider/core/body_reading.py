@@ -6,18 +6,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pydantic_core import to_json
+
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.json_reading import read_json
 from airflow_outreach_provider.core.platforms import Parsed
 from airflow_outreach_provider.core.platforms.custom import checked_number
 from airflow_outreach_provider.core.platforms.messages import message
-from airflow_outreach_provider.core.platforms.persons import completed
+from airflow_outreach_provider.core.platforms.persons import completed, names_anybody
 from airflow_outreach_provider.core.platforms.places import walk
+from airflow_outreach_provider.core.platforms.reading import kind_of, text
 from airflow_outreach_provider.core.sources import SourceSettings
 
 _NO_TYPE = EventKind.UNRECOGNISED.value
 # Where a relay, or a flow that collects, puts the events of one request.
 _LISTS = ("events", "data", "items", "records", "batch")
+_MOST_REPEATED = 4_000_000  # bytes of what stands beside a list, repeated for each of it
+_TYPES = ("event", "type", "event_type", "eventType", "event_name", "eventName", "trigger", "kind")
 
 
 def parse(source: SourceSettings, value: Any, headers: Mapping[str, str] | None = None) -> Parsed:
@@ -41,7 +46,10 @@ def _unrecognised(value: Any, region: str | None) -> Parsed:
     """What is no event of its platform; whoever says no in it is heard all the same."""
     kind, type_ = EventKind.UNRECOGNISED, _NO_TYPE
     try:
-        places = walk(value if isinstance(value, dict) else {"data": value})
+        body = value if isinstance(value, dict) else {"data": value}
+        places = walk(body)
+        if any(kind_of({}, text(body.get(name)) or "") is EventKind.UNSUBSCRIBED for name in _TYPES):
+            kind = EventKind.UNSUBSCRIBED
         said = message(kind, type_, places)
         contact = completed(Contact(), places, region, kind, type_, said)
     except Exception:  # noqa: BLE001 - as above
@@ -58,12 +66,29 @@ def read_parsed(source: SourceSettings, body: bytes, headers: Mapping[str, str] 
 
 
 def listed(source: SourceSettings, whole: ContactEvent) -> list[Any]:
-    """The events that a body holds which is none itself; none where no element of its list is one either."""
-    value = whole.data
+    """The events that a body holds which is none itself; none where no element of its list is one either, or says whose no it is.
+
+    Who stands beside the list is who those are about that name nobody: each is given what stands there.
+    """
+    value, beside = whole.data, {}
     if whole.type != _NO_TYPE or not isinstance(value, dict | list):
         return []
     if isinstance(value, dict):
-        lists = [found for name in _LISTS if isinstance(found := value.get(name), list)]
-        value = lists[0] if len(lists) == 1 else []
+        lists = [name for name in _LISTS if isinstance(value.get(name), list)]
+        beside = {name: each for name, each in value.items() if name not in lists}
+        value = value[lists[0]] if len(lists) == 1 else []
     items = checked_number([each for each in value if each is not None])
-    return items if any(parse(source, each).type != _NO_TYPE for each in items) else []
+    if beside and names_anybody(walk(beside)):
+        if len(to_json(beside)) * len(items) > _MOST_REPEATED:
+            return []
+        items = [_told_who(each, beside) for each in items]
+    return items if any(_stands_alone(parse(source, each)) for each in items) else []
+
+
+def _told_who(item: Any, beside: Mapping[str, Any]) -> Any:
+    return {**beside, **item} if isinstance(item, dict) and not names_anybody(walk(item)) else item
+
+
+def _stands_alone(part: Parsed) -> bool:
+    """Whether a part of a body is an event by itself, or the no of somebody who is named in it."""
+    return part.type != _NO_TYPE or (part.kind is EventKind.UNSUBSCRIBED and names_anybody(part.places))

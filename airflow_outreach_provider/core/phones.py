@@ -41,7 +41,8 @@ _PLAIN = re.compile(r"\+?[0-9]{4,15}")
 _PUNCTUATED = re.compile(r"\+? *[(]?[0-9][0-9 ()\-]{3,30}")
 _UNPUNCTUATED = dict.fromkeys(map(ord, " ()-"))
 _SHORTEST_NUMBER = 7
-_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_TIME = r"(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?"
+_DAY = re.compile(rf"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:{_TIME})?")
 _UNKNOWN_RANGE = "phone_unknown_range"
 _LONGEST_TAIL = 6
 _TWO_IN_A_ROW = re.compile(r"\+?[\d().\-]{7,}(?: +[\d().\-]{7,})+")
@@ -214,7 +215,7 @@ def _refuse_placeholder(e164: str) -> None:
 
 
 def _refuse_day(text: str, e164: str) -> None:
-    """Refuse ``20240115`` where it would be a fixed line without its trunk zero, as in Germany; in Denmark it is a mobile, in Hong Kong a line.
+    """Refuse ``20240115``, also with a time behind it, where it would be a fixed line without its trunk zero, as in Germany; in Denmark it is a mobile, in Hong Kong a line.
 
     :raises LeadRejected: ``phone_has_date``.
     """
@@ -346,15 +347,21 @@ def _parse(text: str, region: str | None) -> phonenumbers.PhoneNumber:
         if text.startswith("00"):
             return _parse("+" + text[2:], region)
         raise LeadRejected(*_parse_reason(error, text)) from None
-    if text.startswith("00") and not phonenumbers.is_valid_number(number):
-        # 00 is the international prefix of most of the world, but of few of its default regions.
-        try:
-            international = phonenumbers.parse("+" + text[2:], region)
-        except NumberParseException:
-            return number
-        if phonenumbers.is_valid_number(international):
-            return international
-    return number
+    if not text.startswith("00"):
+        return number
+    # 00 is the international prefix of most of the world, but of few of its default regions.
+    try:
+        international = phonenumbers.parse("+" + text[2:], region)
+    except NumberParseException:
+        return number
+    if international == number or not phonenumbers.is_valid_number(international):
+        return number
+    if not phonenumbers.is_valid_number(number):
+        return international
+    raise LeadRejected(
+        "phone_ambiguous",
+        f"with a + for its 00 the number is in use, and another one as it is dialled in {region}; write it with +",
+    )
 
 
 def _parse_reason(error: NumberParseException, text: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from airflow_outreach_provider.core.emails import (
     without_emails,
 )
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
-from airflow_outreach_provider.core.intake import polled_event, read_event
+from airflow_outreach_provider.core.intake import polled_event, read_event, read_events
 from airflow_outreach_provider.core.opt_outs import OptOut, opt_out_of
 from airflow_outreach_provider.core.platforms import PLATFORMS
 from airflow_outreach_provider.core.sources import SourceSettings
@@ -146,6 +146,18 @@ SHAPES: list[tuple[str, dict[str, Any], bool]] = [
     ("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, "dndSettings": {"SMS": {"status": "active"}}}}, True),
     ("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, "dndSettings": {"SMS": {"status": "inactive"}}}}, False),
     ("autoreach", {"event": "Opt Out Reverted", "data": {"phone": NUMBER}}, False),
+    # A person's channels and subscriptions are no several people; and a no to e-mail alone is none to a text.
+    *(("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, **record}}, True) for record in (
+        {"channels": [{"type": "sms", "status": "unsubscribed"}, {"type": "email", "status": "subscribed"}]},
+        {"subscriptions": [{"name": "Offers", "status": "unsubscribed"}, {"name": "News", "status": "subscribed"}]},
+        {"lists": [{"id": 1, "unsubscribed": True}, {"id": 2, "unsubscribed": False}]}, {"dndSettings": {"SMS": {"status": "permanent"}}},
+        {"sms_marketing_consent": {"state": "unsubscribed"}}, {"email_and_sms_status": "unsubscribed"},
+        {"email": {"contact": {"unsubscribed": True}}})),
+    *(("tether", {"event": "contact.updated", "contact": {"phone": NUMBER, **record}}, False) for record in (
+        {"channels": [{"type": "email", "status": "unsubscribed"}, {"type": "sms", "status": "subscribed"}]},
+        {"email_marketing_consent": {"state": "unsubscribed"}, "sms_marketing_consent": {"state": "subscribed"}}, {"email_status": "unsubscribed"},
+        {"subscriptions": {"email": {"marketing": {"consent": "UNSUBSCRIBED"}}}}, {"emails": [{"address": "a@b.ca", "status": "unsubscribed"}]},
+        {"opted_out": {"email": True, "sms": False}}, {"dndSettings": {"SMS": {"status": "inactive"}, "Email": {"status": "active"}}})),
 ]  # fmt: skip
 
 
@@ -156,6 +168,54 @@ def test_a_no_is_heard_in_whatever_shape_it_comes(
     """The person's own word counts under any usual key; what we wrote, or what says nothing of who wrote, does not."""
     got = said(platform, body)
     assert (got.numbers if got else None) == ((NUMBER,) if opted_out else None)
+
+
+def test_a_person_of_several_says_no_by_one_of_their_lists() -> None:
+    """Theirs is who it belongs to, and nobody of the others, named as they may be."""
+    people = [
+        {"phone": NUMBER, "lists": [{"status": "unsubscribed"}, {"status": "active"}]},
+        {"phone": "+14165550199"},
+    ]
+    opt_out = said("tether", {"event": "contact.updated", "contacts": people})
+    assert opt_out == OptOut((NUMBER,))
+    nameless = [{"id": 1, "unsubscribed": True}, {"id": 2, "phone": NUMBER}]
+    assert said("tether", {"event": "contact.updated", "data": nameless}) == OptOut()
+
+
+TWO = "+14165550199"
+
+
+@pytest.mark.parametrize(
+    ("body", "nos"),
+    [
+        # Who stands beside the list is whom all of it is about.
+        ({"phone": NUMBER, "data": [{"event": "message.received", "text": "STOP"}]}, [(NUMBER,)]),
+        ({"contact": {"phone": NUMBER}, "items": [{"type": "text", "text": "hi"}, {"type": "text", "text": "STOP"}]}, [None, (NUMBER,)]),
+        ({"contact": {"phone": NUMBER}, "items": [{"event": "message.received", "text": "STOP"}, {"event": "message.received", "text": "hi"}]}, [(NUMBER,), None]),
+        ({"phone": TWO, "events": [{"event": "message.received", "text": "STOP", "from": NUMBER}]}, [(NUMBER,)]),
+        ({"from": NUMBER, "records": [{"event": "message.received", "text": "STOP"}]}, [(NUMBER,)]),
+        # A relay says who sends it, and not who it is about.
+        ({"from": "relay", "events": [{"event": "message.received", "text": "STOP", "phone": NUMBER}, {"event": "open", "phone": TWO}]}, [(NUMBER,), None]),
+        # One of several says no, the first or the last of them, and names who they are.
+        ([{"phone": NUMBER, "text": "STOP"}, {"phone": TWO, "text": "hi"}], [(NUMBER,), None]),
+        ({"data": [{"phone": TWO, "text": "hi"}, {"phone": NUMBER, "text": "STOP"}]}, [None, (NUMBER,)]),
+    ],
+)  # fmt: skip
+def test_a_no_in_one_of_several_is_of_whoever_it_names_or_of_who_stands_beside_them(
+    body: Any, nos: list[tuple[str, ...] | None]
+) -> None:
+    """What a request is taken apart into, each says no for itself; and nobody's number is lost by it."""
+    found = read_events(SourceSettings("src", "tether"), json.dumps(body).encode(), {}, received_at=NOW)
+    assert [each.opt_out and each.opt_out.numbers for each in found] == nos
+
+
+@pytest.mark.parametrize(
+    ("platform", "body"),
+    [("varda", {"event": "contact.unsubscribed", "contact": {"phone": NUMBER}}), ("supersend", {"event_name": "Opted Out", "phone": NUMBER})],
+)  # fmt: skip
+def test_what_is_no_event_of_its_platform_says_no_by_the_type_it_gives(platform: str, body: Any) -> None:
+    """However the platform names its events, a type that says no is one."""
+    assert said(platform, body) == OptOut((NUMBER,))
 
 
 def test_a_plain_number_is_read_no_further_than_a_number_goes() -> None:

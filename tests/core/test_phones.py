@@ -15,6 +15,7 @@ from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.phone_lines import in_use, national_form
+from airflow_outreach_provider.core.phone_listed import listed_numbers
 from airflow_outreach_provider.core.phones import REGIONS, LineType, check_region, line_type, parse_phone
 
 TORONTO = "+14165550123"
@@ -110,6 +111,8 @@ UNREADABLE = [
     (-4165550123, "US", "phone_not_a_number"),
     ("20240115", "DE", "phone_has_date"),
     (19991231, "AT", "phone_has_date"),
+    ("20260325183000", "DE", "phone_has_date"),
+    (202603251830, "DE", "phone_has_date"),
     ("5555555555", "MX", "phone_invalid"),
     ("9999999999", "IN", "phone_invalid"),
     ("04 4444 4444", "AU", "phone_invalid"),
@@ -300,6 +303,25 @@ def test_a_number_that_is_one_with_and_without_its_country_code_is_refused(text:
     with pytest.raises(LeadRejected, match=r"with \+") as caught:
         parse_phone(text, "DE")
     assert caught.value.reason == "phone_ambiguous"
+
+
+@pytest.mark.parametrize(
+    ("written", "region", "abroad", "at_home"),
+    [
+        ("00 66 2 611 7753", "TH", "+6626117753", "+626117753"),  # 006 is how Thailand dials abroad
+        ("0093 23 403 2699", "SG", "+93234032699", "+3234032699"),
+        ("0049 151 23456789", "KH", "+4915123456789", "+915123456789"),
+        ("00376 390 810", "JP", "+376390810", "+8100376390810"),
+    ],
+)
+def test_00_that_is_a_prefix_of_two_kinds_is_refused_and_listed_as_both(
+    written: str, region: str, abroad: str, at_home: str
+) -> None:
+    """00 for the +, or the first digits of what is dialled there: neither of two people is texted."""
+    with pytest.raises(LeadRejected) as caught:
+        parse_phone(written, region)
+    assert caught.value.reason == "phone_ambiguous"
+    assert set(listed_numbers(written, region)) == {abroad, at_home}
 
 
 @pytest.mark.parametrize(

@@ -206,3 +206,14 @@ def test_a_setting_may_replace_the_usual_words_and_a_source_change_those_of_the_
 def test_start_words(message: object, is_one: bool) -> None:
     """START and UNSTOP, alone, take a stop word back."""
     assert is_start_word(message) is is_one
+
+
+@pytest.mark.parametrize(
+    ("message", "stops"),
+    [("Bitte keine weiteren Nachrichten", True), ("Keine Werbung mehr!", True), ("no molestar por favor", True), ("Do not disturb", True),
+     ("Rimuovimi dalla lista", True), ("Cancellatemi dalla vostra lista, grazie", True), ("Cancel my subscription please", True), ("Stop promotions", True),
+     ("cancel my appointment", False), ("Keine weiteren Fragen", False), ("no molesta", False), ("sono sulla lista", False), ("promotions", False)],
+)  # fmt: skip
+def test_further_wishes_to_be_left_alone(message: str, stops: bool) -> None:
+    """What people write in place of STOP, and what is like it and asks for nothing of the kind."""
+    assert (message in USUAL) is stops

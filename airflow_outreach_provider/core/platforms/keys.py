@@ -37,6 +37,8 @@ def _words(*lines: str) -> frozenset[str]:
 
 CAPTIONS = ("caption",)
 ATTACHED = _words("attachment attachments media")
+# What was chosen of what was offered, and where its words stand; a button in a message is one where the message is of that type.
+CHOSEN = {"button_reply": "title", "list_reply": "title", "button": "text"}
 _TEXTS = _words(
     "message text body content reply message_text message_body message_content reply_text reply_body reply_message reply_content",
     "plain_text text_body body_text body_plain text_plain stripped_text email_body html html_body body_html snippet",
@@ -59,28 +61,40 @@ OURS_IF_TRUE = _words("from_me is_from_me outbound is_outbound outgoing is_outgo
 THEIRS_IF_TRUE = _words("inbound is_inbound incoming is_incoming")
 _WHO = {*DIRECTIONS, *WRITERS, *OURS_IF_TRUE, *THEIRS_IF_TRUE}
 
+# What is to be no more, and the words that name it in one word or in several: DONOTCONTACT, sms_optout, Text message opt-out.
+_OF_TEXTS = r"sms|text_?messages?|texts?|texting|messages?|messaging|marketing|mobile|phone"
 _OPTED_OUT = re.compile(
     r"(?:(?:properties|attributes|fields|custom_fields?|data)_)?"
     r"(?:(?:contact|lead|person|customer|subscriber)_(?!complained))?"  # a customer's complaint is of the goods
-    r"(?:hs_)?(?:is_|has_|was_|on_)?(?:(?:federal|national|state|internal|company|tcpa)_(?=dnc|do_not_))?(?:(?:sms|text|texts|texting|message|messages|messaging|marketing|phone|contact|all|global|globally)_)?"
-    r"(?:unsubscribed?|opted_?out|opt_?out|do_not_(?:contact|text|sms|message|disturb|call)|dnc|dnd"
-    r"|black_?listed|block_?listed|complained|spam_complaint|(?:marked|reported)_(?:as_)?spam)"
-    r"(?:_(?:(?:of|from)_)?(?:sms|text|texts|texting|message|messages|messaging|marketing|sms_marketing|all|flag|list|enabled|settings"
-    r"|requested|by_(?:the_)?(?:user|contact|customer|lead|recipient|person)))?"
-    r"(?:_c)?"  # a field of Salesforce's users
-    r"|is_blocked|contact_blocked|no_(?:sms|texts|texting|text_messages)"
+    r"(?:hs_)?(?:is_|has_|was_|on_)?(?:(?:federal|national|state|internal|company|tcpa)_(?=dnc|do_not_))?"
+    rf"(?:(?:{_OF_TEXTS}|contact|tcpa|all|global|globally)_?)?"
+    r"(?:unsub(?:scribed?|bed)?|opted_?out|opt_?out|do(?:_?not|nt|n_t)_?(?:contact|text|sms|message|disturb|call|market|solicit)|dnc|dnd"
+    r"|black_?listed|block_?listed|complained|spam_complaint|(?:marked|reported)_(?:as_)?spam"
+    r"|(?:consent|permission)_(?:revoked|withdrawn)|(?:revoked|withdrawn?|withdrew)_consent)"
+    rf"(?:_(?:(?:of|from)_)?(?:{_OF_TEXTS}|sms_marketing|all|flag|list|enabled|settings|registered|y_n|yes_no|channels"
+    r"|request(?:ed)?|via_[a-z]+|by_(?:the_)?(?:user|contact|customer|lead|recipient|person)))?"
+    r"(?:_p?c)?"  # a field of Salesforce's users
+    r"|is_blocked|contact_blocked|no_(?:sms|texts|texting|text_messages|marketing)"
     # French, German, Spanish, Portuguese, Italian, Dutch; without their accents.
-    r"|desabonnee?|desinscrite?|ne_(?:pas|plus)_contacter|stop_sms|abgemeldet|nicht_(?:mehr_)?(?:kontaktieren|anschreiben)|keine_sms"
-    r"|kontakt_?sperre|(?:dad[oa]_)?de_baja|no_(?:contactar|molestar)|nao_(?:contactar|contatar|perturbar)|descadastrad[oa]"
-    r"|non_(?:contattare|disturbare)|disiscritt[oa]|niet_(?:contacteren|benaderen)|afgemeld|uitgeschreven"
+    r"|desabonnee?|desinscrite?|ne_(?:pas|plus)_(?:contacter|appeler|solliciter)|stop_sms|abgemeldet"
+    r"|nicht_(?:mehr_)?(?:kontaktieren|anschreiben|anrufen)|keine_sms|kontakt_?sperre|werbe_?(?:sperre|widerspruch)|(?:dad[oa]_)?de_baja"
+    r"|no_(?:contactar|molestar|llamar)|nao_(?:contactar|contatar|perturbar|ligar)|descadastrad[oa]"
+    r"|non_(?:contattare|disturbare|chiamare)|disiscritt[oa]|niet_(?:contacteren|benaderen|bellen)|bel_me_niet|afgemeld|uitgeschreven"
 )
 _OPTED_OUT_AT = re.compile(
-    r"(?:[a-z]+_)?(?:unsubscribed?|opted_?out|opt_?out)_(?:at|on|date|time|timestamp|since)"
-    r"|date_(?:unsubscribed|opted_out)"
+    rf"(?:[a-z]+_)?(?:unsubscribed?|opted_?out|opt_?out|consent_(?:revoked|withdrawn)|do_?not_?contact)(?:_(?:(?:of|from)_)?(?:{_OF_TEXTS}))?"
+    r"_(?:at|on|date|time|date_time|timestamp|since)(?:_p?c)?"
+    r"|date_(?:of_)?(?:unsubscribed?|opted_?out|opt_?out)"
 )
-_STATUS = _words("status state subscription subscribed consent optin stage disposition outcome interest")
+# Before a field of a package in Salesforce stands whose it is: tdc_tsw__SMS_Opt_out__c.
+_PACKAGE = re.compile(r"[A-Za-z]\w{0,14}?__(?=\w+__p?c$)", re.ASCII)
+_STATUS = _words(
+    "status state subscription subscribed consent optin stage disposition outcome interest preference preferences permission"
+)
 _ERRORS = _words("error errors error_code sms_error_code message_error_code")
 _TAGS = _words("tag tags label labels")
+_MAIL = _words("email emails mail mails mailing newsletter newsletters")
+_TEXTED = _words("sms text texts texting mobile phone all")
 _EARLIER = _words(
     "previous prev prior past old before original former earlier removed deleted history quoted quote parent"
     " outbound outgoing sent draft drafts scheduled queued"
@@ -91,9 +105,10 @@ _PERSONS = _words(
     "contact contacts lead leads person people customer customers subscriber subscribers prospect prospects candidate applicant"
     " patient member client guest visitor participant participants"
 )
-_SENDERS = ("from", "sender", "author", "originator", "caller")
+_SENDERS = ("from", "sender", "author", "originator", "origination", "caller")
 _RECIPIENTS = ("to", "recipient", "recipients", "receiver", "destination", "called", "callee")
 _ADDRESSES = _words("number phone phone_number mobile msisdn tel email email_address address e164 id")
+_SENT = (_ADDRESSES - {"id"}) | _words("sms mms message msg text call whatsapp")
 _NUMBERS = _words(
     "msisdn wa_id e164 phone_e164 contact_number remote_number remote_phone external_number external_phone ani handset direct_dial"
 )
@@ -129,7 +144,7 @@ def read_key(name: str) -> Key:
     """What a key is known to hold."""
     if len(name) > _LONGEST:
         return Key("", 0)
-    word = normalise(_NUMBER_OF.sub("number of ", name))
+    word = normalise(_PACKAGE.sub("", _NUMBER_OF.sub("number of ", name)))
     holds = 0
     for found, what in (
         (word in _TEXTS, Holds.TEXT | Holds.ENVELOPE),
@@ -139,7 +154,7 @@ def read_key(name: str) -> Key:
         (word in _WHO, Holds.WHO),
         (word in _TIMES, Holds.TIME),
         (is_opted_out(word), Holds.FLAG),
-        (_OPTED_OUT_AT.fullmatch(word), Holds.SINCE),
+        (_OPTED_OUT_AT.fullmatch(word) and not is_of_mail(word), Holds.SINCE),
         (_is_status(word), Holds.STATUS),
         (_is_tags(word), Holds.TAGS),
         (word in _ERRORS, Holds.ERROR),
@@ -173,9 +188,16 @@ def is_opted_out(word: str) -> bool:
     return _OPTED_OUT.fullmatch(word) is not None
 
 
+@lru_cache(maxsize=4096)
+def is_of_mail(word: str) -> bool:
+    """Whether what a key says is about e-mail alone: ``email_status``, ``emailMarketingConsent``."""
+    tokens = set(word.split("_"))
+    return bool(tokens & _MAIL) and not tokens & _TEXTED
+
+
 def _is_status(word: str) -> bool:
     tokens = set(word.split("_"))
-    return bool(tokens & _STATUS or "opt_in" in word) and not tokens & _NOT_NOW
+    return bool(tokens & _STATUS or "opt_in" in word) and not tokens & _NOT_NOW and not is_of_mail(word)
 
 
 def _is_tags(word: str) -> bool:
@@ -184,8 +206,10 @@ def _is_tags(word: str) -> bool:
 
 
 def _is_party(word: str, names: tuple[str, ...]) -> bool:
-    """``from``, ``from_number``, ``sender_email``; not ``from_me``, ``sender_type``, ``to_do``."""
+    """``from``, ``from_number``, ``sender_email``, ``sms_from``; not ``from_me``, ``sender_type``, ``to_do``."""
     for name in names:
+        if word.endswith(f"_{name}") and word[: -len(name) - 1] in _SENT:
+            return True
         if word == name or (word.startswith(f"{name}_") and word[len(name) + 1 :] in _ADDRESSES):
             return word not in {"from_id", "sender_id", "author_id", "to_id", "recipient_id"}
     return False

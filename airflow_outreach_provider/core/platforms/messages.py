@@ -20,7 +20,7 @@ from airflow_outreach_provider.core.platforms.reading import normalise, when
 _RECEIVED = re.compile(r"(?:^|_)(?:received|inbound|incoming|reply|replied|replies|responded|mo)(?:_|$)")
 _ANSWER = re.compile(r"\s*(?:re|aw|sv|antw|res|rif|odp|fw|fwd|wg|tr)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _MESSAGE = re.compile(
-    r"(?:(?:new|customer|contact|lead|client|prospect|subscriber|user|person)_)?(?:message|sms|mms|text|text_message|chat_message|whatsapp)"
+    r"(?:(?:new|customer|contact|lead|client|prospect|subscriber|user|person)_)?(?:messages?|sms|mms|text|text_message|chat_message|whatsapp)"
     r"(?:_(?:created?|event|new|added))?"
 )
 # Whose events may carry a message where they say which way it went.
@@ -165,19 +165,28 @@ def _word(value: object) -> str:
 
 
 def _newest(found: Sequence[BodyObject]) -> Iterator[BodyObject]:
-    """What stands by itself, and of each list its newest."""
-    lists: dict[int, list[BodyObject]] = {}
+    """What stands by itself, and of each list the newest of everybody who writes in it."""
+    lists: dict[tuple[int, str], list[BodyObject]] = {}
     for place in found:
         if place.element is None:
             yield place
         else:
-            lists.setdefault(place.element[0], []).append(place)
+            lists.setdefault((place.element[0], _sender(place)), []).append(place)
     for places in lists.values():
         timed = [(_time(place), place) for place in places]
         if any(moment is None for moment, _ in timed):
             yield places[-1]
         else:
             yield max(timed, key=lambda each: each[0] or _NEVER)[1]
+
+
+def _sender(place: BodyObject) -> str:
+    """Whose a message of a list is, as it says itself."""
+    above = place if place.holds & Holds.SENDER or place.above is None else place.above
+    ends = (
+        value for _, holds, value in above.told if holds & Holds.SENDER and above.element == place.element
+    )
+    return next((str(value) for value in ends if isinstance(value, str | int | dict)), "")
 
 
 def _time(place: BodyObject) -> datetime | None:

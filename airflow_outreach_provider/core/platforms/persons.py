@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -20,9 +19,10 @@ from airflow_outreach_provider.core.invisible import UNSEEN
 from airflow_outreach_provider.core.platforms import messages
 from airflow_outreach_provider.core.platforms.keys import (
     Holds,
-    is_opted_out,
+    is_of_mail,
     read_key,
 )
+from airflow_outreach_provider.core.platforms.no_words import NO, is_denied, is_no_word
 from airflow_outreach_provider.core.platforms.places import MOST_KEYS, BodyObject, Told
 from airflow_outreach_provider.core.platforms.reading import (
     is_no_time,
@@ -37,8 +37,8 @@ from airflow_outreach_provider.core.stop_vocabulary import NEGATIONS
 _NUMBERED = Holds.NUMBER | Holds.PERSON | Holds.PARTY
 _ADDRESSED = Holds.EMAIL | Holds.PERSON | Holds.PARTY
 _IDENTIFIED = Holds.ID | Holds.PERSON
+_SOMEBODY = _NUMBERED | _ADDRESSED | _IDENTIFIED
 _MOST_VALUES = 20
-_LONGEST_WORD = 60
 _WHOLE = 10**15
 _NUMBER_PARTS = (
     "number",
@@ -64,16 +64,6 @@ _NUMBER_PARTS = (
 _EMAIL_PARTS = ("address", "email", "email_address", "value", "text")
 _CODES = ("country_code", "calling_code", "dial_code", "prefix")
 _LIKE_A_NUMBER = re.compile(r"(?:tel:|sms:|whatsapp:)?\s*\+?[\d(][\d\s().\-/]{6,24}")
-_NO = frozenset({
-    "", "0", "false", "f", "no", "n", "off", "none", "null", "nil", "never", "undefined", "unknown", "na", "n_a", "nan", "na_n", "nat", "na_t", "not_set", "unset",
-    "inactive", "disabled", "subscribed", "opted_in", "opt_in", "empty", "blank", "no_value", "not_applicable", "not_available", "not_specified", "not_provided",
-    "clean", "clear", "not_found", "not_listed", "not_on_list", "no_match", "allowed",  # by a list of numbers not to be called
-    # In other languages, without their accents.
-    "abonne", "abonnee", "inscrit", "inscrite", "angemeldet", "suscrito", "inscrito", "inscrita", "iscritto", "iscritta", "aangemeld", "ingeschreven",
-    "jamais", "niemals", "nunca", "nooit", "aldri", "aldrig", "nigdy", "unbekannt", "inconnu", "desconocido", "desconhecido", "sconosciuto", "onbekend",
-    "leer", "vide", "vacio", "vazio", "vuoto", "leeg", "keine_angabe", "k_a", "nicht_angegeben", "non_renseigne", "no_especificado", "nao_informado",
-    "non_specificato", "niet_opgegeven",
-})  # fmt: skip
 # In other languages, and as a box that is not ticked.
 _NO_ELSEWHERE = frozenset({
     *map(str.casefold, NEGATIONS), "nao", "ei", "nem", "nu", "hayır", "falsch", "faux", "falso", "onwaar", "falsk", "ложь", "όχι", "いいえ", "無", "无", "否", "不", "不是", "没有", "아니요", "아니오", "ไม่",
@@ -81,8 +71,9 @@ _NO_ELSEWHERE = frozenset({
 })  # fmt: skip
 _BETWEEN_TAGS = re.compile(r"[,;|\n]")
 _ONLY_ZEROS = re.compile(r"[0\s:.\-/TZ+]*")
-_YES = frozenset({"true", "t", "1", "yes", "y", "on", "active", "enabled"})
+_YES = frozenset({"true", "t", "1", "yes", "y", "on", "active", "enabled", "permanent"})
 _REFUSED = (21610, "21610")  # Twilio: "attempt to send to unsubscribed recipient"
+_MAIL_ALONE = frozenset({"email", "e_mail", "emails", "email_only", "newsletter"})
 _CONSENTS, _NOTHING = frozenset({"revoked", "withdrawn"}), frozenset[str]()
 _NOW = ("to", "new", "current", "value", "name", "label", "status", "state", "sms", "text", "mobile", "all")
 # Whose ids stand beside the person: in what these events are about, a plain id is a message's, call's or conversation's.
@@ -238,16 +229,44 @@ def _id_said(places: Iterable[BodyObject]) -> str | None:
     return None
 
 
+def names_anybody(places: Sequence[BodyObject]) -> bool:
+    """Whether a body says of anybody who they are: by a number, an address or an id, at whichever end of a message."""
+    found = (said(places, way) for said in (numbers_said, emails_said) for way in (True, False))
+    return any(next(each, None) for each in found) or _id_said(places) is not None
+
+
 def opted_out(places: Sequence[BodyObject]) -> tuple[BodyObject, ...]:
     """What there is of whoever's record says that they are not to be contacted; nothing where none says it.
 
-    All of the body; of a list of several people those alone.
+    All of the body; of a list of several people those alone. A list that names nobody is of one person's channels or
+    subscriptions.
     """
-    flagged = [place for place in places if place.holds & Holds.REFUSAL and any(map(says_no, place.told))]
-    if not flagged or any(place.element is None for place in flagged):
-        return tuple(places) if flagged else ()
-    elements = {place.element for place in flagged}
+    flagged = [
+        place
+        for place in places
+        if place.holds & Holds.REFUSAL and not place.of_mail and any(map(says_no, place.told))
+    ]
+    if not flagged:
+        return ()
+    people = {place.element[0] for place in places if place.element is not None and _names_somebody(place)}
+    elements = {_element_of(place, people) for place in flagged}
+    if None in elements:
+        return tuple(places)
     return tuple(place for place in places if place.element in elements)
+
+
+def _names_somebody(place: BodyObject) -> bool:
+    return bool(place.holds & _SOMEBODY or place.reached & Holds.PERSON)
+
+
+def _element_of(place: BodyObject, people: set[int]) -> tuple[int, int] | None:
+    """Which of several people it belongs to; None where it is everybody's who is named."""
+    here: BodyObject | None = place
+    while here is not None and here.element is not None:
+        if here.element[0] in people:
+            return here.element
+        here = here.above
+    return None
 
 
 def says_no(told: Told) -> bool:
@@ -262,9 +281,9 @@ def says_no(told: Told) -> bool:
     if holds & Holds.ERROR:
         return _is_refused(value)
     if holds & Holds.TAGS or isinstance(value, list):
-        return any(map(_is_no_word, _tags(value)))
+        return any(map(is_no_word, _tags(value)))
     withdrawn = _CONSENTS if "consent" in name else _NOTHING
-    return any(_is_no_word(each) or _word(each) in withdrawn for each in _states(value))
+    return any(is_no_word(each) or _word(each) in withdrawn for each in _states(value))
 
 
 def _is_refused(value: Any) -> bool:
@@ -284,24 +303,22 @@ def _is_yes(value: Any) -> bool:
     if isinstance(value, dict):
         return any(
             _is_yes(each) and (_word(each) in _YES or isinstance(each, dict | list))
-            for each in value.values()
+            for name, each in value.items()
+            if not is_of_mail(read_key(name).word)
         )
     if isinstance(value, list):
         return any(map(_is_yes, value))
+    if isinstance(value, str) and _word(value) in _MAIL_ALONE:
+        return False
     if isinstance(value, int | float):
         return value != 0
     if not isinstance(value, str) or "://" in value or is_no_time(value):
         return False
     if value.isascii():
         word = _word(value)
-        known = word in _NO or value.strip().casefold() in _NO_ELSEWHERE or _is_denied(word)
+        known = word in NO or value.strip().casefold() in _NO_ELSEWHERE or is_denied(word)
         return not known and _ONLY_ZEROS.fullmatch(value) is None
     return _is_yes_elsewhere(unicodedata.normalize("NFKC", value.translate(UNSEEN)).casefold().strip())
-
-
-def _is_denied(word: str) -> bool:
-    """``Not opted out``, ``no DNC``: the same words with a no before them."""
-    return word.startswith(("not_", "no_")) and is_opted_out(word.partition("_")[2])
 
 
 def _is_yes_elsewhere(said: str) -> bool:
@@ -335,13 +352,3 @@ def _tags(value: Any) -> Iterator[str]:
     for each in value[:200] if isinstance(value, list) else [value]:
         for said in _states(each):
             yield from _BETWEEN_TAGS.split(said)
-
-
-def _is_no_word(said: str) -> bool:
-    return len(said) <= _LONGEST_WORD and _is_no(said)
-
-
-@lru_cache(maxsize=1024)
-def _is_no(said: str) -> bool:
-    word = normalise(said)
-    return word in {"stop", "stop_all"} or is_opted_out(word)

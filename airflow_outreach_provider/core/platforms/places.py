@@ -10,15 +10,23 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from airflow_outreach_provider.core.platforms.keys import ATTACHED, CAPTIONS, Holds, read_key
+from airflow_outreach_provider.core.platforms.keys import (
+    ATTACHED,
+    CAPTIONS,
+    CHOSEN,
+    Holds,
+    is_of_mail,
+    read_key,
+)
 
 _DEEPEST = 7
 _MOST = 200
 _MOST_ELEMENTS = 50
 MOST_KEYS = 1_000
-_FIELD_NAMES = ("name", "key", "field", "fieldKey", "property", "label")
-_FIELD_VALUES = ("value", "fieldValue", "field_value", "new", "new_value", "newValue")
+_FIELD_NAMES = ("name", "key", "field", "fieldKey", "property", "propertyName", "label")
+_FIELD_VALUES = ("value", "fieldValue", "field_value", "propertyValue", "new", "new_value", "newValue")
 _FIELDS = frozenset(_FIELD_VALUES)
+_CHANNELS = ("channel", "Channel", "type", "Type", "medium", "channel_type", "channelType")
 
 
 Told = tuple[str, int, Any]
@@ -33,6 +41,7 @@ class BodyObject(NamedTuple):
     :ivar near: the event's own: reached by envelopes and messages alone.
     :ivar side: ``SENDER`` or ``RECIPIENT`` where it describes one of the two.
     :ivar element: of which list of several, and which of it.
+    :ivar of_mail: what it refuses is e-mail alone.
     """
 
     reached: int
@@ -43,6 +52,7 @@ class BodyObject(NamedTuple):
     side: int
     element: tuple[int, int] | None
     depth: int
+    of_mail: bool = False
 
 
 def walk(body: Mapping[str, Any]) -> tuple[BodyObject, ...]:
@@ -55,24 +65,37 @@ def walk(body: Mapping[str, Any]) -> tuple[BodyObject, ...]:
 
 
 def _look_within(place: BodyObject, found: list[BodyObject]) -> None:
-    for _, holds, value in place.told:
+    for word, holds, value in place.told:
         if value.__class__ is not dict and value.__class__ is not list:
             continue
         if holds & Holds.ELSEWHERE or (holds & Holds.SENDER and not place.near):
             continue  # a person's own sender is who of ours writes to them
+        of_mail = not holds & Holds.PERSON and (place.of_mail or is_of_mail(word))
         if value.__class__ is dict:
-            found.append(_place(holds, value, place, place.element))
+            found.append(_place(holds, value, place, place.element, of_mail=of_mail))
             continue
         objects = [each for each in value[-_MOST_ELEMENTS:] if each.__class__ is dict]
         number = len(found)
         for position, each in enumerate(objects):
             several = len(objects) > 1 and _named_field(each) is None
             element = (number, position) if several else place.element
-            found.append(_place(holds, each, place, element))
+            mails = of_mail or (not holds & Holds.PERSON and _is_mails(each))
+            found.append(_place(holds, each, place, element, of_mail=mails))
+
+
+def _is_mails(value: Mapping[str, Any]) -> bool:
+    """Whether one of several says that it is the person's e-mail: ``{"channel": "email", "status": "unsubscribed"}``."""
+    said = (value[name] for name in _CHANNELS if isinstance(value.get(name), str))
+    return any(is_of_mail(read_key(each).word) for each in said)
 
 
 def _place(
-    reached: int, value: Mapping[str, Any], above: BodyObject | None, element: tuple[int, int] | None
+    reached: int,
+    value: Mapping[str, Any],
+    above: BodyObject | None,
+    element: tuple[int, int] | None,
+    *,
+    of_mail: bool = False,
 ) -> BodyObject:
     told: list[Told] = []
     holds = 0
@@ -87,6 +110,9 @@ def _place(
                     holds |= Holds.TEXT
         elif each.__class__ is dict or each.__class__ is list:
             told.append((word, 0, each))
+        if word in CHOSEN and each.__class__ is dict and (chosen := _chosen(word, each, value)):
+            told.append(chosen)
+            holds |= Holds.TEXT
     if (field := _named_field(value)) is not None and field[1]:
         told.append(field)
         holds |= field[1]
@@ -94,7 +120,7 @@ def _place(
         return BodyObject(reached, told, holds, None, True, reached & Holds.PARTY, element, 0)
     near = above.near and reached & Holds.ENVELOPE != 0
     side = reached & Holds.PARTY or above.side
-    return BodyObject(reached, told, holds, above, near, side, element, above.depth + 1)
+    return BodyObject(reached, told, holds, above, near, side, element, above.depth + 1, of_mail)
 
 
 def _captions(attached: Any) -> list[Told]:
@@ -102,6 +128,15 @@ def _captions(attached: Any) -> list[Told]:
     each = attached if isinstance(attached, list) else [attached]
     objects = [one for one in each[-_MOST_ELEMENTS:] if isinstance(one, dict)]
     return [(name, Holds.TEXT, one[name]) for one in objects for name in CAPTIONS if one.get(name)]
+
+
+def _chosen(word: str, choice: Mapping[str, Any], message: Mapping[str, Any]) -> Told | None:
+    """The words of the button or the line of a list that somebody tapped; what is offered is none."""
+    name = CHOSEN[word]
+    said = choice.get(name)
+    if not isinstance(said, str) or (word == "button" and message.get("type") != word):
+        return None
+    return name, Holds.TEXT, said
 
 
 def _named_field(value: Mapping[str, Any]) -> Told | None:

@@ -38,7 +38,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 
 _OPT_OUT_TYPE = re.compile(
-    r"(?:^|_)(?:(?:unsubscribed?|unsubscription|opt(?:ed|ing)?_?outs?)(?:_|$)"
+    r"(?:^|_)(?:(?:unsub(?:scribed?|bed)?|unsubscription|opt(?:ed|ing)?_?outs?)(?:_|$)"
     r"|(?:do_not_(?:contact|text|sms|message|call)|dnc|dnd)(?:_(?:created?|event|received|request(?:ed)?|added|enabled))?$"
     r"|(?:contact|lead|customer|subscriber|recipient|person|phone|number)_(?:blocked|black_?listed|block_?listed|suppressed)$"
     r"|consent_(?:revoked|withdrawn)$)"
@@ -136,6 +136,11 @@ def kind_of(kinds: Mapping[str, EventKind], type_: str) -> EventKind:
     ):
         return EventKind.UNSUBSCRIBED
     return known or EventKind.OTHER
+
+
+def is_taken_back(word: str) -> bool:
+    """Whether a normalised word alone says that something holds no longer."""
+    return _TAKEN_BACK.fullmatch(word) is not None
 
 
 @lru_cache(maxsize=1024)

@@ -61,7 +61,15 @@ NAMED: list[tuple[str, dict[str, Any]]] = [
     ("tether", {**RECEIVED, "message": [{"text": "hello"}, {"text": "STOP"}], "phone": N}),
     ("tether", {**RECEIVED, "messages": [{"role": "user", "text": "STOP"}, {"role": "assistant", "text": "As you like"}], "phone": N}),
     ("tether", {**RECEIVED, "phone": N, "messages": [{"text": "STOP", "sentAt": "2026-03-25T18:00:00Z"}, {"text": "hi", "sentAt": "2026-03-24T18:00:00Z"}]}),
-    *[("tether", {"event": type_, "text": "STOP", "phone": N}) for type_ in ("message", "new message", "New SMS", "customer.message")],
+    *[("tether", {"event": type_, "text": "STOP", "phone": N}) for type_ in ("message", "messages", "new message", "New SMS", "customer.message")],
+    # Between whom, in other words; and what was tapped in place of being written, as WhatsApp sends it.
+    *[("tether", {**STOP, **ends}) for ends in (
+        {"sms_from": N, "sms_to": OURS}, {"phone_from": N, "phone_to": OURS}, {"messageFrom": N, "numberTo": OURS}, {"originationNumber": N, "destinationNumber": OURS})],
+    *[("tether", {**RECEIVED, "entry": [{"changes": [{"value": {"messages": [{"from": N, **tapped}]}}]}]}) for tapped in (
+        {"type": "button", "button": {"payload": "x", "text": "Stop promotions"}},
+        {"type": "interactive", "interactive": {"type": "button_reply", "button_reply": {"id": "1", "title": "STOP"}}},
+        {"type": "interactive", "interactive": {"type": "list_reply", "list_reply": {"id": "1", "title": "Unsubscribe"}}})],
+    ("tether", {"event": "contact.propertyChange", "propertyName": "sms_opt_out", "propertyValue": "true", "phone": N}),
     ("supersend", {"event": "reply", "ContactId": "7", "contact": {"name": "x"}, "details": {"contact": {"phone": N}, "message": {"text": "STOP"}}}),
     ("supersend", {"type": "reply", "contact": {"phone": N, "reply": "STOP"}}),
     ("supersend", {"type": "reply", "contact": {"phone": N, "last_message": "STOP"}}),
@@ -109,7 +117,7 @@ def test_a_no_is_the_persons_whose_address_stands_anywhere_in_its_body(body: dic
 
 @pytest.mark.parametrize(
     "body",
-    [{**STOP, "to": OURS}, {**STOP, "agent": {"phone": OURS}}, {**STOP, "assignedUser": {"phone": OURS}}, {**STOP, "user": {"phone": OURS}},
+    [{**STOP, "to": OURS}, {**STOP, "sms_to": OURS}, {**STOP, "phoneTo": OURS}, {**STOP, "agent": {"phone": OURS}}, {**STOP, "assignedUser": {"phone": OURS}}, {**STOP, "user": {"phone": OURS}},
      {**STOP, "contact": {"owner": {"phone": OURS}}}, {**STOP, "previous": {"phone": OURS}}, {**STOP, "campaign": {"phone": OURS}}],
 )  # fmt: skip
 def test_what_is_of_ours_is_nobodys_number(body: dict[str, Any]) -> None:
@@ -130,6 +138,9 @@ def test_what_is_of_ours_is_nobodys_number(body: dict[str, Any]) -> None:
         {**RECEIVED, "message": {"text": "hi", "quoted": {"text": "STOP"}, "buttons": [{"text": "STOP"}]}},
         {**RECEIVED, "message": {"attachments": [{"text": "STOP"}]}, "notes": [{"text": "STOP"}], "template": {"body": "STOP"}},
         {**RECEIVED, "lastOutboundMessage": {"text": "STOP"}},
+        {**RECEIVED, "message": {"text": "hi", "button": {"text": "STOP"}}, "button": {"title": "STOP"}},
+        {"event": "message.sent", "message": {"type": "interactive", "interactive": {"button_reply": {"title": "STOP"}}}},
+        {"event": "contact.propertyChange", "propertyName": "sms_opt_out", "propertyValue": "false"},
         {**RECEIVED, "message": {"text": "STOP", "direction": "outbound"}, "direction": "inbound"},
         {**RECEIVED, "message": {"text": "STOP", "from_me": True}},
         {**RECEIVED, "message": {"text": "STOP", "role": "assistant"}},
@@ -195,6 +206,15 @@ def test_of_several_contacts_those_are_listed_who_said_no() -> None:
     assert read("tether", {"event": "contact.updated", "contacts": contacts}).event.contact.phone is None
 
 
+@pytest.mark.parametrize("stop", [{"text": "STOP"}, {"text": {"body": "STOP"}}])
+def test_a_no_is_heard_before_what_another_one_wrote(stop: dict[str, Any]) -> None:
+    """A platform may send what several people wrote as one event; of each the newest counts."""
+    hi = {"text": {"body": "hi"}} if isinstance(stop["text"], dict) else {"text": "hi"}
+    messages = [{"from": N, **stop}, {"from": OTHER, **hi}]
+    assert N in (listed("tether", {**RECEIVED, "messages": messages}) or ())
+    assert listed("tether", {**RECEIVED, "messages": [{"from": N, **stop}, {"from": N, **hi}]}) is None
+
+
 def test_a_start_takes_back_nobodys_no_where_several_are_named() -> None:
     """A STOP that may be anybody's of them lists all; a START that may be anybody's lifts none."""
     contacts = {"contacts": [{"phone": N}, {"phone": OTHER}]}
@@ -207,7 +227,7 @@ def test_a_start_takes_back_nobodys_no_where_several_are_named() -> None:
 @pytest.mark.parametrize(
     ("type_", "opted_out"),
     [("STOP", True), ("sms_stop", True), ("Stop Received", True), ("opt_out.confirmed", True), ("opt_out.sms", True), ("dnd.enabled", True),
-     ("unsubscribe.created", True), ("opt_out.deleted", False), ("unsubscribe.reverted", False), ("campaign.stop", False), ("stopped", False),
+     ("unsubscribe.created", True), ("sms_unsub", True), ("opt_out.deleted", False), ("unsubscribe.reverted", False), ("campaign.stop", False), ("stopped", False),
      ("bus.stop.added", False), ("resubscribed", False), ("do_not_contact.checked", False)],
 )  # fmt: skip
 def test_a_type_that_says_no(type_: str, opted_out: bool) -> None:

@@ -45,7 +45,6 @@ _ASKED_AT_MOST = 3
 _MOST_ROUNDS = 50
 _NOT_STORED = AttemptResult(DeliveryOutcome(DeliveryVerdict.REFUSED, "the event is no longer stored"))
 
-
 AttemptOne = Callable[[Delivery, ContactEvent, Callable[[], bool]], Awaitable[AttemptResult | None]]
 """Is given whether it is to be attempted no more; None where that was so before it began."""
 Turn = Callable[[Callable[[], bool]], Awaitable[None]]
@@ -354,9 +353,8 @@ def _out_of(shift: LaneRunner, delivery: Delivery) -> Callable[[], bool]:
 
 def _overtaken_by(shift: LaneRunner, delivery: Delivery, state: DeliveryState) -> frozenset[int]:
     """What is dead with this one being delivered: earlier ones of its contact, of which the end of the try was to tell."""
-    if state is not DeliveryState.DELIVERED:
-        return frozenset()
-    return frozenset(shift.used_up_in.get(delivery.lane, ())) | shift.astray.of(delivery.lane)
+    earlier = frozenset(shift.used_up_in.get(delivery.lane, ())) | shift.astray.of(delivery.lane)
+    return earlier if state is DeliveryState.DELIVERED else frozenset()
 
 
 def _state_after(outcome: DeliveryOutcome, exhausted: bool) -> DeliveryState:

@@ -61,7 +61,7 @@ def pgbouncer(direct: str, *, size: int = 4, clients: int = 200) -> Iterator[str
         pooled = url.set(host="127.0.0.1", port=listen, password=None)
         yield pooled.render_as_string(hide_password=False)
     finally:
-        process.terminate()
+        process.kill()  # newer ones wait for their clients when they are asked
         process.wait(10)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -103,8 +103,8 @@ def test_without_a_pooler_statements_are_prepared(postgres_url: str) -> None:
 
 
 def test_options_of_a_url_that_pgbouncer_refuses_are_explained(pooled_url: str) -> None:
-    """A search path in the URL works without a pooler and not with it: the error says what does."""
-    store = Store(pooled_url + "?options=-csearch_path%3Dx")
+    """A setting in the URL works without a pooler and not with it: the error says what does."""
+    store = Store(pooled_url + "?options=-cwork_mem%3D5MB")
     with pytest.raises(StoreError, match="ALTER ROLE"), store.read():
         pass
     store.close()

@@ -78,6 +78,22 @@ def test_line_types_that_reach_nobody_are_warned_of(tmp_path: Path, rules: str, 
 
 
 @pytest.mark.parametrize(
+    ("hours", "meant"),
+    [
+        ("08:00-21:00", "21:00-08:00"), ("9:30-17:00", "17:00-09:30"), ("06:00-24:00", "00:00-06:00"), ("21:00-08:00", ""),
+        ("12:00-14:00", ""), ("00:00-24:00", ""), ("10:00-09:00", ""), ("18:00-17:00", ""),
+    ],
+)  # fmt: skip
+def test_quiet_hours_by_day_are_warned_of(tmp_path: Path, hours: str, meant: str) -> None:
+    """Who writes the hours in which people may be texted would text them by night."""
+    (tmp_path / "a.yaml").write_text(f'{GOOD}    rules: {{quiet_hours: "{hours}"}}\n')
+    out = io.StringIO()
+    lint([str(tmp_path)], out)
+    assert (f'write "{meant}"' in out.getvalue()) is bool(meant)
+    assert ("by night" in out.getvalue()) is bool(meant)
+
+
+@pytest.mark.parametrize(
     ("rules", "said"),
     [
         ('{per_person: "0 per 7d"}', "'0' is not a number of texts"),

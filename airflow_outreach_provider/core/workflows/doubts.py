@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import time
 
 from airflow_outreach_provider.core.phones import LineType, tells_mobile
+from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.outreach_sections import SendRules
 from airflow_outreach_provider.core.workflows.problems import Path, Problem
 from airflow_outreach_provider.core.workflows.unread_fields import unread_fields
+
+_BY_DAY, _BY_NIGHT = (time(10), time(13), time(16)), time(3)
 
 
 def doubts_about(workflows: Iterable[Loaded[DagSettings]]) -> list[Problem]:
@@ -20,6 +24,11 @@ def doubts_about(workflows: Iterable[Loaded[DagSettings]]) -> list[Problem]:
         for workflow in every
         for problem in (
             *(each for path, rules in _rules(workflow.model) for each in _line_types(workflow, path, rules)),
+            *(
+                each
+                for path, rules in _rules(workflow.model)
+                for each in _quiet_by_day(workflow, path, rules)
+            ),
             *_waits_for_ever(workflow, every),
             *_unread_fields(workflow),
         )
@@ -52,6 +61,20 @@ def _rules(model: DagSettings) -> Iterator[tuple[Path, SendRules]]:
         yield ("rules",), model.rules
     elif isinstance(model, EventRoute) and model.deliver.outreach is not None:
         yield ("deliver", "outreach", "rules"), model.deliver.outreach.rules
+
+
+def _quiet_by_day(workflow: Loaded[DagSettings], path: Path, rules: SendRules) -> Iterator[Problem]:
+    """The hours in which people may be texted, written where those go in which nobody is."""
+    if rules.quiet_hours is None:
+        return
+    quiet = QuietHours.parse(rules.quiet_hours)
+    if not all(map(quiet.covers, _BY_DAY)) or quiet.covers(_BY_NIGHT):
+        return
+    start, end = f"{quiet.start:%H:%M}", f"{quiet.end:%H:%M}"
+    message = f"nobody is texted in quiet_hours: people would be from {end} to {start}, by night"
+    yield _doubt(
+        workflow, (*path, "quiet_hours"), message, f'to text from {start} to {end}, write "{end}-{start}"'
+    )
 
 
 def _line_types(workflow: Loaded[DagSettings], path: Path, rules: SendRules) -> Iterator[Problem]:

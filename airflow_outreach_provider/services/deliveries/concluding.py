@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
+from airflow_outreach_provider.store.deliveries.attempts import Delivery
 
 if TYPE_CHECKING:
     from airflow_outreach_provider.services.deliveries.lanes import LaneRunner
@@ -32,6 +33,12 @@ def conclude(shift: LaneRunner) -> None:
     if dead:
         shift.report.used_up += len(used_up)
         _give_up(shift, dead)
+
+
+def overtaken_by(shift: LaneRunner, delivery: Delivery, state: DeliveryState) -> frozenset[int]:
+    """What is dead with this one being delivered: earlier ones of its contact, of which the end of the try was to tell."""
+    earlier = frozenset(shift.used_up_in.get(delivery.lane, ())) | shift.astray.of(delivery.lane)
+    return earlier if state is DeliveryState.DELIVERED else frozenset()
 
 
 def _give_up(shift: LaneRunner, dead: Mapping[int, str]) -> None:

@@ -21,7 +21,7 @@ from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.services.deliveries.astray import ASTRAY_AFTER, Astray
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
-from airflow_outreach_provider.services.deliveries.concluding import conclude
+from airflow_outreach_provider.services.deliveries.concluding import conclude, overtaken_by
 from airflow_outreach_provider.services.deliveries.ending import GRACE, end, finish
 from airflow_outreach_provider.services.deliveries.hands import Hands
 from airflow_outreach_provider.services.deliveries.parking import let_go
@@ -176,7 +176,7 @@ class LaneRunner:
         # Contacts that failed before go last: they must not keep others from their first try.
         lanes = deque(sorted(by_lane(mine), key=lambda lane: lane[0].tries))
         self.event_ids += [each.event_id for each in mine]
-        self.open_tries |= {each.id: each.tries for each in mine}
+        self.hands.take(mine)
         self.freed = set()
         self.own_faults |= await asyncio.to_thread(own_faults, self.place, mine)
         self.stopped = self.stopped or self.halted
@@ -218,10 +218,11 @@ class LaneRunner:
     async def _one(self, delivery: Delivery, event: ContactEvent | None, *, first: bool) -> bool:
         """Attempt one delivery; whether its lane may go on."""
         is_out = _out_of(self, delivery)
-        if delivery.id not in self.hands.lost:
+        if not self.hands.is_out(delivery):
             await self.turn(is_out)
         if is_out():  # while it waited for its turn
             return False
+        self.hands.begin(delivery)
         at = datetime.now(UTC)
         tried: AttemptResult | None = _NOT_STORED
         if event is not None:
@@ -231,6 +232,7 @@ class LaneRunner:
                 self.error, self.stopped = error, True
                 tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.RETRY, str(error)))
         if tried is None:
+            self.hands.end([delivery.id])
             return False
         own = self.place is None or delivery.id in self.own_faults
         astray = tried.outcome.of_address and not own
@@ -243,7 +245,7 @@ class LaneRunner:
             DeliveryState.FAILED if astray else _state_after(tried.outcome, exhausted and self.place is None)
         )
         was_up = not self.down
-        overtaken = _overtaken_by(self, delivery, state)
+        overtaken = overtaken_by(self, delivery, state)
         self._count(delivery, tried, state)
         if self.place is not None and was_up and self.down and tried.outcome.retry_after is not None:
             # Not with the end of the batch: the other tasks hear of it with what they settle next.
@@ -341,6 +343,7 @@ class LaneRunner:
         return min(asked) if len(asked) == len(self.waits) else None
 
     def _settled(self, attempts: Sequence[Attempt]) -> None:
+        self.hands.end(each.delivery_id for each in attempts)
         if self.place and (verdict := self.place.settled(attempts)):
             self.report.disabled, self.stopped = verdict.disabled or None, True
             self.down = self.down or verdict.rest
@@ -348,13 +351,7 @@ class LaneRunner:
 
 def _out_of(shift: LaneRunner, delivery: Delivery) -> Callable[[], bool]:
     """Whether a delivery is to be attempted no more: nothing is, or it is not in the task's hands any longer."""
-    return lambda: delivery.id in shift.hands.lost or shift.is_over()
-
-
-def _overtaken_by(shift: LaneRunner, delivery: Delivery, state: DeliveryState) -> frozenset[int]:
-    """What is dead with this one being delivered: earlier ones of its contact, of which the end of the try was to tell."""
-    earlier = frozenset(shift.used_up_in.get(delivery.lane, ())) | shift.astray.of(delivery.lane)
-    return earlier if state is DeliveryState.DELIVERED else frozenset()
+    return lambda: shift.hands.is_out(delivery) or shift.is_over()
 
 
 def _state_after(outcome: DeliveryOutcome, exhausted: bool) -> DeliveryState:

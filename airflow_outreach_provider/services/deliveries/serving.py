@@ -193,7 +193,7 @@ class _Runner(LaneRunner):
 
     def takes(self, mine: Sequence[Delivery]) -> None:
         """These are to be attempted."""
-        self.open_tries |= {each.id: each.tries for each in mine}
+        self.hands.take(mine)
         self.own_faults |= own_faults(self.place, mine)
 
     def _settled(self, attempts: Sequence[Attempt]) -> None:

@@ -1574,6 +1574,31 @@ def test_a_task_goes_on_with_a_stream_and_nothing_rings_meanwhile(stream: Stream
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_a_stream_lost_and_has_again_goes_out_once(
+    stream: Stream, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Somebody disables the endpoint and enables it at once, also again and again, while a task serves its route."""
+    monkeypatch.setattr(hands, "_LOOK_EVERY_SECONDS", 0.02)
+    arrive(stream.store, *(f"y{n}" for n in range(60)), first=200)
+
+    def answer(_: Any) -> tuple[int, dict[str, str]]:
+        if len(receiver.requests) in range(20, 20 + 10 * times, 10):
+            endpoints.disable(stream.store, "crm_conn", reason="by hand", by="ann")
+            time.sleep(0.2)
+            endpoints.enable(stream.store, "crm_conn", endpoints.Release.ALL)
+        time.sleep(0.02)
+        return 200, {}
+
+    receiver.script = answer
+    stream.begin()
+    stream.wait(lambda: len(receiver.seen()) >= 73, 15)
+    assert stream.served()
+    stream.end()
+    assert sorted(receiver.seen()) == sorted({*receiver.seen()}) and len(receiver.seen()) == 73
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [None, 5])
 def test_what_a_stream_brings_is_sent_as_the_route_says_its_requests(
     stream: Stream, receiver: Receiver, size: int | None

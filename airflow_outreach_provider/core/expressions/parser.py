@@ -32,7 +32,7 @@ _HABITS: tuple[tuple[re.Pattern[str], str, str], ...] = (
     ),
     (re.compile(r"\bbetween\b", re.IGNORECASE), "between is not known", "write low <= name <= high"),
     (
-        re.compile(r"\brow\.\w+\s+\w"),
+        re.compile(r"\brow\.\w+\s+(?!(?:in|not|and|or|is|if|else)\b)\w"),
         "a name ends at its first blank",
         "write row['First name'], as the column is called",
     ),

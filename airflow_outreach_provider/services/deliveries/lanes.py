@@ -240,7 +240,7 @@ class LaneRunner:
             tried = await self._asked(tried, astray)
         # A fault of the whole batch kills no delivery. Whether it is the fault of the one place all go to is known
         # when the try is over.
-        exhausted = self._is_exhausted(delivery, first)
+        exhausted = _is_exhausted(self, delivery, first)
         state = (
             DeliveryState.FAILED if astray else _state_after(tried.outcome, exhausted and self.place is None)
         )
@@ -278,12 +278,6 @@ class LaneRunner:
             self.asked_for_itself = True
             return replace(tried, outcome=replace(tried.outcome, verdict=DeliveryVerdict.ENDPOINT))
         return tried
-
-    def _is_exhausted(self, delivery: Delivery, first: bool) -> bool:
-        """No try is left. One that came up only now, behind a dead one of its lane, has tries of its own in the
-        next run, where there is one."""
-        mine = first or self.batch.plan is None
-        return self.error is None and mine and self.task.is_last(delivery.tries)
 
     def _count(self, delivery: Delivery, tried: AttemptResult, state: DeliveryState) -> None:
         outcome = tried.outcome
@@ -352,6 +346,13 @@ class LaneRunner:
 def _out_of(shift: LaneRunner, delivery: Delivery) -> Callable[[], bool]:
     """Whether a delivery is to be attempted no more: nothing is, or it is not in the task's hands any longer."""
     return lambda: shift.hands.is_out(delivery) or shift.is_over()
+
+
+def _is_exhausted(shift: LaneRunner, delivery: Delivery, first: bool) -> bool:
+    """No try is left. One that came up only now, behind a dead one of its lane, has tries of its own in the next run, where
+    there is one."""
+    mine = first or shift.batch.plan is None
+    return shift.error is None and mine and shift.task.is_last(delivery.tries)
 
 
 def _state_after(outcome: DeliveryOutcome, exhausted: bool) -> DeliveryState:

@@ -69,6 +69,11 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
         return None if value is None else from_ms(int(value))
 
 
+def lasts(until: sa.Column[datetime], now: datetime, longest: timedelta) -> sa.ColumnElement[bool]:
+    """Whether this time is to come. One further off than ``longest`` was written while the clock was ahead."""
+    return until.between(now + _MILLISECOND, now + longest)
+
+
 def insert_into(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
     """An insertion that knows ``ON CONFLICT``: each of the two dialects has its own, and they read alike."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

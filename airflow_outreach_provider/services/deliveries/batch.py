@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,6 +16,10 @@ from airflow_outreach_provider.core.sent_requests import SentDigest
 
 DEFAULT_CONCURRENCY = 16
 """Contacts whose events are delivered at a time."""
+
+
+IsOut = Callable[[], bool]
+"""Whether a delivery is to be attempted no more: nothing is, or it is not in the task's hands any longer."""
 
 
 @dataclass(frozen=True, slots=True)

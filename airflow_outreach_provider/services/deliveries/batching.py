@@ -10,19 +10,28 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from airflow_outreach_provider.core.batch_form import GroupForm
 from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome, DeliveryVerdict
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.net.webhook import EXCERPT_BYTES
-from airflow_outreach_provider.services.deliveries.batch import AttemptResult
+from airflow_outreach_provider.services.deliveries.batch import AttemptResult, IsOut
 from airflow_outreach_provider.services.deliveries.requests import RequestMaker
 from airflow_outreach_provider.services.deliveries.sender import Sender
 
 # Long enough for all lanes to bring their next event, short beside a request.
 _GATHER_SECONDS = 0.05
-_IsOut = Callable[[], bool]
-_Waiting = tuple[ContactEvent, "asyncio.Future[AttemptResult | None]", _IsOut]
+
+
+class _Waiting(NamedTuple):
+    event: ContactEvent
+    future: asyncio.Future[AttemptResult | None]
+    is_out: IsOut
+
+    def tell(self, result: AttemptResult | None) -> None:
+        if not self.future.done():
+            self.future.set_result(result)
 
 
 class Gathering:
@@ -36,18 +45,18 @@ class Gathering:
         sender: Sender,
         maker: RequestMaker,
         form: GroupForm,
-        permission: Callable[[_IsOut], Awaitable[None]],
+        permission: Callable[[IsOut], Awaitable[None]],
     ) -> None:
         self._sender, self._maker, self._form, self._permission = sender, maker, form, permission
         self._waiting: list[_Waiting] = []
         self._timer: asyncio.TimerHandle | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def deliver(self, event: ContactEvent, is_out: _IsOut) -> AttemptResult | None:
+    async def deliver(self, event: ContactEvent, is_out: IsOut) -> AttemptResult | None:
         """One event, with whatever others wait; None where it is out before it was sent."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[AttemptResult | None] = loop.create_future()
-        self._waiting.append((event, future, is_out))
+        self._waiting.append(_Waiting(event, future, is_out))
         if len(self._waiting) >= self._form.size:
             self._go()
         elif self._timer is None:
@@ -58,7 +67,7 @@ class Gathering:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        group = [each for each in self._waiting if not each[1].done()]
+        group = [each for each in self._waiting if not each.future.done()]
         self._waiting = []
         if group:
             task = asyncio.create_task(self._settle(group))
@@ -69,20 +78,20 @@ class Gathering:
         try:
             await self._send(group)
         except BaseException as error:
-            for _, future, _ in group:
-                if not future.done():
-                    future.set_exception(error) if isinstance(error, Exception) else future.cancel()
+            for each in group:
+                if not each.future.done():
+                    each.future.set_exception(error) if isinstance(error, Exception) else each.future.cancel()
             if not isinstance(error, Exception):
                 raise
 
     async def _send(self, group: Sequence[_Waiting]) -> None:
         """What is refused as a whole is sent again by halves: one bad event costs no other. Each is told with its own
         answer: what becomes of the rest takes back nothing that was taken."""
-        await self._permission(lambda: all(is_out() for *_, is_out in group))
+        await self._permission(lambda: all(each.is_out() for each in group))
         group = self._without_those_out(group)
         if not group:
             return
-        events = [event for event, *_ in group]
+        events = [each.event for each in group]
         first = events[0]
         digest = hashlib.sha256("\x1f".join(each.id for each in events).encode()).hexdigest()[:24]
         identity = first.id if len(events) == 1 else f"batch_{digest}"
@@ -97,17 +106,18 @@ class Gathering:
             results = _each(tried, self._form.taken(tried.answer, len(events)), len(events))
         else:
             results = [replace(tried, answer=tried.answer[:EXCERPT_BYTES])] * len(events)
-        for (_, future, _), result in zip(group, results, strict=True):
-            if not future.done():
-                future.set_result(result)
+        for each, result in zip(group, results, strict=True):
+            each.tell(result)
 
     @staticmethod
     def _without_those_out(group: Sequence[_Waiting]) -> Sequence[_Waiting]:
-        out = [each for each in group if each[2]()]
-        for _, future, _ in out:
-            if not future.done():
-                future.set_result(None)
-        return [each for each in group if each not in out]
+        kept = []
+        for each in group:
+            if each.is_out():
+                each.tell(None)
+            else:
+                kept.append(each)
+        return kept
 
 
 def _each(tried: AttemptResult, taken: list[tuple[bool, str]] | None, count: int) -> list[AttemptResult]:

@@ -16,7 +16,7 @@ from airflow_outreach_provider.core.delivery_rules import DELIVERED, DeliveryOut
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected, OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.masking import mask_text
-from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, IsOut, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.fan_out import LEFT_LYING
 from airflow_outreach_provider.services.deliveries.lanes import work
 from airflow_outreach_provider.services.deliveries.recording import ensure_recorded
@@ -54,7 +54,7 @@ def handle(
     )  # fmt: skip
     calls = _Calls(call)
 
-    async def attempt(_delivery: Delivery, event: ContactEvent, _is_out: Callable[[], bool]) -> AttemptResult:
+    async def attempt(_delivery: Delivery, event: ContactEvent, _is_out: IsOut) -> AttemptResult:
         started = time.monotonic()
         made = await calls.make(event)
         error = made if isinstance(made, Exception) else None

@@ -23,26 +23,25 @@ class Hands:
     """
 
     def __init__(self, store: Store, owner: Owner, open_tries: MutableMapping[int, int]) -> None:
-        self._lost: set[int] = set()
-        self._again: dict[int, Delivery] = {}
+        self._changed: dict[
+            int, Delivery | None
+        ] = {}  # as it was taken last, or lost: not as it was taken first
         self._under_way: set[int] = set()
         self._store, self._owner, self._open_tries = store, owner, open_tries
 
     def is_out(self, delivery: Delivery) -> bool:
         """Whether it must not be sent any more: it is held, deleted, or with another task by now."""
-        return delivery.id in self._lost and self._again.get(delivery.id) is not delivery
+        return self._changed.get(delivery.id, delivery) is not delivery
 
     def take(self, mine: Sequence[Delivery]) -> None:
         """These are the task's. What it had before is sent as it is taken now, for that may still be in a queue; what is
         under way is not sent again, whatever was made of it meanwhile."""
         for each in mine:
             if each.id in self._under_way:
-                self._lost.add(each.id)
-                self._again.pop(each.id, None)
+                self._changed[each.id] = None
                 continue
-            if each.id in self._lost or each.id in self._open_tries:
-                self._lost.add(each.id)
-                self._again[each.id] = each
+            if each.id in self._changed or each.id in self._open_tries:
+                self._changed[each.id] = each
             self._open_tries[each.id] = each.tries
 
     def begin(self, delivery: Delivery) -> None:
@@ -64,7 +63,6 @@ class Hands:
     async def _look(self) -> None:
         asked = set(self._open_tries)  # before the look: what is taken meanwhile is not in it
         kept = await asyncio.to_thread(deliveries_attempts.in_hands, self._store, self._owner)
-        self._lost |= asked - kept
         for each in asked - kept:
+            self._changed[each] = None
             self._open_tries.pop(each, None)
-            self._again.pop(each, None)

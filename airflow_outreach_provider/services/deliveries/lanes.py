@@ -20,7 +20,7 @@ from airflow_outreach_provider.core.errors import OutreachError, OutreachUnavail
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.services.deliveries.astray import ASTRAY_AFTER, Astray
-from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, IsOut, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.concluding import conclude, overtaken_by
 from airflow_outreach_provider.services.deliveries.ending import GRACE, end, finish
 from airflow_outreach_provider.services.deliveries.hands import Hands
@@ -45,9 +45,9 @@ _ASKED_AT_MOST = 3
 _MOST_ROUNDS = 50
 _NOT_STORED = AttemptResult(DeliveryOutcome(DeliveryVerdict.REFUSED, "the event is no longer stored"))
 
-AttemptOne = Callable[[Delivery, ContactEvent, Callable[[], bool]], Awaitable[AttemptResult | None]]
+AttemptOne = Callable[[Delivery, ContactEvent, IsOut], Awaitable[AttemptResult | None]]
 """Is given whether it is to be attempted no more; None where that was so before it began."""
-Turn = Callable[[Callable[[], bool]], Awaitable[None]]
+Turn = Callable[[IsOut], Awaitable[None]]
 """Waits until one more may be attempted, or until nothing more is to be, as what it is given says."""
 More = Callable[[Collection[str]], Sequence[Delivery]]
 """Claims what these lanes have become free for."""
@@ -343,8 +343,7 @@ class LaneRunner:
             self.down = self.down or verdict.rest
 
 
-def _out_of(shift: LaneRunner, delivery: Delivery) -> Callable[[], bool]:
-    """Whether a delivery is to be attempted no more: nothing is, or it is not in the task's hands any longer."""
+def _out_of(shift: LaneRunner, delivery: Delivery) -> IsOut:
     return lambda: shift.hands.is_out(delivery) or shift.is_over()
 
 

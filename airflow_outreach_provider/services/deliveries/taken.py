@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from airflow_outreach_provider.core.delivery_rules import DELIVERED, DeliveryOutcome, DeliveryVerdict
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.masking import mask_text
-from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, Report, TaskTry
+from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, IsOut, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_out
 from airflow_outreach_provider.services.deliveries.lanes import load_events, work
 from airflow_outreach_provider.services.deliveries.settling import renewed
@@ -49,9 +49,7 @@ class TakenEvents:
         keep = 0 if self.task.last_try else max(1, self.task.keep)
         again = replace(self.task, delays=(), last_try=False, keep=keep)
 
-        async def attempt(
-            _delivery: Delivery, _event: ContactEvent, _is_out: Callable[[], bool]
-        ) -> AttemptResult:
+        async def attempt(_delivery: Delivery, _event: ContactEvent, _is_out: IsOut) -> AttemptResult:
             return AttemptResult(outcome)
 
         return run_in_loop_thread(

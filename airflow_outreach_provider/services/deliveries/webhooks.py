@@ -24,6 +24,7 @@ from airflow_outreach_provider.services.deliveries.batch import (
     DEFAULT_CONCURRENCY,
     AttemptResult,
     Batch,
+    IsOut,
     Report,
     TaskTry,
 )
@@ -204,7 +205,7 @@ class _Delivering:
             gathering = Gathering(sender, self._maker, group, self._permission) if group is not None else None
 
             async def attempt(
-                _delivery: Delivery, event: ContactEvent, is_out: Callable[[], bool]
+                _delivery: Delivery, event: ContactEvent, is_out: IsOut
             ) -> AttemptResult | None:
                 if gathering is not None:
                     return await gathering.deliver(event, is_out)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,7 +32,7 @@ from airflow_outreach_provider.store.deliveries.tables import (
 )
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.paging import capped_count
-from airflow_outreach_provider.store.schema import insert_into, to_ms
+from airflow_outreach_provider.store.schema import insert_into, lasts, to_ms
 
 MOST_WAITING = 1000
 # Of what has failed so many, the newest, say whose the failures are.
@@ -41,6 +42,7 @@ _TRIED = delivery_attempts.alias()
 # Longer than a request takes; whoever asks and dies is followed by another.
 _ASKING = timedelta(minutes=2)
 _LONGEST = timedelta(seconds=LONGEST_WAIT_SECONDS)
+_lasts = partial(lasts, longest=_LONGEST)
 
 
 class Leave(Enum):
@@ -278,11 +280,6 @@ def at_rest(now: datetime) -> sa.Select[tuple[str]]:
         endpoints.c.resting_since.is_not(None),
         sa.or_(_lasts(endpoints.c.rest_until, now), _lasts(endpoints.c.asked_until, now)),
     )
-
-
-def _lasts(until: sa.Column[datetime], now: datetime) -> sa.ColumnElement[bool]:
-    """Whether this time is to come. One that is too far off was written while the clock was ahead."""
-    return until.between(now + timedelta(milliseconds=1), now + _LONGEST)
 
 
 def resting_routes(connection: sa.Connection, now: datetime) -> frozenset[str]:

@@ -19,6 +19,7 @@ from airflow_outreach_provider.store.deliveries.attempts import is_open, listed,
 from airflow_outreach_provider.store.deliveries.rests import at_rest, resting_routes
 from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.schema import lasts
 
 Condition = sa.ColumnElement[bool]
 
@@ -57,8 +58,8 @@ def served(connection: sa.Connection, now: datetime) -> frozenset[str]:
 
 
 def is_serving(now: datetime) -> Condition:
-    """Whether who serves a route still does. A time that is too far off was written while the clock was ahead."""
-    return served_routes.c.until.between(now + timedelta(milliseconds=1), now + _LONGEST_STAY)
+    """Whether who serves a route still does."""
+    return lasts(served_routes.c.until, now, _LONGEST_STAY)
 
 
 # Of the branches the first is long and walked by its index of ids; the others are few, and put in order when found.

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.tables import look_ups
-from airflow_outreach_provider.store.schema import insert_into
+from airflow_outreach_provider.store.schema import insert_into, lasts
 
-# Neither a look nor what it found out lasts longer. A time that is further off was written while the clock was ahead.
+# Neither a look nor what it found out lasts longer.
 _LONGEST = timedelta(hours=1)
 
 
@@ -24,7 +24,7 @@ def claim(store: Store, conn_id: str, campaign: str, token: str, lease: timedelt
         now = store.now(connection)
         mine = {"token": token, "until": now + lease}
         insert = insert_into(connection, look_ups).values(conn_id=conn_id, campaign=campaign, **mine)
-        over = ~look_ups.c.until.between(now + timedelta(milliseconds=1), now + _LONGEST)
+        over = ~lasts(look_ups.c.until, now, _LONGEST)
         taken = insert.on_conflict_do_update(index_elements=["conn_id", "campaign"], set_=mine, where=over)
         return connection.execute(taken.returning(look_ups.c.token)).first() is not None
 

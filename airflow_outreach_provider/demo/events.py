@@ -185,7 +185,9 @@ def send_webhooks(airflow_url: str, sources: Sources, contacts: int = 10) -> Sen
     :raises RuntimeError: the receiver was not ready within 30 seconds.
     """
     sent = Sent()
-    requests = [varda_webhook(sources, n) if n % 2 else _supersend(sources, n) for n in range(contacts)]
+    requests = [
+        varda_webhook(sources, n) if n % 2 else supersend_webhook(sources, n) for n in range(contacts)
+    ]
     path, body, headers = varda_webhook(sources, contacts)
     forged = {**headers, "X-Varda-Signature": headers["X-Varda-Signature"][:-8] + "00000000"}
     for request in [*requests, requests[0], (path, body, forged)]:
@@ -218,10 +220,12 @@ def varda_webhook(sources: Sources, n: int, contact: int | None = None) -> tuple
     return f"/outreach/in/{VARDA}", body, headers
 
 
-def _supersend(sources: Sources, n: int) -> tuple[str, bytes, dict[str, str]]:
+def supersend_webhook(sources: Sources, n: int) -> tuple[str, bytes, dict[str, str]]:
+    """The same of the other platform, which sends neither an id nor a time of the event: its body is what differs."""
     contact = {
         "id": f"c-{n}", "first_name": "Example", "last_name": f"Person {n}", "email": f"person{n}@example.com",
         "interest": "interested" if n % 4 == 0 else None, "replied": True,
+        "updatedAt": datetime.now(UTC).isoformat(),
     }  # fmt: skip
     type_ = "interest" if n % 4 == 0 else "reply"
     body = json.dumps({"type": type_, "CampaignId": "spring-demo", "contact": contact}).encode()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from documents import DOCS, ROOT, blocks
 from packaging.specifiers import SpecifierSet
+
+from airflow_outreach_provider.demo.events import Sources, supersend_webhook, varda_webhook
 
 README = (ROOT / "README.md").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -51,3 +55,11 @@ def test_its_promises_are_five() -> None:
     """Numbered, each with its name in bold."""
     section = README.partition("## What it promises")[2].partition("\n## ")[0]
     assert re.findall(r"^(\d)\. \*\*", section, re.MULTILINE) == list("12345")
+
+
+@pytest.mark.parametrize("webhook", [varda_webhook, supersend_webhook])
+def test_the_second_command_sends_events_of_its_own(webhook: Callable[..., tuple[str, bytes, Any]]) -> None:
+    """Right after the first one, over the same store: nothing of it repeats what that had sent."""
+    sources = Sources.new()
+    bodies = [webhook(sources, number)[1] for _ in range(2) for number in range(10)]
+    assert len({*bodies}) == len(bodies)

@@ -14,7 +14,7 @@ from airflow_outreach_provider.demo.events import CrmAnswer, Sources, post, vard
 
 _SENDERS = 4
 _BEHIND = 10.0  # seconds that a sender may catch up with after receivers were away
-_FIRST_CONTACT = 1000  # as varda_webhook numbers them
+FIRST_CONTACT = 1000  # as varda_webhook numbers them
 
 
 class Platform:
@@ -112,7 +112,7 @@ class Endpoint:
         """What a :class:`Crm` answers."""
         number = int(event["data"]["id"])
         if times == 1:
-            self.first[int(event["contact"]["external_id"]) - _FIRST_CONTACT].append(number)
+            self.first[int(event["contact"]["external_id"]) - FIRST_CONTACT].append(number)
             if self._dice.random() < self.failing:
                 return CrmAnswer(503)
         if number in self.taken:

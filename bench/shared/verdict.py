@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.demo.messy import Written
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, count
 from shared.figures import Bench, percentile
+from shared.traffic import FIRST_CONTACT
 from shared.watch import Sample, Watch
 
 if TYPE_CHECKING:
@@ -32,6 +33,14 @@ _NOTICED = {
     "stuck in queued reschedule": "queued anew",
     "state mismatch": "ended without a word",
 }
+
+# Of a contact and a route, as they were taken in: place, delivery, and each try with its task.
+_TOLD = (
+    "SELECT e.seq, e.received_at, d.id, d.created_at, d.route, a.at, a.verdict, a.error, a.airflow_run_id, a.map_index, "
+    "a.try_number FROM inbox_events e JOIN deliveries d ON d.event_id = e.event_id "
+    "LEFT JOIN delivery_attempts a ON a.delivery_id = d.id WHERE e.external_id = :who AND d.route LIKE :route "
+    "ORDER BY e.row_id, a.at"
+)
 
 Checks = dict[str, tuple[int, bool]]
 
@@ -60,6 +69,7 @@ def judge(bench: Bench, fleet: Fleet, watch: Watch, written: Written, asked: arg
     print(f"leads: {leads}   deliveries: {deliveries}")
     for what, (value, holds) in checks.items():
         print(f"  {'ok' if holds else 'NO'}  {what:<60}{value:>12,}")
+    _out_of_order(fleet)
     _rates(fleet, report)
     _spent(watch, fleet)
     _sizes(fleet)
@@ -113,6 +123,15 @@ def _of_events(fleet: Fleet, deliveries: dict[str, int], asked: argparse.Namespa
         "contacts out of order": _none(sum(len(each.mixed) for each in ends)),
         "deliveries dead": _none(deliveries.get("dead", 0)),
     }
+
+
+def _out_of_order(fleet: Fleet) -> None:
+    """What the store knows of contacts whose events were first sent in another order: when each was taken in, planned, tried."""
+    for name, end in fleet.endpoints.items():
+        for contact in end.mixed:
+            print(f"\n  out of order to {name}: {end.first[contact]}")
+            for row in _all(fleet, _TOLD, who=str(FIRST_CONTACT + contact), route=f"%{name}"):
+                print("    " + "  ".join(map(str, row)))
 
 
 def _none(value: int) -> tuple[int, bool]:
@@ -191,9 +210,9 @@ def _sizes(fleet: Fleet) -> None:
         print(f"    {name:<24}{rows:>10,} rows{size / 1e6:>9.1f} MB{size / max(1, rows):>9,.0f} bytes a row")
 
 
-def _all(fleet: Fleet, query: str) -> Iterable[Any]:
+def _all(fleet: Fleet, query: str, **given: str) -> Iterable[Any]:
     with fleet.store.read() as connection:
-        return list(connection.execute(sa.text(query)))
+        return list(connection.execute(sa.text(query), given))
 
 
 def _one(fleet: Fleet, query: str) -> int:

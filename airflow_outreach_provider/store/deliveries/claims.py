@@ -88,8 +88,7 @@ def claim(
         if revive:
             dead = deliveries.update().where(*batch, is_in(DeliveryState.DEAD))
             connection.execute(dead.values(**again(now), plan=key, plan_until=now + lease))
-        # As an inequality of claims it would lead PostgreSQL to all that is claimed.
-        others = sa.and_(deliveries.c.claim.is_distinct_from(owner.key), deliveries.c.claim_until >= now)
+        others = _with_another(deliveries, owner, now)
         busy = sa.select(sa.func.max(deliveries.c.claim_until)).where(*batch, is_in(*OPEN_STATES), others)
         if plan is None:
             free_for_us = _is_free(deliveries, owner.key, now)
@@ -97,7 +96,7 @@ def claim(
             chosen: list[sa.ColumnElement[bool]] = [deliveries.c.id.in_(listed(store, "int", ids))]
         else:
             chosen = [deliveries.c.plan == key, sa.or_(sa.and_(*batch), _taken_along(batch, owner))]
-            _hand_back_whatis_behind(connection, chosen, key, now)
+            _hand_back_whatis_behind(connection, chosen, key, owner, now)
             free_for_us = sa.or_(deliveries.c.claim.is_(None), sa.not_(others))
             busy = busy.where(deliveries.c.plan == key)
         busy_until = connection.execute(busy).scalar_one()
@@ -178,23 +177,29 @@ def _take(
 
 
 def _hand_back_whatis_behind(
-    connection: sa.Connection, batch: Sequence[sa.ColumnElement[bool]], key: str, now: datetime
+    connection: sa.Connection, batch: Sequence[sa.ColumnElement[bool]], key: str, owner: Owner, now: datetime
 ) -> None:
-    """Leave to the next run what would overtake an earlier open delivery of its lane that this plan has not."""
+    """Leave to the next run what would overtake an earlier open delivery of its lane that this plan has not, or another
+    task of it is at: who serves the route is of some run, too."""
     c, other = deliveries.c, deliveries.alias()
     its_lanes = sa.select(c.route, c.lane).where(*batch).distinct().subquery()
     same = sa.and_(other.c.route == its_lanes.c.route, other.c.lane == its_lanes.c.lane)
     others = sa.select(other.c.route, other.c.lane, sa.func.min(other.c.id)).select_from(
         its_lanes.join(other, same)
     )
-    others = others.where(is_open(other), other.c.plan.is_distinct_from(key)).group_by(
-        other.c.route, other.c.lane
-    )
+    elsewhere = sa.or_(other.c.plan.is_distinct_from(key), _with_another(other, owner, now))
+    others = others.where(is_open(other), elsewhere).group_by(other.c.route, other.c.lane)
     for route, lane, first in connection.execute(others).all():
         overtaking = (c.route == route, c.lane == lane, c.id > first, c.plan == key, is_open())
         connection.execute(
             deliveries.update().where(*batch, *overtaking).values(plan=None, plan_until=None, updated_at=now)
         )
+
+
+def _with_another(table: sa.FromClause, owner: Owner, now: datetime) -> sa.ColumnElement[bool]:
+    """Whether another task instance is at a delivery."""
+    # As an inequality of claims it would lead PostgreSQL to all that is claimed.
+    return sa.and_(table.c.claim.is_distinct_from(owner.key), table.c.claim_until >= now)
 
 
 def _taken_along(batch: Sequence[sa.ColumnElement[bool]], owner: Owner) -> sa.ColumnElement[bool]:

@@ -406,6 +406,26 @@ def test_a_task_that_begins_while_the_first_of_its_contact_is_taken_begins_none(
     assert [each.event_id for each in served] == ["evt_1"] and late.mine == []
 
 
+@pytest.mark.parametrize("begun", [1, 2])
+def test_a_task_begins_nothing_behind_what_another_of_its_run_has(store: Store, begun: int) -> None:
+    """The one that serves the route is of a run too, perhaps of the same, and took the first of a contact alone."""
+    arrive(store, "a", "b", "b", "b")
+    take_in(store)
+    planned(store)
+    served = claim_untried(
+        store, route=ROUTE, owner=Owner("dag", "t1"), plan="run1", endpoint="crm_conn", lease=LEASE, limit=1 + begun,
+        lying=LEASE,
+    )  # fmt: skip
+    assert [each.event_id for each in served] == ["evt_1", *(f"evt_{n}" for n in range(2, 2 + begun))]
+    late = claimed(store, ["evt_2", "evt_3", "evt_4"], "t2")
+    assert late.mine == []
+    settle(store, Claim(served), DeliveryState.DELIVERED)
+    rest = claim_untried(
+        store, route=ROUTE, owner=Owner("dag", "t1"), plan="run1", endpoint="crm_conn", lease=LEASE, limit=9
+    )
+    assert [each.event_id for each in rest] == [f"evt_{n}" for n in range(2 + begun, 5)]
+
+
 def test_attempts_are_kept_with_the_task_that_made_them(store: Store) -> None:
     """Each attempt can be found by its delivery and by its task instance."""
     arrive(store, "a")

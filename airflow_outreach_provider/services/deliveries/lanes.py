@@ -203,17 +203,15 @@ class LaneRunner:
         while lanes and not self.is_over():
             await self.lane(lanes.popleft(), events)
 
-    async def lane(self, lane: Sequence[Delivery], events: Mapping[str, ContactEvent]) -> None:
-        """Attempt a contact's deliveries in order, as far as they go."""
-        first = True
-        for delivery in lane:
+    async def lane(self, lane: Sequence[Delivery], events: Mapping[str, ContactEvent]) -> Sequence[Delivery]:
+        """Attempt a contact's deliveries in order, as far as they go; those it did not come to."""
+        for place, delivery in enumerate(lane):
             if self.is_over():
-                break
-            if not await self._one(delivery, events.get(delivery.event_id), first=first):
-                break
-            first = False
-        else:
-            self.freed.add(lane[0].lane)
+                return lane[place:]
+            if not await self._one(delivery, events.get(delivery.event_id), first=not place):
+                return lane[place + 1 :]
+        self.freed.add(lane[0].lane)
+        return ()
 
     async def _one(self, delivery: Delivery, event: ContactEvent | None, *, first: bool) -> bool:
         """Attempt one delivery; whether its lane may go on."""

@@ -196,6 +196,16 @@ class _Runner(LaneRunner):
         self.hands.take(mine)
         self.own_faults |= own_faults(self.place, mine)
 
+    async def lane(self, lane: Sequence[Delivery], events: Mapping[str, ContactEvent]) -> Sequence[Delivery]:
+        """And what it did not come to is with nobody: it goes out with what failed before it, not at the end here."""
+        left = await super().lane(lane, events)
+        if left and not self.is_over():
+            ids = [each.id for each in left if self.open_tries.pop(each.id, None) is not None]
+            await asyncio.to_thread(
+                deliveries_attempts.hand_on, self.store, dict.fromkeys(ids), self.task.owner
+            )
+        return left
+
     def _settled(self, attempts: Sequence[Attempt]) -> None:
         super()._settled(attempts)
         kept = self.report.exhausted.keys() | self.astray.answers.keys()

@@ -1806,6 +1806,33 @@ def test_what_fails_in_a_stream_has_a_run_of_its_own(stream: Stream, receiver: R
 
 
 @pytest.mark.slow
+def test_what_a_stream_took_behind_what_failed_goes_out_with_its_retry(
+    stream: Stream, receiver: Receiver
+) -> None:
+    """It is not kept until the task that serves ends: once the first of its contact is taken, the next are."""
+    arrive(stream.store, "w3", "w3", first=200)
+    receiver.script = lambda body: (500 if body["id"] == "evt_103" else 200, {})
+    stream.begin()
+    stream.wait(lambda: len(receiver.requests) == 13)
+    receiver.script = lambda body: (200, {})
+    found: list[Batch] = []
+
+    def is_handed_out() -> bool:
+        later(stream.store)  # once it is with nobody
+        found.extend(handed_out(stream.store, "run2"))
+        return bool(found)
+
+    stream.wait(is_handed_out)
+    (batch,) = found
+    report = webhooks.deliver(stream.store, batch, stream.endpoint, task("t2"))
+    assert stream.served() and report.states["delivered"] == len(batch.event_ids)
+    assert [each for each in receiver.seen() if each in {"evt_103", "evt_200", "evt_201"}][1:] == [
+        "evt_103", "evt_200", "evt_201",
+    ]  # fmt: skip
+    assert stream.end().meanwhile == {"delivered": 11}
+
+
+@pytest.mark.slow
 def test_a_contact_that_hangs_keeps_nobody_of_a_stream_waiting(stream: Stream, receiver: Receiver) -> None:
     """Others go on beside it."""
     release = threading.Event()

@@ -37,7 +37,7 @@ from airflow_outreach_provider.store.deliveries import (
     rests,
     serving,
 )
-from airflow_outreach_provider.store.deliveries.attempts import Attempt
+from airflow_outreach_provider.store.deliveries.attempts import Attempt, Delivery
 from airflow_outreach_provider.store.deliveries.deliverable import glance
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
@@ -72,13 +72,15 @@ class Ringing(RuleBasedStateMachine):
 
     # -- what happens ------------------------------------------------------------------------------------------
 
-    @rule(contact=st.sampled_from("abc"))
-    def arrive(self, contact: str) -> None:
-        self.events += 1
-        event = ContactEvent(
-            f"evt_{self.events}", "varda", "varda", "x", EventKind.REPLIED, self.time, self.time, Contact(external_id=contact)
-        )  # fmt: skip
-        inbox_append.append(self.store, [Incoming(event, event.to_json(), "[]")])
+    @rule(contacts=st.text("abc", min_size=1, max_size=5))
+    def arrive(self, contacts: str) -> None:
+        for contact in contacts:
+            self.events += 1
+            event = ContactEvent(
+                f"evt_{self.events}", "varda", "varda", "x", EventKind.REPLIED, self.time, self.time,
+                Contact(external_id=contact),
+            )  # fmt: skip
+            inbox_append.append(self.store, [Incoming(event, event.to_json(), "[]")])
 
     @rule(seconds=st.sampled_from([1, 20, 400, 4000]))
     def wait(self, seconds: int) -> None:
@@ -87,9 +89,12 @@ class Ringing(RuleBasedStateMachine):
     @rule(lost=st.booleans())
     def run_begins(self, lost: bool) -> None:
         """:param lost: its tasks never do anything."""
+        self.batches += [] if lost else self.planned()
+
+    def planned(self) -> list[dict[str, Any]]:
         self.runs += 1
         found = fan_out(self.store, READING, f"run{self.runs}") or []
-        self.batches += [] if lost else found
+        return [{**batch, "task": number} for number, batch in enumerate(found)]
 
     @precondition(lambda self: self.batches)
     @rule(
@@ -104,7 +109,7 @@ class Ringing(RuleBasedStateMachine):
 
     def work(self, batch: dict[str, Any], outcome: str, kept: bool) -> bool:
         """As a task does it; whether it stays up for retry."""
-        owner = Owner("dag", batch["plan"])
+        owner = Owner("dag", batch["plan"], map_index=batch["task"])
         rests.lead_to(self.store, ROUTE, CONN)
         claimed = claims.claim(
             self.store, route=ROUTE, event_ids=batch["events"], owner=owner, plan=batch["plan"], endpoint=CONN,
@@ -131,8 +136,7 @@ class Ringing(RuleBasedStateMachine):
                 "down": (DeliveryState.FAILED, DeliveryVerdict.ENDPOINT),
                 "refused": (DeliveryState.DEAD, DeliveryVerdict.REFUSED),
             }[outcome]
-            if outcome == "good":
-                self.sent[each.lane].append(each.id)
+            self.is_sent(each, outcome)
             attempts.settle(self.store, [Attempt(each.id, state, self.time, verdict)], owner)
             if state is DeliveryState.FAILED:
                 stuck.add(each.lane)
@@ -149,21 +153,31 @@ class Ringing(RuleBasedStateMachine):
         attempts.release(self.store, owner, *times)
         return kept and bool(stuck)
 
+    def is_sent(self, each: Delivery, outcome: str) -> None:
+        """Whatever becomes of it, none before it may still be to be sent."""
+        before = "SELECT count(*) FROM deliveries WHERE lane = :lane AND id < :id AND state IN ('pending', 'failed')"
+        with self.store.read() as connection:
+            assert not connection.execute(sa.text(before), {"lane": each.lane, "id": each.id}).scalar_one()
+        if outcome == "good":
+            self.sent[each.lane].append(each.id)
+
+    @precondition(lambda self: self.runs)
     @rule(
+        data=st.data(),
         outcome=st.sampled_from(["good", "bad", "dies"]),
         limit=st.integers(1, 5),
         stays=st.booleans(),
         lying=st.booleans(),
     )
-    def serve(self, outcome: str, limit: int, stays: bool, lying: bool) -> None:
-        """A task goes on with what comes in, and with what others do not begin; or dies in the middle of it."""
-        self.runs += 1
-        owner = Owner("dag", f"server{self.runs}")
+    def serve(self, data: st.DataObject, outcome: str, limit: int, stays: bool, lying: bool) -> None:
+        """A task of some run goes on with what comes in, and with what others do not begin; or dies in the middle of it."""
+        plan = f"run{data.draw(st.just(self.runs) | st.integers(1, self.runs))}"
+        owner = Owner("dag", plan, map_index=99)
         if not serving.serve(self.store, ROUTE, owner, timedelta(seconds=5)):
             return
         take_in(self.store, READING)
         mine = claims.claim_untried(
-            self.store, route=ROUTE, owner=owner, plan="served", endpoint=CONN, lease=LEASE, limit=limit,
+            self.store, route=ROUTE, owner=owner, plan=plan, endpoint=CONN, lease=LEASE, limit=limit,
             lying=LEFT_LYING if lying else None,
         )  # fmt: skip
         if outcome == "dies":
@@ -178,9 +192,8 @@ class Ringing(RuleBasedStateMachine):
                 if outcome == "good"
                 else (DeliveryState.FAILED, DeliveryVerdict.RETRY, timedelta(seconds=300))
             )
-            if outcome == "good":
-                self.sent[each.lane].append(each.id)
-            else:
+            self.is_sent(each, outcome)
+            if outcome == "bad":
                 stuck.add(each.lane)
             attempts.settle(self.store, [Attempt(each.id, state, self.time, verdict)], owner)
             attempts.hand_on(self.store, {each.id: wait}, owner)
@@ -259,8 +272,7 @@ class Ringing(RuleBasedStateMachine):
             seen = glance(self.store)
             if not self.doorbell.look(self.store, seen).free:
                 break
-            self.runs += 1
-            for batch in fan_out(self.store, READING, f"run{self.runs}") or []:
+            for batch in self.planned():
                 self.work(batch, "good", kept=False)
         with self.store.read() as connection:
             states = set(connection.execute(sa.text("SELECT DISTINCT state FROM deliveries")).scalars())

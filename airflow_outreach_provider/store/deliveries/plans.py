@@ -146,7 +146,7 @@ def untried_wait(store: Store, conn_id: str, lying: timedelta) -> bool:
         walk(connection)
         now = store.now(connection)
         begins = sa.or_(c.plan_until.is_(None), sa.not_(c.plan_until.between(now, now + lying)))
-        mine = c.endpoint.in_(["", conn_id]), is_open(), untried(), unclaimed(now), begins
+        mine = is_open(), untried(), unclaimed(now), begins
         # Route by route, each by its own index: all that waits for other endpoints is no concern.
         return any(
             connection.execute(

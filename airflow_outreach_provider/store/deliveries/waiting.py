@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.store.by_index import is_one, narrowly, walk
 from airflow_outreach_provider.store.deliveries.attempts import is_open, listed, unclaimed
-from airflow_outreach_provider.store.deliveries.rests import at_rest, resting_routes
+from airflow_outreach_provider.store.deliveries.rests import resting_routes
 from airflow_outreach_provider.store.deliveries.tables import deliveries, served_routes
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.schema import lasts
@@ -31,13 +31,12 @@ _LONGEST_STAY = timedelta(minutes=5)
 class Look:
     """One look at what waits, in one transaction.
 
-    :ivar resting: endpoints that nobody may send to now. :ivar resting_routes: routes whose last delivery went there.
+    :ivar resting_routes: routes whose endpoint rests: nobody may send theirs now.
     :ivar served: routes that a task goes on serving with what comes in.
     """
 
     store: Store
     now: datetime
-    resting: tuple[str, ...]
     resting_routes: tuple[str, ...]
     served: frozenset[str]
 
@@ -46,9 +45,7 @@ def look(store: Store, connection: sa.Connection) -> Look:
     """Begin a look; until the end of its transaction plans do not depend on statistics."""
     walk(connection)
     now = store.now(connection)
-    resting: tuple[str, ...] = tuple(map(str, connection.execute(at_rest(now)).scalars()))
-    routes = tuple(resting_routes(connection, now)) if resting else ()
-    return Look(store, now, resting, routes, served(connection, now))
+    return Look(store, now, tuple(resting_routes(connection, now)), served(connection, now))
 
 
 def served(connection: sa.Connection, now: datetime) -> frozenset[str]:
@@ -261,15 +258,11 @@ def _may_go(seen: Look, route: str) -> list[Condition]:
 
 
 def _not_resting(seen: Look, route: str | sa.ColumnElement[str]) -> list[Condition]:
-    """One that no task has looked at yet goes where its route's last one went."""
-    if not seen.resting:
-        return []
-    elsewhere = deliveries.c.endpoint.not_in(seen.resting)
+    """That the route's endpoint does not rest. Its present one, wherever a delivery went before: one that waited for a place
+    which the route has left would be overtaken."""
     if isinstance(route, str):
-        kept: Condition = sa.true() if route in seen.resting_routes else sa.false()
-    else:
-        kept = route.in_(seen.resting_routes)
-    return [elsewhere, sa.not_(sa.and_(deliveries.c.endpoint == "", kept))]
+        return [sa.false()] if route in seen.resting_routes else []
+    return [route.not_in(seen.resting_routes)] if seen.resting_routes else []
 
 
 def _with_id(columns: Sequence[sa.Column[Any]]) -> list[sa.Column[Any]]:

@@ -18,7 +18,7 @@ from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKi
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
-from airflow_outreach_provider.store.deliveries import claims, endpoints
+from airflow_outreach_provider.store.deliveries import claims, endpoints, rests
 from airflow_outreach_provider.store.deliveries import fan_out as deliveries_fan_out
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
@@ -424,6 +424,22 @@ def test_a_task_begins_nothing_behind_what_another_of_its_run_has(store: Store, 
         store, route=ROUTE, owner=Owner("dag", "t1"), plan="run1", endpoint="crm_conn", lease=LEASE, limit=9
     )
     assert [each.event_id for each in rest] == [f"evt_{n}" for n in range(2 + begun, 5)]
+
+
+def test_what_failed_at_a_place_that_its_route_has_left_is_not_overtaken(store: Store) -> None:
+    """The old place rests, perhaps for days: other routes still lead there. What waits goes to the new one, in order."""
+    arrive(store, "a")
+    take_in(store)
+    rests.lead_to(store, ROUTE, "crm_conn")
+    mine = claimed(store, planned(store) or [])
+    settle(store, mine, DeliveryState.FAILED)
+    rests.rest(store, "crm_conn", "401")
+    deliveries_attempts.hand_on(store, {each.id: None for each in mine.mine}, Owner("dag", "t1"))
+    arrive(store, "a", "b", first=2)
+    take_in(store)
+    assert planned(store, "run2") is None, "the route leads there, and it rests"
+    rests.lead_to(store, ROUTE, "new_conn")
+    assert planned(store, "run2") == ["evt_1", "evt_2", "evt_3"]
 
 
 def test_attempts_are_kept_with_the_task_that_made_them(store: Store) -> None:

@@ -419,6 +419,8 @@ def test_a_task_begins_nothing_behind_what_another_of_its_run_has(store: Store, 
     assert [each.event_id for each in served] == ["evt_1", *(f"evt_{n}" for n in range(2, 2 + begun))]
     late = claimed(store, ["evt_2", "evt_3", "evt_4"], "t2")
     assert late.mine == []
+    again = claimed(store, ["evt_1"], "t1")
+    assert again.mine == served, "its retry, were it killed, has all that it had"
     settle(store, Claim(served), DeliveryState.DELIVERED)
     rest = claim_untried(
         store, route=ROUTE, owner=Owner("dag", "t1"), plan="run1", endpoint="crm_conn", lease=LEASE, limit=9

@@ -10,6 +10,8 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 
 Path = tuple[str | int, ...]
 """Where something stands in a file's data, e.g. ``("lead_syncs", "website", "rules", "on_unknown")``."""
+Finding = tuple[Path, bool, str, str]
+"""Path below the workflow, whether its key is meant (not its value), message, hint."""
 
 
 @dataclass(frozen=True, slots=True)

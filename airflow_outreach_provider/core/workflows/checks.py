@@ -27,7 +27,7 @@ from airflow_outreach_provider.core.workflows.map_checks import check_map, check
 from airflow_outreach_provider.core.workflows.models import RETRY_KNOBS, LeadSource, SqlSection
 from airflow_outreach_provider.core.workflows.param_names import unknown_params
 from airflow_outreach_provider.core.workflows.param_specs import RESERVED_PARAMS, check_params
-from airflow_outreach_provider.core.workflows.problems import Finding, Path
+from airflow_outreach_provider.core.workflows.problems import Finding, Path, parted_number
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS
 from airflow_outreach_provider.core.workflows.section import Section
 from airflow_outreach_provider.core.workflows.texts import texts_in
@@ -99,7 +99,9 @@ def empty_values(data: object, path: Path = (), said: Collection[Path] = ()) -> 
         yield path, True, f"{what} is empty", "write a value, or leave the key out"
     elif isinstance(data, dict):
         for key, value in data.items():
-            if key not in {"schedule", "params"}:
+            if (parted := parted_number(data, key)) is not None:
+                yield (*path, key), True, *parted
+            elif key not in {"schedule", "params"}:
                 yield from empty_values(value, (*path, key), said)
     elif isinstance(data, list):
         for index, item in enumerate(data):

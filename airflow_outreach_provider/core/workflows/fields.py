@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainValidato
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from airflow_outreach_provider.core.pacing import MOST_AT_ONCE
+from airflow_outreach_provider.core.said_numbers import number_advice
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.workflows.airflow_templates import check_template
 
@@ -222,13 +223,11 @@ def number(value: object, least: float, whole: bool, most: float | None = None) 
     """A number of at least ``least``, and at most ``most``; texts and booleans are none."""
     right = isinstance(value, int) or (isinstance(value, float) and not whole)
     if isinstance(value, bool) or not right:
-        said = kind_of(value)
-        unquote = isinstance(value, str) and value.strip().lstrip("-").isdigit()
-        if unquote and len(str(value)) > _MOST_DIGITS:
+        if isinstance(value, str) and value.strip().lstrip("-").isdigit() and len(value) > _MOST_DIGITS:
             raise mistake("this number is too large", f"write one of at most {_MOST_DIGITS} digits")
         raise mistake(
-            f"this must be a {'whole ' if whole else ''}number, not {said}",
-            "remove the quotes" if unquote else "",
+            f"this must be a {'whole ' if whole else ''}number, not {kind_of(value)}",
+            _number_meant(value, least),
         )
     assert isinstance(value, (int, float))
     if value < least:
@@ -236,6 +235,12 @@ def number(value: object, least: float, whole: bool, most: float | None = None) 
     if most is not None and value > most:
         raise mistake(f"this must be {most:,} or less, not {value}")
     return value
+
+
+def _number_meant(value: object, least: float) -> str:
+    if isinstance(value, str):
+        return number_advice(value, least)
+    return "write one without a point" if isinstance(value, float) else ""
 
 
 def _whole(least: int, most: int | None = None) -> tuple[Any, ...]:
@@ -255,9 +260,9 @@ Rate = Annotated[
 def _flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
-    words = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+    words = dict.fromkeys(("yes", "on", "y", "1"), "true") | dict.fromkeys(("no", "off", "n", "0"), "false")
     meant = words.get(str(value).strip().lower(), str(value).strip().lower())
-    hint = f"did you mean {meant}?" if meant in {"true", "false"} else ""
+    hint = f"did you mean {meant}?" if meant in {"true", "false"} else "write true or false"
     raise mistake(f"this must be true or false, not {kind_of(value)}", hint)
 
 

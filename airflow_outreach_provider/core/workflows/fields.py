@@ -109,6 +109,19 @@ Text = Annotated[str, *annotated(text, TEXT_SCHEMA)]
 Column = Annotated[str, *annotated(_column, TEXT_SCHEMA)]
 
 
+def _consent(value: object) -> str:
+    read = _column(value)
+    if read.strip().lower() in {"yes", "no", "on", "off", "true", "false", "none", "required"}:
+        raise mistake(
+            f"this must be the name of a column, not {read.strip()}", "name the column that says so"
+        )
+    return read
+
+
+ConsentColumn = Annotated[str, *annotated(_consent, TEXT_SCHEMA)]
+"""Written as text, yes and no would be a column that is not there."""
+
+
 # Texts which Airflow renders at run time -----------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ from airflow_outreach_provider.core.expressions.scope import (
     ROW_CONDITION,
     Scope,
 )
-from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, kind_of_file
+from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, kind_of_file, wrong_address
 from airflow_outreach_provider.core.mapping import read_texts
 from airflow_outreach_provider.core.request_form import FORM, RequestForm, check_header, check_saved
 from airflow_outreach_provider.core.workflows.deliver import REQUEST_KEYS, Deliver
@@ -172,9 +172,11 @@ def _source(path: Path, source: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _ending(where: Path, kind: str, uri: str, endings: tuple[str, ...]) -> Iterator[Finding]:
     found = kind_of_file(uri)
-    if found == kind:
+    if (wrong := wrong_address(uri)) is not None:
+        yield where, False, *wrong
+    elif found == kind:
         return
-    if found is not None:
+    elif found is not None:
         yield where, False, f"this file is {found}, not {kind}", f"write {found}: instead of {kind}:"
     else:
         packed = f" or {endings[0]}.gz" if kind in TEXT_KINDS else ""

@@ -166,7 +166,12 @@ def _source(path: Path, source: Mapping[str, Any]) -> Iterator[Finding]:
         paths = source.get(kind)
         for at, uri in enumerate(paths if isinstance(paths, list) else [paths]):
             where = (*path, kind, at) if isinstance(paths, list) else (*path, kind)
-            if isinstance(uri, str) and "$" not in uri and not uri.rstrip().endswith("}}"):
+            if (
+                isinstance(uri, str)
+                and "$" not in uri
+                and uri[:1] not in set("“”„‘’")
+                and not uri.rstrip().endswith("}}")
+            ):
                 yield from _ending(where, kind, uri, endings)
 
 

@@ -129,6 +129,16 @@ Moment = Annotated[
 ]
 
 
+def _share_meant(read: str) -> str:
+    if (
+        share := re.fullmatch(r"(\d{1,2}(?:\.\d+)?)\s*(?:percent|per cent|pct|p\.c\.|%%)", read.lower())
+    ) is not None:
+        return f"write {share[1]}%"
+    if (rows := said_number(read)) is not None:
+        return "remove the quotes" if read == str(rows) else f"write {rows}"
+    return "write e.g. 5% or a number of rows, e.g. 20"
+
+
 def _share_or_count(value: object) -> str | int:
     """``5%`` or a number of rows."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -138,9 +148,7 @@ def _share_or_count(value: object) -> str | int:
     read = worded(value, "5% or a number of rows, e.g. 20").strip()
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", read)
     if not match or float(match.group(1)) > 100:
-        rows = said_number(read) if not read.isdecimal() else None
-        meant = "write e.g. 5% or a number of rows, e.g. 20" if rows is None else f"write {rows}"
-        raise mistake(f"{read!r} is not a share of the rows", meant)
+        raise mistake(f"{read!r} is not a share of the rows", _share_meant(read))
     return read.replace(" ", "")
 
 

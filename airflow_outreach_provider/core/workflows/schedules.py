@@ -262,6 +262,8 @@ def _asset_schedule(value: Mapping[Any, Any]) -> Schedule:
     kinds = {"assets": ScheduleKind.ALL_ASSETS, "any_asset": ScheduleKind.ANY_ASSET}
     unknown = [key for key in value if key not in kinds]
     if unknown and (span_said := next((value[key] for key in _SPAN_KEYS if key in value), None)):
+        if "at" in value and (cron := said_cron(f"every {span_said} at {value['at']}")) is not None:
+            raise mistake("a schedule in words is no mapping", f'write schedule: "{cron}"')
         raise mistake("a span of time is no mapping", f"write schedule: {span_said}")
     if unknown or len(value) != 1:
         meant = f"write one of: {', '.join(kinds)}, cron, timetable"

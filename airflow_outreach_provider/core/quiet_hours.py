@@ -19,6 +19,7 @@ from phonenumbers.tzdata import TIMEZONE_DATA
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.masking import mask_text, printable
+from airflow_outreach_provider.core.said_hours import hours_advice
 
 _FORM = re.compile(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*")
 _E164 = phonenumbers.PhoneNumberFormat.E164
@@ -49,7 +50,7 @@ class QuietHours:
             start, end = time(h1, m1), time(0) if (h2, m2) == (24, 0) else time(h2, m2)
         except ValueError:
             raise ConfigurationError(
-                f"quiet_hours {text!r} is not a span of hours", 'write e.g. "21:00-08:00"'
+                f"quiet_hours {text!r} is not a span of hours", hours_advice(text)
             ) from None
         if start == end:
             raise ConfigurationError(

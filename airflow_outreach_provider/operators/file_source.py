@@ -9,7 +9,7 @@ from stat import S_ISDIR
 from typing import Any, BinaryIO, ClassVar, cast
 
 from airflow_outreach_provider.core.errors import ConfigurationError
-from airflow_outreach_provider.core.lead_files import kind_of_file
+from airflow_outreach_provider.core.lead_files import kind_of_file, opened_by, wrong_address
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.services.rows.header import Reads, reads_all
 from airflow_outreach_provider.services.rows.open import FOUND_OUT, FileFormat, open_rows, shares_columns
@@ -50,6 +50,8 @@ class FileSource:
 
     def __init__(self, uri: str, reads: Reads = reads_all, form: FileFormat = FOUND_OUT) -> None:
         self.key, self.name, self._reads, self._form = uri, mask_text(uri), reads, form
+        if (wrong := wrong_address(uri)) is not None:
+            raise ConfigurationError(f"{self.name!r}: {wrong[0]}", wrong[1])
         self._paths = _matching(uri)
         self._total = sum(size for _, size in self._paths)
         self._read = 0
@@ -140,7 +142,7 @@ def _matching(uri: str) -> list[tuple[Any, int]]:
         ) from None
     except ValueError as error:
         raise ConfigurationError(
-            f"{said} cannot be opened: {mask_text(str(error))}", "check the URI and the providers installed"
+            f"{said} cannot be opened: {mask_text(str(error))}", opened_by(uri)
         ) from None
     except OSError as error:  # e.g. a name that is too long: a text that is no path at all
         raise ConfigurationError(

@@ -119,3 +119,26 @@ def test_the_hint_is_the_line_to_write() -> None:
 
 def sync(schedule: str) -> str:
     return f'lead_syncs:\n  a:\n    schedule: "{schedule}"\n    leads: {{csv: a.csv}}\n'
+
+
+ZONED = {
+    "TZ=America/New_York 0 9 * * *": ("0 9 * * *", "America/New_York"),
+    "CRON_TZ=Europe/Berlin 30 7 * * 1-5": ("30 7 * * 1-5", "Europe/Berlin"),
+    "cron_tz=UTC @daily": ("@daily", "UTC"),
+    "CRON_TZ=EST 0 9 * * *": ("0 9 * * *", "America/New_York"),
+    "0 9 * * * UTC": ("0 9 * * *", "UTC"),
+    "0 9 * * 1-5 America/Chicago": ("0 9 * * 1-5", "America/Chicago"),
+    "daily at 9am PST": ("0 9 * * *", "America/Los_Angeles"),
+    "weekdays at 9 Pacific Time": ("0 9 * * 1-5", "America/Los_Angeles"),
+    "every day at 18:00 (CET)": ("0 18 * * *", "CET"),
+}
+
+
+@pytest.mark.parametrize(("words", "meant"), ZONED.items())
+def test_a_zone_within_a_schedule_is_not_dropped(words: str, meant: tuple[str, str]) -> None:
+    """Before the cron as crontabs have it, or behind it: beside it is where it goes."""
+    text = f'lead_syncs:\n  a:\n    schedule: "{words}"\n    leads: {{csv: a.csv}}\n'
+    [problem] = load_texts({"a.yaml": text}).problems
+    assert problem.hint == f'write schedule: {{cron: "{meant[0]}", timezone: {meant[1]}}}'
+    followed = text.replace(f'"{words}"', problem.hint.removeprefix("write schedule: "))
+    assert not load_texts({"a.yaml": followed}).problems

@@ -78,6 +78,23 @@ def test_line_types_that_reach_nobody_are_warned_of(tmp_path: Path, rules: str, 
 
 
 @pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("timezone: EST", "write America/New_York"), ("timezone: Etc/GMT+5", "5 h behind UTC"),
+        ('schedule: {cron: "0 9 * * *", timezone: MST}', "write America/Denver"), ("timezone: America/New_York", ""),
+        ("timezone: UTC", ""),
+    ],
+)  # fmt: skip
+def test_a_zone_without_summer_time_is_warned_of(tmp_path: Path, line: str, meant: str) -> None:
+    """It is a zone, and a run an hour early for half of the year."""
+    (tmp_path / "a.yaml").write_text(f"{GOOD}    {line}\n")
+    out = io.StringIO()
+    assert lint([str(tmp_path)], out) == CLEAN
+    assert meant in out.getvalue()
+    assert ("summer time" in out.getvalue()) is bool(meant)
+
+
+@pytest.mark.parametrize(
     ("hours", "meant"),
     [
         ("08:00-21:00", "21:00-08:00"), ("9:30-17:00", "17:00-09:30"), ("06:00-24:00", "00:00-06:00"), ("21:00-08:00", ""),

@@ -28,6 +28,7 @@ LINT_ONLY = {
     "leads_excel",
     "leads_no_extension",
     "leads_other_endings",
+    "leads_pages",
     "leads_template_of_airflow_2",
     "leads_template_unclosed",
     "leads_template_unknown",

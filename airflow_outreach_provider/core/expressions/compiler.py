@@ -37,6 +37,7 @@ from airflow_outreach_provider.core.expressions.params import check_params
 from airflow_outreach_provider.core.expressions.parser import Mistake, parse
 from airflow_outreach_provider.core.expressions.scope import (
     NULLS,
+    YES_NO,
     Field,
     Scope,
     advice_for_name,
@@ -121,6 +122,8 @@ class Compiler:
         field = self.scope.fields.get(node.name)
         if field is not None:
             return field
+        if node.name in YES_NO:
+            raise Mistake(f"{node.name} is not known", node.lineno, f"write {node.name.lower()}")
         if self.scope.bare and node.name not in NULLS:
             return self.scope.column
         raise Mistake(f"unknown name {node.name!r}", node.lineno, advice_for_name(node.name, self.scope))
@@ -306,6 +309,8 @@ def _negative(compiler: Compiler, node: nodes.Neg, depth: int) -> Code:
 
 def _test(compiler: Compiler, node: nodes.Test, depth: int) -> Code:
     test = TESTS.get(node.name)
+    if test is None and node.name in NULLS:
+        raise Mistake(f"{node.name} is not known", node.lineno, "write is none, or is not none")
     if test is None:
         raise Mistake(f"unknown test {node.name!r}", node.lineno, did_you_mean(node.name, TESTS))
     if node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:

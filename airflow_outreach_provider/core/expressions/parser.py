@@ -9,35 +9,9 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.lexer import TokenStream
 from jinja2.parser import Parser
 
-_environment = Environment(autoescape=False)  # noqa: S701 - only its lexer and parser are used
+from airflow_outreach_provider.core.expressions.habits import HABITS, QUOTED, straightened
 
-# What people write who think of another language, and what it is called here.
-_HABITS: tuple[tuple[re.Pattern[str], str, str], ...] = (
-    (re.compile(r"&&"), "&& is not known", "write and"),
-    (re.compile(r"\|\|"), "|| is not known", "write or"),
-    (re.compile(r"!(?!=)"), "! is not known", "write not"),
-    (re.compile(r"<>"), "<> is not known", "write !="),
-    (re.compile(r"===?=?(?<====)"), "=== is not known", "write =="),
-    (re.compile(r"(?<![=!<>])=(?!=)"), "= does not compare", "write =="),
-    (re.compile(r"\bIN\b"), "IN is not known", "write in, in small letters, and a list: in ['a', 'b']"),
-    (
-        re.compile(r"\b(is\s+(not\s+)?null)\b", re.IGNORECASE),
-        "null is not known",
-        "write is none, or is not none",
-    ),
-    (
-        re.compile(r"\b(i?like|contains|matches)\b", re.IGNORECASE),
-        "texts are not searched by a word",
-        "write 'part' in name",
-    ),
-    (re.compile(r"\bbetween\b", re.IGNORECASE), "between is not known", "write low <= name <= high"),
-    (
-        re.compile(r"\brow\.\w+\s+(?!(?:in|not|and|or|is|if|else)\b)\w"),
-        "a name ends at its first blank",
-        "write row['First name'], as the column is called",
-    ),
-)
-_QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
+_environment = Environment(autoescape=False)  # noqa: S701 - only its lexer and parser are used
 
 
 class Mistake(Exception):
@@ -84,14 +58,25 @@ def _tokens(source: str) -> Iterator[tuple[int, str, str]]:
 
 def _syntax_mistake(source: str, offset: int, problem: str) -> Mistake:
     # Quoted text is blanked out: a habit from another language inside quotes is no mistake.
-    bare = _QUOTED.sub(lambda match: " " * len(match.group()), source)
-    for pattern, said, remedy in _HABITS:
+    bare = QUOTED.sub(lambda match: " " * len(match.group()), source)
+    for pattern, said, remedy in HABITS:
         match = pattern.search(bare)
         if match:
-            return Mistake(said, match.start(), remedy)
+            whole = straightened(source, _reads)
+            return Mistake(said, match.start(), remedy if whole is None else f"write {whole}")
     quote = re.search(r"['\"]", bare)
     if quote:
         return Mistake(
             "the text that begins here is never closed", quote.start(), f"close it with {quote.group()}"
         )
     return Mistake(problem, offset, "write one value or comparison, e.g. name == 'text'")
+
+
+def _reads(source: str) -> bool:
+    parser = Parser(_environment, "", state="variable")
+    try:
+        parser.stream = TokenStream(_environment.lexer.wrap(_tokens(source)), None, None)
+        parser.parse_expression()
+    except TemplateSyntaxError:
+        return False
+    return bool(parser.stream.eos)

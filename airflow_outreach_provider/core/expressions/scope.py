@@ -9,8 +9,10 @@ from airflow_outreach_provider.core.events import CONTACT_FIELDS, EventKind
 from airflow_outreach_provider.core.expressions.functions import Type
 from airflow_outreach_provider.core.suggest import did_you_mean
 
-NULLS = frozenset({"null", "nil", "NULL", "undefined"})
+NULLS = frozenset({"null", "nil", "NULL", "Null", "NONE", "undefined"})
 """What none is called elsewhere; a column of that name is ``row['null']``."""
+YES_NO = frozenset({"TRUE", "FALSE"})
+"""What SQL calls true and false: as a column that is not there nothing would equal it, and everybody differ from it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,37 +18,20 @@ from airflow_outreach_provider.core.expressions.scope import (
     ROW,
     ROW_CONDITION,
     Scope,
-    written_column,
 )
-from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, kind_of_file
-from airflow_outreach_provider.core.leads import OWN_TEXT, check_target
-from airflow_outreach_provider.core.mapping import (
-    SECTIONS,
-    flat_mapping,
-    literal_text,
-    meant_section,
-    read_texts,
-)
+from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, TEXT_KINDS, kind_of_file, wrong_address
+from airflow_outreach_provider.core.mapping import read_texts
 from airflow_outreach_provider.core.request_form import FORM, RequestForm, check_header, check_saved
-from airflow_outreach_provider.core.suggest import nearest
 from airflow_outreach_provider.core.workflows.deliver import REQUEST_KEYS, Deliver
-from airflow_outreach_provider.core.workflows.fields import kind_of
-from airflow_outreach_provider.core.workflows.models import (
-    NESTED_TARGETS,
-    RETRY_KNOBS,
-    LeadSource,
-    SqlSection,
-)
+from airflow_outreach_provider.core.workflows.map_checks import check_map, check_row_values
+from airflow_outreach_provider.core.workflows.models import RETRY_KNOBS, LeadSource, SqlSection
 from airflow_outreach_provider.core.workflows.param_names import unknown_params
 from airflow_outreach_provider.core.workflows.param_specs import RESERVED_PARAMS, check_params
-from airflow_outreach_provider.core.workflows.problems import Path
+from airflow_outreach_provider.core.workflows.problems import Finding, Path, parted_number
 from airflow_outreach_provider.core.workflows.schedules import CONTINUOUS
 from airflow_outreach_provider.core.workflows.section import Section
 from airflow_outreach_provider.core.workflows.texts import texts_in
 from airflow_outreach_provider.core.workflows.workflow_file import ExportTarget
-
-Finding = tuple[Path, bool, str, str]
-"""Path below the workflow, whether its key is meant (not its value), message, hint."""
 
 
 def check_lead_sync(data: Mapping[str, Any]) -> Iterator[Finding]:
@@ -57,8 +40,8 @@ def check_lead_sync(data: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _source(path, source)
     mapping, outreach = data.get("map"), _mapping(data, "outreach")
     if isinstance(mapping, dict):
-        yield from _mapping_findings(mapping, outreach, ("map",))
-        yield from _row_values(mapping)
+        yield from check_map(mapping, outreach, ("map",))
+        yield from check_row_values(mapping)
     yield from _of_texts(data)
     yield from _unknown_params(data, RESERVED_PARAMS)
     yield from _knobs(data)
@@ -92,7 +75,7 @@ def check_event_route(data: Mapping[str, Any]) -> Iterator[Finding]:
     outreach = _mapping(deliver, "outreach")
     mapping = outreach.get("map")
     if isinstance(mapping, dict):
-        yield from _mapping_findings(mapping, outreach, ("deliver", "outreach", "map"))
+        yield from check_map(mapping, outreach, ("deliver", "outreach", "map"), "event")
     kinds, where = data.get("kinds"), data.get("where")
     if kinds and isinstance(where, str) and "kind ==" in where:
         yield ("where",), False, "kinds already says which kinds", "ask for the kind in one of the two"
@@ -116,7 +99,9 @@ def empty_values(data: object, path: Path = (), said: Collection[Path] = ()) -> 
         yield path, True, f"{what} is empty", "write a value, or leave the key out"
     elif isinstance(data, dict):
         for key, value in data.items():
-            if key not in {"schedule", "params"}:
+            if (parted := parted_number(data, key)) is not None:
+                yield (*path, key), True, *parted
+            elif key not in {"schedule", "params"}:
                 yield from empty_values(value, (*path, key), said)
     elif isinstance(data, list):
         for index, item in enumerate(data):
@@ -181,15 +166,22 @@ def _source(path: Path, source: Mapping[str, Any]) -> Iterator[Finding]:
         paths = source.get(kind)
         for at, uri in enumerate(paths if isinstance(paths, list) else [paths]):
             where = (*path, kind, at) if isinstance(paths, list) else (*path, kind)
-            if isinstance(uri, str) and "$" not in uri and not uri.rstrip().endswith("}}"):
+            if (
+                isinstance(uri, str)
+                and "$" not in uri
+                and uri[:1] not in set("“”„‘’")
+                and not uri.rstrip().endswith("}}")
+            ):
                 yield from _ending(where, kind, uri, endings)
 
 
 def _ending(where: Path, kind: str, uri: str, endings: tuple[str, ...]) -> Iterator[Finding]:
     found = kind_of_file(uri)
-    if found == kind:
+    if (wrong := wrong_address(uri)) is not None:
+        yield where, False, *wrong
+    elif found == kind:
         return
-    if found is not None:
+    elif found is not None:
         yield where, False, f"this file is {found}, not {kind}", f"write {found}: instead of {kind}:"
     else:
         packed = f" or {endings[0]}.gz" if kind in TEXT_KINDS else ""
@@ -205,79 +197,6 @@ def _renamed(uri: str, kind: str) -> str:
     if ending in {".txt", ".tsv", ".tab", ".dat", ".psv"} and kind == "csv":
         return "call it .csv: what separates its values is found out"
     return "name a file, not a folder"
-
-
-def _mapping_findings(
-    mapping: Mapping[str, Any], outreach: Mapping[str, Any], path: Path
-) -> Iterator[Finding]:
-    yield from _sections_of_map(mapping, path)
-    for target, value in mapping.items():
-        if (section := meant_section(target, value)) is not None:
-            yield (*path, target), True, f"{target} is no section of a lead", f"did you mean {section!r}?"
-    flat = flat_mapping(mapping)
-    if not any(target in {"phoneNumber", "contacts.phoneNumber"} for target in flat):
-        close = [each for each in mapping if nearest(each, ["phonenumber"])]
-        if close:
-            yield (
-                (*path, close[0]),
-                True,
-                f"{close[0]!r} is not the phone number",
-                "did you mean 'phoneNumber'?",
-            )
-        else:
-            yield path, True, "map has no phoneNumber", "write phoneNumber: and the column that holds it"
-    if outreach.get("format", "raw") != "fixed":
-        for target in mapping:
-            if f"{target}.".startswith(NESTED_TARGETS):
-                yield (
-                    (*path, target),
-                    True,
-                    f"{target} needs the fixed format",
-                    "write outreach: {format: fixed}",
-                )
-
-
-def _sections_of_map(mapping: Mapping[str, Any], path: Path) -> Iterator[Finding]:
-    """``applications: {jobTitle: title}``: what stands below a section are fields of it."""
-    for section in SECTIONS:
-        inner = mapping.get(section, {})
-        names = [f"{section}.{name}" for name in inner] if isinstance(inner, dict) else [section]
-        for target in names:
-            try:
-                check_target(target)
-            except ConfigurationError as error:
-                message = str(error).removesuffix(f" — {error.remedy}").removeprefix("mapping target ")
-                yield (*path, *target.split(".", 1)), True, message, error.remedy or ""
-
-
-def _row_values(mapping: Mapping[str, Any]) -> Iterator[Finding]:
-    """What stands within lists and objects; the field itself has looked at texts."""
-    for target, value in flat_mapping(mapping).items():
-        path: Path = ("map", target) if target in mapping else ("map", *target.split(".", 1))
-        if target.rpartition(".")[2] in OWN_TEXT and not isinstance(value, str):
-            message = f"{target} must be a column or a template, not {kind_of(value)}"
-            yield path, False, message, _one_text(value)
-        elif target.rpartition(".")[2] == "phoneNumber" and literal_text(value) is not None:
-            message = f"{target} would be the same number for every row"
-            yield path, False, message, "write the column that holds it, without quotes of its own"
-        elif target not in mapping or not isinstance(value, str):
-            yield from _templates(value, path)
-
-
-def _one_text(value: object) -> str:
-    """The first of several columns that holds something, or the one that a mapping names."""
-    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
-        return f'write "{{{{ {" or ".join(map(written_column, value))} }}}}"'
-    named = list(value.values()) if isinstance(value, dict) else []
-    return f"write {named[0]}" if len(named) == 1 and isinstance(named[0], str) else ""
-
-
-def _templates(value: object, path: Path) -> Iterator[Finding]:
-    for text in read_texts(value):
-        try:
-            compile_value(text.text if text.template else "", ROW)
-        except ExpressionError as error:
-            yield (*path, *text.path), False, error.problem, error.remedy or ""
 
 
 def _of_texts(data: Mapping[str, Any]) -> Iterator[Finding]:

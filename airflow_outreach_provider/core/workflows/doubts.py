@@ -7,6 +7,7 @@ from datetime import time
 
 from airflow_outreach_provider.core.phones import LineType, tells_mobile
 from airflow_outreach_provider.core.quiet_hours import QuietHours
+from airflow_outreach_provider.core.said_zones import without_summer_time
 from airflow_outreach_provider.core.workflows.loading import Loaded
 from airflow_outreach_provider.core.workflows.models import DagSettings, EventRoute, LeadSync
 from airflow_outreach_provider.core.workflows.outreach_sections import SendRules
@@ -31,6 +32,7 @@ def doubts_about(workflows: Iterable[Loaded[DagSettings]]) -> list[Problem]:
             ),
             *_waits_for_ever(workflow, every),
             *_unread_fields(workflow),
+            *_still_zones(workflow),
         )
     ]
 
@@ -54,6 +56,18 @@ def _waits_for_ever(workflow: Loaded[DagSettings], every: Iterable[Loaded[DagSet
 def _unread_fields(workflow: Loaded[DagSettings]) -> Iterator[Problem]:
     for path, message, hint in unread_fields(workflow.model):
         yield _doubt(workflow, path, message, hint)
+
+
+def _still_zones(workflow: Loaded[DagSettings]) -> Iterator[Problem]:
+    """A zone in which nobody's clocks go."""
+    model = workflow.model
+    zones: list[tuple[Path, str | None]] = [
+        (("timezone",), model.timezone),
+        (("schedule", "timezone"), model.schedule.zone if model.schedule else None),
+    ]
+    for path, zone in zones:
+        if zone is not None and (still := without_summer_time(zone)) is not None:
+            yield _doubt(workflow, path, *still)
 
 
 def _rules(model: DagSettings) -> Iterator[tuple[Path, SendRules]]:

@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from airflow_outreach_provider.core.lead_files import kind_of_file
+from airflow_outreach_provider.core.lead_files import FILE_ENDINGS, kind_of_file
 from airflow_outreach_provider.core.suggest import did_you_mean, nearest
 from airflow_outreach_provider.core.workflows.fields import MISTAKE, kind_of
 from airflow_outreach_provider.core.workflows.habits import where_it_goes
-from airflow_outreach_provider.core.workflows.problems import Path, Problem
+from airflow_outreach_provider.core.workflows.problems import Path, Problem, parted_number
 from airflow_outreach_provider.core.workflows.section import Section
 from airflow_outreach_provider.core.workflows.yaml_source import Located, spot_within
 
@@ -38,7 +38,8 @@ def explain(
             if not partial:
                 problems.append(_missing(str(each["loc"][-1]), path[:-1], located, section))
         elif each["type"] == "extra_forbidden":
-            problems.append(_unknown_key(str(each["loc"][-1]), path, located, section))
+            beside = _beside(each["loc"], located.data)
+            problems.append(_unknown_key(str(each["loc"][-1]), path, located, section, beside))
         elif each["input"] is None:
             continue  # empty values are found by the checks, optional ones too
         elif each["type"] == MISTAKE:
@@ -66,18 +67,53 @@ def _written(loc: tuple[int | str, ...], data: Any) -> Path:
     return tuple(path)
 
 
-def _unknown_key(key: str, path: Path, located: Located, section: type[BaseModel] | None) -> Problem:
+def _beside(loc: tuple[int | str, ...], data: Any) -> Any:
+    """The mapping in which the last part of ``loc`` stands."""
+    for part in loc[:-1]:
+        if not isinstance(part, int) or isinstance(data, list):
+            data = data[part]
+    return data
+
+
+def _unknown_key(
+    key: str, path: Path, located: Located, section: type[BaseModel] | None, beside: Any
+) -> Problem:
+    if (parted := parted_number(beside, key)) is not None:
+        return Problem.at(located.spot(path, key=True), *parted, path)
+    hint = _meant_key(key, path, section, beside)
+    return Problem.at(located.spot(path, key=True), f"unknown key {key!r}", hint, path)
+
+
+def _meant_key(key: str, path: Path, section: type[BaseModel] | None, beside: Any) -> str:
     known = [field.alias or name for name, field in section.model_fields.items()] if section else []
     above = [part for part in path[:-1] if isinstance(part, str)]
     here = above[-1] if above else ""
-    elsewhere = where_it_goes(key, above)
+    elsewhere = where_it_goes(key, above) or where_it_goes(_snake(key), above)
     if key == "where" and here == "deliver":
-        hint = "it goes in the route itself, beside deliver:"
-    elif (elsewhere.startswith("under") and nearest(key, known)) or elsewhere in ("", f"under {here}:"):
-        hint = did_you_mean(key, known, f"all keys: {REFERENCE}" if len(known) > _MANY else None)
-    else:
-        hint = f"it goes {elsewhere}"
-    return Problem.at(located.spot(path, key=True), f"unknown key {key!r}", hint, path)
+        return "it goes in the route itself, beside deliver:"
+    if "leads" in above and key.endswith("conn_id") and (uri := _first_uri(beside)) is not None:
+        scheme, _, rest = uri.partition("://")
+        return f"it goes into the path: {scheme}://{beside[key]}@{rest}"
+    if (elsewhere.startswith("under") and nearest(key, known)) or elsewhere in ("", f"under {here}:"):
+        return did_you_mean(key, known, f"all keys: {REFERENCE}" if len(known) > _MANY else None)
+    return f"it goes {elsewhere}"
+
+
+def _snake(key: str) -> str:
+    """``max_rows`` of ``maxRows`` and ``max-rows``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).replace("-", "_").lower()
+
+
+def _first_uri(beside: Any) -> str | None:
+    """The first path of a source that names a place but no connection of it."""
+    if not isinstance(beside, dict):
+        return None
+    for kind in FILE_ENDINGS:
+        paths = beside.get(kind)
+        for each in paths if isinstance(paths, list) else [paths]:
+            if isinstance(each, str) and "://" in each and "@" not in each:
+                return each
+    return None
 
 
 def _missing(key: str, path: Path, located: Located, section: type[BaseModel] | None) -> Problem:

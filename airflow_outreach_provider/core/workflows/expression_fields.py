@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from math import isfinite
 from typing import Annotated, Any
@@ -66,9 +67,15 @@ RowWhere = Annotated[str, *annotated(_condition(ROW_CONDITION), TEXT_SCHEMA)]
 """A condition on a row's columns."""
 
 
+_CURLY = re.compile(r"\s*[“”„‘’‚]([^“”„‘’‚'\"{}]*)[“”‘’]\s*")
+
+
 def _map_value(scope: Scope) -> Callable[[object], str]:
     def read_value(value: object) -> str:
         read = text(value)
+        if (said := _CURLY.fullmatch(read)) is not None:
+            hint = f"write \"'{said[1]}'\" for a text that is the same for everybody"
+            raise mistake("these quotes are not straight ones", hint)
         if not any(opening in read for opening in ("{{", "}}", "{%", "{#")):
             return read
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,7 +11,8 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainValidato
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from airflow_outreach_provider.core.pacing import MOST_AT_ONCE
-from airflow_outreach_provider.core.suggest import did_you_mean
+from airflow_outreach_provider.core.said_numbers import number_advice
+from airflow_outreach_provider.core.suggest import did_you_mean, nearest
 from airflow_outreach_provider.core.workflows.airflow_templates import check_template
 
 MISTAKE = "outreach_mistake"
@@ -108,11 +109,34 @@ Text = Annotated[str, *annotated(text, TEXT_SCHEMA)]
 Column = Annotated[str, *annotated(_column, TEXT_SCHEMA)]
 
 
+def _consent(value: object) -> str:
+    read = _column(value)
+    if read.strip().lower() in {"yes", "no", "on", "off", "true", "false", "none", "required"}:
+        raise mistake(
+            f"this must be the name of a column, not {read.strip()}", "name the column that says so"
+        )
+    return read
+
+
+ConsentColumn = Annotated[str, *annotated(_consent, TEXT_SCHEMA)]
+"""Written as text, yes and no would be a column that is not there."""
+
+
 # Texts which Airflow renders at run time -----------------------------------------------------------------
 
 
+_CURLY = re.compile(r"\s*[“”„‟‘’‚‛](.*)[“”‟‘’‛]\s*", re.DOTALL)
+
+
+def straight(read: str) -> str:
+    """:raises PydanticCustomError: it stands in curly quotes, which YAML takes for a part of the text."""
+    if (curly := _CURLY.fullmatch(read)) is not None:
+        raise mistake("these quotes are not straight ones", f'write "{curly[1]}"')
+    return read
+
+
 def templated(value: object) -> str:
-    read = text(value)
+    read = straight(text(value))
     problem = check_template(read)
     if problem is not None:
         raise mistake(*problem)
@@ -143,7 +167,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,149}")
 
 
 def _conn_id(value: object) -> str:
-    read = plain(value)
+    read = straight(plain(value))
     if "://" in read:
         raise mistake(
             "this is an address, not the id of a connection", "put it into a connection, and write its id"
@@ -188,8 +212,21 @@ def choose(value: object, known: Iterable[str], meant: Mapping[str, str] | None 
         raise mistake(f"{kind_of(value)} is not a choice", f"known are: {', '.join(sorted(map(str, known)))}")
     read = text(value)
     if read not in known:
-        raise mistake(f"{read!r} is not a choice", did_you_mean((meant or {}).get(read.lower(), read), known))
+        raise mistake(f"{read!r} is not a choice", _choice_meant(read, [*map(str, known)], meant or {}))
     return read
+
+
+def _choice_meant(read: str, known: Sequence[str], meant: Mapping[str, str]) -> str:
+    """One of several, or the contrary of what is written, would let others through than are meant."""
+    words = read.lower().split()
+    if "," in read:
+        near = [nearest(each.strip(), known) or each.strip() for each in read.split(",") if each.strip()]
+        return f"write a list: [{', '.join(near)}]"
+    if read.startswith(("-", "!", "~")) or "not" in words[:1]:
+        return "name those that are meant: none can be taken out here"
+    if words in (["all"], ["any"], ["*"], ["every"]):
+        return "leave the key out for all of them"
+    return did_you_mean(meant.get(read.lower(), read), known)
 
 
 def choice(known: Iterable[str], meant: Mapping[str, str] | None = None) -> tuple[Any, ...]:
@@ -222,13 +259,11 @@ def number(value: object, least: float, whole: bool, most: float | None = None) 
     """A number of at least ``least``, and at most ``most``; texts and booleans are none."""
     right = isinstance(value, int) or (isinstance(value, float) and not whole)
     if isinstance(value, bool) or not right:
-        said = kind_of(value)
-        unquote = isinstance(value, str) and value.strip().lstrip("-").isdigit()
-        if unquote and len(str(value)) > _MOST_DIGITS:
+        if isinstance(value, str) and value.strip().lstrip("-").isdigit() and len(value) > _MOST_DIGITS:
             raise mistake("this number is too large", f"write one of at most {_MOST_DIGITS} digits")
         raise mistake(
-            f"this must be a {'whole ' if whole else ''}number, not {said}",
-            "remove the quotes" if unquote else "",
+            f"this must be a {'whole ' if whole else ''}number, not {kind_of(value)}",
+            _number_meant(value, least),
         )
     assert isinstance(value, (int, float))
     if value < least:
@@ -236,6 +271,14 @@ def number(value: object, least: float, whole: bool, most: float | None = None) 
     if most is not None and value > most:
         raise mistake(f"this must be {most:,} or less, not {value}")
     return value
+
+
+def _number_meant(value: object, least: float) -> str:
+    if isinstance(value, str):
+        return number_advice(value, least)
+    if isinstance(value, bool):
+        return "write how many"
+    return "write one without a point" if isinstance(value, float) else ""
 
 
 def _whole(least: int, most: int | None = None) -> tuple[Any, ...]:
@@ -255,9 +298,9 @@ Rate = Annotated[
 def _flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
-    words = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+    words = dict.fromkeys(("yes", "on", "y", "1"), "true") | dict.fromkeys(("no", "off", "n", "0"), "false")
     meant = words.get(str(value).strip().lower(), str(value).strip().lower())
-    hint = f"did you mean {meant}?" if meant in {"true", "false"} else ""
+    hint = f"did you mean {meant}?" if meant in {"true", "false"} else "write true or false"
     raise mistake(f"this must be true or false, not {kind_of(value)}", hint)
 
 

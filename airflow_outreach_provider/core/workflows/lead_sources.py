@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -25,7 +26,24 @@ from airflow_outreach_provider.core.workflows.section import Section
 _SHELL = re.compile(r"\$\{?(\w+)\}?")
 
 
+_PATH_KEYS = ("path", "paths", "file", "files", "filename", "uri", "url", "glob", "pattern")
+
+
+def _inside(value: Mapping[str, object]) -> str:
+    """What to write for ``csv: {path: leads.csv, delimiter: ";"}``."""
+    found = next((value[key] for key in _PATH_KEYS if key in value), None)
+    paths = found if isinstance(found, list) else [found]
+    if not paths or not all(isinstance(each, str) for each in paths):
+        return "write the path alone, e.g. csv: leads.csv"
+    alone = f"[{', '.join(map(str, paths))}]" if isinstance(found, list) else str(found)
+    others = [key for key in value if key in ("delimiter", "encoding", "sheet")]
+    beside = f", and {' and '.join(others)} beside it, under leads:" if others else ""
+    return f"write {alone} in place of the braces{beside}"
+
+
 def _path(value: object) -> str:
+    if isinstance(value, dict):
+        raise mistake("this must be text, not a mapping", _inside(value))
     read = templated(value)
     if (match := _SHELL.search(read)) is not None:
         raise mistake(

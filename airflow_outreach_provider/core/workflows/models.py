@@ -19,6 +19,7 @@ from airflow_outreach_provider.core.workflows.fields import (
     AtOnce,
     Column,
     ConnectionId,
+    ConsentColumn,
     Count,
     DryRun,
     PlainText,
@@ -48,7 +49,9 @@ class RulesSection(SendRules):
     changed_on: Annotated[list[Column], *ONE_OR_MANY] | None = Field(
         None, description="Columns whose values alone count as a change; all that is sent otherwise."
     )
-    consent: Column | None = Field(None, description="Column that must say yes before a person is texted.")
+    consent: ConsentColumn | None = Field(
+        None, description="Column that must say yes before a person is texted."
+    )
     time_zone: Column | None = Field(
         None,
         description="Column with the person's time zone, e.g. Europe/Berlin; else their number's counts.",

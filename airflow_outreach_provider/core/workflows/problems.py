@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 
 Path = tuple[str | int, ...]
 """Where something stands in a file's data, e.g. ``("lead_syncs", "website", "rules", "on_unknown")``."""
+Finding = tuple[Path, bool, str, str]
+"""Path below the workflow, whether its key is meant (not its value), message, hint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,16 @@ class WorkflowErrors(ConfigurationError):
         head = f"{count} mistake{'s' if count != 1 else ''} in {files}"
         shown = [render(problem, sources.get(problem.file, "")) for problem in self.problems]
         super().__init__("\n\n".join([head, *shown]))
+
+
+def parted_number(data: object, key: str) -> tuple[str, str] | None:
+    """What is wrong with the ``000`` of ``{limit: 1,000}``, whose comma ends the value; None of any other key."""
+    if not isinstance(data, dict) or data.get(key) is not None or not (len(key) == 3 and key.isdecimal()):
+        return None
+    before = next((pair for pair, after in pairwise(data.items()) if after[0] == key), None)
+    if before is None or type(before[1]) is not int:
+        return None
+    return f"the comma ends the number of {before[0]}", f"write {before[0]}: {before[1]}{key}"
 
 
 def tidy(problems: Iterable[Problem]) -> list[Problem]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from pydantic_core import PydanticCustomError
 
 from airflow_outreach_provider.core.errors import ConfigurationError
@@ -17,6 +18,8 @@ from airflow_outreach_provider.core.phones import REGIONS
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.retry_schedule import LONGEST_PAUSE
 from airflow_outreach_provider.core.row_minimum import RowMinimum
+from airflow_outreach_provider.core.said_numbers import said_number
+from airflow_outreach_provider.core.said_zones import meant_zone
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.times import read_span, read_time, span_advice
 from airflow_outreach_provider.core.workflows.fields import (
@@ -30,12 +33,25 @@ from airflow_outreach_provider.core.workflows.fields import (
 )
 
 
+def _country_of_code(code: str) -> str:
+    """Advice for who wrote a calling code, 47; empty for anything else."""
+    digits = code.strip().lstrip("+0")
+    code_number = int(digits) if digits.isdecimal() and len(digits) <= 3 else 0
+    regions = [each for each in COUNTRY_CODE_TO_REGION_CODE.get(code_number, ()) if each in REGIONS]
+    if len(regions) > 1:
+        return f"name one country of +{digits}, e.g. {regions[0]}"
+    return f"did you mean {regions[0]!r}, the country of +{digits}?" if regions else ""
+
+
 def _region(value: object) -> str:
     if value is False:
         raise mistake("this must be text, not false", 'Norway is "NO", in quotes')
+    if isinstance(value, int) and (meant := _country_of_code(str(value))):
+        raise mistake(f"this must be a country's two letters, not {kind_of(value)}", meant)
     read = worded(value, "US").strip().upper()
     if read not in REGIONS:
         advice = {"UK": "did you mean 'GB'?", "EU": "name one country, e.g. DE", "USA": "did you mean 'US'?"}
+        advice |= {read: meant} if (meant := _country_of_code(read)) else {}
         raise mistake(
             f"{value!r} is not a region that has phone numbers",
             advice.get(read, "use a two-letter ISO 3166 code such as US, CA, GB or DE"),
@@ -54,7 +70,8 @@ def read_zone(value: object) -> str:
     try:
         ZoneInfo(read)
     except (KeyError, ValueError, OSError):
-        hint = did_you_mean(read, available_timezones(), "use an IANA name such as Europe/Berlin")
+        near = meant_zone(read, available_timezones())
+        hint = f"did you mean {near!r}?" if near else "name a place as IANA does, such as Europe/Berlin"
         if _OFFSET.fullmatch(read.strip()):
             hint = "name a place that has it, such as Europe/Berlin: an offset knows no summer time"
         raise mistake(f"{read!r} is not a time zone", hint) from None
@@ -112,6 +129,16 @@ Moment = Annotated[
 ]
 
 
+def _share_meant(read: str) -> str:
+    if (
+        share := re.fullmatch(r"(\d{1,2}(?:\.\d+)?)\s*(?:percent|per cent|pct|p\.c\.|%%)", read.lower())
+    ) is not None:
+        return f"write {share[1]}%"
+    if (rows := said_number(read)) is not None:
+        return "remove the quotes" if read == str(rows) else f"write {rows}"
+    return "write e.g. 5% or a number of rows, e.g. 20"
+
+
 def _share_or_count(value: object) -> str | int:
     """``5%`` or a number of rows."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -121,7 +148,7 @@ def _share_or_count(value: object) -> str | int:
     read = worded(value, "5% or a number of rows, e.g. 20").strip()
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", read)
     if not match or float(match.group(1)) > 100:
-        raise mistake(f"{read!r} is not a share of the rows", "write e.g. 5% or a number of rows, e.g. 20")
+        raise mistake(f"{read!r} is not a share of the rows", _share_meant(read))
     return read.replace(" ", "")
 
 
@@ -166,6 +193,8 @@ PerPersonRule = Annotated[
 
 def _fewest_rows(value: object) -> str | int:
     if isinstance(value, str) and not value.strip().isdigit():
+        if (rows := said_number(value)) is not None:
+            raise mistake(f"{value!r} is not so many rows", f"write {rows}")
         return _parsed(RowMinimum.parse, "min_rows", "50% of last run")(value)
     return int(number(value, 0, whole=True))
 
@@ -197,6 +226,10 @@ def _quiet_hours(value: object) -> str:
             next((value[key] for key in words.split() if key in value), "…") for words in _FROM_AND_TO
         )
     elif isinstance(value, list):
+        if any("-" in str(each) for each in value):
+            raise mistake(
+                "this must be one span of hours, not a list", 'write e.g. quiet_hours: "21:00-08:00"'
+            )
         first, last = value if len(value) == 2 else ("…", "…")
     else:
         return _read_quiet_hours(value)

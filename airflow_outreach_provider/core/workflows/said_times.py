@@ -17,6 +17,10 @@ _SPOKEN = re.compile(
 )
 _DAILY = re.compile(r"\b(?:(?:every|each) (?:day|night|morning|evening)|once a day|nightly)\b")
 _WEEKLY = re.compile(r"\b(?:weekly|(?:every|each|once a) week)\b")
+_ZONE_BEFORE = re.compile(r"(?:CRON_)?TZ\s*=\s*(\S+)\s+(\S.*)", re.IGNORECASE)
+_ZONE_BEHIND = re.compile(
+    r"(\S.*?)\s+(?:in\s+)?\(?([A-Z]{2,4}T|UTC|GMT|[A-Z][A-Za-z]+/[A-Za-z_/]+|(?:Eastern|Central|Mountain|Pacific)(?: [A-Za-z]+)?)\)?"
+)
 _NAMED = {"midnight": (0, 0), "noon": (12, 0), "midday": (12, 0)}
 _WORKDAYS, _WEEKEND = "1-5", "0,6"
 
@@ -40,6 +44,21 @@ def said_cron(words: str) -> str | None:
     if month:
         return f"{minute} {hour} 1 * *"
     return f"{minute} {hour} * * {days or '*'}"
+
+
+def said_zoned_cron(words: str) -> tuple[str, str] | None:
+    """The cron and the zone that is said with it, before it as crontabs do or behind it; None where none is."""
+    text = " ".join(words.split())
+    if before := _ZONE_BEFORE.fullmatch(text):
+        zone, rest = before[1].strip("\"'"), before[2]
+    elif behind := _ZONE_BEHIND.fullmatch(text):
+        rest, zone = behind[1], behind[2]
+    else:
+        return None
+    fields = len(rest.split())
+    is_cron = (fields == 1 and rest.startswith("@")) or (fields == 5 and not _SPOKEN.search(rest.lower()))
+    cron = rest if is_cron else said_cron(rest)
+    return None if cron is None else (cron, zone)
 
 
 def _often(text: str) -> str | None:

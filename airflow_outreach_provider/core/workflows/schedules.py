@@ -8,14 +8,16 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
 from pydantic_core import PydanticCustomError
 
+from airflow_outreach_provider.core.said_zones import meant_zone, without_summer_time
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.times import read_span, span_advice
 from airflow_outreach_provider.core.workflows.fields import annotated, dotted_path, kind_of, mistake, text
 from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA, read_zone, span
-from airflow_outreach_provider.core.workflows.said_times import said_cron
+from airflow_outreach_provider.core.workflows.said_times import said_cron, said_zoned_cron
 
 # Airflow's cron presets, airflow/utils/dates.py, and the two words that are no cron.
 ONCE, CONTINUOUS = "@once", "@continuous"
@@ -128,6 +130,8 @@ def read_schedule(value: object) -> Schedule:
         return Schedule(ScheduleKind.CRON, cron=read)
     if read.lower().startswith("every ") and (every := read_span(read[6:])) is not None:
         return Schedule(ScheduleKind.SPAN, every=every)
+    if (zoned := said_zoned_cron(read)) is not None:
+        raise mistake(f"{read!r} is not a schedule", _zoned_meant(*zoned))
     if (cron := said_cron(read)) is not None and read_span(read) is None:
         raise mistake(
             f"{read!r} is not a schedule", f'write "{cron}" (cron: minute, hour, day, month, weekday)'
@@ -142,6 +146,16 @@ def read_schedule(value: object) -> Schedule:
     except PydanticCustomError:
         usual = span_advice(read, 'write cron with five fields, a preset such as "@daily", or 15m')
         raise mistake(f"{read!r} is not a schedule", did_you_mean(f"@{read}", _meant(read), usual)) from None
+
+
+def _zoned_meant(cron: str, zone: str) -> str:
+    """The zone stands beside the cron; without it nobody would be texted at the hour that was meant."""
+    known = available_timezones()
+    fixed = without_summer_time(zone)
+    place = zone if zone in known and fixed is None else meant_zone(zone, known)
+    shown = place or "Europe/Berlin"
+    asked = "" if place else f", with the place of {zone}"
+    return f'write schedule: {{cron: "{cron}", timezone: {shown}}}{asked}'
 
 
 def _schedule_meant(value: object) -> str:
@@ -248,6 +262,8 @@ def _asset_schedule(value: Mapping[Any, Any]) -> Schedule:
     kinds = {"assets": ScheduleKind.ALL_ASSETS, "any_asset": ScheduleKind.ANY_ASSET}
     unknown = [key for key in value if key not in kinds]
     if unknown and (span_said := next((value[key] for key in _SPAN_KEYS if key in value), None)):
+        if "at" in value and (cron := said_cron(f"every {span_said} at {value['at']}")) is not None:
+            raise mistake("a schedule in words is no mapping", f'write schedule: "{cron}"')
         raise mistake("a span of time is no mapping", f"write schedule: {span_said}")
     if unknown or len(value) != 1:
         meant = f"write one of: {', '.join(kinds)}, cron, timetable"

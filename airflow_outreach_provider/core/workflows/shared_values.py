@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from airflow_outreach_provider.core.suggest import did_you_mean
-from airflow_outreach_provider.core.workflows.checks import Finding, empty_values
+from airflow_outreach_provider.core.workflows.checks import empty_values
 from airflow_outreach_provider.core.workflows.environments import KEY as ENVIRONMENTS
 from airflow_outreach_provider.core.workflows.explain import explain
 from airflow_outreach_provider.core.workflows.models import DagSettings
-from airflow_outreach_provider.core.workflows.problems import Path, Problem
+from airflow_outreach_provider.core.workflows.problems import Finding, Path, Problem
 from airflow_outreach_provider.core.workflows.section import Section
 from airflow_outreach_provider.core.workflows.workflow_file import SECTION_MODELS
 from airflow_outreach_provider.core.workflows.yaml_source import Located

@@ -26,6 +26,7 @@ _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 _WORD = re.compile(r"\w+|'[^']*'")
 _TAGS = {"!", "tag:yaml.org,2002:str"}
+_SIGNED = re.compile(r"![A-Za-z_][\w.]*")
 
 
 @dataclass
@@ -125,10 +126,14 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, str(event.anchor))
         if event.tag is not None and event.tag not in _TAGS:
-            self.problems.append(Problem.at(spot, f"the tag {event.tag} is not allowed here", "leave it out"))
+            self.problems.append(
+                Problem.at(spot, f"the tag {event.tag} is not allowed here", _tag_hint(event.tag))
+            )
         if isinstance(event, yaml.ScalarEvent):
             plain = not event.style and event.tag is None
             value = _scalar(event.value) if plain else event.value
+            if _SIGNED.fullmatch(event.tag or ""):  # nothing behind it would be said to be empty
+                value = f"{event.tag} {value}".rstrip()
             node = _Node("scalar", spot, value, written=event.value != "")
         else:
             node = _Node("map" if isinstance(event, yaml.MappingStartEvent) else "list", spot)
@@ -252,6 +257,13 @@ def _scalar(text: str) -> Any:
     if _FLOAT.fullmatch(text) and not text.lstrip("+-").isdigit():
         return float(text)
     return text
+
+
+def _tag_hint(tag: str) -> str:
+    """``where: !opted_out`` without its sign would ask for the contrary."""
+    if _SIGNED.fullmatch(tag):
+        return f'put quotes around a text that begins with !; as a condition write "not {tag[1:]}"'
+    return "leave it out"
 
 
 def _star_hint(anchor: str) -> str:

@@ -208,7 +208,8 @@ def _column_need(use: str, column: str) -> _Need:
         optional = ""
         if "map" in use:
             optional = f"; a column that some exports lack: {{{{ {written_column(column)} | default('') }}}}"
-            optional += f"; the same text for everybody: \"'{column}'\""
+            if "phoneNumber" not in use:
+                optional += f"; the same text for everybody: \"'{column}'\""
         return ConfigurationError(
             told,
             (f"did you mean {_shown(near)}? " if near else "")

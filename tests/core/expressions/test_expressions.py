@@ -147,7 +147,7 @@ def test_a_template_knows_its_columns() -> None:
         ("data.x == none - none", 10, "- needs numbers.*write a number"),
         ("event.kind == 'replied'", 0, "leave out event"),
         ("type IN ('reply', 'open')", 5, "write in, in small letters"),
-        ("data.x IS NOT NULL", 7, "write is none, or is not none"),
+        ("data.x IS NOT NULL", 7, "write data.x is not none"),
         ("data.x LIKE 'Nur%'", 7, "write 'part' in name"),
         ("data.x BETWEEN 1 AND 5", 7, "low <= name <= high"),
         ("data.x in ('IN', 'like') and", 28, "ends too early"),

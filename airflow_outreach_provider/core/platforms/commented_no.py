@@ -29,10 +29,11 @@ _DOUBTFUL = re.compile(
     r"|quit|leave|left|alone|cease|wrong|thank|thx|interest|angr|lawyer|legal|bother|harass|contact|text|call|messag|want|wish"
     r"|(?:yes|true|y|1|on|si|oui|ja|sim)(?:_|$))"
 )
-_NEGATED = frozenset(
-    "no not never none nor don dont doesn doesnt wont cannot cant without non ne pas plus jamais nein nicht kein keine keinen nie niemals nao nunca sin"
-    " niet geen nooit ikke inte ej nej nei ingen aldrig mai senza nessun".split()
-)
+_NEGATED = frozenset({
+    "no", "not", "never", "none", "nor", "don", "dont", "doesn", "doesnt", "wont", "cannot", "cant", "without", "non", "ne", "pas", "plus", "jamais", "nein",
+    "nicht", "kein", "keine", "keinen", "nie", "niemals", "nao", "nunca", "sin", "niet", "geen", "nooit", "ikke", "inte", "ej", "nej", "nei", "ingen",
+    "aldrig", "mai", "senza", "nessun",
+})  # fmt: skip
 _STOPS = frozenset(word for each in STOP_WORDS if (word := normalise(each)) and "_" not in word)
 
 

@@ -184,10 +184,17 @@ def suppressions_import(args: Namespace) -> None:
         raise ConfigurationError(f"{path} is not a file", "name a .csv or .jsonl file")
     people: list[str] = []
     bad: list[str] = []
+    rows = 0
     for line, listed, problem in _listed(path, args.column, args.region):
+        rows += 1
         people += listed
         if problem:
             bad.append(f"line {line}: {problem}")
+    if not rows:
+        raise ConfigurationError(
+            f"there is nothing in {path}: not one row, and nobody would be listed",
+            "name the file that holds the people, below a line with the names of its columns where it is a .csv",
+        )
     addresses = sum(each.startswith(suppressions.EMAIL) for each in people)
     also = f" and {addresses} e-mail addresses" if addresses else ""
     read = f"{len(people) - addresses} numbers{also} read, "

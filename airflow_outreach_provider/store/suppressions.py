@@ -7,6 +7,7 @@ whatever the ledger says, and a number that is taken off the list is reached aga
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,9 +24,12 @@ from airflow_outreach_provider.store.schema import to_ms
 from airflow_outreach_provider.store.suppressions_write import EMAIL, suppressions
 
 _AT_ONCE = 1000
+# How the audit names whom a list of all campaigns lost.
+_EVERYWHERE = " in all campaigns"
+_SEVERAL = re.compile(r"\d+ numbers in ")
 
 __all__ = [
-    "EMAIL", "SuppressionRow", "add", "entries", "every_entry", "find", "remove", "shown", "spread", "suppress",
+    "EMAIL", "SuppressionRow", "add", "entries", "every_entry", "find", "remove", "shown", "spread", "suppress", "taken_off_since",
 ]  # fmt: skip
 
 
@@ -120,6 +124,27 @@ def count(store: Store, phones: Iterable[str], *, campaign: str = "") -> int:
         with store.read() as connection:
             found |= suppressions_write.entries_of(connection, group, campaign)
     return len(found)
+
+
+def taken_off_since(
+    connection: sa.Connection, listed: Collection[str], since: datetime, now: datetime
+) -> set[str]:
+    """Which of these a person may have taken off the list of all campaigns since then, as far as the audit tells.
+
+    It names one by its masked number, and several by their number alone, who may be anybody; before what it keeps it
+    names nobody.
+    """
+    if since < now - audit.KEPT:
+        return set(listed)
+    table = audit.audit.c
+    rows = sa.select(table.subject).where(table.action == "unsuppress", table.at >= since, table.count > 0)
+    subjects = [each for each in connection.execute(rows).scalars() if _EVERYWHERE in each]
+    if any(_SEVERAL.match(each) for each in subjects):
+        return set(listed)
+    named = {each.partition(_EVERYWHERE)[0] for each in subjects}
+    return {
+        each for each in listed if not named.isdisjoint(map(shown, suppressions_write.all_writings([each])))
+    }
 
 
 def entries(

@@ -218,6 +218,22 @@ def test_everybody_a_row_names_is_listed(
     assert ", 0 rows that hold no number" in output
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.csv", ""), ("b.csv", "phone,name\n"), ("c.csv", "\ufeff"), ("d.csv", "\n\n"), ("e.jsonl", ""), ("f.jsonl", "\n \n")],
+)  # fmt: skip
+@pytest.mark.parametrize("yes", [(), ("--yes",)])
+def test_a_list_of_nobody_is_a_mistake(
+    store: Store, run: Callable[..., str], tmp_path: Path, name: str, text: str, yes: tuple[str, ...]
+) -> None:
+    """Whoever imports a file that holds no row has taken the wrong one, and would believe that people are listed."""
+    path = tmp_path / name
+    path.write_text(text, "utf-8")
+    with pytest.raises(SystemExit, match=f"there is nothing in {path}"):
+        run("suppressions", "import", str(path), *yes)
+    assert audit.entries(store).rows == []
+
+
 def test_a_number_that_is_lost_is_told_though_another_was_read(
     store: Store, run: Callable[..., str], tmp_path: Path
 ) -> None:

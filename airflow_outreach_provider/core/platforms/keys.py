@@ -20,13 +20,14 @@ class Holds:
     :cvar ENVELOPE: the event itself, or the message: what is said of it is said of the text within.
     :cvar FLAG: whether the person unsubscribed. :cvar SINCE: since when. :cvar STATUS: a word may say so.
     :cvar ERROR: a carrier may. :cvar TAGS: one of several words may. :cvar ID: the person's, also beside an id of something else.
+    :cvar RECORD: fields of whoever it is of, as their owner calls them: ``sms`` is a number in it, no text.
     :cvar ELSEWHERE: somebody of ours, what was said before, what may be chosen: nothing of the person.
     """
 
     (
         TEXT, VALUE, WHO, TIME, ENVELOPE, FLAG, SINCE, STATUS, TAGS, NUMBER, EMAIL, ID, PERSON, SENDER, RECIPIENT, ELSEWHERE, ERROR,
-        SUBJECT,
-    ) = (1 << bit for bit in range(18))  # fmt: skip
+        SUBJECT, RECORD,
+    ) = (1 << bit for bit in range(19))  # fmt: skip
     REFUSAL = FLAG | SINCE | STATUS | TAGS | ERROR
     PARTY = SENDER | RECIPIENT
 
@@ -50,6 +51,11 @@ _TEXTS = _words(
 )
 _SUBJECTS = _words("subject email_subject message_subject mail_subject")
 _VALUES = _words("value plain raw string")
+_RECORDS = _words(
+    "attributes properties fields custom_attributes custom_fields custom_properties custom_field additional_fields form_fields"
+    " contact_attributes contact_fields contact_properties merge_fields merges traits"
+)
+NUMBERED_IN_RECORDS = _words("sms smsphone smsnumber viber")
 _ENVELOPES = _words(
     "data payload details detail attributes event properties params parameters record object resource result item entry"
     " change changes info"
@@ -110,7 +116,8 @@ _RECIPIENTS = ("to", "recipient", "recipients", "receiver", "destination", "call
 _ADDRESSES = _words("number phone phone_number mobile msisdn tel email email_address address e164 id")
 _SENT = (_ADDRESSES - {"id"}) | _words("sms mms message msg text call whatsapp")
 _NUMBERS = _words(
-    "msisdn wa_id e164 phone_e164 contact_number remote_number remote_phone external_number external_phone ani handset direct_dial"
+    "msisdn wa_id e164 phone_e164 contact_number remote_number remote_phone external_number external_phone ani handset direct_dial",
+    "hs_calculated_phone_number hs_whatsapp_phone_number",
 )
 # Somebody or something of ours.
 _OURS = _words(
@@ -151,6 +158,7 @@ def read_key(name: str) -> Key:
         (word in _VALUES, Holds.VALUE),
         (word in _SUBJECTS, Holds.SUBJECT),
         (word in _ENVELOPES, Holds.ENVELOPE),
+        (word in _RECORDS, Holds.RECORD),
         (word in _WHO, Holds.WHO),
         (word in _TIMES, Holds.TIME),
         (is_opted_out(word), Holds.FLAG),

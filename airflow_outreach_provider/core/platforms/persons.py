@@ -17,6 +17,11 @@ from airflow_outreach_provider.core.accents import without_accents
 from airflow_outreach_provider.core.events import Contact, EventKind
 from airflow_outreach_provider.core.invisible import UNSEEN
 from airflow_outreach_provider.core.platforms import messages
+from airflow_outreach_provider.core.platforms.commented_no import (
+    NO_ELSEWHERE,
+    is_refused_behind_no,
+    stays_no,
+)
 from airflow_outreach_provider.core.platforms.keys import (
     Holds,
     is_of_mail,
@@ -32,7 +37,6 @@ from airflow_outreach_provider.core.platforms.reading import (
     text,
     when,
 )
-from airflow_outreach_provider.core.stop_vocabulary import NEGATIONS
 
 _NUMBERED = Holds.NUMBER | Holds.PERSON | Holds.PARTY
 _ADDRESSED = Holds.EMAIL | Holds.PERSON | Holds.PARTY
@@ -64,11 +68,6 @@ _NUMBER_PARTS = (
 _EMAIL_PARTS = ("address", "email", "email_address", "value", "text")
 _CODES = ("country_code", "calling_code", "dial_code", "prefix")
 _LIKE_A_NUMBER = re.compile(r"(?:tel:|sms:|whatsapp:)?\s*\+?[\d(][\d\s().\-/]{6,24}")
-# In other languages, and as a box that is not ticked.
-_NO_ELSEWHERE = frozenset({
-    *map(str.casefold, NEGATIONS), "nao", "ei", "nem", "nu", "hayır", "falsch", "faux", "falso", "onwaar", "falsk", "ложь", "όχι", "いいえ", "無", "无", "否", "不", "不是", "没有", "아니요", "아니오", "ไม่",
-    "không", "tidak", "नहीं", "никогда", "неизвестно", "нет данных", "не указано", "なし", "없음", "未設定", "未设置", "✗", "✘", "✕", "✖", "❌", "❎", "×", "☐", "□", "⬜", "◻", "🔲", "▢", "👎",
-})  # fmt: skip
 _BETWEEN_TAGS = re.compile(r"[,;|\n]")
 _ONLY_ZEROS = re.compile(r"[0\s:.\-/TZ+]*")
 _YES = frozenset({"true", "t", "1", "yes", "y", "on", "active", "enabled", "permanent"})
@@ -283,7 +282,9 @@ def says_no(told: Told) -> bool:
     if holds & Holds.TAGS or isinstance(value, list):
         return any(map(is_no_word, _tags(value)))
     withdrawn = _CONSENTS if "consent" in name else _NOTHING
-    return any(is_no_word(each) or _word(each) in withdrawn for each in _states(value))
+    return any(
+        is_no_word(each) or _word(each) in withdrawn or is_refused_behind_no(each) for each in _states(value)
+    )
 
 
 def _is_refused(value: Any) -> bool:
@@ -314,9 +315,11 @@ def _is_yes(value: Any) -> bool:
         return value != 0
     if not isinstance(value, str) or "://" in value or is_no_time(value):
         return False
+    if (stays := stays_no(value)) is not None:
+        return not stays
     if value.isascii():
         word = _word(value)
-        known = word in NO or value.strip().casefold() in _NO_ELSEWHERE or is_denied(word)
+        known = word in NO or value.strip().casefold() in NO_ELSEWHERE or is_denied(word)
         return not known and _ONLY_ZEROS.fullmatch(value) is None
     return _is_yes_elsewhere(unicodedata.normalize("NFKC", value.translate(UNSEEN)).casefold().strip())
 
@@ -326,7 +329,7 @@ def _is_yes_elsewhere(said: str) -> bool:
     plain = without_accents(said)
     if plain.isascii():
         return _is_yes(plain)
-    return said not in _NO_ELSEWHERE and any(
+    return said not in NO_ELSEWHERE and any(
         each.isalnum() or unicodedata.category(each) == "So" for each in said
     )
 

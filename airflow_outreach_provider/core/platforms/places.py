@@ -6,6 +6,7 @@ more, than any platform sends: a body is a stranger's to write.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from airflow_outreach_provider.core.platforms.keys import (
     ATTACHED,
     CAPTIONS,
     CHOSEN,
+    NUMBERED_IN_RECORDS,
     Holds,
     is_of_mail,
     read_key,
@@ -26,6 +28,9 @@ MOST_KEYS = 1_000
 _FIELD_NAMES = ("name", "key", "field", "fieldKey", "property", "propertyName", "label")
 _FIELD_VALUES = ("value", "fieldValue", "field_value", "propertyValue", "new", "new_value", "newValue")
 _FIELDS = frozenset(_FIELD_VALUES)
+_NAMED = Holds.REFUSAL | Holds.NUMBER | Holds.EMAIL
+_RECORDED = Holds.RECORD | Holds.PERSON
+_PLAIN_NUMBER = re.compile(r"\s*\+?[\d(][\d\s().\-/]{6,24}")
 _CHANNELS = ("channel", "Channel", "type", "Type", "medium", "channel_type", "channelType")
 
 
@@ -101,6 +106,8 @@ def _place(
     holds = 0
     for name, each in value.items() if len(value) <= MOST_KEYS else islice(value.items(), MOST_KEYS):
         word, what = read_key(name)
+        if word in NUMBERED_IN_RECORDS and reached & _RECORDED and _is_number(each):
+            what = Holds.NUMBER
         if what:
             if each is not None and each != "":
                 told.append((word, what, each))
@@ -113,7 +120,7 @@ def _place(
         if word in CHOSEN and each.__class__ is dict and (chosen := _chosen(word, each, value)):
             told.append(chosen)
             holds |= Holds.TEXT
-    if (field := _named_field(value)) is not None and field[1]:
+    if (field := _named_field(value, reached)) is not None and field[1]:
         told.append(field)
         holds |= field[1]
     if above is None:
@@ -121,6 +128,19 @@ def _place(
     near = above.near and reached & Holds.ENVELOPE != 0
     side = reached & Holds.PARTY or above.side
     return BodyObject(reached, told, holds, above, near, side, element, above.depth + 1, of_mail)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a field of a record that may hold a text or a number holds a number alone."""
+    if isinstance(value, str):
+        return _PLAIN_NUMBER.fullmatch(value) is not None
+    if isinstance(value, dict):
+        return any(
+            _is_number(value[each])
+            for each in ("value", "number")
+            if each in value and not isinstance(value[each], dict)
+        )
+    return isinstance(value, int | float) and value >= 10**6
 
 
 def _captions(attached: Any) -> list[Told]:
@@ -139,8 +159,11 @@ def _chosen(word: str, choice: Mapping[str, Any], message: Mapping[str, Any]) ->
     return name, Holds.TEXT, said
 
 
-def _named_field(value: Mapping[str, Any]) -> Told | None:
-    """What an object like ``{"name": "opted_out", "value": true}`` says of whom it is a field of, and only on refusals."""
+def _named_field(value: Mapping[str, Any], reached: int = 0) -> Told | None:
+    """What an object like ``{"name": "opted_out", "value": true}`` says of whom it is a field of.
+
+    Refusals alone, for a change may be of anybody's number; of a record's fields also numbers and addresses.
+    """
     if _FIELDS.isdisjoint(value):
         return None
     now = next((value[each] for each in _FIELD_VALUES if each in value), None)
@@ -148,4 +171,4 @@ def _named_field(value: Mapping[str, Any]) -> Told | None:
     if now is None or name is None:
         return None
     word, holds = read_key(name)
-    return word, holds & Holds.REFUSAL, now
+    return word, holds & (_NAMED if reached & Holds.RECORD else Holds.REFUSAL), now

@@ -230,7 +230,9 @@ def _wake(answers: Sequence[tuple[_Waiter, Outcome]]) -> None:
 def read_unrecognised_again(store: Store, sources: Callable[[str], SourceSettings | None]) -> int:
     """After an upgrade: read stored unrecognised events with today's parsers; how many are known now.
 
-    They become new to every consumer, and who opts out in one is listed. A source that is gone leaves its events as they are.
+    They become new to every consumer, and who opts out in one is listed. Of what stays unrecognised that is who has not
+    been taken off the list since; a stop word the carrier heard is left to the carrier, for a START may have followed.
+    A source that is gone leaves its events as they are.
     """
 
     def read_again(
@@ -240,9 +242,9 @@ def read_unrecognised_again(store: Store, sources: Callable[[str], SourceSetting
         if source is None or source.platform != event.platform:
             return None
         parsed = read_parsed(source, body, headers)
-        if parsed.kind is EventKind.UNRECOGNISED:
+        said = read_opt_out(parsed, source.default_region)
+        if parsed.kind is EventKind.UNRECOGNISED and (said is None or said.by_stop_word):
             return None
-        read = intake.build(source, parsed, event.id, event.received_at)
-        return inbox_housekeeping.ReadAgain(read, read_opt_out(parsed, source.default_region))
+        return inbox_housekeeping.ReadAgain(intake.build(source, parsed, event.id, event.received_at), said)
 
     return inbox_housekeeping.reparse(store, read_again)

@@ -20,7 +20,7 @@ from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.opt_outs import OptOut, opt_out_of
 from airflow_outreach_provider.core.platforms import OUTREACH
 from airflow_outreach_provider.core.request_headers import find_header, stored_headers
-from airflow_outreach_provider.store import suppressions_said, suppressions_write
+from airflow_outreach_provider.store import suppressions, suppressions_said, suppressions_write
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import fingerprints
 from airflow_outreach_provider.store.inbox.tables import inbox_events
@@ -155,6 +155,18 @@ def keep_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut) -
     )
     for name in by_id:
         suppressions_said.attach(connection, name, _numbers(listed))
+
+
+def keep_late_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut, now: datetime) -> None:
+    """The same of an event that is read again: who was taken off the list since it came stays off."""
+    who = _who(connection, event, said)
+    off = suppressions.taken_off_since(connection, who, event.received_at, now)
+    if not off:
+        keep_opt_out(connection, event, said)
+        return
+    left = [each for each in who if each not in off]
+    reason, source = EventKind.UNSUBSCRIBED.value, suppressions_write.event_source(event.id, event.source)
+    suppressions_write.insert(connection, to_ms(now), left, reason=reason, source=source)
 
 
 def _who(connection: sa.Connection, event: ContactEvent, said: OptOut) -> list[str]:

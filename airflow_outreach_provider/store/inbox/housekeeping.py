@@ -13,7 +13,7 @@ from airflow_outreach_provider.core.opt_outs import OptOut
 from airflow_outreach_provider.core.request_headers import stored_headers
 from airflow_outreach_provider.store.by_index import in_passing
 from airflow_outreach_provider.store.engine import Store
-from airflow_outreach_provider.store.inbox.append import keep_opt_out, keep_told
+from airflow_outreach_provider.store.inbox.append import keep_late_opt_out, keep_opt_out, keep_told
 from airflow_outreach_provider.store.inbox.filters import can_read
 from airflow_outreach_provider.store.inbox.rows import EVENT_COLUMNS, to_event
 from airflow_outreach_provider.store.inbox.tables import (
@@ -31,7 +31,7 @@ _LONGEST_WINDOW_MS = 7 * 86_400_000
 
 
 class ReadAgain(NamedTuple):
-    """A stored event as it reads now, and what it says about being contacted."""
+    """A stored event as it reads now, and what it says about being contacted: also of one that is unrecognised still."""
 
     event: ContactEvent
     opt_out: OptOut | None
@@ -61,7 +61,26 @@ def reparse(
         for row in rows:
             read = read_again(to_event(row), row.body, stored_headers(row.headers))
             if read is not None:
-                total += store.retrying(_rewriter(row.row_id, row.seq, read))
+                work = (
+                    _listing(store, read) if _is_unrecognised(read) else _rewriter(row.row_id, row.seq, read)
+                )
+                total += store.retrying(work)
+
+
+def _is_unrecognised(read: ReadAgain) -> bool:
+    return read.event.kind is EventKind.UNRECOGNISED
+
+
+def _listing(store: Store, read: ReadAgain) -> Callable[[sa.Connection], int]:
+    """Lists who says no in what stays as it is: read a hundred times, it undoes nothing that somebody did since."""
+    event, said = read
+
+    def work(connection: sa.Connection) -> int:
+        if said is not None:
+            keep_late_opt_out(connection, event, said, store.now(connection))
+        return 0
+
+    return work
 
 
 def _rewriter(row_id: int, seq: int | None, read: ReadAgain) -> Callable[[sa.Connection], int]:

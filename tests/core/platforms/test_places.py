@@ -170,6 +170,49 @@ def test_a_type_that_says_received_is_theirs(message: dict[str, Any]) -> None:
     assert listed("tether", chat) == (N,)
 
 
+RECORDS: list[dict[str, Any]] = [
+    {"attributes": {"SMS": N, "LASTNAME": "Doe"}}, {"attributes": {"PHONE": N}}, {"attributes": {"WHATSAPP": N}}, {"contact": {"attributes": {"SMS": N}}},
+    {"content": [{"email": "jane@example.com", "attributes": {"SMS": N, "OPT_IN": True}}]}, {"contact": {"sms": N}}, {"merge_fields": {"SMSPHONE": N}},
+    {"properties": {"phone": {"value": N}}}, {"properties": {"sms": {"value": N}}}, {"properties": {"hs_calculated_phone_number": N}},
+    {"fields": {"Phone": N}}, {"fields": {"Mobile Phone": N}}, {"record": {"fields": {"Phone": N}}}, {"custom_fields": {"phone": N}},
+    {"custom_fields": [{"name": "City", "value": "Rome"}, {"name": "Phone", "value": N}]}, {"customFields": [{"fieldKey": "contact.phone", "value": N}]},
+    {"contact": {"fields": [{"label": "Phone", "type": "tel", "value": N}, {"label": "Email", "value": "jane@example.com"}]}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("record", RECORDS)
+@pytest.mark.parametrize("type_", ["unsubscribed", "contact.updated"])
+def test_a_person_is_found_by_the_fields_of_their_record(type_: str, record: dict[str, Any]) -> None:
+    """As platforms keep a contact's own fields: by name, as a list of names and values, and the number under ``SMS``."""
+    body = {"event": type_, "unsubscribed": True, **record}
+    got = read("tether", body)
+    assert got.event.contact.phone == N
+    assert got.opt_out is not None
+    assert got.opt_out.numbers == (N,)
+
+
+@pytest.mark.parametrize("written", ["14165550123", 14165550123, "+1 (416) 555-0123"])
+def test_a_number_under_sms_is_listed_in_any_form(written: Any) -> None:
+    """As Brevo keeps it: without a plus."""
+    assert listed("tether", {"event": "unsubscribed", "attributes": {"SMS": written}}) == (N,)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**RECEIVED, "from": N, "sms": OTHER},
+        {**RECEIVED, "from": N, "attributes": {"sms": "call 416 555 0177"}},
+        {**RECEIVED, "phone": N, "changes": [{"field": "phone", "old": OURS, "new": OTHER}]},
+        {**RECEIVED, "phone": N, "attributes": {"SMS": True, "owner": {"phone": OURS}}},
+        {**RECEIVED, "phone": N, "user_attributes": {"SMS": OURS}},
+    ],
+)
+def test_what_is_no_field_of_a_record_is_no_number_of_the_person(body: dict[str, Any]) -> None:
+    """A text that is a number is what they wrote, and no field of theirs; so is a number in a sentence."""
+    assert read("tether", body).event.contact.phone == N
+    assert listed("tether", {**body, "unsubscribed": True}) == (N,)
+
+
 REFUSALS: list[tuple[dict[str, Any], bool]] = [
     *[({"unsubscribed": value}, True) for value in (True, 1, 1.0, "on", "Yes", "2026-03-25T18:30:00Z", "since March", ["sms"], {"sms": True})],
     *[({"unsubscribed": value}, False) for value in

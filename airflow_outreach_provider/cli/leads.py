@@ -73,8 +73,10 @@ def leads_reconcile(args: Namespace) -> None:
     from airflow_outreach_provider.hooks.outreach import OutreachHook
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
+    from airflow_outreach_provider.services.submit.reconcile import absent_after
 
-    contacts = OutreachHook(args.conn_id).contacts()
+    hook = OutreachHook(args.conn_id)
+    contacts = hook.contacts()
     if contacts is None:
         raise ConfigurationError(
             f"connection {args.conn_id!r} has no log-in for the contact list",
@@ -85,7 +87,9 @@ def leads_reconcile(args: Namespace) -> None:
         contacts,
         actor=actor(),
         conn_id=args.conn_id,
-        delay=timedelta(minutes=args.after),
+        delay=absent_after(hook.settings.api.timeout)
+        if args.after is None
+        else timedelta(minutes=args.after),
         campaign=args.campaign,
         limit=args.limit,
     )
@@ -320,8 +324,8 @@ LEADS_COMMANDS = (
         func=leads_reconcile,
         args=(
             Arg(flags=("--conn-id",), default="outreach_default", help="Connection (default: outreach_default)"),
-            Arg(flags=("--after",), metavar="MINUTES", type=positive_int(allow_zero=True, most=CENTURY_DAYS * 1440), default=15,
-                help="Only attempts older than this (default: 15)"),
+            Arg(flags=("--after",), metavar="MINUTES", type=positive_int(allow_zero=True, most=CENTURY_DAYS * 1440),
+                help="Only attempts older than this (default: 15, and the time-out of a request)"),
             _CAMPAIGN,
             Arg(flags=("--limit",), type=positive_int(allow_zero=False), default=500, help="At most (default: 500)"),
         ),

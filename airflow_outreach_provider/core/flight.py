@@ -26,7 +26,7 @@ class PlannedLead:
     """A lead to be sent, in the ledger as *planned*.
 
     :param carried: not from this run's source.
-    :param claimed_at: monotonic seconds of the claim.
+    :param claimed_at: monotonic seconds, not after its claim.
     :param open_until: up to when it is certainly outside quiet hours; None for ever.
     :param zone: the time zone that its row names; None where it names none.
     :param refusals: how often the other side did not take it. :param again_at: monotonic seconds, not before which it
@@ -114,10 +114,10 @@ class Flight:
         for lead in reversed(leads):
             self.ready.appendleft(self.claiming.pop(lead.id))
 
-    def fly(self, lead: PlannedLead, now: float) -> None:
-        """A lead is claimed: it may be sent now. :param now: monotonic seconds."""
+    def fly(self, lead: PlannedLead, claimed_at: float) -> None:
+        """A lead is claimed: it may be sent now. :param claimed_at: monotonic seconds, not after its claim."""
         del self.claiming[lead.id]
-        lead.claimed_at = now
+        lead.claimed_at = claimed_at
         self.flying[lead.id] = lead
         self.outbox.append(lead)
 

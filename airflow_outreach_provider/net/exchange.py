@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Mapping
+from math import inf
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
@@ -71,12 +73,18 @@ class RequestTemplate:
     async def connect(self) -> aiohttp.connector.Connection:
         """A connection on which nothing waits to be read: what came before the request is no answer to it.
 
-        :raises aiohttp.ConnectionTimeoutError: no connection within the time allowed.
+        :raises aiohttp.ConnectionTimeoutError: no connection within the time allowed. So where the machine stood still
+            meanwhile: a loop looks at what came before it looks at the time, and the request would go out long after.
         :raises aiohttp.ClientConnectorError: the other side speaks first on every connection.
         """
+        limit = self._timeout.connect
+        until = inf if limit is None else monotonic() + limit
         try:
             for _ in range(_UNASKED_AT_MOST):
                 connection = await self._connector.connect(self._request, traces=[], timeout=self._timeout)
+                if monotonic() > until:
+                    connection.close()
+                    raise TimeoutError
                 if connection.protocol is None or not connection.protocol.should_close:
                     return connection
                 connection.close()

@@ -39,7 +39,12 @@ from airflow_outreach_provider.operators.notices import Listeners, checked_liste
 from airflow_outreach_provider.operators.trials import try_rows
 from airflow_outreach_provider.services.submit.columns import column_reader
 from airflow_outreach_provider.services.submit.options import SubmitArguments, SubmitOptions
-from airflow_outreach_provider.services.submit.reconcile import Contacts, Reconciled, reconcile_once
+from airflow_outreach_provider.services.submit.reconcile import (
+    Contacts,
+    Reconciled,
+    absent_after,
+    reconcile_once,
+)
 from airflow_outreach_provider.services.submit.run import SubmitRun
 from airflow_outreach_provider.services.submit.runner import RowSource, run_to_the_end, start
 from airflow_outreach_provider.store.connections import SENDING
@@ -49,9 +54,6 @@ if TYPE_CHECKING:
 
     from airflow_outreach_provider.hooks.outreach import OutreachHook
     from airflow_outreach_provider.store.engine import Store
-
-# A request the platform had may show up in its contact list this late.
-RECONCILE_AFTER = timedelta(minutes=15)
 
 
 class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
@@ -370,20 +372,21 @@ def _settle_held(run: SubmitRun, hook: OutreachHook, log: Any) -> None:
     contacts = hook.contacts()
     if contacts is None or run.options.dry_run:
         return
-    settle = partial(_look_up_held, run.store, contacts, run.options, log)
+    delay = absent_after(hook.settings.api.timeout)
+    settle = partial(_look_up_held, run.store, contacts, run.options, delay, log)
     if run.sends_planned:
         run.beside = settle
     else:
         asyncio.run(settle())
 
 
-async def _look_up_held(store: Store, contacts: Contacts, options: SubmitOptions, log: Any) -> None:
+async def _look_up_held(
+    store: Store, contacts: Contacts, options: SubmitOptions, delay: timedelta, log: Any
+) -> None:
     """One of the tasks that send a campaign asks its contact list for all; an aid, never a fault."""
     campaign = options.rules.campaign or options.rules.configuration_id
     try:
-        done = await reconcile_once(
-            store, contacts, conn_id=options.conn_id, delay=RECONCILE_AFTER, campaign=campaign
-        )
+        done = await reconcile_once(store, contacts, conn_id=options.conn_id, delay=delay, campaign=campaign)
     except OutreachError as error:
         log.warning("Held leads could not be looked up in the contact list: %s", error)
         return

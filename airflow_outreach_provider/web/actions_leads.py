@@ -17,6 +17,7 @@ from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.hooks.outreach import OutreachHook
 from airflow_outreach_provider.net.contacts import TetherContacts
 from airflow_outreach_provider.services import actions
+from airflow_outreach_provider.services.submit.reconcile import absent_after
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.ledger.held import connections_of_held
 from airflow_outreach_provider.store.ledger.lists import LeadFilter, lead_story
@@ -31,8 +32,6 @@ from airflow_outreach_provider.web.action_models import (
 )
 from airflow_outreach_provider.web.params import Blank, Line, RowId
 
-# As the command's: a request that the platform had can show up late.
-RECONCILE_AFTER = timedelta(minutes=15)
 _AT_ONCE = 100
 
 router = APIRouter(prefix="/api/actions", tags=["act"], dependencies=[Depends(editor)])
@@ -111,10 +110,10 @@ def reconcile(who: Editor, store: StoreDep, asked: ReconcileNow) -> ActionResult
         return plan
     done = [
         actions.reconcile(
-            store, contacts, actor=who.name, conn_id=conn_id, delay=RECONCILE_AFTER, campaign=asked.campaign, limit=_AT_ONCE
+            store, look[0], actor=who.name, conn_id=conn_id, delay=look[1], campaign=asked.campaign, limit=_AT_ONCE
         )
-        for conn_id, contacts in asks.items()
-        if contacts is not None
+        for conn_id, look in asks.items()
+        if look is not None
     ]  # fmt: skip
     accepted, planned, waiting = (
         sum(getattr(each, name) for each in done) for name in ("accepted", "planned", "waiting")
@@ -170,10 +169,12 @@ def unsuppress(who: Editor, store: StoreDep, asked: Unsuppress) -> ActionResult:
     return ActionResult(says=f"{amount(gone, 'entry', 'entries')} removed.", count=gone, done=True)
 
 
-def _contacts(conn_id: str) -> TetherContacts | None:
-    """The contact list of a connection; None where it has none, or is gone."""
+def _contacts(conn_id: str) -> tuple[TetherContacts, timedelta] | None:
+    """The contact list of a connection, and how old what is looked up there must be; None where it has none, or is gone."""
     try:
-        return OutreachHook(conn_id).contacts()
+        hook = OutreachHook(conn_id)
+        contacts = hook.contacts()
+        return None if contacts is None else (contacts, absent_after(hook.settings.api.timeout))
     except ConfigurationError as error:
         if isinstance(error.__cause__, AirflowNotFoundException):
             return None

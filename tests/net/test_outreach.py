@@ -33,6 +33,7 @@ from servers import (
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.outcomes import Fault, SubmitAnswer, SubmitOutcome
+from airflow_outreach_provider.net.connector import Connector
 from airflow_outreach_provider.net.outreach import SUBMIT_PATH, ApiSettings, OutreachClient, fault_of
 from airflow_outreach_provider.services.runtime import loop
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
@@ -369,6 +370,21 @@ def test_a_connection_that_is_never_taken_is_not_unknown(timeout: float) -> None
         for filler in fillers:
             filler.close()
     assert (answer.outcome, answer.reason) == (U, "connect_timeout")
+
+
+def test_who_stands_still_while_connecting_sends_nothing_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection stands, and whoever was to send hears of it long after: others may have texted the person."""
+    connect = Connector.connect
+
+    async def connects_and_stands_still(self: Connector, *given: Any, **named: Any) -> Any:
+        connection = await connect(self, *given, **named)
+        time.sleep(0.6)
+        return connection
+
+    monkeypatch.setattr(Connector, "connect", connects_and_stands_still)
+    [answer], server = asyncio.run(_post(answering(response(200, OK)), 1, {"timeout": 0.5}))
+    assert (answer.outcome, answer.reason) == (U, "connect_timeout")
+    assert server.requests == []
 
 
 def test_an_idle_connection_the_server_closed_is_not_used_again() -> None:

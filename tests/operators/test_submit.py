@@ -269,6 +269,25 @@ def test_leads_held_by_one_account_are_not_judged_by_anothers_contact_list(
     assert sim.report()["texts"] == 1
 
 
+@pytest.mark.parametrize(("timeout", "minutes", "sent"), [(30, 20, 1), (3600, 20, 0), (3600, 80, 1)])
+def test_nobody_is_absent_from_the_contact_list_while_a_request_for_them_may_be_under_way(
+    run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, timeout: int, minutes: int, sent: int
+) -> None:
+    """An earlier try that is left behind waits for its answer as long as the connection lets it."""
+    login = {"contacts_email": "me@example.com", "contacts_password": "a-password"}
+    with running_simulator(**login) as sim:
+        connection = sim.connection | {"extra": {**sim.connection["extra"], **login, "timeout": timeout}}
+        monkeypatch.setenv("AIRFLOW_CONN_OUTREACH_DEFAULT", json.dumps(connection))
+        sim.set_faults("status=500,first=1")
+        run_task(operator(leads=LEADS[:1], max_rejected=None))
+        with open_store().write() as opened:
+            opened.exec_driver_sql(f"UPDATE leads SET sent_at = sent_at - {minutes * 60_000}")
+            opened.exec_driver_sql("DELETE FROM look_ups")
+        again = run_task(operator(leads=LEADS[:1], max_rejected=None), try_number=2)
+        assert again.xcom["accepted"] == sent, again.error
+        assert sim.report()["texts"] == sent
+
+
 @pytest.mark.parametrize("base", ["wrong password", "no contact list there"])
 def test_a_contact_list_that_refuses_does_not_stop_the_sync(
     sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, base: str

@@ -28,7 +28,9 @@ class SharedAddresses:
         if known is not None and known.accepted_at is not None:
             return decision
         address = (draft.campaign, draft.email_hash)
-        if (*address, draft.phone) in self._seen:  # looked at again, because somebody else wrote its lead
+        if (
+            not shared and (*address, draft.phone) in self._seen
+        ):  # looked at again, because somebody else wrote its lead
             return decision
         if shared or address in self._seen:
             waits = known is not None and known.state in _WAITS

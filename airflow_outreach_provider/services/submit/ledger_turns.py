@@ -38,7 +38,7 @@ _NOT_TEXTED = frozenset({SubmitOutcome.UNAVAILABLE, SubmitOutcome.CONFIGURATION,
 class LedgerTurns:
     """What a run writes to the ledger while it sends.
 
-    :param send: takes each lead that was claimed.
+    :param send: takes each lead that was claimed, and the monotonic seconds when its claim was asked for.
     :param alive: whether the run may still write; asked where leads could not be claimed.
     :ivar texted: people this run has texted, or may have.
     """
@@ -52,7 +52,7 @@ class LedgerTurns:
         halt: Halt,
         *,
         in_thread: InThread,
-        send: Callable[[PlannedLead], None],
+        send: Callable[[PlannedLead, float], None],
         alive: Callable[[], Awaitable[bool]],
     ) -> None:
         self.flight, self.ledger, self.tally, self.options, self.halt = flight, ledger, tally, options, halt
@@ -65,6 +65,7 @@ class LedgerTurns:
         claim = flight.take(take)
         batch = flight.take_answered()
         settlements = [self._settlement(lead, answer) for lead, answer in batch]
+        asked = time.monotonic()  # the machine may stand still between the claim and hearing of it
         try:
             claimed = await self._persist(settlements, [lead.id for lead in claim])
         except StoreError as error:
@@ -81,7 +82,7 @@ class LedgerTurns:
         flight.written()
         for lead, answer in batch:
             self.texted -= answer.outcome in _NOT_TEXTED
-            self._account(lead, answer)
+            self._account(lead, answer, again=claimed is not None)
         if claimed is None:
             flight.put_back(claim)
             return
@@ -89,7 +90,7 @@ class LedgerTurns:
         for lead in claim:
             if lead.id in claimed:
                 self.texted += 1
-                self._send(lead)
+                self._send(lead, asked)
         if missed:
             await self._explain(missed)
 
@@ -139,7 +140,9 @@ class LedgerTurns:
             answer.contact_id, answer.conversation_id, answer.application_id,
         )  # fmt: skip
 
-    def _account(self, lead: PlannedLead, answer: SubmitAnswer) -> None:
+    def _account(self, lead: PlannedLead, answer: SubmitAnswer, *, again: bool) -> None:
+        """:param again: False where the answer was written more than once: the first writing may come last, and would
+        free what this run had claimed again."""
         match answer.outcome:
             case SubmitOutcome.ACCEPTED:
                 self.tally.count(lead, RowState.ACCEPTED)
@@ -147,7 +150,7 @@ class LedgerTurns:
                 self.tally.count(lead, RowState.REJECTED, answer.reason)
             case SubmitOutcome.UNKNOWN if self.options.on_unknown == "hold":
                 self.tally.count(lead, RowState.HELD, answer.reason)
-            case SubmitOutcome.UNAVAILABLE if not self.halt.over:
+            case SubmitOutcome.UNAVAILABLE if again and not self.halt.over:
                 self.flight.again(lead)
             case _:
                 self.tally.count(lead, RowState.PLANNED, answer.reason)

@@ -21,6 +21,9 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import held as ledger_held
 from airflow_outreach_provider.store.ledger import look_ups
 
+# What the platform had may show up in its list this long after the request.
+_SHOWS_UP_WITHIN = timedelta(minutes=15)
+_LONGEST_REQUEST_SECONDS = 30 * 86_400.0
 # The platform's clock may be behind the store's.
 _CLOCKS_APART = timedelta(seconds=60)
 _AT_ONCE = 8
@@ -34,6 +37,14 @@ _TOUCHED = ("updatedAt", "lastMessageTime", "createdAt")
 # What a number is written with; anything else in it is for a person to read.
 _READABLE = re.compile(r"\+?[0-9 ()./\-]+")
 _TELLING_DIGITS = 7
+
+
+def absent_after(timeout: float) -> timedelta:
+    """How old a claim must be for the contact list to tell that nothing was sent: no request of it is under way any more.
+
+    :param timeout: seconds that a request may take.
+    """
+    return _SHOWS_UP_WITHIN + timedelta(seconds=min(timeout, _LONGEST_REQUEST_SECONDS))
 
 
 class SearchPage(Protocol):

@@ -45,6 +45,8 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import runs
 from airflow_outreach_provider.store.ledger.claims import Ledger
 
+# A claim that is older is not sent any more, however long the lease: whoever looks up what is held counts on it.
+_STALE_SECONDS = 150.0
 _TICK = 0.05
 _SOON = 0.02
 
@@ -165,9 +167,8 @@ class SubmitRun:
             Judged(self.backlog, self.tally, options, self.fewest, partial(_release, self)) if ahead else None
         )
         self.feed = Feed(self.flight, stager, leftovers, self.tally, options, self._halt, judged, self.beside)
-        self.senders = Senders(
-            self.flight, self.pace, self._halt, pause, stale=options.lease.total_seconds() / 2
-        )
+        stale = min(options.lease.total_seconds() / 2, _STALE_SECONDS)
+        self.senders = Senders(self.flight, self.pace, self._halt, pause, stale=stale)
         self.admission = Admission(self.flight, self.pace, self.senders, rate, options, self._halt)
         self.turns = LedgerTurns(
             self.flight, ledger, self.tally, options, self._halt,

@@ -47,9 +47,9 @@ class Senders:
         self._idle: list[asyncio.Future[None]] = []
         self._given_up = False
 
-    def send(self, lead: PlannedLead) -> None:
-        """Hand over a lead that was claimed."""
-        self.flight.fly(lead, time.monotonic())
+    def send(self, lead: PlannedLead, asked: float) -> None:
+        """Hand over a lead that was claimed. :param asked: monotonic seconds when its claim was asked for."""
+        self.flight.fly(lead, asked)
         if self._idle and not (idle := self._idle.pop()).done():
             idle.set_result(None)
 

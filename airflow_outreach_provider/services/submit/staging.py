@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from airflow_outreach_provider.core.changes import is_outdated, is_same, version_of
@@ -153,6 +153,8 @@ class Stager:
         if bad and not self._dry_run:
             unique = list({entry.row_hash: entry for entry in bad}.values())
             await self._in_thread(lambda: self.ledger.stage_without_phone(unique))
+        if isinstance(self.rules.resubmit, timedelta):  # by the clock that says when somebody was texted
+            now = await self._in_thread(self.ledger.store.now)
         return await self._settle_items(items, now) if items else []
 
     def _is_decided(self, known: Remembered) -> bool:
@@ -213,10 +215,9 @@ class Stager:
             await self._update_hashes(items)
             if not todo:
                 return planned
-            entries = [_entry(item) for item in todo]
-            ids = await self._in_thread(
-                partial(self.ledger.stage, entries, _consents(todo, self.rules.require_consent))
-            )
+            entries, said = [_entry(item) for item in todo], _consents(todo, self.rules.require_consent)
+            alone = _alone(todo) if by_address else set()
+            ids = await self._in_thread(partial(self.ledger.stage, entries, said, alone))
             items = []
             for item in todo:
                 lead_id = ids.get(item.key)
@@ -321,6 +322,18 @@ def _consents(items: Sequence[_Item], column: str | None) -> list[Consent]:
         for item in items
         if item.verdict is not None and item.verdict.write in (LeadState.PLANNED, LeadState.DEFERRED)
     ]  # fmt: skip
+
+
+def _alone(items: Sequence[_Item]) -> set[Key]:
+    """Who may be written only while nobody else has their address: not those who were texted before."""
+    return {
+        item.key
+        for item in items
+        if item.draft.email_hash is not None
+        and item.verdict is not None
+        and item.verdict.write in (LeadState.PLANNED, LeadState.DEFERRED)
+        and (item.known is None or item.known.accepted_at is None)
+    }
 
 
 def _memory(known: Known | None, draft: Draft) -> Memory | None:

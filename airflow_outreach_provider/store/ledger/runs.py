@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.errors import OutreachUnavailable
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.store.by_index import walk
@@ -74,17 +75,13 @@ def start(
     :param resend: campaigns whose held leads of unknown outcome are to be sent again (at least once).
     :param conn_id: the connection the run submits through; its contact list may judge what the run leaves held.
     :param withheld: nothing it plans may be sent before :func:`release`. :param partial: it wants its first rows only.
+    :raises OutreachUnavailable: a later try is at work; this one was left behind by its supervisor.
     """
 
     def work(connection: sa.Connection) -> Started:
         now = store.now(connection)
-        stamp = {"finished_at": now}
         if not dry_run:
-            connection.execute(
-                runs.update()
-                .where(runs.c.owner == owner.key, runs.c.state == RunState.RUNNING)
-                .values(state=RunState.SUPERSEDED, error="a later try took over", **stamp)
-            )
+            _supersede(store, connection, owner, now)
         held = expire(store, connection, now)
         trials.expire(connection, now)
         resent = 0
@@ -109,6 +106,18 @@ def start(
         return Started(run_id, held, resent)
 
     return store.retrying(work)
+
+
+def _supersede(store: Store, connection: sa.Connection, owner: Owner, now: datetime) -> None:
+    """End the earlier tries of a task instance. A later one that lives is left alone."""
+    tries = (runs.c.owner == owner.key, runs.c.state == RunState.RUNNING)
+    later = sa.select(runs.c.id).where(*tries, runs.c.try_number > owner.try_number, ~runs.c.dry_run)
+    if connection.execute(later.limit(1)).first() is not None:
+        expire(store, connection, now)
+        if connection.execute(later.limit(1)).first() is not None:
+            raise OutreachUnavailable("a later try of this task is at work; this one sends nothing")
+    ended = {"state": RunState.SUPERSEDED, "error": "a later try took over", "finished_at": now}
+    connection.execute(runs.update().where(*tries).values(ended))
 
 
 def texted_since(store: Store, owner: Owner, plan_task_id: str) -> int:

@@ -28,6 +28,9 @@ T = TypeVar("T")
 Key = tuple[str, str]
 """(campaign, phone)."""
 
+# Two who write leads of one address would not see each other's on PostgreSQL: they come one after the other.
+_ADDRESSES = sa.text("SELECT pg_advisory_xact_lock(7361205518264410958)")
+
 
 class Remembered(NamedTuple):
     """What the ledger knows of a lead when the very same row is read again."""
@@ -145,11 +148,10 @@ class StagingLedger:
 
     def sharing(self, keys: Sequence[Key], email_hashes: Sequence[str | None]) -> set[int]:
         """Whose address another lead of the campaign has that was texted or is to be, by position in ``keys``."""
-        people = rows_param((*key, email) for key, email in zip(keys, email_hashes, strict=True))
         with self.store.read() as connection:
-            probe(connection)
-            found = self.store.execute(connection, self._staging.sharing, {"rows": people})
-            return {row[0] for row in found}
+            return self._sharing(
+                connection, [(*key, email) for key, email in zip(keys, email_hashes, strict=True)]
+            )
 
     def full(self, phones: Sequence[str], now: datetime) -> dict[str, Gate]:
         """Who of these people has had as many texts as they may, and until when; nobody where there is no rule."""
@@ -172,10 +174,13 @@ class StagingLedger:
         }
         return {phone: gate for phone, gate in gates.items() if gate is not None}
 
-    def stage(self, entries: Sequence[Entry], consents: Sequence[Consent] = ()) -> dict[Key, int]:
+    def stage(
+        self, entries: Sequence[Entry], consents: Sequence[Consent] = (), alone: Collection[Key] = ()
+    ) -> dict[Key, int]:
         """Write what was decided for rows with a phone.
 
         :param consents: what some of these rows said, kept with those leads that are written.
+        :param alone: whose address no other lead of the campaign may have that was texted or is to be.
         :return: lead id by key. A key that is missing was changed by somebody else since it was read: look again.
         """
         # In one order for everybody, so that two writers wait for each other instead of dead-locking. SQLite has
@@ -184,6 +189,8 @@ class StagingLedger:
             entries = sorted(entries, key=lambda e: (e.campaign, e.phone or ""))
 
         def all_of_them(connection: sa.Connection) -> dict[Key, int]:
+            if len(self._alone(connection, entries, alone)) != len(entries):
+                raise Contested
             written = self.store.execute(connection, self._staging.stage_all, self._params(entries)).rowcount
             if written != len(entries):
                 raise Contested
@@ -194,12 +201,11 @@ class StagingLedger:
             return staged
 
         def what_is_free(connection: sa.Connection) -> dict[Key, int]:
+            params = self._params(self._alone(connection, entries, alone))
             if consents:  # kept in the same transaction, by ids that are not known before
-                result: Iterable[Any] = self.store.execute(
-                    connection, self._staging.stage, self._params(entries)
-                )
+                result: Iterable[Any] = self.store.execute(connection, self._staging.stage, params)
             else:
-                [result] = one_trip(self.store, connection, (self._staging.stage, self._params(entries)))
+                [result] = one_trip(self.store, connection, (self._staging.stage, params))
             staged = {(row[1], row[2]): row[0] for row in result}
             self._keep(connection, consents, staged)
             return staged
@@ -207,6 +213,24 @@ class StagingLedger:
         staged = self._optimistic(all_of_them, what_is_free)
         self.store.added("leads", len(staged))
         return staged
+
+    def _alone(
+        self, connection: sa.Connection, entries: Sequence[Entry], alone: Collection[Key]
+    ) -> Sequence[Entry]:
+        """All but those who are to be alone under their address and no longer are; who is stays so until the commit."""
+        asked = [each for each in entries if (each.campaign, each.phone) in alone]
+        if not asked:
+            return entries
+        if self.store.dialect == "postgresql":
+            connection.execute(_ADDRESSES)
+        shared = self._sharing(connection, [(e.campaign, e.phone or "", e.email_hash) for e in asked])
+        others = {asked[position] for position in shared}
+        return [each for each in entries if each not in others]
+
+    def _sharing(self, connection: sa.Connection, people: Iterable[tuple[str, str, str | None]]) -> set[int]:
+        probe(connection)
+        found = self.store.execute(connection, self._staging.sharing, {"rows": rows_param(people)})
+        return {row[0] for row in found}
 
     def _keep(self, connection: sa.Connection, consents: Sequence[Consent], staged: dict[Key, int]) -> None:
         rows = [(lead, *each[2:]) for each in consents if (lead := staged.get(each[:2])) is not None]

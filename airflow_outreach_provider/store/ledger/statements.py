@@ -85,7 +85,8 @@ def staging_statements(dialect: str) -> StagingStatements:
     now = moment(dialect)
     insert, taken = _insert_of(entries, now)
     upsert = (
-        insert + f"ON CONFLICT (phone, campaign) DO UPDATE SET {taken}, run_id = excluded.run_id, "
+        insert
+        + f"AND {_running(dialect)} ON CONFLICT (phone, campaign) DO UPDATE SET {taken}, run_id = excluded.run_id, "
         "texted_hash = CASE WHEN leads.state = 'accepted' THEN leads.content_hash ELSE leads.texted_hash END, "
         "rev = excluded.rev, updated_at = excluded.updated_at "
         "WHERE leads.rev = excluded.rev - 1 AND leads.state <> 'sending'"
@@ -140,6 +141,16 @@ def _state(dialect: str) -> str:
     return "+leads.state" if dialect == "sqlite" else "(leads.state || '')"
 
 
+def _running(dialect: str) -> str:
+    """The condition that this run has not ended, and does not before what is written with it is committed.
+
+    An ended one claims nobody; and plans nobody: its source is judged by nobody any more, and what it planned would be
+    everybody's to send.
+    """
+    share = " FOR SHARE" if dialect == "postgresql" else ""
+    return f"EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND runs.state = 'running'{share})"
+
+
 def _withdraw(dialect: str) -> str:
     """Whoever waits is suppressed, and who is held or in flight keeps nothing that could be sent again: their row says no."""
     state = _state(dialect)
@@ -179,7 +190,6 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
     free = f" AND {may_be_texted(dialect)}" if per_person else ""
     settlements, now = rowset(dialect, SETTLEMENT_COLUMNS), moment(dialect)
     lock = " ORDER BY id FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
-    share = " FOR SHARE" if dialect == "postgresql" else ""
     # A commit that was not acknowledged is written again; the same answer to the same claim is one attempt.
     unrecorded = "" if dialect == "sqlite" else (
         " AND (SELECT COUNT(*) FROM attempts a JOIN leads l ON l.id = a.lead_id WHERE a.lead_id = r.id "
@@ -190,6 +200,8 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
     # Their row said no meanwhile: nothing is left to be sent again.
     withdrawn = "r.state = 'planned' AND leads.payload IS NULL"
     state, run_id = _state(dialect), "+leads.run_id" if dialect == "sqlite" else "(leads.run_id + 0)"
+    # Whom the API took is not sent to again, though somebody planned the held lead anew before its answer came.
+    unsettled = f"{state} IN ('sending', 'held') OR ({state} = 'planned' AND r.state = 'accepted')"
     # The second half is a claim of our own whose commit was not acknowledged: it was never sent.
     claimable = f"{state} = 'planned' OR ({state} = 'sending' AND {run_id} = :run)"
     claim = (
@@ -197,7 +209,7 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
         "rev = rev + 1, not_before = NULL WHERE id IN ("
         f"SELECT id FROM leads WHERE id IN (SELECT v FROM {valueset(dialect, 'int')} AS r) AND ({claimable}){lock}) "
         f"AND ({claimable}) AND NOT {LISTED} AND NOT EXISTS ({suppressions_write.UNSPREAD.text}) "
-        f"AND EXISTS (SELECT 1 FROM runs WHERE runs.id = :run AND runs.state = 'running'{share}){free}"
+        f"AND {_running(dialect)}{free}"
     )
     return ClaimStatements(
         claim=text(claim + " RETURNING id"),
@@ -213,7 +225,7 @@ def claim_statements(dialect: str, per_person: bool = False) -> ClaimStatements:
             "conversation_id = COALESCE(r.conversation_id, leads.conversation_id), "
             "application_id = COALESCE(r.application_id, leads.application_id) "
             f"FROM {settlements} AS r WHERE leads.id = r.id AND {run_id} = :run "
-            f"AND {state} IN ('sending', 'held')"
+            f"AND ({unsettled})"
         ),
         record_attempts=text(
             "INSERT INTO attempts (lead_id, run_id, at, outcome, reason, status, latency_ms, detail) "

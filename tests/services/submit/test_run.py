@@ -319,6 +319,14 @@ def test_a_changed_row_is_sent_again_only_by_rule(
     assert set(api.texts().values()) == {texts}
 
 
+def test_when_somebody_was_texted_is_told_by_the_stores_clock(api: Any, people: People) -> None:
+    """A worker whose clock is ahead texts nobody again before their time."""
+    api.send(people(3))
+    ahead = datetime.now(UTC) + timedelta(days=8)
+    got = api.send(people(3, company="New"), resubmit=timedelta(days=7), attempt=2, now=lambda: ahead)
+    assert got.states == {"unchanged": 3}
+
+
 def test_a_rejected_row_that_was_mended_is_tried_again(sqlite_api: Any, people: People) -> None:
     """The API refused a lead: its changed row is sent, its unchanged one is not."""
     api = sqlite_api

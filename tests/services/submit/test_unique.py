@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from airflow_outreach_provider.store.ledger.staging import StagingLedger
+
 People = Callable[..., list[dict[str, object]]]
 
 
@@ -51,3 +55,34 @@ def test_a_waiting_lead_with_an_address_that_was_texted_waits_no_more(sqlite_api
     got = sqlite_api.send([one(2, "ada@x.com")], unique_email=True, owner="again")
     assert got.states == {"duplicate": 1} and sqlite_api.ledger() == {"accepted": 1, "suppressed": 1}
     assert len(sqlite_api.texts()) == 1
+
+
+@pytest.mark.parametrize("consent", [None, "opt_in"])
+def test_two_tasks_at_once_text_an_address_once(
+    api: Any, monkeypatch: pytest.MonkeyPatch, consent: str | None
+) -> None:
+    """The other one writes its number after this one looked whose address it is, and before it writes its own."""
+    sharing, other = StagingLedger.sharing, list[Any]()
+
+    def then_the_other(self: StagingLedger, *given: Any) -> set[int]:
+        found = sharing(self, *given)
+        if not other:
+            other.append(None)
+            row = one(2, "ada@x.com", opt_in="yes")
+            other[0] = api.send([row], unique_email=True, owner="other", require_consent=consent)
+        return found
+
+    monkeypatch.setattr(StagingLedger, "sharing", then_the_other)
+    rows = [one(1, "ada@x.com", opt_in="yes"), one(3, "grace@x.com", opt_in="yes")]
+    got = api.send(rows, unique_email=True, require_consent=consent)
+    assert other[0].states == {"accepted": 1}
+    assert got.states == {"accepted": 1, "duplicate": 1}
+    assert len(api.texts()) == 2
+
+
+def test_who_was_texted_before_the_rule_may_be_again_by_it(api: Any) -> None:
+    """Two numbers of one address were texted without it: a changed row of either is no other person's now."""
+    api.send([one(1, "ada@x.com"), one(2, "ada@x.com")])
+    changed = [one(1, "ada@x.com", firstName="Ada")]
+    got = api.send(changed, unique_email=True, resubmit="changed", owner="later")
+    assert got.states == {"accepted": 1}

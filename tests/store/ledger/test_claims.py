@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from processes import at_once
 
+from airflow_outreach_provider.core.errors import OutreachUnavailable
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.rules import Gate
 from airflow_outreach_provider.core.states import LeadState, RunState
@@ -240,6 +241,51 @@ def test_a_zombies_late_answer_does_not_touch_what_was_claimed_again(store: Stor
     assert successor.turn([], [lead]) == {lead}
     zombie.turn([settled(lead, L.PLANNED)], [])
     assert row(store, lead)["state"] == "sending"
+
+
+def test_a_zombies_late_answer_settles_what_was_planned_anew_and_nobody_has_claimed(store: Store) -> None:
+    """Whom the API took is not sent to again; what else it may have said is for the next who sends to hear."""
+    zombie = begin(store, "a")
+    ids = stage(zombie, 1, 2, 3)
+    zombie.turn([], ids)
+    successor = begin(store, "a", resend=["c"])
+    zombie.turn(
+        [settled(lead, to) for lead, to in zip(ids, (L.ACCEPTED, L.HELD, L.REJECTED), strict=True)], []
+    )
+    assert [row(store, lead)["state"] for lead in ids] == ["accepted", "planned", "planned"]
+    assert successor.turn([], ids) == set(ids[1:])
+
+
+def test_an_earlier_try_takes_nothing_over_from_a_later_one(store: Store, clock: Any) -> None:
+    """Its supervisor died before it began: the later try goes on, and once that is dead too any try may."""
+    store._clock = clock
+
+    def begin_try(number: int, **given: Any) -> Ledger:
+        owner = Owner("a", try_number=number)
+        return Ledger(store, runs.start(store, owner, campaign="c", source="", lease=LEASE, **given).run_id)
+
+    second = begin_try(2)
+    ids = stage(second, 1, 2)
+    begin_try(3, dry_run=True)
+    with pytest.raises(OutreachUnavailable, match="a later try"):
+        begin_try(1)
+    assert second.turn([], ids[:1]) == {ids[0]}
+    assert begin_try(2).turn([], ids[1:]) == {ids[1]}
+    clock.advance(minutes=10)
+    begin_try(1)
+    assert [row(store, lead)["state"] for lead in ids] == ["held", "held"]
+
+
+@pytest.mark.parametrize("ending", ["superseded", "expired"])
+def test_a_run_that_is_over_plans_nobody(store: Store, ending: str, clock: Any) -> None:
+    """What it stages would be everybody's to send, and nobody judges its source any more."""
+    store._clock = clock
+    ledger = begin(store, "a", withheld=True)
+    [lead] = stage(ledger, 1)
+    clock.advance(minutes=10)
+    begin(store, "a" if ending == "superseded" else "b")
+    assert ledger.stage([entry(1, rev=1), entry(2)]) == {}
+    assert row(store, lead)["state"] == "suppressed"
 
 
 def test_another_tasks_claims_are_left_alone_until_the_lease_ends(store: Store, clock: Any) -> None:

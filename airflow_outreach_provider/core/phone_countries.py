@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 
 import phonenumbers
 from phonenumbers import NumberParseException
@@ -14,6 +15,8 @@ from airflow_outreach_provider.core.phone_lines import in_use, line_of, national
 _DIGIT = re.compile(r"\d")
 _ZERO_IN_BRACKETS = re.compile(r"((?:\+|00) ?\d{1,3}) ?\( ?0 ?\)")
 _EIGHT = re.compile(r"\+ ?8[ (.\-]+(?=[3-9])")
+_FIRST_GROUP = re.compile(r"[( ]*(?:\+|00|011(?!\d))[( ]*(\d\d?)(?!\d)")
+_RUN = re.compile(r"\d+")
 _CODES_OF_ONE_DIGIT = 9
 _LONE_ZERO = re.compile(r"\(?0\)?[ \-]+(?=[1-9])")
 
@@ -56,10 +59,10 @@ def refuse_two_countries(text: str, e164: str) -> None:
 
     :raises LeadRejected: ``phone_ambiguous``.
     """
-    if dialled_with_eight(text) not in (None, e164):
+    if (code := _parted_code(text, e164)) is not None or dialled_with_eight(text) not in (None, e164):
         raise LeadRejected(
             "phone_ambiguous",
-            "the number starts with +8 by itself, which is no country code; write it with +7, or whose it is",
+            f"the number starts with +{code or 8} by itself, which is no country code; write it with the whole code",
         )
     if (match := _ZERO_IN_BRACKETS.match(text)) is None or may_be_mobile(e164):
         return
@@ -69,6 +72,28 @@ def refuse_two_countries(text: str, e164: str) -> None:
             "phone_ambiguous",
             "the number is one in use with the zero in brackets and a mobile without it; write it without brackets",
         )
+
+
+def _parted_code(text: str, e164: str) -> str | None:
+    """What stands apart behind the + and is only the beginning of a country code, which ends within a later group; else None.
+
+    ``+2 (416) 555-0100`` is no number of Gabon. ``+4 9 151 …`` parts nothing from the code, and groups that are all
+    of one length say nothing of it.
+    """
+    match = _FIRST_GROUP.match(text)
+    if match is None or int(match[1]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+        return None
+    # Also of numbers of no country, such as +800.
+    code = str(phonenumbers.parse(e164).country_code)
+    runs = _RUN.findall(text, match.start(1))
+    # 011 is also Johannesburg, as it is dialled at home; what was renumbered has other digits behind its code.
+    digits = "".join(runs)
+    abroad = digits.startswith(code) and (match[0].lstrip("( ")[:3] != "011" or digits == e164[1:])
+    sizes = [*map(len, runs)]
+    whole = (
+        sizes[0] >= len(code) or len(code) in accumulate(sizes) or len({*sizes[:-1]}) == 1 < len(sizes) - 1
+    )
+    return match[1] if abroad and not whole else None
 
 
 def _length_of_mobiles(e164: str) -> int:

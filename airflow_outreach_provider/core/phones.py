@@ -18,7 +18,7 @@ from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
 from airflow_outreach_provider.core.invisible import UNSEEN
 from airflow_outreach_provider.core.masking import shown_value
-from airflow_outreach_provider.core.numbering import may_be_mobile, read_plain
+from airflow_outreach_provider.core.numbering import read_plain
 from airflow_outreach_provider.core.phone_cells import number_in, parts_of
 from airflow_outreach_provider.core.phone_countries import (
     line_without_zero,
@@ -29,10 +29,10 @@ from airflow_outreach_provider.core.phone_countries import (
 from airflow_outreach_provider.core.phone_lines import (
     e164_of,
     in_use,
-    national_form,
     other_writings,
     renumber,
 )
+from airflow_outreach_provider.core.phone_other_values import other_value, refuse_day, refuse_other_value
 from airflow_outreach_provider.core.phone_rests import rest_after_number, uncounted
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
@@ -41,8 +41,6 @@ _PLAIN = re.compile(r"\+?[0-9]{4,15}")
 _PUNCTUATED = re.compile(r"\+? *[(]?[0-9][0-9 ()\-]{3,30}")
 _UNPUNCTUATED = dict.fromkeys(map(ord, " ()-"))
 _SHORTEST_NUMBER = 7
-_TIME = r"(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?"
-_DAY = re.compile(rf"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:{_TIME})?")
 _UNKNOWN_RANGE = "phone_unknown_range"
 _LONGEST_TAIL = 6
 _TWO_IN_A_ROW = re.compile(r"\+?[\d().\-]{7,}(?: +[\d().\-]{7,})+")
@@ -171,12 +169,14 @@ def parse_phone(raw: object, region: str | None = None, how: PhoneReading = STRI
         plain = _read_plain(raw, region) or _read_with_library(raw, region, how)
         refuse_lost_plus(raw, *plain)
         _refuse_placeholder(plain.e164)
-        _refuse_day(raw, plain.e164)
+        refuse_day(raw, plain.e164)
         return plain
     text = plain_text(raw)
     try:
         return _read_text(text, region, how)
     except LeadRejected as error:
+        if error.reason != "region_unknown" and (value := other_value(text)) is not None:
+            raise LeadRejected("phone_not_a_number", f"the value is {value}") from None
         if error.reason == "phone_too_long" and _TWO_IN_A_ROW.fullmatch(text):
             raise LeadRejected("phone_several", "the cell holds more than one number") from None
         if error.reason != "phone_several" or how.several != "first":
@@ -192,14 +192,15 @@ def _read_text(text: str, region: str | None, how: PhoneReading) -> Phone:
     # Digits, blanks, brackets and hyphens hold nothing else, unless they are a date or two numbers.
     if not _PUNCTUATED.fullmatch(text) or _HYPHENED.search(text):
         text, labelled = number_in(text)
-    text = uncounted(text, region, labelled=labelled)
+    written, text = text, uncounted(text, region, labelled=labelled)
     found = _read_plain(text, region) or _read_with_library(text, region, how)
+    refuse_other_value(written, found.e164)
     if (rest := rest_after_number(text, found.e164)) is not None:
         raise LeadRejected(*rest)
     refuse_lost_plus(text, *found)
     refuse_two_countries(text, found.e164)
     _refuse_placeholder(found.e164)
-    _refuse_day(text, found.e164)
+    refuse_day(text, found.e164)
     return found
 
 
@@ -212,19 +213,6 @@ def _refuse_placeholder(e164: str) -> None:
         return
     if len(set(phonenumbers.national_significant_number(phonenumbers.parse(e164)))) == 1:
         raise LeadRejected("phone_invalid", "the number repeats one digit, as placeholders do")
-
-
-def _refuse_day(text: str, e164: str) -> None:
-    """Refuse ``20240115``, also with a time behind it, where it would be a fixed line without its trunk zero, as in Germany; in Denmark it is a mobile, in Hong Kong a line.
-
-    :raises LeadRejected: ``phone_has_date``.
-    """
-    if _DAY.fullmatch(text) and not may_be_mobile(e164) and _digits_at_home(e164) != text:
-        raise LeadRejected("phone_has_date", "the cell holds a date, year first")
-
-
-def _digits_at_home(e164: str) -> str:
-    return phonenumbers.normalize_digits_only(national_form(e164))
 
 
 def _first_of_several(text: str, region: str | None, how: PhoneReading) -> Phone | None:

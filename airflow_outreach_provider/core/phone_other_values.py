@@ -81,6 +81,8 @@ def _is_written_so(text: str, e164: str) -> bool:
         return False
     if sizes[-2:] != _PAIRS[:2] or max(sizes) >= _LONGEST_YEAR:
         return False
+    if len(sizes) < len(_PAIRS):
+        return len(at_home) == 1
     return sizes in _IN_FOUR or set(_ends(at_home)) <= set(_ends(runs))
 
 
@@ -99,11 +101,13 @@ def _ends(groups: list[str]) -> Iterable[int]:
 def refuse_day(text: str, e164: str) -> None:
     """Refuse ``20240115``, ``150124`` or ``202401151830`` where it would be a fixed line without its trunk zero, as in Germany.
 
-    In Denmark it is a mobile, in Hong Kong a line. Six digits with a zero before them are as good as none.
+    In Denmark it is a mobile, in Hong Kong a line. Six with a zero first are no whole number, but in New Caledonia.
 
     :raises LeadRejected: ``phone_has_date``.
     """
     if not _IN_ONE_GO.fullmatch(text) or may_be_mobile(e164):
         return
-    if not _is_all_dialled(text, groups_of(e164)[0], e164) or (len(text) == _SHORT and text[0] == "0"):
+    at_home = groups_of(e164)[0]
+    short = len(text) == _SHORT and text[0] == "0" and {*map(len, at_home)} != {_PAIRS[0]}
+    if short or not _is_all_dialled(text, at_home, e164):
         raise LeadRejected("phone_has_date", "the cell holds a date, in one go")

@@ -75,6 +75,7 @@ def test_an_ip_address_is_nobodys_number(
 @settings(max_examples=examples(600), deadline=None)
 @example(dt.date(2000, 1, 13), "%d{0}%m{0}%y", ".", False, "", "AU", STRICT)
 @example(dt.date(2036, 2, 1), "%y{0}%m{0}%d", "-", False, "", "DE", STRICT)
+@example(dt.date(2014, 1, 10), "%y{0}%m{0}%d", ".", False, "", "NL", STRICT)
 @example(dt.date(1999, 1, 1), "%Y{0}%m{0}%d", " ", False, "", "DK", PhoneReading("first", "allow"))
 @given(
     day=st.dates(dt.date(1930, 1, 1), dt.date(2039, 12, 31)),
@@ -154,6 +155,7 @@ def test_a_number_as_its_country_groups_it_is_never_taken_for_something_else(reg
         ("13 11 14", "AU", "+61131114"),
         ("131114", "AU", "+61131114"),
         ("201225", "FO", "+298201225"),
+        ("050291", "NC", "+687050291"),
         ("20 12 25", "FO", "+298201225"),
         ("91.123.45.67", "ES", "+34911234567"),
         ("20.12.34.56", "DK", "+4520123456"),

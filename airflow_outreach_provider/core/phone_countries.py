@@ -96,6 +96,12 @@ def _parted_code(text: str, e164: str) -> str | None:
     return match[1] if abroad and not whole else None
 
 
+def countries_of_code(code: int) -> list[str]:
+    """The countries of a calling code, the main one first; none where it is of no country, as +800."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ())
+    return [each for each in regions if each in phonenumbers.SUPPORTED_REGIONS]
+
+
 def _length_of_mobiles(e164: str) -> int:
     """How long the mobiles of a number's country usually are as E.164: Italy has some of former days that are shorter."""
     code = phonenumbers.parse(e164).country_code or 0

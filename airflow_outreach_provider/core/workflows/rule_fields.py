@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from pydantic_core import PydanticCustomError
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.per_person import PerPerson
+from airflow_outreach_provider.core.phone_countries import countries_of_code
 from airflow_outreach_provider.core.phones import REGIONS
 from airflow_outreach_provider.core.quiet_hours import QuietHours
 from airflow_outreach_provider.core.retry_schedule import LONGEST_PAUSE
@@ -37,7 +37,7 @@ def _country_of_code(code: str) -> str:
     """Advice for who wrote a calling code, 47; empty for anything else."""
     digits = code.strip().lstrip("+0")
     code_number = int(digits) if digits.isdecimal() and len(digits) <= 3 else 0
-    regions = [each for each in COUNTRY_CODE_TO_REGION_CODE.get(code_number, ()) if each in REGIONS]
+    regions = countries_of_code(code_number)
     if len(regions) > 1:
         return f"name one country of +{digits}, e.g. {regions[0]}"
     return f"did you mean {regions[0]!r}, the country of +{digits}?" if regions else ""

@@ -8,10 +8,11 @@ from airflow_outreach_provider.core.mapping import literal_text
 
 _WRITTEN = re.compile(r"\s*(?:tel:)?[+(]*\d[\d\s().\-/+]{5,}\s*")
 _FEWEST_DIGITS, _MOST_DIGITS = 7, 20
-# A value that an expression says itself: alone, or where there is no other. What is compared or replaced is none.
+# A value that an expression says itself: alone, or where there is no other. What is compared, replaced or put before
+# another is none.
 _SAID = re.compile(
     r"""(?P<place>\{\{-?|\bor\b|\belse\b|\b(?:default|d)\(|(?<!\w)\()\s*
-    (?:(?P<quote>['"])(?P<text>(?:\\.|(?!(?P=quote)).)*)(?P=quote)|(?P<bare>\+?\d{7,}))\s*(?P<after>==|!=|in\b|not\b)?""",
+    (?:(?P<quote>['"])(?P<text>(?:\\.|(?!(?P=quote)).)*)(?P=quote)|(?P<bare>\+?\d{7,}))\s*(?P<after>==|!=|in\b|not\b|[~+%])?""",
     re.VERBOSE,
 )
 

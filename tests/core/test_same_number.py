@@ -32,6 +32,8 @@ OWN = [
     "{{ row.phone }}",
     "+1{{ row.phone }}",
     "{{ '+1' ~ row.phone }}",
+    "{{ '+1416555' ~ row.extension }}",
+    "{{ ('+1416555' + row.extension) if row.extension else row.phone }}",
     "{{ row.mobile or row.phone }}",
     "{{ row.phone | replace('0000000000', '') }}",
     "{{ row.phone if row.phone != '9999999999' else row.mobile }}",

@@ -37,7 +37,7 @@ from airflow_outreach_provider.core.phone_columns import (
     read_cells,
 )
 from airflow_outreach_provider.core.phones import STRICT, Phone, PhoneReading, parse_phone
-from airflow_outreach_provider.core.same_number import same_for_all
+from airflow_outreach_provider.core.same_number import refuse_same_number
 
 PayloadFormat = Literal["raw", "fixed"]
 CONFIGURATION_SPELLINGS = ("configurationId", "configuration_id", "CONFIGURATION_ID")
@@ -179,8 +179,7 @@ def build_mapper(mapping: Mapping[str, Any] | None, compile_value: Callable[[str
             raise ConfigurationError(
                 f"mapping for {target!r} is {type(source).__name__}", "write a column name or a template"
             )
-        if target.rpartition(".")[2] == "phoneNumber" and (wrong := same_for_all(source)) is not None:
-            raise ConfigurationError(f"mapping for {target!r} {wrong[0]}", wrong[1])
+        refuse_same_number(target, source)
         with written_for(f"mapping for {target!r}"):
             getters.append((target, compile_mapped(source, compile_value)))
     if not any(target in ("phoneNumber", "contacts.phoneNumber") for target, _ in getters):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.mapping import literal_text
 
 _WRITTEN = re.compile(r"\s*(?:tel:)?[+(]*\d[\d\s().\-/+]{5,}\s*")
@@ -15,6 +16,20 @@ _SAID = re.compile(
     (?:(?P<quote>['"])(?P<text>(?:\\.|(?!(?P=quote)).)*)(?P=quote)|(?P<bare>\+?\d{7,}))\s*(?P<after>==|!=|in\b|not\b|[~+%])?""",
     re.VERBOSE,
 )
+
+
+def refuse_same_number(target: str, source: object, record: str = "row") -> None:
+    """Refuse a number that the mapping says itself.
+
+    :raises ConfigurationError: what it would do, and what to write.
+    """
+    if (wrong := same_number(target, source, record)) is not None:
+        raise ConfigurationError(f"mapping for {target!r} {wrong[0]}", wrong[1])
+
+
+def same_number(target: str, source: object, record: str = "row") -> tuple[str, str] | None:
+    """:func:`same_for_all` of what a target is made of; None too of any target that is no phone number."""
+    return same_for_all(source, record) if target.rpartition(".")[2] == "phoneNumber" else None
 
 
 def same_for_all(source: object, record: str = "row") -> tuple[str, str] | None:

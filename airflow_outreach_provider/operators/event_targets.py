@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.sdk import get_current_context
 
 from airflow_outreach_provider.core.arguments import check_mapping, read_flag, wrong
-from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected, OutreachUnavailable
+from airflow_outreach_provider.core.errors import LeadRejected, OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.expressions.compile import Value, compile_value
 from airflow_outreach_provider.core.expressions.scope import EVENT
 from airflow_outreach_provider.core.opt_outs import is_opt_out
-from airflow_outreach_provider.core.same_number import same_for_all
+from airflow_outreach_provider.core.same_number import refuse_same_number
 from airflow_outreach_provider.core.states import RowState
 from airflow_outreach_provider.hooks.settings import lease, open_store, owner_of
 from airflow_outreach_provider.operators.events import BatchOperator
@@ -119,8 +119,7 @@ def _check_fields(mapping: object) -> None:
     for target, source in cast("Mapping[str, object]", mapping).items():
         if not isinstance(source, str):
             raise wrong(f"mapping[{target!r}]", source, remedy)
-        if target.rpartition(".")[2] == "phoneNumber" and (same := same_for_all(source, "event")) is not None:
-            raise ConfigurationError(f"mapping for {target!r} {same[0]}", same[1])
+        refuse_same_number(target, source, "event")
 
 
 def suppress_event_contact(event: ContactEvent) -> None:

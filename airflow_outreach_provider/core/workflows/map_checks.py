@@ -10,7 +10,7 @@ from airflow_outreach_provider.core.expressions.compile import ExpressionError, 
 from airflow_outreach_provider.core.expressions.scope import ROW, written_column
 from airflow_outreach_provider.core.leads import OWN_TEXT, check_target
 from airflow_outreach_provider.core.mapping import SECTIONS, flat_mapping, meant_section, read_texts
-from airflow_outreach_provider.core.same_number import same_for_all
+from airflow_outreach_provider.core.same_number import same_number
 from airflow_outreach_provider.core.suggest import nearest
 from airflow_outreach_provider.core.workflows.fields import kind_of
 from airflow_outreach_provider.core.workflows.models import NESTED_TARGETS
@@ -51,7 +51,7 @@ def check_map(
 
 def _same_number(mapping: Mapping[str, Any], path: Path, record: str) -> Iterator[Finding]:
     for target, value in flat_mapping(mapping).items():
-        if target.rpartition(".")[2] == "phoneNumber" and (wrong := same_for_all(value, record)) is not None:
+        if (wrong := same_number(target, value, record)) is not None:
             keys = (target,) if target in mapping else target.split(".", 1)
             yield (*path, *keys), False, f"{target} {wrong[0]}", wrong[1]
 

@@ -190,9 +190,8 @@ def _hand_back_whatis_behind(
     elsewhere = sa.or_(other.c.plan.is_distinct_from(key), _with_another(other, owner, now))
     others = others.where(is_open(other), elsewhere).group_by(other.c.route, other.c.lane)
     for route, lane, first in connection.execute(others).all():
-        ours = sa.or_(
-            unclaimed(now), c.claim == owner.key
-        )  # what another is at keeps the plan that its retry finds it by
+        # What another is at keeps the plan that its retry finds it by.
+        ours = sa.or_(unclaimed(now), c.claim == owner.key)
         overtaking = (c.route == route, c.lane == lane, c.id > first, c.plan == key, is_open(), ours)
         connection.execute(
             deliveries.update().where(*batch, *overtaking).values(plan=None, plan_until=None, updated_at=now)

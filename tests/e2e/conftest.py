@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from programs import needed
+from airflows import SharedAirflow, shared_airflow
+from programs import browser as where_the_browser_is
 from stores import opened
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
@@ -31,7 +32,7 @@ from airflow_outreach_provider.demo.events import (
     running_crm,
     send_webhooks,
 )
-from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+from airflow_outreach_provider.simulator.process import running_simulator
 from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.deliveries import attempts, fan_out
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
@@ -115,10 +116,26 @@ class World:
         return row.actor, row.action, row.count
 
 
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    with running_simulator() as simulator:
-        yield simulator
+@pytest.fixture(scope="session")
+def patient(tmp_path_factory: pytest.TempPathFactory, migrated_home: Path) -> Iterator[SharedAirflow]:
+    """One that reads changed DAGs soon, and gives nobody up early. Its modules are of the group ``patient``."""
+    settings = {"DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 5, "CORE__DAGBAG_IMPORT_TIMEOUT": 120}
+    with shared_airflow(tmp_path_factory.mktemp("patient"), migrated_home, settings) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory, migrated_home: Path) -> Iterator[SharedAirflow]:
+    """One that notices dead processes within seconds instead of minutes. Its modules are of the group ``quick``."""
+    settings = {
+        "CORE__DAGBAG_IMPORT_TIMEOUT": 120,
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 10, "TRIGGERER__JOB_HEARTBEAT_SEC": 1,
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 3,
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 5, "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": 6,
+        "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": 1, "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": 6,
+    }  # fmt: skip
+    with shared_airflow(tmp_path_factory.mktemp("quick"), migrated_home, settings) as shared:
+        yield shared
 
 
 @pytest.fixture(scope="module")
@@ -306,7 +323,7 @@ def outage(world: World, happened: Happened) -> Outage:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Debian's chromium, without a screen. One a module: while it runs, no other event loop can."""
-    chromium = needed("chromium", "chromium")
+    chromium = where_the_browser_is()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

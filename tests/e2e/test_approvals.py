@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflows import SharedAirflow
 from stores import end_waits
 
-from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
-from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
+from airflow_outreach_provider.demo.airflow import wait_until
 from airflow_outreach_provider.store.engine import Store
 
-pytestmark = [pytest.mark.e2e, pytest.mark.lasts(120), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("patient"),
+    pytest.mark.lasts(350),
+    pytest.mark.timeout(600),
+]
 
 LOADER = """
 from pathlib import Path
@@ -41,12 +46,12 @@ BUSY = "status=503,retry_after=3000"
 class People:
     """What the two syncs are given, run and asked, as a person would by Airflow's API."""
 
-    def __init__(self, airflow: RunningAirflow, simulator: RunningSimulator) -> None:
-        self.airflow, self.simulator = airflow, simulator
+    def __init__(self, shared: SharedAirflow, dags: Path) -> None:
+        self.airflow, self.simulator, self.dags = shared.airflow, shared.simulator, dags
 
     def list(self, name: str, numbers: range) -> None:
         text = "phone\n" + "".join(f"+1416{2_000_000 + n}\n" for n in numbers)
-        (self.airflow.home / "dags" / "workflows" / f"{name}.csv").write_text(text)
+        (self.dags / "workflows" / f"{name}.csv").write_text(text)
 
     def leave(self, numbers: range) -> str:
         """A run that gets through to nobody, for the API is busy. :return: its id."""
@@ -107,17 +112,11 @@ class People:
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory, migrated_home: Path) -> Iterator[People]:
-    home: Path = tmp_path_factory.mktemp("approvals")
-    (home / "dags" / "workflows").mkdir(parents=True)
-    (home / "dags" / "syncs.py").write_text(LOADER)
-    (home / "dags" / "workflows" / "all.yaml").write_text(WORKFLOWS)
-    with running_simulator() as simulator:
-        settings = {"AIRFLOW_CONN_OUTREACH_DEFAULT": json.dumps(simulator.connection)}
-        with running_airflow(home, home / "dags", environment=settings, like=migrated_home) as airflow:
-            airflow.wait_for_dag(EARLY)
-            airflow.wait_for_dag(LATE)
-            yield People(airflow, simulator)
+def people(patient: SharedAirflow) -> Iterator[People]:
+    with patient.dags("approvals", {"syncs.py": LOADER, "workflows/all.yaml": WORKFLOWS}) as dags:
+        patient.airflow.wait_for_dag(EARLY)
+        patient.airflow.wait_for_dag(LATE)
+        yield People(patient, dags)
 
 
 def left(shown: dict[str, Any], run: str) -> int:

@@ -8,19 +8,18 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from airflows import SharedAirflow
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
-from airflow_outreach_provider.demo.events import Crm, running_crm
-from airflow_outreach_provider.simulator.process import RunningSimulator
+from airflow_outreach_provider.demo.airflow import RunningAirflow, wait_until
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.xdist_group("twice"),
-    pytest.mark.lasts(100),
+    pytest.mark.xdist_group("patient"),
+    pytest.mark.lasts(340),
     pytest.mark.timeout(900),
 ]
 
@@ -77,41 +76,29 @@ event_routes:
 
 
 @pytest.fixture(scope="module")
-def crm() -> Iterator[Crm]:
-    with running_crm() as crm:
-        yield crm
+def airflow(patient: SharedAirflow) -> RunningAirflow:
+    return patient.airflow
 
 
 @pytest.fixture(scope="module")
-def airflow(
-    tmp_path_factory: pytest.TempPathFactory, crm: Crm, simulator: RunningSimulator, migrated_home: Path
-) -> Iterator[RunningAirflow]:
-    home = tmp_path_factory.mktemp("twice")
-    (home / "dags" / "workflows").mkdir(parents=True)
-    (home / "dags" / "routes.py").write_text(LOADER)
-    (home / "dags" / "stuck.py").write_text(STUCK)
-    (home / "dags" / "workflows" / "all.yaml").write_text(WORKFLOWS)
-    (home / "dags" / "workflows" / "leads.csv").write_text("phone\n+14165550101\n")
-    (home / "dags" / "workflows" / "others.csv").write_text("phone\n+14165550102\n")
-    (home / "modules").mkdir()
-    (home / "modules" / "outreach_e2e_functions.py").write_text(
-        FUNCTIONS.replace("FILE", str(home / "found"))
-    )
-    connections = {"hook": crm.connection, "outreach_default": simulator.connection}
-    settings = {
-        "PYTHONPATH": str(home / "modules"),
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
-        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
+def dags(patient: SharedAirflow) -> Iterator[Path]:
+    """The folder of the module's DAGs."""
+    note = FUNCTIONS.replace("FILE", str(patient.airflow.home / "found"))
+    (patient.modules / "outreach_e2e_functions.py").write_text(note)
+    files = {
+        "routes.py": LOADER,
+        "stuck.py": STUCK,
+        "workflows/all.yaml": WORKFLOWS,
+        "workflows/leads.csv": "phone\n+16475550101\n",
+        "workflows/others.csv": "phone\n+16475550102\n",
     }
-    with running_airflow(
-        home, home / "dags", connections=connections, environment=settings, like=migrated_home
-    ) as airflow:
-        yield airflow
+    with patient.dags("twice", files) as folder:
+        yield folder
 
 
 def arrive(store: Store, name: str, kind: EventKind, number: int) -> str:
     now = datetime.now(UTC)
-    who = Contact(external_id=name, phone=f"+1416555{number:04d}")
+    who = Contact(external_id=name, phone=f"+1647555{number:04d}")
     event = ContactEvent(f"evt_{name}", "src", "varda", "x", kind, now, now, who)
     inbox_append.append(store, [Incoming(event, event.to_json(), "[]")])
     return event.id
@@ -128,24 +115,24 @@ def delivered(store: Store, event: str, routes: tuple[str, ...]) -> bool:
     return done >= set(routes)
 
 
-def test_routes_that_stood_still_go_on(airflow: RunningAirflow, store: Store) -> None:
+def test_routes_that_stood_still_go_on(airflow: RunningAirflow, store: Store, dags: Path) -> None:
     """Built as before they run once and never again; after the upgrade they deliver, and nobody deleted a run."""
     names = ("stuck", "stuck_said")
-    dags = [f"outreach_event_route__{name}" for name in names]
-    for dag in dags:
-        airflow.wait_for_dag(dag)
-    wait_until(lambda: all(airflow.runs(dag) for dag in dags), 60, "each has run once")
+    routes = [f"outreach_event_route__{name}" for name in names]
+    for dag in routes:
+        airflow.wait_for_dag(dag, 120)
+    wait_until(lambda: all(airflow.runs(dag) for dag in routes), 60, "each has run once")
     log = airflow.home / "components" / "scheduler.log"
     wait_until(lambda: log.read_text().count("run already exists") > 5, 60, "and then Airflow skips it")
-    before = {dag: [each["dag_run_id"] for each in airflow.runs(dag)] for dag in dags}
+    before = {dag: [each["dag_run_id"] for each in airflow.runs(dag)] for dag in routes}
     assert [len(each) for each in before.values()] == [1, 1]
 
-    (airflow.home / "dags" / "stuck.py").unlink()
-    (airflow.home / "dags" / "workflows" / "freed.yaml").write_text(FREED)
+    (dags / "stuck.py").unlink()
+    (dags / "workflows" / "freed.yaml").write_text(FREED)
     for wave, number in (("one", 101), ("two", 102)):
         event = arrive(store, f"stuck-{wave}", EventKind.CLICKED, number)
         wait_until(lambda e=event: delivered(store, e, names), 120, f"{event} is delivered")
-    for dag in dags:
+    for dag in routes:
         now = [each["dag_run_id"] for each in airflow.runs(dag)]
         assert set(before[dag]) < set(now)
         assert len(now) >= 3
@@ -153,9 +140,10 @@ def test_routes_that_stood_still_go_on(airflow: RunningAirflow, store: Store) ->
 
 
 def test_every_kind_of_workflow_runs_twice(
-    airflow: RunningAirflow, store: Store, simulator: RunningSimulator
+    airflow: RunningAirflow, store: Store, dags: Path, patient: SharedAirflow
 ) -> None:
     """Two events, the second when the first is through, reach every route, however it is scheduled; so do two syncs."""
+    assert dags.is_dir()
     for name in ROUTES:
         airflow.wait_for_dag(f"outreach_event_route__{name}")
     for name in ("by_hand", "by_cron"):
@@ -178,6 +166,6 @@ def test_every_kind_of_workflow_runs_twice(
         lambda: sum(each["state"] == "success" for each in airflow.runs(cron)) >= 2,
         130, "the sync runs each minute",
     )  # fmt: skip
-    assert simulator.report()["texted_twice_count"] == 0
+    assert patient.simulator.report()["texted_twice_count"] == 0
     # What a task imports, the scheduler had imported before it forked it.
     assert {line.split()[1] for line in (airflow.home / "found").read_text().splitlines()} == {"True"}

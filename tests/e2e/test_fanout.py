@@ -13,12 +13,13 @@ from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
+from airflows import SharedAirflow
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
-from airflow_outreach_provider.demo.events import ENDPOINT, Crm, CrmAnswer, running_crm
+from airflow_outreach_provider.demo.airflow import RunningAirflow, wait_until
+from airflow_outreach_provider.demo.events import ENDPOINT, Crm, CrmAnswer
 from airflow_outreach_provider.services.deliveries.fan_out import PLAN_LEASE, Reading, fan_out
 from airflow_outreach_provider.store.deliveries import endpoints
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
@@ -30,7 +31,7 @@ from airflow_outreach_provider.store.inbox import append as inbox_append
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.xdist_group("fanout"),
+    pytest.mark.xdist_group("quick"),
     pytest.mark.lasts(450),
     pytest.mark.timeout(900),
 ]
@@ -39,39 +40,21 @@ DAG = "outreach_event_fanout"
 ROOT = Path(__file__).parents[2]
 DELIVER = 'task_id="deliver",'
 SOONER = f" retry_schedule={[3, 8, *[30] * 6]},"
-# Dead processes are noticed within seconds instead of minutes.
-QUICK = {
-    "CORE__DAGBAG_IMPORT_TIMEOUT": 120,
-    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 10, "TRIGGERER__JOB_HEARTBEAT_SEC": 1,
-    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 3,
-    "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 5, "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": 6,
-    "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": 1, "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": 6,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def crm() -> Iterator[Crm]:
-    with running_crm() as crm:
-        yield crm
+def crm(quick: SharedAirflow) -> Crm:
+    return quick.crm
 
 
 @pytest.fixture(scope="module")
-def airflow(
-    tmp_path_factory: pytest.TempPathFactory, crm: Crm, migrated_home: Path
-) -> Iterator[RunningAirflow]:
+def airflow(quick: SharedAirflow) -> Iterator[RunningAirflow]:
     """An Airflow with the shipped fan-out DAG, running; its retries come sooner."""
-    home = tmp_path_factory.mktemp("airflow")
-    (home / "dags").mkdir()
     shipped = (ROOT / "dags" / f"{DAG}.py").read_text("utf-8")
     assert shipped.count(DELIVER) == 1
-    (home / "dags" / f"{DAG}.py").write_text(shipped.replace(DELIVER, DELIVER + SOONER))
-    settings = {f"AIRFLOW__{name}": str(value) for name, value in QUICK.items()}
-    connections = {ENDPOINT: crm.connection}
-    with running_airflow(
-        home, home / "dags", connections=connections, environment=settings, like=migrated_home
-    ) as airflow:
-        airflow.wait_for_dag(DAG)
-        yield airflow
+    with quick.dags("fanout", {f"{DAG}.py": shipped.replace(DELIVER, DELIVER + SOONER)}):
+        quick.airflow.wait_for_dag(DAG)
+        yield quick.airflow
 
 
 def runs(airflow: RunningAirflow) -> list[str]:
@@ -164,7 +147,7 @@ def test_one_contacts_retry_keeps_nobody_waiting_and_strands_nothing(
 
     def answer(event: Mapping[str, Any], nth: int) -> CrmAnswer:
         slow = event["contact"]["external_id"] == "slow" and event["id"] == blocked and nth == 1
-        return CrmAnswer(503, {"Retry-After": "70"}) if slow else CrmAnswer()
+        return CrmAnswer(503, {"Retry-After": "50"}) if slow else CrmAnswer()
 
     crm.answer, crm.pause, blocked = answer, 0.0, "evt_b0_0_slow"
     assert arrive(store, "b0", "slow") == [blocked]
@@ -276,7 +259,7 @@ def test_an_endpoint_that_lets_nobody_in_rests_and_everything_goes_out_when_it_i
     wait_until(lambda: endpoints.status(store, ENDPOINT).resting_since is not None, 60, "the endpoint rests")
     ids = [*first, *arrive(store, "r1", "ann", "eve", "bob"), *arrive(store, "r2", "eve", "ann")]
     before = len(runs(airflow))
-    time.sleep(40)
+    time.sleep(25)
     assert sum(crm.times(each) for each in ids) <= 6, "few requests ask"
     assert len(runs(airflow)) - before <= 3, "and few runs"
     assert not {"dead", "held"} & deliveries_lists.count(store, DeliveryFilter(event_ids=ids)).keys()

@@ -11,18 +11,19 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from airflows import SharedAirflow
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
-from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow, wait_until
+from airflow_outreach_provider.demo.airflow import RunningAirflow, wait_until
 from airflow_outreach_provider.simulator.process import RunningSimulator
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.xdist_group("together"),
-    pytest.mark.lasts(130),
+    pytest.mark.xdist_group("patient"),
+    pytest.mark.lasts(330),
     pytest.mark.timeout(900),
 ]
 
@@ -64,13 +65,13 @@ event_routes:
   renewed: {kinds: replied, poll_interval: 1s, deliver: {python: outreach_e2e_notes.renewed}}
 """
 NOTES = """
-import json, os
+import json
 from datetime import timedelta
 from airflow.sdk.bases.notifier import BaseNotifier
 from airflow_outreach_provider.services import exports
 
 exports.export.__kwdefaults__["settled"] = timedelta(seconds=3)  # instead of a minute
-FILE = os.environ["OUTREACH_E2E_NOTES"]
+FILE = "NOTED"
 
 
 def note(who, what):
@@ -138,37 +139,36 @@ with DAG("export_in_python", schedule=None):
 
 
 @pytest.fixture(scope="module")
-def airflow(
-    tmp_path_factory: pytest.TempPathFactory, simulator: RunningSimulator, migrated_home: Path
-) -> Iterator[RunningAirflow]:
-    home = tmp_path_factory.mktemp("together")
-    workflows = home / "dags" / "workflows"
-    workflows.mkdir(parents=True)
-    (home / "modules").mkdir()
-    (home / "modules" / "outreach_e2e_notes.py").write_text(NOTES)
-    (home / "dags" / "loader.py").write_text(LOADER)
-    (home / "dags" / "in_python.py").write_text(PYTHON.replace("FOLDER", str(workflows)))
-    (workflows / "all.yaml").write_text(WORKFLOWS.replace("FOLDER", str(workflows / "lake")))
-    (workflows / "by_environment.yaml").write_text(BY_ENVIRONMENT)
-    (workflows / "renewals.csv").write_text("phone\n+14165550401\n")
+def airflow(patient: SharedAirflow) -> Iterator[RunningAirflow]:
+    home = patient.airflow.home
+    workflows = workflows_of(patient.airflow)
     (home / "notes").touch()
-    settings = {
-        "PYTHONPATH": str(home / "modules"),
-        "OUTREACH_E2E_NOTES": str(home / "notes"),
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
-        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
+    (patient.modules / "outreach_e2e_notes.py").write_text(NOTES.replace("NOTED", str(home / "notes")))
+    files = {
+        "loader.py": LOADER,
+        "in_python.py": PYTHON.replace("FOLDER", str(workflows)),
+        "workflows/all.yaml": WORKFLOWS.replace("FOLDER", str(workflows / "lake")),
+        "workflows/by_environment.yaml": BY_ENVIRONMENT,
+        "workflows/renewals.csv": "phone\n+14165550401\n",
     }
-    connections = {"outreach_default": simulator.connection}
-    with running_airflow(
-        home, home / "dags", connections=connections, environment=settings, like=migrated_home
-    ) as airflow:
-        yield airflow
+    with patient.dags("together", files):
+        yield patient.airflow
+
+
+@pytest.fixture(scope="module")
+def simulator(patient: SharedAirflow) -> RunningSimulator:
+    return patient.simulator
+
+
+def workflows_of(airflow: RunningAirflow) -> Path:
+    """The folder of workflow files and lists."""
+    return airflow.home / "dags" / "together" / "workflows"
 
 
 def write_rows(airflow: RunningAirflow, name: str, prefix: int, upto: int) -> None:
     """A list of as many people, each changed a day after the one before."""
     rows = [f"+1416555{prefix + n:04d},{(BEGAN + timedelta(days=n)).isoformat()}" for n in range(1, upto + 1)]
-    path = airflow.home / "dags" / "workflows" / f"{name}.csv"
+    path = workflows_of(airflow) / f"{name}.csv"
     path.write_text("\n".join(["phone,updated_at", *rows]) + "\n")
 
 
@@ -253,7 +253,7 @@ def test_one_sync_follows_another_and_news_say_how_many(
             wait_for_ends(airflow, who, wave)
             assert notes(airflow, who)[-1] == said
         if wave == 1:
-            (airflow.home / "dags" / "workflows" / "first.csv").write_text("nothing,of\nthe,kind\n")
+            (workflows_of(airflow) / "first.csv").write_text("nothing,of\nthe,kind\n")
             run(airflow, first, "failed")
     wait_for_ends(airflow, second, len(WAVES))
     assert texted(simulator, 500) == len(WAVES)
@@ -292,7 +292,7 @@ def test_dev_looks_and_prod_sends(airflow: RunningAirflow, store: Store, simulat
 def test_exports_write_each_change_once(airflow: RunningAirflow, store: Store) -> None:
     """What came since the last run, in YAML and in Python; a run in which nothing changed writes nothing."""
     yaml, python = f"{EXPORT}lake", "export_in_python"
-    folder = airflow.home / "dags" / "workflows"
+    folder = workflows_of(airflow)
     for dag in (yaml, python, f"{SYNC}only_new"):
         airflow.wait_for_dag(dag, 120)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from inspect import signature
+from inspect import isasyncgenfunction, isgeneratorfunction, signature
 from math import inf
 from typing import Any
 
@@ -70,9 +70,13 @@ def check_connection(name: str, value: str, example: str) -> str:
 
 
 def check_callable(name: str, value: object, remedy: str = "give a function") -> None:
-    """:raises ConfigurationError: it cannot be called."""
+    """:raises ConfigurationError: it cannot be called, or that would run nothing of it."""
     if not callable(value):
         raise ConfigurationError(f"{name} {repr(value)[:_LONGEST]} cannot be called", remedy)
+    if isgeneratorfunction(value) or isasyncgenfunction(value):
+        raise ConfigurationError(
+            f"{name} {value!r} yields, so calling it runs nothing", "let it return instead"
+        )
 
 
 def refused_call(function: Callable[..., object], *given: object, **named: object) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from inspect import signature
+from inspect import isasyncgenfunction, isgeneratorfunction, signature
 from math import inf
 from typing import Any
 
@@ -45,9 +45,18 @@ def as_written(task: Any) -> dict[str, Any]:
 
 
 def check_text(name: str, value: object, remedy: str) -> None:
-    """:raises ConfigurationError: it is neither a text nor None."""
+    """:raises ConfigurationError: it is neither a text nor None, or one that cannot be stored."""
     if value is not None and not isinstance(value, str):
         raise wrong(name, value, remedy)
+    if value is not None and not storable(value):
+        raise ConfigurationError(
+            f"{name} holds a character that no database stores", f"take it out: {value[:_LONGEST]!a}"
+        )
+
+
+def storable(text: str) -> bool:
+    """Whether a text can be stored and sent: PostgreSQL knows no NUL, UTF-8 no half of a pair."""
+    return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def check_connection(name: str, value: str, example: str) -> str:
@@ -61,9 +70,13 @@ def check_connection(name: str, value: str, example: str) -> str:
 
 
 def check_callable(name: str, value: object, remedy: str = "give a function") -> None:
-    """:raises ConfigurationError: it cannot be called."""
+    """:raises ConfigurationError: it cannot be called, or that would run nothing of it."""
     if not callable(value):
         raise ConfigurationError(f"{name} {repr(value)[:_LONGEST]} cannot be called", remedy)
+    if isgeneratorfunction(value) or isasyncgenfunction(value):
+        raise ConfigurationError(
+            f"{name} {value!r} yields, so calling it runs nothing", "let it return instead"
+        )
 
 
 def refused_call(function: Callable[..., object], *given: object, **named: object) -> str | None:

@@ -10,7 +10,7 @@ from hashlib import sha256
 from os import PathLike
 from typing import Any
 
-from airflow_outreach_provider.core.arguments import check_text, said_later, wrong
+from airflow_outreach_provider.core.arguments import check_text, read_name, said_later, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_email, mask_id, mask_phone
 from airflow_outreach_provider.core.suggest import did_you_mean
@@ -155,6 +155,7 @@ def _named_place(to: Mapping[Any, Any]) -> ExportPlace:
     conn_id, prefix = _folder(said.get("conn_id"), "to sql conn_id"), said.get("table_prefix", "outreach_")
     if not said_later(prefix):
         check_text("to sql table_prefix", prefix, _PREFIXES)
+        read_name("to sql table_prefix", prefix)
         if prefix and not _PREFIX.fullmatch(prefix):
             raise wrong("to sql table_prefix", prefix, _PREFIXES)
     written = {"sql": {"conn_id": conn_id, "table_prefix": prefix or ""}}
@@ -165,8 +166,10 @@ def _folder(value: object, name: str) -> Any:
     """A text that is not empty, or what becomes one; a path as its text."""
     if isinstance(value, PathLike) or type(value).__name__ == "ObjectStoragePath":
         return str(value)
-    if not said_later(value) and not (isinstance(value, str) and value.strip()):
-        raise wrong(name, value, _PLACES)
+    if not said_later(value):
+        if not (isinstance(value, str) and value.strip()):
+            raise wrong(name, value, _PLACES)
+        read_name(name, value)
     return value
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from airflow_outreach_provider.core.addresses import check_plain_http
+from airflow_outreach_provider.core.arguments import storable, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.flags import flag_of
 from airflow_outreach_provider.core.masking import shown_value
@@ -66,14 +67,21 @@ def read_base_url(connection: Any) -> str:
     return url.removesuffix("/api/webhook/outreach").rstrip("/")
 
 
+def check_id(conn_id: object) -> None:
+    """:raises ConfigurationError: no connection can be called so."""
+    if not (isinstance(conn_id, str) and conn_id.strip() and storable(conn_id)):
+        raise wrong("the id of a connection", conn_id, "write a text, e.g. outreach_default")
+
+
 def existing(find: Callable[[str], Any], conn_id: str, remedy: str) -> Any:
     """What Airflow finds under the id of a connection.
 
     :param find: Airflow's own look-up. :param remedy: how to make one that is not there.
-    :raises ConfigurationError: there is none.
+    :raises ConfigurationError: there is none, or that is no id.
     """
     from airflow.sdk.exceptions import AirflowNotFoundException
 
+    check_id(conn_id)
     try:
         return find(conn_id)
     except AirflowNotFoundException as error:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from airflow.providers.http.hooks.http import HttpHook
 
-from airflow_outreach_provider.core.arguments import wrong
+from airflow_outreach_provider.core.arguments import check_text, wrong
 from airflow_outreach_provider.core.errors import (
     ConfigurationError,
     LeadRejected,
@@ -157,6 +157,7 @@ class OutreachHook(HttpHook):
         :raises OutcomeUnknown: it was sent and nobody knows what became of it.
         """
         check_format(None, payload_format)
+        check_text("configuration_id", configuration_id, "write a text, in quotes")
         if not isinstance(lead, Lead):
             lead = self._lead(lead, configuration_id or self.settings.configuration_id, payload_format)
         answer = self._ask(lead.body(payload_format).encode())

@@ -13,7 +13,7 @@ from airflow.sdk import BaseHook
 
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachError, StoreError
 from airflow_outreach_provider.core.sources import SourceSettings, source_settings
-from airflow_outreach_provider.hooks.connection_fields import read_extra
+from airflow_outreach_provider.hooks.connection_fields import check_id, read_extra
 from airflow_outreach_provider.hooks.listing import ENV_PREFIX, connection_names
 from airflow_outreach_provider.hooks.settings import stop_words
 from airflow_outreach_provider.hooks.tested import TESTED, as_known, read_a_page, with_unread
@@ -224,7 +224,8 @@ def _is_environment_id(name: str) -> bool:
 
 
 def _check_name(name: str) -> None:
-    """:raises ConfigurationError: it is another writing of the id of a connection in the environment."""
+    """:raises ConfigurationError: it is no id, or another writing of that of a connection in the environment."""
+    check_id(name)
     tested = TESTED.get() is not None  # Airflow's own made-up id, with large letters in it
     if not tested and not _is_environment_id(name) and ENV_PREFIX + name.upper() in os.environ:
         raise ConfigurationError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -39,7 +38,7 @@ from airflow_outreach_provider.hooks.trials import stays_out
 from airflow_outreach_provider.operators.defaults import RetryingForHours
 from airflow_outreach_provider.operators.lineage import RouteLineage
 from airflow_outreach_provider.operators.links import OutreachLink
-from airflow_outreach_provider.operators.notices import Listeners, checked_listeners, tell_listeners
+from airflow_outreach_provider.operators.notices import Listeners, call, checked_listeners, tell_listeners
 from airflow_outreach_provider.operators.task_tries import task_try
 from airflow_outreach_provider.services.deliveries.batch import DEFAULT_CONCURRENCY, Batch, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.callables import handle
@@ -258,6 +257,8 @@ class DeliverEventsOperator(BatchOperator):
         )  # fmt: skip
         self.form.check()  # a mistake shows in the DAG list, not in the first run
         self.concurrency = concurrency
+        if on_endpoint_disabled is not None:
+            check_callable("on_endpoint_disabled", on_endpoint_disabled)
         self.on_endpoint_disabled = on_endpoint_disabled
 
     def _do(self, context: Context) -> dict[str, int]:
@@ -284,7 +285,7 @@ class DeliverEventsOperator(BatchOperator):
         if self.on_endpoint_disabled is not None:
             told = {"conn_id": self.endpoint_conn_id, "route": self.route, "reason": reason}
             try:
-                self.on_endpoint_disabled(told)
+                call(self.on_endpoint_disabled, told)
             except Exception:
                 # Whatever a user's callback does, the reason below must reach the task's log and state.
                 self.log.exception("on_endpoint_disabled failed")
@@ -320,11 +321,6 @@ class HandleEventsOperator(BatchOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_callable("python_callable", python_callable)
-        if inspect.isgeneratorfunction(python_callable) or inspect.isasyncgenfunction(python_callable):
-            raise ConfigurationError(
-                f"python_callable {python_callable!r} yields, so calling it runs nothing",
-                "let it return instead",
-            )
         check_mapping("op_kwargs", op_kwargs, 'write names and values, e.g. {"dry": True}')
         check_handler("python_callable", python_callable, op_kwargs or {})
         self.python_callable = python_callable

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from airflow.sdk import BaseOperator
 
-from airflow_outreach_provider.core.arguments import check_texts, said_later, wrong
+from airflow_outreach_provider.core.arguments import check_texts, read_name, said_later, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError, OutreachUnavailable
 from airflow_outreach_provider.core.exports import (
     COLUMNS,
@@ -92,6 +92,8 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
             self.what = _data_sets(self.what)
         _one_of("personal", personal, list(Personal))
         self.personal = personal
+        if not said_later(export):
+            read_name("export", export)
         self.export = export
         # What a mapped group of tasks gives to each.
         given = type(to).__name__ == "MappedArgument" and self.get_closest_mapped_task_group() is not None
@@ -118,15 +120,17 @@ class ExportOutcomesOperator(RetryingDefaults, BaseOperator):
     def _name(self) -> str:
         """Under which it is kept how far this has come.
 
-        :raises ConfigurationError: mapped tasks that write to several places share one: each change would reach one of them.
+        :raises ConfigurationError: mapped tasks that write to several places share one: each change would reach one of them;
+            a template has lost its value, which several exports would share.
         """
+        said = read_name("export", self.export)
         # Of a mapped task the DAG keeps what was said once for all.
         once = getattr(self.dag.task_dict.get(self.task_id), "partial_kwargs", None)
         if once is not None and "to" not in once:
             shared = not self.export or ("export" in once and not said_later(once["export"]))
             if shared:
                 raise _one_name()
-        return self.export or f"{self.dag_id}.{self.task_id}"
+        return self.export if self.export and said else f"{self.dag_id}.{self.task_id}"
 
 
 def _one_name() -> ConfigurationError:

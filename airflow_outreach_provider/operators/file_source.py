@@ -42,7 +42,7 @@ class FileLeads:
     def serialize(self) -> dict[str, str | None]:
         """What the DAG's serialised form and the rendered fields show."""
         said = {"delimiter": self.delimiter, "encoding": self.encoding, "sheet": self.sheet}
-        return {"path": mask_text(self.path), **{key: value for key, value in said.items() if value}}
+        return {"path": mask_text(str(self.path)), **{key: value for key, value in said.items() if value}}
 
 
 class FileSource:

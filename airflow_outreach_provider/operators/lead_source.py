@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -29,7 +29,7 @@ __all__ = ["FileLeads", "LeadRows", "SourceList", "SqlLeads", "kept_private", "o
 class SourceList:
     """Several sources, read one after the other.
 
-    :param sources: paths, ``FileLeads``, ``SqlLeads``. Templated.
+    :param sources: each whatever ``leads`` may be, or one row. Templated.
     :param instead: a path that is read in place of all of them; empty for none. Templated.
     """
 
@@ -40,7 +40,9 @@ class SourceList:
 
     def serialize(self) -> list[Any]:
         """What the DAG's serialised form and the rendered fields show."""
-        shown = [mask_text(each) if isinstance(each, str) else each.serialize() for each in self.sources]
+        shown = [
+            each.serialize() if isinstance(each, _SHOWN) else mask_text(str(each)) for each in self.sources
+        ]
         return [*shown, *([mask_text(self.instead)] if self.instead else [])]
 
 
@@ -73,8 +75,8 @@ class LeadRows:
 
 def private_leads(leads: Any) -> Any:
     """``leads`` as a DAG says it, in a form that Airflow may show and store."""
-    if isinstance(leads, list | tuple) and leads and all(isinstance(e, _OF_A_LIST) for e in leads):
-        return SourceList(list(leads))
+    if _lists_sources(leads):
+        return SourceList([_part(each, private_leads) for each in leads])
     if isinstance(leads, list | tuple) or _table_rows(leads) is not None:
         return LeadRows(leads)
     return leads
@@ -89,12 +91,54 @@ def kept_private(leads: object) -> object:
         return (
             leads if mask_text(leads, len(leads)) == leads and not looks_written(leads) else LeadText(leads)
         )
-    if isinstance(leads, list | tuple):
-        return private_leads(leads)
-    known = LeadRows | LeadText | SqlLeads | FileLeads | SourceList
-    if not isinstance(leads, known) and (isinstance(leads, Iterable) or _table_rows(leads) is not None):
+    if isinstance(leads, SourceList):
+        return SourceList([_part(each, kept_private) for each in leads.sources], leads.instead)
+    if _lists_sources(leads):
+        return SourceList([_part(each, kept_private) for each in cast("Sequence[object]", leads)])
+    if (
+        not isinstance(leads, _SHOWN)
+        and not _is_path(leads)
+        and (isinstance(leads, Iterable) or _table_rows(leads) is not None)
+    ):
         return LeadRows(cast("Iterable[Mapping[str, Any]]", leads))
     return leads
+
+
+def within(leads: object) -> object:
+    """What may be another task's output in it, in lists: Airflow looks for those that a task waits for in nothing else."""
+    if isinstance(leads, SourceList):
+        return [within(each) for each in leads.sources]
+    if isinstance(leads, SqlLeads):
+        return [leads.conn_id, leads.sql, leads.parameters]
+    return leads.path if isinstance(leads, FileLeads) else leads
+
+
+def _lists_sources(leads: object) -> bool:
+    """Whether it is a list of sources, not of rows. What a task of a list will give may be either, and is asked then."""
+    if not isinstance(leads, Sequence) or isinstance(leads, str) or not leads:
+        return False
+    given = isinstance(leads, list | tuple) and any(map(_is_output, leads))
+    return given or all(map(_is_source, leads))
+
+
+def _is_source(each: object) -> bool:
+    return isinstance(each, str | list | tuple | _SHOWN) or _is_path(each) or _table_rows(each) is not None
+
+
+def _is_output(each: object) -> bool:
+    """Whether another task gives it; paths can be resolved too."""
+    return hasattr(each, "resolve") and not _is_path(each)
+
+
+def _is_path(leads: object) -> bool:
+    return hasattr(leads, "__fspath__") or type(leads).__name__ == "ObjectStoragePath"
+
+
+def _part(each: object, private: Callable[[Any], Any]) -> Any:
+    """One source of several; where a task gave it, perhaps one row or nothing."""
+    if isinstance(each, Mapping):
+        return LeadRows([each])
+    return LeadRows(None) if each is None else private(each)
 
 
 def open_source(leads: object, reads: Reads = reads_all) -> RowSource:
@@ -122,13 +166,13 @@ def open_source(leads: object, reads: Reads = reads_all) -> RowSource:
     if isinstance(leads, SqlLeads):
         return SqlRows(leads, reads)
     if isinstance(leads, FileLeads):
-        return FileSource(leads.path, reads, leads.form)
+        return FileSource(str(leads.path), reads, leads.form)
     rows = _table_rows(leads)
     if rows is not None:
         return ListSource(rows, "table", len(leads) if isinstance(leads, Sized) else None)
     if isinstance(leads, str):
         return FileSource(leads, reads)
-    if hasattr(leads, "__fspath__") or type(leads).__name__ == "ObjectStoragePath":
+    if _is_path(leads):
         return FileSource(str(leads), reads)
     _check_rows(leads)
     return ListSource(cast("Iterable[Mapping[str, Any]]", leads))
@@ -251,7 +295,7 @@ class SeveralSources:
         return (self._done + (self._sources[self._done].fraction() or 0.0)) / len(self._sources)
 
 
-_OF_A_LIST = (str, FileLeads, SqlLeads)
+_SHOWN = LeadRows | LeadText | SqlLeads | FileLeads | SourceList
 
 
 def _table_rows(leads: Any) -> Iterator[dict[str, Any]] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseNotifier
@@ -12,6 +13,7 @@ from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.core.notices import Notice
 from airflow_outreach_provider.hooks.settings import open_store
 from airflow_outreach_provider.services.notices import tell
+from airflow_outreach_provider.services.runtime.loop import run_async
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,6 +33,17 @@ def checked_listeners(given: Listeners) -> list[Listener]:
     return listeners
 
 
+def call(listener: Listener, told: Mapping[str, Any]) -> None:
+    """A function of the user's with what it is told; what an ``async def`` returns is awaited: nothing of it ran before."""
+    made = listener(told)
+    if isawaitable(made):
+        run_async(_awaited(made))
+
+
+async def _awaited(made: Awaitable[Any]) -> None:
+    await made
+
+
 def tell_listeners(
     listeners: Sequence[Listener], subjects: Collection[str], context: Context, log: Any
 ) -> None:
@@ -47,7 +60,7 @@ def tell_listeners(
             if isinstance(each, BaseNotifier):
                 each({**context, "outreach_event": notice.to_dict()})
             else:
-                each(notice.to_dict())
+                call(each, notice.to_dict())
 
     try:
         tell(open_store(), subjects, hear)

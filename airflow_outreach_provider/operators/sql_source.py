@@ -54,7 +54,7 @@ class SqlLeads:
 
     def serialize(self) -> dict[str, str]:
         """What the DAG's serialised form and the rendered fields show: a template may have put people into the text."""
-        return {"conn_id": self.conn_id, "sql": mask_text(_LITERAL.sub(_hidden, self.sql), 10_000)}
+        return {"conn_id": str(self.conn_id), "sql": mask_text(_LITERAL.sub(_hidden, str(self.sql)), 10_000)}
 
 
 class SqlRows:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, XComArg
 from airflow.sdk.observability import stats
 
 from airflow_outreach_provider.core.arguments import as_written, check_connection, said_later
@@ -32,6 +32,7 @@ from airflow_outreach_provider.operators.lead_source import (
     kept_private,
     open_source,
     private_leads,
+    within,
 )
 from airflow_outreach_provider.operators.lineage import SyncLineage
 from airflow_outreach_provider.operators.links import OutreachLink
@@ -134,6 +135,7 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
     ui_color = "#dcebf7"
     operator_extra_links = (OutreachLink(),)
     stage_only = False
+    max_people: int | None = None
     given: Mapping[str, object] | None = None
 
     def __init__(
@@ -192,10 +194,10 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         self.outreach_conn_id = check_connection("outreach_conn_id", outreach_conn_id, OUTREACH_DEFAULT)
         self.on_outreach_event = checked_listeners(on_outreach_event)
         self._run: SubmitRun | None = None
-        self.max_people: int | None = None
         # A mistake shows in the DAG list, not in the first run.
         self.arguments().check_written(self.template_fields)
         check_leads(leads)
+        XComArg.apply_upstream_relationship(self, within(self.leads))
 
     def execute(self, context: Context) -> dict[str, int]:
         """:return: rows by state; of a dry run, ``planned`` are all whom a run would text, what earlier runs left included."""
@@ -252,10 +254,8 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         super()._do_render_template_fields(*args, **kwargs)
         for name, value in with_lost(written, {name: getattr(self, name) for name in NEVER_NOTHING}).items():
             setattr(self, name, value)
-        if self.leads is None and not asked_for_planned:
-            self.leads = LeadRows(None)
-        else:
-            self.leads = kept_private(self.leads)
+        lost = self.leads is None and not asked_for_planned
+        self.leads = LeadRows(None) if lost else kept_private(self.leads)
 
 
 def _is_one_of_several(sync: SubmitLeadsOperator) -> bool:

@@ -18,7 +18,9 @@ from airflow_outreach_provider.core.errors import (
     OutreachUnavailable,
 )
 from airflow_outreach_provider.core.leads import Lead
+from airflow_outreach_provider.hooks.endpoints import OutreachEndpointHook
 from airflow_outreach_provider.hooks.outreach import OutreachHook
+from airflow_outreach_provider.hooks.sources import OutreachSourceHook
 from airflow_outreach_provider.net.contacts import ContactPage, TetherContacts
 from airflow_outreach_provider.simulator.process import RunningSimulator, running_simulator
 
@@ -191,6 +193,25 @@ def test_a_connection_that_is_not_there_is_a_configuration_fault() -> None:
     assert "there is no connection 'nowhere'" in said
     with pytest.raises(ConfigurationError, match="add it with type outreach"):
         OutreachHook("nowhere").submit_lead({"phone": "+14165550100"}, configuration_id="on")
+
+
+@pytest.mark.parametrize("conn_id", [None, "", " ", 5, ["outreach_default"], "\ud800", "a\0b"], ids=ascii)
+def test_what_is_no_id_of_a_connection_is_said_to_be_none(conn_id: Any) -> None:
+    """By our own error, of all kinds of connection alike."""
+    for hook in (OutreachHook(conn_id), OutreachSourceHook(conn_id), OutreachEndpointHook(conn_id)):
+        ok, said = hook.test_connection()
+        assert not ok and "the id of a connection is" in said
+    with pytest.raises(ConfigurationError, match="write a text"):
+        OutreachHook(conn_id).submit_lead(LEAD)
+
+
+def test_a_configuration_id_that_is_no_text_is_the_callers_mistake(
+    sim: RunningSimulator, connect: Any
+) -> None:
+    """And nothing is sent."""
+    with pytest.raises(ConfigurationError, match="configuration_id is 5 — write a text"):
+        connect(**sim.connection).submit_lead(LEAD, configuration_id=5)
+    assert sim.report()["submissions"] == 0
 
 
 def test_the_whole_endpoint_pasted_as_host_works(sim: RunningSimulator, connect: Any) -> None:

@@ -192,6 +192,28 @@ def test_operational_events_go_to_functions_and_notifiers_once(store: Store, ser
         deliver([], on_outreach_event=["pager"])
 
 
+def test_a_callback_may_be_async(store: Store, server: Server) -> None:
+    """It is awaited: nobody is told by calling it alone. What yields, or cannot be called, is a mistake of the DAG."""
+    seen: list[Any] = []
+
+    async def tell(told: Any) -> None:
+        seen.append(told["reason"] if "reason" in told else told["kind"])
+
+    def yields(told: Any) -> Any:
+        yield told
+
+    arrive(store, "a")
+    server.status = 410
+    with pytest.raises(ConfigurationError, match="disabled now"):
+        deliver(batches(store)[0], on_endpoint_disabled=tell, on_outreach_event=tell).execute(context())
+    assert len(seen) == 2 and "endpoint_disabled" in seen
+    for name in ("on_endpoint_disabled", "on_outreach_event"):
+        with pytest.raises(ConfigurationError, match=f"{name} .* yields"):
+            deliver([], **{name: yields})
+        with pytest.raises(ConfigurationError, match=f"{name} 5 cannot be called"):
+            deliver([], **{name: 5})
+
+
 def test_a_callback_that_fails_does_not_hide_why_the_endpoint_is_disabled(
     store: Store, server: Server
 ) -> None:

@@ -555,6 +555,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"to": {"sql": {"conn_id": "x", "table_prefix": 5}}},
         "table_prefix is 5 — write",
     ),
+    "a list for a name": ({"to": "x", "export": ["a"]}, r"export is \['a'\] — write a text"),
+    "a number for a name": ({"to": "x", "export": 5}, "export is 5 — write a text"),
+    "no character for a name": ({"to": "x", "export": "\ud800"}, "export holds a character that no database"),
+    "no character for a place": ({"to": "x\0y"}, "to holds a character that no database stores"),
     "a mask": ({"to": "x", "personal": "hole"}, "did you mean 'whole'"),
 }
 
@@ -565,3 +569,19 @@ def test_a_mistake_shows_when_the_dag_is_read(case: str) -> None:
     arguments, said = MISTAKES[case]
     with pytest.raises(ConfigurationError, match=said):
         ExportOutcomesOperator(task_id="export", **arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"export": "{{ params.unset }}"}, {"to": "{{ params.unset }}"}, {"to": {"csv": "x/{{ params.unset }}"}},
+     {"to": {"sql": {"conn_id": "x", "table_prefix": "{{ params.unset }}"}}}],
+    ids=str,
+)  # fmt: skip
+def test_a_name_whose_value_is_lost_is_nobodys(
+    store: Store, run_task: Any, tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    """Exports that lost theirs would share one, and each change reach one of them, in a folder of no meaning."""
+    said = {"to": str(tmp_path / "out"), **arguments}
+    ran = run_task(ExportOutcomesOperator(task_id="export", params={"unset": None}, **said))
+    assert (ran.state, "came out as" in str(ran.error)) == ("failed", True), ran.error
+    assert not (tmp_path / "out").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import openpyxl
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, ObjectStoragePath
 from pyarrow import parquet
 
 from airflow_outreach_provider.core.errors import ConfigurationError
@@ -79,6 +81,72 @@ def test_several_sources_are_read_one_after_the_other(
     assert ran.state == "success", ran.error
     assert {state: n for state, n in ran.xcom.items() if n} == {"accepted": 3, "duplicate": 1, "rejected": 1}
     assert sim.texts() == {ADA: 1, GRACE: 1, ALAN: 1}
+
+
+class Output:
+    """What another task gives, as Airflow hands it out."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def resolve(self, _context: Any) -> Any:
+        return self.value
+
+
+class Outputs(Sequence[Any]):
+    """What the instances of a mapped task give, each fetched when it is asked for."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self.values[at]
+
+
+def test_a_source_of_several_is_of_any_kind(
+    sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Paths, tables and lists of rows, also those that other tasks give, mapped ones among them."""
+    a, b = (tmp_path / f"{each}.csv" for each in "ab")
+    a.write_text(f"phone\n{ADA}\n")
+    b.write_text(f"phone\n{GRACE}\n")
+    ada, grace = {"phone": ADA}, {"phone": GRACE}
+    several: list[Any] = [
+        [a, b], [ObjectStoragePath(str(a)), str(b)], [Frame(), TABLE], [[ada], [], [grace]], [[ada], str(b), TABLE],
+        [Output([ada]), Output(str(b))], [Output(ada), Output(grace)], [ada, Output([grace])], [Output(Outputs(a, str(b)))],
+        Output(Outputs([ada], [grace])), Output(Outputs(str(a), str(b))), Output(Outputs(ada, grace)), Output([a, b]),
+    ]  # fmt: skip
+    for number, leads in enumerate(several):
+        ran = run_task(submit(leads=leads, campaign=str(number)))
+        assert ran.state == "success", (leads, ran.error)
+        assert (ran.xcom["accepted"], ran.xcom["rejected"]) == (2, 0), leads
+        assert ADA not in str(ran.rendered) and GRACE not in str(ran.rendered)
+    assert sim.texts() == dict.fromkeys((ADA, GRACE), len(several))
+
+
+def test_of_several_sources_one_that_is_missing_is_a_mistake(
+    sim: RunningSimulator, run_task: Callable[..., Any]
+) -> None:
+    """A task that gave nothing has lost its list; it does not mean what is planned."""
+    ran = run_task(submit(leads=[[{"phone": ADA}], Output(None)]))
+    assert ran.state == "failed" and "leads came out as None" in str(ran.error)
+    assert sim.texts() == {}
+
+
+def test_a_task_waits_for_those_that_give_one_of_its_sources() -> None:
+    """Airflow finds them in lists alone: what hides them from its database must not hide them from the scheduler."""
+    with DAG("waits", schedule=None):
+        given = [EmptyOperator(task_id=f"give_{number}").output for number in range(5)]
+        each: list[Any] = [given[0], ["x.csv", given[1]], FileLeads(given[2]), SqlLeads("crm", given[3]),
+                           [FileLeads(given[4]), "x.csv"]]  # fmt: skip
+        tasks = [
+            SubmitLeadsOperator(task_id=f"submit_{number}", leads=leads) for number, leads in enumerate(each)
+        ]
+    assert [task.upstream_task_ids for task in tasks] == [{f"give_{number}"} for number in range(5)]
+    assert all(json.dumps(task.leads.serialize()) for task in tasks[1:])
 
 
 def test_what_is_read_in_place_of_all_of_them(tmp_path: Path) -> None:

@@ -538,6 +538,11 @@ def test_what_is_known_only_later_is_no_mistake(arguments: dict[str, Any]) -> No
         ({"dry_run": "{{ params.get('unset', '') }}"}, "dry_run came out as an empty text"),
         ({"dry_run": lambda context, jinja_env: None}, "dry_run came out as None"),
         ({"campaign": lambda context, jinja_env: None}, "campaign came out as None"),
+        (
+            {"campaign": "{{ params.get('unset', '\\0') }}"},
+            "campaign holds a character that no database stores",
+        ),
+        ({"leads": [{}]}, "1 rows without any column — look at what gives the rows"),
     ],
 )
 def test_what_cannot_be_done_fails_at_once_and_says_why(

@@ -87,6 +87,21 @@ def test_the_function_is_called_once_with_all_that_waits(store: Store, run_task:
     assert len(seen) == 1
 
 
+def test_a_function_that_yields_is_no_function_of_a_task() -> None:
+    """Calling it runs nothing: the events would be done, and nobody have seen them."""
+
+    def push(events: list[ContactEvent]) -> Any:
+        yield from events
+
+    async def push_later(events: list[ContactEvent]) -> Any:
+        for event in events:
+            yield event
+
+    for function in (push, push_later):
+        with pytest.raises(ConfigurationError, match="yields, so calling it runs nothing — let it return"):
+            made(function)
+
+
 def test_a_failure_leaves_all_of_them_to_the_retry(store: Store, run_task: Any) -> None:
     """Nobody else gets them before, and what came in meanwhile is for the next run."""
     seen: list[list[str]] = []

@@ -229,6 +229,10 @@ def _no_configuration(looked: _Looked) -> ConfigurationError:
 
 def _no_phone(looked: _Looked) -> ConfigurationError:
     known = list(looked.names)
+    if not known:
+        return ConfigurationError(
+            f"{looked.part or f'{looked.readable:,} rows'} without any column", "look at what gives the rows"
+        )
     usual = ["phone", "mobile", "telephone", "phonenumber"]
     near = next((name for name in known if nearest(name, usual, _plain)), None)
     example = f"mapping={{'phoneNumber': {_shown(near or 'the column')}, …}}"

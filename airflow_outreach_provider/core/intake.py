@@ -7,7 +7,6 @@ read as an event.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ from airflow_outreach_provider.core.json_reading import read_json
 from airflow_outreach_provider.core.opt_outs import OptOut, read_opt_out
 from airflow_outreach_provider.core.platforms import Parsed
 from airflow_outreach_provider.core.platforms.parts import beside, split
-from airflow_outreach_provider.core.proofs import read_form
+from airflow_outreach_provider.core.proofs import header_of, is_one_of, read_form
 from airflow_outreach_provider.core.request_headers import find_header, write_headers
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.sources import LONGEST_TOLERANCE_SECONDS, SourceSettings
@@ -126,13 +125,10 @@ def authenticate(
             header=facts.signature_header,
         )
         return
-    given = token if token is not None else find_header(headers, TOKEN_HEADER)
+    given = token if token is not None else (header_of(headers, TOKEN_HEADER) or "").strip(" \t")
     if not given:
         raise SignatureError("the request has neither ?token= nor an X-Outreach-Token header")
-    offered = given.encode("utf-8", "surrogatepass")
-    # Every secret is compared, so that time tells nothing about which one came close.
-    matches = [hmac.compare_digest(offered, secret.encode()) for secret in source.secrets]
-    if not any(matches):
+    if not is_one_of(given, source.secrets):
         raise SignatureError("the token is not the one in the connection's password")
 
 

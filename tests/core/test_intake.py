@@ -61,7 +61,7 @@ def test_token_in_url_or_header(platform: str) -> None:
     source = SourceSettings("t", platform, (OLD, NEW))
     authenticate(source, BODY, {}, token=OLD, now=NOW)
     authenticate(source, BODY, {"X-Outreach-Token": NEW}, token=None, now=NOW)
-    for token in (None, "", "wrong", NEW + "x", "ключ-не-тот-совсем", "\ud800"):
+    for token in (None, "", "wrong", NEW + "x", "ключ-не-тот-совсем", "\ud800", NEW + "\xff", NEW + "\xa0"):
         with pytest.raises(SignatureError):
             authenticate(source, BODY, {}, token=token, now=NOW)
 

@@ -73,7 +73,7 @@ class GroupForm:
         if not isinstance(found, list) or len(found) != count:
             return None
         is_ok = compile_where(self.ok, RESULT)
-        return [(is_ok({"result": each}), to_json(each).decode()) for each in found]
+        return [(is_ok({"result": each}), to_json(each, inf_nan_mode="null").decode()) for each in found]
 
 
 def group_form(said: Mapping[str, Any] | None) -> GroupForm | None:

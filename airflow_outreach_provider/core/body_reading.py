@@ -11,9 +11,9 @@ from pydantic_core import to_json
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.json_reading import read_json
 from airflow_outreach_provider.core.platforms import Parsed, tether
-from airflow_outreach_provider.core.platforms.custom import checked_number
 from airflow_outreach_provider.core.platforms.envelopes import is_sealed, opened
 from airflow_outreach_provider.core.platforms.messages import message
+from airflow_outreach_provider.core.platforms.parts import checked_number
 from airflow_outreach_provider.core.platforms.persons import completed, names_anybody, opted_out
 from airflow_outreach_provider.core.platforms.places import walk
 from airflow_outreach_provider.core.platforms.reading import kind_of, text
@@ -139,7 +139,8 @@ def read_parsed(source: SourceSettings, body: bytes, headers: Mapping[str, str] 
 def listed(source: SourceSettings, whole: ContactEvent) -> list[Any]:
     """The events that a body holds which is none itself; none where no element of its list is one either, or says whose no it is.
 
-    Who stands beside the list is who those are about that name nobody: each is given what stands there.
+    Who stands beside the list is who those are about that name nobody: each is given what stands there. A no there that
+    none of these says is one element more.
     """
     value, beside = whole.data, {}
     if whole.type != _NO_TYPE or not isinstance(value, dict | list):
@@ -149,11 +150,26 @@ def listed(source: SourceSettings, whole: ContactEvent) -> list[Any]:
         beside = {name: each for name, each in value.items() if name not in lists}
         value = value[lists[0]] if len(lists) == 1 else []
     items = checked_number([each for each in value if each is not None])
+    told = items
     if beside and names_anybody(walk(beside)):
         if len(to_json(beside)) * len(items) > _MOST_REPEATED:
             return []
-        items = [_told_who(each, beside) for each in items]
-    return items if any(_stands_alone(parse(source, each)) for each in items) else []
+        told = [_told_who(each, beside) for each in items]
+    if not any(_stands_alone(parse(source, each)) for each in told):
+        return []
+    no = no_beside(source, beside)
+    if no and any(
+        _says_no(parse(source, each)) for each, item in zip(told, items, strict=True) if each is not item
+    ):
+        return told
+    return [*told, *no]
+
+
+def no_beside(source: SourceSettings, beside: Mapping[str, Any]) -> list[Any]:
+    """What stands beside the list of a body's events, where it says the no of somebody whom it names; none otherwise."""
+    if not beside or not names_anybody(walk(beside)):
+        return []
+    return [beside] if _says_no(parse(source, beside)) else []
 
 
 def _told_who(item: Any, beside: Mapping[str, Any]) -> Any:

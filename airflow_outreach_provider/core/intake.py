@@ -7,7 +7,6 @@ read as an event.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,14 +18,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic_core import to_json
 
 from airflow_outreach_provider.core import signing
-from airflow_outreach_provider.core.body_reading import listed, read_parsed
+from airflow_outreach_provider.core.body_reading import listed, no_beside, read_parsed
 from airflow_outreach_provider.core.errors import SignatureError
 from airflow_outreach_provider.core.events import ContactEvent, write_time
 from airflow_outreach_provider.core.handshakes import asked_by_body
 from airflow_outreach_provider.core.json_reading import read_json
 from airflow_outreach_provider.core.opt_outs import OptOut, read_opt_out
 from airflow_outreach_provider.core.platforms import Parsed
-from airflow_outreach_provider.core.proofs import read_form
+from airflow_outreach_provider.core.platforms.parts import beside, split
+from airflow_outreach_provider.core.proofs import header_of, is_one_of, read_form
 from airflow_outreach_provider.core.request_headers import find_header, write_headers
 from airflow_outreach_provider.core.signing import Scheme
 from airflow_outreach_provider.core.sources import LONGEST_TOLERANCE_SECONDS, SourceSettings
@@ -125,13 +125,10 @@ def authenticate(
             header=facts.signature_header,
         )
         return
-    given = token if token is not None else find_header(headers, TOKEN_HEADER)
+    given = token if token is not None else (header_of(headers, TOKEN_HEADER) or "").strip(" \t")
     if not given:
         raise SignatureError("the request has neither ?token= nor an X-Outreach-Token header")
-    offered = given.encode("utf-8", "surrogatepass")
-    # Every secret is compared, so that time tells nothing about which one came close.
-    matches = [hmac.compare_digest(offered, secret.encode()) for secret in source.secrets]
-    if not any(matches):
+    if not is_one_of(given, source.secrets):
         raise SignatureError("the token is not the one in the connection's password")
 
 
@@ -146,7 +143,8 @@ def read_events(
     """The events in a proven body: one, or as many as a custom source's request holds.
 
     Of several each is kept with its own part of the body, and a form as the JSON object of its fields. A body of the
-    other platforms that is no event itself, and is or holds a list of them, is as many.
+    other platforms that is no event itself, and is or holds a list of them, is as many. A no that stands beside a list
+    is one more.
 
     :raises ValueError: the body is not JSON, or no form where the source sends forms.
     :raises TooManyEvents: it holds more than one request may.
@@ -160,12 +158,16 @@ def read_events(
             return [whole]
     else:
         value = read_json(_form_as_json(body) if custom.section.form else body)
-        items = custom.split(value)
+        items = split(value, custom.events)
         if len(items) == 1 and items[0] is value and not custom.section.form:
             return [read_event(source, body, headers, received_at=received_at, header_pairs=pairs)]
+        items += no_beside(source, beside(value, custom.events))
     part = partial(read_event, source, headers=headers, received_at=received_at, header_pairs=pairs)
     signed = _sign_of(source, body, headers)
-    return [part(to_json(item), sent=SentRequest(signed, place)) for place, item in enumerate(items)]
+    return [
+        part(to_json(item, inf_nan_mode="null"), sent=SentRequest(signed, place))
+        for place, item in enumerate(items)
+    ]
 
 
 def challenge(source: SourceSettings, body: bytes) -> str | None:

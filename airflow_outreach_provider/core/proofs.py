@@ -287,9 +287,16 @@ def _require_fresh(name: str, value: str, now: datetime, tolerance: int) -> None
         )
 
 
-def _require_equal(name: str, given: str, expected: Sequence[str]) -> None:
-    offered = given.encode("utf-8", "surrogatepass")
+def is_one_of(given: str, secrets: Sequence[str]) -> bool:
+    """Whether a token from a header or a URL is one of these. A server reads the bytes of both as Latin-1."""
+    offered = [given.encode("utf-8", "surrogatepass")]
+    if not given.isascii() and max(given) <= "\xff":
+        offered.append(given.encode("latin-1"))
     # Every secret is compared, so that time tells nothing about which one came close.
-    matches = [hmac.compare_digest(offered, each.encode()) for each in expected]
-    if not any(matches):
+    matches = [hmac.compare_digest(each, secret.encode()) for secret in secrets for each in offered]
+    return any(matches)
+
+
+def _require_equal(name: str, given: str, expected: Sequence[str]) -> None:
+    if not is_one_of(given, expected):
         raise SignatureError(f"{name} does not hold what the connection's password says")

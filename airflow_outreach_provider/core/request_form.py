@@ -166,7 +166,7 @@ class CompiledForm:
         """The bytes of a templated payload: the same for the same event."""
         made = self.item(record)
         if self.is_form:
-            return urlencode(list(_fields(to_jsonable_python(made, inf_nan_mode="strings")))).encode()
+            return urlencode(list(_fields(to_jsonable_python(made, inf_nan_mode="null")))).encode()
         return to_json(made, inf_nan_mode="null")
 
     def item(self, record: Record) -> Any:
@@ -184,7 +184,7 @@ class CompiledForm:
     def query(self, record: Record) -> list[tuple[str, str]]:
         """Names and values, not encoded yet."""
         made = {name: value(record) for name, value in self._query.items()}
-        fields = _fields(to_jsonable_python(made))
+        fields = _fields(to_jsonable_python(made, inf_nan_mode="null"))
         return [(name, text) for name, text in fields if text or not self.form.omit_empty]
 
     def headers(self, record: Record) -> dict[str, str]:

@@ -60,7 +60,8 @@ SIGNATURE_HEADER: Mapping[Scheme, str] = {
     Scheme.GITHUB: "X-Hub-Signature-256",
     Scheme.STRIPE: "Stripe-Signature",
 }
-
+ID_HEADER: Mapping[Scheme, str] = {Scheme.STANDARD_WEBHOOKS: "webhook-id"}
+"""The header with the id of a message, where it is signed and the same in every retry."""
 
 Sign = Callable[[bytes, str, datetime], dict[str, str]]
 """From the body, the message's id and the time of this try, timezone-aware, to the headers that sign it."""

@@ -89,7 +89,7 @@ def _body(source: SourceSettings, kind: EventKind, now: datetime, unique: str) -
     item: dict[str, Any] = _custom_request(custom, kind, now, unique)["body"]
     if custom.section.form:
         return urlencode({name: str(value) for name, value in item.items()}).encode()
-    for key in reversed(custom.section.events.split(".") if custom.section.events else []):
+    for key in reversed(custom.events):
         item = {key: [item]}
     return to_json(item)
 

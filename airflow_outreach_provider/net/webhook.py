@@ -9,6 +9,7 @@ of an answer is read or unpacked than is kept.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 import time
@@ -60,6 +61,9 @@ WHOLE_BYTES = 65_536
 # Judged addresses are kept this long: a batch to one target needs one look-up, a moved host is found soon.
 _JUDGED_SECONDS = 10.0
 _MAX_DIALLED = 4
+_LINE_END = re.compile(r"\r\n?")
+# PostgreSQL stores no NUL in a text; other control characters, and marks that turn text around, only spoil a terminal.
+_UNSEEMLY = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _Message = tuple[bytes, Mapping[str, str], str, str]
 """Body, headers of its own, method, and the path where it is not the target's."""
 
@@ -295,8 +299,8 @@ async def _read_excerpt(response: Response, most: int) -> str:
     kept = unpacked(response, content, most)
     if kept is None:
         return "(not what its Content-Encoding says)"
-    # PostgreSQL stores no NUL in a text; other control characters only spoil a terminal.
-    text = kept.decode("utf-8", errors="replace")
+    text = kept.decode("utf-8-sig", errors="replace")
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+    # Of JSON with the line ends of Windows, and whatever people are called in it, the same is read as was said.
+    return _UNSEEMLY.sub("\ufffd", _LINE_END.sub("\n", text))

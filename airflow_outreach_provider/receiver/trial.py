@@ -52,9 +52,7 @@ async def _knock(
         "method": "POST",
         "path_params": {"source": source.name},
         "query_string": b"",
-        "headers": [
-            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
-        ],
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
     }
     try:
         await route.endpoint(scope, receive, send)

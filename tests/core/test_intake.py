@@ -61,7 +61,7 @@ def test_token_in_url_or_header(platform: str) -> None:
     source = SourceSettings("t", platform, (OLD, NEW))
     authenticate(source, BODY, {}, token=OLD, now=NOW)
     authenticate(source, BODY, {"X-Outreach-Token": NEW}, token=None, now=NOW)
-    for token in (None, "", "wrong", NEW + "x", "ключ-не-тот-совсем", "\ud800"):
+    for token in (None, "", "wrong", NEW + "x", "ключ-не-тот-совсем", "\ud800", NEW + "\xff", NEW + "\xa0"):
         with pytest.raises(SignatureError):
             authenticate(source, BODY, {}, token=token, now=NOW)
 
@@ -166,6 +166,53 @@ def test_a_list_of_events_is_as_many(
     again = read(envelope(events))
     if not any(each.window_seconds for each in found):
         assert [each.event.id for each in again] == [each.event.id for each in found]
+
+
+@pytest.mark.parametrize("platform", [*PLATFORMS, "custom"])
+@given(st.lists(st.sampled_from(["1e400", "-1e400", "9" * 400, "1", "null"]), min_size=2, max_size=4))
+def test_a_number_beyond_all_measure_costs_no_event_of_its_list(platform: str, numbers: list[str]) -> None:
+    """JSON has numbers that no computer holds: what came with one is as many events, each with a body that reads again."""
+    event = json.dumps(EVENTS.get(platform) or {"event": "replied"})[:-1]
+    listed = ", ".join(f'{event}, "score": {each}}}' for each in numbers)
+    body = f"[{listed}]".encode()
+    custom = {"custom": {"type": "event"}} if platform == "custom" else {}
+    source = source_settings("src", password=NEW, extra={"platform": platform, **custom})
+    found = read_events(source, body, {}, received_at=NOW)
+    assert len(found) == len(numbers)
+    for each, number in zip(found, numbers, strict=True):
+        assert read_json(each.body)["score"] == (None if "e" in number else json.loads(number))
+
+
+BESIDE = {
+    "a record": {"contact": {"phone": "+14165550123", "unsubscribed": True}},
+    "a message": {"phone": "+14165550123", "message": "STOP", "direction": "inbound"},
+}
+
+
+@pytest.mark.parametrize("platform", [*PLATFORMS, "custom"])
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("others", [1, 3])
+def test_a_no_beside_a_list_of_others_is_heard(platform: str, beside: str, others: int) -> None:
+    """Whoever the events of a list are about: who says no beside it is listed, once, and the events are what they are."""
+    other = {"contact": {"phone": "+14165550199", "email": "bob@example.com"}, "message": "Hello"}
+    event = {"event": "reply", "type": "reply", **other, "data": other}
+    custom: dict[str, Any] = {"custom": {"type": "event", "contact": "contact", "events": "events"}}
+    custom = custom if platform == "custom" else {}
+    source = source_settings("src", password=NEW, extra={"platform": platform, **custom})
+
+    def read(value: Any) -> list[Incoming]:
+        return read_events(source, json.dumps(value).encode(), {}, received_at=NOW)
+
+    events = [event | {"part": each} for each in range(others)]
+    *found, no = read({**BESIDE[beside], "events": events})
+    assert [each.event.contact for each in found] == [
+        each.event.contact for part in events for each in read(part)
+    ]
+    assert [each.opt_out for each in found] == [None] * others
+    assert no.opt_out is not None
+    assert (no.opt_out.numbers, no.opt_out.lifts) == (("+14165550123",), False)
+    silent = {"contact": {"phone": "+14165550123"}, "flow": 7, "events": events}
+    assert len(read(silent)) == others
 
 
 def test_a_list_of_other_things_is_one_body() -> None:

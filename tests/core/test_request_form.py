@@ -163,6 +163,15 @@ def test_a_query_repeats_lists_and_leaves_none_out() -> None:
     assert made == [("idProperty", "email"), ("tag", "a&b"), ("tag", "c"), ("n", "7")]
 
 
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+def test_a_number_beyond_all_measure_is_none_everywhere(number: float) -> None:
+    """In JSON, in a form and in a query: what an event brings as 1e400 is no number to send, and no text either."""
+    said, event = {"n": "{{ data.n }}", "a": "1", "l": ["{{ data.n }}", "2"]}, record(n=number)
+    assert json.loads(CompiledForm(RequestForm(said)).body(event)) == {"n": None, "a": "1", "l": [None, "2"]}
+    assert CompiledForm(RequestForm(said, content_type="form")).body(event) == b"a=1&l=2"
+    assert CompiledForm(RequestForm(query=said)).query(event) == [("a", "1"), ("l", "2")]
+
+
 @pytest.mark.parametrize(
     ("answer", "kept"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import ipaddress
+import json
 import resource
 import socket
 import time
@@ -23,6 +24,7 @@ from servers import (
     once,
     read_request,
     reset,
+    response,
     serving,
 )
 from yarl import URL
@@ -256,6 +258,25 @@ def test_an_answer_that_cannot_be_unpacked_keeps_its_status(encoding: str, words
     answer = post(answering(head + b"junk"))
     assert answer.status == 200
     assert words in answer.excerpt
+
+
+SAID = {"id": 7, "name": "Zo\u00eb\u00a0M\u00fcller \U0001f469\u200d\U0001f4bb", "list": [{"ok": True}, None]}
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_json_in_an_answer_stays_what_it_says(newline: str, mark: str) -> None:
+    """With line ends and a byte order mark as Windows writes them, and with blanks and emoji that a name may hold."""
+    body = (mark + json.dumps(SAID, indent=2, ensure_ascii=False).replace("\n", newline)).encode()
+    excerpt = post(answering(response(200, body))).excerpt
+    assert json.loads(excerpt) == SAID
+    assert "\r" not in excerpt
+
+
+def test_what_spoils_a_terminal_is_not_kept() -> None:
+    """Neither what moves its cursor nor what turns its text around, nor what no database stores."""
+    spoils = "\x00\x07\x08\x1b\x7f\x85\x9b\u2028\u202e\u2066"
+    assert post(answering(response(200, spoils.encode()))).excerpt == "\ufffd" * len(spoils)
 
 
 # Every one of these reaches this machine, or its metadata service, when dialled.

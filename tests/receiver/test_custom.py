@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from stored import stored_events
 
 from airflow_outreach_provider.core.errors import ConfigurationError, SignatureError
-from airflow_outreach_provider.core.intake import read_events
+from airflow_outreach_provider.core.intake import authenticate, read_events
 from airflow_outreach_provider.core.opt_outs import OptOut
 from airflow_outreach_provider.core.proofs import HmacProof
+from airflow_outreach_provider.core.signing import Scheme, sign
 from airflow_outreach_provider.core.sources import SourceSettings, source_settings
 from airflow_outreach_provider.receiver import create_app
 from airflow_outreach_provider.services.events.ingest import read_unrecognised_again
@@ -483,6 +484,7 @@ MISTAKES = {
         {"type": "x", "form": True, "verify": {"scheme": "hmac", "header": "X"}, "handshake": {"query": "c", "hash_key": "h"}},
         "a form is signed by the same hash",
     ),
+    "one id for all": ({"type": "x", "id": "the event"}, "id is the same for every event"),
     "no path": ({"type": "x", "events": "a..b"}, "dots between them"),
 }  # fmt: skip
 
@@ -546,6 +548,71 @@ def test_every_body_is_kept(value: Any) -> None:
     for each in events:
         json.loads(each.body)
     assert len({each.event.id for each in events}) >= 1
+
+
+LISTED = st.fixed_dictionaries({"changes": st.lists(st.integers(0, 9), max_size=3)})
+NOT_LISTED = st.sampled_from(
+    [{"messaging": [{"text": "STOP", "from": "+12125550123"}]}, 7, "x", {"changes": None}]
+)
+
+
+@given(st.lists(LISTED | NOT_LISTED, max_size=5))
+def test_what_stands_among_lists_of_events_is_kept(entries: list[Any]) -> None:
+    """An element on the way that has no list is an event too, in its place, and who says no in it is heard."""
+    source = RECIPES["facebook"]
+    listed = [each for entry in entries if isinstance(entry, dict) for each in entry.get("changes") or []]
+    events = read_events(source, dumped({"object": "page", "entry": entries}), {}, received_at=NOW)
+    if not listed:
+        assert len(events) == 1
+        return
+    expected: list[Any] = []
+    for entry in entries:
+        changes = entry.get("changes") if isinstance(entry, dict) else None
+        expected += [entry] if changes is None else changes
+    assert [json.loads(each.body) for each in events] == expected
+    said = [each.opt_out.numbers for each in events if each.opt_out]
+    assert said == [("+12125550123",)] * sum(
+        "messaging" in each for each in entries if isinstance(each, dict)
+    )
+
+
+PART = st.sampled_from(["", "a", "b", 7, "u" * 600 + "1", "u" * 600 + "2"]) | st.none()
+IDS = ["{{ body.a }} {{ body.b.c }}", "{{ body.a ~ '-' ~ body.b.c }}", "{{ body.a }}-{{ body.b.c | upper }}"]
+
+
+@pytest.mark.parametrize("template", IDS)
+@given(first=st.tuples(PART, PART), second=st.tuples(PART, PART))
+def test_an_id_is_one_events_or_none(template: str, first: tuple[Any, Any], second: tuple[Any, Any]) -> None:
+    """Of an id that is made of several fields each has to be there, and all of it counts: else the body says which event."""
+    custom = {"type": "lead", "id": template, "verify": {"scheme": "github"}}
+    source = source_settings("s", password="s" * 20, extra={"platform": "custom", "custom": custom})
+
+    def identity(parts: tuple[Any, Any], **more: Any) -> str:
+        body = {"a": parts[0], "b": {"c": parts[1]}, **more}
+        return read_events(source, dumped(body), {}, received_at=NOW)[0].event.id
+
+    assert (identity(first) == identity(second)) is (first == second)
+    is_whole = None not in first and "" not in first
+    assert (identity(first) == identity(first, more=1)) is is_whole
+
+
+@given(st.lists(st.tuples(st.sampled_from(["m1", "m2", "m3"]), st.integers(0, 200)), min_size=1, max_size=5))
+def test_a_signed_id_tells_messages_apart(sent: list[tuple[str, int]]) -> None:
+    """By Standard Webhooks a message has its id in every retry: one body under two ids is two events, however late."""
+    secret = "whsec_" + base64.b64encode(b"s" * 24).decode()
+    custom = {"type": "{{ body.type }}", "verify": {"scheme": "standard-webhooks"}}
+    source = source_settings("s", password=secret, extra={"platform": "custom", "custom": custom})
+    found: dict[str, set[str]] = {}
+    body = b'{"type": "opened", "contact": {"email": "ada@example.com"}}'
+    for message, ago in sent:
+        at = NOW - timedelta(seconds=ago)
+        headers = sign(Scheme.STANDARD_WEBHOOKS, body, [secret], message_id=message, now=at)
+        authenticate(source, body, headers, token=None, now=NOW)
+        (read,) = read_events(source, body, headers, received_at=NOW + timedelta(hours=ago))
+        assert read.fingerprint is None
+        found.setdefault(message, set()).add(read.event.id)
+    assert all(len(each) == 1 for each in found.values())
+    assert len(set.union(*found.values())) == len(found)
 
 
 IN_HEADERS: dict[str, Any] = {

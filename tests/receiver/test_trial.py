@@ -82,6 +82,19 @@ def test_every_kind_of_a_recipe_can_be_tried(
             assert getattr(event.contact, name), name
 
 
+@pytest.mark.parametrize("platform", ["tether", "custom"])
+@pytest.mark.parametrize("secret", ["schlüssel-für-uns-à", "ключ-никому-не-известный", "鍵" * 16])
+def test_a_token_in_any_letters_opens(platform: str, secret: str, sqlite_store: Store) -> None:
+    """Over the wire a header is bytes, which servers read as Latin-1: a token is the same token all the same."""
+    custom = {"type": "event", "scheme": "token", "header": "X-Key", "types": {"replied": "replied"}}
+    extra = {"platform": platform, **({"custom": custom} if platform == "custom" else {})}
+    source = source_settings("s", password=secret, extra=extra)
+    assert give(sqlite_store, source, EventKind.REPLIED, datetime.now(UTC))[0] == 202
+    wrong = source_settings("s", password=secret[:-1] + "x", extra=extra)
+    trial = make_trial(wrong, EventKind.REPLIED, datetime.now(UTC))
+    assert send_trial(sqlite_store, source, trial)[0] == 401
+
+
 def test_what_cannot_be_made_says_so(sqlite_store: Store) -> None:
     """A kind that a source never sends, one without a secret; a source that is off answers as it answers anybody."""
     custom = {"type": "message.received", "types": {"message.received": "replied"}}

@@ -19,7 +19,7 @@ from functools import lru_cache
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.expressions.code import Code
 from airflow_outreach_provider.core.expressions.compiler import Compiler
-from airflow_outreach_provider.core.expressions.functions import Type, concatenate
+from airflow_outreach_provider.core.expressions.functions import Type
 from airflow_outreach_provider.core.expressions.parser import Mistake
 from airflow_outreach_provider.core.expressions.scope import BODY, EVENT, ROW, Scope
 
@@ -164,7 +164,7 @@ def _read_value(template: str, scope: Scope, given: Mapping[str, object] | None)
     if len(parts) == 1:
         return Value(template, parts[0].run, compiler)
     runs = tuple(part.run for part in parts)
-    return Value(template, lambda record: concatenate([run(record) for run in runs]), compiler)
+    return Value(template, lambda record: scope.join([run(record) for run in runs]), compiler)
 
 
 @lru_cache(maxsize=1024)

@@ -28,7 +28,6 @@ from airflow_outreach_provider.core.expressions.functions import (
     FILTERS,
     TESTS,
     Type,
-    concatenate,
     negative,
     says_yes,
     type_of,
@@ -292,7 +291,8 @@ def _top(compiler: Compiler, node: nodes.Name, field: Field) -> Code:
 def _concat(compiler: Compiler, node: nodes.Concat, depth: int) -> Code:
     runs = tuple(compiler._node(each, depth).run for each in node.nodes)
     written = any(isinstance(each, nodes.Const) and each.value for each in node.nodes)
-    return Code(lambda record: concatenate([run(record) for run in runs]), Type.TEXT, always=written)
+    join = compiler.scope.join
+    return Code(lambda record: join([run(record) for run in runs]), Type.TEXT, always=written)
 
 
 def _negative(compiler: Compiler, node: nodes.Neg, depth: int) -> Code:

@@ -341,6 +341,11 @@ def concatenate(parts: Sequence[object]) -> str | None:
     return "".join(texts) if sum(map(len, texts)) <= MAX_TEXT else None
 
 
+def concatenate_whole(parts: Sequence[object]) -> str | None:
+    """The parts as one text; none where one of them is missing or empty."""
+    return concatenate(parts) if all(map(text_of, parts)) else None
+
+
 ARITHMETIC: dict[str, Callable[[object, object], object]] = {
     "+": _add,
     "-": _arithmetic(lambda left, right: left - right),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from airflow_outreach_provider.core.events import CONTACT_FIELDS, EventKind
-from airflow_outreach_provider.core.expressions.functions import Type
+from airflow_outreach_provider.core.expressions.functions import Type, concatenate, concatenate_whole
 from airflow_outreach_provider.core.suggest import did_you_mean
 
 NULLS = frozenset({"null", "nil", "NULL", "Null", "NONE", "undefined"})
@@ -40,6 +40,7 @@ class Scope:
     :param given: the names whose values come with the run, the same for every record.
     :param bare: whether any other name is a column of the record.
     :param texts: whether all columns are texts, as those of a CSV file.
+    :param join: what makes one text of several parts.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Scope:
     given: frozenset[str] = frozenset()
     bare: bool = False
     texts: bool = False
+    join: Callable[[Sequence[object]], str | None] = concatenate
 
     def over_texts(self) -> Scope:
         """The same where all columns are texts."""
@@ -111,6 +113,9 @@ BODY = Scope(
         "headers": Field(Type.ANY, open=True, help="of its request: `headers['X-Topic']`"),
     },
 )
+
+IDENTITY = replace(BODY, join=concatenate_whole)
+"""Of what tells one event from all others: half of an id is that of many."""
 
 _TEXT = Field(Type.TEXT)
 

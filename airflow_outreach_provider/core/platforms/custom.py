@@ -22,9 +22,10 @@ from pydantic import (
     model_validator,
 )
 
-from airflow_outreach_provider.core.errors import ConfigurationError, TooManyEvents
+from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import CONTACT_FIELDS, Contact, EventKind
 from airflow_outreach_provider.core.expressions.compile import BODY, ExpressionError, Value, compile_value
+from airflow_outreach_provider.core.expressions.scope import IDENTITY
 from airflow_outreach_provider.core.handshakes import HandshakeSection
 from airflow_outreach_provider.core.masking import shown_value, shown_words
 from airflow_outreach_provider.core.platforms import reading
@@ -43,11 +44,11 @@ from airflow_outreach_provider.core.proofs import (
     unknown_parts,
 )
 from airflow_outreach_provider.core.request_headers import RequestHeaders, is_secret
-from airflow_outreach_provider.core.signing import Scheme
+from airflow_outreach_provider.core.signing import ID_HEADER, Scheme
 from airflow_outreach_provider.core.suggest import did_you_mean, nearest
 
 CUSTOM = "custom"
-MAX_EVENTS = 10_000
+_WHOLE = 2**31  # two ids may differ in their last character
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 _READ_HEADER = re.compile(r"""\bheaders\s*(?:\.\s*|\[\s*(['"]))([\w-]+)""")
@@ -164,6 +165,12 @@ class CustomSection(_Section):
         return template
 
     @model_validator(mode="after")
+    def _is_of_one_event(self) -> CustomSection:
+        if self.id and "{{" not in self.template("id"):
+            raise ValueError("id is the same for every event — say where it stands, e.g. '{{ body.id }}'")
+        return self
+
+    @model_validator(mode="after")
     def _headers_are_proven(self) -> CustomSection:
         for name, instead in (
             ("id", "name it in delivery_header"),
@@ -224,26 +231,10 @@ class CustomSource:
             return self.body_reader
         return partial(self.body_reader, headers=RequestHeaders(headers))
 
-    def split(self, value: Any) -> list[Any]:
-        """The events of one body: elements of lists on the way; the body itself where there are none.
-
-        :raises TooManyEvents: more than a request is read for.
-        """
-        found = [value]
-        for key in self.section.events.split(".") if self.section.events else ():
-            found = checked_number([each.get(key) for each in _flat(found) if isinstance(each, dict)])
-        return checked_number([each for each in _flat(found) if each is not None]) or [value]
-
-
-def checked_number(found: list[Any]) -> list[Any]:
-    """The events of a request. :raises TooManyEvents: more than a request is read for."""
-    if len(found) > MAX_EVENTS:
-        raise TooManyEvents(f"a request holds more than {MAX_EVENTS:,} events")
-    return found
-
-
-def _flat(values: list[Any]) -> list[Any]:
-    return [each for value in values for each in (value if isinstance(value, list) else [value])]
+    @property
+    def events(self) -> list[str]:
+        """The keys down to the list of events."""
+        return self.section.events.split(".") if self.section.events else []
 
 
 def custom_source(where: str, value: Any, url: str = "") -> CustomSource:
@@ -281,7 +272,7 @@ def custom_source(where: str, value: Any, url: str = "") -> CustomSource:
         rows=(),
         parse=reader,
         signature_header=section.verify.header or None if section.verify else None,
-        delivery_header=section.delivery_header or None,
+        delivery_header=section.delivery_header or ID_HEADER.get(scheme),
         how_to_connect=section.how_to_connect or "the platform, where its webhooks are set up",
         proof=proof,
     )
@@ -341,7 +332,7 @@ class BodyReader:
     def __init__(self, section: CustomSection) -> None:
         self._kinds = section.kinds
         self._fields: dict[str, Value] = {
-            name: compile_value(template, BODY)
+            name: compile_value(template, IDENTITY if name == "id" else BODY)
             for name in ("id", "type", "time", "campaign", "message", "person")
             if (template := section.template(name))
         }
@@ -375,7 +366,7 @@ class BodyReader:
             places=places,
             named=named,
             said=said,
-            id=reading.text(self._said("id", sent)),
+            id=reading.text(self._said("id", sent), _WHOLE),
         )
 
     def _message(

@@ -184,6 +184,15 @@ def test_a_later_event_addresses_the_record_an_earlier_one_made(
     assert len(attempt.answer) == 4096
 
 
+def test_an_answer_is_read_as_windows_writes_it(sqlite_store: Store, crm: Crm, endpoint: Endpoint) -> None:
+    """JSON over several lines, behind a byte order mark: what is to be kept of it is kept."""
+    crm.body = b'\xef\xbb\xbf{\r\n  "data": {\r\n    "id": "r-1"\r\n  }\r\n}\r\n'
+    [first] = events("a@x.com")
+    run_events(sqlite_store, endpoint, CREATE, first)
+    assert run_events(sqlite_store, endpoint, UPDATE, replace(first, id="evt_2")).states == {"delivered": 1}
+    assert crm.seen[1].path == "/crm/v3/contacts/r-1?portal=1"
+
+
 def test_the_events_of_one_batch_know_what_was_saved_before(
     sqlite_store: Store, crm: Crm, endpoint: Endpoint
 ) -> None:

@@ -123,8 +123,11 @@ def deliveries_enable(args: Namespace) -> None:
     from airflow_outreach_provider.store.deliveries.endpoints import Release
 
     require_endpoint(open_store(), args.endpoint)
-    count = actions.enable_endpoint(open_store(), args.endpoint, Release(args.release), actor=actor())
-    print(f"{args.endpoint} is enabled; {count} held deliveries are sent by the next run of their route")
+    done = actions.enable_endpoint(open_store(), args.endpoint, Release(args.release), actor=actor())
+    dead = f", {done.dropped} have failed for good" if done.dropped else ""
+    print(
+        f"{args.endpoint} is enabled; {done.sent} held deliveries are sent by the next run of their route{dead}"
+    )
 
 
 @exit_with_advice

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -152,7 +152,11 @@ def suppressions_remove(args: Namespace) -> None:
 
 
 def _whose_list(args: Namespace) -> str:
-    return f"the list of campaign {args.campaign}" if args.campaign else "the list of all campaigns"
+    return _list_of(args.campaign)
+
+
+def _list_of(campaign: str | None) -> str:
+    return f"the list of campaign {campaign}" if campaign else "the list of all campaigns"
 
 
 def _named(args: Namespace) -> list[str]:
@@ -186,12 +190,12 @@ def suppressions_import(args: Namespace) -> None:
     path = Path(args.file)
     if not path.is_file():
         raise ConfigurationError(f"{path} is not a file", "name a .csv or .jsonl file")
-    people: list[str] = []
+    by_campaign: dict[str, list[str]] = {}
     bad: list[str] = []
     rows = 0
-    for line, listed, problem in _listed(path, args.column, args.region):
+    for line, campaign, listed, problem in _listed(path, args.column, args.region):
         rows += 1
-        people += listed
+        by_campaign.setdefault(args.campaign or campaign, []).extend(listed)
         if problem:
             bad.append(f"line {line}: {problem}")
     if not rows:
@@ -199,12 +203,14 @@ def suppressions_import(args: Namespace) -> None:
             f"there is nothing in {path}: not one row, and nobody would be listed",
             "name the file that holds the people, below a line with the names of its columns where it is a .csv",
         )
+    people = [each for listed in by_campaign.values() for each in listed]
     addresses = sum(each.startswith(suppressions.EMAIL) for each in people)
     also = f" and {addresses} e-mail addresses" if addresses else ""
     read = f"{len(people) - addresses} numbers{also} read, "
     if args.yes:
-        added = actions.suppress(
-            open_store(), people, actor=actor(), reason=args.reason, campaign=args.campaign or ""
+        added = sum(
+            actions.suppress(open_store(), listed, actor=actor(), reason=args.reason, campaign=campaign)
+            for campaign, listed in by_campaign.items()
         )
         read += f"{added} added, "
     print(f"{read}{len(bad)} rows that hold no number")
@@ -213,13 +219,14 @@ def suppressions_import(args: Namespace) -> None:
     if len(bad) > 20:
         print(f"  … and {len(bad) - 20} more")
     if people and not args.yes:
-        print(f"they would be put on {_whose_list(args)}; add --yes to do it")
+        lists = " and ".join(_list_of(campaign) for campaign, listed in by_campaign.items() if listed)
+        print(f"they would be put on {lists}; add --yes to do it")
     if bad:
         raise SystemExit(1)
 
 
-def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tuple[int, list[str], str]]:
-    """(line, who is listed by number and address, what is wrong) of each row."""
+def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tuple[int, str, list[str], str]]:
+    """(line, campaign where the row is one of our own export, who is listed by number and address, what is wrong)."""
     from airflow_outreach_provider.core.emails import email_columns, email_hashes
     from airflow_outreach_provider.core.leads import build_mapper
     from airflow_outreach_provider.core.phone_columns import PhoneCells
@@ -227,7 +234,7 @@ def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tupl
     from airflow_outreach_provider.core.phones import check_region
     from airflow_outreach_provider.core.suggest import did_you_mean
     from airflow_outreach_provider.services.rows.open import open_rows
-    from airflow_outreach_provider.store.suppressions import EMAIL
+    from airflow_outreach_provider.store.suppressions import EMAIL, is_hashed
 
     known = check_region(region)
     mapper = build_mapper(None, lambda template: lambda row: template)
@@ -241,14 +248,26 @@ def _listed(path: Path, column: str | None, region: str | None) -> Iterator[tupl
             cells = value if isinstance(value, list) and value else [value]
             named = [row.values[name] for name in (email_columns(tuple(row.values)) if not column else ())]
             addresses = [EMAIL + each for each in email_hashes([*named, *cells])]
+            hashed = [cell for cell in cells if isinstance(cell, str) and is_hashed(cell)]
+            addresses += hashed
+            campaign = _campaign_of(row.values)
             if row.error:
-                yield row.number, addresses, row.error
+                yield row.number, campaign, addresses, row.error
             elif column and column not in row.values:
                 known_columns = did_you_mean(column, row.values)
-                yield row.number, addresses, f"there is no column {column!r}: {known_columns}"
+                yield row.number, campaign, addresses, f"there is no column {column!r}: {known_columns}"
             else:
-                numbers, problem = read_cells(cells, known, alone=not addresses)
-                yield row.number, [*numbers, *addresses], problem
+                written = [cell for cell in cells if cell not in hashed]
+                numbers, problem = read_cells(written, known, alone=not addresses)
+                yield row.number, campaign, [*numbers, *addresses], problem
+
+
+def _campaign_of(values: Mapping[str, Any]) -> str:
+    """Whose list a row of our own export is of; of any other file a column of this name says where somebody was met."""
+    from airflow_outreach_provider.store.suppressions import SuppressionRow
+    from airflow_outreach_provider.web.export import as_it_was
+
+    return as_it_was(str(values["campaign"] or "")) if tuple(values) == SuppressionRow.__slots__ else ""
 
 
 def _wanted(args: Namespace) -> list[int] | LeadFilter:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from urllib.parse import unquote
 
 from airflow_outreach_provider.core.invisible import UNSEEN
+from airflow_outreach_provider.core.masking import HIDDEN
 
 _USUAL = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*")
 _ONE = re.compile(r"[^\s<>\"'(),;:\[\]@]+@[^\s<>\"'(),;:\[\]@/|\\?&#!]+")
@@ -35,11 +36,14 @@ def emails_in(cell: object) -> tuple[str, ...]:
         return (cell.lower(),)
     plain = _plain(cell)
     found = _found(plain)
-    if len(found) == 1:
-        return () if found[0].endswith(_WHATSAPP) else (_whole(found[0]),)
     if not found and _QUOTED_NAME.search(plain):
         return (plain,)
-    return tuple(dict.fromkeys(_whole(each) for each in found if not each.endswith(_WHATSAPP)))
+    return tuple(dict.fromkeys(_whole(each) for each in found if not _is_nobodys(each)))
+
+
+def _is_nobodys(found: str) -> bool:
+    """A number of WhatsApp's, or what we mask an address to: as an address it would be nobody's, and look like one."""
+    return found.endswith(_WHATSAPP) or HIDDEN in found
 
 
 def without_emails(cell: object) -> object:

@@ -25,6 +25,7 @@ _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3}){2,4}")  # as spreadsheets write larg
 _FRACTION = re.compile(r"(?<=\d{5})[.,]0+\s*$")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _DIGITS_OF_A_NUMBER = 5
+_NOT_ALL_THERE = frozenset({"phone_missing", "phone_lossy"})
 _MORE_THAN_A_NUMBER = frozenset({"phone_has_text", "phone_has_date", "phone_several", "phone_extension"})
 
 
@@ -38,7 +39,7 @@ def listed_numbers(raw: object, region: str | None = None) -> tuple[str, ...]:
         return (parse_phone(raw, region).e164,)
     except LeadRejected as error:
         reason = error.reason
-    if reason == "phone_missing":
+    if reason in _NOT_ALL_THERE:
         return ()
     text = _CARRIER.sub("", _FRACTION.sub("", unquote(_text_of(raw)).translate(_NEVER_WITHIN)))
     if _THOUSANDS.fullmatch(text):

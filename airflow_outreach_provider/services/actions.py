@@ -24,7 +24,7 @@ from airflow_outreach_provider.store import audit, housekeeping, suppressions
 from airflow_outreach_provider.store.deliveries import endpoints, fan_out
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
-from airflow_outreach_provider.store.deliveries.endpoints import Release
+from airflow_outreach_provider.store.deliveries.endpoints import Release, Released
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import consumers, progress, sources
@@ -187,10 +187,13 @@ def send_to_route(store: Store, event: ContactEvent, route: str, *, actor: str) 
     return counted(store, actor, "send to route", subject, 1, partial(fan_out.send, store, event, route))
 
 
-def enable_endpoint(store: Store, conn_id: str, release: Release, *, actor: str) -> int:
-    """Let deliveries to an endpoint go on; how many held ones are sent."""
+def enable_endpoint(store: Store, conn_id: str, release: Release, *, actor: str) -> Released:
+    """Let deliveries to an endpoint go on, and say what becomes of the held ones."""
     go, subject = partial(endpoints.enable, store, conn_id, release), f"{conn_id} ({release.value})"
-    return counted(store, actor, "enable endpoint", subject, held(store, conn_id), go)
+    return audited(
+        store, actor, "enable endpoint", subject, held(store, conn_id), go,
+        lambda done: (sum(done), f"{done.sent} to be sent, {done.dropped} dead"),
+    )  # fmt: skip
 
 
 def held(store: Store, conn_id: str) -> int:

@@ -45,11 +45,17 @@ _EMPTY = (
 _AWAY = "is the database up, and does [outreach] sql_alchemy_conn name it, user and password?"
 _NO_STORE = "name the store's own file in [outreach] sql_alchemy_conn, or put its backup back"
 _READ_ONLY = "give the user who runs Airflow the right to write to the file and to its folder"
+STANDBY = "it is a standby, or set to be read only: name the server that is written to in [outreach] sql_alchemy_conn"
+_NO_ROOM = (
+    "its disk is full, or its quota used up: give it room; the task's retry goes on where this try ended"
+)
 _OWN = "this process has all its connections in use; set [outreach] sql_alchemy_pool_size higher"
 
 _BY_STATE = {
+    "25006": StoreFault(FaultKind.OTHER, STANDBY),
     "40001": StoreFault(FaultKind.CONFLICT),
     "40P01": StoreFault(FaultKind.CONFLICT),
+    "53100": StoreFault(FaultKind.OTHER, _NO_ROOM),
     "53300": StoreFault(FaultKind.BUSY, _FULL),
     "57P01": StoreFault(
         FaultKind.OTHER, _STARTING
@@ -80,6 +86,7 @@ _BY_WORDS_OF_FILES = (
     ("no such table", StoreFault(FaultKind.OTHER, _EMPTY)),
     ("file is not a database", StoreFault(FaultKind.OTHER, _NO_STORE)),
     ("database disk image is malformed", StoreFault(FaultKind.OTHER, _NO_STORE)),
+    ("database or disk is full", StoreFault(FaultKind.OTHER, _NO_ROOM)),
     ("readonly database", StoreFault(FaultKind.OTHER, _READ_ONLY)),
     ("unable to open database file", StoreFault(FaultKind.OTHER, _READ_ONLY)),
 )

@@ -14,11 +14,11 @@ from pydantic_core import from_json
 
 from airflow_outreach_provider.core.chart_span import ChartSpan, last_span
 from airflow_outreach_provider.core.deliveries import DeliveryState
-from airflow_outreach_provider.core.states import LeadState, RowState, RunState
+from airflow_outreach_provider.core.states import LeadState, RowState
 from airflow_outreach_provider.store.deliveries.lists import attempted_between, counts_by_state
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.lists import count_unrecognised, received_between
-from airflow_outreach_provider.store.ledger.run_lists import RunRow, list_runs
+from airflow_outreach_provider.store.ledger.run_lists import RunRow, failing, running
 from airflow_outreach_provider.store.ledger.tables import leads, runs
 from airflow_outreach_provider.store.paging import capped_count
 from airflow_outreach_provider.store.schema import UtcTime, to_ms
@@ -28,6 +28,7 @@ T = TypeVar("T")
 MOST = 1000
 """What waits is counted no further; above it the page says "more than"."""
 _MOST_RUNS = 20_000
+_MOST_SHOWN = 10
 # Bars of each width.
 _REMEMBERED = 500
 # What a slow transaction stamped with an hour may become visible this long after it.
@@ -58,7 +59,7 @@ class Overview:
 
     :ivar span: which time. :ivar rows: source rows by state, over the runs started in that time.
     :ivar waiting_leads: leads by state, :ivar waiting_deliveries: deliveries by state; see ``MOST``.
-    :ivar failing: runs that failed in the last 24 hours and were not followed by a better try.
+    :ivar failing: runs that failed in the last 24 hours and were followed by no other of their sync.
     """
 
     at: datetime
@@ -82,7 +83,6 @@ def overview(store: Store, asked: ChartSpan | str = "24h") -> Overview:
     now = store.now()
     span = last_span(now, asked) if isinstance(asked, str) else asked
     bounds, day = span.bounds, last_span(now).start
-    latest = list_runs(store, limit=200).rows
     received = _by_hour(store, "received", now, bounds, lambda some: received_between(store, some))
     attempted = _by_hour(store, "attempted", now, bounds, lambda some: attempted_between(store, some))
     rows, lead_hours = _rows_of_runs(store, span)
@@ -97,8 +97,8 @@ def overview(store: Store, asked: ChartSpan | str = "24h") -> Overview:
         delivery_hours=[
             Hour(start, n - bad, bad) for start, (n, bad) in zip(bounds, attempted, strict=False)
         ],
-        active=[run for run in latest if run.state == RunState.RUNNING][:10],
-        failing=_failing(latest, day)[:10],
+        active=running(store, _MOST_SHOWN),
+        failing=failing(store, day, _MOST_SHOWN),
         span=span,
     )
 
@@ -116,18 +116,6 @@ def _waiting_leads(store: Store) -> dict[str, int]:
             )
             for state in _WAITING_LEADS
         }
-
-
-def _failing(latest: list[RunRow], since: datetime) -> list[RunRow]:
-    """The newest try of each task instance, where that failed."""
-    seen: set[str] = set()
-    found = []
-    for run in latest:
-        if run.owner not in seen and run.started_at >= since:
-            seen.add(run.owner)
-            if run.state in (RunState.FAILED, RunState.EXPIRED) and not run.dry_run:
-                found.append(run)
-    return found
 
 
 def _rows_of_runs(store: Store, span: ChartSpan) -> tuple[dict[str, int], list[Hour]]:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.faults import STANDBY
 from airflow_outreach_provider.store.tables import metadata
 
 _NEEDED = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -33,7 +35,7 @@ def file_of(store: Store) -> Path | None:
 def rights(store: Store) -> Rights:
     """Read the rights, and try a write that is taken back.
 
-    :raises StoreError: not even that can be asked.
+    :raises StoreError: not even that can be asked, or nobody may write there.
     """
     file = file_of(store)
     if file is not None:
@@ -43,6 +45,8 @@ def rights(store: Store) -> Rights:
             _write_nothing(store)
         return Rights(missing, not missing)
     with store.read() as connection:
+        if connection.execute(sa.text("SELECT current_setting('transaction_read_only')")).scalar() == "on":
+            raise StoreError(f"{store} may only be read — {STANDBY}")
         tables = [name for name in metadata.tables if sa.inspect(connection).has_table(name)]
         missing = [
             f"{right} on {name}"

@@ -26,10 +26,11 @@ from airflow_outreach_provider.store.suppressions_write import EMAIL, suppressio
 _AT_ONCE = 1000
 # How the audit names whom a list of all campaigns lost.
 _EVERYWHERE = " in all campaigns"
+_HASHED = re.compile(f"{EMAIL}[0-9a-f]{{64}}")
 _SEVERAL = re.compile(r"\d+ numbers in ")
 
 __all__ = [
-    "EMAIL", "SuppressionRow", "add", "entries", "every_entry", "find", "remove", "shown", "spread", "suppress", "taken_off_since",
+    "EMAIL", "SuppressionRow", "add", "entries", "every_entry", "find", "is_hashed", "remove", "shown", "spread", "suppress", "taken_off_since",
 ]  # fmt: skip
 
 
@@ -176,6 +177,11 @@ def shown(phone: str) -> str:
     if phone.startswith(EMAIL):
         return f"e-mail {phone.removeprefix(EMAIL)[:8]}… (hashed)"
     return mask_phone(phone)
+
+
+def is_hashed(text: str) -> bool:
+    """Whether it is an entry of an address, as the list has it."""
+    return _HASHED.fullmatch(text) is not None
 
 
 def find(store: Store, ids: Collection[int]) -> list[SuppressionRow]:

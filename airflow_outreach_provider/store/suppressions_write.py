@@ -109,9 +109,7 @@ def remove(connection: sa.Connection, listed: Collection[str], campaign: str) ->
 
 def entries_of(connection: sa.Connection, listed: Collection[str], campaign: str) -> set[int]:
     """The ids of the entries that name these, in whatever writing."""
-    query = sa.select(sa.func.coalesce(_C.row_of, _C.id)).where(
-        _C.phone.in_(all_writings(listed)), _C.campaign == campaign
-    )
+    query = sa.select(sa.func.coalesce(_C.row_of, _C.id)).where(_names(listed), _C.campaign == campaign)
     return set(connection.execute(query).scalars())
 
 
@@ -138,8 +136,16 @@ def event_source(event_id: str, source: str) -> str:
 
 def in_every_writing(phone: str) -> sa.ColumnElement[bool]:
     """The condition that an entry is about a line."""
-    ids = sa.select(sa.func.coalesce(_C.row_of, _C.id)).where(_C.phone.in_(all_writings([phone])))
-    return _C.id.in_(ids)
+    return _C.id.in_(sa.select(sa.func.coalesce(_C.row_of, _C.id)).where(_names([phone])))
+
+
+def _names(listed: Collection[str]) -> sa.ColumnElement[bool]:
+    """The condition that a row tells of an entry about these lines.
+
+    A former writing that they have may be another line's too, and belong to that one's entry: +225 12345678 was one of six.
+    """
+    themselves = sa.or_(_C.row_of.is_(None), _C.phone.in_(list(listed)))
+    return sa.and_(_C.phone.in_(all_writings(listed)), themselves)
 
 
 def _confirm(connection: sa.Connection, listed: str, campaign: str, reason: str, source: str) -> None:

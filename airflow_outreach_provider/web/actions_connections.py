@@ -57,9 +57,11 @@ def enable_endpoint(who: Editor, store: StoreDep, connection_id: ConnectionId, a
     )
     if not asked.agreed(plan):
         return plan
-    sent = actions.enable_endpoint(store, connection_id, asked.release, actor=who.name)
-    pending = amount(sent, "held delivery is", "held deliveries are")
-    return ActionResult(says=f"{connection_id} is enabled; {pending} pending.", count=sent, done=True)
+    done = actions.enable_endpoint(store, connection_id, asked.release, actor=who.name)
+    pending = amount(done.sent, "held delivery is", "held deliveries are")
+    dead = f", {amount(done.dropped, 'is', 'are')} dead" if done.dropped else ""
+    says = f"{connection_id} is enabled; {pending} pending{dead}."
+    return ActionResult(says=says, count=sum(done), done=True)
 
 
 @router.post("/endpoints/{connection_id:path}/disable")

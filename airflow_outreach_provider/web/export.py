@@ -87,3 +87,8 @@ def cell(name: str, value: Any) -> str:
     text = value.isoformat() if hasattr(value, "isoformat") else str(value)
     harmless = name == "phone" and text[1:].replace("•", "").isdigit()
     return "'" + text if text.startswith(_FORMULA) and not harmless else text
+
+
+def as_it_was(text: str) -> str:
+    """What :func:`cell` made of a text, undone."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.core.states import LeadState
-from airflow_outreach_provider.store import audit, suppressions
+from airflow_outreach_provider.store import audit, suppressions, suppressions_write
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger.lists import LeadFilter, list_leads
 from airflow_outreach_provider.store.ledger.tables import leads
+from airflow_outreach_provider.web.export import suppressions_csv
 
 
 @pytest.fixture
@@ -243,3 +245,45 @@ def test_a_number_that_is_lost_is_told_though_another_was_read(
     with pytest.raises(SystemExit):
         run("leads", "import-suppressions", str(path), "--region", "DE", "--yes")
     assert [row.phone for row in suppressions.entries(store).rows] == ["+491711234567"]
+
+
+@pytest.mark.parametrize("reveal", [True, False])
+def test_the_exported_list_is_the_list_again(
+    store: Store, run: Callable[..., str], tmp_path: Path, reveal: bool
+) -> None:
+    """Every entry of its own campaign, addresses by their hash; a masked export lists nobody, and says so."""
+    for number, campaign in enumerate(("", "spring, “new” 50 %/a", "-5 %", "=cmd")):
+        suppressions.suppress(
+            store, [f"+4369912345{number:02}", f"+1416555010{number}"], reason="asked", source="s", campaign=campaign,
+            email_hashes=[hash_email(f"jane{number}@example.com")],
+        )  # fmt: skip
+    before = on_the_list(store)
+    path = tmp_path / "exported.csv"
+    path.write_bytes(b"".join(suppressions_csv(store, phone=None, campaign=None, reveal=reveal)))
+    with store.write() as connection:
+        connection.execute(suppressions_write.suppressions.delete())
+    if not reveal:
+        with pytest.raises(SystemExit):
+            run("suppressions", "import", str(path), "--yes")
+        assert on_the_list(store) == set()
+        return
+    assert "the list of campaign =cmd and the list of campaign -5 %" in run(
+        "suppressions", "import", str(path)
+    )
+    assert "8 numbers and 4 e-mail addresses read, 12 added, 0 rows" in run(
+        "suppressions", "import", str(path), "--yes"
+    )
+    assert on_the_list(store) == before
+
+
+def on_the_list(store: Store) -> set[tuple[str, str]]:
+    return {(row.phone, row.campaign) for row in suppressions.every_entry(store)}
+
+
+def test_a_campaign_of_any_other_file_narrows_nobodys_no(
+    store: Store, run: Callable[..., str], tmp_path: Path
+) -> None:
+    """Where somebody was met, or said no, is not where alone they meant it."""
+    (tmp_path / "stop.csv").write_text("campaign,phone\nspring,+14165550123\n")
+    run("suppressions", "import", str(tmp_path / "stop.csv"), "--yes")
+    assert on_the_list(store) == {("+14165550123", "")}

@@ -14,6 +14,7 @@ from phonenumbers import PhoneMetadata, PhoneNumberFormat
 from strategies import examples
 
 from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected
+from airflow_outreach_provider.core.masking import mask_phone
 from airflow_outreach_provider.core.phone_lines import in_use, national_form
 from airflow_outreach_provider.core.phone_listed import listed_numbers
 from airflow_outreach_provider.core.phones import REGIONS, LineType, check_region, line_type, parse_phone
@@ -127,6 +128,10 @@ UNREADABLE = [
     ("1,41656E+10", "US", "phone_lossy"),
     ("4.41656e11", "GB", "phone_lossy"),
     ("4E11", "GB", "phone_lossy"),
+    ("+4312•••7905", None, "phone_lossy"),
+    ("030 123•••0587", "DE", "phone_lossy"),
+    ("+49 30 123…", None, "phone_lossy"),
+    ("+4930123....", None, "phone_lossy"),
 ]  # fmt: skip
 
 
@@ -231,6 +236,16 @@ def test_punctuation_changes_nothing(
         # A point before zeros alone is a spreadsheet's, what is a number already has an end, a country code has all its digits.
         zeros, parted = "." in mark and not e164[at:].strip("0"), at <= len(str(example[1].country_code))
         assert mark.strip(" \u00a0\u200b\u2011.-") != "" or zeros or parted or in_use(e164[:at])
+
+
+@given(st.sampled_from(EXAMPLES), st.integers(0, 999_999))
+def test_what_is_masked_is_nobody(example: tuple[str, phonenumbers.PhoneNumber], end: int) -> None:
+    """Lists that we masked, read as a source or as a do-not-contact list, reach nobody, and list nobody else."""
+    e164 = phonenumbers.format_number(example[1], PhoneNumberFormat.E164)
+    masked = mask_phone(f"{e164[:-6]}{end:06}")
+    with pytest.raises(LeadRejected):
+        parse_phone(masked)
+    assert listed_numbers(masked) == ()
 
 
 # Sint Maarten left the Antilles' code, and the mobiles of France's departments overseas are dialled like its own.

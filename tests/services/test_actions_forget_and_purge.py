@@ -20,6 +20,7 @@ from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import consumers
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
+from airflow_outreach_provider.store.ledger.held import connections_of_held, held_before
 from airflow_outreach_provider.store.ledger.runs import IN_LEDGER, last_of
 from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
 
@@ -142,6 +143,25 @@ def test_purge_keeps_the_run_that_the_next_is_measured_by(store: Store, clock: A
     assert purge(store, clock.time - timedelta(days=30), actor="eve")["runs removed"] == 5
     last = [last_of(store, Owner(dag_id), "spring") for dag_id in ("sync", "other")]
     assert [each and each.rows for each in last] == [8, 3]
+
+
+def test_purge_keeps_how_a_held_lead_can_be_settled(store: Store, clock: Any) -> None:
+    """Whoever waits for the contact list to tell is still found by the connection they were sent through."""
+    old = clock.time - timedelta(days=100)
+    with store.write() as connection:
+        for owner in ("held", "done"):
+            connection.execute(
+                runs.insert().values(
+                    campaign="spring", owner=owner, conn_id="ours", state="failed", started_at=old, heartbeat_at=old,
+                    lease_until=old, finished_at=old,
+                )
+            )  # fmt: skip
+    lead(store, JANE, "held", old, run_id=1, payload="{}")
+    lead(store, JOHN, "rejected", old, run_id=2)
+    done = purge(store, clock.time - timedelta(days=30), actor="me")
+    assert (done["leads removed"], done["runs removed"]) == (1, 1)
+    assert connections_of_held(store) == {"ours": 1}
+    assert [each.phone for each in held_before(store, clock.time, 10, "ours")] == [JANE]
 
 
 @pytest.mark.parametrize("state", ["pending", "failed", "held", "dead"])

@@ -15,8 +15,9 @@ from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
 from airflow_outreach_provider.core.setup import CheckResult, fail, ok, worst
 from airflow_outreach_provider.hooks.advice import advice_on
 from airflow_outreach_provider.services.setup import SetupCheck, run_checks, store_checks
-from airflow_outreach_provider.store import migrate
+from airflow_outreach_provider.store import migrate, suppressions
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.migrate import HEAD, VERSION_TABLE, upgrade
 
 
 def _raising(error: Exception) -> Callable[[], CheckResult]:
@@ -161,3 +162,23 @@ def test_rights_that_are_missing_are_named(reader: str, postgres_admin: sa.Engin
         )
     assert _look(reader)["rights"].state == "warn"
     assert _look(reader, may_upgrade=False)["rights"].state == "ok"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("revision", ["0001", HEAD])
+def test_a_standby_is_no_store(postgres_url: str, revision: str) -> None:
+    """Whoever may write there by right, and cannot by what the server is, is not told that all is well."""
+    store = Store(postgres_url)
+    upgrade(store)
+    with store.write() as connection:
+        connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'"))
+    store.close()
+    standby = sa.make_url(postgres_url)
+    options = f"{standby.query['options']} -cdefault_transaction_read_only=on"
+    url = standby.update_query_dict({"options": options}).render_as_string(hide_password=False)
+    found = _look(url)
+    assert found["rights"].state == "fail"
+    assert found["store"].state == ("ok" if revision == HEAD else "fail")
+    assert "name the server that is written to" in found["rights"].remedy
+    with pytest.raises(StoreError, match="name the server that is written to"):
+        suppressions.add(Store(url), ["+14165550123"], actor="me")

@@ -105,6 +105,7 @@ def test_what_a_server_says_before_it_lets_anybody_in(said: str, kind: FaultKind
         ("file is not a database", FaultKind.OTHER, "sql_alchemy_conn"),
         ("database disk image is malformed", FaultKind.OTHER, "backup"),
         ("attempt to write a readonly database", FaultKind.OTHER, "the right to write"),
+        ("database or disk is full", FaultKind.OTHER, "give it room"),
         ("unable to open database file", FaultKind.OTHER, "the right to write"),
     ],
 )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from airflow_outreach_provider.core.chart_span import last_span
 from airflow_outreach_provider.store import paging
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.ledger.tables import runs
 from airflow_outreach_provider.store.overview import Overview, overview
 from airflow_outreach_provider.store.schema import to_ms
 
@@ -142,3 +143,30 @@ def test_what_is_over_is_remembered_and_what_goes_on_is_not(store: Store, hour: 
     later = overview(store)
     assert bar(later, "delivery_hours", hour) == bar(first, "delivery_hours", hour) == (3, 0)
     assert sum(each.good for each in later.delivery_hours) == 5
+
+
+def test_a_failed_run_needs_somebody_until_a_later_one_of_its_sync(store: Store) -> None:
+    """However many runs of other syncs came after it; a dry run, and one of the first rows, mend nothing. What is at work
+    is shown however long ago it began."""
+    began = store.now() - timedelta(hours=3)
+
+    def ran(dag: str, run: str, state: str, dry_run: bool = False, partial: bool = False) -> None:
+        now = store.now()
+        row = {
+            "campaign": "spring", "owner": f"{dag} {run}", "dag_id": dag, "task_id": "submit", "airflow_run_id": run,
+            "state": state, "dry_run": dry_run, "partial": partial, "started_at": began, "heartbeat_at": now, "lease_until": now,
+        }  # fmt: skip
+        with store.write() as connection:
+            connection.execute(runs.insert(), row)
+
+    ran("daily", "1", "failed")
+    ran("long", "1", "running")
+    ran("mended", "1", "failed")
+    for number in range(220):
+        ran("busy", str(number), "succeeded")
+    ran("daily", "try", "succeeded", dry_run=True)
+    ran("daily", "first rows", "succeeded", partial=True)
+    ran("mended", "2", "succeeded")
+    found = overview(store)
+    assert [run.dag_id for run in found.failing] == ["daily"]
+    assert [run.dag_id for run in found.active] == ["long"]

@@ -28,6 +28,8 @@ from airflow_outreach_provider.store.ledger.staging import Entry
 NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
 MEXICO, OLD_MEXICO = "+525512345678", "+5215512345678"
 JANE = "Jane.Doe@example.com"
+# Both were +225 12345678 until 2021.
+IVORY = ("+2250112345678", "+2250512345678")
 
 
 def begin(store: Store) -> Ledger:
@@ -137,6 +139,23 @@ def test_an_entry_is_found_counted_and_removed_in_any_writing(store: Store) -> N
     assert suppressions.remove(store, [MEXICO], actor="me") == 1
     with store.read() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM suppressions")).scalar_one() == 0
+
+
+@pytest.mark.parametrize("lines", [IVORY, IVORY[::-1]])
+@pytest.mark.parametrize("how", ["by hand", "START"])
+def test_one_lines_yes_is_not_anothers(store: Store, lines: tuple[str, str], how: str) -> None:
+    """Two lines that had one number before it was made longer: who takes one off the list leaves the other on it."""
+    one, other = lines
+    for number, line in enumerate(lines):
+        say(store, number, OptOut((line,), by_stop_word=True))
+    assert [row.phone for row in suppressions.entries(store, phone=other).rows] == [other]
+    assert suppressions.count(store, [other]) == 1
+    if how == "START":
+        say(store, 3, OptOut((other,), lifts=True), minutes=1, kind=EventKind.REPLIED)
+    else:
+        assert suppressions.remove(store, [other], actor="me") == 1
+    assert listed(store) == [one]
+    assert begin(store).find([("c", one), ("c", other)])[1] == {0: "unsubscribed"}
 
 
 @pytest.mark.parametrize("campaign", ["", "c", "other"])

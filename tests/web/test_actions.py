@@ -115,10 +115,12 @@ def test_disable_and_enable(site: Site, store: Store, events: list[str], release
     assert endpoints.status(store, "crm").disabled_reason == "moving house"
     put(store, DeliveryState.HELD)
     assert act(editor, "endpoints/crm/enable", release=release)["count"] == 3
-    assert act(editor, "endpoints/crm/enable", release=release, go=True)["done"]
+    done = act(editor, "endpoints/crm/enable", release=release, go=True)
+    assert (done["done"], done["count"]) == (True, 3)
     assert endpoints.status(store, "crm").disabled_at is None
     assert deliveries_lists.count(store, DeliveryFilter()).get("pending", 0) == pending
-    assert last(store)[1] == "enable endpoint"
+    note = f"{pending} to be sent, {3 - pending} dead"
+    assert last(store)[1:] == ("enable endpoint", 3, note), "whoever was given up is counted too"
 
 
 @pytest.fixture

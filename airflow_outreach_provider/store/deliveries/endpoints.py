@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -34,6 +35,13 @@ class Release(StrEnum):
     LATEST = "latest"
     """The last of each contact on each route; the others are dead, and can still be redelivered."""
     NONE = "none"
+
+
+class Released(NamedTuple):
+    """What became of held deliveries: so many are ``sent`` by the next run, so many are dead (``dropped``)."""
+
+    sent: int
+    dropped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,36 +194,38 @@ def _disabled_because(connection: sa.Connection, conn_id: str) -> str | None:
     return str(row.disabled_reason) if row else None
 
 
-def enable(store: Store, conn_id: str, release: Release) -> int:
-    """Let deliveries to an endpoint go on; how many held ones are sent.
+def enable(store: Store, conn_id: str, release: Release) -> Released:
+    """Let deliveries to an endpoint go on, and with them those that were held, as chosen.
 
     What is released waits as pending until the route's next run takes it.
     """
 
-    def work(connection: sa.Connection) -> int:
+    def work(connection: sa.Connection) -> Released:
+        gone = 0
         ensure(connection, conn_id)
         now = store.now(connection)
         connection.execute(endpoints.update().where(endpoints.c.conn_id == conn_id).values(_ENABLED))
         held = sa.and_(deliveries.c.endpoint == conn_id, deliveries.c.state == DeliveryState.HELD)
         if release is not Release.ALL:
-            dropped = held
+            unwanted = held
             if release is Release.LATEST:
                 newest = sa.select(sa.func.max(deliveries.c.id)).where(held)
-                dropped &= deliveries.c.id.not_in(newest.group_by(deliveries.c.route, deliveries.c.lane))
-            connection.execute(
+                unwanted &= deliveries.c.id.not_in(newest.group_by(deliveries.c.route, deliveries.c.lane))
+            gone = connection.execute(
                 deliveries.update()
-                .where(dropped)
+                .where(unwanted)
                 .values(
                     state=DeliveryState.DEAD,
                     last_error=f"held while the endpoint was disabled; not sent on enabling ({release.value})",
                     updated_at=now,
                 )
-            )
-        return connection.execute(
+            ).rowcount
+        sent = connection.execute(
             deliveries.update()
             .where(held)
             .values(**again(now), plan=None, plan_until=None, claim=None, claim_until=None)
         ).rowcount
+        return Released(sent, gone)
 
     return store.retrying(work)
 

@@ -43,6 +43,11 @@ _MEASURE = (
     f"AND later.campaign = runs.campaign AND later.id > runs.id AND {_WHOLE.format('later', IN_LEDGER)} "
     "ORDER BY later.id LIMIT 1) IS NULL"
 )
+# Which contact list may tell of a held lead, the run alone knows. Spelt as the index of them is.
+_TELLS_OF_HELD = (
+    "runs.conn_id <> '' AND (SELECT 1 FROM leads l WHERE l.run_id = runs.id AND l.state NOT IN ('accepted', 'sending', 'planned') "
+    "AND l.state = 'held' LIMIT 1) IS NOT NULL"
+)
 # Of the last one the lead itself knows when it was.
 _EARLIER_TEXT = (
     "at < :old AND outcome IN ('accepted', 'unknown', 'resolved', 'reconciled') "
@@ -54,10 +59,10 @@ def purge_leads(store: Store, before: datetime) -> dict[str, int]:
     """Forget leads untouched since a time, and runs and attempts older than it.
 
     Who was accepted stays known by number alone, or the next sync would text again, also where something sent to
-    them later was refused; so do leads that are still
-    to be sent or held, which wait for somebody. When somebody was texted stays known too, for ``per_person``, and of each
-    DAG and campaign the run that ``min_rows`` compares with. The do-not-contact list stays whole, and of consent what is
-    said of leads that stay.
+    them later was refused; so do leads that are still to be sent or held, which wait for somebody, and of what is held the
+    run, by which its contact list is found. When somebody was texted stays known too, for ``per_person``, and of each DAG
+    and campaign the run that ``min_rows`` compares with. The do-not-contact list stays whole, and of consent what is said
+    of leads that stay.
 
     :return: rows by what became of them.
     """
@@ -72,7 +77,7 @@ def purge_leads(store: Store, before: datetime) -> dict[str, int]:
     done["attempts removed"] = _each(
         store, "attempts", f"at < :old AND NOT ({_EARLIER_TEXT})", "DELETE FROM attempts", old
     )
-    ended = f"started_at < :old AND state <> 'running' AND NOT ({_MEASURE})"
+    ended = f"started_at < :old AND state <> 'running' AND NOT ({_MEASURE}) AND NOT ({_TELLS_OF_HELD})"
     return done | {"runs removed": _each(store, "runs", ended, "DELETE FROM runs", old)}
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import sqlalchemy as sa
@@ -106,6 +107,49 @@ def tries_of(store: Store, owner: Owner, *, limit: int = 100) -> list[RunRow]:
     with store.read() as connection:
         now = store.now(connection)
         return [_run(row, now) for row in connection.execute(query)][::-1]
+
+
+def running(store: Store, most: int) -> list[RunRow]:
+    """Runs that are at work now, the latest first."""
+    # By the index of states, and not by all that ever ran: few are at work.
+    return _some(store, lambda now: [_is_now(runs.c, RunState.RUNNING, now)], runs.c.id + 0, most)
+
+
+def failing(store: Store, since: datetime, most: int) -> list[RunRow]:
+    """Runs begun since then that ended badly, after which no try of theirs and no run of their sync came, the latest first.
+
+    Dry runs neither fail nor mend a sync, and one of its first rows alone mends none.
+    """
+    later, mine = runs.alias(), runs.c
+    same_sync = sa.and_(
+        mine.dag_id != "", later.c.dag_id == mine.dag_id, later.c.campaign == mine.campaign,
+        later.c.task_id == mine.task_id, later.c.map_index == mine.map_index, later.c.partial.is_(sa.false()),
+    )  # fmt: skip
+    after = (later.c.id > mine.id, later.c.dry_run.is_(sa.false()))
+    followed = sa.or_(
+        sa.exists().where(later.c.owner == mine.owner, *after), sa.exists().where(same_sync, *after)
+    )
+
+    # By the index of times, and not by that of states: of all that ever failed most is long ago.
+    told = SimpleNamespace(state=mine.state + "", heartbeat_at=mine.heartbeat_at)
+
+    def such(now: datetime) -> list[sa.ColumnElement[bool]]:
+        bad = sa.or_(_is_now(told, RunState.FAILED, now), _is_now(told, RunState.EXPIRED, now))
+        return [mine.started_at >= since, mine.dry_run.is_(sa.false()), bad, sa.not_(followed)]
+
+    return _some(store, such, mine.started_at, most)
+
+
+def _some(
+    store: Store,
+    such: Callable[[datetime], list[sa.ColumnElement[bool]]],
+    order: sa.ColumnElement[Any],
+    most: int,
+) -> list[RunRow]:
+    with store.read() as connection:
+        now = store.now(connection)
+        query = sa.select(*_COLUMNS).where(*such(now)).order_by(order.desc(), runs.c.id.desc()).limit(most)
+        return [_run(row, now) for row in connection.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)

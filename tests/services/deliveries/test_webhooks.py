@@ -481,7 +481,7 @@ def test_410_disables_the_endpoint_and_holds_everything(
     assert run(store, second, endpoint, task("t2")).states == {"held": 1}
     assert len(receiver.requests) == 1
     receiver.script = lambda _: (200, {})
-    assert endpoints.enable(store, "crm_conn", endpoints.Release.ALL) == 2
+    assert endpoints.enable(store, "crm_conn", endpoints.Release.ALL) == (2, 0)
     again = as_one(handed_out(store, "run2"))
     assert run(store, again, endpoint, task("t3")).states == {"delivered": 2}
 
@@ -552,7 +552,7 @@ def test_disabled_in_its_connection_an_endpoint_is_shown_and_asks_what_becomes_o
     arrive(store, "a", first=2)
     assert run(store, handed_out(store, "run2")[0], endpoint, task("t2")).states == {"held": 1}
     assert receiver.requests == []
-    assert endpoints.enable(store, "crm_conn", endpoints.Release.ALL) == 2
+    assert endpoints.enable(store, "crm_conn", endpoints.Release.ALL) == (2, 0)
     report = run(store, as_one(handed_out(store, "run3")), endpoint, task("t3"))
     assert report.states == {"delivered": 2}
     assert receiver.seen() == ["evt_1", "evt_2"]

@@ -14,7 +14,7 @@ from airflow_outreach_provider.core.errors import LeadRejected
 from airflow_outreach_provider.core.phone_cells import after_count, pieces_of
 from airflow_outreach_provider.core.phone_countries import dialled_with_eight, line_without_zero
 from airflow_outreach_provider.core.phone_lines import e164_of, in_use, other_writings
-from airflow_outreach_provider.core.phones import parse_phone, plain_text
+from airflow_outreach_provider.core.phones import CUT_OFF, MASKED, parse_phone, plain_text
 
 _LOOSE = re.compile(r"[\d\s+()./\-]{4,40}")
 _ABROAD = re.compile(r"^(?:00|011)(?=[1-9])")
@@ -25,7 +25,6 @@ _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3}){2,4}")  # as spreadsheets write larg
 _FRACTION = re.compile(r"(?<=\d{5})[.,]0+\s*$")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _DIGITS_OF_A_NUMBER = 5
-_NOT_ALL_THERE = frozenset({"phone_missing", "phone_lossy"})
 _MORE_THAN_A_NUMBER = frozenset({"phone_has_text", "phone_has_date", "phone_several", "phone_extension"})
 
 
@@ -39,8 +38,12 @@ def listed_numbers(raw: object, region: str | None = None) -> tuple[str, ...]:
         return (parse_phone(raw, region).e164,)
     except LeadRejected as error:
         reason = error.reason
-    if reason in _NOT_ALL_THERE:
+    if reason == "phone_missing":
         return ()
+    # What else stands there may be somebody's, and so may what somebody went on after.
+    seen = CUT_OFF.sub(" ; ", MASKED.sub(" ; ", said := str(raw)))
+    if seen != said:
+        return listed_numbers(seen, region)
     text = _CARRIER.sub("", _FRACTION.sub("", unquote(_text_of(raw)).translate(_NEVER_WITHIN)))
     if _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")

@@ -49,8 +49,10 @@ _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
 _HYPHENED = re.compile(r"(?<!\d)\d{1,4}-\d\d?-\d{2,4}(?!\d)| - ")
 _AROUND = "".join(map(chr, [*range(0x21), 0x7F, 0xA0]))
 _NEGATIVE = re.compile(r"-\d+(?:[.,]\d+)?")
-# Digits that are hidden, as we mask them ourselves, or cut off.
-_LEFT_OUT = re.compile(r"[·•∙⋅]{2,}|\d[ ]?(?:…|\.{3,})")
+MASKED = re.compile(r"\S*[·•∙⋅]{2,}\S*")
+"""A number of which digits are hidden, as we hide them ourselves."""
+CUT_OFF = re.compile(r"(?<=\d)[ ]?(?:…|\.{3,})")
+"""Where digits may have been left out, or somebody only went on writing."""
 _FLOAT = re.compile(r"(\+?\d{5,})[.,]0+")
 _INVISIBLE: dict[int, str | None] = {
     **UNSEEN,
@@ -301,7 +303,7 @@ def plain_text(raw: object) -> str:
     text = str(raw).translate(_INVISIBLE).strip(_AROUND).lstrip("'\"`’=").rstrip("'\"`’").strip(_AROUND)
     if not text:
         raise LeadRejected("phone_missing", "the row has no phone number")
-    if _LEFT_OUT.search(text):
+    if MASKED.search(text) or CUT_OFF.search(text):
         raise LeadRejected(
             "phone_lossy", "digits of the number are left out; use a source that has all of them"
         )

@@ -246,6 +246,11 @@ def test_what_is_masked_is_nobody(example: tuple[str, phonenumbers.PhoneNumber],
     with pytest.raises(LeadRejected):
         parse_phone(masked)
     assert listed_numbers(masked) == ()
+    known = phonenumbers.format_number(example[1], PhoneNumberFormat.INTERNATIONAL)
+    for cell in (f"{masked} / {known}", f"{known} … {masked}", f"{known}... {masked}"):
+        with pytest.raises(LeadRejected):
+            parse_phone(cell)
+        assert listed_numbers(cell) == listed_numbers(known), "a no beside it is heard"
 
 
 # Sint Maarten left the Antilles' code, and the mobiles of France's departments overseas are dialled like its own.

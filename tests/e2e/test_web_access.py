@@ -30,9 +30,8 @@ def every_page(world: Any) -> list[str]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1360, 390])
-def test_axe_finds_nothing_serious(world: Any, log_in: Callable[..., Any], scheme: str, width: int) -> None:
+@pytest.mark.parametrize(("width", "scheme"), [(1360, "light"), (390, "dark")])
+def test_axe_finds_nothing_serious(world: Any, log_in: Callable[..., Any], width: int, scheme: str) -> None:
     """axe-core has no serious or critical finding on any page; a phone needs no scrolling sideways."""
     from axe_core_python.sync_playwright import Axe
 

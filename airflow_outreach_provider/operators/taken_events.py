@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
 from airflow.sdk import get_current_context
 from airflow.sdk.bases.decorator import task_decorator_factory
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 from airflow_outreach_provider.core.arguments import check_callable
 from airflow_outreach_provider.core.deliveries import check_route
@@ -84,7 +84,7 @@ def _taking(context: Context, reading: Reading) -> Iterator[list[ContactEvent]]:
         except AirflowSkipException:
             mine.settle(None)
             raise
-        except Exception as error:
+        except (Exception, AirflowTaskTimeout, SystemExit) as error:
             mine.settle(error)
             raise
         mine.settle(None)

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 from airflow.sdk import DAG, task
+from airflow.sdk.exceptions import AirflowTaskTimeout
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import examples
@@ -124,17 +125,20 @@ def test_a_failure_leaves_all_of_them_to_the_retry(store: Store, run_task: Any) 
     assert states(store) == {"delivered": 3}
 
 
-def test_after_the_last_try_they_come_again_and_none_is_given_up(store: Store, run_task: Any) -> None:
-    """Whatever the task's retries: a batch's failure does not say which event it was."""
+@pytest.mark.parametrize("error", [ValueError("no"), AirflowTaskTimeout("no"), SystemExit("no")])
+def test_after_the_last_try_they_come_again_and_none_is_given_up(
+    store: Store, run_task: Any, error: BaseException
+) -> None:
+    """Whatever the task's retries, and what it ended with: a batch's failure does not say which event it was."""
 
     def push(events: list[ContactEvent]) -> None:
-        raise ValueError("no")
+        raise error
 
     arrive(store, "evt_a")
     assert run_task(made(push, retries=0)).state == "failed"
     assert states(store) == {"failed": 1}
     (row,) = deliveries_lists.every_delivery(store, DeliveryFilter())
-    assert row.due_at is not None
+    assert row.due_at is not None and row.last_error == f"{type(error).__name__}: no"
 
 
 def test_a_block_within_any_task_takes_them_too(store: Store, run_task: Any) -> None:

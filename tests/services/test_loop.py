@@ -47,7 +47,7 @@ def _of_a_thread(heard: threading.Event) -> bool:
 
 
 def _of_calls(heard: threading.Event) -> bool:
-    calls = _Calls(lambda _event: None)
+    calls = _Calls(lambda _event: None, threading.Event())
     return run_in_loop_thread(_signalled(heard), calls.serve)
 
 

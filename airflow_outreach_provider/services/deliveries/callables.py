@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -42,7 +43,8 @@ def handle(
 
     No event loop runs in that thread, so the function may start one; what an ``async def`` function returns
     is awaited, all of a batch on one loop. An exception fails that event: ``LeadRejected`` for good, any
-    other to be tried again; ``OutreachUnavailable`` also says when. Later events of the same contact wait.
+    other to be tried again; ``OutreachUnavailable`` also says when. Later events of the same contact wait. What ends the
+    task from within a call, as its time-out does, fails that event too, and comes out of here once that is written.
 
     :param passed_over: exceptions by which ``call`` says that it has nothing to do with an event; it is done.
     :raises ConfigurationError: out of ``call``: the batch stops, and nothing is lost.
@@ -52,12 +54,14 @@ def handle(
         store, route=batch.route, event_ids=batch.event_ids, owner=task.owner,
         plan=batch.plan, endpoint="", lease=task.lease, revive=task.cleared,
     )  # fmt: skip
-    calls = _Calls(call)
+    calls = _Calls(call, task.stop)
 
-    async def attempt(_delivery: Delivery, event: ContactEvent, _is_out: IsOut) -> AttemptResult:
+    async def attempt(_delivery: Delivery, event: ContactEvent, _is_out: IsOut) -> AttemptResult | None:
         started = time.monotonic()
         made = await calls.make(event)
-        error = made if isinstance(made, Exception) else None
+        if isinstance(made, _NotBegun):
+            return None
+        error = made if isinstance(made, BaseException) else None
         if isinstance(error, passed_over):
             log.info("Event %s skipped: %s", event.id, mask_text(str(error)))
             error = None
@@ -69,14 +73,8 @@ def handle(
         if batch.plan is None:
             return []
         return claim_freed(
-            store,
-            route=batch.route,
-            lanes=lanes,
-            owner=task.owner,
-            plan=batch.plan,
-            endpoint="",
-            lease=task.lease,
-        )
+            store, route=batch.route, lanes=lanes, owner=task.owner, plan=batch.plan, endpoint="", lease=task.lease,
+        )  # fmt: skip
 
     def untried(limit: int, handed_out_too: bool) -> list[Delivery]:
         return claim_untried(
@@ -97,49 +95,79 @@ def handle(
     return report
 
 
-class _Calls:
-    """Calls that the loop in another thread asks for, made in the thread that serves them."""
+class _NotBegun:
+    """In the place of a result: the task was about to end."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+
+class _Calls:
+    """Calls that the loop in another thread asks for, made in the thread that serves them.
+
+    :param stop: set when something ends the task: nothing more is to be asked for.
+    """
+
+    def __init__(self, call: Call, stop: threading.Event) -> None:
+        self._call, self._stop = call, stop
         self._asked: SimpleQueue[tuple[ContactEvent, Future[object]] | None] = SimpleQueue()
+        self._break_off: Callable[[], object] = int  # what a coroutine has begun
+        self._broken: BaseException | None = None
 
     def serve(self, done: Future[Any]) -> None:
-        """Make calls until ``done``. A time-out or a kill breaks the call off and comes out of here."""
+        """Make calls until ``done``. A time-out or an exit breaks the call off, which is written as its event's failure,
+        and comes out of here."""
         done.add_done_callback(lambda _: self._asked.put(None))
-        while (asked := self._next()) is not None:
-            event, answer = asked
-            try:
-                result = self._call(event)
-            except Exception as error:  # noqa: BLE001 - a user's function may raise anything; one event fails by it
-                result = error
-            answer.set_result(result)
+        try:
+            while (asked := self._next()) is not None:
+                self._make(*asked)
+        except BaseException as error:
+            self._broken = self._broken or error
+            self._stop.set()
+            self._break_off()
+            while (asked := self._next()) is not None:
+                asked[1].set_result(_NotBegun())
+            raise
+
+    def _make(self, event: ContactEvent, answer: Future[object]) -> None:
+        try:
+            result = self._call(event)
+        except Exception as error:  # noqa: BLE001 - a user's function may raise anything; one event fails by it
+            result = error
+        except BaseException as error:
+            self._stop.set()
+            answer.set_result(error)
+            raise
+        answer.set_result(result)
 
     def _next(self) -> tuple[ContactEvent, Future[object]] | None:
         while True:
             with suppress(Empty):
                 return self._asked.get(timeout=LISTENS_EVERY)
 
-    async def make(self, event: ContactEvent) -> Exception | HandlerNote | None:
+    async def make(self, event: ContactEvent) -> BaseException | HandlerNote | _NotBegun | None:
         """What the function raised for this event, or has to say of it, or None."""
         answer: Future[object] = Future()
         self._asked.put((event, answer))
         result = await asyncio.wrap_future(answer)
-        if isinstance(result, Exception | HandlerNote):
+        if isinstance(result, BaseException | HandlerNote | _NotBegun):
             return result
         if inspect.isgenerator(result) or inspect.isasyncgen(result):
             return ConfigurationError(
                 "the function yields, so nothing of it has run", "let it return instead"
             )
-        if inspect.isawaitable(result):
-            try:
-                await result
-            except Exception as error:  # noqa: BLE001 - as above
-                return error
-        return None
+        return await self._raised_by(result) if inspect.isawaitable(result) else None
+
+    async def _raised_by(self, result: Awaitable[object]) -> BaseException | None:
+        """What it ends with; broken off, what it was broken off by."""
+        loop, work = asyncio.get_running_loop(), asyncio.ensure_future(result)
+        self._break_off = lambda: loop.call_soon_threadsafe(work.cancel)
+        try:
+            await asyncio.wait({work})
+        finally:
+            work.cancel()
+            self._break_off = int
+        return self._broken or asyncio.CancelledError() if work.cancelled() else work.exception()
 
 
-def _outcome(error: Exception | None) -> DeliveryOutcome:
+def _outcome(error: BaseException | None) -> DeliveryOutcome:
     match error:
         case None:
             return DELIVERED
@@ -153,5 +181,5 @@ def _outcome(error: Exception | None) -> DeliveryOutcome:
             return DeliveryOutcome(DeliveryVerdict.RETRY, _words(error))
 
 
-def _words(error: Exception) -> str:
+def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {mask_text(str(error))}"

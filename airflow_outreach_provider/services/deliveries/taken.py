@@ -34,7 +34,7 @@ class TakenEvents:
     task: TaskTry
     claimed: Claim
 
-    def settle(self, error: Exception | None) -> Report:
+    def settle(self, error: BaseException | None) -> Report:
         """All of them are done, or, with an error, to be taken again: by this task's retry, else by a later run.
 
         None of them is ever given up: which one the code failed at is not known.

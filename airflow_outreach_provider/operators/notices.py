@@ -47,7 +47,8 @@ async def _awaited(made: Awaitable[Any]) -> None:
 def tell_listeners(
     listeners: Sequence[Listener], subjects: Collection[str], context: Context, log: Any
 ) -> None:
-    """Tell them what has happened; whatever goes wrong there, the task's result stays what it is.
+    """Tell them what has happened; whatever goes wrong there, the task's result stays what it is. What one of them heard
+    is told; what none of them did is told by the next task.
 
     A function gets ``{"kind", "subject", "detail", "at", "count"}``; a notifier the task's context with the same
     under ``outreach_event``.
@@ -56,13 +57,26 @@ def tell_listeners(
         return
 
     def hear(notice: Notice) -> None:
-        for each in listeners:
-            if isinstance(each, BaseNotifier):
-                each({**context, "outreach_event": notice.to_dict()})
-            else:
-                call(each, notice.to_dict())
+        failed = [error for each in listeners if (error := _told(each, notice, context, log))]
+        if len(failed) == len(listeners):
+            raise failed[-1]
 
     try:
         tell(open_store(), subjects, hear)
     except StoreError as error:
         log.warning("Operational events cannot be read now: %s", error)
+
+
+def _told(listener: Listener, notice: Notice, context: Context, log: Any) -> Exception | None:
+    """Tell one; what went wrong, which keeps it neither from the others nor makes them hear it twice."""
+    try:
+        if isinstance(listener, BaseNotifier):
+            listener({**context, "outreach_event": notice.to_dict()})
+        else:
+            call(listener, notice.to_dict())
+    except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+        log.warning(
+            "One who listens could not be told of %s %s: %r", notice.kind.value, notice.subject, error
+        )
+        return error
+    return None

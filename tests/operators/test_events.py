@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from airflow.sdk import DAG, BaseNotifier, task
 from airflow.sdk.exceptions import AirflowSkipException
 from servers import as_endpoint, scripted
 
+from airflow_outreach_provider.core.deliveries import DeliveryState
 from airflow_outreach_provider.core.errors import (
     ConfigurationError,
     DeliveriesFailed,
@@ -190,6 +192,25 @@ def test_operational_events_go_to_functions_and_notifiers_once(store: Store, ser
     assert {each["kind"] for each in seen[1:]} >= {"deliveries_dead"}
     with pytest.raises(ConfigurationError, match="cannot be called"):
         deliver([], on_outreach_event=["pager"])
+
+
+def test_a_listener_that_fails_takes_no_notice_from_the_others(store: Store, server: Server) -> None:
+    """Whatever their order: the others hear it, and once; where nobody could be told, the next task tells it."""
+    arrive(store, "a")
+    server.status = 401
+    (batch,) = batches(store)
+    seen: list[str] = []
+
+    def hears(told: Mapping[str, Any]) -> None:
+        seen.append(told["kind"])
+
+    def fails(told: Mapping[str, Any]) -> None:
+        raise RuntimeError("no mail today")
+
+    for try_number, listeners in enumerate(([fails, fails], [fails, hears, fails], [hears]), 1):
+        with pytest.raises((OutreachUnavailable, AirflowSkipException)):
+            deliver(batch, on_outreach_event=listeners).execute(context(try_number))
+        assert seen == ["endpoint_resting"][: try_number - 1]
 
 
 def test_a_callback_may_be_async(store: Store, server: Server) -> None:
@@ -410,23 +431,66 @@ def test_a_callable_may_run_an_event_loop_of_its_own(store: Store) -> None:
     assert seen == [("evt_1", threading.current_thread())]
 
 
+class TimeOut(BaseException):
+    """As Airflow's own, which is no Exception either."""
+
+
+def hangs(event: ContactEvent) -> None:
+    if event.contact.external_id == "b":
+        raise TimeOut("took too long")
+
+
+async def hangs_in_the_loop(event: ContactEvent) -> None:
+    if event.contact.external_id == "b":
+        signal.raise_signal(signal.SIGALRM)
+        await asyncio.sleep(60)
+
+
+@pytest.fixture
+def alarm() -> Iterator[None]:
+    """An alarm times out whatever the main thread is at, as Airflow's does."""
+
+    def raise_time_out(*_: Any) -> None:
+        raise TimeOut("took too long")
+
+    before = signal.signal(signal.SIGALRM, raise_time_out)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("python_callable", [hangs, hangs_in_the_loop])
+def test_a_call_that_is_broken_off_is_its_events_failure(
+    store: Store, python_callable: Callable[[ContactEvent], Any], alarm: None
+) -> None:
+    """Of a sensor's batch the task's own next try has the rest first, and what never comes to an end is dead in the end."""
+    arrive(store, "a", "b", "b", "c")
+    sensor = ContactEventSensor(task_id="s", consumer="c", routes=["crm"], events_per_batch=9)
+    (batch,) = list(sensor.poke(context(task_id="s")).xcom_value or [])
+    handler = HandleEventsOperator(
+        task_id="deliver", batch=batch, route="crm", python_callable=python_callable
+    )
+    for try_number in (1, 2):
+        with pytest.raises(TimeOut):
+            handler.execute(context(try_number, max_tries=2))
+        found = deliveries_lists.every_delivery(store, DeliveryFilter())
+        (failed,) = [each for each in found if each.state is DeliveryState.FAILED]
+        assert (failed.event_id, failed.tries) == ("evt_2", try_number)
+        assert failed.last_error == "TimeOut: took too long"
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 2, "failed": 1, "pending": 1}
+    with pytest.raises(TimeOut):
+        handler.execute(context(3, max_tries=2))
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 2, "dead": 1, "pending": 1}
+
+
 def test_a_callable_that_is_broken_off_leaves_its_event_to_the_next_try(store: Store) -> None:
     """A time-out in the middle of a call ends the batch at once; what was done before stays done."""
     arrive(store, "a", "b", "c")
-
-    class TimeOut(BaseException):
-        pass
-
-    def push(event: ContactEvent) -> None:
-        if event.id == "evt_2":
-            raise TimeOut
-
     handler = HandleEventsOperator(
-        task_id="deliver", batch=["evt_1", "evt_2", "evt_3"], route="crm", python_callable=push
+        task_id="deliver", batch=["evt_1", "evt_2", "evt_3"], route="crm", python_callable=hangs
     )
     with pytest.raises(TimeOut):
         handler.execute(context())
-    assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 1, "pending": 2}
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 1, "failed": 1, "pending": 1}
     handler.python_callable = print
     assert handler.execute(context(2)) == {"delivered": 3}
 

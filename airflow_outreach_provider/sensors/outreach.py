@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
-from airflow.sdk.exceptions import AirflowSensorTimeout
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_outreach_provider.core.arguments import (
     as_written,
@@ -153,7 +153,9 @@ class ContactEventSensor(BaseSensorOperator):
     def _wait(self, deadline: float) -> None:
         left = deadline - datetime.now(UTC).timestamp()
         if left <= 0:
-            raise AirflowSensorTimeout(f"no event for consumer {self.consumer!r} within {self.timeout:g} s")
+            said = f"no event for consumer {self.consumer!r} within {self.timeout:g} s"
+            # Airflow sees to soft_fail only where it pokes, or resumes a task.
+            raise AirflowSkipException(said) if self.soft_fail else AirflowSensorTimeout(said)
         reading = self._reading()
         self.defer(
             trigger=DeliverableTrigger(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
 from airflow_outreach_provider.assets import contact_events
 from airflow_outreach_provider.core.errors import ConfigurationError, StoreError
@@ -166,6 +166,13 @@ def test_without_a_triggerer_it_pokes(store: Store) -> None:
         poking.execute(context())
     arrive(store, "a")
     assert len(sensor(deferrable=False).execute(context())) == 1
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_time_out_is_soft_where_it_is_to_be(store: Store, deferrable: bool) -> None:
+    """Also of one that looks a single time, wherever it would have waited."""
+    with pytest.raises(AirflowSkipException):
+        sensor(deferrable=deferrable, timeout=0, soft_fail=True).execute(context())
 
 
 WRONG_READINGS: list[tuple[dict[str, Any], str]] = [

@@ -150,9 +150,18 @@ def _next_id(connection: sa.Connection, table: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("table", "known"), [("runs", 12), ("leads", 23), ("deliveries", 31)], ids=["runs", "leads", "deliveries"]
+    ("table", "known", "indexed"),
+    [
+        ("runs", 12, "state"),
+        ("leads", 23, "state"),
+        ("deliveries", 31, "state"),
+        ("suppressions", 9, "reason"),
+    ],
+    ids=["runs", "leads", "deliveries", "suppressions"],
 )
-def test_no_id_is_given_out_again_after_an_upgrade(sqlite_url: str, table: str, known: int) -> None:
+def test_no_id_is_given_out_again_after_an_upgrade(
+    sqlite_url: str, table: str, known: int, indexed: str
+) -> None:
     """Whatever was removed before or is removed after it; rows, and indexes beside those of the tables, stay."""
     store = Store(sqlite_url)
     with store.write() as connection:
@@ -166,7 +175,8 @@ def test_no_id_is_given_out_again_after_an_upgrade(sqlite_url: str, table: str, 
             "INSERT INTO deliveries (id, event_id, route, lane, state, created_at, updated_at) "
             "VALUES (5, 'evt', 'crm', 'l', 'delivered', 1, 1)",
             "INSERT INTO delivery_attempts (delivery_id, at, verdict) VALUES (31, 1, 'delivered')",
-            f"CREATE INDEX somebodys_own ON {table} (state)",
+            "INSERT INTO suppressions (id, phone, added_at) VALUES (9, '+14165550123', 1)",
+            f"CREATE INDEX somebodys_own ON {table} ({indexed})",
         ):
             connection.execute(sa.text(statement))
     assert migrate.upgrade(store)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,28 @@ def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url:
     assert (told.actor, told.action) == ("cli:ann", "upgrade")
     assert (told.action, told.subject) == ("upgrade", f"the store, from revision 0001 to {migrate.HEAD}")
     store.close()
+
+
+def test_an_upgrade_that_a_task_stood_in_the_way_of_is_tried_again(postgres_url: str) -> None:
+    """A task of the version before has one table in use and asks for another: PostgreSQL ends one of the two."""
+    store, task = Store(postgres_url), Store(postgres_url)
+    waits = sa.text(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'inbox_pending'::regclass"
+    )
+    with store.write() as connection:
+        make_first_revision(connection)
+    with ThreadPoolExecutor(1) as threads:
+        with task.write() as connection:
+            connection.execute(sa.text("SET LOCAL deadlock_timeout = '60s'"))  # not this one
+            connection.execute(sa.text("SELECT count(*) FROM inbox_pending"))
+            upgraded = threads.submit(migrate.upgrade, store)
+            while not connection.execute(waits).scalar_one():
+                time.sleep(0.01)
+            connection.execute(sa.text("SELECT count(*) FROM runs"))
+        assert upgraded.result(30)
+    assert migrate.current_revision(store) == migrate.HEAD
+    store.close()
+    task.close()
 
 
 def _next_id(connection: sa.Connection, table: str) -> int:

@@ -85,6 +85,9 @@ def test_a_newer_store_is_left_alone(store: Store) -> None:
         ("mysql://root@localhost/x", "'mysql'"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
+        ("sqlite:///file::memory:?uri=true", "as a URI — write its path"),
+        ("sqlite:///file:outreach.db?uri=true", "as a URI — write its path"),
+        ("sqlite:///file:/tmp/outreach.db?uri=true", "as a URI — write its path"),
         ("sqlite:///outreach.db", "relative path — write the whole path"),
         ("postgresql://outreach:f00@b4r@127.0.0.1/outreach", "more than one @ — write one .* as %40"),
         ("postgresql://outreach:f00@b4r/q@127.0.0.1/outreach", "more than one @ — write one .* as %40"),
@@ -137,6 +140,15 @@ def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url:
     assert (told.actor, told.action) == ("cli:ann", "upgrade")
     assert (told.action, told.subject) == ("upgrade", f"the store, from revision 0001 to {migrate.HEAD}")
     store.close()
+
+
+def test_a_store_whose_tables_were_dropped_is_made_anew(store: Store) -> None:
+    """Whoever begins anew drops the tables: what else there was is in nobody's way."""
+    with store.write() as connection:
+        metadata.drop_all(connection)
+        connection.execute(sa.text(f"DROP TABLE {migrate.VERSION_TABLE}"))
+    assert migrate.upgrade(store)
+    assert not audit.entries(store).rows
 
 
 def test_an_upgrade_that_a_task_stood_in_the_way_of_is_tried_again(postgres_url: str) -> None:

@@ -234,7 +234,12 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
             "[outreach] sql_alchemy_conn names no file",
             "what is kept in memory is forgotten with the task; name a file",
         )
-    if not url.database.startswith("file:") and not os.path.isabs(url.database):
+    if url.database.startswith("file:"):
+        raise ConfigurationError(
+            "[outreach] sql_alchemy_conn names its file as a URI",
+            "write its path, e.g. sqlite:////var/lib/airflow/outreach.db: only so is it known to be one file, and kept private",
+        )
+    if not os.path.isabs(url.database):
         raise ConfigurationError(
             "[outreach] sql_alchemy_conn names a file by a relative path",
             "write the whole path, e.g. sqlite:////var/lib/airflow/outreach.db: from another folder it would be another "
@@ -245,8 +250,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
 
     @event.listens_for(engine, "do_connect")
     def _keep_private(_dialect: Any, _record: Any, arguments: Any, _parameters: Any) -> None:
-        if not arguments[0].startswith("file:"):
-            create_private(arguments[0])
+        create_private(arguments[0])
 
     @event.listens_for(engine, "checkout")
     def _leave_what_was_replaced(_dbapi_connection: Any, record: Any, _proxy: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 # Named apart, so that the store may share a database with other applications.
 VERSION_TABLE = "outreach_alembic_version"
-HEAD = "0022"
+HEAD = "0023"
 
 _NO_RIGHT = "42501"  # PostgreSQL's insufficient_privilege
 _ADVISORY_LOCK = 0x6F757472  # "outr": one upgrade at a time on PostgreSQL
@@ -46,10 +47,19 @@ def upgrade(store: Store, *, actor: str = "airflow-provider-outreach") -> bool:
     """
     if current_revision(store) == HEAD:
         return False
+    # Tasks of the version before may be at work, in tables that are changed in another order than theirs.
+    changed = store.retrying(partial(_upgrade, store, actor))
+    if changed:
+        tighten(store.url)
+    return changed  # not where another process was quicker
+
+
+def _upgrade(store: Store, actor: str, connection: sa.Connection) -> bool:
     # Imported late, here and below: every task opens the store, and hardly any has something to upgrade.
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
 
+    from airflow_outreach_provider.store.suppressions_write import spread
     from airflow_outreach_provider.store.tables import metadata
 
     scripts = _scripts()
@@ -66,29 +76,29 @@ def upgrade(store: Store, *, actor: str = "airflow-provider-outreach") -> bool:
 
     # Alembic tells its steps at INFO, which would open every first task's log.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    with store.write() as connection:
-        if store.dialect == "postgresql":
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-        with EnvironmentContext(Config(), scripts, fn=revisions) as environment:
-            environment.configure(
-                connection=connection,
-                target_metadata=metadata,
-                version_table=VERSION_TABLE,
-                transaction_per_migration=False,
-                transactional_ddl=True,
-            )
-            try:
-                environment.run_migrations()
-            except sa.exc.DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
-                    raise
-                raise StoreError(_MAY_NOT.format(store=store, head=HEAD)) from None
-        if steps and before:  # a store that is made anew is nothing anybody changed
-            subject = f"the store, from revision {before[0]} to {HEAD}"
-            audit.record_with(connection, store.now(connection), actor, "upgrade", subject=subject)
-    if steps:
-        tighten(store.url)
-    return bool(steps)  # none where another process was quicker
+    if store.dialect == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    with EnvironmentContext(Config(), scripts, fn=revisions) as environment:
+        environment.configure(
+            connection=connection,
+            target_metadata=metadata,
+            version_table=VERSION_TABLE,
+            transaction_per_migration=False,
+            transactional_ddl=True,
+        )
+        try:
+            environment.run_migrations()
+        except sa.exc.DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
+                raise
+            raise StoreError(_MAY_NOT.format(store=store, head=HEAD)) from None
+    # Here and now: a task of the version before would give what is not spread the writings that it knows, and no more.
+    while steps and spread(connection):
+        pass
+    if steps and before:  # a store that is made anew is nothing anybody changed
+        subject = f"the store, from revision {before[0]} to {HEAD}"
+        audit.record_with(connection, store.now(connection), actor, "upgrade", subject=subject)
+    return bool(steps)
 
 
 def check(store: Store) -> None:

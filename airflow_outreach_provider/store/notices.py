@@ -53,9 +53,15 @@ def note(
 
 
 def take_untold(store: Store, subjects: Collection[str]) -> dict[int, Notice]:
-    """What nobody was told yet of these subjects, and of what is everybody's; the caller tells it now."""
-    mine = sa.or_(
-        notices.c.subject.in_(list(subjects)), notices.c.kind.in_([each.value for each in EVERYBODYS])
+    """What nobody was told yet of these subjects, and of what is everybody's; the caller tells it now.
+
+    A kind that only a newer version knows, whose tasks began beside ours, is left to those.
+    """
+    mine = sa.and_(
+        sa.or_(
+            notices.c.subject.in_(list(subjects)), notices.c.kind.in_([each.value for each in EVERYBODYS])
+        ),
+        notices.c.kind.in_([each.value for each in NoticeKind]),
     )
     c = notices.c
 

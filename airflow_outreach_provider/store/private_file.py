@@ -81,7 +81,7 @@ def tighten(url: sa.URL) -> bool:
 
 def _files(url: sa.URL) -> list[tuple[Path, int]]:
     """The database's files that are there and their modes, the main one first."""
-    if url.get_backend_name() != "sqlite" or not url.database or url.database.startswith("file:"):
+    if url.get_backend_name() != "sqlite" or not url.database:
         return []
     found = []
     for ending in ("", *_SIDE_FILES):

@@ -15,6 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.phone_lines import other_writings
+from airflow_outreach_provider.store.bulk import rows_param, rowset
+from airflow_outreach_provider.store.by_index import probe
 from airflow_outreach_provider.store.schema import BigId, UtcTime, metadata, where
 
 EMAIL = "email:"
@@ -60,6 +62,7 @@ suppressions = sa.Table(
     sa.Index("ix_suppressions_row_of", "row_of", **where("row_of IS NOT NULL")),
     sa.Index("ix_suppressions_unspread", "id", **where("NOT spread")),
     sa.Index("ix_suppressions_by_stop_word", "source", **where("by_stop_word")),
+    sqlite_autoincrement=True,
 )
 
 _C = suppressions.c
@@ -73,6 +76,16 @@ _INSERT_WRITING = sa.text(
     "SELECT campaign, CAST(:writing AS text), reason, source, added_at, by_stop_word, spread, COALESCE(row_of, id) "
     "FROM suppressions WHERE phone = :phone AND campaign = :campaign ON CONFLICT (phone, campaign) DO NOTHING"
 )
+
+_INSERT_WRITINGS = {
+    dialect: sa.text(
+        "INSERT INTO suppressions (campaign, phone, reason, source, added_at, by_stop_word, spread, row_of) "
+        "SELECT s.campaign, r.writing, s.reason, s.source, s.added_at, s.by_stop_word, s.spread, COALESCE(s.row_of, s.id) "
+        f"FROM {rowset(dialect, [('id', 'int'), ('writing', 'text')])} AS r CROSS JOIN suppressions s WHERE s.id = r.id "
+        "ORDER BY r.ord ON CONFLICT (phone, campaign) DO NOTHING"
+    )
+    for dialect in ("sqlite", "postgresql")
+}
 
 
 def insert(
@@ -115,17 +128,16 @@ def entries_of(connection: sa.Connection, listed: Collection[str], campaign: str
 
 def spread(connection: sa.Connection) -> int:
     """Give some rows that have none their other writings; how many rows, 0 when every row has them."""
-    query = sa.select(_C.id, _C.phone, _C.campaign).where(_C.spread.is_(sa.false())).limit(_SPREAD_AT_ONCE)
+    query = sa.select(_C.id, _C.phone).where(_C.spread.is_(sa.false())).limit(_SPREAD_AT_ONCE)
     rows = connection.execute(query).all()
     if not rows:
         return 0
     connection.execute(
         suppressions.update().where(_C.id.in_([row.id for row in rows])).values(spread=sa.true())
     )
-    for row in rows:
-        for writing in _writings(row.phone):
-            values = {"writing": writing, "phone": row.phone, "campaign": row.campaign}
-            connection.execute(_INSERT_WRITING, values)
+    if writings := [(row.id, writing) for row in rows for writing in _writings(row.phone)]:
+        probe(connection)
+        connection.execute(_INSERT_WRITINGS[connection.dialect.name], {"rows": rows_param(writings)})
     return len(rows)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
@@ -58,6 +59,18 @@ def test_a_listener_that_fails_loses_nothing(store: Store) -> None:
 
     assert tell(store, ["crm"], broken) == 1
     assert heard(store, "crm") == [("endpoint_resting", "crm")]
+
+
+def test_what_only_a_newer_version_knows_is_left_to_it(store: Store) -> None:
+    """In an upgrade one by one: it stops nobody from being told the rest, and is not taken for told."""
+    with store.write() as connection:
+        row = {"key": "k", "kind": "endpoint_sings", "subject": "crm", "at": store.now(connection)}
+        connection.execute(notices.notices.insert().values(row))
+    rests.rest(store, "crm", "HTTP 500")
+    assert heard(store, "crm") == [("endpoint_resting", "crm")]
+    with store.read() as connection:
+        untold = sa.select(notices.notices.c.kind).where(notices.notices.c.told_at.is_(None))
+        assert connection.execute(untold).scalars().all() == ["endpoint_sings"]
 
 
 def test_a_source_that_refuses_and_events_nobody_reads_are_told_to_anybody(store: Store, clock: Any) -> None:

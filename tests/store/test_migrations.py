@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,9 @@ def test_a_newer_store_is_left_alone(store: Store) -> None:
         ("mysql://root@localhost/x", "'mysql'"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
+        ("sqlite:///file::memory:?uri=true", "as a URI — write its path"),
+        ("sqlite:///file:outreach.db?uri=true", "as a URI — write its path"),
+        ("sqlite:///file:/tmp/outreach.db?uri=true", "as a URI — write its path"),
         ("sqlite:///outreach.db", "relative path — write the whole path"),
         ("postgresql://outreach:f00@b4r@127.0.0.1/outreach", "more than one @ — write one .* as %40"),
         ("postgresql://outreach:f00@b4r/q@127.0.0.1/outreach", "more than one @ — write one .* as %40"),
@@ -137,6 +142,37 @@ def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url:
     store.close()
 
 
+def test_a_store_whose_tables_were_dropped_is_made_anew(store: Store) -> None:
+    """Whoever begins anew drops the tables: what else there was is in nobody's way."""
+    with store.write() as connection:
+        metadata.drop_all(connection)
+        connection.execute(sa.text(f"DROP TABLE {migrate.VERSION_TABLE}"))
+    assert migrate.upgrade(store)
+    assert not audit.entries(store).rows
+
+
+def test_an_upgrade_that_a_task_stood_in_the_way_of_is_tried_again(postgres_url: str) -> None:
+    """A task of the version before has one table in use and asks for another: PostgreSQL ends one of the two."""
+    store, task = Store(postgres_url), Store(postgres_url)
+    waits = sa.text(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'inbox_pending'::regclass"
+    )
+    with store.write() as connection:
+        make_first_revision(connection)
+    with ThreadPoolExecutor(1) as threads:
+        with task.write() as connection:
+            connection.execute(sa.text("SET LOCAL deadlock_timeout = '60s'"))  # not this one
+            connection.execute(sa.text("SELECT count(*) FROM inbox_pending"))
+            upgraded = threads.submit(migrate.upgrade, store)
+            while not connection.execute(waits).scalar_one():
+                time.sleep(0.01)
+            connection.execute(sa.text("SELECT count(*) FROM runs"))
+        assert upgraded.result(30)
+    assert migrate.current_revision(store) == migrate.HEAD
+    store.close()
+    task.close()
+
+
 def _next_id(connection: sa.Connection, table: str) -> int:
     """The id that a row like the last one gets once that is removed."""
     names = [each.name for each in metadata.tables[table].columns if each.name != "id"]
@@ -150,9 +186,18 @@ def _next_id(connection: sa.Connection, table: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("table", "known"), [("runs", 12), ("leads", 23), ("deliveries", 31)], ids=["runs", "leads", "deliveries"]
+    ("table", "known", "indexed"),
+    [
+        ("runs", 12, "state"),
+        ("leads", 23, "state"),
+        ("deliveries", 31, "state"),
+        ("suppressions", 9, "reason"),
+    ],
+    ids=["runs", "leads", "deliveries", "suppressions"],
 )
-def test_no_id_is_given_out_again_after_an_upgrade(sqlite_url: str, table: str, known: int) -> None:
+def test_no_id_is_given_out_again_after_an_upgrade(
+    sqlite_url: str, table: str, known: int, indexed: str
+) -> None:
     """Whatever was removed before or is removed after it; rows, and indexes beside those of the tables, stay."""
     store = Store(sqlite_url)
     with store.write() as connection:
@@ -166,7 +211,8 @@ def test_no_id_is_given_out_again_after_an_upgrade(sqlite_url: str, table: str, 
             "INSERT INTO deliveries (id, event_id, route, lane, state, created_at, updated_at) "
             "VALUES (5, 'evt', 'crm', 'l', 'delivered', 1, 1)",
             "INSERT INTO delivery_attempts (delivery_id, at, verdict) VALUES (31, 1, 'delivered')",
-            f"CREATE INDEX somebodys_own ON {table} (state)",
+            "INSERT INTO suppressions (id, phone, added_at) VALUES (9, '+14165550123', 1)",
+            f"CREATE INDEX somebodys_own ON {table} ({indexed})",
         ):
             connection.execute(sa.text(statement))
     assert migrate.upgrade(store)

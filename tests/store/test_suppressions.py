@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from unittest.mock import patch
 
 import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
+from airflow_outreach_provider.core import phone_lines
 from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
@@ -16,7 +18,7 @@ from airflow_outreach_provider.core.opt_outs import OptOut
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.services.actions import purge
-from airflow_outreach_provider.store import audit, migrate, suppressions
+from airflow_outreach_provider.store import audit, migrate, suppressions, suppressions_write
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 from airflow_outreach_provider.store.inbox import lists as inbox_lists
@@ -93,12 +95,7 @@ def test_an_entry_stops_the_line_in_every_writing(store: Store, entry: str, lead
 def test_a_row_that_was_there_before_the_upgrade_counts_in_every_writing(store_url: str) -> None:
     """The list of a former version is generous from the first run after the upgrade on."""
     store = Store(store_url)
-    newest = ScriptDirectory._upgrade_revs
-    with patch.object(
-        ScriptDirectory, "_upgrade_revs", lambda self, _, now: newest(self, before_this(), now)
-    ):
-        migrate.upgrade(store)
-    assert migrate.current_revision(store) == before_this()
+    upgrade_to_before(store, "every_writing.py")
     by_hand(store, OLD_MEXICO)
     assert migrate.upgrade(store)
     ledger = begin(store)
@@ -108,11 +105,53 @@ def test_a_row_that_was_there_before_the_upgrade_counts_in_every_writing(store_u
     store.close()
 
 
-def before_this() -> str:
-    revision = next(
-        each for each in migrate._scripts().walk_revisions() if each.path.endswith("every_writing.py")
-    )
-    return str(revision.down_revision)
+@pytest.mark.parametrize("campaign", ["", "c"])
+def test_a_writing_that_is_known_since_the_upgrade_counts_of_entries_before_it(
+    store_url: str, campaign: str
+) -> None:
+    """A version that knows more writings of a line gives them to the whole list before anybody of the one before can."""
+    store = Store(store_url)
+    upgrade_to_before(store, "a_no_for_good.py")
+    by_hand(store, OLD_MEXICO, campaign)
+    with store.write() as connection:  # as by a version that knows no other writing of it
+        connection.execute(sa.text("UPDATE suppressions SET spread = TRUE"))
+    assert migrate.upgrade(store)
+    with store.read() as connection:
+        assert connection.execute(suppressions_write.UNSPREAD).first() is None
+    assert begin(store).find([("c", MEXICO)])[1] == {0: "asked"}
+    assert listed(store) == [OLD_MEXICO]
+    store.close()
+
+
+def test_another_rule_of_lines_is_another_revision() -> None:
+    """The list holds the writings that were known when an entry was made: what is known since has to be added to it.
+
+    Where the rules have changed: have a revision set ``spread`` of all entries to false, as 0023 does, and say here what
+    they are now.
+    """
+    assert sha256(repr(phone_lines._RULES).encode()).hexdigest()[:16] == "a229d5bf1e920f63"
+
+
+def test_who_removes_an_entry_by_its_id_removes_nobody_who_is_listed_since(store: Store) -> None:
+    """A page that was opened before the last entry was removed names that one, and not the next."""
+    suppressions.add(store, ["+14165550101"], reason="asked", actor="ann")
+    (seen,) = suppressions.entries(store).rows
+    suppressions.remove(store, ["+14165550101"], actor="ann")
+    suppressions.add(store, ["+14165550102"], reason="asked", actor="eve")
+    assert suppressions.find(store, [seen.id]) == []
+
+
+def upgrade_to_before(store: Store, ending: str) -> None:
+    """:param ending: of the file of the first revision that is left out."""
+    revisions = migrate._scripts().walk_revisions()
+    before = next(str(each.down_revision) for each in revisions if each.path.endswith(ending))
+    newest = ScriptDirectory._upgrade_revs
+    with (
+        patch.object(ScriptDirectory, "_upgrade_revs", lambda self, _, now: newest(self, before, now)),
+        patch.object(suppressions_write, "spread", lambda _: 0),
+    ):
+        migrate.upgrade(store)
+    assert migrate.current_revision(store) == before
 
 
 def test_leads_that_wait_are_suppressed_in_every_writing(store: Store) -> None:

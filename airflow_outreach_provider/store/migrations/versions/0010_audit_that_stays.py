@@ -59,9 +59,10 @@ _SQLITE = (
 _DISTINCT = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in _SAME)
 # The table by its own name, not by whatever the caller's search_path finds.
 _FORGETTING_HERE = _FORGETTING.format(table="%1$I.%2$I").replace("'", "''")
+# Whoever drops the tables to begin anew leaves the function there.
 _POSTGRESQL = (
     f"""
-    CREATE FUNCTION outreach_keep_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE OR REPLACE FUNCTION outreach_keep_audit() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE forgetting boolean := false;
     BEGIN
         IF TG_OP = 'DELETE' THEN

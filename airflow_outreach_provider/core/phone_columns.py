@@ -41,7 +41,7 @@ _WHATSAPP = _words("whatsapp")
 _SMS = _words("sms")
 _WORK = _words(
     "work business office direct geschaftlich geschaeftlich dienstlich dienst arbeit buro buero bureau travail pro",
-    "professionnel trabajo trabalho oficina lavoro ufficio zakelijk werk firmowy arbete jobb arbejde praca",
+    "professionnel comercial laboral trabajo trabalho oficina lavoro ufficio zakelijk werk firmowy arbete jobb arbejde praca",
 )
 _HOME = _words(
     "home private personal privat privé prive casa domicile fixe fijo fisso particular personnel festnetz landline",
@@ -53,7 +53,7 @@ _OTHER = _words(
 )
 _SILENT = _words(
     "number numbers num no nr nummer numer numero numarasi numarası cislo номер value of de di do du del e the",
-    "person contact user lead customer client candidate applicant patient member student recipient subscriber",
+    "person contact contacto contato contatto kontakt user lead customer client candidate applicant patient member student recipient subscriber",
     "your my our is what what's whats s to reach you us at on enter please provide formatted international e164",
 )
 # Where one word is written for several: MOBILEPHONE, Telefonnummer, Diensthandy.
@@ -162,7 +162,7 @@ def _rank(words: list[str]) -> int:
 def _words_of(name: str) -> list[str]:
     """The words of a name, in small letters without accents; compounds taken apart."""
     found = []
-    spaced = _CAMEL.sub(" ", name[:100].replace("’", "'").replace("WhatsApp", "Whatsapp"))
+    spaced = _CAMEL.sub(" ", name[:100].replace("’", "'").replace("°", "º").replace("WhatsApp", "Whatsapp"))
     for word in _WORD.findall(_plain(spaced)):
         if word not in _MOBILE and word not in _PHONE and _COMPOUND.fullmatch(word):
             found += _PART.findall(word)

@@ -78,9 +78,9 @@ _OPTED_OUT = re.compile(
     r"|black_?listed|block_?listed|complained|spam_complaint|(?:marked|reported)_(?:as_)?spam"
     r"|(?:consent|permission)_(?:revoked|withdrawn)|(?:revoked|withdrawn?|withdrew)_consent)"
     rf"(?:_(?:(?:of|from)_)?(?:{_OF_TEXTS}|sms_marketing|all|flag|list|enabled|settings|registered|y_n|yes_no|channels"
-    r"|request(?:ed)?|via_[a-z]+|by_(?:the_)?(?:user|contact|customer|lead|recipient|person)))?"
+    r"|me|again|any_?more|this_(?:number|contact|person)|request(?:ed)?|via_[a-z]+|by_(?:the_)?(?:user|contact|customer|lead|recipient|person)))?"
     r"(?:_p?c)?"  # a field of Salesforce's users
-    r"|is_blocked|contact_blocked|no_(?:sms|texts|texting|text_messages|marketing)"
+    r"|is_blocked|contact_blocked|do_?not_?phone|do_not_allow_phone_calls|no_(?:sms|texts|texting|text_messages|marketing)"
     # French, German, Spanish, Portuguese, Italian, Dutch; without their accents.
     r"|desabonnee?|desinscrite?|ne_(?:pas|plus)_(?:contacter|appeler|solliciter)|stop_sms|abgemeldet"
     r"|nicht_(?:mehr_)?(?:kontaktieren|anschreiben|anrufen)|keine_sms|kontakt_?sperre|werbe_?(?:sperre|widerspruch)|(?:dad[oa]_)?de_baja"
@@ -88,17 +88,24 @@ _OPTED_OUT = re.compile(
     r"|non_(?:contattare|disturbare|chiamare)|disiscritt[oa]|niet_(?:contacteren|benaderen|bellen)|bel_me_niet|afgemeld|uitgeschreven"
 )
 _OPTED_OUT_AT = re.compile(
-    rf"(?:[a-z]+_)?(?:unsubscribed?|opted_?out|opt_?out|consent_(?:revoked|withdrawn)|do_?not_?contact)(?:_(?:(?:of|from)_)?(?:{_OF_TEXTS}))?"
+    rf"(?:[a-z]+_)?(?:unsub(?:scribed?)?|opted_?out|opt_?out|dnc|do_?not_?(?:call|text)|consent_(?:revoked|withdrawn)|do_?not_?contact)(?:_(?:(?:of|from)_)?(?:{_OF_TEXTS}))?"
     r"_(?:at|on|date|time|date_time|timestamp|since)(?:_p?c)?"
     r"|date_(?:of_)?(?:unsubscribed?|opted_?out|opt_?out)"
+    # French, German, Portuguese, Italian, Dutch.
+    r"|(?:desabonnee?|desinscrite?)_le|date_de_des(?:inscription|abonnement)|abgemeldet_(?:am|seit)|abmeldedatum|descadastrad[oa]_em"
+    r"|disiscritt[oa]_il|(?:afgemeld|uitgeschreven)_op"
 )
 # Before a field of a package in Salesforce stands whose it is: tdc_tsw__SMS_Opt_out__c.
 _PACKAGE = re.compile(r"[A-Za-z]\w{0,14}?__(?=\w+__p?c$)", re.ASCII)
 _STATUS = _words(
-    "status state subscription subscribed consent optin stage disposition outcome interest preference preferences permission"
+    "status state subscription subscribed consent optin stage disposition outcome interest preference preferences permission",
+    "statut estado estatus situacao stato",
 )
 _ERRORS = _words("error errors error_code sms_error_code message_error_code")
-_TAGS = _words("tag tags label labels")
+_TAGS = _words("tag tags label labels etiquette etiquettes etiqueta etiquetas etichetta etichette")
+_GROUPS = _words(
+    "categories group_membership groups kategorien gruppen"
+)  # of Outlook, Google, Mailchimp: the whole name
 _MAIL = _words("email emails mail mails mailing newsletter newsletters")
 _TEXTED = _words("sms text texts texting mobile phone all")
 _EARLIER = _words(
@@ -210,7 +217,7 @@ def _is_status(word: str) -> bool:
 
 def _is_tags(word: str) -> bool:
     tokens = set(word.split("_"))
-    return bool(tokens & _TAGS) and not tokens & _NOT_NOW
+    return word in _GROUPS or (bool(tokens & _TAGS) and not tokens & _NOT_NOW)
 
 
 def _is_party(word: str, names: tuple[str, ...]) -> bool:

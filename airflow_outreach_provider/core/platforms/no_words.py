@@ -10,12 +10,12 @@ from airflow_outreach_provider.core.platforms.reading import is_taken_back, norm
 
 NO = frozenset({
     "", "0", "false", "f", "no", "n", "off", "none", "null", "nil", "never", "undefined", "unknown", "na", "n_a", "nan", "na_n", "nat", "na_t", "not_set", "unset", "not_yet",
-    "inactive", "disabled", "subscribed", "opted_in", "opt_in", "empty", "blank", "no_value", "not_applicable", "not_available", "not_specified", "not_provided",
-    "clean", "clear", "not_found", "not_listed", "not_on_list", "no_match", "allowed",  # by a list of numbers not to be called
+    "inactive", "disabled", "subscribed", "opted_in", "opt_in", "unchecked", "not_checked", "empty", "blank", "no_value", "not_applicable", "not_available", "not_specified", "not_provided",
+    "clean", "clear", "not_found", "not_listed", "not_on_list", "no_match", "allowed", "allow",  # by a list of numbers not to be called
     # In other languages, without their accents.
-    "abonne", "abonnee", "inscrit", "inscrite", "angemeldet", "suscrito", "inscrito", "inscrita", "iscritto", "iscritta", "aangemeld", "ingeschreven",
+    "abonne", "abonnee", "inscrit", "inscrite", "angemeldet", "abonniert", "suscrito", "inscrito", "inscrita", "iscritto", "iscritta", "aangemeld", "ingeschreven",
     "jamais", "niemals", "nunca", "nooit", "aldri", "aldrig", "nigdy", "unbekannt", "inconnu", "desconocido", "desconhecido", "sconosciuto", "onbekend",
-    "leer", "vide", "vacio", "vazio", "vuoto", "leeg", "keine_angabe", "k_a", "nicht_angegeben", "non_renseigne", "no_especificado", "nao_informado",
+    "keine", "keiner", "aus", "aucun", "aucune", "ninguno", "ninguna", "nenhum", "nenhuma", "nessuna", "leer", "vide", "vacio", "vazio", "vuoto", "leeg", "keine_angabe", "k_a", "nicht_angegeben", "non_renseigne", "no_especificado", "nao_informado",
     "non_specificato", "niet_opgegeven",
 })  # fmt: skip
 _LONGEST_WORD = 60

@@ -68,7 +68,11 @@ _NUMBER_PARTS = (
 _EMAIL_PARTS = ("address", "email", "email_address", "value", "text")
 _CODES = ("country_code", "calling_code", "dial_code", "prefix")
 _LIKE_A_NUMBER = re.compile(r"(?:tel:|sms:|whatsapp:)?\s*\+?[\d(][\d\s().\-/]{6,24}")
-_BETWEEN_TAGS = re.compile(r"[,;|\n]")
+_BETWEEN_TAGS = re.compile(r"[,;|\n]|:::")  # Google's are parted by " ::: "
+_DAYS = (
+    (20000101, 20991231),
+    (36526, 73050),
+)  # of this century, as databases' keys and as spreadsheets number them
 _ONLY_ZEROS = re.compile(r"[0\s:.\-/TZ+]*")
 _YES = frozenset({"true", "t", "1", "yes", "y", "on", "active", "enabled", "permanent"})
 _REFUSED = (21610, "21610")  # Twilio: "attempt to send to unsubscribed recipient"
@@ -337,6 +341,8 @@ def _is_yes_elsewhere(said: str) -> bool:
 def _is_moment(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(_is_moment, value.values()))
+    if isinstance(value, int | float) and any(first <= value <= last for first, last in _DAYS):
+        return True
     return when(value) is not None or (isinstance(value, str | bool) and _is_yes(value))
 
 

@@ -55,9 +55,7 @@ def _most(least: int | None, wanted: int | None) -> int | None:
 
 
 def reads_ahead(options: SubmitOptions, fewest: Fewest) -> bool:
-    """Whether the whole source is to be read before anybody of it is texted."""
-    if options.dry_run:
-        return False
+    """Whether the whole source is to be read before anybody of it is texted; of a dry run, by the run that it is one of."""
     limited = options.max_rejected.limits or options.max_suppressed.limits
     return limited or (fewest.rows is not None and fewest.rows > LOOK_AHEAD)
 

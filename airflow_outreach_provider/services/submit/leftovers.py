@@ -52,11 +52,12 @@ class Leftovers:
 
     async def count(self) -> None:
         """What a run would send besides its source's rows: planned, deferred and due, or held where that is resent."""
+        refused = self.stager.refused
         states = [LeadState.PLANNED, LeadState.DEFERRED]
         states += [LeadState.HELD] if self.options.on_unknown == "resend" else []
         for state in states:
             async for found in self._pages(partial(self.ledger.waiting, state, self.stager.campaigns)):
-                for lead, gate in await self._gated(found):
+                for lead, gate in await self._gated([lead for lead in found if lead.id not in refused]):
                     self._count(lead, gate)
 
     async def _pages(self, look: Callable[..., list[Leftover]]) -> AsyncIterator[list[Leftover]]:

@@ -3,7 +3,7 @@ away, one of somebody who is held. The person may wait to be texted all the same
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -31,12 +31,17 @@ class RefusedPeople:
     """Whose rows said no in this run: neither an earlier nor a later row of theirs is sent, whatever other runs plan.
 
     :param in_thread: runs a function off the event loop. :param dry_run: whether nothing is written.
+    :param judged: whether a run sends nothing before all rows were read.
     """
 
-    def __init__(self, ledger: StagingLedger, in_thread: InThread, *, dry_run: bool) -> None:
+    def __init__(
+        self, ledger: StagingLedger, in_thread: InThread, *, dry_run: bool, judged: bool = False
+    ) -> None:
         self.ledger, self._in_thread, self._dry_run = ledger, in_thread, dry_run
         self._heard: set[RowRefusal] = set()
+        self._takes_back = dry_run and judged
         self._any, self._people, self._leads = False, SeenHashes(), SeenIds()
+        self._planned, self._taken_back = SeenHashes(), SeenHashes()
 
     def hear(self, draft: Draft) -> None:
         """Something else became of a row: if it says no it does so by every number of its line."""
@@ -70,12 +75,29 @@ class RefusedPeople:
             (theirs if silent else kept).append(item)
         return kept, theirs
 
-    async def withdraw(self) -> None:
-        """Whoever was heard since the last time waits no longer."""
+    def plan(self, draft: Draft) -> None:
+        """A dry run would send it, as far as was read."""
+        if self._takes_back:
+            self._planned.add((draft.campaign, draft.phone))
+
+    async def withdraw(self) -> int:
+        """Whoever was heard since the last time waits no longer.
+
+        :return: how many of them a dry run had planned.
+        """
         heard, self._heard = self._heard, set()
-        if heard and not self._dry_run:
-            for lead_id in await self._in_thread(partial(self.ledger.withdraw, heard)):
-                self._leads.add(lead_id)
+        if not heard:
+            return 0
+        for lead_id in await self._in_thread(
+            partial(self._ids if self._dry_run else self.ledger.withdraw, heard)
+        ):
+            self._leads.add(lead_id)
+        keys = [each[:2] for each in heard]
+        return sum(key in self._planned and self._taken_back.add(key) for key in keys)
+
+    def _ids(self, heard: Collection[RowRefusal]) -> list[int]:
+        found, _ = self.ledger.find([each[:2] for each in heard])
+        return [lead.id for lead in found.values()]
 
     def __contains__(self, lead_id: int) -> bool:
         return lead_id in self._leads

@@ -28,7 +28,7 @@ class Repeats:
         self._kept, self._seen = kept, SeenHashes()
 
     def split(self, items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
-        """The rows that count, and the others."""
+        """Of rows that are read together those that count, and the others."""
         lines = [item.line for item in items]
         first: dict[Key, Item] = {}
         for item, line in zip(items, lines, strict=True):
@@ -38,9 +38,15 @@ class Repeats:
         counts: list[Item] = []
         others: list[Item] = []
         for item, line in zip(items, lines, strict=True):
-            known = self._kept and line in self._seen
-            (counts if first[line] is item and not known else others).append(item)
-        if self._kept:
-            for line in first:
-                self._seen.add(line)
+            (counts if first[line] is item else others).append(item)
+        return counts, others
+
+    def split_known(self, items: list[Item]) -> tuple[list[Item], list[Item]]:
+        """Of such rows those of lines that no earlier ones had, and the others; a run's are told apart by their leads."""
+        if not self._kept:
+            return items, []
+        counts: list[Item] = []
+        others: list[Item] = []
+        for item in items:
+            (counts if self._seen.add(item.line) else others).append(item)
         return counts, others

@@ -144,12 +144,13 @@ class SubmitRun:
         look = partial(Fewest.of, self.store, self.owner, self.campaign, options, listed=listed)
         self.fewest = await in_thread(look)
         self.tally.notes += (*self.fewest.notes, *options.notes)
-        ahead, resend = listed and reads_ahead(options, self.fewest), options.on_unknown == "resend"
+        whole, resend = listed and reads_ahead(options, self.fewest), options.on_unknown == "resend"
+        ahead = whole and not options.dry_run
         self.run_id = await in_thread(partial(_begin, self, ahead))
         ledger = Ledger(self.store, self.run_id, options.rules.per_person)
         self.mark = await in_thread(partial(find_mark, self, self._now()))
         stager = Stager(
-            options.rules, ledger, self.tally, in_thread=aside, dry_run=options.dry_run, resend=resend, now=self._now, mark=self.mark, watch=self.watch,
+            options.rules, ledger, self.tally, in_thread=aside, dry_run=options.dry_run, judged=whole, resend=resend, now=self._now, mark=self.mark, watch=self.watch,
         )  # fmt: skip
         leftovers = Leftovers(
             ledger, stager, self.tally, options, self._halt, listed=listed, in_thread=aside, now=self._now

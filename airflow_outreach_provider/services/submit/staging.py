@@ -56,7 +56,7 @@ class _Item:
 class Stager:
     """Turns chunks of rows into planned leads.
 
-    :param dry_run: read the ledger and write nothing.
+    :param dry_run: read the ledger and write nothing. :param judged: whether a run sends nothing before all rows were read.
     :param resend: whether held leads are sent again.
     :param now: the current time, timezone-aware; decides quiet hours.
     :ivar refused: leads of people whose row says no, whatever another run makes of theirs.
@@ -71,6 +71,7 @@ class Stager:
         *,
         in_thread: InThread,
         dry_run: bool = False,
+        judged: bool = False,
         resend: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         mark: Watermark | None = None,
@@ -78,7 +79,7 @@ class Stager:
     ) -> None:
         self.rules, self.ledger, self.tally = rules, ledger, tally
         self.seen = SeenIds()
-        self.refused = RefusedPeople(ledger, in_thread, dry_run=dry_run)
+        self.refused = RefusedPeople(ledger, in_thread, dry_run=dry_run, judged=judged)
         self.campaigns = tally.campaigns
         self.campaigns |= {rules.campaign or rules.configuration_id or ""} - {""}
         self._version = version_of(rules.changed_on)
@@ -103,7 +104,7 @@ class Stager:
         for row, reason in others:
             self._count(row, RowState.FILTERED, reason)
         planned = await self._stage(taken) if taken else []
-        await self.refused.withdraw()
+        self.tally.take_back(await self.refused.withdraw(), ROW_SAYS_NO)
         if self._watch is not None:
             self._watch.settle(rows)
         self.tally.read += len(rows)
@@ -176,7 +177,8 @@ class Stager:
         await join_numbers(items, self.ledger, self._in_thread)
         items, others = self._repeats.split(items)
         items, theirs = self.refused.split(items)
-        for item in others:
+        items, known_before = self._repeats.split_known(items)
+        for item in [*others, *known_before]:
             self._count(item.row, RowState.DUPLICATE, "same_number", item.draft)
         for item in theirs:
             self._count(item.row, RowState.SUPPRESSED, ROW_SAYS_NO, item.draft)
@@ -245,14 +247,17 @@ class Stager:
             self.seen.add(lead_id)
         self.campaigns.add(item.draft.campaign)
         if item.verdict.row is RowState.PLANNED:
-            draft, body, line = item.draft, item.draft.payload.encode(), item.row.number
+            self.refused.plan(item.draft)
             if self._watch is not None:
-                self._watch.tell(item.row, RowState.PLANNED, "would_be_sent", draft)
-            return [
-                PlannedLead(lead_id, body, line, draft.phone, open_until=draft.open_until, zone=draft.zone)
-            ]
+                self._watch.tell(item.row, RowState.PLANNED, "would_be_sent", item.draft)
+            return [_planned(item, lead_id)]
         self._count(item.row, item.verdict.row, item.verdict.reason, item.draft)
         return []
+
+
+def _planned(item: _Item, lead_id: int) -> PlannedLead:
+    draft, body, line = item.draft, item.draft.payload.encode(), item.row.number
+    return PlannedLead(lead_id, body, line, draft.phone, open_until=draft.open_until, zone=draft.zone)
 
 
 def _outdated(items: Sequence[_Item], version: str) -> list[tuple[int, int, str, str]]:

@@ -60,6 +60,12 @@ class Tally:
         self.add(RowState.PLANNED, "would_be_sent", f"line {lead.line} {mask_phone(lead.phone)}")
         self.show(f"line {lead.line}", lead.body)
 
+    def take_back(self, leads: int, reason: str) -> None:
+        """Count leads of a dry run that, by a later row of theirs, a run would not send after all."""
+        if leads:
+            self.add(RowState.PLANNED, "would_be_sent", times=-leads)
+            self.add(RowState.SUPPRESSED, reason, times=leads)
+
     def show(self, whose: str, body: bytes) -> None:
         """Keep a payload, masked, if it is among the first."""
         if len(self.first) < _EXAMPLES:

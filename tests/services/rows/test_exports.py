@@ -94,13 +94,14 @@ BY_RANK = [
     ("phoneNumber",),
     ("Mobile Phone Number", "Mobile", "MOBILEPHONE", "Handy", "Handynummer", "Mobil", "Mobilnummer", "Celular",
      "Person - Phone - Mobile", "Téléphone portable", "Tél. mobile", "Teléfono móvil", "Cellulare", "Telemóvel",
-     "Мобильный телефон", "携帯電話", "Matkapuhelin", "Cell #", "Mobile No.", "work_mobile", "No HP", "Cep Telefonu"),
+     "Мобильный телефон", "携帯電話", "Matkapuhelin", "Cell #", "Mobile No.", "work_mobile", "No HP", "Cep Telefonu",
+     "N° de portable", "Nº de móvil"),
     ("WhatsApp Phone Number", "WhatsApp", "SMS"),
     ("Phone", "PHONE", "phone_number", "User Phone", "Primary Phone", "Phone 1 - Value", "Telefon", "Téléphone",
      "Teléfono", "Numéro de téléphone", "Telefoonnummer", "Телефон", "电话", "What's your phone number?",
-     "Candidate Phone", "phone1"),
+     "Candidate Phone", "phone1", "N° de téléphone", "Teléfono de contacto", "Telefone de contato", "Kontakt Telefon"),
     ("Home Phone", "Person - Phone - Home", "Festnetz", "Telefon (privat)", "Teléfono fijo"),
-    ("Person - Phone - Work", "Work Phone Number", "Business Phone", "Telefon geschäftlich", "Diensttelefon"),
+    ("Person - Phone - Work", "Work Phone Number", "Business Phone", "Telefon geschäftlich", "Diensttelefon", "Telefone comercial"),
     ("Other Phone", "OTHERPHONE", "Person - Phone - Other", "Secondary phone"),
 ]  # fmt: skip
 
@@ -118,7 +119,7 @@ def test_columns_are_known_by_their_usual_names(rank: int, name: str) -> None:
     ["Fax", "Company Phone", "Organization - Phone", "Account Phone", "Emergency Phone", "Assistant Phone", "Asst Phone",
      "Spouse phone", "Phone Type", "Phone 1 - Label", "Phone extension", "Phonetic First Name", "Do Not Phone",
      "Phone Opt In", "mobile_opt_in", "Last Phone Call", "Phone Number Country", "Phone Number Verified", "Mobile app",
-     "Number", "Work", "Home", "Contact owner phone", "Can we call you on your phone?"],
+     "Number", "Work", "Home", "Contact owner phone", "Teléfono de contacto de emergencia", "Can we call you on your phone?"],
 )  # fmt: skip
 def test_other_peoples_phones_and_words_about_phones_are_no_candidates(name: str) -> None:
     """Nobody is texted under the number of their company, assistant or spouse, or under a flag."""

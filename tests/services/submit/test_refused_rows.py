@@ -51,6 +51,37 @@ def test_a_dry_run_counts_it_alike(sqlite_api: Any, people: People) -> None:
     assert sqlite_api.ledger() == {"planned": 1}
 
 
+@pytest.mark.parametrize("title", ["Nurse", "left"])
+def test_a_dry_run_tells_whom_a_far_later_row_takes_back(sqlite_api: Any, people: People, title: str) -> None:
+    """A list that is judged first sends nothing to who says no below, also in a row that ``where`` turns away; nor does its plan."""
+    asked = {"where": "title == 'Nurse'", **JUDGED}
+    rows = people(300, title="Nurse")
+    rows += [{**rows[0], "title": title, **NO}, {**rows[0], "title": title, **NO}, rows[0]]
+    plan = sqlite_api.send(rows, dry_run=True, owner="plan", **asked).tally
+    sent = sqlite_api.send(rows, owner="run", **asked)
+    assert plan.to_text == sent.states["accepted"] == len(sqlite_api.texts()) == 299
+    told = {reason: n for reason, n in plan.by_reason().items() if reason != "planned/would_be_sent"}
+    assert told == sent.tally.by_reason()
+    assert told["suppressed/row_says_no"] == (1 if title == "Nurse" else 2)
+
+
+@pytest.mark.parametrize("resend", [False, True])
+def test_a_dry_run_counts_nobody_whom_a_row_of_another_sync_withdraws(
+    sqlite_api: Any, people: People, resend: bool
+) -> None:
+    """They wait, or are held, since an earlier run; ``where`` turns their row away, and it says no."""
+    waits, other = people(2, title="Nurse")
+    if resend:
+        sqlite_api.sim.set_faults("drop,when=before")
+    sqlite_api.send([waits, other], stage_only=not resend)
+    sqlite_api.sim.set_faults()
+    asked = {"where": "title == 'Nurse'", "on_unknown": "resend" if resend else "hold"}
+    rows = [{**waits, "title": "left", **NO}]
+    assert sqlite_api.send(rows, dry_run=True, owner="plan", **asked).tally.to_text == 1
+    sqlite_api.send(rows, owner="run", **asked)
+    assert list(sqlite_api.texts()) == [other["phone"]]
+
+
 @pytest.mark.parametrize("phone", ["+541123456789", "+5491123456789"])
 def test_who_waits_is_withdrawn_by_a_row_that_is_not_for_this_sync(
     api: Any, people: People, phone: str

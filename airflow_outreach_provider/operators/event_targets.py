@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.sdk import get_current_context
 
 from airflow_outreach_provider.core.arguments import check_mapping, read_flag, wrong
-from airflow_outreach_provider.core.errors import LeadRejected, OutreachUnavailable
+from airflow_outreach_provider.core.errors import ConfigurationError, LeadRejected, OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.expressions.compile import Value, compile_value
 from airflow_outreach_provider.core.expressions.scope import EVENT
@@ -43,6 +43,11 @@ LEAD_OF_A_CONTACT: Mapping[str, str] = {
 }
 
 
+_OF_A_LIST = {
+    "dry_run", "incremental", "max_people", "max_rows", "max_suppressed", "min_rows", "order_by", "shard", "shards", "stage_only",
+}  # fmt: skip
+
+
 class SubmitEventLeadsOperator(BatchOperator):
     """Make each event's contact a lead of the outreach API, through the ledger: once a campaign.
 
@@ -72,6 +77,13 @@ class SubmitEventLeadsOperator(BatchOperator):
             event_value(source)  # a mistake shows in the DAG list, not in the first run
         self.mapping = mapping
         self.lead_arguments = dict(lead_arguments or {})
+        for name in _OF_A_LIST & self.lead_arguments.keys():
+            raise ConfigurationError(
+                f"lead_arguments: {name} is of a list, and each event is one lead",
+                "leave it out; what would be sent shows Try it on the route's page"
+                if name == "dry_run"
+                else "leave it out",
+            )
         said = {name: each for name, each in self.lead_arguments.items() if name != "outreach_conn_id"}
         SubmitArguments.of(said).check_written(tuple(said))
 

@@ -121,3 +121,10 @@ def test_a_mapping_that_cannot_be_is_named(mapping: Any, said: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         SubmitEventLeadsOperator(task_id="x", batch=[], route="r", mapping=mapping)
     assert said in str(raised.value) and " — " in str(raised.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("dry_run", True), ("max_rows", 0), ("shards", 2)])
+def test_what_is_of_a_list_is_refused_where_an_event_is_a_lead(name: str, value: object) -> None:
+    """Each event would have been tried again and again for a lead that is not to be sent, or ended in a ValueError."""
+    with pytest.raises(ConfigurationError, match=f"lead_arguments: {name} is of a list"):
+        SubmitEventLeadsOperator(task_id="x", batch=[], route="r", lead_arguments={name: value})

@@ -89,7 +89,7 @@ def test_nothing_below_a_heading_is_ever_said(below: str, quoted: list[str], bla
     ids=range(16),
 )  # fmt: skip
 def test_no_message_takes_long(message: str) -> None:
-    """Whoever can write to us can write a megabyte of anything."""
+    """Whoever can write to us can write a megabyte of anything; what grows with its square takes minutes for that."""
     begun = time.process_time()
     assert message not in USUAL
-    assert time.process_time() - begun < 0.3
+    assert time.process_time() - begun < 3

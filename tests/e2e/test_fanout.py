@@ -67,6 +67,14 @@ def tries(airflow: RunningAirflow, run: str, map_index: int) -> list[dict[str, A
     return sorted(airflow.api("GET", path)["task_instances"], key=lambda each: each["try_number"])
 
 
+def runs_that_tried(store: Store, event: str) -> list[str]:
+    return [
+        each.airflow_run_id
+        for row in deliveries_lists.list_deliveries(store, DeliveryFilter(event_ids=[event])).rows
+        for each in deliveries_lists.attempts_of(store, row.id)
+    ]
+
+
 def pause(airflow: RunningAirflow, paused: bool) -> None:
     airflow.api("PATCH", f"dags/{DAG}", {"is_paused": paused})
 
@@ -279,11 +287,8 @@ def test_a_cleared_run_and_a_paused_dag_lose_and_double_nothing(
     crm.answer = lambda *_: CrmAnswer()
     (event,) = arrive(store, "clear", "ann")
     wait_until(lambda: crm.times(event) == 1, 60, "the event is delivered")
-    run = next(
-        each.airflow_run_id
-        for row in deliveries_lists.list_deliveries(store, DeliveryFilter(event_ids=[event])).rows
-        for each in deliveries_lists.attempts_of(store, row.id)
-    )
+    # It is asked before what it answered is written.
+    [run] = wait_until(lambda: runs_that_tried(store, event), 30, "the attempt is written")
     pause(airflow, True)
     path = f"dags/{DAG}/dagRuns/{quote(run, '')}/clear"
     airflow.api("POST", path, {"dry_run": False, "only_failed": False})

@@ -17,8 +17,3 @@ def needed(program: str, package: str) -> str:
             pytest.fail(advice)
         pytest.skip(advice)
     return found
-
-
-def browser() -> str:
-    """Debian's chromium without a screen: the shell takes less than half the processor time of the whole browser."""
-    return shutil.which("chromium-headless-shell") or needed("chromium", "chromium-headless-shell")

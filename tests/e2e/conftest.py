@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 from airflows import SharedAirflow, shared_airflow
-from programs import browser as where_the_browser_is
+from programs import needed
 from stores import opened
 
 from airflow_outreach_provider.core.deliveries import DeliveryState
@@ -323,7 +323,7 @@ def outage(world: World, happened: Happened) -> Outage:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Debian's chromium, without a screen. One a module: while it runs, no other event loop can."""
-    chromium = where_the_browser_is()
+    chromium = needed("chromium", "chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -164,7 +164,7 @@ def judge(
             sa.text("SELECT rows_read, counts FROM runs WHERE map_index < 1 ORDER BY id DESC LIMIT 1")
         ).one()
         unknown = connection.execute(
-            sa.text("SELECT count(*) FROM attempts WHERE outcome = 'unknown'")
+            sa.text("SELECT count(*) FROM attempts WHERE outcome = 'unknown' AND reason <> 'worker_died'")
         ).scalar_one()
     total, window = sum(kills.values()), WINDOW * arguments.tasks
     held = states.get("held", 0)

@@ -240,7 +240,7 @@ def tasks_store(sqlite_store: Store, sqlite_url: str, monkeypatch: pytest.Monkey
 
 @pytest.fixture(scope="session")
 def _simulator() -> Iterator[RunningSimulator]:
-    states = {"on": "active", "off": "inactive", "bare": "unprompted", "two": "active"}
+    states = {"on": "active", "off": "inactive", "bare": "unprompted", "two": "active", "three": "active"}
     with running_simulator(api_key="user_test", configurations=states) as sim:
         yield sim
 

@@ -51,11 +51,11 @@ Answered = tuple[PlannedLead, SubmitAnswer]
 class Flight:
     """The leads of one run.
 
-    :param window: most requests in flight.
+    :param window: most requests in flight. :param apart: whether a person's leads are taken one after the other.
     :ivar outbox: of those that are flying, the ones no sender has picked up yet.
     """
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, *, apart: bool = False) -> None:
         self.ready: deque[PlannedLead] = deque()
         self.outbox: deque[PlannedLead] = deque()
         self.claiming: dict[int, PlannedLead] = {}
@@ -64,7 +64,7 @@ class Flight:
         self.doubtful: dict[int, Answered] = {}
         self.settling: list[Answered] = []
         self.later: list[tuple[float, int, PlannedLead]] = []
-        self._most_at_once = window // 2
+        self._most_at_once, self._apart = window // 2, apart
 
     @property
     def in_flight(self) -> int:
@@ -105,7 +105,15 @@ class Flight:
 
     def take(self, count: int) -> list[PlannedLead]:
         """The next leads to claim, in order."""
-        taken = [self.ready.popleft() for _ in range(min(count, len(self.ready)))]
+        taken: list[PlannedLead] = []
+        passed: list[PlannedLead] = []
+        phones: set[str] = set()
+        while self.ready and len(taken) < count:
+            lead = self.ready.popleft()
+            (passed if lead.phone in phones else taken).append(lead)
+            if self._apart:
+                phones.add(lead.phone)
+        self.ready.extendleft(reversed(passed))
         self.claiming.update((lead.id, lead) for lead in taken)
         return taken
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Named apart, so that the store may share a database with other applications.
 VERSION_TABLE = "outreach_alembic_version"
-HEAD = "0023"
+HEAD = "0024"
 
 _NO_RIGHT = "42501"  # PostgreSQL's insufficient_privilege
 _ADVISORY_LOCK = 0x6F757472  # "outr": one upgrade at a time on PostgreSQL

@@ -95,7 +95,9 @@ def _compare(bench: Bench, fleet: Fleet, watch: Watch, report: Any, known: int, 
 
 def _of_leads(fleet: Fleet, report: Any, leads: dict[str, int], written: Written) -> Checks:
     known = sum(n for state, n in leads.items() if state != "rejected")
-    unknown = _one(fleet, "SELECT count(*) FROM attempts WHERE outcome = 'unknown'")
+    unknown = _one(
+        fleet, "SELECT count(*) FROM attempts WHERE outcome = 'unknown' AND reason <> 'worker_died'"
+    )
     windows = sum(n * fleet.ends(victim) for victim, n in fleet.killed.items())
     held, limit = leads.get("held", 0), windows * WINDOW + unknown
     counts = _last_counts(fleet)

@@ -19,9 +19,9 @@ def answer(outcome: SubmitOutcome) -> SubmitAnswer:
 class Flights(RuleBasedStateMachine):
     """Leads are added, taken, claimed or not, answered, doubted, written or not, closed, cut off."""
 
-    @initialize(window=st.integers(1, 9))
-    def begin(self, window: int) -> None:
-        self.flight = Flight(window)
+    @initialize(window=st.integers(1, 9), apart=st.booleans())
+    def begin(self, window: int, apart: bool) -> None:
+        self.flight, self.apart = Flight(window, apart=apart), apart
         self.window = window
         self.added = 0
         self.gone: list[int] = []
@@ -41,15 +41,21 @@ class Flights(RuleBasedStateMachine):
 
     @rule(count=st.integers(0, 6))
     def add(self, count: int) -> None:
-        self.flight.add(PlannedLead(self.added + n, b"", n, "+14165550100") for n in range(count))
+        self.flight.add(PlannedLead(self.added + n, b"", n, f"+1416555010{n % 3}") for n in range(count))
         self.added += count
 
     @precondition(lambda self: not self.flight.claiming and not self.flight.settling)
     @rule(count=st.integers(0, 6), answers=st.booleans())
     def begin_turn(self, count: int, answers: bool) -> None:
-        before = [lead.id for lead in self.flight.ready]
+        before = list(self.flight.ready)
         taken = self.flight.take(count)
-        assert [lead.id for lead in taken] == before[:count], "in order"
+        firsts = (
+            list({lead.phone: lead for lead in reversed(before)}.values())[::-1] if self.apart else before
+        )
+        assert taken == sorted(firsts, key=before.index)[:count], (
+            "in order, and a person's one after the other"
+        )
+        assert list(self.flight.ready) == [lead for lead in before if lead not in taken]
         if answers:
             self.flight.take_answered()
 

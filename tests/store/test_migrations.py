@@ -142,6 +142,35 @@ def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url:
     store.close()
 
 
+def test_what_was_in_flight_when_a_task_died_is_an_attempt_after_an_upgrade(store_url: str) -> None:
+    """Those before had none: sent again, such a lead would have counted as texted once."""
+    store = Store(store_url)
+    held = "INSERT INTO leads (id, campaign, phone, state, reason, run_id, sent_at, created_at, updated_at) "
+    with store.write() as connection:
+        make_first_revision(connection)
+        for values in (
+            "(1, 'c', '+14165550101', 'held', 'worker_died', 3, 2000, 1, 1)",
+            "(2, 'c', '+14165550102', 'held', 'answer_timeout', 3, 2000, 1, 1)",
+            "(3, 'c', '+14165550103', 'held', 'worker_died', 3, 2000, 1, 1)",
+            "(4, 'c', '+14165550104', 'accepted', '', 3, 2000, 1, 1)",
+        ):
+            connection.execute(sa.text(f"{held} VALUES {values}"))
+        connection.execute(
+            sa.text(
+                "INSERT INTO attempts (lead_id, run_id, at, outcome) VALUES (3, 3, 2000, 'unknown'), (1, 2, 1999, 'unavailable')"
+            )
+        )
+    assert migrate.upgrade(store)
+    with store.read() as connection:
+        found = connection.execute(
+            sa.text(
+                "SELECT lead_id, run_id, at, reason FROM attempts WHERE outcome = 'unknown' ORDER BY lead_id"
+            )
+        )
+        assert list(map(tuple, found)) == [(1, 3, 2000, "worker_died"), (3, 3, 2000, "")]
+    store.close()
+
+
 def test_a_store_whose_tables_were_dropped_is_made_anew(store: Store) -> None:
     """Whoever begins anew drops the tables: what else there was is in nobody's way."""
     with store.write() as connection:

@@ -86,13 +86,15 @@ class Leftovers:
 
     async def _gated(self, found: Sequence[Leftover]) -> list[tuple[Leftover, Gate]]:
         """Whether each of them may be texted now: by the hours, and by how often they were."""
-        rules, now = self.options.rules, self._now()
-        full: dict[str, Gate] = {}
-        if rules.per_person is not None:
-            full = await self._in_thread(partial(self.ledger.full, [lead.phone for lead in found], now))
-        return [
-            (lead, full.get(lead.phone) or rules.gate_hours(lead.phone, now, lead.zone)) for lead in found
-        ]
+        rules, persons, now = self.options.rules, self.stager.persons, self._now()
+        await persons.look([lead.phone for lead in found], now)
+        gated: list[tuple[Leftover, Gate]] = []
+        for lead in found:
+            gate = persons.gate(lead.phone, now) or rules.gate_hours(lead.phone, now, lead.zone)
+            if gate.state is LeadState.PLANNED:
+                persons.plan(lead.phone)
+            gated.append((lead, gate))
+        return gated
 
     def _planned(self, lead: Leftover) -> PlannedLead:
         return PlannedLead(

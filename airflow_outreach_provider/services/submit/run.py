@@ -83,7 +83,7 @@ class SubmitRun:
     ) -> None:
         self.watch, options = _kept_to_a_try(owner, options)
         self.store, self.options, self.owner, self.source = store, options, owner, source
-        self.tally, self.flight = Tally(), Flight(options.window)
+        self.tally, self.flight = Tally(), Flight(options.window, apart=options.rules.per_person is not None)
         self.pace = Pace(options.window, patience=options.patience, first_patience=min(5.0, options.patience))
         self.run_id = self.rate_waits = 0
         self.campaign = options.rules.campaign or options.rules.configuration_id or ""

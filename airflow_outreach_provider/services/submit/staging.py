@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,6 +19,7 @@ from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.addresses import SharedAddresses
 from airflow_outreach_provider.services.submit.columns import hidden_columns
 from airflow_outreach_provider.services.submit.one_line import join_numbers
+from airflow_outreach_provider.services.submit.persons import Persons
 from airflow_outreach_provider.services.submit.refused_rows import RefusedPeople
 from airflow_outreach_provider.services.submit.repeats import Repeats
 from airflow_outreach_provider.services.submit.row_faults import NOT_READ, RowFaults
@@ -42,6 +43,7 @@ class _Item:
     draft: Draft
     known: Known | None = None
     verdict: RowDecision | None = None
+    lead: PlannedLead | None = None
 
     @property
     def key(self) -> Key:
@@ -59,7 +61,7 @@ class Stager:
     :param dry_run: read the ledger and write nothing. :param judged: whether a run sends nothing before all rows were read.
     :param resend: whether held leads are sent again.
     :param now: the current time, timezone-aware; decides quiet hours.
-    :ivar refused: leads of people whose row says no, whatever another run makes of theirs.
+    :ivar refused: leads of people whose row says no, whatever another run makes of theirs. :ivar persons: who may be texted how often.
     :param watch: with ``dry_run``: told of each row what would become of it, with all that was made of it.
     """
 
@@ -82,6 +84,7 @@ class Stager:
         self.refused = RefusedPeople(ledger, in_thread, dry_run=dry_run, judged=judged)
         self.campaigns = tally.campaigns
         self.campaigns |= {rules.campaign or rules.configuration_id or ""} - {""}
+        self.persons = Persons(ledger, in_thread, kept=dry_run)
         self._version = version_of(rules.changed_on)
         self._in_thread = in_thread
         self._dry_run, self._resend = dry_run, resend
@@ -156,7 +159,8 @@ class Stager:
             await self._in_thread(lambda: self.ledger.stage_without_phone(unique))
         if isinstance(self.rules.resubmit, timedelta):  # by the clock that says when somebody was texted
             now = await self._in_thread(self.ledger.store.now)
-        return await self._settle_items(items, now) if items else []
+        await self._settle_items(items, now)
+        return [item.lead for item in items if item.lead is not None]
 
     def _is_decided(self, known: Remembered) -> bool:
         again = known.reason == NOT_READ or (self._resend and known.state == LeadState.HELD)
@@ -173,7 +177,7 @@ class Stager:
             state = RowState.REJECTED if known.state == LeadState.REJECTED else RowState.HELD
             self._count(row, state, known.reason)
 
-    async def _settle_items(self, items: list[_Item], now: datetime) -> list[PlannedLead]:
+    async def _settle_items(self, items: list[_Item], now: datetime) -> None:
         await join_numbers(items, self.ledger, self._in_thread)
         items, others = self._repeats.split(items)
         items, theirs = self.refused.split(items)
@@ -182,13 +186,13 @@ class Stager:
             self._count(item.row, RowState.DUPLICATE, "same_number", item.draft)
         for item in theirs:
             self._count(item.row, RowState.SUPPRESSED, ROW_SAYS_NO, item.draft)
-        planned: list[PlannedLead] = []
-        for attempt in range(1, _TRIES + 1):
+        for _ in range(_TRIES):
+            if not items:
+                return
             keys = [item.key for item in items]
             emails, further = _email_hashes(items)
             known, suppressed = await self._in_thread(partial(self.ledger.find, keys, emails, further))
-            if self.rules.per_person is not None:
-                _defer(items, await self._in_thread(partial(self.ledger.full, [p for _, p in keys], now)))
+            await self.persons.look([phone for _, phone in keys], now)
             todo: list[_Item] = []
             by_address = self.rules.unique_email
             shared = (
@@ -196,6 +200,7 @@ class Stager:
             )
             for index, item in enumerate(items):
                 item.known = known.get(index)
+                item.draft = _waits_for(item.draft, self.persons.gate(item.draft.phone, now))
                 item.verdict = decide(
                     item.draft,
                     _memory(item.known, item.draft),
@@ -211,12 +216,12 @@ class Stager:
                 if item.known is not None and item.known.id in self.seen:
                     self._count(item.row, RowState.DUPLICATE, "same_number", item.draft)
                 elif item.verdict.write is None or self._dry_run:
-                    planned += self._place(item, item.known.id if item.known else 0)
+                    self._place(item, item.known.id if item.known else 0)
                 else:
                     todo.append(item)
             await self._update_hashes(items)
             if not todo:
-                return planned
+                return
             entries, said = [_entry(item) for item in todo], _consents(todo, self.rules.require_consent)
             alone = _alone(todo) if by_address else set()
             ids = await self._in_thread(partial(self.ledger.stage, entries, said, alone))
@@ -226,13 +231,9 @@ class Stager:
                 if lead_id is None:
                     items.append(item)  # somebody else changed it since we looked
                 else:
-                    planned += self._place(item, lead_id)
-            if not items:
-                return planned
-            if attempt == _TRIES:
-                for item in items:
-                    self._count(item.row, RowState.ELSEWHERE, "another_run_is_sending", item.draft)
-        return planned
+                    self._place(item, lead_id)
+        for item in items:
+            self._count(item.row, RowState.ELSEWHERE, "another_run_is_sending", item.draft)
 
     async def _update_hashes(self, items: Sequence[_Item]) -> None:
         """Once: what was compared by the payload's text is compared by its values from now on."""
@@ -240,7 +241,7 @@ class Stager:
         if outdated and not self._dry_run:
             await self._in_thread(partial(self.ledger.update_hashes, outdated))
 
-    def _place(self, item: _Item, lead_id: int) -> list[PlannedLead]:
+    def _place(self, item: _Item, lead_id: int) -> None:
         """Count a decided row; a planned one is counted when it is settled."""
         assert item.verdict is not None
         if lead_id:
@@ -248,11 +249,12 @@ class Stager:
         self.campaigns.add(item.draft.campaign)
         if item.verdict.row is RowState.PLANNED:
             self.refused.plan(item.draft)
+            self.persons.plan(item.draft.phone)
             if self._watch is not None:
                 self._watch.tell(item.row, RowState.PLANNED, "would_be_sent", item.draft)
-            return [_planned(item, lead_id)]
-        self._count(item.row, item.verdict.row, item.verdict.reason, item.draft)
-        return []
+            item.lead = _planned(item, lead_id)
+        else:
+            self._count(item.row, item.verdict.row, item.verdict.reason, item.draft)
 
 
 def _planned(item: _Item, lead_id: int) -> PlannedLead:
@@ -310,14 +312,12 @@ def _bad_entry(rules: LeadRules, row: Row, row_hash: str, error: LeadRejected) -
     )
 
 
-def _defer(items: Sequence[_Item], full: Mapping[str, Gate]) -> None:
+def _waits_for(draft: Draft, gate: Gate | None) -> Draft:
     """Whoever has had as many texts as they may waits, also where quiet hours would end before."""
-    for item in items:
-        draft, gate = item.draft, full.get(item.draft.phone)
-        if gate is None or gate.not_before is None or draft.state is LeadState.SUPPRESSED:
-            continue
-        if draft.not_before is None or draft.not_before < gate.not_before:
-            item.draft = draft._replace(**gate._asdict())
+    if gate is None or gate.not_before is None or draft.state is LeadState.SUPPRESSED:
+        return draft
+    earlier = draft.not_before is None or draft.not_before < gate.not_before
+    return draft._replace(**gate._asdict()) if earlier else draft
 
 
 def _consents(items: Sequence[_Item], column: str | None) -> list[Consent]:

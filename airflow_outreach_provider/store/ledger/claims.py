@@ -260,8 +260,8 @@ class Ledger(StagingLedger):
                     sa.text(f"SELECT id, phone FROM leads WHERE state = 'planned' AND id IN {ids_sql}"),
                     params,
                 ).all()
-                phones = [phone for _, phone in waiting]
-                full = self._full(connection, self.per_person, phones, self.store.now(connection))
+                phones, at = [phone for _, phone in waiting], self.store.now(connection)
+                full = self._full(self._texted(connection, self.per_person, phones, at), at)
                 self._close(connection, [(row[0], full[row[1]]) for row in waiting if row[1] in full])
             rows = connection.execute(
                 sa.text(f"SELECT id, state, reason FROM leads WHERE id IN {ids_sql}"), params

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.errors import OutreachUnavailable
+from airflow_outreach_provider.core.outcomes import SubmitOutcome
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import LeadState, RunState
 from airflow_outreach_provider.store.by_index import walk
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.ledger import trials
-from airflow_outreach_provider.store.ledger.tables import leads, runs
-from airflow_outreach_provider.store.schema import to_ms
+from airflow_outreach_provider.store.ledger.tables import attempts, leads, runs
+from airflow_outreach_provider.store.schema import from_ms, to_ms
 
 IN_LEDGER = "what is planned in the ledger"
 """The source of a run that has none of its own."""
@@ -30,12 +31,13 @@ class Started:
     resent: int
 
 
-# The claims of a dead run: sent or not, nobody knows.
+# The claims of a dead run: sent or not, nobody knows. What may have been a text counts as one, whatever comes after it.
 _SWEEP = sa.text(
     "UPDATE leads SET state = 'held', reason = 'worker_died', updated_at = :now, rev = rev + 1, "
     "detail = 'the task died while this lead was in flight; it may or may not have been texted' "
     "WHERE state = 'sending' AND state <> 'accepted' "  # the latter so that SQLite asks the index, not every lead
-    "AND EXISTS (SELECT 1 FROM runs WHERE runs.id = leads.run_id AND runs.state <> 'running')"
+    "AND EXISTS (SELECT 1 FROM runs WHERE runs.id = leads.run_id AND runs.state <> 'running') "
+    "RETURNING id, run_id, sent_at, detail"
 )
 
 # A sign of life from a time that is still to come: the clock was ahead. Whoever is alive gives another within seconds.
@@ -160,7 +162,14 @@ def _sweep(connection: sa.Connection, now: datetime) -> int:
     for run_id in list(connection.execute(dead).scalars()):
         connection.execute(_UNPLAN, {"now": to_ms(now), "run": run_id})
         connection.execute(runs.update().where(runs.c.id == run_id).values(withheld=False))
-    return connection.execute(_SWEEP, {"now": to_ms(now)}).rowcount
+    held = connection.execute(_SWEEP, {"now": to_ms(now)}).all()
+    if held:
+        lost = {"outcome": SubmitOutcome.UNKNOWN.value, "reason": "worker_died"}
+        connection.execute(attempts.insert(), [
+            {"lead_id": each.id, "run_id": each.run_id, "at": from_ms(each.sent_at), "detail": each.detail, **lost}
+            for each in held
+        ])  # fmt: skip
+    return len(held)
 
 
 def release(store: Store, run_id: int) -> None:

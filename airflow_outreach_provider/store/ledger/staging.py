@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, zip_longest
 from typing import Any, NamedTuple, TypeVar
@@ -153,25 +153,33 @@ class StagingLedger:
                 connection, [(*key, email) for key, email in zip(keys, email_hashes, strict=True)]
             )
 
-    def full(self, phones: Sequence[str], now: datetime) -> dict[str, Gate]:
-        """Who of these people has had as many texts as they may, and until when; nobody where there is no rule."""
+    def texted(self, phones: Sequence[str], now: datetime) -> dict[str, list[datetime]]:
+        """When these people had texts that count, or may have had; nobody where there is no rule."""
         if self.per_person is None or not phones:
             return {}
         with self.store.read() as connection:
             probe(connection)
-            return self._full(connection, self.per_person, phones, now)
+            return self._texted(connection, self.per_person, phones, now)
 
-    def _full(
+    def full(self, phones: Sequence[str], now: datetime) -> dict[str, Gate]:
+        """Who of these people has had as many texts as they may, and until when; nobody where there is no rule."""
+        return self._full(self.texted(phones, now), now)
+
+    def _texted(
         self, connection: sa.Connection, rule: PerPerson, phones: Sequence[str], now: datetime
-    ) -> dict[str, Gate]:
+    ) -> dict[str, list[datetime]]:
         # What was sent to an old writing of a line was sent to whoever has it now.
         writings = {phone: (phone, *other_writings(phone)) for phone in phones}
         every = [each for some in writings.values() for each in some]
         found = texts.texted(self.store, connection, every, texts.counted_from(rule, to_ms(now)))
-        gates = {
-            phone: gate_person(rule, [at for each in some for at in found.get(each, ())], now)
-            for phone, some in writings.items()
+        times = {
+            phone: [at for each in some for at in found.get(each, ())] for phone, some in writings.items()
         }
+        return {phone: some for phone, some in times.items() if some}
+
+    def _full(self, texted: Mapping[str, Sequence[datetime]], now: datetime) -> dict[str, Gate]:
+        rule = self.per_person
+        gates = {} if rule is None else {phone: gate_person(rule, at, now) for phone, at in texted.items()}
         return {phone: gate for phone, gate in gates.items() if gate is not None}
 
     def stage(

@@ -1,7 +1,7 @@
 """How often a person was texted, over all campaigns: what ``per_person`` counts.
 
-A text is an attempt that was taken, or whose outcome nobody has found out, by its time; and a claim without such an
-attempt: it is in flight, or its task died. Leads are found by their number, attempts by their lead: both are indexed.
+A text is an attempt that was taken, or whose outcome nobody has found out, by its time (the task that died in it counts
+as one); and a claim without such an attempt: it is in flight. Leads are found by their number, attempts by their lead: both are indexed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ _FOUND_OUT = (
     "(a.at < p.sent_at AND ((a.outcome = 'resolved' AND a.reason = 'accepted') "
     "OR (a.outcome = 'reconciled' AND a.reason = 'found_in_contacts')))"
 )
+# A run whose task was given up may hear an answer yet: it is of the same text.
 _TEXTED = (
     f"(a.outcome = 'accepted' OR {_FOUND_OUT} OR (a.outcome = 'unknown' AND NOT EXISTS (SELECT 1 FROM attempts b "
-    "WHERE b.lead_id = a.lead_id AND b.id > a.id AND b.outcome IN ('resolved', 'reconciled'))))"
+    "WHERE b.lead_id = a.lead_id AND b.id > a.id AND (b.run_id = a.run_id OR b.outcome IN ('resolved', 'reconciled')))))"
 )
 _BY_ATTEMPT = f"{_TEXTED} AND a.at > :since"
 _BY_CLAIM = (

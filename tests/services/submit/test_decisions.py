@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_outreach_provider.core.errors import ConfigurationError, TooManyRejected
+from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.per_person import PerPerson
 from airflow_outreach_provider.core.phones import LineType
 from airflow_outreach_provider.core.row_minimum import RowMinimum
@@ -18,6 +19,8 @@ from airflow_outreach_provider.services import actions
 from airflow_outreach_provider.services.submit import backlog
 from airflow_outreach_provider.services.submit.limits import RejectLimit
 from airflow_outreach_provider.store.ledger import held as ledger_held
+from airflow_outreach_provider.store.ledger import runs
+from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
 
 People = Callable[..., list[dict[str, object]]]
 BAD = [{"phone": "nobody"}]
@@ -202,12 +205,28 @@ def test_two_per_span_are_two(api: Any, people: People) -> None:
     assert set(api.texts().values()) == {2}
 
 
-def test_two_rows_of_one_run_for_two_campaigns_are_two_texts(api: Any, people: People) -> None:
-    """Rows name their own configuration: of one person's two leads one goes out."""
-    rows = [{**row, "configurationId": each} for row in people(20) for each in ("on", "other")]
-    got = api.send(rows, configuration_id=None, **WEEK)
-    assert got.states == {"accepted": 20, "deferred": 20} and got.error is None
-    assert set(api.texts().values()) == {1} and len(api.texts()) == 20
+@pytest.mark.parametrize("most", [1, 2])
+def test_rows_of_one_run_for_several_campaigns_are_as_many_texts(api: Any, people: People, most: int) -> None:
+    """Rows name their own configuration: of one person's three leads the first go out, as the plan says, whoever was staged before."""
+    rule = {"per_person": PerPerson.parse(f"{most} per 7d"), "configuration_id": None}
+    names = ("on", "two", "three")
+    rows = [{**row, "configurationId": each} for row in people(20) for each in names]
+    api.send([row for row in rows if row["configurationId"] == "three"], stage_only=True, owner="s", **rule)
+    plan = api.send(rows, dry_run=True, owner="plan", **rule)
+    assert plan.states == {"planned": 20 * most, "deferred": 60 - 20 * most}
+    got = api.send(rows, **rule)
+    assert got.states == {"accepted": 20 * most, "deferred": 60 - 20 * most} and got.error is None
+    assert set(api.texts().values()) == {most} and len(api.texts()) == 20
+    texted = {lead["campaign"] for lead in api.leads() if lead["state"] == "accepted"}
+    assert texted == set(names[:most])
+
+
+def test_what_is_sent_is_sent_in_the_order_of_the_rows(api: Any, people: People) -> None:
+    """Whoever an earlier run planned stands where their row stands, so that ``max_people`` takes the first."""
+    rows = people(12)
+    api.send(rows[::-2], stage_only=True, owner="stage")
+    api.send(rows, max_people=5, owner="some")
+    assert set(api.texts()) == {row["phone"] for row in rows[:5]}
 
 
 def test_runs_at_once_do_not_both_text(api: Any, people: People) -> None:
@@ -238,6 +257,56 @@ def test_held_counts_and_refused_does_not(api: Any, people: People) -> None:
     assert got.states == {"accepted": 3}
     got = api.send(people(held, 50), campaign="next", owner="c", **WEEK)
     assert got.states == {"deferred": held}
+
+
+def test_what_was_in_flight_when_a_task_died_counts_however_often_it_is_sent_again(
+    api: Any, people: People, at: Any
+) -> None:
+    """``resend`` asks for a second text, ``per_person`` says when: after one that may have arrived, not before the span is over."""
+    twice = PerPerson.parse("2 per 7d")
+    rules = {"on_unknown": "resend", "per_person": twice, "campaign": "one"}
+    api.send(people(1), stage_only=True, owner="stage", **rules)
+    [lead] = api.leads()
+    for number in range(3):  # the third finds that they had two
+        api.store._clock = at(hours=number)
+        dies = runs.start(
+            api.store,
+            Owner(f"o{number}"),
+            campaign="one",
+            source="",
+            lease=timedelta(seconds=-1),
+            resend=["one"],
+        )
+        assert Ledger(api.store, dies.run_id, twice).turn([], [lead["id"]]) == (
+            {lead["id"]} if number < 2 else set()
+        )
+    api.store._clock = at(hours=5)
+    plan = api.send([], dry_run=True, owner="plan", now=at(hours=5), **rules)
+    assert plan.tally.carried == {"deferred": 1} and plan.tally.to_text == 0
+    assert api.send([], owner="run", now=at(hours=5), **rules).error is None and api.texts() == {}
+    assert [(each["state"], each["reason"]) for each in api.leads()] == [("deferred", "per_person")]
+    lost = api.sql("SELECT at, outcome, reason FROM attempts ORDER BY id")
+    starts = [round(at(hours=number)().timestamp() * 1000) for number in (0, 1)]
+    assert list(map(tuple, lost)) == [(each, "unknown", "worker_died") for each in starts]
+    api.store._clock = at(hours=7 * 24)
+    assert api.send([], owner="later", now=at(hours=7 * 24), **rules).tally.carried == {"accepted": 1}
+
+
+def test_an_answer_that_is_heard_after_all_is_of_the_same_text(api: Any, people: People, at: Any) -> None:
+    """A run was given up, and hears what became of its lead: that was one text, not two."""
+    week = PerPerson.parse("2 per 7d")
+    api.send(people(1), stage_only=True, campaign="one", owner="stage")
+    [lead] = [each["id"] for each in api.leads()]
+    given_up = runs.start(api.store, Owner("o"), campaign="one", source="", lease=timedelta(hours=1)).run_id
+    ledger = Ledger(api.store, given_up, week)
+    assert ledger.turn([], [lead]) == {lead}
+    runs.start(api.store, Owner("o"), campaign="one", source="", lease=timedelta(hours=1))
+    answer = Settlement(lead, LeadState.ACCEPTED, "", "", "accepted", 202, 5)
+    ledger.turn([answer], [])
+    assert api.ledger() == {"accepted": 1}
+    got = api.send(people(1), campaign="two", owner="two", per_person=week)
+    assert got.states == {"accepted": 1}
+    assert api.send(people(1), campaign="three", owner="three", per_person=week).states == {"deferred": 1}
 
 
 def _held_and_found_out(api: Any, by: str) -> None:
@@ -319,10 +388,6 @@ def test_a_text_to_a_former_writing_of_a_line_counts(sqlite_api: Any, people: Pe
 
 def test_a_run_that_is_killed_while_it_reads_leaves_nobody_to_others(api: Any, people: People) -> None:
     """Its list was not judged: when its lease is over, the next run of the campaign finds nobody of it."""
-    from airflow_outreach_provider.core.owner import Owner
-    from airflow_outreach_provider.core.states import LeadState
-    from airflow_outreach_provider.store.ledger import runs
-    from airflow_outreach_provider.store.ledger.claims import Ledger
     from airflow_outreach_provider.store.ledger.staging import Entry
 
     run = runs.start(

@@ -128,7 +128,7 @@ def suppressions_add(args: Namespace) -> None:
         raise ConfigurationError("that is no e-mail address", "write it whole, e.g. jane@example.com")
     numbers = _named(args)
     if not args.yes:
-        print(f"{len(numbers)} entries would be put on {_whose_list(args)}; add --yes to do it")
+        print(f"{len(numbers)} entries would be put on {_list_of(args.campaign)}; add --yes to do it")
         return
     added = actions.suppress(
         open_store(), numbers, actor=actor(), reason=args.reason, campaign=args.campaign or ""
@@ -145,14 +145,10 @@ def suppressions_remove(args: Namespace) -> None:
     numbers = _named(args)
     if not args.yes:
         there = actions.suppressed(open_store(), numbers, campaign=args.campaign or "")
-        print(f"{there} entries would be taken off {_whose_list(args)}; add --yes to do it")
+        print(f"{there} entries would be taken off {_list_of(args.campaign)}; add --yes to do it")
         return
     removed = actions.unsuppress(open_store(), numbers, actor=actor(), campaign=args.campaign or "")
     print(f"{removed} entries removed")
-
-
-def _whose_list(args: Namespace) -> str:
-    return _list_of(args.campaign)
 
 
 def _list_of(campaign: str | None) -> str:

@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from inspect import isasyncgenfunction, isgeneratorfunction, signature
 from math import inf
+from os import PathLike
 from typing import Any
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.flags import flag_of
+from airflow_outreach_provider.core.json_reading import storable
 from airflow_outreach_provider.core.suggest import said_kind
 
 _LONGEST = 60
@@ -48,15 +50,15 @@ def check_text(name: str, value: object, remedy: str) -> None:
     """:raises ConfigurationError: it is neither a text nor None, or one that cannot be stored."""
     if value is not None and not isinstance(value, str):
         raise wrong(name, value, remedy)
-    if value is not None and not storable(value):
+    if value is not None and storable(value) != value:
         raise ConfigurationError(
             f"{name} holds a character that no database stores", f"take it out: {value[:_LONGEST]!a}"
         )
 
 
-def storable(text: str) -> bool:
-    """Whether a text can be stored and sent: PostgreSQL knows no NUL, UTF-8 no half of a pair."""
-    return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
+def is_path(value: object) -> bool:
+    """Whether it is a path of the standard library's kind, or of Airflow's."""
+    return isinstance(value, PathLike) or type(value).__name__ == "ObjectStoragePath"
 
 
 def check_connection(name: str, value: str, example: str) -> str:

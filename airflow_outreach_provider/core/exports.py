@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-from os import PathLike
 from typing import Any
 
-from airflow_outreach_provider.core.arguments import check_text, read_name, said_later, wrong
+from airflow_outreach_provider.core.arguments import check_text, is_path, read_name, said_later, wrong
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_email, mask_id, mask_phone
 from airflow_outreach_provider.core.suggest import did_you_mean
@@ -164,7 +163,7 @@ def _named_place(to: Mapping[Any, Any]) -> ExportPlace:
 
 def _folder(value: object, name: str) -> Any:
     """A text that is not empty, or what becomes one; a path as its text."""
-    if isinstance(value, PathLike) or type(value).__name__ == "ObjectStoragePath":
+    if is_path(value):
         return str(value)
     if not said_later(value):
         if not (isinstance(value, str) and value.strip()):

@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from airflow_outreach_provider.core.addresses import check_plain_http
-from airflow_outreach_provider.core.arguments import storable, wrong
+from airflow_outreach_provider.core.arguments import wrong
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.flags import flag_of
+from airflow_outreach_provider.core.json_reading import storable
 from airflow_outreach_provider.core.masking import shown_value
 
 OUTREACH_DEFAULT = "outreach_default"
@@ -69,7 +70,7 @@ def read_base_url(connection: Any) -> str:
 
 def check_id(conn_id: object) -> None:
     """:raises ConfigurationError: no connection can be called so."""
-    if not (isinstance(conn_id, str) and conn_id.strip() and storable(conn_id)):
+    if not (isinstance(conn_id, str) and conn_id.strip() and storable(conn_id) == conn_id):
         raise wrong("the id of a connection", conn_id, "write a text, e.g. outreach_default")
 
 

@@ -6,7 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Siz
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
-from airflow_outreach_provider.core.arguments import check_connection, refused_call, said_later, wrong
+from airflow_outreach_provider.core.arguments import (
+    check_connection,
+    is_path,
+    refused_call,
+    said_later,
+    wrong,
+)
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.masking import mask_text
 from airflow_outreach_provider.core.suggest import said_kind
@@ -97,7 +103,7 @@ def kept_private(leads: object) -> object:
         return SourceList([_part(each, kept_private) for each in cast("Sequence[object]", leads)])
     if (
         not isinstance(leads, _SHOWN)
-        and not _is_path(leads)
+        and not is_path(leads)
         and (isinstance(leads, Iterable) or _table_rows(leads) is not None)
     ):
         return LeadRows(cast("Iterable[Mapping[str, Any]]", leads))
@@ -122,16 +128,12 @@ def _lists_sources(leads: object) -> bool:
 
 
 def _is_source(each: object) -> bool:
-    return isinstance(each, str | list | tuple | _SHOWN) or _is_path(each) or _table_rows(each) is not None
+    return isinstance(each, str | list | tuple | _SHOWN) or is_path(each) or _table_rows(each) is not None
 
 
 def _is_output(each: object) -> bool:
     """Whether another task gives it; paths can be resolved too."""
-    return hasattr(each, "resolve") and not _is_path(each)
-
-
-def _is_path(leads: object) -> bool:
-    return hasattr(leads, "__fspath__") or type(leads).__name__ == "ObjectStoragePath"
+    return hasattr(each, "resolve") and not is_path(each)
 
 
 def _part(each: object, private: Callable[[Any], Any]) -> Any:
@@ -172,7 +174,7 @@ def open_source(leads: object, reads: Reads = reads_all) -> RowSource:
         return ListSource(rows, "table", len(leads) if isinstance(leads, Sized) else None)
     if isinstance(leads, str):
         return FileSource(leads, reads)
-    if _is_path(leads):
+    if is_path(leads):
         return FileSource(str(leads), reads)
     _check_rows(leads)
     return ListSource(cast("Iterable[Mapping[str, Any]]", leads))
@@ -211,7 +213,7 @@ def _check_function(leads: Callable[..., object]) -> None:
 
 
 def _check_rows(leads: object) -> None:
-    if not hasattr(leads, "__fspath__") and (other := no_rows(leads)) is not None:
+    if not is_path(leads) and (other := no_rows(leads)) is not None:
         raise ConfigurationError(f"leads is {said_kind(leads)}", other)
 
 

@@ -392,6 +392,28 @@ def test_a_callable_is_called_again_only_for_events_that_failed(store: Store) ->
     assert calls[3:] == ["evt_2!", "evt_4!"]
 
 
+class Untold(Exception):
+    """Whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize("error", [ValueError("half of \ud83d"), ValueError("a \0 in it"), Untold()])
+def test_what_no_database_stores_of_an_error_fails_its_event_alone(store: Store, error: Exception) -> None:
+    """What a function raises may hold anything: the attempt is written, and the others' events are done."""
+    arrive(store, "bad", "c")
+
+    @handle_events(route="crm")
+    def push(event: ContactEvent) -> None:
+        if event.contact.external_id == "bad":
+            raise error
+
+    with pytest.raises(OutreachUnavailable, match="1 of 2 events"):
+        push(["evt_1", "evt_2"]).execute(context())
+    assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 1, "failed": 1}
+
+
 def test_an_async_callable_is_awaited(store: Store) -> None:
     """What an async function raises fails its event; its events share one loop, so a client lives through them."""
     arrive(store, "a", "bad", "c")

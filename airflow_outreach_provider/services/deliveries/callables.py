@@ -182,4 +182,8 @@ def _outcome(error: BaseException | None) -> DeliveryOutcome:
 
 
 def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {mask_text(str(error))}"
+    try:
+        said = mask_text(str(error))
+    except Exception as unsaid:  # noqa: BLE001 - how an error is written is a user's code too
+        said = f"its words cannot be had, {type(unsaid).__name__}"
+    return f"{type(error).__name__}: {said}"

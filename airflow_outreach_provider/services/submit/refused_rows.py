@@ -3,9 +3,11 @@ away, one of somebody who is held. The person may wait to be texted all the same
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import compress
+from operator import not_
 from typing import TypeVar
 
 from airflow_outreach_provider.core.errors import LeadRejected
@@ -19,12 +21,18 @@ from airflow_outreach_provider.services.submit.tally import SeenHashes, SeenIds
 from airflow_outreach_provider.services.submit.threads import InThread
 from airflow_outreach_provider.store.ledger.staging import RowRefusal, StagingLedger
 
+T = TypeVar("T")
 Item = TypeVar("Item", bound=Drafted)
 
 
 def says_no(draft: Draft) -> bool:
     """Whether a row's own columns refuse."""
     return draft.reason == ROW_SAYS_NO
+
+
+def parted(items: Sequence[T], chosen: Sequence[bool]) -> tuple[list[T], list[T]]:
+    """Those that are chosen, and the others."""
+    return list(compress(items, chosen)), list(compress(items, map(not_, chosen)))
 
 
 class RefusedPeople:
@@ -67,13 +75,10 @@ class RefusedPeople:
         """The rows of others, and those of theirs that say nothing of the kind."""
         if not self._any:
             return items, []
-        kept: list[Item] = []
-        theirs: list[Item] = []
-        for item in items:
-            draft = item.draft
-            silent = not says_no(draft) and (draft.campaign, draft.phone) in self._people
-            (theirs if silent else kept).append(item)
-        return kept, theirs
+        drafts = (item.draft for item in items)
+        return parted(
+            items, [says_no(each) or (each.campaign, each.phone) not in self._people for each in drafts]
+        )
 
     def plan(self, draft: Draft) -> None:
         """A dry run would send it, as far as was read."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from airflow_outreach_provider.core.rules import Draft
-from airflow_outreach_provider.services.submit.refused_rows import says_no
+from airflow_outreach_provider.services.submit.refused_rows import parted, says_no
 from airflow_outreach_provider.services.submit.tally import SeenHashes
 from airflow_outreach_provider.store.ledger.staging import Key
 
@@ -35,18 +35,10 @@ class Repeats:
             before = first.get(line)
             if before is None or (says_no(item.draft) and not says_no(before.draft)):
                 first[line] = item
-        counts: list[Item] = []
-        others: list[Item] = []
-        for item, line in zip(items, lines, strict=True):
-            (counts if first[line] is item else others).append(item)
-        return counts, others
+        return parted(items, [first[line] is item for item, line in zip(items, lines, strict=True)])
 
     def split_known(self, items: list[Item]) -> tuple[list[Item], list[Item]]:
         """Of such rows those of lines that no earlier ones had, and the others; a run's are told apart by their leads."""
         if not self._kept:
             return items, []
-        counts: list[Item] = []
-        others: list[Item] = []
-        for item in items:
-            (counts if self._seen.add(item.line) else others).append(item)
-        return counts, others
+        return parted(items, [self._seen.add(item.line) for item in items])

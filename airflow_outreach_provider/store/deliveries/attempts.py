@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
+from airflow_outreach_provider.core.json_reading import storable
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.sent_requests import SentDigest
 from airflow_outreach_provider.store.bulk import rows_param, rowset, values_param, valueset
@@ -188,7 +189,7 @@ def settle(store: Store, attempts: Sequence[Attempt], owner: Owner) -> None:
     rows = [
         (
             each.delivery_id, each.state.value, to_ms(each.at), each.verdict.value, each.status, each.latency_ms,
-            _storable(each.error), _storable(each.answer), each.retry_after, *_told(each),
+            storable(each.error), storable(each.answer), each.retry_after, *_told(each),
         )
         for each in attempts
     ]  # fmt: skip
@@ -241,11 +242,6 @@ def _told(attempt: Attempt) -> tuple[str | None, str | None, int | None, str | N
     sent = attempt.sent
     known = (sent.form, sent.digest, sent.size) if sent is not None else (None, None, None)
     return (*known, attempt.headers or None)
-
-
-def _storable(text: str) -> str:
-    # PostgreSQL keeps no NUL in a text.
-    return text.replace("\x00", "\ufffd")
 
 
 def move(store: Store, ids: Iterable[int], state: DeliveryState, reason: str) -> None:

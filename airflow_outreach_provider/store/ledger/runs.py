@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from airflow_outreach_provider.core.errors import OutreachUnavailable
+from airflow_outreach_provider.core.json_reading import storable
 from airflow_outreach_provider.core.outcomes import SubmitOutcome
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import LeadState, RunState
@@ -268,7 +269,7 @@ def finish(
             .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING)
             .values(
                 state=state, finished_at=now, heartbeat_at=now, rows_read=read, counts=dict(counts),
-                reasons=dict(reasons), error=error,
+                reasons=dict(reasons), error=error and storable(error),
                 retry_at=now + timedelta(seconds=retry_after) if retry_after is not None else None,
             )
         )  # fmt: skip

@@ -94,3 +94,16 @@ def test_a_run_comes_to_its_end(
 def number() -> Any:
     """Counts up: each example has people of its own."""
     return iter(range(10_000))
+
+
+@pytest.mark.parametrize("words", ["half of \ud83d", "a \0 in it"])
+def test_a_run_that_fails_with_what_no_database_stores_has_ended(api: Any, people: Any, words: str) -> None:
+    """What a source raises may hold anything: the run is over at once, and not when its lease is."""
+
+    def rows() -> Any:
+        yield from people(2)
+        raise ValueError(words)
+
+    assert isinstance(api.send(rows()).error, ValueError)
+    [(state, error)] = api.sql("SELECT state, error FROM runs")
+    assert state == "failed" and error == words.replace("\ud83d", "\ufffd").replace("\0", "\ufffd")

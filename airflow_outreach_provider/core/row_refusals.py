@@ -22,8 +22,11 @@ ROW_SAYS_NO = "row_says_no"
 """The reason of such a row."""
 
 
+_MAY_REFUSE = Holds.REFUSAL | Holds.ASKED | Holds.NUMBER
 _DAY = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}(?:[ T]+\d{1,2}:\d\d.*)?", re.ASCII)
 _COMMENTED = re.compile(r"\s*[(\[,;:]|\s[-–—]+\s")
+_LETTERS = re.compile(r"[^\W\d_]{2}")
+_BESIDE_NUMBERS = re.compile(r"[\d+().,;:|*\n\[\]]+|\s[-–—/]+\s")
 _TICKS = frozenset("✓✔☑✅🗹")
 _LONGEST_OBJECT = 20_000
 
@@ -39,12 +42,21 @@ def refusal_in(values: Mapping[str, Any]) -> str | None:
             continue
         if says_no((word, holds, value)) or (holds & Holds.ASKED and _is_plainly_so(word, value)):
             return name
+        if holds & Holds.NUMBER and _is_noted(value):
+            return name
     objects = [
         (name, value)
         for name, value in values.items()
         if value.__class__ is dict or value.__class__ is list or (value.__class__ is str and value[:1] == "{")
     ]
     return next((name for name, value in objects if _says_no_within(name, value)), None)
+
+
+def _is_noted(value: Any) -> bool:
+    """Whether somebody wrote the no beside the number: ``416 555 0123 (do not text)``; another number is no way around it."""
+    if not isinstance(value, str) or not _LETTERS.search(value):
+        return False
+    return any(map(is_no_word, _BESIDE_NUMBERS.split(value)))
 
 
 def _is_plainly_so(name: str, value: Any) -> bool:
@@ -101,4 +113,4 @@ def may_refuse(column: str) -> bool:
 @lru_cache(maxsize=256)
 def _may_refuse(names: tuple[str, ...]) -> tuple[tuple[str, str, int], ...]:
     keys = [(name, *read_key(name)) for name in names if isinstance(name, str)]
-    return tuple(each for each in keys if each[2] & (Holds.REFUSAL | Holds.ASKED))
+    return tuple(each for each in keys if each[2] & _MAY_REFUSE)

@@ -12,9 +12,12 @@ from strategies import examples
 
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.intake import read_event
+from airflow_outreach_provider.core.phones import PhoneReading
 from airflow_outreach_provider.core.platforms import no_vocabulary
 from airflow_outreach_provider.core.row_refusals import refusal_in
+from airflow_outreach_provider.core.rules import LeadRules
 from airflow_outreach_provider.core.sources import SourceSettings
+from airflow_outreach_provider.core.states import LeadState
 
 NOW = datetime(2026, 3, 25, 18, 30, tzinfo=UTC)
 COLUMNS: list[tuple[str, tuple[object, ...], tuple[object, ...]]] = [
@@ -66,6 +69,19 @@ SAID += [(name, value, False) for name, _, others in COLUMNS for value in others
 def test_a_column_of_an_export_says_no(column: str, value: object, no: bool) -> None:
     """Whoever exports from a tool of their own language has it heard; who is called Robinson is texted."""
     assert refusal_in({"phone": "+14165550123", column: value}) == (column if no else None)
+
+
+@pytest.mark.parametrize(
+    ("cell", "no"),
+    [("416 555 0123 (do not text)", True), ("DNC 416 555 0123", True), ("416 555 0123 STOP; 647 555 0199", True), ("0171 1234567 - keine SMS", True), ("06 12 34 56 78, ne pas contacter", True),
+     ("416 555 0123 [no text]", True), ("416 555 0123 home", False), ("416 555 0123 ext 5", False), ("416 555 0123 (not DNC)", False), ("Mobile: 416 555 0123", False), ("416 555 0123 - Stop & Shop", False)],
+)  # fmt: skip
+def test_a_no_beside_a_number_is_the_persons(cell: str, no: bool) -> None:
+    """What is written there is no number to text, and no reason to text another one of theirs."""
+    row = {"Mobile": cell, "Work Phone": "+14165550199"}
+    assert refusal_in(row) == ("Mobile" if no else None)
+    draft = LeadRules(configuration_id="c", phones=PhoneReading(several="first")).draft(row, NOW)
+    assert (draft.state is LeadState.SUPPRESSED) == no
 
 
 OBJECTS: list[tuple[object, bool]] = [

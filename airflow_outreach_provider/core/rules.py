@@ -43,7 +43,7 @@ OPTED_OUT_EMAIL = "opted_out_email"
 
 _LONGEST_CONSENT = 200
 
-_READING = 7  # of numbers, addresses and refusals; another one makes rows that were decided on be read again
+_READING = 8  # of numbers, addresses and refusals; another one makes rows that were decided on be read again
 
 Resubmit = str | timedelta
 

@@ -40,9 +40,12 @@ class StopWords:
 
     :param changes: words on top of ``words``; one with ``-`` before it is not one any more.
     :param words: the usual ones.
+    :param wishes: whether the usual sentences count too.
     """
 
-    def __init__(self, changes: Iterable[str] = (), words: Iterable[str] = STOP_WORDS) -> None:
+    def __init__(
+        self, changes: Iterable[str] = (), words: Iterable[str] = STOP_WORDS, *, wishes: bool = True
+    ) -> None:
         words = set(map(_letters, words))
         gone = set()
         for change in changes:
@@ -52,7 +55,7 @@ class StopWords:
                 gone.add(word)
             elif word:
                 words.add(word)
-        self._words = frozenset(words)
+        self._words, self._has_wishes = frozenset(words), wishes
         # "STOP IT" taken out would still be STOP, and what changes nothing.
         self._gone = frozenset(gone - words)
 
@@ -61,7 +64,8 @@ class StopWords:
         rest = setting.strip()
         known: Iterable[str] = () if rest.startswith("=") else self._words
         changes = [word for word in re.split(r"[,;\n]", rest.lstrip("= ")) if word.strip()]
-        return StopWords([*(f"-{word}" for word in self._gone), *changes], known)
+        wishes = self._has_wishes and not rest.startswith("=")
+        return StopWords([*(f"-{word}" for word in self._gone), *changes], known, wishes=wishes)
 
     def __contains__(self, message: object) -> bool:
         """Whether a message is nothing but stop words.
@@ -91,27 +95,43 @@ class StopWords:
 
     @cached_property
     def _polite(self) -> _Phrases:
-        return _Phrases(self._words, _COURTESIES)
+        return _Phrases(self._words | self._wishes, _COURTESIES)
 
     @cached_property
     def _wide(self) -> _Phrases:
-        return _Phrases(self._words - _IN_SENTENCES, _BESIDE, _AFTER)
+        return _Phrases((self._words - _IN_SENTENCES) | self._wishes, _BESIDE, _AFTER)
+
+    @property
+    def _wishes(self) -> frozenset[str]:
+        return _usual_wishes() - self._gone if self._has_wishes else frozenset()
 
     @cached_property
     def _asked(self) -> _Phrases:
         return _Phrases(self._words & _WISHES, _BESIDE | _REQUESTS, _AFTER)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, StopWords) and (self._words, self._gone) == (other._words, other._gone)
+        return isinstance(other, StopWords) and self._all == other._all
 
     def __hash__(self) -> int:
         return hash(self._words)
+
+    @property
+    def _all(self) -> tuple[object, ...]:
+        return self._words, self._gone, self._has_wishes
 
 
 @lru_cache(maxsize=16)
 def stop_words(setting: str) -> StopWords:
     """The words of ``[outreach] stop_words``: :meth:`StopWords.changed` of the usual ones."""
     return USUAL.changed(setting)
+
+
+@lru_cache(maxsize=1)
+def _usual_wishes() -> frozenset[str]:
+    """Some thousands, made where the first message is read: most processes read none."""
+    from airflow_outreach_provider.core.stop_wishes import STOP_WISHES
+
+    return frozenset(map(_letters, STOP_WISHES))
 
 
 def is_start_word(message: object) -> bool:

@@ -217,3 +217,39 @@ def test_start_words(message: object, is_one: bool) -> None:
 def test_further_wishes_to_be_left_alone(message: str, stops: bool) -> None:
     """What people write in place of STOP, and what is like it and asks for nothing of the kind."""
     assert (message in USUAL) is stops
+
+
+WISHES_OF_PEOPLE = [
+    "Ich möchte keine SMS mehr erhalten", "Bitte keine SMS mehr schicken", "Bitte nehmen Sie mich aus dem Verteiler. Danke", "Ich widerrufe meine Einwilligung", "Keine SMS!",
+    "Je ne veux plus recevoir de messages, merci", "Retirez-moi de votre liste svp", "Désinscrivez-moi de votre liste", "Plus de SMS svp 🙏", "Je ne souhaite plus être contactée",
+    "No me manden mensajes", "Sáquenme de la lista por favor", "Quiero darme de baja", "No me envíen más SMS, gracias", "Não quero mais receber mensagens", "Me tirem da lista por favor", "Não me contatem",
+    "Non voglio più ricevere messaggi", "Toglietemi dalla lista, grazie", "Smettete di scrivermi", "Ik wil geen berichten meer ontvangen", "Haal me van de lijst aub", "Stop met sms'en", "Meld me af",
+    "Proszę nie pisać", "Nie chcę otrzymywać wiadomości", "Proszę usunąć mój numer", "Sluta smsa mig", "Jag vill inte ha fler sms, tack", "Ta bort mitt nummer", "Hi Ann, take my name off your list please",
+    "I want off this list", "No further messages", "dont txt me", "Stop sending texts to this number!!", "I never signed up, stop texting me", "STPO", "Please delete my data",
+]  # fmt: skip
+NO_WISHES = [
+    "Bitte nicht löschen", "nicht abmelden", "Ich möchte mehr SMS erhalten", "Keine SMS bekommen?", "Ich habe keine SMS mehr erhalten", "Je veux recevoir vos messages", "Je n'ai plus de messages", "ne me désinscrivez pas",
+    "No me quiten de la lista", "no me den de baja", "Quiero recibir mensajes", "No quiero cancelar", "Não me tirem da lista", "não sair", "non cancellatemi dalla lista", "Voglio ricevere messaggi", "niet afmelden",
+    "Haal me op van de lijst", "Nie usuwaj mojego numeru", "ta inte bort mig", "Jag vill ha fler sms", "Don't take my name off your list", "I never unsubscribe", "don't stop, keep going", "delete my order", "take my number",
+    "Do I want off this list?", "no more questions", "I did sign up",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("message", WISHES_OF_PEOPLE)
+def test_a_whole_sentence_that_wishes_no_more_texts_is_one(message: str) -> None:
+    """Politely and in their own language people do not say STOP; an installation's own words replace these too."""
+    assert message in USUAL
+    assert message not in USUAL.changed("=GENUG")
+    assert message in USUAL.changed("GENUG, -END")
+
+
+@pytest.mark.parametrize("message", NO_WISHES)
+def test_a_sentence_with_the_same_words_that_wishes_something_else_is_none(message: str) -> None:
+    """Who asks to be kept, or asks at all, goes on being texted."""
+    assert message not in USUAL
+
+
+def test_a_sentence_can_be_taken_out() -> None:
+    """As a word can; others stay."""
+    assert "Keine SMS" not in USUAL.changed("-KEINE SMS")
+    assert "Keine SMS mehr" in USUAL.changed("-KEINE SMS")

@@ -18,7 +18,7 @@ from airflow_outreach_provider.core.stop_words import USUAL
 
 # In other languages, and as a box that is not ticked.
 NO_ELSEWHERE = frozenset({
-    *map(str.casefold, NEGATIONS), "nao", "ei", "nem", "nu", "hayır", "falsch", "faux", "falso", "onwaar", "falsk", "ложь", "όχι", "いいえ", "無", "无", "否", "不", "不是", "没有", "아니요", "아니오", "ไม่",
+    *map(str.casefold, NEGATIONS), "nao", "ei", "nem", "nu", "hayır", "falsch", "fałsz", "falskt", "faux", "falso", "onwaar", "falsk", "ложь", "όχι", "いいえ", "無", "无", "否", "不", "不是", "没有", "아니요", "아니오", "ไม่",
     "không", "tidak", "नहीं", "никогда", "неизвестно", "нет данных", "не указано", "なし", "없음", "未設定", "未设置", "✗", "✘", "✕", "✖", "❌", "❎", "×", "☐", "□", "⬜", "◻", "🔲", "▢", "👎",
 })  # fmt: skip
 _LONGEST = 120

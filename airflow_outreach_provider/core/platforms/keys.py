@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from airflow_outreach_provider.core.emails import email_columns
 from airflow_outreach_provider.core.phone_columns import rank_of
+from airflow_outreach_provider.core.platforms.no_names import asks_for_a_no, names_a_no, names_its_day
 from airflow_outreach_provider.core.platforms.reading import normalise
 
 _LONGEST = 60
@@ -19,6 +20,7 @@ class Holds:
     :cvar TEXT: what somebody wrote. :cvar VALUE: the same within a message. :cvar SUBJECT: above it. :cvar WHO: who wrote it. :cvar TIME: when.
     :cvar ENVELOPE: the event itself, or the message: what is said of it is said of the text within.
     :cvar FLAG: whether the person unsubscribed. :cvar SINCE: since when. :cvar STATUS: a word may say so.
+    :cvar ASKED: in a table of people a plain yes says so, and of a body nothing is known by it.
     :cvar ERROR: a carrier may. :cvar TAGS: one of several words may. :cvar ID: the person's, also beside an id of something else.
     :cvar RECORD: fields of whoever it is of, as their owner calls them: ``sms`` is a number in it, no text.
     :cvar ELSEWHERE: somebody of ours, what was said before, what may be chosen: nothing of the person.
@@ -26,8 +28,8 @@ class Holds:
 
     (
         TEXT, VALUE, WHO, TIME, ENVELOPE, FLAG, SINCE, STATUS, TAGS, NUMBER, EMAIL, ID, PERSON, SENDER, RECIPIENT, ELSEWHERE, ERROR,
-        SUBJECT, RECORD,
-    ) = (1 << bit for bit in range(19))  # fmt: skip
+        SUBJECT, RECORD, ASKED,
+    ) = (1 << bit for bit in range(20))  # fmt: skip
     REFUSAL = FLAG | SINCE | STATUS | TAGS | ERROR
     PARTY = SENDER | RECIPIENT
 
@@ -99,10 +101,15 @@ _OPTED_OUT_AT = re.compile(
 _PACKAGE = re.compile(r"[A-Za-z]\w{0,14}?__(?=\w+__p?c$)", re.ASCII)
 _STATUS = _words(
     "status state subscription subscribed consent optin stage disposition outcome interest preference preferences permission",
-    "statut estado estatus situacao stato",
+    "statut estado estatus situacao stato kontaktstatus scrub",
+    "einwilligung consentement consentimiento consentimento consenso toestemming zgoda zgody samtycke",
 )
 _ERRORS = _words("error errors error_code sms_error_code message_error_code")
-_TAGS = _words("tag tags label labels etiquette etiquettes etiqueta etiquetas etichetta etichette")
+_STATUS_NAMES = _words("sms_marketing marketing_sms text_marketing opt_out_type optout_type")
+_REASONS = re.compile(r"(?:.+_)?(?:lost|loss|disqualification|disqualified|unqualified)_reason")
+_TAGS = _words(
+    "tag tags label labels etiquette etiquettes etiqueta etiquetas etichetta etichette schlagworter stichworter marcadores tagi taggar"
+)
 _GROUPS = _words(
     "categories group_membership groups kategorien gruppen"
 )  # of Outlook, Google, Mailchimp: the whole name
@@ -169,7 +176,8 @@ def read_key(name: str) -> Key:
         (word in _WHO, Holds.WHO),
         (word in _TIMES, Holds.TIME),
         (is_opted_out(word), Holds.FLAG),
-        (_OPTED_OUT_AT.fullmatch(word) and not is_of_mail(word), Holds.SINCE),
+        ((_OPTED_OUT_AT.fullmatch(word) or names_its_day(word)) and not is_of_mail(word), Holds.SINCE),
+        (asks_for_a_no(word), Holds.ASKED),
         (_is_status(word), Holds.STATUS),
         (_is_tags(word), Holds.TAGS),
         (word in _ERRORS, Holds.ERROR),
@@ -200,7 +208,7 @@ def _is_email(name: str, word: str) -> bool:
 
 def is_opted_out(word: str) -> bool:
     """Whether a word says by itself that somebody is not to be contacted."""
-    return _OPTED_OUT.fullmatch(word) is not None
+    return _OPTED_OUT.fullmatch(word) is not None or names_a_no(word)
 
 
 @lru_cache(maxsize=4096)
@@ -212,6 +220,8 @@ def is_of_mail(word: str) -> bool:
 
 def _is_status(word: str) -> bool:
     tokens = set(word.split("_"))
+    if word in _STATUS_NAMES or _REASONS.fullmatch(word):
+        return True
     return bool(tokens & _STATUS or "opt_in" in word) and not tokens & _NOT_NOW and not is_of_mail(word)
 
 

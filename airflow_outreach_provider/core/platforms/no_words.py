@@ -16,12 +16,15 @@ NO = frozenset({
     "abonne", "abonnee", "inscrit", "inscrite", "angemeldet", "abonniert", "suscrito", "inscrito", "inscrita", "iscritto", "iscritta", "aangemeld", "ingeschreven",
     "jamais", "niemals", "nunca", "nooit", "aldri", "aldrig", "nigdy", "unbekannt", "inconnu", "desconocido", "desconhecido", "sconosciuto", "onbekend",
     "keine", "keiner", "aus", "aucun", "aucune", "ninguno", "ninguna", "nenhum", "nenhuma", "nessuna", "leer", "vide", "vacio", "vazio", "vuoto", "leeg", "keine_angabe", "k_a", "nicht_angegeben", "non_renseigne", "no_especificado", "nao_informado",
-    "non_specificato", "niet_opgegeven",
+    "non_specificato", "niet_opgegeven", "fa_sz", "falskt", "usant",
+    # By a register of those who are not to be called.
+    "not_registered", "not_present", "safe", "callable", "non_inscrit", "non_inscrite", "absent", "nicht_eingetragen", "nicht_gelistet", "no_inscrito", "no_figura", "no_consta", "nao_inscrito",
+    "non_iscritto", "niet_ingeschreven", "nie_zapisany",
 })  # fmt: skip
 _LONGEST_WORD = 60
-_DENIED = re.compile(r"(?:(?:did|has|have|is|was)_)?(?:not|no|never)_")
-# "Closed - Do Not Contact", "Bad lead (DNC)"
-_PARTS = re.compile(r"\s[-–—]+\s|/|[()\[\]]")
+_DENIED = re.compile(r"(?:(?:did|has|have|is|was)_)?(?:not|no|never|nicht|non|nao|niet|nie|ej|inte|pas)_")
+# "Closed - Do Not Contact", "Bad lead (DNC)", "Nurture -> Do Not Text"
+_PARTS = re.compile(r"\s*(?:->|=>|[›»→>])\s*|\s[-–—]+\s|/|[()\[\]]")
 _STOPS = frozenset(
     {
         "stop",
@@ -32,6 +35,11 @@ _STOPS = frozenset(
         "texted_stop",
         "sent_stop",
         "said_stop",
+        "sms_stop",
+        "no_text",
+        "blacklist",
+        "black_list",
+        "blocklist",
     }
 )
 

@@ -27,6 +27,7 @@ from airflow_outreach_provider.core.platforms.keys import (
     is_of_mail,
     read_key,
 )
+from airflow_outreach_provider.core.platforms.no_names import is_taken_consent
 from airflow_outreach_provider.core.platforms.no_words import NO, is_denied, is_no_word
 from airflow_outreach_provider.core.platforms.places import MOST_KEYS, BodyObject, Told
 from airflow_outreach_provider.core.platforms.reading import (
@@ -73,11 +74,11 @@ _DAYS = (
     (20000101, 20991231),
     (36526, 73050),
 )  # of this century, as databases' keys and as spreadsheets number them
-_ONLY_ZEROS = re.compile(r"[0\s:.\-/TZ+]*")
+_ONLY_ZEROS = re.compile(r"[\s:.\-/+]*|(?=.*0)[0\s:.\-/TZ+]*")  # "T" alone is true
 _YES = frozenset({"true", "t", "1", "yes", "y", "on", "active", "enabled", "permanent"})
 _REFUSED = (21610, "21610")  # Twilio: "attempt to send to unsubscribed recipient"
+_CEASED = frozenset({"baja", "baja_voluntaria"})  # as a status; as a tag it may be how urgent something is
 _MAIL_ALONE = frozenset({"email", "e_mail", "emails", "email_only", "newsletter"})
-_CONSENTS, _NOTHING = frozenset({"revoked", "withdrawn"}), frozenset[str]()
 _NOW = ("to", "new", "current", "value", "name", "label", "status", "state", "sms", "text", "mobile", "all")
 # Whose ids stand beside the person: in what these events are about, a plain id is a message's, call's or conversation's.
 _ABOUT_THE_PERSON = frozenset({
@@ -280,14 +281,17 @@ def says_no(told: Told) -> bool:
     if holds & Holds.FLAG:
         return _is_yes(value)
     if holds & Holds.SINCE:
-        return _is_moment(value)
+        return is_moment(value)
     if holds & Holds.ERROR:
         return _is_refused(value)
     if holds & Holds.TAGS or isinstance(value, list):
         return any(map(is_no_word, _tags(value)))
-    withdrawn = _CONSENTS if "consent" in name else _NOTHING
     return any(
-        is_no_word(each) or _word(each) in withdrawn or is_refused_behind_no(each) for each in _states(value)
+        is_no_word(each)
+        or _word(each) in _CEASED
+        or is_taken_consent(name, _word(each))
+        or is_refused_behind_no(each)
+        for each in _states(value)
     )
 
 
@@ -338,9 +342,10 @@ def _is_yes_elsewhere(said: str) -> bool:
     )
 
 
-def _is_moment(value: Any) -> bool:
+def is_moment(value: Any) -> bool:
+    """Whether a value says since when, or yes."""
     if isinstance(value, dict):
-        return any(map(_is_moment, value.values()))
+        return any(map(is_moment, value.values()))
     if isinstance(value, int | float) and any(first <= value <= last for first, last in _DAYS):
         return True
     return when(value) is not None or (isinstance(value, str | bool) and _is_yes(value))

@@ -33,6 +33,7 @@ ROWS = (
     KindRow(("contact.updated",), EventKind.CONTACT_UPDATED, "from polling the contact list"),
 )
 _KINDS = reading.kinds_of(ROWS)
+_NO = frozenset({"false", "0", "no"})  # a boolean, and what becomes of one on its way through other tools
 _INTEREST = {
     "interested": EventKind.INTERESTED,
     "not_interested": EventKind.NOT_INTERESTED,
@@ -72,7 +73,7 @@ def _kind(type_: str, person: Mapping[str, Any]) -> EventKind:
             interest = reading.text(person.get("interest")) or ""
             return _INTEREST.get(reading.normalise(interest), EventKind.INTEREST_CHANGED)
         case "appointment":
-            cancelled = person.get("appointment") is False
+            cancelled = reading.normalise(str(person.get("appointment"))) in _NO
             return EventKind.APPOINTMENT_CANCELLED if cancelled else EventKind.APPOINTMENT_BOOKED
         case _:
             return reading.kind_of(_KINDS, type_)

@@ -105,6 +105,14 @@ def test_sample_payloads(
         ("interest", {"interest": None}, "interest_changed"),
         ("appointment", {"appointment": True}, "appointment_booked"),
         ("appointment", {"appointment": False}, "appointment_cancelled"),
+        *(
+            ("appointment", {"appointment": each}, "appointment_cancelled")
+            for each in ("false", "False", "0", 0, "no")
+        ),
+        *(
+            ("appointment", {"appointment": each}, "appointment_booked")
+            for each in ("true", 1, None, "2026-03-25")
+        ),
         ("sent", {}, "message_sent"),
         ("unsubscribe", {}, "unsubscribed"),
         ("teleport", {}, "other"),

@@ -10,6 +10,7 @@ _UNITS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 
           "d": 86400, "day": 86400, "w": 604800, "week": 604800}  # fmt: skip
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)(\s*(?:,|and\b)(?=\s*\d))?", re.IGNORECASE | re.ASCII)
 _LONGEST_SPAN = timedelta(days=3660)
+_ISO = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.IGNORECASE | re.ASCII)
 _ADVICE = (
     (r"\d\s*M\b", "M may mean minutes or months: write m or min for minutes, 30d for a month"),
     (r"\d\s*(?:mo|mon|mths?|months?)\b", "write 30d for a month"),
@@ -59,6 +60,13 @@ def _seconds_of(unit: str) -> int | None:
 
 def span_advice(text: str, otherwise: str) -> str:
     """What to write in place of a text that :func:`read_span` does not read."""
+    iso = _ISO.fullmatch(text.strip())
+    if iso and (
+        said := " ".join(
+            f"{int(n)}{unit}" for n, unit in zip(iso.groups(), "wdhms", strict=True) if n and int(n)
+        )
+    ):
+        return f"write {said}"
     for pattern, advice in _ADVICE:
         if re.search(pattern, text if "M" in pattern else text.lower(), re.ASCII):
             return advice

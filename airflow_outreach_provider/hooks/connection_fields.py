@@ -31,6 +31,9 @@ _OPEN_HEADERS = frozenset(
 # A part of a path that is more than a name: as chat systems and automations write their secret URLs.
 _TOKEN = re.compile(r"(?=.*\d)[\w~.-]{16,}", re.ASCII)
 
+# What Airflow says of a type it knows no hook of; the second where another provider announces the type alone.
+_NO_HOOK = re.compile(r"Unknown hook type|'NoneType' object has no attribute 'rsplit'")
+
 
 def read_base_url(connection: Any) -> str:
     """:raises ConfigurationError: the host is missing, no http URL, or plain http without ``allow_http``."""
@@ -98,11 +101,23 @@ def existing(find: Callable[[str], Any], conn_id: str, remedy: str) -> Any:
 def database_hook(conn_id: str) -> Any:
     """Airflow's hook of a database.
 
-    :raises ConfigurationError: there is no such connection.
+    :raises ConfigurationError: there is no such connection, or no provider of its type.
     """
     from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowException
 
-    return existing(BaseHook.get_hook, conn_id, "add it with the type and the address of the database")
+    add = "add it with the type and the address of the database"
+    try:
+        return existing(BaseHook.get_hook, conn_id, add)
+    except (AirflowException, AttributeError, ImportError) as error:
+        if not isinstance(error, ImportError) and not _NO_HOOK.search(str(error)):
+            raise
+        kind = existing(BaseHook.get_connection, conn_id, add).conn_type
+        again = ", and give the connection its type again" if kind == "generic" else ""
+        raise ConfigurationError(
+            f"connection {conn_id!r} is of type {kind!r}, of which no provider can be loaded here",
+            f"install the database's where the workers run, as apache-airflow-providers-postgres is for postgres{again}",
+        ) from error
 
 
 def read_extra(connection: Any) -> Mapping[str, Any]:

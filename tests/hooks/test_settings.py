@@ -8,9 +8,11 @@ from datetime import timedelta
 
 import pytest
 from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowException
 
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.get_provider_info import get_provider_info
+from airflow_outreach_provider.hooks.connection_fields import database_hook
 from airflow_outreach_provider.hooks.endpoints import read_endpoint
 from airflow_outreach_provider.hooks.settings import (
     consumer_abandoned_after,
@@ -99,3 +101,28 @@ def test_endpoints_have_the_limit_of_the_installation(monkeypatch: pytest.Monkey
     monkeypatch.setenv("AIRFLOW__OUTREACH__ENDPOINT_DISABLED_AFTER_DAYS", "two")
     with pytest.raises(ConfigurationError, match=r"^\[outreach\]"):
         read_endpoint(connection)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        AirflowException('Unknown hook type "postgres"'),
+        AttributeError("'NoneType' object has no attribute 'rsplit'"),
+        ImportError("No module named 'psycopg2'"),
+    ],
+)
+def test_a_database_without_its_provider_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, said: Exception
+) -> None:
+    """Whichever of its own errors Airflow has for it; what else goes wrong stays what it is."""
+
+    def fails(_conn_id: str) -> None:
+        raise said
+
+    monkeypatch.setenv("AIRFLOW_CONN_DWH", '{"conn_type": "postgres", "host": "db"}')
+    monkeypatch.setattr("airflow.sdk.BaseHook.get_hook", fails)
+    with pytest.raises(ConfigurationError, match=r"'postgres'.*apache-airflow-providers-postgres"):
+        database_hook("dwh")
+    said = AttributeError("'Hook' object has no attribute 'x'")
+    with pytest.raises(AttributeError):
+        database_hook("dwh")

@@ -29,6 +29,8 @@ class Code:
     label: str = "this"
     column: bool = False
     """Whether it is a text only because its file holds nothing else."""
+    literal: bool = False
+    """Whether it is written out: a constant that nothing gives."""
 
 
 def compared(code: Code, other: Code) -> Callable[[Any], Any]:

@@ -28,12 +28,13 @@ from airflow_outreach_provider.core.expressions.functions import (
     FILTERS,
     TESTS,
     Type,
+    below_in,
     negative,
     says_yes,
     type_of,
 )
 from airflow_outreach_provider.core.expressions.params import check_params
-from airflow_outreach_provider.core.expressions.parser import Mistake, parse
+from airflow_outreach_provider.core.expressions.parser import REFUSED, Mistake, parse
 from airflow_outreach_provider.core.expressions.scope import (
     NULLS,
     YES_NO,
@@ -42,6 +43,7 @@ from airflow_outreach_provider.core.expressions.scope import (
     advice_for_name,
     written_column,
 )
+from airflow_outreach_provider.core.expressions.slips import check_alternatives, check_sides
 from airflow_outreach_provider.core.suggest import did_you_mean
 
 _MAX_NODES = 300
@@ -54,11 +56,6 @@ _ARITHMETIC_NODES: dict[type[nodes.BinExpr], str] = {
     nodes.Div: "/",
     nodes.FloorDiv: "//",
     nodes.Mod: "%",
-}
-_REFUSED: dict[type[nodes.Expr], tuple[str, str]] = {
-    nodes.Pow: ("powers (**) are not allowed", "multiply with *"),
-    nodes.Dict: ("dictionaries are not allowed", "write a value or a list"),
-    nodes.Slice: ("slices are not allowed", "take one item, e.g. name[0], or use first or last"),
 }
 
 
@@ -92,7 +89,7 @@ class Compiler:
             raise Mistake("the expression is nested too deeply", node.lineno, "make it simpler")
         if self._nodes > _MAX_NODES:
             raise Mistake(f"the expression has more than {_MAX_NODES} parts", node.lineno, "make it simpler")
-        for type_, (problem, remedy) in _REFUSED.items():
+        for type_, (problem, remedy) in REFUSED.items():
             if isinstance(node, type_):
                 raise Mistake(problem, node.lineno, remedy)
         handler = _HANDLERS.get(type(node))
@@ -170,17 +167,24 @@ class Compiler:
 
     def _list(self, node: nodes.List | nodes.Tuple, depth: int) -> Code:
         items = [self._node(item, depth) for item in node.items]
-        runs = tuple(item.run for item in items)
-        constants = tuple(item.constant for item in items)
-        constant = UNKNOWN if any(each is UNKNOWN for each in constants) else constants
-        if constant is not UNKNOWN:
-            return Code(lambda _record: constant, Type.LIST, always=True, constant=constant, label="the list")
+        runs, literal = tuple(item.run for item in items), all(item.literal for item in items)
+        constant = tuple(item.constant for item in items)
+        if not any(each is UNKNOWN for each in constant):
+            return Code(
+                lambda _record: constant,
+                Type.LIST,
+                True,
+                constant=constant,
+                label="the list",
+                literal=literal,
+            )
         return Code(lambda record: [run(record) for run in runs], Type.LIST, always=True, label="the list")
 
     # operators ---------------------------------------------------------------------------------------
 
     def _and(self, node: nodes.And, depth: int) -> Code:
         left, right = self._asked(node.left, depth), self._asked(node.right, depth)
+        check_alternatives(node)
         a, b, kind, always = left.run, right.run, common(left, right), left.always and right.always
         if self.scope.texts:
             return Code(lambda record: b(record) if says_yes(value := a(record)) else value, kind, always)
@@ -189,6 +193,7 @@ class Compiler:
     def _or(self, node: nodes.Or, depth: int) -> Code:
         left, right = self._node(node.left, depth), self._node(node.right, depth)
         check_or(left, right, node)
+        check_alternatives(node)
         a, b, kind, always = left.run, right.run, common(left, right), left.always or right.always
         if self.scope.texts:
             return Code(lambda record: value if says_yes(value := a(record)) else b(record), kind, always)
@@ -217,6 +222,7 @@ class Compiler:
         for operand in node.ops:
             right = self._node(operand.expr, depth)
             check_comparison(left, operand.op, right, operand.expr)
+            check_sides(left, operand.op, right, operand.expr)
             steps.append((compared(left, right), COMPARISONS[operand.op], compared(right, left)))
             left = right
         if len(steps) == 1:
@@ -227,14 +233,6 @@ class Compiler:
             Type.BOOL,
             always=True,
         )
-
-    def _binary(self, node: nodes.BinExpr, depth: int) -> Code:
-        sign = _ARITHMETIC_NODES[type(node)]
-        left, right = self._node(node.left, depth), self._node(node.right, depth)
-        check_arithmetic(sign, (left, node.left), (right, node.right))
-        run, a, b = ARITHMETIC[sign], left.run, right.run
-        gives = Type.NUMBER if sign != "+" else common(left, right)
-        return Code(lambda record: run(a(record), b(record)), gives)
 
     # filters -----------------------------------------------------------------------------------------
 
@@ -295,6 +293,15 @@ def _concat(compiler: Compiler, node: nodes.Concat, depth: int) -> Code:
     return Code(lambda record: join([run(record) for run in runs]), Type.TEXT, always=written)
 
 
+def _binary(compiler: Compiler, node: nodes.BinExpr, depth: int) -> Code:
+    sign = _ARITHMETIC_NODES[type(node)]
+    left, right = compiler._node(node.left, depth), compiler._node(node.right, depth)
+    check_arithmetic(sign, (left, node.left), (right, node.right))
+    run, a, b = ARITHMETIC[sign], left.run, right.run
+    gives = Type.NUMBER if sign != "+" else common(left, right)
+    return Code(lambda record: run(a(record), b(record)), gives)
+
+
 def _negative(compiler: Compiler, node: nodes.Neg, depth: int) -> Code:
     inner = compiler._node(node.node, depth)
     if inner.type not in (Type.NUMBER, Type.ANY):
@@ -303,7 +310,9 @@ def _negative(compiler: Compiler, node: nodes.Neg, depth: int) -> Code:
     run = inner.run
     if inner.constant is not UNKNOWN:
         value = negative(inner.constant)
-        return Code(lambda _record: value, Type.NUMBER, always=True, constant=value, label=str(value))
+        return Code(
+            lambda _record: value, Type.NUMBER, True, constant=value, label=str(value), literal=inner.literal
+        )
     return Code(lambda record: negative(run(record)), Type.NUMBER)
 
 
@@ -329,7 +338,7 @@ def _const(_compiler: Compiler, node: nodes.Const, _depth: int) -> Code:
             node.lineno,
             "write at most 1000000000000000000, or put quotes around it",
         )
-    return Code(lambda _record: value, type_of(value), always=True, constant=value, label=repr(value))
+    return Code(lambda _record: value, type_of(value), True, constant=value, label=repr(value), literal=True)
 
 
 def _call(_compiler: Compiler, node: nodes.Call, _depth: int) -> Code:
@@ -358,7 +367,7 @@ _HANDLERS: dict[type[nodes.Expr], Callable[[Compiler, Any, int], Code]] = {
     nodes.Filter: Compiler._filter,
     nodes.Test: _test,
     nodes.Call: _call,
-    **dict.fromkeys(_ARITHMETIC_NODES, Compiler._binary),
+    **dict.fromkeys(_ARITHMETIC_NODES, _binary),
 }
 
 
@@ -379,20 +388,12 @@ def _under(above: Code, key: str | int, field: Field, label: str) -> Code:
     """What stands below: looked up once where all records have the same."""
     if above.constant is UNKNOWN:
         return _lookup(above.run, key, field, label)
-    return _fixed(_below_in(above.constant, key), field.type, label)
-
-
-def _below_in(above: Any, key: str | int) -> Any:
-    if isinstance(above, Mapping):
-        return above.get(key)
-    if isinstance(key, int) and isinstance(above, (list, tuple)) and -len(above) <= key < len(above):
-        return above[key]
-    return None
+    return _fixed(below_in(above.constant, key), field.type, label)
 
 
 def _lookup(parent: Callable[[Any], Any], key: str | int, field: Field, label: str) -> Code:
     if parent is _identity:
         return Code(lambda record: record.get(key), field.type, field.always, field.choices, label=label)
     return Code(
-        lambda record: _below_in(parent(record), key), field.type, field.always, field.choices, label=label
+        lambda record: below_in(parent(record), key), field.type, field.always, field.choices, label=label
     )

@@ -359,3 +359,12 @@ ARITHMETIC: dict[str, Callable[[object, object], object]] = {
 def negative(value: object) -> object:
     number = _number(value)
     return None if number is None else -number
+
+
+def below_in(above: Any, key: str | int) -> Any:
+    """One look-up in a mapping or list, never a Python attribute."""
+    if isinstance(above, Mapping):
+        return above.get(key)
+    if isinstance(key, int) and isinstance(above, (list, tuple)) and -len(above) <= key < len(above):
+        return above[key]
+    return None

@@ -13,6 +13,12 @@ from airflow_outreach_provider.core.expressions.habits import HABITS, QUOTED, st
 
 _environment = Environment(autoescape=False)  # noqa: S701 - only its lexer and parser are used
 
+REFUSED: dict[type[nodes.Expr], tuple[str, str]] = {
+    nodes.Pow: ("powers (**) are not allowed", "multiply with *"),
+    nodes.Dict: ("dictionaries are not allowed", "write a value or a list"),
+    nodes.Slice: ("slices are not allowed", "take one item, e.g. name[0], or use first or last"),
+}
+
 
 class Mistake(Exception):
     """Something wrong at ``offset`` (from 0) of the expression, and what to write instead."""

@@ -127,6 +127,8 @@ def _mapping_meant(path: Path, value: object) -> str:
     """What to write for a section that is said in short."""
     key = path[-1] if path else ""
     kind = kind_of_file(value) if isinstance(value, str) else None
+    if len(path) == 2 and key == "name" and isinstance(value, str):
+        return f"write {value}: in place of name: {value}, and below it, indented, what it does"
     if key == "leads" and kind is not None:
         return f"write leads: {{{kind}: {value}}}"
     if isinstance(key, int) and path[-2] == "leads" and kind is not None:

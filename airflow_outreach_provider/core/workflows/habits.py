@@ -133,6 +133,9 @@ _MEANINGS: dict[str, dict[str, str]] = {
         "as sheet:": "tab worksheet",
         "beside leads:": "where order_by limit map incremental",
     },
+    "outreach": {
+        "into a connection of type outreach, which conn_id: names": "host url base_url api_key key token password secret auth",
+    },
     "sql": {
         "as query:": "sql statement select",
         "as conn_id:": "connection database db",

@@ -287,7 +287,7 @@ def _read_file(file: str, text: str, result: Workflows, defaults_only: bool = Fa
                 Problem.at(
                     spot,
                     f"{key} must be a mapping, not {kind_of(value)}",
-                    "write name: and what it does below",
+                    _named_meant(value),
                     (key,),
                 )
             )
@@ -303,9 +303,21 @@ def _read_file(file: str, text: str, result: Workflows, defaults_only: bool = Fa
     return located
 
 
+def _named_meant(value: object) -> str:
+    """How workflows are written whose section is a list, as other tools have it, or empty."""
+    first = value[0] if isinstance(value, list) and value else None
+    name = first.get("name") if isinstance(first, dict) else None
+    if isinstance(name, str) and NAME.fullmatch(name):
+        return f"write {name}: in place of - name: {name}, and below it, indented, what it does"
+    return "write a name of its own, e.g. website_leads:, and below it, indented, what it does"
+
+
 def _meant_key(key: str, value: object, known: list[str]) -> str:
     if key == "default_args":
         return "write defaults:, below it lead_syncs: or event_routes:, below that the keys"
+    for kind, makes in (("lead_syncs", "leads"), ("event_routes", "deliver")):
+        if isinstance(value, dict) and makes in value:
+            return f"it goes below {kind}:, indented"
     if isinstance(value, dict) and nearest(key, known) is None:
         return "what workflows share, an anchor too, goes below defaults: and there below lead_syncs: or event_routes:"
     return did_you_mean(key, known)

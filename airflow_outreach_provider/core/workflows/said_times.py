@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from airflow_outreach_provider.core.times import read_span
+
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _DAY = "(?:sun|mon|tues?|wed|thu(?:rs?)?|fri|sat|wednes|satur)(?:day)?s?"
 _RANGE = re.compile(rf"\b({_DAY})\s*(?:-|–|to|until|through)\s*({_DAY})\b")
@@ -21,6 +23,7 @@ _ZONE_BEFORE = re.compile(r"(?:CRON_)?TZ\s*=\s*(\S+)\s+(\S.*)", re.IGNORECASE)
 _ZONE_BEHIND = re.compile(
     r"(\S.*?)\s+(?:in\s+)?\(?([A-Z]{2,4}T|UTC|GMT|[A-Z][A-Za-z]+/[A-Za-z_/]+|(?:Eastern|Central|Mountain|Pacific)(?: [A-Za-z]+)?)\)?"
 )
+_CALLED = re.compile(r"(cron|rate)\s*\((.*)\)", re.IGNORECASE)
 _NAMED = {"midnight": (0, 0), "noon": (12, 0), "midday": (12, 0)}
 _WORKDAYS, _WEEKEND = "1-5", "0,6"
 
@@ -44,6 +47,23 @@ def said_cron(words: str) -> str | None:
     if month:
         return f"{minute} {hour} 1 * *"
     return f"{minute} {hour} * * {days or '*'}"
+
+
+def said_call(words: str) -> str | None:
+    """What to write for ``cron(0 9 ? * MON-FRI *)`` and ``rate(5 minutes)``, as AWS has them; None for anything else.
+
+    AWS counts weekdays from 1, Sunday: a number among them is not taken over.
+    """
+    found = _CALLED.fullmatch(words.strip())
+    if found is None:
+        return None
+    inner = " ".join(found[2].split())
+    if found[1].lower() == "rate" and read_span(inner) is not None:
+        return inner
+    *fields, year = inner.replace("?", "*").split() or [""]
+    if len(fields) == 5 and year == "*" and re.fullmatch(r"[A-Za-z,*-]+", fields[4]):
+        return f'"{" ".join(fields)}"'
+    return 'cron with five fields and 0 for Sunday, e.g. "0 9 * * 1-5", or a span such as 15m'
 
 
 def said_zoned_cron(words: str) -> tuple[str, str] | None:

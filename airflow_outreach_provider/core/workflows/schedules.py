@@ -17,7 +17,7 @@ from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.core.times import read_span, span_advice
 from airflow_outreach_provider.core.workflows.fields import annotated, dotted_path, kind_of, mistake, text
 from airflow_outreach_provider.core.workflows.rule_fields import SPAN_SCHEMA, read_zone, span
-from airflow_outreach_provider.core.workflows.said_times import said_cron, said_zoned_cron
+from airflow_outreach_provider.core.workflows.said_times import said_call, said_cron, said_zoned_cron
 
 # Airflow's cron presets, airflow/utils/dates.py, and the two words that are no cron.
 ONCE, CONTINUOUS = "@once", "@continuous"
@@ -130,6 +130,8 @@ def read_schedule(value: object) -> Schedule:
         return Schedule(ScheduleKind.CRON, cron=read)
     if read.lower().startswith("every ") and (every := read_span(read[6:])) is not None:
         return Schedule(ScheduleKind.SPAN, every=every)
+    if (called := said_call(read)) is not None:
+        raise mistake(f"{read!r} is not a schedule", f"write {called}")
     if (zoned := said_zoned_cron(read)) is not None:
         raise mistake(f"{read!r} is not a schedule", _zoned_meant(*zoned))
     if (cron := said_cron(read)) is not None and read_span(read) is None:

@@ -274,6 +274,7 @@ def _star_hint(anchor: str) -> str:
     )
 
 
+_AFTER_QUOTE = re.compile(r""":\s+(?:'[^']*'|"[^"]*")\s*$""")
 # What libyaml says, what it mostly means, what to do.
 _SYNTAX: tuple[tuple[str, str, str], ...] = (
     ("found character that cannot start any token", "this character cannot begin a value", "put quotes around it"),
@@ -288,6 +289,7 @@ _SYNTAX: tuple[tuple[str, str, str], ...] = (
     ("did not find expected ',' or '}'", "this { mapping is not closed", "separate with commas, end with }; quotes around {{ … }}"),
     ("did not find expected node content", "a value is missing here", "write one, or put quotes around the text"),
     ("found unknown escape character", "an unknown escape in a text in double quotes", "use single quotes"),
+    ("did not find expected hexdecimal number", "an unknown escape in a text in double quotes", "use single quotes"),
     ("found undefined tag handle", "this tag is not allowed here", "put quotes around the text"),
     ("control characters are not allowed", "the file has a control character", "remove it"),
     ("special characters are not allowed", "the file has a control character", "remove it"),
@@ -304,11 +306,12 @@ def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
             if context is not None and ("[" in message or "{" in message or "quoted" in message):
                 mark = context
             spot = _mark_spot(mark, file)
-            if (
-                text.split("\n")[spot.line - 1 : spot.line]
-                and "\t" in text.split("\n")[spot.line - 1][: spot.column]
-            ):
+            before = "".join(text.split("\n")[spot.line - 1 : spot.line])[: spot.column]
+            if "\t" in before:
                 message, hint = "a tab stands where spaces belong", "indent with spaces"
+            elif _AFTER_QUOTE.search(before[:-1]):
+                message = "a value that begins with a quote ends with it"
+                hint = "put quotes of the other kind around all of it"
             return Problem.at(spot, message, hint)
     return Problem.at(
         _mark_spot(mark, file), f"this is not YAML: {getattr(error, 'problem', None) or said[:120]}"

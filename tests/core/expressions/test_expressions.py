@@ -158,6 +158,21 @@ def test_a_template_knows_its_columns() -> None:
         ("kind == 'replied' and 'clicked'", 22, "always true"),
         ("not data.x ~ 'a'", 4, "always true"),
         ("kind == " + "' ' ~ " * 400 + "'x'", 0, "2000 at most.*shorter"),
+        ("'type' != 'x'", 10, "written out.*same for all.*without quotes: type != 'x'"),
+        (
+            'type == \'x\' and "source" not in ["a"]',
+            32,
+            r"written out.*without quotes: source not in \['a'\]",
+        ),
+        ("type == 'x' or not 'source' == 'a'", 31, "written out"),
+        ("1 == 1 and type == 'x'", 5, "written out.*leave it out"),
+        ("type != 'x' or type != 'y'", 23, r"always true.*write and.*not in \['x', 'y'\]"),
+        ("type != 'x' or data.a or 'y' != type", 32, "always true"),
+        ("not type == 'x' or type not in ['y', 'z']", 40, r"always true.*not in \['x', 'y', 'z'\]"),
+        ("type == 'x' and type == 'y'", 24, r"never both true.*write or.*in \['x', 'y'\]"),
+        ("type == 'x' and type in ['y', 'z']", 33, "never both true"),
+        ("data.score > '9'", 13, r"letter by letter.*write data.score \| float > 9"),
+        ("'7.5' <= data.score", 13, r"letter by letter.*write 7.5 <= data.score \| float"),
     ],
 )
 def test_mistakes_are_found_with_their_position(where: str, offset: int, message: str) -> None:
@@ -166,6 +181,21 @@ def test_mistakes_are_found_with_their_position(where: str, offset: int, message
         compile_where(where)
     assert isinstance(caught.value, ExpressionError)
     assert caught.value.offset == offset
+
+
+def test_what_may_be_meant_is_no_slip() -> None:
+    """Two of the same, an empty cell, what the run gives, and texts of one length in their order are conditions."""
+    given = {"params": {"region": "QC"}}
+    row = {"state": "QC", "zip": "90210", "seen": "2026-03-01", "note": ""}
+    for where in (
+        "state != 'ON' or state != 'ON'",
+        "state in ['QC', 'ON'] and state not in ['ON']",
+        "note == none and note == ''",
+        "not (note != none or note != '')",
+        "params.region == 'QC' and 'QC' in [params.region] and -1 < 2 - params.region | length",
+        "zip >= '90000' and zip < '96200' and seen >= '2026' and seen > '2026-02-28'",
+    ):
+        assert compile_where(where, ROW_CONDITION.over_texts(), given)(row), where
 
 
 def test_a_part_of_a_text_that_a_record_or_the_run_holds_may_be_asked_for() -> None:

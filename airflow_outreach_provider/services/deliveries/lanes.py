@@ -25,7 +25,7 @@ from airflow_outreach_provider.services.deliveries.concluding import conclude, o
 from airflow_outreach_provider.services.deliveries.ending import GRACE, end, finish
 from airflow_outreach_provider.services.deliveries.hands import Hands
 from airflow_outreach_provider.services.deliveries.parking import let_go
-from airflow_outreach_provider.services.deliveries.place import Place
+from airflow_outreach_provider.services.deliveries.place import Place, as_its_own
 from airflow_outreach_provider.services.deliveries.settling import Settler, renewed
 from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
@@ -232,6 +232,7 @@ class LaneRunner:
         if tried is None:
             self.hands.end([delivery.id])
             return False
+        tried = await as_its_own(self.place, delivery, tried)
         own = self.place is None or delivery.id in self.own_faults
         astray = tried.outcome.of_address and not own
         if self.asking and event is not None:
@@ -307,7 +308,7 @@ class LaneRunner:
         self.wished[delivery.id] = outcome.retry_after
         # On the last try of a task nobody takes over from, every delivery gets its chance.
         final = self.task.last_try and self.batch.plan is None
-        if self.place is not None and _is_down(tried, self._failed_in_a_row):
+        if self.place is not None and _is_down(tried, self._failed_in_a_row, delivery.id in self.own_faults):
             self.down = outcome.reason
             self.stopped = self.stopped or not final
 
@@ -366,12 +367,13 @@ def _state_after(outcome: DeliveryOutcome, exhausted: bool) -> DeliveryState:
             assert_never(outcome.verdict)
 
 
-def _is_down(tried: AttemptResult, failed_in_a_row: int) -> bool:
+def _is_down(tried: AttemptResult, failed_in_a_row: int, own: bool) -> bool:
     """Whether this failure is of the place all attempts go to, and not of one contact's event."""
     if tried.outcome.retry_after is None:
         return failed_in_a_row >= GIVE_UP_AFTER
-    # 429 counts requests, whoever they are about (RFC 6585 section 4).
-    return tried.status == HTTPStatus.TOO_MANY_REQUESTS or failed_in_a_row >= WAIT_AFTER
+    # 429 counts requests, whoever they are about (RFC 6585 section 4), unless others were taken meanwhile.
+    too_many = tried.status == HTTPStatus.TOO_MANY_REQUESTS and not own
+    return too_many or failed_in_a_row >= WAIT_AFTER
 
 
 def own_faults(place: Place | None, mine: Sequence[Delivery]) -> set[int]:

@@ -16,10 +16,11 @@ from typing import assert_never
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome, DeliveryVerdict
-from airflow_outreach_provider.core.errors import OutreachError, OutreachUnavailable
+from airflow_outreach_provider.core.errors import OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.services.deliveries.astray import ASTRAY_AFTER, Astray
+from airflow_outreach_provider.services.deliveries.attempting import attempted
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, IsOut, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.concluding import conclude, overtaken_by
 from airflow_outreach_provider.services.deliveries.ending import GRACE, end, finish
@@ -43,7 +44,6 @@ WAIT_AFTER = 4
 _ASKED_AT_MOST = 3
 # A contact that is talked to without end must not keep a task for ever.
 _MOST_ROUNDS = 50
-_NOT_STORED = AttemptResult(DeliveryOutcome(DeliveryVerdict.REFUSED, "the event is no longer stored"))
 
 AttemptOne = Callable[[Delivery, ContactEvent, IsOut], Awaitable[AttemptResult | None]]
 """Is given whether it is to be attempted no more; None where that was so before it began."""
@@ -222,13 +222,7 @@ class LaneRunner:
             return False
         self.hands.begin(delivery)
         at = datetime.now(UTC)
-        tried: AttemptResult | None = _NOT_STORED
-        if event is not None:
-            try:
-                tried = await self.attempt(delivery, event, is_out)
-            except OutreachError as error:
-                self.error, self.stopped = error, True
-                tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.RETRY, str(error)))
+        tried, broken_off = await attempted(self, delivery, event, is_out)
         if tried is None:
             self.hands.end([delivery.id])
             return False
@@ -259,6 +253,8 @@ class LaneRunner:
                 tried.outcome.reason, tried.answer, tried.outcome.retry_after, tried.sent, tried.headers, overtaken,
             )
         )  # fmt: skip
+        if broken_off is not None:
+            raise broken_off
         over = state in {DeliveryState.DELIVERED, DeliveryState.DEAD}
         # Whether what has no try left is dead is known when the try is over: until then the next of its contact waits,
         # where there is a run to take it.

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -69,17 +73,22 @@ class Route:
     def run(self) -> bool:
         """All that may be sent now, and then it is later; whether the endpoint was left to rest."""
         self.runs += 1
-        for number, each in enumerate(fan_out(self.store, READING, f"run{self.runs}") or []):
+        batches = fan_out(self.store, READING, f"run{self.runs}") or []
+        for number, each in reversed(list(enumerate(batches))):
             task = TaskTry(Owner("dag", f"t{number}", f"run{self.runs}"), delays=DELAYS, keep=0)
             batch = Batch("crm", each["events"], each["plan"])
             webhooks.deliver(self.store, batch, self.endpoint, task, form=RequestForm())
         rests = endpoints.status(self.store, self.endpoint.conn_id).resting_since is not None
+        self.later()
+        return rests
+
+    def later(self) -> None:
+        """The time of all that waits has come."""
         with self.store.write() as connection:
             due = deliveries_table.update().where(deliveries_table.c.due_at.is_not(None))
             connection.execute(due.values(due_at=0))
             resting = endpoints_table.update().where(endpoints_table.c.resting_since.is_not(None))
             connection.execute(resting.values(rest_until=0))
-        return rests
 
     def states(self) -> dict[str, int]:
         return {state: n for state, n in lists.count(self.store, lists.DeliveryFilter()).items() if n}
@@ -134,3 +143,47 @@ def test_who_turns_everybody_away_rests_and_uses_up_nobodys_tries(route: Route, 
     route.arrive("d", "e")
     assert route.run()
     assert "dead" not in route.states()
+
+
+class TimeIsUp(BaseException):
+    """As Airflow's own, for a task that takes longer than its execution_timeout."""
+
+
+@contextmanager
+def time_out(seconds: float) -> Iterator[None]:
+    def raise_it(*_: object) -> None:
+        raise TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, raise_it)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        with suppress(TimeIsUp):
+            yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_what_no_try_of_the_task_has_the_time_for_fails_in_the_end(route: Route) -> None:
+    """Each time-out is an attempt with its reason; the others of its batch are sent once, and its contact's next follows."""
+    over = threading.Event()
+
+    def hangs(who: str) -> tuple[int, dict[str, str]]:
+        if who == "slow":
+            over.wait(20)
+        return 200, {}
+
+    route.script = hangs
+    route.arrive("slow", "a", "b")
+    for _ in range(len(DELAYS) + 1):
+        with time_out(0.7):
+            route.run()
+        route.later()
+    over.set()
+    assert route.states() == {"dead": 1, "delivered": 2}
+    reasons = {each.error for each in lists.attempts_of(route.store, 1)}
+    assert reasons == {"broken off before there was an answer, as by the task's execution_timeout"}
+    assert Counter(route.asked) == {"slow": len(DELAYS) + 1, "a": 1, "b": 1}
+    route.arrive("slow")
+    route.run()
+    assert route.states() == {"dead": 1, "delivered": 3}

@@ -71,6 +71,7 @@ def deliveries_redeliver(args: Namespace) -> None:
     from airflow_outreach_provider.core.errors import ConfigurationError
     from airflow_outreach_provider.hooks.settings import open_store
     from airflow_outreach_provider.services import actions
+    from airflow_outreach_provider.services.deliveries.redelivering import held_again
 
     if not (args.id or args.event or args.route or args.endpoint or args.since):
         raise ConfigurationError(
@@ -78,6 +79,8 @@ def deliveries_redeliver(args: Namespace) -> None:
         )
     wanted = _filter(args, args.state or ["failed"])
     count = sum(actions.redeliverable(open_store(), wanted).values())
+    if held := held_again(open_store(), wanted):
+        print(held)
     if not args.yes:
         print(f"{count} deliveries would be sent again; add --yes to do it")
         return

@@ -63,7 +63,7 @@ class Proof(Protocol):
 class HmacProof:
     """A keyed hash in a header.
 
-    :param header: whose value is ``prefix`` and the hash; several, by comma, while a secret is rotated.
+    :param header: whose value is ``prefix`` and the hash; several, by comma or blank, while a secret is rotated.
     :param signed: a template of the names in :data:`PARTS`; it holds ``{body}`` or ``{form}``.
     :param timestamp_header: seconds or milliseconds since 1970; needed for ``{timestamp}``.
     :param id_header: needed for ``{id}``.
@@ -97,7 +97,7 @@ class HmacProof:
         value = _required(headers, self.header)
         if self.dated:
             _require_fresh(self.timestamp_header, self._said(headers, self.timestamp_header), now, tolerance)
-        parts = [part.strip() for part in value.split(",")]
+        parts = self._behind_prefix(value)
         if len(parts) > _MAX_SIGNATURES:
             raise SignatureError(f"{self.header} holds {len(parts)} parts, more than {_MAX_SIGNATURES}")
         given = [raw for part in parts if (raw := self._raw(part)) is not None]
@@ -149,10 +149,12 @@ class HmacProof:
             raise SignatureError(f"the request has no {name} header, or an empty one")
         return value
 
-    def _raw(self, value: str) -> bytes | None:
-        if not value.startswith(self.prefix):
-            return None
-        text = value[len(self.prefix) :]
+    def _behind_prefix(self, value: str) -> list[str]:
+        """What stands behind each prefix, up to a comma or blank: there may be one in the prefix itself (``v1,``)."""
+        found: list[str] = re.findall(rf"(?:^|[,\s]){re.escape(self.prefix)}([^,\s]+)(?=[,\s]|$)", value)
+        return found
+
+    def _raw(self, text: str) -> bytes | None:
         try:
             raw = bytes.fromhex(text) if self.encoding == "hex" else base64.b64decode(text, validate=True)
         except (ValueError, binascii.Error):

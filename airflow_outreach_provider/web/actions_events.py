@@ -12,6 +12,7 @@ from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.events import EventKind
 from airflow_outreach_provider.core.suggest import did_you_mean
 from airflow_outreach_provider.services import actions
+from airflow_outreach_provider.services.deliveries.redelivering import held_again
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, list_deliveries
 from airflow_outreach_provider.store.deliveries.redeliver import cancellable
 from airflow_outreach_provider.store.inbox import consumers
@@ -130,10 +131,8 @@ def redeliver(who: Editor, store: StoreDep, asked: Redeliver) -> ActionResult:
     count = sum(counts.values())
     delivered = counts.get(DeliveryState.DELIVERED.value, 0)
     twice = f" {amount(delivered, 'of them was', 'of them were')} delivered before." if delivered else ""
-    plan = ActionResult(
-        says=f"{amount(count, 'delivery', 'deliveries')} will be sent by the next run of the route.{twice}",
-        count=count,
-    )
+    sent = f"{amount(count, 'delivery', 'deliveries')} will be sent by the next run of the route.{twice}"
+    plan = ActionResult(says=f"{sent} {held_again(store, wanted)}".rstrip(), count=count)
     if not asked.agreed(plan):
         return plan
     done = actions.redeliver(store, wanted, actor=who.name, expected=count)

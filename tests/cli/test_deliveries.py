@@ -20,6 +20,7 @@ from airflow_outreach_provider.services.deliveries.fan_out import Reading, fan_o
 from airflow_outreach_provider.store.deliveries import endpoints
 from airflow_outreach_provider.store.deliveries import lists as deliveries_lists
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter
+from airflow_outreach_provider.store.deliveries.tables import deliveries as deliveries_table
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox import append as inbox_append
 
@@ -98,6 +99,22 @@ def test_redeliver_counts_first_and_then_does_it(capsys: pytest.CaptureFixture[s
     assert deliveries_lists.count(store, DeliveryFilter()) == {"pending": 2}
     with pytest.raises(SystemExit, match="nothing says which"):
         run("redeliver", "--yes")
+
+
+def test_redeliver_tells_of_an_endpoint_that_is_disabled(
+    capsys: pytest.CaptureFixture[str], store: Store
+) -> None:
+    """What goes there is held, whatever was asked for; of another endpoint nothing is said."""
+    with store.write() as connection:
+        connection.execute(deliveries_table.update().values(endpoint="crm_conn"))
+    for conn_id in ("crm_conn", "another"):
+        endpoints.disable(store, conn_id, reason="maintenance", by="ada")
+    for chosen in (("--route", "crm"), ("--endpoint", "crm_conn"), ("--event", "evt_2", "--yes")):
+        run("redeliver", *chosen)
+        said = "Disabled now: crm_conn; what goes there is held until somebody enables it.\n"
+        assert capsys.readouterr().out.startswith(said)
+    run("redeliver", "--endpoint", "another")
+    assert "Disabled" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", [("disable",), ("enable", "--release", "all")])

@@ -480,9 +480,22 @@ def alarm() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.parametrize("python_callable", [hangs, hangs_in_the_loop])
+def exits(event: ContactEvent) -> None:
+    if event.contact.external_id == "b":
+        raise SystemExit("took too long")
+
+
+async def exits_in_the_loop(event: ContactEvent) -> None:
+    await asyncio.sleep(0)
+    exits(event)
+
+
+@pytest.mark.parametrize(
+    ("python_callable", "error"),
+    [(hangs, TimeOut), (hangs_in_the_loop, TimeOut), (exits, SystemExit), (exits_in_the_loop, SystemExit)],
+)
 def test_a_call_that_is_broken_off_is_its_events_failure(
-    store: Store, python_callable: Callable[[ContactEvent], Any], alarm: None
+    store: Store, python_callable: Callable[[ContactEvent], Any], error: type[BaseException], alarm: None
 ) -> None:
     """Of a sensor's batch the task's own next try has the rest first, and what never comes to an end is dead in the end."""
     arrive(store, "a", "b", "b", "c")
@@ -492,14 +505,14 @@ def test_a_call_that_is_broken_off_is_its_events_failure(
         task_id="deliver", batch=batch, route="crm", python_callable=python_callable
     )
     for try_number in (1, 2):
-        with pytest.raises(TimeOut):
+        with pytest.raises(error):
             handler.execute(context(try_number, max_tries=2))
         found = deliveries_lists.every_delivery(store, DeliveryFilter())
         (failed,) = [each for each in found if each.state is DeliveryState.FAILED]
         assert (failed.event_id, failed.tries) == ("evt_2", try_number)
-        assert failed.last_error == "TimeOut: took too long"
+        assert failed.last_error == f"{error.__name__}: took too long"
     assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 2, "failed": 1, "pending": 1}
-    with pytest.raises(TimeOut):
+    with pytest.raises(error):
         handler.execute(context(3, max_tries=2))
     assert deliveries_lists.count(store, DeliveryFilter()) == {"delivered": 2, "dead": 1, "pending": 1}
 

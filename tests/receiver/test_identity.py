@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from strategies import examples
 from airflow_outreach_provider.core.intake import authenticate, read_event
 from airflow_outreach_provider.core.platforms import PLATFORMS
 from airflow_outreach_provider.core.signing import Scheme, sign
-from airflow_outreach_provider.core.sources import SourceSettings
+from airflow_outreach_provider.core.sources import SourceSettings, source_settings
 from airflow_outreach_provider.receiver import create_app
 from airflow_outreach_provider.services.events.ingest import utc_now
 from airflow_outreach_provider.store.engine import Store
@@ -111,6 +112,32 @@ def test_two_signed_deliveries_of_one_body_are_two(receiver: Any) -> None:
     assert receiver.varda(DATED, secret=SECRET, X_Varda_Delivery="d1")[0] == 202
     later = utc_now() - timedelta(seconds=60)
     assert receiver.varda(DATED, secret=SECRET, at=later, X_Varda_Delivery="d2")[0] == 202
+
+
+@pytest.mark.parametrize("signed", ["{id}.{timestamp}.{body}", "{id}.{body}"])
+def test_two_requests_under_two_signed_ids_are_two_events(
+    sqlite_store: Store, serving: Callable[..., Any], signed: str
+) -> None:
+    """Though their bodies are the same; what comes again under its id, signed anew, is the event it was."""
+    verify = {
+        "scheme": "hmac", "header": "X-Sig", "signed": signed, "id_header": "X-Id", "timestamp_header": "X-Time",
+    }  # fmt: skip
+    extra = {"platform": "custom", "custom": {"type": "{{ body.event }}", "verify": verify}}
+    source = source_settings("s", password="s" * 20, extra=extra)
+    body = b'{"event": "clicked"}'
+    now = int(utc_now().timestamp())
+    with serving(create_app({"s": source}, sqlite_store)) as client:
+        for name, ago, answer in (("a", 60, 202), ("b", 60, 202), ("a", 0, 200), ("b", 60, 200)):
+            parts = {"{id}": name, "{timestamp}": str(now - ago), "{body}": body.decode()}
+            content = signed
+            for part, value in parts.items():
+                content = content.replace(part, value)
+            digits = hmac.new(b"s" * 20, content.encode(), "sha256").hexdigest()
+            headers = {"X-Sig": digits, "X-Id": name, "X-Time": parts["{timestamp}"]}
+            assert client.send("/outreach/in/s", body, **headers)[0] == answer
+            stolen = {**headers, "X-Id": "c"}
+            assert client.send("/outreach/in/s", body, **stolen)[0] == 401
+    assert len(stored_events(sqlite_store)) == 2
 
 
 ids = st.sampled_from([None, "d1", "d2", "d3", "", " d1"])

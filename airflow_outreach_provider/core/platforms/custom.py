@@ -272,7 +272,7 @@ def custom_source(where: str, value: Any, url: str = "") -> CustomSource:
         rows=(),
         parse=reader,
         signature_header=section.verify.header or None if section.verify else None,
-        delivery_header=section.delivery_header or ID_HEADER.get(scheme),
+        delivery_header=section.delivery_header or ID_HEADER.get(scheme) or _signed_id(proof),
         how_to_connect=section.how_to_connect or "the platform, where its webhooks are set up",
         proof=proof,
     )
@@ -298,6 +298,11 @@ def _proof(verify: VerifySection | None, url: str) -> tuple[Proof | None, Scheme
             return BasicProof(verify.user), Scheme.NONE
         case _:
             return None, Scheme(verify.scheme)
+
+
+def _signed_id(proof: Proof | None) -> str | None:
+    """The header of an id that is signed: it tells two requests with the same body apart."""
+    return proof.id_header if isinstance(proof, HmacProof) and "{id}" in proof.signed else None
 
 
 def _problem(where: str, error: ValidationError) -> ConfigurationError:

@@ -30,6 +30,7 @@ from airflow_outreach_provider.store.engine import Store
 log = logging.getLogger(__name__)
 
 Call = Callable[[ContactEvent], object]
+_EXITS = (SystemExit, KeyboardInterrupt)
 
 
 class HandlerNote(str):
@@ -107,7 +108,7 @@ class _Calls:
 
     def __init__(self, call: Call, stop: threading.Event) -> None:
         self._call, self._stop = call, stop
-        self._asked: SimpleQueue[tuple[ContactEvent, Future[object]] | None] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[ContactEvent, Future[object]] | BaseException | None] = SimpleQueue()
         self._break_off: Callable[[], object] = int  # what a coroutine has begun
         self._broken: BaseException | None = None
 
@@ -140,7 +141,10 @@ class _Calls:
     def _next(self) -> tuple[ContactEvent, Future[object]] | None:
         while True:
             with suppress(Empty):
-                return self._asked.get(timeout=LISTENS_EVERY)
+                asked = self._asked.get(timeout=LISTENS_EVERY)
+                if isinstance(asked, BaseException):  # by which a coroutine ends the task
+                    raise asked
+                return asked
 
     async def make(self, event: ContactEvent) -> BaseException | HandlerNote | _NotBegun | None:
         """What the function raised for this event, or has to say of it, or None."""
@@ -157,14 +161,29 @@ class _Calls:
 
     async def _raised_by(self, result: Awaitable[object]) -> BaseException | None:
         """What it ends with; broken off, what it was broken off by."""
-        loop, work = asyncio.get_running_loop(), asyncio.ensure_future(result)
+        loop, work = asyncio.get_running_loop(), asyncio.ensure_future(_ending(result))
         self._break_off = lambda: loop.call_soon_threadsafe(work.cancel)
         try:
             await asyncio.wait({work})
         finally:
             work.cancel()
             self._break_off = int
-        return self._broken or asyncio.CancelledError() if work.cancelled() else work.exception()
+        if work.cancelled():
+            return self._broken or asyncio.CancelledError()
+        ended = work.result()
+        if isinstance(ended, _EXITS):
+            self._stop.set()
+            self._asked.put(ended)
+        return ended
+
+
+async def _ending(result: Awaitable[object]) -> BaseException | None:
+    """What it raises. An exit that came out of it would end the event loop, before anything is written."""
+    try:
+        await result
+    except (Exception, *_EXITS) as error:  # noqa: BLE001 - as of a plain function
+        return error
+    return None
 
 
 def _outcome(error: BaseException | None) -> DeliveryOutcome:

@@ -16,16 +16,17 @@ from typing import assert_never
 
 from airflow_outreach_provider.core.deliveries import OPEN_STATES, DeliveryState
 from airflow_outreach_provider.core.delivery_rules import DeliveryOutcome, DeliveryVerdict
-from airflow_outreach_provider.core.errors import OutreachError, OutreachUnavailable
+from airflow_outreach_provider.core.errors import OutreachUnavailable
 from airflow_outreach_provider.core.events import ContactEvent
 from airflow_outreach_provider.core.notices import NoticeKind
 from airflow_outreach_provider.services.deliveries.astray import ASTRAY_AFTER, Astray
+from airflow_outreach_provider.services.deliveries.attempting import attempted
 from airflow_outreach_provider.services.deliveries.batch import AttemptResult, Batch, IsOut, Report, TaskTry
 from airflow_outreach_provider.services.deliveries.concluding import conclude, overtaken_by
 from airflow_outreach_provider.services.deliveries.ending import GRACE, end, finish
 from airflow_outreach_provider.services.deliveries.hands import Hands
 from airflow_outreach_provider.services.deliveries.parking import let_go
-from airflow_outreach_provider.services.deliveries.place import Place
+from airflow_outreach_provider.services.deliveries.place import Place, as_its_own
 from airflow_outreach_provider.services.deliveries.settling import Settler, renewed
 from airflow_outreach_provider.store import notices
 from airflow_outreach_provider.store.deliveries import attempts as deliveries_attempts
@@ -43,7 +44,6 @@ WAIT_AFTER = 4
 _ASKED_AT_MOST = 3
 # A contact that is talked to without end must not keep a task for ever.
 _MOST_ROUNDS = 50
-_NOT_STORED = AttemptResult(DeliveryOutcome(DeliveryVerdict.REFUSED, "the event is no longer stored"))
 
 AttemptOne = Callable[[Delivery, ContactEvent, IsOut], Awaitable[AttemptResult | None]]
 """Is given whether it is to be attempted no more; None where that was so before it began."""
@@ -222,16 +222,11 @@ class LaneRunner:
             return False
         self.hands.begin(delivery)
         at = datetime.now(UTC)
-        tried: AttemptResult | None = _NOT_STORED
-        if event is not None:
-            try:
-                tried = await self.attempt(delivery, event, is_out)
-            except OutreachError as error:
-                self.error, self.stopped = error, True
-                tried = AttemptResult(DeliveryOutcome(DeliveryVerdict.RETRY, str(error)))
+        tried, broken_off = await attempted(self, delivery, event, is_out)
         if tried is None:
             self.hands.end([delivery.id])
             return False
+        tried = await as_its_own(self.place, delivery, tried)
         own = self.place is None or delivery.id in self.own_faults
         astray = tried.outcome.of_address and not own
         if self.asking and event is not None:
@@ -258,6 +253,8 @@ class LaneRunner:
                 tried.outcome.reason, tried.answer, tried.outcome.retry_after, tried.sent, tried.headers, overtaken,
             )
         )  # fmt: skip
+        if broken_off is not None:
+            raise broken_off
         over = state in {DeliveryState.DELIVERED, DeliveryState.DEAD}
         # Whether what has no try left is dead is known when the try is over: until then the next of its contact waits,
         # where there is a run to take it.
@@ -307,7 +304,7 @@ class LaneRunner:
         self.wished[delivery.id] = outcome.retry_after
         # On the last try of a task nobody takes over from, every delivery gets its chance.
         final = self.task.last_try and self.batch.plan is None
-        if self.place is not None and _is_down(tried, self._failed_in_a_row):
+        if self.place is not None and _is_down(tried, self._failed_in_a_row, delivery.id in self.own_faults):
             self.down = outcome.reason
             self.stopped = self.stopped or not final
 
@@ -366,12 +363,13 @@ def _state_after(outcome: DeliveryOutcome, exhausted: bool) -> DeliveryState:
             assert_never(outcome.verdict)
 
 
-def _is_down(tried: AttemptResult, failed_in_a_row: int) -> bool:
+def _is_down(tried: AttemptResult, failed_in_a_row: int, own: bool) -> bool:
     """Whether this failure is of the place all attempts go to, and not of one contact's event."""
     if tried.outcome.retry_after is None:
         return failed_in_a_row >= GIVE_UP_AFTER
-    # 429 counts requests, whoever they are about (RFC 6585 section 4).
-    return tried.status == HTTPStatus.TOO_MANY_REQUESTS or failed_in_a_row >= WAIT_AFTER
+    # 429 counts requests, whoever they are about (RFC 6585 section 4), unless others were taken meanwhile.
+    too_many = tried.status == HTTPStatus.TOO_MANY_REQUESTS and not own
+    return too_many or failed_in_a_row >= WAIT_AFTER
 
 
 def own_faults(place: Place | None, mine: Sequence[Delivery]) -> set[int]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from airflow_outreach_provider.core.delivery_rules import DeliveryVerdict
 from airflow_outreach_provider.core.owner import Owner
-from airflow_outreach_provider.store.deliveries.attempts import Attempt
+from airflow_outreach_provider.services.deliveries.batch import AttemptResult
+from airflow_outreach_provider.store.deliveries.attempts import Attempt, Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,9 @@ class Place(Protocol):
     def own_faults(self, ids: Sequence[int]) -> Collection[int]:
         """Which of these deliveries failed before while it answered others: they are no sign of an outage."""
 
+    def let_others_in(self, delivery: int, status: int) -> bool:
+        """Whether it answered this delivery so before, and took others since: it does not turn everybody away."""
+
     def rest(self, reason: str, asked: float | None) -> tuple[str, datetime]:
         """It is at fault: leave it alone for a while; in words, and until when.
 
@@ -48,3 +54,16 @@ class Place(Protocol):
 
     def answers(self) -> None:
         """It was asked whether it answers again, and it does."""
+
+
+async def as_its_own(place: Place | None, delivery: Delivery, tried: AttemptResult) -> AttemptResult:
+    """What was done with a delivery; that it was turned away again where others are let in is a failure of its own.
+
+    As that it uses up a try: one record that nobody may write, or one text that a firewall takes for an attack, would
+    make the place rest for everybody again and again.
+    """
+    if place is None or tried.status is None or tried.outcome.verdict is not DeliveryVerdict.ENDPOINT:
+        return tried
+    if not await asyncio.to_thread(place.let_others_in, delivery.id, tried.status):
+        return tried
+    return replace(tried, outcome=replace(tried.outcome, verdict=DeliveryVerdict.RETRY))

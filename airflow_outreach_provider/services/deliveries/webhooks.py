@@ -305,6 +305,10 @@ class EndpointWatch:
         """What failed before while it answered others."""
         return rests.own_faults(self.store, self.conn_id, ids)
 
+    def let_others_in(self, delivery: int, status: int) -> bool:
+        """It answered this delivery so before, and took others since."""
+        return rests.was_answered_alone(self.store, self.conn_id, delivery, status)
+
     def rest(self, reason: str, asked: float | None) -> tuple[str, datetime]:
         """Leave it alone for a while, or as long as it asks."""
         rest = rests.rest(self.store, self.conn_id, reason, asked)

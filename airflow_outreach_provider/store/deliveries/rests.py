@@ -172,6 +172,15 @@ def own_faults(store: Store, conn_id: str, ids: Sequence[int]) -> frozenset[int]
         return frozenset(connection.execute(query).scalars())
 
 
+def was_answered_alone(store: Store, conn_id: str, delivery_id: int, status: int) -> bool:
+    """Whether a delivery had this answer before the endpoint's failures in a row: it took others since."""
+    with store.read() as connection:
+        since = _failing_since(connection, conn_id)
+        before = [_TRIED.c.at + sa.literal_column("0") < to_ms(since)] if since is not None else []
+        such = _TRIED.c.delivery_id == delivery_id, _TRIED.c.status == status, *before
+        return connection.execute(sa.select(_TRIED.c.id).where(*such).limit(1)).first() is not None
+
+
 def _failing_since(connection: sa.Connection, conn_id: str) -> datetime | None:
     """The first of an endpoint's failures in a row; None where its last answer was good."""
     since = sa.select(endpoints.c.failing_since).where(endpoints.c.conn_id == conn_id)

@@ -139,7 +139,7 @@ def keep_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut) -
     (:func:`keep_told`).
     """
     listed, contact = _who(connection, event, said), event.contact.external_id
-    ids = [suppressions_said.contact_id(event.source, contact)] if contact else []
+    ids = suppressions_said.contact_ids(event.source, contact) if contact else []
     source, now = suppressions_write.event_source(event.id, event.source), to_ms(event.received_at)
     if said.lifts or said.by_stop_word:
         stops = _spoken_of(connection, [*listed, *ids], event.occurred_at)
@@ -149,7 +149,7 @@ def keep_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut) -
             return
         suppressions_said.renew(connection, stops, source=source)
     reason = EventKind.UNSUBSCRIBED.value
-    by_id = ids if not said.numbers and len(_numbers(listed)) <= _NUMBERS_OF_ONE else []
+    by_id = ids[:1] if not said.numbers and len(_numbers(listed)) <= _NUMBERS_OF_ONE else []
     suppressions_write.insert(
         connection, now, [*listed, *by_id], reason=reason, source=source, by_stop_word=said.by_stop_word
     )
@@ -224,8 +224,8 @@ def keep_told(connection: sa.Connection, events: Iterable[ContactEvent]) -> None
     for event in events:
         contact = event.contact
         if contact.external_id and (contact.phone or contact.email):
-            name = suppressions_said.contact_id(event.source, contact.external_id)
-            told.setdefault(name, []).append(event)
+            for name in suppressions_said.contact_ids(event.source, contact.external_id):
+                told.setdefault(name, []).append(event)
     if not told:
         return
     now = {each.id for some in told.values() for each in some}

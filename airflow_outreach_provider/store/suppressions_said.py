@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from pydantic_core import to_json
 
 from airflow_outreach_provider.core.person_texts import unescaped
+from airflow_outreach_provider.core.platforms import OUTREACH
 from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.schema import from_ms
 from airflow_outreach_provider.store.suppressions_write import (
@@ -76,9 +77,16 @@ def contact_id(source: str, external_id: str) -> str:
     return _hashed(name) if _bears_address(external_id) else CONTACT + name
 
 
-def contact_ids(source: str, external_id: str) -> list[str]:
+def contact_ids(source: str, external_id: str, platform: str) -> list[str]:
+    """The names an opt-out under an id is kept by. Those of the outreach API are its leads' own, whatever source tells them:
+    so they are found without the event, which retention removes."""
+    return [contact_id(each, external_id) for each in (source, *([""] if platform == OUTREACH else []))]
+
+
+def every_contact_id(source: str, external_id: str, platform: str) -> list[str]:
     """The same, and how versions wrote it that kept an address as it is."""
-    return list(dict.fromkeys([contact_id(source, external_id), f"{CONTACT}{source}:{external_id}"]))
+    names = [*contact_ids(source, external_id, platform), f"{CONTACT}{source}:{external_id}"]
+    return list(dict.fromkeys(names))
 
 
 def hash_addresses(connection: sa.Connection, wanted: Callable[[str], bool]) -> None:

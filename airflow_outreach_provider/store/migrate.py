@@ -23,6 +23,11 @@ HEAD = "0024"
 
 _NO_RIGHT = "42501"  # PostgreSQL's insufficient_privilege
 _ADVISORY_LOCK = 0x6F757472  # "outr": one upgrade at a time on PostgreSQL
+# What is new goes where the store is: by PostgreSQL's own rule it would go into the schema that is named as the user is.
+_WHERE_IT_IS = sa.text(
+    "SELECT set_config('search_path', quote_ident(n.nspname) || ', ' || current_setting('search_path'), true) "
+    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(:version_table)"
+)
 _MAY_NOT = (
     "{store} needs revision {head}, and its user may not create or change tables there — grant it CREATE on the schema "
     "and make it the owner of the tables, or run 'airflow outreach db upgrade' with a user who may"
@@ -78,6 +83,7 @@ def _upgrade(store: Store, actor: str, connection: sa.Connection) -> bool:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     if store.dialect == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        connection.execute(_WHERE_IT_IS, {"version_table": VERSION_TABLE})
     with EnvironmentContext(Config(), scripts, fn=revisions) as environment:
         environment.configure(
             connection=connection,

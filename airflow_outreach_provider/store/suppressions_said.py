@@ -7,12 +7,15 @@ another writing of it, and is taken off with it; to itself while no number is kn
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import sqlalchemy as sa
 from pydantic_core import to_json
 
+from airflow_outreach_provider.core.person_texts import unescaped
+from airflow_outreach_provider.core.platforms import OUTREACH
 from airflow_outreach_provider.store import audit
 from airflow_outreach_provider.store.schema import from_ms
 from airflow_outreach_provider.store.suppressions_write import (
@@ -69,8 +72,45 @@ class OptedOutId:
 
 
 def contact_id(source: str, external_id: str) -> str:
-    """How a contact stands where numbers stand: by the source and its id of them."""
-    return f"{CONTACT}{source}:{external_id}"
+    """How a contact stands where numbers stand: by the source and its id of them; one that is an address by its hash."""
+    name = f"{source}:{external_id}"
+    return _hashed(name) if _bears_address(external_id) else CONTACT + name
+
+
+def contact_ids(source: str, external_id: str, platform: str) -> list[str]:
+    """The names an opt-out under an id is kept by. Those of the outreach API are its leads' own, whatever source tells them:
+    so they are found without the event, which retention removes."""
+    return [contact_id(each, external_id) for each in (source, *([""] if platform == OUTREACH else []))]
+
+
+def every_contact_id(source: str, external_id: str, platform: str) -> list[str]:
+    """The same, and how versions wrote it that kept an address as it is."""
+    names = [*contact_ids(source, external_id, platform), f"{CONTACT}{source}:{external_id}"]
+    return list(dict.fromkeys(names))
+
+
+def hash_addresses(connection: sa.Connection, wanted: Callable[[str], bool]) -> None:
+    """Leave the hash alone of ids that are addresses and were written as they are. :param wanted: of which."""
+    written = _C.phone.startswith(CONTACT) & (
+        _C.phone.contains("@") | _C.phone.contains("%40", autoescape=True)
+    )
+    for row in connection.execute(sa.select(_C.id, _C.phone).where(written)).all():
+        if not wanted(row.phone):
+            continue
+        name = _hashed(row.phone.removeprefix(CONTACT))
+        this, known = _C.id == row.id, sa.select(_C.id).where(_C.phone == name)
+        if connection.execute(known).first() is not None:
+            connection.execute(suppressions.delete().where(this))
+        else:
+            connection.execute(suppressions.update().where(this).values(phone=name))
+
+
+def _bears_address(external_id: str) -> bool:
+    return "@" in unescaped(external_id)
+
+
+def _hashed(name: str) -> str:
+    return CONTACT + sha256(name.lower().encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def is_number(listed: str) -> bool:

@@ -202,6 +202,24 @@ def test_an_upgrade_that_a_task_stood_in_the_way_of_is_tried_again(postgres_url:
     task.close()
 
 
+def test_what_an_upgrade_adds_stands_where_the_store_is(postgres_database: str) -> None:
+    """Whoever upgrades it may have a schema of their own, which PostgreSQL puts first: others would not see what is there."""
+    store = Store(postgres_database)
+    with store.write() as connection:
+        make_first_revision(connection)
+        connection.execute(sa.text("CREATE SCHEMA AUTHORIZATION CURRENT_USER"))
+    assert migrate.upgrade(store)
+    with store.read() as connection:
+        places = "SELECT DISTINCT relnamespace::regnamespace::text FROM pg_class WHERE relname = ANY(:names)"
+        names = [*metadata.tables, "audit_id_seq"]
+        assert connection.execute(sa.text(places), {"names": names}).scalars().all() == ["public"]
+        function = (
+            "SELECT pronamespace::regnamespace::text FROM pg_proc WHERE proname = 'outreach_keep_audit'"
+        )
+        assert connection.execute(sa.text(function)).scalar_one() == "public"
+    store.close()
+
+
 def _next_id(connection: sa.Connection, table: str) -> int:
     """The id that a row like the last one gets once that is removed."""
     names = [each.name for each in metadata.tables[table].columns if each.name != "id"]

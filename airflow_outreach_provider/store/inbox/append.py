@@ -139,7 +139,8 @@ def keep_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut) -
     (:func:`keep_told`).
     """
     listed, contact = _who(connection, event, said), event.contact.external_id
-    ids = [suppressions_said.contact_id(event.source, contact)] if contact else []
+    about = (event.source, contact, event.platform) if contact else None
+    ids = suppressions_said.every_contact_id(*about) if about else []
     source, now = suppressions_write.event_source(event.id, event.source), to_ms(event.received_at)
     if said.lifts or said.by_stop_word:
         stops = _spoken_of(connection, [*listed, *ids], event.occurred_at)
@@ -149,7 +150,8 @@ def keep_opt_out(connection: sa.Connection, event: ContactEvent, said: OptOut) -
             return
         suppressions_said.renew(connection, stops, source=source)
     reason = EventKind.UNSUBSCRIBED.value
-    by_id = ids if not said.numbers and len(_numbers(listed)) <= _NUMBERS_OF_ONE else []
+    alone = about and not said.numbers and len(_numbers(listed)) <= _NUMBERS_OF_ONE
+    by_id = suppressions_said.contact_ids(*about) if about and alone else []
     suppressions_write.insert(
         connection, now, [*listed, *by_id], reason=reason, source=source, by_stop_word=said.by_stop_word
     )
@@ -224,8 +226,9 @@ def keep_told(connection: sa.Connection, events: Iterable[ContactEvent]) -> None
     for event in events:
         contact = event.contact
         if contact.external_id and (contact.phone or contact.email):
-            name = suppressions_said.contact_id(event.source, contact.external_id)
-            told.setdefault(name, []).append(event)
+            about = (event.source, contact.external_id, event.platform)
+            for name in suppressions_said.every_contact_id(*about):
+                told.setdefault(name, []).append(event)
     if not told:
         return
     now = {each.id for some in told.values() for each in some}

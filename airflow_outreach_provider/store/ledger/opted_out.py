@@ -17,12 +17,14 @@ from airflow_outreach_provider.store.by_index import probe
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.schema import to_ms
 
-# Of the inbox, which stands beside this room. Who took a number off the list took off the id with it.
+_FOUND = "SELECT l.phone, l.email_hash, s.phone, s.reason, s.source, s.by_stop_word FROM {ids} AS r JOIN leads l ON l.id = r.v "
+# Who took a number off the list took off the id with it.
+_ALONE = "WHERE s.campaign = '' AND s.row_of = s.id AND l.phone IS NOT NULL"
 _WAITING = (
-    "SELECT DISTINCT l.phone, l.email_hash, s.phone, s.reason, s.source, s.by_stop_word "
-    "FROM {ids} AS r JOIN leads l ON l.id = r.v JOIN inbox_events e ON e.external_id = l.contact_id "
-    f"JOIN suppressions s ON s.phone = '{suppressions_write.CONTACT}' || e.source || ':' || e.external_id "
-    f"WHERE e.platform = '{OUTREACH}' AND s.campaign = '' AND s.row_of = s.id AND l.phone IS NOT NULL"
+    f"{_FOUND} JOIN suppressions s ON s.phone = '{suppressions_said.contact_id('', '')}' || l.contact_id {_ALONE} UNION "
+    # By its source alone, as versions before kept it; of the inbox, which stands beside this room.
+    f"{_FOUND} JOIN inbox_events e ON e.external_id = l.contact_id AND e.platform = '{OUTREACH}' "
+    f"JOIN suppressions s ON s.phone = '{suppressions_write.CONTACT}' || e.source || ':' || e.external_id {_ALONE}"
 )
 
 

@@ -9,7 +9,7 @@ from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.core.errors import StoreError
 from airflow_outreach_provider.core.masking import HIDDEN, mask_email, mask_phone
 from airflow_outreach_provider.core.person import KnownPerson
-from airflow_outreach_provider.store import suppressions
+from airflow_outreach_provider.store import suppressions, suppressions_said
 from airflow_outreach_provider.store.audit import audit
 from airflow_outreach_provider.store.deliveries import redeliver as deliveries_redeliver
 from airflow_outreach_provider.store.engine import Store
@@ -49,6 +49,7 @@ def forget_person(
         done["do-not-contact"] += _list_numbers(store, found)
         if suppressed_by is not None:
             done["do-not-contact"] += _list(store, person, asked, suppressed_by)
+        _hash_ids(store, found)
         removed = _remove(store, found)
         for name, count in removed.items():
             kept = done if name in done else more
@@ -67,6 +68,12 @@ def _list_numbers(store: Store, found: Found) -> int:
         for row in found.listed
         if row["phone"].startswith(suppressions.EMAIL) and found.leads
     )  # fmt: skip
+
+
+def _hash_ids(store: Store, found: Found) -> None:
+    """A no under an id stays one, and the id is told by nothing where it is an address."""
+    named = found.person.texts().__contains__
+    store.retrying(lambda connection: suppressions_said.hash_addresses(connection, named))
 
 
 def _list(store: Store, person: KnownPerson, asked: list[str], actor: str) -> int:

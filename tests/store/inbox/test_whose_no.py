@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import examples
@@ -16,7 +17,8 @@ from strategies import examples
 from airflow_outreach_provider.core.emails import hash_email
 from airflow_outreach_provider.core.intake import Incoming, read_event
 from airflow_outreach_provider.core.sources import SourceSettings
-from airflow_outreach_provider.store import suppressions
+from airflow_outreach_provider.services import actions
+from airflow_outreach_provider.store import suppressions, suppressions_write
 from airflow_outreach_provider.store.engine import Store
 from airflow_outreach_provider.store.inbox.append import append
 
@@ -111,6 +113,48 @@ def test_a_stop_by_id_that_start_took_back_does_not_come_back(
     assert said(store, event("START", **start), event("open", id="7", phone=N)) == set()
     said(store, event("unsubscribe", id="8"), event("START", id="8"))
     assert said(store, event("open", id="8", phone=OTHER)) == {OTHER}
+
+
+def of_before(store: Store, id: str) -> None:
+    """An opt-out by an id, as versions wrote it that kept an address as it is."""
+    with store.write() as connection:
+        values = {"phone": f"contact:src:{id}", "reason": "unsubscribed", "added_at": T0, "spread": True}
+        made = (
+            suppressions_write.suppressions.insert()
+            .values(values)
+            .returning(suppressions_write.suppressions.c.id)
+        )
+        row = connection.execute(made).scalar_one()
+        connection.execute(sa.text("UPDATE suppressions SET row_of = id WHERE id = :id"), {"id": row})
+
+
+def kept(store: Store) -> str:
+    with store.read() as connection:
+        return str(connection.execute(sa.text("SELECT phone FROM suppressions")).scalars().all()).lower()
+
+
+@pytest.mark.parametrize("id", [MAIL, "Fam@Example.com", "fam%40example.com", "user:fam@example.com"])
+def test_an_id_that_is_an_address_is_remembered_by_its_hash(store: Store, id: str) -> None:
+    """As every address is; what is told for it later counts, whether it was written so or by a version before."""
+    said(store, event("unsubscribe", id=id))
+    assert "fam" not in kept(store)
+    assert N in said(store, event("open", id=id, phone=N))
+    suppressions.remove(store, sorted(listed(store)), actor="me")
+    of_before(store, id)
+    assert said(store, event("open", id=id, phone=OTHER)) >= {OTHER}
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_forgetting_leaves_no_address_as_an_id(store: Store, before: bool) -> None:
+    """The no under it holds all the same, once a number is told for it."""
+    said(store, event("STOP", id=MAIL))
+    if before:
+        of_before(store, MAIL)
+    of_before(store, "fam2@example.com")
+    actions.forget(store, email=MAIL, actor="me")
+    assert "fam@" not in kept(store)
+    assert "fam2@" in kept(store), "somebody else's"
+    assert said(store, event("open", id=MAIL, phone=N)) == {N, HASH}
 
 
 @given(order=st.permutations(range(4)), cuts=st.sets(st.integers(1, 3)))

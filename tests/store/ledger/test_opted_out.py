@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
@@ -12,6 +13,7 @@ from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.core.states import LeadState
 from airflow_outreach_provider.store import suppressions
 from airflow_outreach_provider.store.engine import Store
+from airflow_outreach_provider.store.housekeeping import purge_events
 from airflow_outreach_provider.store.inbox.append import append
 from airflow_outreach_provider.store.ledger import held, runs
 from airflow_outreach_provider.store.ledger.claims import Ledger, Settlement
@@ -95,6 +97,25 @@ def test_a_held_lead_that_is_found_later_counts_as_well(store: Store) -> None:
     assert not may_be_texted(store, "summer")
 
 
+@pytest.mark.parametrize("again", ["accepted", "found"])
+def test_the_no_outlives_its_event(store: Store, again: str) -> None:
+    """Retention removes the event, and the lead that waits for being settled stays."""
+    ledger = run_of(store, "spring")
+    lead = sending(ledger, "spring")
+    opt_out(store)
+    opt_out(store, "tether", "65a1", "evt_no_other")
+    assert purge_events(store, received_before=datetime.now(UTC) + timedelta(hours=1)) == 2
+    if again == "accepted":
+        ledger.turn([accepted(lead)], [])
+        ledger.list_opted_out()
+    else:
+        ledger.turn([Settlement(lead, LeadState.HELD, "time_out", "", "unknown", None, 5)], [])
+        [found] = held.held_before(store, datetime.now(UTC) + timedelta(hours=1), 10, "outreach_default")
+        held.apply(store, [held.Finding(lead, found.rev, LeadState.ACCEPTED, "found_in_contacts", ID)])
+    assert not may_be_texted(store, "summer")
+    assert may_be_texted(store, "summer", "+14165550100")
+
+
 def test_whoever_was_taken_off_the_list_is_not_put_there_again(store: Store) -> None:
     """The number taken off the list took the id with it; the next lead of the contact is sent and settled."""
     ledger = run_of(store, "spring")
@@ -108,6 +129,33 @@ def test_whoever_was_taken_off_the_list_is_not_put_there_again(store: Store) -> 
     later.list_opted_out()
     assert suppressions.entries(store).rows == []
     assert may_be_texted(store, "autumn")
+
+
+def test_an_id_whose_number_was_told_goes_with_it(store: Store) -> None:
+    """Whoever takes the number off the list is asked by no lead that is accepted later."""
+    opt_out(store)
+    now = datetime.now(UTC)
+    told = Contact(phone=NUMBER, external_id=ID)
+    event = ContactEvent("evt_told", "src", "tether", "x", EventKind.REPLIED, now, now, told)
+    append(store, [Incoming(event, event.to_json(), "[]")])
+    assert [row.phone for row in suppressions.entries(store).rows] == [NUMBER]
+    suppressions.remove(store, [NUMBER], actor="me")
+    ledger = run_of(store, "spring")
+    ledger.turn([accepted(sending(ledger, "spring"))], [])
+    ledger.list_opted_out()
+    assert may_be_texted(store, "summer")
+
+
+def test_what_a_version_before_kept_is_found_by_its_event(store: Store) -> None:
+    """By its source alone."""
+    ledger = run_of(store, "spring")
+    lead = sending(ledger, "spring")
+    opt_out(store)
+    with store.write() as connection:
+        connection.execute(sa.text(f"DELETE FROM suppressions WHERE phone = 'contact::{ID}'"))
+    ledger.turn([accepted(lead)], [])
+    ledger.list_opted_out()
+    assert not may_be_texted(store, "summer")
 
 
 @pytest.mark.parametrize(("platform", "contact"), [("varda", ID), ("tether", "another")])

@@ -11,7 +11,9 @@ from typing import Any, BinaryIO, ClassVar, cast
 from airflow_outreach_provider.core.errors import ConfigurationError
 from airflow_outreach_provider.core.lead_files import kind_of_file, opened_by, wrong_address
 from airflow_outreach_provider.core.masking import mask_text
+from airflow_outreach_provider.services.rows.columnar import needed
 from airflow_outreach_provider.services.rows.header import Reads, reads_all
+from airflow_outreach_provider.services.rows.lines import label
 from airflow_outreach_provider.services.rows.open import FOUND_OUT, FileFormat, open_rows, shares_columns
 from airflow_outreach_provider.services.rows.row import Row
 from airflow_outreach_provider.services.submit.columns import PartLook, as_they_come
@@ -53,6 +55,9 @@ class FileSource:
         if (wrong := wrong_address(uri)) is not None:
             raise ConfigurationError(f"{self.name!r}: {wrong[0]}", wrong[1])
         self._paths = _matching(uri)
+        if any(kind_of_file(path.name) == "parquet" for path, _ in self._paths):
+            # Before a thread reads: pyarrow 25, first imported in one that has ended, crashes the process when it reads again.
+            needed("pyarrow.parquet", "parquet", label(self.name))
         self._total = sum(size for _, size in self._paths)
         self._read = 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -358,3 +360,25 @@ def test_a_number_that_is_none_is_left_out(
     monkeypatch.setattr("airflow.sdk.BaseHook.get_hook", lambda _: ByEngine(postgres_url))
     (row,) = open_source(SqlLeads("db", f"SELECT '{ADA}' AS phone, {value} AS x")).rows() or ()
     assert row.values == {"phone": ADA, "x": None} and row.error is None
+
+
+_READS = """
+import sys, threading
+from airflow_outreach_provider.operators.file_source import FileSource
+assert "pyarrow" not in sys.modules
+for _ in range(3):
+    source = FileSource(sys.argv[1])
+    assert "pyarrow.parquet" in sys.modules
+    reader = threading.Thread(target=lambda: print(len(list(source.rows()))))
+    reader.start()
+    reader.join()
+"""
+
+
+def test_a_process_may_read_parquet_again(tmp_path: Path) -> None:
+    """Each run reads in a thread of its own, which ends: pyarrow 25 crashed in the second one, where the first imported it."""
+    parquet.write_table(TABLE, tmp_path / "a.parquet")
+    ended = subprocess.run(
+        [sys.executable, "-c", _READS, tmp_path / "a.parquet"], capture_output=True, text=True, timeout=120
+    )
+    assert (ended.returncode, ended.stdout.split()) == (0, ["2"] * 3), ended.stderr

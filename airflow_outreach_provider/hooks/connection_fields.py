@@ -101,14 +101,14 @@ def existing(find: Callable[[str], Any], conn_id: str, remedy: str) -> Any:
 def database_hook(conn_id: str) -> Any:
     """Airflow's hook of a database.
 
-    :raises ConfigurationError: there is no such connection, or no provider of its type.
+    :raises ConfigurationError: there is no such connection, no provider of its type, or it is of something else.
     """
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowException
 
     add = "add it with the type and the address of the database"
     try:
-        return existing(BaseHook.get_hook, conn_id, add)
+        hook = existing(BaseHook.get_hook, conn_id, add)
     except (AirflowException, AttributeError, ImportError) as error:
         if not isinstance(error, ImportError) and not _NO_HOOK.search(str(error)):
             raise
@@ -118,6 +118,13 @@ def database_hook(conn_id: str) -> Any:
             f"connection {conn_id!r} is of type {kind!r}, of which no provider can be loaded here",
             f"install the database's where the workers run, as apache-airflow-providers-postgres is for postgres{again}",
         ) from error
+    if not hasattr(hook, "get_records"):
+        kind = existing(BaseHook.get_connection, conn_id, add).conn_type
+        raise ConfigurationError(
+            f"connection {conn_id!r} is of type {kind!r}, which is no database",
+            "name the connection of a database",
+        )
+    return hook
 
 
 def read_extra(connection: Any) -> Mapping[str, Any]:

@@ -67,10 +67,6 @@ class SqlRows:
         self.key = repr((leads.conn_id, leads.sql, leads.parameters))
         self._leads = leads
         self._hook = database_hook(leads.conn_id)
-        if not hasattr(self._hook, "get_conn"):
-            raise ConfigurationError(
-                f"connection {leads.conn_id!r} is no SQL database", "name one in SqlLeads"
-            )
 
     def rows(self, look: PartLook = as_they_come, *, one_of: bool = False) -> Iterator[Row]:
         """:param look: at it, where it is one of several sources."""

@@ -103,6 +103,13 @@ def test_endpoints_have_the_limit_of_the_installation(monkeypatch: pytest.Monkey
         read_endpoint(connection)
 
 
+def test_a_connection_of_something_else_is_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API's connection where a query or an export needs a database: said at once, not as what its hook lacks."""
+    monkeypatch.setenv("AIRFLOW_CONN_API", '{"conn_type": "http", "host": "example.com"}')
+    with pytest.raises(ConfigurationError, match="'api' is of type 'http', which is no database"):
+        database_hook("api")
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -317,8 +317,15 @@ def test_files_that_lack_what_no_rule_needs_go_out(
     assert sim.texts() == {ADA: 2, GRACE: 2, ALAN: 2}
 
 
-class ByEngine:
-    """A hook of Airflow's that has SQLAlchemy's engine."""
+class Database:
+    """A hook of Airflow's, as far as it is known by."""
+
+    def get_records(self, sql: str) -> Any:
+        raise NotImplementedError
+
+
+class ByEngine(Database):
+    """One that has SQLAlchemy's engine."""
 
     def __init__(self, url: str) -> None:
         self._engine = sa.create_engine(url)
@@ -330,7 +337,7 @@ class ByEngine:
         return self._engine.raw_connection()
 
 
-class ByCursor:
+class ByCursor(Database):
     """One that has a driver's connection only."""
 
     def __init__(self, url: str) -> None:

@@ -74,7 +74,7 @@ class BatchOperator(RouteLineage, RetryingForHours, BaseOperator):
     :param batch: one batch of a ``ContactEventSensor``, or a list of events as mappings (``type`` needed;
         ``id``, ``kind``, ``occurred_at``, ``contact``, ``campaign_id``, ``data`` if there), or one such
         mapping, or a list of ids of events in the inbox. An event with an ``id`` reaches the route once, whichever list
-        it is in; without one it is known again within its task instance by what it says.
+        it is in; without one it is known again within its task instance by what it says. What it holds is data, no template.
     :param route: under this name deliveries are kept; each event reaches each route.
     :param retry_schedule: the pause before each retry, and so how many there are: seconds, timedeltas or texts such as
         ``"2m"``, at most 50, in any order; each up to a tenth longer. By default 5 s, 30 s, 2 min, 10 min, 30 min, 2 h,

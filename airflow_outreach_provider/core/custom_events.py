@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,17 +21,38 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _KINDS = {kind.value for kind in EventKind}
 
 
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+
+
+def made_events(
+    values: Iterable[Mapping[str, Any]], *, unique: str, source: str, now: datetime
+) -> list[ContactEvent]:
+    """The events of a list, each by what it says and not by its place: a task that is cleared may be given another list.
+
+    :raises ConfigurationError: as :func:`made_event`.
+    """
+    seen = Counter[str]()
+    events = []
+    for value in values:
+        event = made_event(value, unique=unique, source=source, now=now)
+        seen[event.id] += 1
+        if seen[event.id] > 1 and not value.get("id"):  # it happened twice
+            event = replace(event, id=_hashed(f"{event.id}\x1f{seen[event.id]}"))
+        events.append(event)
+    return events
+
+
 def made_event(value: Mapping[str, Any], *, unique: str, source: str, now: datetime) -> ContactEvent:
     """The event that a DAG describes.
 
     :param value: ``type`` is needed; ``id``, ``kind``, ``occurred_at`` (ISO 8601), ``contact``,
         ``campaign_id`` and ``data`` may be there. Without ``data`` the whole value is the data.
-    :param unique: names this event among all, the same on every try; the id is made from it unless the
-        value has one.
+    :param unique: names its list among all, the same on every try; the id is made from it and from what the event says,
+        unless the value has an ``id``: that names it in every list.
     :param source: which DAG made it.
     :raises ConfigurationError: a value that cannot be an event, and what it lacks.
     """
-    value = storable(value)  # as the receiver does with what others send
+    value = _in_order(storable(value))  # as the receiver does with what others send
     kind = str(value.get("kind", EventKind.OTHER.value))
     event_type = value.get("type", value.get("kind"))
     contact = value.get("contact") or {}
@@ -38,20 +62,51 @@ def made_event(value: Mapping[str, Any], *, unique: str, source: str, now: datet
         raise ConfigurationError(f"an event to deliver has the kind {kind!r}", f"known are {sorted(_KINDS)}")
     if not isinstance(contact, Mapping):
         raise ConfigurationError("an event's 'contact' is no mapping", f"use the keys {list(CONTACT_FIELDS)}")
-    given = str(value.get("id") or "")
-    named = given if _PLAIN_ID.fullmatch(given) else ""
-    return ContactEvent(
-        id=named or "evt_" + hashlib.sha256(f"{unique}\x1f{given}".encode()).hexdigest()[:32],
+    said = ContactEvent(
+        id="",
         source=source,
         platform="airflow",
         type=event_type,
         kind=EventKind(kind),
-        occurred_at=_time(value.get("occurred_at"), now),
-        received_at=now,
+        occurred_at=_time(value.get("occurred_at"), _BEFORE_ALL),
+        received_at=_BEFORE_ALL,
         contact=Contact(**{name: _text(contact.get(name)) for name in CONTACT_FIELDS}),
         campaign_id=_text(value.get("campaign_id")),
         data=value["data"] if "data" in value else dict(value),
     )
+    occurred_at = now if said.occurred_at == _BEFORE_ALL else said.occurred_at
+    id_ = _id(str(value.get("id") or ""), unique, said)
+    return replace(said, id=id_, occurred_at=occurred_at, received_at=now)
+
+
+def _id(given: str, unique: str, said: ContactEvent) -> str:
+    if given:
+        return given if _PLAIN_ID.fullmatch(given) else _hashed(given)
+    try:
+        content = json.dumps(json.loads(said.to_json()), sort_keys=True)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"an event to deliver cannot be written as JSON: {error}",
+            "let a task give the whole list of events, of texts, numbers, times, lists and mappings",
+        ) from error
+    return _hashed(f"{unique}\x1f{content}")
+
+
+def _in_order(value: Any) -> Any:
+    """The value with a list for each set, whose order is another one in each process."""
+    match value:
+        case Mapping():
+            return {name: _in_order(each) for name, each in value.items()}
+        case list():
+            return [_in_order(each) for each in value]
+        case set() | frozenset():
+            return sorted(map(_in_order, value), key=repr)
+        case _:
+            return value
+
+
+def _hashed(text: str) -> str:
+    return "evt_" + hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _text(value: object) -> str | None:

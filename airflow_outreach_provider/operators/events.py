@@ -22,7 +22,7 @@ from airflow_outreach_provider.core.arguments import (
     said_later,
 )
 from airflow_outreach_provider.core.batch_form import group_form
-from airflow_outreach_provider.core.custom_events import made_event
+from airflow_outreach_provider.core.custom_events import made_events
 from airflow_outreach_provider.core.deliveries import check_route
 from airflow_outreach_provider.core.errors import (
     AddressForbidden,
@@ -73,7 +73,8 @@ class BatchOperator(RouteLineage, RetryingForHours, BaseOperator):
 
     :param batch: one batch of a ``ContactEventSensor``, or a list of events as mappings (``type`` needed;
         ``id``, ``kind``, ``occurred_at``, ``contact``, ``campaign_id``, ``data`` if there), or one such
-        mapping, or a list of ids of events in the inbox.
+        mapping, or a list of ids of events in the inbox. An event with an ``id`` reaches the route once, whichever list
+        it is in; without one it is known again within its task instance by what it says. What it holds is data, no template.
     :param route: under this name deliveries are kept; each event reaches each route.
     :param retry_schedule: the pause before each retry, and so how many there are: seconds, timedeltas or texts such as
         ``"2m"``, at most 50, in any order; each up to a tenth longer. By default 5 s, 30 s, 2 min, 10 min, 30 min, 2 h,
@@ -349,16 +350,13 @@ def read_batch(value: EventBatch | MadeEvents, route: str, owner: Owner, now: da
     items = [value] if is_one else list(value)
     if all(isinstance(each, str) for each in items):
         return Batch(route, [str(each) for each in items])
-    if not all(isinstance(each, Mapping) for each in items):
+    described = [each for each in items if isinstance(each, Mapping)]
+    if len(described) < len(items):
         raise ConfigurationError(
             f"the batch of route {route!r} is neither a sensor's batch nor a list of events or event ids",
             "expand over the sensor's output, or give a list of mappings with a 'type'",
         )
-    made = [
-        made_event(each, unique=f"{owner.key}\x1f{place}", source=owner.dag_id, now=now)
-        for place, each in enumerate(items)
-        if isinstance(each, Mapping)
-    ]
+    made = made_events(described, unique=owner.key, source=owner.dag_id, now=now)
     return Batch(route, [event.id for event in made], None, made)
 
 

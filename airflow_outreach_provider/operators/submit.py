@@ -67,7 +67,7 @@ class SubmitLeadsOperator(SyncLineage, AheadOfDeliveries, BaseOperator):
         a template or an upstream task yields is an error; else a list of dicts, a table of Arrow, pandas or Polars, a
         path or URI of ``.csv``, ``.jsonl``, ``.json``, ``.parquet`` or ``.xlsx`` files (text optionally ``.gz``; ``*`` in
         the file name; any object store Airflow knows), ``FileLeads``, ``SqlLeads`` (whose query may be the name of a
-        ``.sql`` file), or a list of such sources. Streamed. Templated.
+        ``.sql`` file), or a list of such sources. Streamed. Templated, but for what the rows of a list hold: that is data.
     :param configuration_id: the platform's outreach configuration; the connection's where None; a row's own
         ``configurationId`` comes before both. Templated.
     :param mapping: field of the lead → column of the row, a ``{{ row.column | trim }}`` template, or a value that is the

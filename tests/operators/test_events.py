@@ -311,6 +311,16 @@ def test_events_of_a_dags_own_making_are_delivered_under_a_stable_id(store: Stor
     assert len({body["id"] for body in server.bodies}) == 4
 
 
+def test_a_cleared_task_delivers_what_is_new_in_its_list_and_nothing_else(
+    store: Store, server: Server
+) -> None:
+    """An event keeps its id by what it says: by its place the new one counted as delivered, and an old one went out again."""
+    made = [{"type": "deal.won", "data": n} for n in (1, 2)]
+    assert deliver(made).execute(context()) == {"delivered": 2}
+    assert deliver([{"type": "deal.won", "data": 0}, *made]).execute(context(2)) == {"delivered": 3}
+    assert sorted(body["data"] for body in server.bodies) == [0, 1, 2]
+
+
 def test_half_a_surrogate_in_a_made_event_is_replaced(store: Store, server: Server) -> None:
     """What an emoji cut in two becomes, and a NUL: delivered as U+FFFD, as the receiver stores them, and not retried in vain."""
     cut = {"type": "lead.won", "contact": {"name": "Jo \ud83d"}, "data": {"\udc00": ["a\x00b", ("\ud83d",)]}}

@@ -68,12 +68,19 @@ class Watermark:
         self._found = Counter[MarkKind]()
         self._odd: dict[Odd, list[int]] = {}
         self._odd_count = Counter[Odd]()
+        self._older = self._taken = 0
 
     def takes(self, row: Row) -> bool:
         """Whether a row is not older than the mark; it then moves the mark of the run."""
         if self.column is None:
             return True
-        mark, moves, odd = read_cell(row.values.get(self.column), self._now)
+        taken = self._is_new(row, self.column)
+        self._taken += taken
+        self._older += not taken
+        return taken
+
+    def _is_new(self, row: Row, column: str) -> bool:
+        mark, moves, odd = read_cell(row.values.get(column), self._now)
         since = self.since
         if mark is not None and since is not None:
             if mark.kind is not since.kind:
@@ -112,6 +119,11 @@ class Watermark:
         if self._dropped:
             yield (
                 f"incremental: all rows were read, for the last run's mark of {self.column!r} is no time that has been, nor a number"
+            )
+        if self._older and not self._taken:  # a source that goes on still has the row that set the mark
+            yield (
+                f"incremental: all {self._older:,} rows are older than {self.since}, where the last run came to, and nobody of "
+                "them was looked at; to read a source of its own for each date, as in a backfill, leave incremental out"
             )
         for odd, lines in self._odd.items():
             yield self._said(odd, self._odd_count[odd], lines)

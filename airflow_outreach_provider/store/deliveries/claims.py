@@ -72,7 +72,7 @@ def claim(
     :param plan: the key of the sensor's plan. None when the events were given directly: no sensor keeps the
         order or takes what is left over, so what waits behind another task's delivery is left out here, and
         what else of the route is with nobody (redelivered, released) is taken along.
-    :param revive: dead ones become pending first: a person cleared the task.
+    :param revive: dead ones become pending first, and what is with nobody is the plan's: a person cleared the task.
     """
     key = plan or owner.key
     batch = of_batch(store, route, event_ids)
@@ -88,6 +88,12 @@ def claim(
         if revive:
             dead = deliveries.update().where(*batch, is_in(DeliveryState.DEAD))
             connection.execute(dead.values(**again(now), plan=key, plan_until=now + lease))
+        if revive and plan is not None:
+            # Its last try handed back what it did not come to; a run that nobody begins would have to take it.
+            nobodys = deliveries.update().where(
+                *batch, is_open(), deliveries.c.plan.is_(None), unclaimed(now)
+            )
+            connection.execute(nobodys.values(plan=key, plan_until=now + lease))
         others = _with_another(deliveries, owner, now)
         busy = sa.select(sa.func.max(deliveries.c.claim_until)).where(*batch, is_in(*OPEN_STATES), others)
         if plan is None:

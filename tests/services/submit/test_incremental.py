@@ -35,6 +35,16 @@ def test_older_rows_are_filtered_and_those_of_the_mark_read_again(api: Any, peop
     assert got.tally.by_reason()["filtered/not_new"] == 3
 
 
+@pytest.mark.parametrize(("days", "said"), [((1, 2), True), ((1, 3), False), ((1, 4), False), ((), False)])
+def test_a_run_of_which_everything_is_older_says_so(
+    sqlite_api: Any, people: People, days: Any, said: bool
+) -> None:
+    """A backfill over a file for each date is green and texts nobody; a source that goes on has the mark's own row."""
+    sqlite_api.send(at(people, 0, 3), incremental="at")
+    got = sqlite_api.send(at(people, 10, *days), incremental="at")
+    assert any("leave incremental out" in note for note in got.tally.notes) == said
+
+
 @pytest.mark.parametrize(
     ("how", "states"), [({"dry_run": True}, {"planned": 2}), ({"max_rows": 1}, {"accepted": 1})]
 )

@@ -481,6 +481,30 @@ def test_dead_ones_are_revived_by_clear_or_redelivered_by_filter(store: Store) -
 
 
 @pytest.mark.parametrize(
+    ("taken", "left"),
+    [(0, [1, 2, 3, 4]), (1, [3, 4]), (3, [4]), (4, [])],
+    ids=["by nobody", "one", "three", "all"],
+)
+def test_a_cleared_task_takes_what_its_last_try_handed_back(
+    store: Store, taken: int, left: list[int]
+) -> None:
+    """But for what another run has by now, and what comes behind that: a retry leaves it to the next run, which takes all."""
+    arrive(store, "a", "a", "b", "c")
+    take_in(store)
+    ids = planned(store) or []
+    claimed(store, ids)
+    deliveries_attempts.release(store, Owner("dag", "t1"), None)  # killed in its last try
+    assert claimed(store, ids).mine == []
+    if taken:
+        assert planned(store, "run2", taken) == ids[:taken]
+    again = claimed(store, ids, revive=True).mine
+    assert [each.event_id for each in again] == [f"evt_{n}" for n in left]
+    deliveries_attempts.release(store, Owner("dag", "t1"), None)
+    settle(store, claimed(store, ids[:taken], "t2", "run2"), DeliveryState.DELIVERED, "t2")
+    assert (planned(store, "run3") or []) == ids[taken:]
+
+
+@pytest.mark.parametrize(
     ("release", "sent"), [(Release.ALL, ["evt_1", "evt_2", "evt_3"]), (Release.LATEST, ["evt_2", "evt_3"]), (Release.NONE, [])]
 )  # fmt: skip
 def test_held_deliveries_are_released_as_chosen(store: Store, release: Release, sent: list[str]) -> None:

@@ -99,7 +99,7 @@ def _as_json(value: object) -> Any:
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, dict):
-        return {name: _as_json(each) for name, each in value.items()}
+        return {str(name): _as_json(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_as_json(each) for each in value]
     return str(value)

@@ -228,7 +228,7 @@ def test_a_plan_that_cannot_be_made_says_why_in_one_line(airflow: Any, name: str
         ("explain a --path broken", "broken.yaml"),
         ("lint none_such", "none_such does not exist"),
         ("lint --connections functions", "not today"),
-        ("lint --data mistakes", "the source cannot be read"),
+        ("lint --data mistakes", "of which no provider can be loaded here"),
         ("lint broken", "broken.yaml"),
         ("init airflow.cfg", "airflow.cfg"),
         ("leads reconcile --conn-id none_such", "there is no connection 'none_such' — add it"),

@@ -134,7 +134,7 @@ def test_lint_looks_at_every_environment(tmp_path: Path) -> None:
         ("environments: {dev: , prod: {}}", "dev must be a mapping, not nothing", "write {} for one"),
         ("environments: {variable: '{{ x }}', dev: {}}", "variable must be a name, not '{{ x }}'", "it cannot be a template"),
         ("environments: {my env: {}}", "'my env' cannot be the name of an environment", "use letters"),
-        ("environments: [dev, prod]", "environments must be a mapping, not a list", "write name:"),
+        ("environments: [dev, prod]", "environments must be a mapping, not a list", "write their names below"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_environments_is_explained_where_it_stands(

@@ -287,7 +287,7 @@ def _read_file(file: str, text: str, result: Workflows, defaults_only: bool = Fa
                 Problem.at(
                     spot,
                     f"{key} must be a mapping, not {kind_of(value)}",
-                    _named_meant(value),
+                    _named_meant(key, value),
                     (key,),
                 )
             )
@@ -303,8 +303,10 @@ def _read_file(file: str, text: str, result: Workflows, defaults_only: bool = Fa
     return located
 
 
-def _named_meant(value: object) -> str:
-    """How workflows are written whose section is a list, as other tools have it, or empty."""
+def _named_meant(section: str, value: object) -> str:
+    """How workflows, or environments, are written whose section is a list, as other tools have it, or empty."""
+    if section == ENVIRONMENTS:
+        return "write their names below it, e.g. dev:, and below each, indented, what differs there"
     first = value[0] if isinstance(value, list) and value else None
     name = first.get("name") if isinstance(first, dict) else None
     if isinstance(name, str) and NAME.fullmatch(name):

@@ -30,7 +30,7 @@ test: setup lint  ## all tests: what starts no Airflow on two cores, then the re
 	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist worksteal
 	$(BIN)/python -m pytest -m e2e -n 2 --dist loadgroup --no-loadscope-reorder $$(grep -rl 'pytest\.mark\.e2e' tests --include='test_*.py')
 
-test-fast: setup  ## the tests that take less than half a second each
+test-fast: setup  ## the tests that take less than a fifth of a second each
 	$(BIN)/python -m pytest -m 'not e2e and not slow' -n 2 --dist worksteal
 
 test-laws: setup  ## the fast tests with ten times the examples for each law; for the night

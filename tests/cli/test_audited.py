@@ -108,6 +108,7 @@ def test_every_command_is_tried_here() -> None:
     assert known == {each for each in COMMANDS if "--" not in each} | OUTSIDE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_leaves_its_row(
     store: Store, airflow_db: None, run: Callable[..., str], tmp_path: Path, command: str

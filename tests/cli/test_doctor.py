@@ -51,6 +51,7 @@ def _state(found: dict[str, list[dict[str, str]]], name: str) -> str:
     return found[name][0]["state"]
 
 
+@pytest.mark.slow
 def test_every_connection_is_tried_and_nobody_is_texted(airflow: Any, sim: RunningSimulator) -> None:
     """A good key, a bad one, a host where nobody is, a misspelt platform; each with what to do, no secret told."""
     code, found = _checks(airflow)
@@ -76,6 +77,7 @@ def test_every_connection_is_tried_and_nobody_is_texted(airflow: Any, sim: Runni
         assert each["remedy"] or each["state"] in ("ok", "unknown"), each
 
 
+@pytest.mark.slow
 def test_without_tests_nobody_is_asked(airflow: Any, sim: RunningSimulator) -> None:
     """The fields alone are read; the bad key is not known to be one."""
     _, found = _checks(airflow, "--no-tests")
@@ -84,6 +86,7 @@ def test_without_tests_nobody_is_asked(airflow: Any, sim: RunningSimulator) -> N
     assert _state(found, "connection misspelt") == "fail"
 
 
+@pytest.mark.slow
 def test_who_has_died_is_told_by_the_sign_of_life(airflow: Any) -> None:
     """Airflow's own heartbeats: one that beats, one that has stopped, one that never was."""
     now = datetime.now(UTC)
@@ -102,6 +105,7 @@ def test_who_has_died_is_told_by_the_sign_of_life(airflow: Any) -> None:
     assert "none was ever started" in found["dag processor"][0]["found"]
 
 
+@pytest.mark.slow
 def test_the_plugin_and_the_receiver_are_called(airflow: Any) -> None:
     """Whatever answers under [api] base_url and is not the receiver is told; nobody there is no failure of the plugin."""
     with scripted(lambda *_: (404, b"nothing here", {})) as url:
@@ -116,6 +120,7 @@ def test_the_plugin_and_the_receiver_are_called(airflow: Any) -> None:
     assert _state(found, "plugin") == "unknown"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "value", "check"),
     [
@@ -147,6 +152,7 @@ def test_an_airflow_without_a_database_is_told_so(empty_airflow: Any) -> None:
     assert _state(found, "store") in ("warn", "ok")  # a command of another test may have made it
 
 
+@pytest.mark.slow
 def test_for_people_it_is_text(airflow: Any) -> None:
     """State, what was found, what to do below it; the sum in the last line."""
     ended = airflow.run("outreach", "doctor", "--no-tests", env={"COLUMNS": "80"})

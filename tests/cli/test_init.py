@@ -103,6 +103,7 @@ def test_the_loader_bears_any_name(migrated_airflow: Any, tmp_path: Path, name: 
     assert set(bag.dags) == _ALL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -137,6 +138,7 @@ _BUNDLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bundles", "given", "written", "told"),
     [

@@ -121,6 +121,7 @@ def airflow(migrated_airflow: Any) -> Any:
     return migrated_airflow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["by_variable", "by_json", "by_connection", "by_query"])
 def test_plan_reads_what_the_database_has(airflow: Any, name: str) -> None:
     """Variables, connections in templates and a source's own connection are found as a task would find them."""
@@ -129,6 +130,7 @@ def test_plan_reads_what_the_database_has(airflow: Any, name: str) -> None:
     assert ended.code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "code", "words"),
     [
@@ -153,6 +155,7 @@ def test_every_command_sees_the_connections_of_the_database(
     assert "Traceback" not in ended.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -207,6 +210,7 @@ PLAN_WORDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLAN_WORDS)
 def test_a_plan_that_cannot_be_made_says_why_in_one_line(airflow: Any, name: str) -> None:
     """Whatever a workflow names and Airflow has not, or has broken: what, where, what to do; never a traceback."""
@@ -216,6 +220,7 @@ def test_a_plan_that_cannot_be_made_says_why_in_one_line(airflow: Any, name: str
     assert ended.code == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -293,6 +298,7 @@ def test_no_mistake_ends_in_a_traceback(airflow: Any, command: str, words: str) 
     assert ended.code not in (0, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -336,6 +342,7 @@ def test_a_setting_that_cannot_be_used_is_named(
     assert ended.code == 1
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_there_and_unreadable_is_not_called_missing(airflow: Any) -> None:
     """A broken text in the environment, and a Fernet key that has changed: said as what they are."""
     ended = airflow.run("outreach", "deliveries", "test", "odd", env={"AIRFLOW_CONN_ODD": "{not json"})
@@ -352,6 +359,7 @@ def test_a_connection_that_is_there_and_unreadable_is_not_called_missing(airflow
     assert ended.code == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error_to_tell(airflow: Any) -> None:
     """``python -m … schema | head -c 1``: quiet."""
     command = f"{sys.executable} -m airflow_outreach_provider.workflows schema | head -c 1"

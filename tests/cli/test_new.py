@@ -62,6 +62,7 @@ def written(folder: Path, name: str = "web") -> LeadSync:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rows", ["leads.csv", "*.csv", "leads.jsonl", "leads.json", "leads.parquet", "leads.xlsx", "file://{}/leads.csv",
              "people", "SELECT * FROM people", "leads.sql"],

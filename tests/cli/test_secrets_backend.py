@@ -52,6 +52,7 @@ def kept(migrated_airflow: Any) -> Any:
         yield lambda *argv, with_backend=True: migrated_airflow.run(*argv, env=env if with_backend else {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -73,6 +74,7 @@ def test_a_command_reads_what_the_backend_keeps(kept: Any, command: str, words: 
     assert "Traceback" not in without.output or command.split()[0] != "outreach"
 
 
+@pytest.mark.slow
 def test_a_source_that_the_backend_keeps_is_switched(kept: Any) -> None:
     """Off and on; without the backend it is unknown, until somebody has switched it."""
     command = ("outreach", "sources", "--off", "source_kept_elsewhere")

@@ -86,6 +86,7 @@ def test_columns_that_count_are_all_that_counts() -> None:
     assert hash_of({"phone": "(416) 555-0123"}, **by_phone) == hash_of({"phone": PHONE}, **by_phone)
 
 
+@pytest.mark.slow
 @given(st.frozensets(st.sampled_from("abcd"), min_size=1), st.frozensets(st.sampled_from("abcd"), min_size=1))
 def test_hashes_of_other_columns_are_never_compared(one: frozenset[str], two: frozenset[str]) -> None:
     """A sync whose ``changed_on`` is changed texts nobody again for a guess."""

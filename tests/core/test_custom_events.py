@@ -32,6 +32,7 @@ def ids(values: list[dict[str, Any]], unique: str = "task", now: datetime = NOW)
     return [event.id for event in made_events(values, unique=unique, source="dag", now=now)]
 
 
+@pytest.mark.slow
 @given(st.lists(VALUES, max_size=6), st.lists(VALUES, max_size=6), st.randoms())
 def test_an_event_is_the_same_wherever_it_stands(
     first: list[dict[str, Any]], second: list[dict[str, Any]], order: Any
@@ -70,6 +71,7 @@ def test_what_a_list_of_its_own_says_is_of_its_own() -> None:
     assert ids([WON]) != ids([WON], unique="another run")
 
 
+@pytest.mark.slow
 def test_a_set_is_in_one_order_in_every_process() -> None:
     """A retry is another process, in which texts have other hashes."""
     code = (

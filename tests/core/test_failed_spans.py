@@ -40,6 +40,7 @@ def test_an_outage_is_one_stretch(tried: list[tuple[int, float]], spans: list[tu
 MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 4), timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]))  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 5), MOMENTS)))
 def test_every_failure_is_in_exactly_one_stretch(tried: list[tuple[int, datetime]]) -> None:
     """Whole hours, apart from each other, none empty; what failed in one is what it counts."""

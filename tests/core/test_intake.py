@@ -78,6 +78,7 @@ def test_unsigned_only_where_allowed(platform: str) -> None:
         )
 
 
+@pytest.mark.slow
 @given(st.text(max_size=200) | st.from_regex(r"t=\d{0,12},v1=[0-9a-f]{0,70}", fullmatch=True))
 @example("t=,v1=")
 @example("v1=" + "0" * 64)
@@ -141,6 +142,7 @@ ENVELOPES: list[Callable[[list[Any]], Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("envelope", ENVELOPES)
 @given(st.lists(st.integers(0, 9) | st.just("nothing of it"), min_size=1, max_size=5))
@@ -168,6 +170,7 @@ def test_a_list_of_events_is_as_many(
         assert [each.event.id for each in again] == [each.event.id for each in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", [*PLATFORMS, "custom"])
 @given(st.lists(st.sampled_from(["1e400", "-1e400", "9" * 400, "1", "null"]), min_size=2, max_size=4))
 def test_a_number_beyond_all_measure_costs_no_event_of_its_list(platform: str, numbers: list[str]) -> None:
@@ -189,6 +192,7 @@ BESIDE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", [*PLATFORMS, "custom"])
 @pytest.mark.parametrize("beside", BESIDE)
 @pytest.mark.parametrize("others", [1, 3])

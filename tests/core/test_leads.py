@@ -239,6 +239,7 @@ def test_what_is_no_json_rejects_the_row(value: object) -> None:
     assert refusal({"phone": PHONE, "custom": value}) == "value_not_json"
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.text(max_size=8),

@@ -73,6 +73,7 @@ def test_what_more_a_person_wrote_is_heard(message: str) -> None:
     assert message not in USUAL
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(40))
 @given(below=st.sampled_from([*HEADS, *SIGNED]), quoted=st.lists(LINES, max_size=9), blanks=st.integers(1, 3))
 def test_nothing_below_a_heading_is_ever_said(below: str, quoted: list[str], blanks: int) -> None:
@@ -81,6 +82,7 @@ def test_nothing_below_a_heading_is_ever_said(below: str, quoted: list[str], bla
     assert written_text(mail, 120) == "I will call you"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "message",
     ["<" + " " * 10**6, "<!---->" * 150_000, "<style>" * 150_000, "<" * 10**6, ("-" * 299 + "x\n") * 3_000, "&lt;" * 250_000, "a@" * 500_000, "\n" * 10**6 + "x",

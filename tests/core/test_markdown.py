@@ -29,6 +29,7 @@ def words(token: Token) -> str:
     return "".join(each.content for each in token.children or ())
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT), max_size=5), st.sets(st.integers(0, 2)))
 @example([("a|b", "`", "<script>")], {1})
 def test_each_line_has_as_many_cells_whatever_is_in_them(

@@ -43,6 +43,7 @@ def _agree(text: str, region: str | None) -> bool:
     return found is not None
 
 
+@pytest.mark.slow
 def test_every_example_of_every_region_in_every_plain_writing_gets_the_librarys_verdict() -> None:
     """All kinds of line of all regions: with and without ``+``, country code, national prefix."""
     answered = 0
@@ -93,6 +94,7 @@ def test_any_digits_get_the_librarys_verdict(text: str, region: str | None) -> N
     _agree(text, region)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(500))
 @given(st.sampled_from(_EXAMPLES), st.integers(1, 12), st.text("0123456789", max_size=2))
 def test_what_is_surely_none_is_none_for_the_library(
@@ -143,6 +145,7 @@ def _outcome(text: str, region: str | None) -> str:
         return error.reason
 
 
+@pytest.mark.slow
 def test_the_short_way_changes_no_reading_of_a_number_that_starts_with_a_country_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -185,6 +185,7 @@ def test_a_person_of_several_says_no_by_one_of_their_lists() -> None:
 TWO = "+14165550199"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "nos"),
     [
@@ -282,6 +283,7 @@ def test_an_event_made_without_a_body_opts_out_by_its_kind() -> None:
     assert opt_out_of(ContactEvent("evt_1", "s", "tether", "x", EventKind.BOUNCED, NOW, NOW, contact)) is None
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.sampled_from(list(PLATFORMS)),
@@ -339,6 +341,7 @@ ADDRESSES = st.from_regex(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(50))
 @given(
     emails=st.lists(ADDRESSES, min_size=1, max_size=4, unique=True),

@@ -69,6 +69,7 @@ def expected(status: int, body: str) -> SubmitOutcome:
     return {3: C, 4: R}.get(status // 100, X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", BODIES)
 def test_every_status_with_every_body_is_one_outcome(body: str) -> None:
     """For each status from 100 to 599 and each body, the outcome is the table's; a person's sentence comes along."""

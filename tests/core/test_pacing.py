@@ -242,6 +242,7 @@ def opened(window: int = 64) -> Pace:
     return pace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.003, 0.03])
 @given(seed=st.integers(0, 10_000))
 def test_a_few_refusals_keep_nobody_but_the_refused(share: float, seed: int) -> None:

@@ -31,6 +31,7 @@ def test_our_own_form_comes_back_as_it_was() -> None:
     assert pasted_event('{"type": "x"}', None, NOW, of="other").source == "other"
 
 
+@pytest.mark.slow
 @given(JSON)
 def test_a_webhook_is_read_as_the_receiver_reads_it(value: object) -> None:
     """Whatever was pasted: kind, contact and data are those that the receiver would store."""
@@ -45,6 +46,7 @@ def test_a_webhook_is_read_as_the_receiver_reads_it(value: object) -> None:
     assert made.id != stored.event.id
 
 
+@pytest.mark.slow
 @given(st.text(max_size=200) | JSON.map(json.dumps), st.booleans())
 def test_whatever_is_pasted_is_an_event_or_a_message(text: str, webhook: bool) -> None:
     """No text ends in anything but one of the two."""

@@ -129,6 +129,7 @@ def test_nothing_of_a_number_survives_blanking(
     assert TEXTS.blank(written) not in TEXTS
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.recursive(

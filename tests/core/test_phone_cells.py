@@ -130,6 +130,7 @@ IN_ONE_GO = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(600), deadline=None)
 @given(
     sample=st.sampled_from(IN_ONE_GO),
@@ -145,6 +146,7 @@ def test_digits_after_a_complete_number_never_make_another_one(
     assert got == outcome(text, region) or not got.startswith("+")
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None)
 @given(
     st.text("0123456789 +()-./,;:x#eE@\n\t\u200b\u00a0abTel", max_size=30),

@@ -68,6 +68,7 @@ def test_a_number_in_use_is_never_renumbered(e164: str) -> None:
     assert e164 not in other_writings(e164)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(500), deadline=None)
 @example(code="84", national="010000000")
 @given(

@@ -53,6 +53,7 @@ def outcome(written: str, region: str | None, how: PhoneReading = STRICT) -> str
         return error.reason
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(600), deadline=None)
 @given(st.tuples(st.integers(1, 255), octets, octets, octets), countries, readings)
 @example((192, 168, 100, 200), "AT", STRICT)
@@ -72,6 +73,7 @@ def test_an_ip_address_is_nobodys_number(
         assert got == "phone_not_a_number"
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(600), deadline=None)
 @example(dt.date(2000, 1, 13), "%d{0}%m{0}%y", ".", False, "", "AU", STRICT)
 @example(dt.date(2036, 2, 1), "%y{0}%m{0}%d", "-", False, "", "DE", STRICT)
@@ -100,6 +102,7 @@ def test_a_date_in_any_order_is_nobodys_number(
     assert other_value(written) is not None
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None)
 @given(
     st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)),

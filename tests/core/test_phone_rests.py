@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import phonenumbers
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
@@ -44,6 +45,7 @@ COUNTS = ["{}) ", "{}. ", "{}.) ", "({}) ", "[{}] ", "{} - ", "{}/", "{}: ", "{}
           "Mobile ({}) ", "{}\t", "#{} "]  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(800), deadline=None)
 @given(samples, st.sampled_from(COUNTS), st.integers(1, 9) | st.integers(1, 99))
 @example(("0171 1234567", "DE", "+491711234567"), "Tel {} ", 2)
@@ -83,6 +85,7 @@ SHORT = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(1000), deadline=None)
 @given(samples, st.sampled_from(TAILS), st.sampled_from(SHORT))
 @example(("+43664123456", "AT", "+43664123456"), "{} {}", "12")

@@ -199,6 +199,7 @@ def _writings(number: phonenumbers.PhoneNumber) -> list[tuple[object, bool]]:
     ]
 
 
+@pytest.mark.slow
 def test_every_regions_numbers_are_read_from_every_writing() -> None:
     """For each region of the world, its example numbers in eight writings are the same E.164 number."""
     wrong = []
@@ -238,6 +239,7 @@ def test_punctuation_changes_nothing(
         assert mark.strip(" \u00a0\u200b\u2011.-") != "" or zeros or parted or in_use(e164[:at])
 
 
+@pytest.mark.slow
 @given(st.sampled_from(EXAMPLES), st.integers(0, 999_999))
 def test_what_is_masked_is_nobody(example: tuple[str, phonenumbers.PhoneNumber], end: int) -> None:
     """Lists that we masked, read as a source or as a do-not-contact list, reach nobody, and list nobody else."""
@@ -257,6 +259,7 @@ def test_what_is_masked_is_nobody(example: tuple[str, phonenumbers.PhoneNumber],
 MOVED = {599: ("+1721",), 33: ("+590", "+262", "+594", "+596")}
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(500), deadline=None)
 @example(region="VN", digits="0212345484")
 @example(region="TW", digits="012345637")
@@ -379,6 +382,7 @@ MOBILES = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(600), deadline=None)
 @given(st.sampled_from(MOBILES), st.sampled_from(sorted(REGIONS)))
 @example(("IT", "+393123456789"), "DE")

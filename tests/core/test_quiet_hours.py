@@ -132,6 +132,7 @@ def test_zones_come_from_the_number() -> None:
     assert len(zones_of("+18002345678")) > 5
 
 
+@pytest.mark.slow
 def test_every_zone_a_number_can_have_is_known_here() -> None:
     """libphonenumber's zone names all exist in this machine's tz database: none is silently taken for UTC."""
     names = {
@@ -161,6 +162,7 @@ any_hours_anywhere = given(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(120), deadline=None)
 @any_hours_anywhere
 def test_the_next_open_minute_is_open_and_the_first(

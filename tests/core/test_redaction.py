@@ -57,6 +57,7 @@ def test_a_payload_is_hinted_at(payload: dict[str, Any], hints: dict[str, str]) 
     assert hinted_payload(json.dumps(payload).encode()) == hints
 
 
+@pytest.mark.slow
 @given(st.dictionaries(KEYS, VALUES, max_size=5))
 def test_nobody_is_whole(payload: dict[str, Any]) -> None:
     """No number, address or name that stands in a value is in its hint, wherever it stands."""

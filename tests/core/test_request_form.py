@@ -23,6 +23,7 @@ def path(value: object, template: str = "contacts/{{ data.v }}/notes") -> str:
     return CompiledForm(RequestForm(path=template)).path(record(v=value))
 
 
+@pytest.mark.slow
 @given(
     value=st.text()
     | st.sampled_from(["../x", "a/b", "%2e%2e", "..%2fadmin", "?q#f", "//evil.example", "@h:1"])

@@ -42,6 +42,7 @@ def test_not_understood(value: str | None) -> None:
     assert parse_retry_after(value, NOW) is None
 
 
+@pytest.mark.slow
 @given(
     st.text(max_size=80)
     | st.from_regex(r"\A[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} [\d:+ A-Z-]{0,20}\Z")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ AGAIN, HANDED = 30.0, 300.0
 looks = st.lists(st.tuples(st.frozensets(st.integers(0, 6)), st.booleans()), max_size=30)
 
 
+@pytest.mark.slow
 @given(looks, st.floats(0.1, 20))
 def test_whatever_is_new_rings_within_two_looks(
     seen: list[tuple[frozenset[int], bool]], interval: float
@@ -35,6 +37,7 @@ def test_whatever_is_new_rings_within_two_looks(
             last = last if came_back else free
 
 
+@pytest.mark.slow
 @given(st.frozensets(st.integers(), min_size=1), st.floats(0.1, 29), st.integers(2, 200))
 def test_what_nobody_takes_rings_again_and_not_sooner(
     free: frozenset[int], interval: float, count: int

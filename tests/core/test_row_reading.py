@@ -92,6 +92,7 @@ def test_a_condition_is_over_columns_and_the_run(where: str, taken: bool) -> Non
     assert compile_where(where, ROW_CONDITION, RUN)(ROW) is taken
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(max_size=6), st.none() | st.text(max_size=6) | st.integers() | st.booleans()))
 def test_where_never_raises_and_splits_rows_in_two(row: dict[str, Any]) -> None:
     """Whatever a row holds, either the condition takes it or its opposite does."""
@@ -153,6 +154,7 @@ def test_a_condition_on_texts_takes_the_rows_it_took(where: str, taken: bool) ->
     assert compile_where(where, ROW_CONDITION.over_texts(), RUN)(ROW) is taken
 
 
+@pytest.mark.slow
 @given(
     cell=st.sampled_from([None, "", " ", "\t", "yes", "none", "0"]),
     column=st.sampled_from(["consent", "row['consent']", "row.consent", "consent | default('')"]),

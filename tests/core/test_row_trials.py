@@ -92,6 +92,7 @@ def test_whatever_is_typed_is_a_number_of_rows_or_a_mistake(text: str) -> None:
         assert 1 <= rows <= MOST_ROWS
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.text(max_size=30), JSON | st.text(max_size=2000), max_size=40),
     st.text(max_size=40_000),

@@ -104,6 +104,7 @@ PARTS = st.tuples(
 ).map(" ".join)
 
 
+@pytest.mark.slow
 @given(PARTS)
 def test_no_cron_is_taken_for_words(cron: str) -> None:
     """Names of days and months too."""

@@ -27,6 +27,7 @@ _VALUES = st.recursive(
 _OBJECTS = st.dictionaries(st.sampled_from("abcdef"), _VALUES, max_size=3)
 
 
+@pytest.mark.slow
 @given(
     payload=st.none() | st.just("received") | _OBJECTS,
     query=_OBJECTS,

@@ -69,6 +69,7 @@ def test_a_caller_says_what_makes_words_alike() -> None:
     assert nearest("P--h--o--n--e", ["phone"], lambda word: re.sub(r"\W", "", word.lower())) == "phone"
 
 
+@pytest.mark.slow
 @given(words=WORDS, data=st.data())
 def test_a_known_word_is_its_own_nearest(words: list[str], data: st.DataObject) -> None:
     """Whatever else is known, in capitals or not, a word that is known is suggested itself."""

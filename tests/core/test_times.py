@@ -89,6 +89,7 @@ def test_what_may_be_another_span_is_none_and_says_what_to_write(text: str, advi
     assert advice in span_advice(text, "usual")
 
 
+@pytest.mark.slow
 @given(
     parts=st.lists(st.tuples(st.integers(1, 9), st.sampled_from([*"smhdwMSHDW", "ms", "ds", "hours", "Min"])), min_size=1, max_size=3),
     between=st.sampled_from(["", " ", ", ", " and "]),

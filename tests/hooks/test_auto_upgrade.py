@@ -54,6 +54,7 @@ def test_processes_that_start_at_once_all_find_it_ready(url: str, older: bool) -
     store.close()
 
 
+@pytest.mark.slow
 def test_switched_off_it_is_an_administrators_step(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Off: nothing is made, and the command that makes it is named; whoever ran it is let in."""
     monkeypatch.setenv("AIRFLOW__OUTREACH__AUTO_UPGRADE", "False")
@@ -66,6 +67,7 @@ def test_switched_off_it_is_an_administrators_step(url: str, monkeypatch: pytest
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", ["True", "False"])
 def test_a_newer_store_is_explained_and_left_alone(
     url: str, said: str, monkeypatch: pytest.MonkeyPatch

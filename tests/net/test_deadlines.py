@@ -10,6 +10,7 @@ import pytest
 from airflow_outreach_provider.net.deadlines import Deadlines
 
 
+@pytest.mark.slow
 def test_a_block_that_takes_too_long_ends_with_a_timeout() -> None:
     """Within a twentieth of the limit, and only the block: the task goes on."""
 

@@ -181,6 +181,7 @@ def test_an_endless_body_ends_at_64_kib() -> None:
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.slow
 def test_a_trickling_body_ends_with_the_time_limit() -> None:
     """The limit covers the body too: a byte now and then does not keep a lead in flight for ever."""
 
@@ -261,6 +262,7 @@ BROKEN: dict[str, tuple[Behaviour, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKEN)
 def test_an_answer_that_breaks_off_leaves_the_outcome_unknown(name: str) -> None:
     """The lead was sent and nobody said what became of it: held, in whatever way the answer breaks."""
@@ -271,6 +273,7 @@ def test_an_answer_that_breaks_off_leaves_the_outcome_unknown(name: str) -> None
     assert "\0" not in answer.detail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "outcome"), [(401, C), (404, C), (429, U), (503, U), (422, R), (500, X)])
 @pytest.mark.parametrize("how", ["cut", "hang", "reset"])
 def test_a_refusal_is_one_by_its_status(status: int, outcome: SubmitOutcome, how: str) -> None:
@@ -289,6 +292,7 @@ def test_a_refusal_is_one_by_its_status(status: int, outcome: SubmitOutcome, how
     assert answer.retry_after == (3.0 if outcome is U else None)
 
 
+@pytest.mark.slow
 def test_the_time_limit_ends_each_of_many_at_once() -> None:
     """Sixty hanging submissions end after the limit, each by its own start, and later ones go on."""
 
@@ -354,6 +358,7 @@ def test_a_closed_port_is_unavailable() -> None:
     assert (answer.outcome, answer.reason) == (U, "connection_refused")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("timeout", [0.6, 0.3])
 def test_a_connection_that_is_never_taken_is_not_unknown(timeout: float) -> None:
     """Connecting times out before the whole submission does, however short the limit: nothing was sent."""
@@ -372,6 +377,7 @@ def test_a_connection_that_is_never_taken_is_not_unknown(timeout: float) -> None
     assert (answer.outcome, answer.reason) == (U, "connect_timeout")
 
 
+@pytest.mark.slow
 def test_who_stands_still_while_connecting_sends_nothing_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection stands, and whoever was to send hears of it long after: others may have texted the person."""
     connect = Connector.connect
@@ -402,6 +408,7 @@ def test_an_idle_connection_the_server_closed_is_not_used_again() -> None:
     assert (answer.outcome, requests) == (A, 2)
 
 
+@pytest.mark.slow
 def test_an_answer_that_came_before_the_request_is_not_its_answer() -> None:
     """A second answer to one request waits on the pooled connection: the next lead goes over another one."""
 
@@ -655,6 +662,7 @@ def simulator() -> Iterator[RunningSimulator]:
         yield sim
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "outcome", "texted"),
     [

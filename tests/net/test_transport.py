@@ -119,6 +119,7 @@ def test_an_answer_that_arrives_counts(way: str, name: str) -> None:
     assert answer == f"{status} {OK.decode()}"
 
 
+@pytest.mark.slow
 @settings(
     max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -146,6 +147,7 @@ def test_surplus_is_nobody_elses_answer(way: str) -> None:
     assert [lead for lead, _ in both(behave, 2)] == [SubmitOutcome.ACCEPTED, SubmitOutcome.UNKNOWN]
 
 
+@pytest.mark.slow
 def test_what_comes_unasked_is_nobodys_answer(way: str) -> None:
     """An answer that comes between two requests is not the second one's, whichever way that is sent."""
     asked: list[int] = []

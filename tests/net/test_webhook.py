@@ -198,6 +198,7 @@ SLOW_AND_BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW_AND_BROKEN)
 def test_a_misbehaving_endpoint_costs_little_and_says_what_was_wrong(name: str) -> None:
     """Each way to hang, break or flood ends within the deadline, in bounded memory, with a clear error."""
@@ -236,6 +237,7 @@ def test_nobody_there_is_a_failure() -> None:
             asyncio.run(run())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_no_more_of_an_answer_is_kept_than_4_kb(encoding: str) -> None:
     """An endless body is cut off, and a gzip bomb of 200 MB unpacks to 4 KB, in bounded memory and time."""

@@ -109,6 +109,7 @@ def test_a_sensors_batch_is_delivered(store: Store, server: Server, monkeypatch:
     assert counted == [("outreach.deliveries.delivered", 2)]
 
 
+@pytest.mark.slow
 def test_an_endpoint_says_its_method_and_type_of_content(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +152,7 @@ def test_failures_are_airflows_to_retry_at_the_delay_asked_for(store: Store, ser
     assert decision.retry_delay == timedelta(seconds=42)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [404, 410])
 def test_what_no_retry_mends_fails_at_once_with_the_remedy(store: Store, server: Server, status: int) -> None:
     """A refusal and a disabled endpoint are configuration errors; a callback hears of the latter."""
@@ -321,6 +323,7 @@ def test_a_cleared_task_delivers_what_is_new_in_its_list_and_nothing_else(
     assert sorted(body["data"] for body in server.bodies) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_half_a_surrogate_in_a_made_event_is_replaced(store: Store, server: Server) -> None:
     """What an emoji cut in two becomes, and a NUL: delivered as U+FFFD, as the receiver stores them, and not retried in vain."""
     cut = {"type": "lead.won", "contact": {"name": "Jo \ud83d"}, "data": {"\udc00": ["a\x00b", ("\ud83d",)]}}
@@ -500,6 +503,7 @@ async def exits_in_the_loop(event: ContactEvent) -> None:
     exits(event)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("python_callable", "error"),
     [(hangs, TimeOut), (hangs_in_the_loop, TimeOut), (exits, SystemExit), (exits_in_the_loop, SystemExit)],

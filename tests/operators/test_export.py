@@ -173,6 +173,7 @@ def test_outcomes_join_what_was_sent_with_what_came_back(store: Store) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_retention_leaves_of_a_day_replaces_no_outcome(still_store: Store, clock: Any) -> None:
     """What came of a day stays as it was written last, whatever comes back once its leads and events go."""
     month, sink = timedelta(days=30), Kept()
@@ -248,6 +249,7 @@ def test_who_dies_before_the_mark_moves_writes_the_same_part_again(sqlite_store:
         export(sqlite_store, "slow", DataSet.LEADS, Slow())
 
 
+@pytest.mark.slow
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(20), deadline=None
 )

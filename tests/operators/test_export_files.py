@@ -98,6 +98,7 @@ def test_a_place_is_known_as_long_as_it_is_written_to(store: Store) -> None:
 NAMES = st.text(min_size=1, max_size=600)
 
 
+@pytest.mark.slow
 @example("a/b", "a_b")
 @example("x" * 70, "x" * 71)
 @given(NAMES, NAMES)

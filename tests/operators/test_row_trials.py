@@ -209,6 +209,7 @@ def found(store: Store, task_id: str = "submit") -> Tried:
     return each.found
 
 
+@pytest.mark.slow
 def test_what_a_try_found_is_in_the_store(world: World, run_task: Run) -> None:
     """As many rows as its id says, whatever the task does, with values and payload; XCom has counts alone."""
     ran = run_task(

@@ -108,6 +108,7 @@ class Outputs(Sequence[Any]):
         return self.values[at]
 
 
+@pytest.mark.slow
 def test_a_source_of_several_is_of_any_kind(
     sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -224,6 +225,7 @@ def test_a_row_says_no_in_a_column_that_nothing_maps(
     assert sim.texts() == {ADA: 1}
 
 
+@pytest.mark.slow
 def test_two_columns_that_may_say_no_have_names_of_their_own(
     sim: RunningSimulator, run_task: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -382,6 +384,7 @@ for _ in range(3):
 """
 
 
+@pytest.mark.slow
 def test_a_process_may_read_parquet_again(tmp_path: Path) -> None:
     """Each run reads in a thread of its own, which ends: pyarrow 25 crashed in the second one, where the first imported it."""
     parquet.write_table(TABLE, tmp_path / "a.parquet")

@@ -72,6 +72,7 @@ def test_returns_the_rows_by_state(sim: RunningSimulator, run_task: Callable[...
     assert sim.report()["texts"] == 12
 
 
+@pytest.mark.slow
 def test_several_tasks_of_a_dag_are_compared_each_with_its_own_runs(
     sim: RunningSimulator, run_task: Callable[..., Any]
 ) -> None:
@@ -87,6 +88,7 @@ def test_several_tasks_of_a_dag_are_compared_each_with_its_own_runs(
     assert [run_task(each).state for each in (many, few)] == ["failed", "success"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ours", ["spring", " spring ", "the configuration", ""])
 @pytest.mark.parametrize("theirs", ["spring", None])
 def test_a_task_beside_mapped_ones_is_compared_with_its_own_runs(
@@ -103,6 +105,7 @@ def test_a_task_beside_mapped_ones_is_compared_with_its_own_runs(
     assert [one.state for one in ran] == ["success"] * 3, ran[-1].error
 
 
+@pytest.mark.slow
 def test_several_incremental_tasks_of_a_dag_go_each_by_its_own_runs(
     sim: RunningSimulator, run_task: Callable[..., Any]
 ) -> None:
@@ -167,6 +170,7 @@ MATRIX: list[tuple[str, str, type[OutreachError] | None, float | None]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "state", "error", "delay"), MATRIX, ids=[row[0] for row in MATRIX])
 def test_what_the_api_answers_decides_the_state_of_the_task(
     sim: RunningSimulator,
@@ -219,6 +223,7 @@ def test_a_connection_that_is_not_there_fails_at_once_with_what_to_do(
     assert f"there is no connection 'nowhere' — {remedy}" in str(ran.error)
 
 
+@pytest.mark.slow
 def test_nothing_listens(run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """An API that is not there at all is an outage: retried, no lead used up."""
     connection = {
@@ -247,6 +252,7 @@ def test_held_leads_are_red_until_somebody_settles_them(
     assert sim.report()["texts"] == 12
 
 
+@pytest.mark.slow
 def test_leads_held_by_one_account_are_not_judged_by_anothers_contact_list(
     sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +275,7 @@ def test_leads_held_by_one_account_are_not_judged_by_anothers_contact_list(
     assert sim.report()["texts"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("timeout", "minutes", "sent"), [(30, 20, 1), (3600, 20, 0), (3600, 80, 1)])
 def test_nobody_is_absent_from_the_contact_list_while_a_request_for_them_may_be_under_way(
     run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, timeout: int, minutes: int, sent: int
@@ -353,6 +360,7 @@ WRITTEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
 def test_a_list_written_as_text_is_the_list(
     sim: RunningSimulator, run_task: Callable[..., Any], caplog: pytest.LogCaptureFixture, text: str
@@ -579,6 +587,7 @@ def test_what_a_template_has_lost_is_not_the_default(
     assert run_task(task.dag.get_task("unwritten")).state == "success"
 
 
+@pytest.mark.slow
 def test_a_campaign_with_blanks_around_it_is_the_same(
     sim: RunningSimulator, run_task: Callable[..., Any]
 ) -> None:
@@ -616,6 +625,7 @@ def test_the_fixed_format_and_mapping(sim: RunningSimulator, run_task: Callable[
     assert sim.texts("+14165550123")["texts"] == 1
 
 
+@pytest.mark.slow
 def test_retry_after_beats_the_tasks_own_delay(sim: RunningSimulator, run_task: Callable[..., Any]) -> None:
     """The delay the API asks for is the retry's, whatever retry_delay says."""
     sim.set_faults("status=429,retry_after=45")
@@ -663,6 +673,7 @@ def test_a_query_that_fails_says_so_without_its_parameters(
         assert "4165550123" not in f"{ran.error!r} {ran.error.__cause__!r}"
 
 
+@pytest.mark.slow
 def test_a_query_with_two_columns_of_one_name_texts_nobody(
     sim: RunningSimulator, run_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -686,6 +697,7 @@ def test_a_query_with_two_columns_of_one_name_texts_nobody(
     assert "two columns named 'id'" in str(run_task(operator(leads=twice)).error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sql", "given"),
     [

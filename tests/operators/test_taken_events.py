@@ -103,6 +103,7 @@ def test_a_function_that_yields_is_no_function_of_a_task() -> None:
             made(function)
 
 
+@pytest.mark.slow
 def test_a_failure_leaves_all_of_them_to_the_retry(store: Store, run_task: Any) -> None:
     """Nobody else gets them before, and what came in meanwhile is for the next run."""
     seen: list[list[str]] = []

@@ -114,6 +114,7 @@ def test_make_bench_runs_them_all_without_arguments() -> None:
     assert ran.returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("measures", "code"),
     [
@@ -183,6 +184,7 @@ def test_a_stage_that_hangs_ends_in_time_and_says_where_it_was() -> None:
     assert "all: not done within 1 s" in shown.stdout, "all stages together may take no longer than was said"
 
 
+@pytest.mark.slow
 def test_a_missed_aim_is_said_and_is_an_error_where_that_was_asked_for() -> None:
     """MISSED beside the figure; ``--strict`` makes it the exit code; at the smallest size nothing is judged."""
     script = (

@@ -71,6 +71,7 @@ def distributions(module: str) -> set[str]:
     return {canonicalize_name(name) for name in known}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", sorted(modules()))
 def test_every_import_is_declared(module: str) -> None:
     """No module is there by luck, because something else brings it today; what the simulator needs is the extra ``demo``."""

@@ -51,6 +51,7 @@ def test_every_language_has_its_test() -> None:
     assert {str(each): each.language for each in blocks() if each.language not in CHECKS} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", blocks(), ids=str)
 def test_every_block_is_true(block: Block) -> None:
     """Commands are commands, files are files of their kind, settings exist, and values fit them."""

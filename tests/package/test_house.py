@@ -180,6 +180,7 @@ def complaints(found: Measures, noted: Measures) -> list[str]:
     return sorted(said)
 
 
+@pytest.mark.slow
 def test_the_house_does_not_get_worse() -> None:
     """Nothing exceeds a measure but what is noted, no more than noted, and nothing is noted that does not."""
     assert complaints(measure(), json.loads(NOTED.read_text("utf-8"))) == []

@@ -25,6 +25,7 @@ INFO = get_provider_info()
 SETTINGS = (ROOT / "airflow_outreach_provider" / "docs" / "settings.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_provider_info_is_valid() -> None:
     """Airflow's own schema accepts the provider's description."""
     schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())

@@ -56,6 +56,7 @@ def post(client: Any, source: str, **headers: str) -> Any:
     return client.post(f"/outreach/in/{source}", json={"event": "message.received"}, headers=headers)
 
 
+@pytest.mark.slow
 def test_the_receiver_in_the_api_server(mounted: Any, sqlite_url: str) -> None:
     """Mounted in Airflow's API server the receiver knows its sources by connection and stores their events."""
     client = mounted
@@ -83,6 +84,7 @@ def test_a_source_that_cannot_be_looked_up_is_not_said_to_be_unknown(
     assert post(mounted, "in_the_database").status_code == 503
 
 
+@pytest.mark.slow
 def test_a_store_that_is_not_ready(mounted: Any, monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> None:
     """Where upgrading is an administrator's step the application answers 503 before it, and works after."""
     from airflow_outreach_provider.plugins import outreach

@@ -514,6 +514,7 @@ PROOFS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(PROOFS, st.binary(max_size=50), st.binary(max_size=50), st.text("ab", min_size=16, max_size=20))
 def test_what_was_signed_is_taken_and_nothing_else(
     proof: HmacProof, body: bytes, other: bytes, secret: str
@@ -531,6 +532,7 @@ def test_what_was_signed_is_taken_and_nothing_else(
             proof.check(body, headers, [secret], NOW + timedelta(seconds=302), 300)
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(max_size=3),
@@ -580,6 +582,7 @@ PART = st.sampled_from(["", "a", "b", 7, "u" * 600 + "1", "u" * 600 + "2"]) | st
 IDS = ["{{ body.a }} {{ body.b.c }}", "{{ body.a ~ '-' ~ body.b.c }}", "{{ body.a }}-{{ body.b.c | upper }}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", IDS)
 @given(first=st.tuples(PART, PART), second=st.tuples(PART, PART))
 def test_an_id_is_one_events_or_none(template: str, first: tuple[Any, Any], second: tuple[Any, Any]) -> None:
@@ -596,6 +599,7 @@ def test_an_id_is_one_events_or_none(template: str, first: tuple[Any, Any], seco
     assert (identity(first) == identity(first, more=1)) is is_whole
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(["m1", "m2", "m3"]), st.integers(0, 200)), min_size=1, max_size=5))
 def test_a_signed_id_tells_messages_apart(sent: list[tuple[str, int]]) -> None:
     """By Standard Webhooks a message has its id in every retry: one body under two ids is two events, however late."""
@@ -641,6 +645,7 @@ def test_fields_are_read_from_headers_in_any_case(topic: str, form: str) -> None
     )
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(["replied", "lead_created", "opened"]), max_size=6), st.booleans())
 def test_one_body_under_two_types_is_two_events_and_a_retry_is_none(types: list[str], dated: bool) -> None:
     """Where the type stands in a header, each type counts, however often it comes and whatever id a header invents."""

@@ -92,6 +92,7 @@ EVERYWHERE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_one_event_is_one_event(receiver: Any, store: Store, platform: str) -> None:
     """Invented ids make no second event of a request, and take no real event's place, on any platform."""

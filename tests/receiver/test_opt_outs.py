@@ -99,6 +99,7 @@ def messages(text: str) -> list[tuple[str, dict[str, Any]]]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(messages(""))))
 def test_stop_on_any_platform_stops_the_person_at_once(client: Any, store: Store, number: int) -> None:
     """A stop word alone, from a number in a writing of former days: the event is an unsubscribe, the lead stopped."""
@@ -177,6 +178,7 @@ UNSUBSCRIBES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("platform", "body"), UNSUBSCRIBES)
 def test_an_unsubscribe_that_knows_only_an_address_stops_a_later_lead_with_it(
     client: Any, store: Store, platform: str, body: dict[str, Any]
@@ -271,6 +273,7 @@ LEGACY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(unsubscribes("")) + len(messages(""))))
 def test_unsubscribe_and_stop_of_each_platform_stop_the_line_in_every_writing(
     client: Any, store: Store, number: int

@@ -219,6 +219,7 @@ def test_unrecognised_is_kept_and_read_again(
     assert answer["id"] == event.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", ["abc+def/ghi==0123456789", "abc%2Bdef%2Fghi%3D%3D0123456789"])
 def test_a_token_counts_as_it_was_pasted(sqlite_url: str, serving: Callable[..., Any], written: str) -> None:
     """A plus in a pasted token is a plus, percent-encoded or not."""
@@ -279,6 +280,7 @@ def test_tricks_with_the_transport(client: Any, inbox_store: Store, request_: by
     assert client.send("/health", method="GET")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_slow_body_is_not_waited_for(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that stops arriving is answered 408 and its connection closed."""
     monkeypatch.setattr("airflow_outreach_provider.receiver.endpoint._BODY_SECONDS", 0.2)

@@ -72,6 +72,7 @@ def test_one_kind_may_be_written_without_a_list(store: Store) -> None:
         sensor(routes=["a b"])
 
 
+@pytest.mark.slow
 def test_it_defers_until_the_trigger_sees_something_and_then_hands_it_out(store: Store) -> None:
     """Deferred with plain JSON arguments; the trigger fires on a new event; the resumed task returns it."""
     waiting = sensor(where="kind == 'replied'", poll_interval=0.05, timeout=60)
@@ -144,6 +145,7 @@ def test_a_mistake_is_reported_and_a_store_that_is_away_is_waited_for(
     assert len(calls) == 2
 
 
+@pytest.mark.slow
 def test_it_does_not_fire_before_airflow_knows_that_the_task_is_deferred(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +161,7 @@ def test_it_does_not_fire_before_airflow_knows_that_the_task_is_deferred(
     assert asyncio.run(timed()) >= 0.3
 
 
+@pytest.mark.slow
 def test_without_a_triggerer_it_pokes(store: Store) -> None:
     """deferrable=False polls from the worker."""
     poking = sensor(deferrable=False, poll_interval=0.05, timeout=0.2)

@@ -56,6 +56,7 @@ def count(store: Store, table: str) -> int:
         return int(connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one())
 
 
+@pytest.mark.slow
 def test_a_person_is_forgotten_everywhere_by_phone(store: Store) -> None:
     """Nothing of the person is left in ledger, inbox and deliveries; the number alone stays on the list; others stay."""
     now = store.now()
@@ -75,6 +76,7 @@ def test_a_person_is_forgotten_everywhere_by_phone(store: Store) -> None:
     assert forget(store, phone=JANE, actor="me")["leads"] == 0
 
 
+@pytest.mark.slow
 def test_a_person_is_forgotten_by_e_mail_in_any_writing(store: Store) -> None:
     """An e-mail address finds the person's leads, though only its hash was kept, and events by the address itself."""
     now = store.now()

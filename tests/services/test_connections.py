@@ -106,6 +106,7 @@ def endpoint(given_back: Callable[[], bool]) -> Iterator[tuple[Endpoint, list[bo
         yield Endpoint("crm_conn", target, Scheme.STANDARD_WEBHOOKS, (SECRET,)), seen
 
 
+@pytest.mark.slow
 def test_a_task_that_delivers_takes_two_at_most_and_none_while_it_waits(
     postgres_url: str, postgres_admin: sa.Engine
 ) -> None:
@@ -162,6 +163,7 @@ def test_a_task_that_sends_keeps_one_while_it_has_nothing_to_stage(
         store.close()
 
 
+@pytest.mark.slow
 def test_a_list_that_is_judged_first_is_read_with_one(
     postgres_url: str, postgres_admin: sa.Engine, sim: RunningSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

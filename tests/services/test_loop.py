@@ -51,6 +51,7 @@ def _of_calls(heard: threading.Event) -> bool:
     return run_in_loop_thread(_signalled(heard), calls.serve)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wait", [_of_a_loop, _of_a_thread, _of_calls])
 def test_a_signal_that_another_thread_was_given_is_heard(
     wait: Callable[[threading.Event], bool], heard: threading.Event

@@ -195,6 +195,7 @@ def left(text: str) -> list[str]:
     return [needle for needle in NEEDLES if needle.lower() in text.lower()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "who", [{"phone": JANE}, {"email": " jane.DOE@example.com"}], ids=["number", "e-mail"]
 )
@@ -222,6 +223,7 @@ def test_nothing_of_a_forgotten_person_is_left_in_any_table(store: Store, who: d
     assert set(again.values()) == {0}, "the second time there is nothing to do"
 
 
+@pytest.mark.slow
 def test_no_byte_of_a_forgotten_person_is_left_in_the_files(sqlite_store: Store) -> None:
     """Not in the database, its log or its index of the log, nor in pages that were free before."""
     fill(sqlite_store)
@@ -238,6 +240,7 @@ def test_no_byte_of_a_forgotten_person_is_left_in_the_files(sqlite_store: Store)
         assert not each.exists() or left(each.read_bytes().decode("latin-1")) == []
 
 
+@pytest.mark.slow
 def test_files_that_cannot_be_cleaned_now_are_said_and_cleaned_the_next_time(
     sqlite_url: str, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +260,7 @@ def test_files_that_cannot_be_cleaned_now_are_said_and_cleaned_the_next_time(
     assert "jane.doe" not in path.read_bytes().decode("latin-1").lower()
 
 
+@pytest.mark.slow
 def test_the_row_of_the_audit_names_nobody(store: Store) -> None:
     """Who forgot, when, how much and where; not even a masked number."""
     lead(store, JANE)
@@ -265,6 +269,7 @@ def test_the_row_of_the_audit_names_nobody(store: Store) -> None:
     assert (row.actor, row.action, row.subject) == ("eve", "forget", "a person, by number")
 
 
+@pytest.mark.slow
 def test_an_opt_out_outlives_forgetting(store: Store) -> None:
     """``allow again`` puts nobody on the list, and takes nobody off it: they had said no."""
     actions.suppress(store, [JANE], actor="eve", reason="unsubscribed")
@@ -273,6 +278,7 @@ def test_an_opt_out_outlives_forgetting(store: Store) -> None:
     assert [(row.phone, row.reason) for row in suppressions.entries(store).rows] == [(JANE, "unsubscribed")]
 
 
+@pytest.mark.slow
 def test_an_opt_out_by_address_alone_outlives_forgetting_by_number(store: Store) -> None:
     """The number that came with the address stays stopped, though nothing says any more that they belong together."""
     lead(store, JANE, email_hash=hash_email(MAIL))
@@ -282,6 +288,7 @@ def test_an_opt_out_by_address_alone_outlives_forgetting_by_number(store: Store)
     assert listed == {JANE: "unsubscribed", "email:" + hash_email(MAIL): "unsubscribed"}
 
 
+@pytest.mark.slow
 def test_a_person_without_a_number_stays_on_the_list_by_the_hash_of_their_address(store: Store) -> None:
     """Or the next list that holds the address would have them texted."""
     event(store, "supersend", {"type": "open", "contact": {"email": MAIL}})
@@ -289,6 +296,7 @@ def test_a_person_without_a_number_stays_on_the_list_by_the_hash_of_their_addres
     assert [row.phone for row in suppressions.entries(store).rows] == ["email:" + hash_email(MAIL)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["info@acme.example", "front@acme.example"])
 def test_what_several_people_share_leads_to_none_of_them(store: Store, address: str) -> None:
     """An office's address, or one of more than three lines, is said and not followed, unless it is asked for."""
@@ -306,6 +314,7 @@ def test_what_several_people_share_leads_to_none_of_them(store: Store, address: 
     assert len(people.find(store, [], [address]).events) == 5
 
 
+@pytest.mark.slow
 def test_a_person_is_shown_in_counts_and_masked(store: Store) -> None:
     """What there is, by kind; no whole number, address or word of theirs."""
     fill(store)
@@ -321,6 +330,7 @@ def test_a_person_is_shown_in_counts_and_masked(store: Store) -> None:
     assert [each for each in left(str(rows)) if each != "j•••@"] == []
 
 
+@pytest.mark.slow
 def test_an_export_is_whole_json_and_audited(store: Store) -> None:
     """Leads with attempts, events with bodies, deliveries with answers, the list, the audit; of others a few words."""
     fill(store)
@@ -350,6 +360,7 @@ def test_an_export_is_whole_json_and_audited(store: Store) -> None:
     assert JANE not in row.subject
 
 
+@pytest.mark.slow
 def test_an_event_made_by_a_dag_that_names_others_too_stays_without_the_person(store: Store) -> None:
     """A list in one body is everybody's."""
     listed = [{"name": "Jane Doe", "phone": "(416) 555-0123"}, {"name": "John", "phone": JOHN}]
@@ -366,6 +377,7 @@ ABOUT_BOB = {"event": "contact.updated", "data": {"id": "7", "email": "bob@examp
 HALF = json.dumps(ABOUT_BOB).replace("\\ude00", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [HALF, "\n" + json.dumps(ABOUT_BOB), "\ufeff" + json.dumps(ABOUT_BOB), json.dumps({**ABOUT_BOB, "raw": HALF})],

@@ -147,6 +147,7 @@ def stranger(postgres_url: str, postgres_admin: sa.Engine) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_rights_that_are_missing_are_named(reader: str, postgres_admin: sa.Engine) -> None:
     """A user who may only read cannot work; one who may write but not change tables works until the next upgrade."""
@@ -164,6 +165,7 @@ def test_rights_that_are_missing_are_named(reader: str, postgres_admin: sa.Engin
     assert _look(reader, may_upgrade=False)["rights"].state == "ok"
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.parametrize("revision", ["0001", HEAD])
 def test_a_standby_is_no_store(postgres_url: str, revision: str) -> None:

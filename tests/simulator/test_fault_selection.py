@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ def hits(phones: list[str], seed: int, *specs: str) -> Counter[str]:
     return Counter(phone for phone, plan in rolled if plan is not None and plan.outcome is not None)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.randoms(use_true_random=False), st.floats(0, 1))
 def test_the_order_of_arrival_changes_nobodys_fate(seed: int, order: random.Random, p: float) -> None:
     """Concurrent clients arrive in any order; who is hit, and how often, depends on the seed alone."""

@@ -143,6 +143,7 @@ def test_half_an_answer(client: Any, sim: Any, until_closed: Any, how: str, rese
     assert sim.report()["answered"] == {"none": 1}
 
 
+@pytest.mark.slow
 def test_a_slow_body(client: Any, sim: Any) -> None:
     """The head comes at once, the body takes its time, and it is whole."""
     sim.set_faults("slow=0.4")
@@ -189,6 +190,7 @@ def test_a_hang_ends_in_an_answer(client: Any, sim: Any, when: str, texted_early
     assert fate(sim) == (1, 1, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("when", "texts"), [("before", 0), ("after", 1), ("late", 1)])
 def test_a_client_that_gives_up_on_a_hang(client: Any, sim: Any, when: str, texts: int) -> None:
     """Processed at once, processed although nobody waits any more, or not at all; never answered."""

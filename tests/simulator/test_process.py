@@ -22,6 +22,7 @@ from airflow_outreach_provider.simulator.contacts import ContactBook
 from airflow_outreach_provider.simulator.process import running_simulator
 
 
+@pytest.mark.slow
 def test_a_killed_simulator_loses_no_count(client_of: Any, tmp_path: Path) -> None:
     """Whoever got an answer before the SIGKILL is counted after it, and a restart goes on on the same port."""
     journal = tmp_path / "journal.jsonl"
@@ -68,6 +69,7 @@ def test_a_torn_journal_is_mended_and_a_foreign_file_left_alone(tmp_path: Path) 
     assert journal.read_bytes() == b"name,phone\n"
 
 
+@pytest.mark.slow
 def test_a_full_disk_texts_nobody(client_of: Any, tmp_path: Path) -> None:
     """What does not fit into the journal is answered with 500 and not counted, and the journal stays whole."""
     journal = tmp_path / "journal.jsonl"
@@ -84,6 +86,7 @@ def test_a_full_disk_texts_nobody(client_of: Any, tmp_path: Path) -> None:
         assert set(sim.texts()) == {"+14165550101", "+14165550103"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_in_order(number: signal.Signals) -> None:
     """SIGTERM and Ctrl-C end it with exit 0, open connections or not."""
@@ -92,6 +95,7 @@ def test_it_ends_in_order(number: signal.Signals) -> None:
         assert sim._process.wait(5) == 0
 
 
+@pytest.mark.slow
 def test_it_ends_with_the_process_that_started_it() -> None:
     """A bench that is killed leaves no simulator behind."""
     code = (
@@ -117,6 +121,7 @@ def _alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.slow
 def test_a_simulator_that_cannot_start_says_why(capfd: pytest.CaptureFixture[str]) -> None:
     """A taken port and an unknown state are explained on standard error."""
     with running_simulator() as sim:

@@ -122,6 +122,7 @@ def test_forgetting_somebody_opens_their_words_alone(written: Store, of_whom: st
         change(written, "UPDATE audit SET subject = ''")
 
 
+@pytest.mark.slow
 def test_a_person_is_forgotten_in_the_audit(written: Store) -> None:
     """Forgetting takes the masked number out of what was done by hand; who did it stays."""
     actions.forget(written, phone=JANE, actor="eve")

@@ -154,6 +154,7 @@ def test_a_full_database_is_waited_for(narrow_url: str) -> None:
     assert time.monotonic() - began >= 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_a_database_that_stays_full_is_left_to_the_task_s_retry(narrow_url: str) -> None:
     """After its patience the task is up for retry; its reason says what is full and what to do about it."""

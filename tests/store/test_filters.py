@@ -87,6 +87,7 @@ LISTS: Sequence[tuple[Any, Any, str, Mapping[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "page", "key", "fields"), LISTS, ids=[kind.__name__ for kind, *_ in LISTS])
 def test_several_filters_list_what_each_of_them_lists(
     filled: Store, kind: Any, page: Any, key: str, fields: Mapping[str, Any]

@@ -165,6 +165,7 @@ def _steps_of_a_purge(path: Path, of: str, rows: int) -> tuple[int, int]:
         return steps, sum(done.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", _OLD_ROWS)
 def test_what_stays_is_passed_once_and_not_before_each_group(tmp_path: Path, of: str) -> None:
     """Four times the rows take four times the steps, not sixteen: the first purge of years ends within minutes."""

@@ -14,6 +14,7 @@ from airflow_outreach_provider.store.migrate import upgrade
 pytestmark = pytest.mark.postgres
 
 
+@pytest.mark.slow
 def test_the_role_and_database_of_the_page_hold_a_store(postgres_admin: sa.Engine) -> None:
     """The two statements, as they stand but for the name: their role makes the store and writes into it."""
     (block,) = [each for each in blocks(DOCS / "install.md") if each.language == "sql"]

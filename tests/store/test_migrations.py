@@ -38,6 +38,7 @@ def schema_of(store: Store) -> dict[str, object]:
         }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_migrations_build_what_the_code_expects(
     store: Store, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -118,6 +119,7 @@ def test_whatever_driver_is_named_ours_is_used(url: str, used: str) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url: str) -> None:
     """An upgrade from the first schema ends at the tables of the code, keeps every row, and leaves one that tells it."""
     store = Store(store_url)
@@ -142,6 +144,7 @@ def test_a_store_of_the_first_revision_is_upgraded_with_what_is_in_it(store_url:
     store.close()
 
 
+@pytest.mark.slow
 def test_what_was_in_flight_when_a_task_died_is_an_attempt_after_an_upgrade(store_url: str) -> None:
     """Those before had none: sent again, such a lead would have counted as texted once."""
     store = Store(store_url)
@@ -171,6 +174,7 @@ def test_what_was_in_flight_when_a_task_died_is_an_attempt_after_an_upgrade(stor
     store.close()
 
 
+@pytest.mark.slow
 def test_a_store_whose_tables_were_dropped_is_made_anew(store: Store) -> None:
     """Whoever begins anew drops the tables: what else there was is in nobody's way."""
     with store.write() as connection:
@@ -180,6 +184,7 @@ def test_a_store_whose_tables_were_dropped_is_made_anew(store: Store) -> None:
     assert not audit.entries(store).rows
 
 
+@pytest.mark.slow
 def test_an_upgrade_that_a_task_stood_in_the_way_of_is_tried_again(postgres_url: str) -> None:
     """A task of the version before has one table in use and asks for another: PostgreSQL ends one of the two."""
     store, task = Store(postgres_url), Store(postgres_url)
@@ -202,6 +207,7 @@ def test_an_upgrade_that_a_task_stood_in_the_way_of_is_tried_again(postgres_url:
     task.close()
 
 
+@pytest.mark.slow
 def test_what_an_upgrade_adds_stands_where_the_store_is(postgres_database: str) -> None:
     """Whoever upgrades it may have a schema of their own, which PostgreSQL puts first: others would not see what is there."""
     store = Store(postgres_database)

@@ -60,6 +60,7 @@ def test_what_was_begun_before_is_one_with_it(store: Store) -> None:
     assert _keys(store) == []
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_a_tie_is_tried_again(postgres_url: str) -> None:
     """A conflict that the database reports in the middle is one for whoever tries again."""
@@ -75,6 +76,7 @@ def test_a_tie_is_tried_again(postgres_url: str) -> None:
         assert (len(tries), _keys(store)) == (3, ["a"])
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_a_lost_connection_is_replaced(postgres_url: str) -> None:
     """An end of the connection in the middle is an error of the store, writes nothing, and costs nobody after it."""
@@ -86,6 +88,7 @@ def test_a_lost_connection_is_replaced(postgres_url: str) -> None:
             assert _keys(store) == []
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_it_is_one_round_trip(postgres_url: str) -> None:
     """Begin, statements and commit are sent in one; and nobody asks whether a connection lives that was just used."""

@@ -88,6 +88,7 @@ def test_many_small_runs_are_not_rounded_away(store: Store, hour: datetime) -> N
     assert found.rows == {"accepted": 10}
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(
@@ -145,6 +146,7 @@ def test_what_is_over_is_remembered_and_what_goes_on_is_not(store: Store, hour: 
     assert sum(each.good for each in later.delivery_hours) == 5
 
 
+@pytest.mark.slow
 def test_a_failed_run_needs_somebody_until_a_later_one_of_its_sync(store: Store) -> None:
     """However many runs of other syncs came after it; a dry run, and one of the first rows, mend nothing. What is at work
     is shown however long ago it began."""

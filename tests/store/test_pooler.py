@@ -110,6 +110,7 @@ def test_options_of_a_url_that_pgbouncer_refuses_are_explained(pooled_url: str) 
     store.close()
 
 
+@pytest.mark.slow
 def test_many_upgrade_at_once_through_a_pooler(pooled_url: str) -> None:
     """The lock of an upgrade is its transaction's: five at once, and one makes the tables."""
 
@@ -124,6 +125,7 @@ def test_many_upgrade_at_once_through_a_pooler(pooled_url: str) -> None:
         assert sorted(threads.map(make, range(5))) == [False] * 4 + [True]
 
 
+@pytest.mark.slow
 def test_a_full_pooler_is_told_with_a_remedy(postgres_database: str) -> None:
     """No more connections allowed: waited for, then an error that says what to set."""
     with pgbouncer(postgres_database, clients=1) as url:

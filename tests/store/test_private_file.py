@@ -35,6 +35,7 @@ def mode(path: Path) -> int:
     return S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("umask", ["0", "022", "077", "0777"])
 def test_a_new_store_is_its_owners_alone_under_any_umask(tmp_path: Path, umask: str) -> None:
     """Main file, write-ahead log and shared memory are 0600, whatever the umask of the first process was."""

@@ -136,6 +136,7 @@ def _without_log(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_a_long_lived_process_writes_goes_into_the_file_that_stands_there(tmp_path: Path) -> None:
     """A backup put in its place while a receiver runs: nothing is acknowledged into the file that is gone."""
     path, backup = _without_log(tmp_path / "outreach.db"), _without_log(tmp_path / "backup.db")
@@ -351,6 +352,7 @@ def test_a_new_file_is_opened_by_many_at_once(tmp_path: Path) -> None:
     assert errors == []
 
 
+@pytest.mark.slow
 def test_threads_of_one_process_upgrade_at_once(store_url: str) -> None:
     """A web server's threads meet the store for the first time together."""
     errors: list[BaseException] = []

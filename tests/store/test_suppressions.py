@@ -92,6 +92,7 @@ def test_an_entry_stops_the_line_in_every_writing(store: Store, entry: str, lead
     assert listed(store) == [entry], "people see what was said, not its other writings"
 
 
+@pytest.mark.slow
 def test_a_row_that_was_there_before_the_upgrade_counts_in_every_writing(store_url: str) -> None:
     """The list of a former version is generous from the first run after the upgrade on."""
     store = Store(store_url)
@@ -105,6 +106,7 @@ def test_a_row_that_was_there_before_the_upgrade_counts_in_every_writing(store_u
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("campaign", ["", "c"])
 def test_a_writing_that_is_known_since_the_upgrade_counts_of_entries_before_it(
     store_url: str, campaign: str

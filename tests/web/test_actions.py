@@ -153,6 +153,7 @@ def test_send_a_test_event(site: Site, store: Store, endpoint: list[dict[str, st
     assert last(store)[:2] == ("the OP", "test endpoint")
 
 
+@pytest.mark.slow
 def test_send_a_test_event_in(site: Site, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """One signed event goes through the receiver; who may only look cannot, and it is written down."""
     connection = {
@@ -198,6 +199,7 @@ def test_a_test_event_that_cannot_be_made_is_not_announced(
     assert audit.entries(store).rows == []
 
 
+@pytest.mark.slow
 def test_the_json_api_is_documented(site: Site) -> None:
     """The OpenAPI document names every route of the JSON API."""
     paths = site("VIEWER").get("http://testserver/af/outreach/api/openapi.json").json()["paths"]

@@ -73,6 +73,7 @@ def test_a_form_sent_empty_filters_nothing(site: Site, form: str) -> None:
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.slow
 def test_a_consumer_that_has_not_looked_for_long_is_shown_as_abandoned(
     site: Site, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +199,7 @@ def test_a_viewer_cannot_look_for_a_number(site: Site, lead: NewLead) -> None:
     assert 'name="phone"' not in site("VIEWER").get(f"{BASE}/leads").text
 
 
+@pytest.mark.slow
 def test_what_people_wrote_is_hidden_until_somebody_asks(site: Site, store: Store) -> None:
     """Bodies, headers and answers show their structure; names, addresses and words only on demand."""
     body = {
@@ -275,6 +277,7 @@ def test_the_openapi_document_says_where_it_is(site: Site) -> None:
     assert site("OP").get(f"{BASE}/api/openapi.json").json()["servers"] == [{"url": "/af/outreach"}]
 
 
+@pytest.mark.slow
 def test_one_broken_connection_does_not_take_the_pages_down(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +290,7 @@ def test_one_broken_connection_does_not_take_the_pages_down(
     assert "odd" in site("OP").get(f"{BASE}/connections").text
 
 
+@pytest.mark.slow
 def test_a_source_is_switched_by_hand(
     site_with_receiver: Site, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +324,7 @@ def test_a_source_is_switched_by_hand(
     )
 
 
+@pytest.mark.slow
 def test_one_forgery_is_no_alarm(
     site_with_receiver: Site, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

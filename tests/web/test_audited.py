@@ -49,6 +49,7 @@ ELSEWHERE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_route_that_acts_is_tried_here() -> None:
     """All that is posted, but what platforms post to the receiver."""
     from airflow_outreach_provider.web.app import create_app
@@ -61,6 +62,7 @@ def test_every_route_that_acts_is_tried_here() -> None:
     assert {path for path in acting if not path.startswith("/in/")} == ACTS.keys() | ELSEWHERE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ACTS)
 def test_an_action_of_the_pages_leaves_its_row(site: Callable[..., Any], filled: Store, path: str) -> None:
     """Who did what, ended; and counting what it would do leaves nothing."""
@@ -124,6 +126,7 @@ def test_who_is_masked_alike_is_told_apart(site: Callable[..., Any], filled: Sto
     assert not any(each in page + api + file for each in ALIKE)
 
 
+@pytest.mark.slow
 def test_the_audit_tells_apart_who_is_masked_alike(site: Callable[..., Any], filled: Store) -> None:
     """The same thing done to two people reads alike but for an id that lists and exports have too."""
     from airflow_outreach_provider.services import actions, people

@@ -102,6 +102,7 @@ def test_a_value_that_contains_a_secret_is_tested_as_it_is_stored(
     assert seen[-1]["X-Team"] == f"team of {secret}"
 
 
+@pytest.mark.slow
 def test_the_outreach_api(airflow: Any, platform: tuple[str, list[dict[str, Any]]]) -> None:
     """The stored key is used though the page knows it masked only; a wrong one is told; an edit is what is tested."""
     url, seen = platform
@@ -155,6 +156,7 @@ def test_a_source(airflow: Any, name: str) -> None:
     assert repr(name) in said["message"]
 
 
+@pytest.mark.slow
 def test_an_endpoint(airflow: Any, platform: tuple[str, list[dict[str, Any]]]) -> None:
     """The whole URL, the secrets and the extra arrive as they are stored; a refusal names the connection."""
     url, seen = platform

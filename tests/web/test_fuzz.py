@@ -67,6 +67,7 @@ KNOWN = {"connection_id": ["crm", "varda"], "source": ["varda", "varda/"], "even
 IDS = st.integers(min_value=0, max_value=4)
 
 
+@pytest.mark.slow
 def test_every_route_is_described() -> None:
     """Nothing that the application answers is left out."""
     from fastapi.routing import Mount  # type: ignore[attr-defined]

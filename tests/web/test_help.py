@@ -76,6 +76,7 @@ def test_every_file_is_a_page_and_every_page_a_file() -> None:
     assert sorted(manual.names()) == sorted(path.stem for path in DOCS.glob("*.md"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", manual.names())
 def test_every_page_opens_with_working_links(site: Site, name: str) -> None:
     """A viewer reads it; each link leads to a page and an anchor that are there, each picture is one."""

@@ -58,6 +58,7 @@ def test_hostile_text_is_text(site: Site, lead: NewLead) -> None:
         assert "&lt;script&gt;" in answer.text
 
 
+@pytest.mark.slow
 def test_personal_data_is_masked_until_an_editor_asks(site: Site, store: Store, lead: NewLead) -> None:
     """A number is masked everywhere, whole only for an editor who asks, and that leaves an audit row."""
     lead_id = lead()

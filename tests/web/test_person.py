@@ -136,6 +136,7 @@ def test_reveal_and_export_are_audited(site: Site, store: Store, jane: int) -> N
     assert viewer.post(url(f"/person/lead/{jane}/export"), headers=ACTION).status_code == 403
 
 
+@pytest.mark.slow
 def test_forgetting_says_what_goes_and_takes_it(site: Site, store: Store, jane: int) -> None:
     """It counts first; then nothing leads to them but the list, which says so."""
     editor = site("OP")

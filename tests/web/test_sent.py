@@ -105,6 +105,7 @@ def test_a_request_that_would_be_another_now_says_so(site: Site, store: Store, r
     assert "as it was sent" not in page
 
 
+@pytest.mark.slow
 def test_after_sending_again_the_tries_go_on_counting(
     site: Site, store: Store, received: list[bytes]
 ) -> None:
@@ -135,6 +136,7 @@ def test_nothing_of_it_outlives_its_time(store: Store, received: list[bytes]) ->
     assert left() == [0, 0]
 
 
+@pytest.mark.slow
 def test_what_is_sent_again_is_followed_to_its_end_and_can_be_cancelled(
     site: Site, store: Store, received: list[bytes]
 ) -> None:
@@ -164,6 +166,7 @@ def test_what_is_sent_again_is_followed_to_its_end_and_can_be_cancelled(
     assert editor.get(f"{BASE}/resends/999").status_code == 404
 
 
+@pytest.mark.slow
 def test_deliveries_are_found_by_when_they_were_tried(
     site: Site, store: Store, received: list[bytes]
 ) -> None:
@@ -187,6 +190,7 @@ def test_deliveries_are_found_by_when_they_were_tried(
     assert found(tried_until="2000-01-01T00:00") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "asked", ["range=1h", "range=24h", "range=7d", "since={y}-01-01T00:00&until={y}-01-02T00:00"]
 )

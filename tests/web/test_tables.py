@@ -100,6 +100,7 @@ def line(n: int, **values: Any) -> WorkflowLine:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(

@@ -115,6 +115,7 @@ def page(browser: Any, run_id: str = "", dag: str = SYNC, **query: str) -> str:
     return str(answer.text)
 
 
+@pytest.mark.slow
 def test_an_editor_begins_a_run_that_airflow_queues(site: Site, store: Store, known: None) -> None:
     """Called by its rows, by hand, in the editor's name, with a logical date and ``dry_run``; audited."""
     run_id = begun(site("OP"))

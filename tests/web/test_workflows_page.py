@@ -110,6 +110,7 @@ def test_every_workflow_says_what_it_does(site: Site, store: Store, known: None)
     assert site("VIEWER").get(url("/workflows/nothing")).status_code == 404
 
 
+@pytest.mark.slow
 def test_work_without_a_run_in_sight_is_red(site: Site, store: Store, known: None) -> None:
     """Unread events of a paused DAG make it stuck, said first and on the Overview; with their count and age."""
     consumers.register(store, "replies", "beginning")

@@ -19,6 +19,7 @@ CORPUS = sorted((Path(__file__).parent / "broken").glob("*.yaml"))
 _EXPECT = re.compile(r"^# expect: (\d+):(\d+): (.*?) \|(.*)$", re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_every_mistake_of_a_broken_file_is_explained(path: Path) -> None:
     """Each mistake has its line, its column, the reason and what was meant; none is missed, none invented."""
@@ -117,6 +118,7 @@ _LINES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None)
 @given(st.lists(_LINES, max_size=9).map("\n".join) | st.text(max_size=60))
 def test_any_text_is_read_or_explained(text: str) -> None:

@@ -33,6 +33,7 @@ from airflow_outreach_provider.workflows.plan import plan_workflow
 from airflow_outreach_provider.workflows.scaffold import write_starter
 
 
+@pytest.mark.slow
 def test_the_starter_runs_in_the_simulator_as_it_is(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
 ) -> None:
@@ -59,6 +60,7 @@ def test_plan_says_what_the_next_run_would_do_and_sends_nothing(
         assert connection.execute(sa.text("SELECT count(*) FROM leads")).scalar_one() == 0
 
 
+@pytest.mark.slow
 def test_plan_knows_who_was_texted_before(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
 ) -> None:

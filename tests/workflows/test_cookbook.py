@@ -49,6 +49,7 @@ def test_the_page_has_the_promised_recipes() -> None:
     assert len(RECIPES) >= 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_good(name: str) -> None:
     """No mistake, and the editors' schema takes it."""
@@ -58,6 +59,7 @@ def test_every_recipe_is_good(name: str) -> None:
     jsonschema.validate(located.data, workflow_schema())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "workflow", "expected"),
     [
@@ -93,6 +95,7 @@ def test_lead_syncs_text_who_they_should(
     assert {key: contact.get(key) for key in expected} == expected
 
 
+@pytest.mark.slow
 def test_dev_looks_at_what_prod_sends(
     load_dags: Callable[..., Any],
     simulator: RunningSimulator,
@@ -111,6 +114,7 @@ def test_dev_looks_at_what_prod_sends(
         assert simulator.texts() == texts
 
 
+@pytest.mark.slow
 def test_the_sql_recipe_reads_a_database(
     load_dags: Callable[..., Any],
     simulator: RunningSimulator,
@@ -146,6 +150,7 @@ def test_the_sql_recipe_reads_a_database(
     assert simulator.texts(ADA)["last_payload"]["priority"] == "high"
 
 
+@pytest.mark.slow
 def test_interested_replies_reach_the_crm(
     load_dags: Callable[..., Any], outreach_store: Store, endpoint: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +179,7 @@ def test_interested_replies_reach_the_crm(
     assert [event.id for event in called] == ["evt_1"]
 
 
+@pytest.mark.slow
 def test_booked_calls_of_two_platforms_reach_one_endpoint(
     load_dags: Callable[..., Any], outreach_store: Store, endpoint: list[Any]
 ) -> None:
@@ -188,6 +194,7 @@ def test_booked_calls_of_two_platforms_reach_one_endpoint(
     assert sorted(each["id"] for each in endpoint) == ["evt_1", "evt_2"]
 
 
+@pytest.mark.slow
 def test_who_opts_out_is_not_texted_any_more(
     load_dags: Callable[..., Any],
     simulator: RunningSimulator,
@@ -209,6 +216,7 @@ def test_who_opts_out_is_not_texted_any_more(
     assert simulator.texts() == {}
 
 
+@pytest.mark.slow
 def test_a_hot_lead_of_one_platform_is_texted_by_another(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store
 ) -> None:

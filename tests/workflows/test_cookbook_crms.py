@@ -202,6 +202,7 @@ def run(load_dags: Callable[..., Any], recipe: str, *routes: str) -> list[dict[t
     return [dags.run(f"outreach_event_route__{route}") for route in routes]
 
 
+@pytest.mark.slow
 def test_hubspot_upserts_by_e_mail_and_updates_by_its_own_id(
     load_dags: Callable[..., Any], outreach_store: Store, connect: Callable[..., None]
 ) -> None:
@@ -237,6 +238,7 @@ def test_hubspot_takes_many_contacts_at_once(
     assert sorted(each["id"] for each in said["inputs"]) == [f"p{n}@x.com" for n in range(5)]
 
 
+@pytest.mark.slow
 def test_salesforce_upserts_by_external_id(
     load_dags: Callable[..., Any], outreach_store: Store, connect: Callable[..., None]
 ) -> None:
@@ -292,6 +294,7 @@ def test_slack_and_teams_get_a_message(
     )
 
 
+@pytest.mark.slow
 def test_a_notifier_is_told_each_event(
     load_dags: Callable[..., Any], outreach_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import airflow_outreach_provider
 from airflow_outreach_provider.core.events import Contact, ContactEvent, EventKind
 from airflow_outreach_provider.core.intake import Incoming
@@ -58,6 +60,7 @@ def load(load_dags: Callable[..., Any]) -> Any:
     return dags
 
 
+@pytest.mark.slow
 def test_events_start_runs_that_show_nobody(load_dags: Callable[..., Any], outreach_store: Store) -> None:
     """Masked without a conf, as named with one; the run's id is the event's."""
     arrive(outreach_store, EventKind.APPOINTMENT_BOOKED, EventKind.INTERESTED)
@@ -82,6 +85,7 @@ def test_a_dag_behind_a_sync_waits_for_its_outlet(load_dags: Callable[..., Any])
     assert dags["after_scored_leads"].schedule == [outlet]
 
 
+@pytest.mark.slow
 def test_the_same_with_airflows_own_operator(load_dags: Callable[..., Any], outreach_store: Store) -> None:
     """A run for each event of the batch; asked for again, there is nothing to do."""
     arrive(outreach_store, EventKind.APPOINTMENT_BOOKED, EventKind.INTERESTED, EventKind.APPOINTMENT_BOOKED)

@@ -68,6 +68,7 @@ _ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(["country", "score", "owner"]), _ANYTHING, max_size=3) | _ANYTHING)
 def test_every_event_goes_to_exactly_one_place(data: object) -> None:
     """The law of the recipe: nothing falls between the routes and nothing goes to two, whatever an event holds."""
@@ -143,6 +144,7 @@ def sheets(monkeypatch: pytest.MonkeyPatch) -> Sheets:
     return found
 
 
+@pytest.mark.slow
 def test_an_appointment_is_a_row(
     load_dags: Callable[..., Any], outreach_store: Store, sheets: Sheets
 ) -> None:

@@ -220,6 +220,7 @@ def test_the_variable_is_read_once_for_all_files(monkeypatch: pytest.MonkeyPatch
     assert read == ["outreach_environment"]
 
 
+@pytest.mark.slow
 def test_dev_dry_runs_what_prod_sends(
     load_dags: Callable[..., Any],
     simulator: RunningSimulator,

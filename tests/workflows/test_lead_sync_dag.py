@@ -34,6 +34,7 @@ APPROVED = APPROVED.replace("consent: opt_in", "consent: opt_in, approve_above: 
 DAG_ID = "outreach_lead_sync__website"
 
 
+@pytest.mark.slow
 def test_a_sync_texts_each_person_once(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store
 ) -> None:
@@ -47,6 +48,7 @@ def test_a_sync_texts_each_person_once(
     assert simulator.texts() == {"+12125550123": 1, "+14165550199": 1}
 
 
+@pytest.mark.slow
 def test_the_trigger_form_takes_another_file_a_limit_and_a_dry_run(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
 ) -> None:
@@ -62,6 +64,7 @@ def test_the_trigger_form_takes_another_file_a_limit_and_a_dry_run(
     assert simulator.texts() == {"+14165550101": 1}
 
 
+@pytest.mark.slow
 def test_up_to_the_limit_no_approval_is_asked(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store
 ) -> None:
@@ -72,6 +75,7 @@ def test_up_to_the_limit_no_approval_is_asked(
     assert len(simulator.texts()) == 2
 
 
+@pytest.mark.slow
 def test_a_dry_run_asks_nobody_however_it_is_said(
     load_dags: Callable[..., Any], simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +112,7 @@ def test_above_the_limit_a_person_sees_the_plan_and_approves(
     assert simulator.texts() == {"+12125550123": 1, "+14165550199": 1}
 
 
+@pytest.mark.slow
 def test_a_try_of_a_sync_asks_nobody_and_rings_nobody(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, monkeypatch: Any
 ) -> None:
@@ -358,6 +363,7 @@ def test_what_a_text_never_is_texts_nobody(
     assert simulator.texts() == {}
 
 
+@pytest.mark.slow
 def test_a_file_of_texts_in_place_of_another_kind_is_not_asked_for_numbers(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store, tmp_path: Path
 ) -> None:
@@ -373,6 +379,7 @@ def test_a_file_of_texts_in_place_of_another_kind_is_not_asked_for_numbers(
     assert simulator.texts() == {"+14165550199": 1}
 
 
+@pytest.mark.slow
 def test_a_column_of_texts_is_asked_for_yes_or_no(
     load_dags: Callable[..., Any], simulator: RunningSimulator, outreach_store: Store
 ) -> None:

@@ -140,6 +140,7 @@ def test_rules_that_cannot_be_kept_say_what_to_write(tmp_path: Path, rules: str,
     assert said in out.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rules",
     ['{min_rows: "50% of last run"}', '{min_rows: "50 % of last run"}', '{min_rows: " 12.5%  of the last run "}',
@@ -185,6 +186,7 @@ def test_a_single_file_is_checked_with_the_defaults_of_its_folder(tmp_path: Path
     assert workflow.model.rules.default_region == "CA"  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_lint_starts_in_a_moment(tmp_path: Path) -> None:
     """As a command of its own it needs no Airflow and takes less than three seconds."""
     (tmp_path / "bad.yaml").write_text(BAD)
@@ -197,6 +199,7 @@ def test_lint_starts_in_a_moment(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", check], timeout=30).returncode == 0
 
 
+@pytest.mark.slow
 def test_init_writes_a_starter_that_passes_lint_and_schema(tmp_path: Path) -> None:
     """A loader, a commented workflow file, sample rows and the schema; nothing that is there is overwritten."""
     assert all(written for _, written in write_starter(tmp_path))

@@ -84,6 +84,7 @@ def test_a_dag_in_python_has_no_plan_and_is_told_what_has(
     assert "a DAG in Python is no workflow: start it with dry_run" in str(raised.value)
 
 
+@pytest.mark.slow
 def test_an_event_route_ends_under_dag_test(load_dags: Any, outreach_store: Any, tmp_path: Path) -> None:
     """With nothing to deliver it does not wait for a day: it ends, however it is scheduled."""
     folder = tmp_path / "dags" / "workflows"

@@ -37,6 +37,7 @@ TRICKY = st.sampled_from(
 HEADERS = st.lists(TRICKY | TEXT, max_size=12, unique=True).map(tuple)
 
 
+@pytest.mark.slow
 @given(HEADERS, st.booleans())
 def test_whatever_the_header_the_draft_is_clean_and_names_only_columns_that_are_there(
     columns: tuple[str, ...], open_all: bool

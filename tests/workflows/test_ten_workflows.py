@@ -90,6 +90,7 @@ def test_all_ten_are_clean(ten: Any, tmp_path: Path) -> None:
             jsonschema.validate(located.data, workflow_schema())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "name", "people", "sent"), SYNCS, ids=[each[1] for each in SYNCS])
 def test_each_plans_and_texts_whom_it_should(
     ten: Any,

@@ -321,6 +321,7 @@ _TEMPLATES = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(st.fixed_dictionaries({"x": _json, "a": _json}), st.sampled_from(_TEMPLATES))
 def test_evaluating_never_raises(row: dict[str, Any], template: str) -> None:
@@ -334,6 +335,7 @@ _PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None)
 @given(st.lists(_PIECES, max_size=12).map(" ".join) | st.text(max_size=30))
 def test_any_source_compiles_or_is_an_expression_error(source: str) -> None:

@@ -61,6 +61,7 @@ def listed(platform: str, body: Any, **custom: Any) -> list[str]:
     return [number for each in said if each is not None and not each.lifts for number in each.numbers]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", [*PLATFORMS, "custom"])
 @pytest.mark.parametrize("wrap", WRAPS)
 def test_a_no_is_heard_in_what_is_json_as_text(platform: str, wrap: str) -> None:
@@ -97,6 +98,7 @@ def test_who_stands_beside_the_text_is_whose_it_is() -> None:
     assert listed("tether", {"phone": N, "opted_out": True, "payload": json.dumps({"phone": OTHER})}) == [N]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", [*PLATFORMS, "custom"])
 def test_what_a_person_writes_is_no_envelope(platform: str) -> None:
     """Nobody unsubscribes others by texting JSON: beside whoever a body is about, a text is a text."""
@@ -168,6 +170,7 @@ def test_a_type_that_the_platform_reads_stays_what_it_is() -> None:
     assert (got.event.type, got.event.contact.phone) == ("webhook", N)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(60))
 @given(
     st.lists(st.sampled_from(sorted(WRAPS.keys() - {"whole"})), max_size=3),

@@ -94,6 +94,7 @@ def test_contacts_share_requests(
     assert len({each["webhook-id"] for each in bulk.headers}) == 3
 
 
+@pytest.mark.slow
 def test_a_contacts_events_are_never_together_and_keep_their_order(
     sqlite_store: Store, bulk: Bulk, endpoint: Endpoint
 ) -> None:
@@ -121,6 +122,7 @@ def test_each_event_is_judged_by_what_the_answer_says_of_it(
         assert json.loads(attempt.answer)["id"] == f"r-{each.event_id}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taken", ["disabled", "forgotten"])
 def test_who_is_out_of_the_tasks_hands_by_then_is_in_no_request(
     sqlite_store: Store, bulk: Bulk, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, taken: str
@@ -176,6 +178,7 @@ def test_what_one_half_was_taken_with_stays_known_whatever_becomes_of_the_other(
     assert list(map(len, bulk.requests)) == [4, 2, 2]
 
 
+@pytest.mark.slow
 def test_what_waits_for_its_turn_is_not_sent_once_it_is_out_of_the_tasks_hands(
     sqlite_store: Store, bulk: Bulk, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +195,7 @@ def test_what_waits_for_its_turn_is_not_sent_once_it_is_out_of_the_tasks_hands(
     assert len(bulk.requests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "answer", "reason"),
     [

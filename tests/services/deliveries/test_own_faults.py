@@ -104,6 +104,7 @@ def route(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rout
         yield made[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "headers"), [(429, {"Retry-After": "3600"}), (401, {}), (403, {}), (407, {}), (503, {"Retry-After": "3600"})]
 )  # fmt: skip
@@ -126,6 +127,7 @@ def test_one_contact_that_is_turned_away_makes_nobody_wait_again_and_again(
     assert str(status) in attempts[-1].error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [401, 403])
 def test_who_turns_everybody_away_rests_and_uses_up_nobodys_tries(route: Route, status: int) -> None:
     """However often it does, and although it let them in in between: a key that ran out, was renewed and ran out again."""
@@ -164,6 +166,7 @@ def time_out(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.slow
 def test_what_no_try_of_the_task_has_the_time_for_fails_in_the_end(route: Route) -> None:
     """Each time-out is an attempt with its reason; the others of its batch are sent once, and its contact's next follows."""
     over = threading.Event()

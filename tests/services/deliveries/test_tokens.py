@@ -99,6 +99,7 @@ def run(store: Store, to: Any, first: int = 1, count: int = 1, form: RequestForm
     )
 
 
+@pytest.mark.slow
 def test_one_token_serves_every_task_of_a_process(sqlite_store: Store, api: Api) -> None:
     """The client's credentials go to the token server once; two tasks with 20 contacts each share what it gives."""
     assert run(sqlite_store, endpoint(api), count=20).states == {"delivered": 20}

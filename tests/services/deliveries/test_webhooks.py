@@ -282,6 +282,7 @@ def test_exhausted_tries_are_dead_and_what_came_behind_goes_to_the_next_run(
     assert run(store, batch, endpoint, task(cleared=True)).states == {"delivered": 1, "pending": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("planned", [True, False])
 def test_no_event_comes_behind_a_later_one_of_its_contact_whoever_is_at_fault(
     store: Store, receiver: Receiver, endpoint: Endpoint, warm: None, planned: bool
@@ -446,6 +447,7 @@ def test_an_endpoint_that_asks_everybody_to_wait_is_left_alone(
     assert report.retry_after == pytest.approx(7.0, abs=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm")
 def test_an_endpoint_that_is_down_is_not_asked_for_every_event(
     store: Store, receiver: Receiver, endpoint: Endpoint
@@ -783,6 +785,7 @@ def test_what_a_contact_says_without_end_is_left_to_the_next_run_at_once(
     assert receiver.seen() == ["evt_1", "evt_2", "evt_1", "evt_2"]
 
 
+@pytest.mark.slow
 def test_of_two_routes_behind_one_sensor_each_keeps_its_own_order(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:
@@ -952,6 +955,7 @@ def test_dead_deliveries_are_found_by_state(store: Store, receiver: Receiver, en
     assert run(store, as_one(handed_out(store, "run2")), endpoint, task("t2")).states == {"delivered": 2}
 
 
+@pytest.mark.slow
 def test_a_try_that_is_broken_off_keeps_what_was_delivered(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:
@@ -1035,6 +1039,7 @@ def test_an_endpoints_fault_kills_no_delivery(
     assert endpoints.status(store, "crm_conn").resting_since is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("status", [402, 404, 405, 406, 415, 426])
 def test_a_wrong_address_makes_no_backlog_dead(
@@ -1061,6 +1066,7 @@ def test_a_wrong_address_makes_no_backlog_dead(
     assert counts(store) == {"delivered": 12}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm")
 def test_a_wrong_address_is_noticed_over_single_tasks_too(
     store: Store, receiver: Receiver, endpoint: Endpoint
@@ -1317,6 +1323,7 @@ def test_what_failed_as_often_as_its_task_stays_with_it(
         assert (report.left, report.parked) == (1, 0)
 
 
+@pytest.mark.slow
 def test_what_another_run_tried_before_waits_as_long_as_its_own_tries_say(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:
@@ -1361,6 +1368,7 @@ def test_retries_of_contacts_that_fail_for_good_are_no_outage(
     assert counts(store)["dead"] == 4, "nine tries each, as the schedule says"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm")
 def test_an_outage_is_one_even_while_some_contacts_fail_for_good(
     store: Store, receiver: Receiver, endpoint: Endpoint
@@ -1388,6 +1396,7 @@ def test_an_outage_is_one_even_while_some_contacts_fail_for_good(
     assert run(store, out, endpoint, task("back")).states == {"delivered": 20}
 
 
+@pytest.mark.slow
 def test_who_failed_before_leaves_it_to_others_to_ask_a_resting_endpoint(
     store: Store, receiver: Receiver, endpoint: Endpoint
 ) -> None:
@@ -1703,6 +1712,7 @@ def test_what_waits_for_the_task_of_its_retry_too_long_goes_out_with_a_stream(
         assert left[0].plan is None and left[1].plan and left[0].due_at and left[1].due_at
 
 
+@pytest.mark.slow
 def test_what_uses_its_last_try_in_a_stream_has_used_its_tries(stream: Stream, receiver: Receiver) -> None:
     """Taken for it by the task that serves: dead with one try more, and told as that, not as a fault of the configuration."""
     receiver.script = lambda body: (500 if body["id"] == "evt_300" else 200, {})
@@ -1847,12 +1857,14 @@ def test_a_contact_that_hangs_keeps_nobody_of_a_stream_waiting(stream: Stream, r
     assert stream.end().states == {"delivered": 33}
 
 
+@pytest.mark.slow
 def test_what_a_stream_refuses_turns_the_task_red(stream: Stream, receiver: Receiver) -> None:
     """Dead at once, counted in the task's report, so that it is seen."""
     receiver.script = lambda body: (422 if body["contact"]["external_id"] == "w3" else 200, {})
     assert stream.work(serve_for=timedelta(seconds=30)).states == {"delivered": 12, "dead": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm")
 def test_an_endpoint_that_goes_away_ends_the_service(stream: Stream, receiver: Receiver) -> None:
     """It rests, nothing is used up, and nothing is kept for a task."""
@@ -1870,6 +1882,7 @@ def test_an_endpoint_that_goes_away_ends_the_service(stream: Stream, receiver: R
     assert counts(stream.store) == {"delivered": 13}
 
 
+@pytest.mark.slow
 def test_one_task_a_route_serves(stream: Stream, receiver: Receiver) -> None:
     """The other ends with its batch; a dead one keeps nobody from it for long."""
     assert serving.serve(stream.store, "crm", Owner("dag", "other"), timedelta(seconds=30))
@@ -1918,6 +1931,7 @@ def test_what_was_handed_out_to_tasks_that_have_not_begun_goes_out_with_a_stream
     assert len(receiver.requests) == before
 
 
+@pytest.mark.slow
 def test_a_task_at_work_keeps_what_it_is_at(stream: Stream, receiver: Receiver) -> None:
     """What another task has claimed is left to it, and what comes behind it too."""
     arrive(stream.store, *(f"y{n}" for n in range(9)), "y0", first=200)

@@ -66,6 +66,7 @@ def test_a_new_event_waits_until_somebody_takes_it(store: Store) -> None:
     assert look(store, bell) == Deliverable()
 
 
+@pytest.mark.slow
 def test_a_later_event_of_a_contact_waits_for_the_lane_and_then_goes_along(store: Store) -> None:
     """While the earlier one is with a task the later makes no run; when it is through, the task takes it along."""
     bell = doorbell()
@@ -94,6 +95,7 @@ def test_an_unread_event_behind_a_lane_rings_when_the_lane_is_freed(store: Store
     assert look(store, bell).events == {2}
 
 
+@pytest.mark.slow
 def test_redelivered_replayed_and_dead_tasks_work_waits_again(store: Store) -> None:
     """Without any new event: a redelivery, a replay, and a plan whose task is dead."""
     bell = doorbell()
@@ -118,6 +120,7 @@ def test_redelivered_replayed_and_dead_tasks_work_waits_again(store: Store) -> N
     assert len(look(store, bell).deliveries) == 1
 
 
+@pytest.mark.slow
 def test_what_a_task_took_and_gave_back_as_it_was_is_the_same_piece_of_work(store: Store) -> None:
     """Claimed and released, it is nothing new; tried, it is."""
     bell, owner = doorbell(), Owner("dag", "t", "run1", 0)
@@ -159,6 +162,7 @@ def test_a_filter_is_heard_and_what_it_turns_away_is_done_with_where_it_is_the_c
     assert [each.event_ids for each in take(store, "run1", narrow)] == [["evt_4"]]
 
 
+@pytest.mark.slow
 def test_what_its_sensor_hands_out_elsewhere_is_looked_at_too(store: Store) -> None:
     """The routes of a consumer may have other names than it; its sensor writes them down."""
     bell = doorbell(Reading("news", ()), own_filter=False)
@@ -244,6 +248,7 @@ def test_a_poll_costs_the_same_for_one_route_and_for_a_hundred(store: Store) -> 
     assert queries_of_rounds(store, 100, 12)[0] <= 2 * one + 200
 
 
+@pytest.mark.slow
 def test_what_was_read_for_all_is_filtered_as_the_store_does(store: Store) -> None:
     """By source, kinds and where, an unrecognised event only for who asks; and who is behind misses nothing of a burst."""
     readings = [

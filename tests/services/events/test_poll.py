@@ -142,6 +142,7 @@ def pages(platform: Platform, store: Store, now: datetime, kind: str = "tether")
     return result.pages, result.events
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tether", "supersend"])
 @pytest.mark.parametrize("with_total", [True, False])
 @pytest.mark.parametrize("changed", [True, False], ids=["in order", "in order so far"])
@@ -161,6 +162,7 @@ def test_an_unchanged_list_is_not_read_again(
     assert (result.whole, result.contacts if with_total else 301) == (False, 301)
 
 
+@pytest.mark.slow
 def test_a_list_filled_just_now_is_not_read_again(platform: Platform, store: Store) -> None:
     """All within the overlap, all known: two pages, whatever the number; one more for each page of news."""
     for number in range(500):
@@ -187,6 +189,7 @@ def test_equal_times_at_the_border_hide_nobody(platform: Platform, store: Store)
     assert pages(platform, store, NOW + timedelta(minutes=6))[1] == 50
 
 
+@pytest.mark.slow
 def test_who_is_changed_or_removed_while_pages_are_read_is_found_by_the_next_poll(
     platform: Platform, store: Store
 ) -> None:
@@ -289,6 +292,7 @@ def test_first_poll_from_a_given_time(platform: Platform, store: Store) -> None:
     assert poll(platform, store, NOW + timedelta(days=1), start=NOW - timedelta(days=90)).events == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tether", "supersend"])
 @pytest.mark.parametrize("with_total", [True, False])
 def test_contacts_that_move_while_pages_are_read(

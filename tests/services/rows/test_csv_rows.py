@@ -60,6 +60,7 @@ def written(
     return out.getvalue(), expected
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(250), deadline=None)
 @given(
     table=tables(CELLS),
@@ -78,6 +79,7 @@ def test_what_csv_writes_is_read_back(
         assert brief(text.encode(encoding)) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(table=tables(SAFE_CELLS), delimiter=st.sampled_from(",;\t|"), line_end=st.sampled_from(["\n", "\r\n"]))
 def test_encodings_separators_and_line_ends_change_nothing(
@@ -91,6 +93,7 @@ def test_encodings_separators_and_line_ends_change_nothing(
         assert brief(other.encode(encoding)) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(
     count=st.integers(1, 30),

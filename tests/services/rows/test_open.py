@@ -75,6 +75,7 @@ def test_files_that_are_no_text_are_named(data: bytes, word: str) -> None:
     assert caught.value.remedy
 
 
+@pytest.mark.slow
 def test_gzip_in_several_members_with_padding() -> None:
     """Files joined with cat, and padded by tape-minded tools, are read to the end."""
     data = b"".join(gzip.compress(part.encode()) for part in (CSV[:1000], CSV[1000:])) + b"\0" * 512

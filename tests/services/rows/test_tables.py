@@ -239,6 +239,7 @@ def _rows(text: str, name: str = "leads.json") -> list[Row]:
     return list(open_rows(_Drops(text.encode("utf-8", "surrogatepass")), name=name))
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.dictionaries(st.text(max_size=5), _VALUES, max_size=4), max_size=5),
     st.sampled_from([None, 2]),

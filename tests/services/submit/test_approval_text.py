@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,7 @@ def test_the_plan_says_what_approving_does() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @given(
     COUNTS,
     st.lists(st.dictionaries(HOSTILE, HOSTILE, max_size=30), max_size=5),
@@ -101,6 +103,7 @@ def test_no_row_breaks_the_plan(
     assert "4165550123" not in text and "a@b.example" not in text.replace("a•••@b.example", "")
 
 
+@pytest.mark.slow
 @given(COUNTS)
 def test_the_lines_add_up_to_the_rows_read(counts: dict[tuple[RowState, str], int]) -> None:
     """Each state's own line, or the one reason it has: together they are the rows read, however many reasons there are."""

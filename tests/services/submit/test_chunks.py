@@ -20,6 +20,7 @@ def rows(version: int) -> list[dict[str, object]]:
     return mixed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resubmit", ["never", "changed"])
 def test_where_a_chunk_ends_changes_nothing(
     sqlite_api: Any, monkeypatch: pytest.MonkeyPatch, resubmit: str

@@ -79,6 +79,7 @@ def test_where_no_configuration_works_nobody_is_used_up(sqlite_api: Any, people:
     assert got.states == {"planned": 60} and sqlite_api.texts() == {}
 
 
+@pytest.mark.slow
 def test_many_unknown_ones_before_any_that_works_are_tried_a_few_times_only(
     sqlite_api: Any, people: People
 ) -> None:

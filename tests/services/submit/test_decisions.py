@@ -30,6 +30,7 @@ def limit(value: object) -> RejectLimit:
     return RejectLimit.parse(value)
 
 
+@pytest.mark.slow
 def test_bad_rows_at_the_end_of_a_source_are_known_before_the_first_text(api: Any, people: People) -> None:
     """More than ``max_rejected`` allows: nobody is texted, every row has a state, and a mended source is sent."""
     got = api.send([*people(900), *BAD * 100], max_rejected=limit("5%"))
@@ -64,6 +65,7 @@ def test_a_stopped_reading_ahead_leaves_nobody_to_be_sent(api: Any, people: Peop
     assert len(api.texts()) == 1
 
 
+@pytest.mark.slow
 def test_a_refused_change_texts_nobody_again_with_what_they_know(api: Any, people: People) -> None:
     """Garbled rows are refused; the mended ones are what everybody was texted with, and nobody is again."""
     rules = {"resubmit": "changed", "max_rejected": limit("5%")}
@@ -89,6 +91,7 @@ def test_a_change_that_is_taken_back_before_it_is_sent_texts_nobody(api: Any, pe
     api.nobody_twice()
 
 
+@pytest.mark.slow
 def test_long_lists_are_kept_in_the_ledger_until_they_are_judged(
     api: Any, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +102,7 @@ def test_long_lists_are_kept_in_the_ledger_until_they_are_judged(
     assert len(api.texts()) == 700
 
 
+@pytest.mark.slow
 def test_rows_are_compared_with_the_last_run_of_the_dag(api: Any, people: People) -> None:
     """A first run has nothing to compare with and says so; half as many rows are enough, fewer are not."""
     half = {"min_rows": RowMinimum.parse("50% of last run")}
@@ -114,6 +118,7 @@ def test_rows_are_compared_with_the_last_run_of_the_dag(api: Any, people: People
     assert other.error is None and "another DAG" in other.tally.table()
 
 
+@pytest.mark.slow
 def test_each_of_mapped_tasks_is_compared_with_itself(api: Any, people: People) -> None:
     """Their lists have other sizes; one that shrinks is noticed although another's would do."""
     half = {"min_rows": RowMinimum.parse("50% of last run")}
@@ -175,6 +180,7 @@ def test_too_many_suppressed_are_known_before_the_first_text(api: Any, people: P
 WEEK = {"per_person": PerPerson.parse("1 per 7d")}
 
 
+@pytest.mark.slow
 def test_a_person_is_texted_once_a_span_whatever_the_campaign(api: Any, people: People, at: Any) -> None:
     """The others wait with the time they may go out at, and the first run after it sends them."""
     api.store._clock = at()
@@ -205,6 +211,7 @@ def test_two_per_span_are_two(api: Any, people: People) -> None:
     assert set(api.texts().values()) == {2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 2])
 def test_rows_of_one_run_for_several_campaigns_are_as_many_texts(api: Any, people: People, most: int) -> None:
     """Rows name their own configuration: of one person's three leads the first go out, as the plan says, whoever was staged before."""
@@ -229,6 +236,7 @@ def test_what_is_sent_is_sent_in_the_order_of_the_rows(api: Any, people: People)
     assert set(api.texts()) == {row["phone"] for row in rows[:5]}
 
 
+@pytest.mark.slow
 def test_runs_at_once_do_not_both_text(api: Any, people: People) -> None:
     """Four campaigns send to the same people at the same moment: each person is texted once."""
     made = [api.make(people(60), campaign=name, owner=name, **WEEK) for name in "abcd"]
@@ -320,6 +328,7 @@ def _held_and_found_out(api: Any, by: str) -> None:
     ledger_held.apply(api.store, [found])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["a person", "the contact list"])
 @pytest.mark.parametrize("purged", [False, True])
 def test_every_text_of_a_span_counts_however_it_was_found_out_and_whatever_was_purged(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from airflow_outreach_provider.store.tables import metadata
 
 
+@pytest.mark.slow
 def test_the_next_list_is_sent_as_any_other(api: Any, people: Callable[..., list[dict[str, object]]]) -> None:
     """Each claim would go through all leads for each of its own otherwise: a minute for 900 people."""
     api.send(people(300, 7_000), owner="early")

@@ -13,6 +13,7 @@ ONE_LINE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("numbers", ONE_LINE)
 def test_a_line_with_two_numbers_in_use_is_texted_once(api: Any, numbers: tuple[str, str]) -> None:
     """In one list, in two chunks, in two runs, either way round; and a change is one of the same lead."""

@@ -134,6 +134,7 @@ def test_an_argument_of_another_kind_is_named(name: str, value: object) -> None:
         read(**{name: value})
 
 
+@pytest.mark.slow
 @given(name=st.sampled_from(sorted(SubmitArguments.__dataclass_fields__)), value=JSON | st.binary(max_size=3))
 @settings(max_examples=examples(200))
 def test_whatever_an_argument_is_the_fault_is_one_of_the_dag(name: str, value: Any) -> None:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import Any, Self
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import examples
@@ -81,6 +82,7 @@ def rows_by_reason(tally: Any) -> Counter[str]:
     return Counter({reason: n for reason, n in tally.by_reason().items() if not reason.startswith(sent)})
 
 
+@pytest.mark.slow
 @settings(
     max_examples=examples(40),
     deadline=None,

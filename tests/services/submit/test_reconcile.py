@@ -64,6 +64,7 @@ def ask(
     return asyncio.run(reconcile(store, contacts, conn_id=conn_id, delay=delay))
 
 
+@pytest.mark.slow
 def test_who_was_reached_is_accepted_and_who_was_not_is_planned(store: Store, sim: RunningSimulator) -> None:
     """A held lead found and touched is accepted; one certainly absent is sent by the next run; nobody is texted twice."""
     sim.set_faults("status=500,when=after,first=2", "status=500,when=before,skip=2,first=3")
@@ -116,6 +117,7 @@ def test_found_but_untouched_stays_held(store: Store, sim: RunningSimulator) -> 
     assert ask(store, sim, future) == Reconciled(waiting=1)
 
 
+@pytest.mark.slow
 def test_another_accounts_contact_list_judges_nobody(store: Store, sim: RunningSimulator) -> None:
     """A lead held by one connection is absent from another account's list, which proves nothing."""
     sim.set_faults("status=500,when=after,first=1")
@@ -271,6 +273,7 @@ class Contacts:
         return ContactPage([], None, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "error"),
     [

@@ -24,6 +24,7 @@ NO, YES = {"Opted Out": "yes"}, {"Opted Out": "no"}
 JUDGED = {"max_rejected": RejectLimit.parse("5%")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["before", "after"])
 @pytest.mark.parametrize("between", [3, 600])
 def test_of_two_rows_of_a_person_the_one_that_says_no_counts(
@@ -51,6 +52,7 @@ def test_a_dry_run_counts_it_alike(sqlite_api: Any, people: People) -> None:
     assert sqlite_api.ledger() == {"planned": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", ["Nurse", "left"])
 def test_a_dry_run_tells_whom_a_far_later_row_takes_back(sqlite_api: Any, people: People, title: str) -> None:
     """A list that is judged first sends nothing to who says no below, also in a row that ``where`` turns away; nor does its plan."""
@@ -114,6 +116,7 @@ def test_who_is_held_is_not_sent_again_once_their_row_says_no(api: Any, people: 
     assert api.ledger() == {"accepted": 2, "held": 1}
 
 
+@pytest.mark.slow
 def test_syncs_of_one_campaign_at_once_text_nobody_whose_row_says_no(api: Any, people: People) -> None:
     """One list's no may be read before the other's yes of the same person, and in another chunk than its own."""
     everybody, ends = people(400), []
@@ -142,6 +145,7 @@ CAMPAIGNS = count()
 ROWS = st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.booleans()), max_size=20)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -168,6 +172,7 @@ def test_nobody_is_texted_whose_row_says_no(
     assert {phone: n for phone, n in texted.items() if n} == {everybody[each]["phone"]: 1 for each in meant}
 
 
+@pytest.mark.slow
 def test_who_is_in_flight_is_not_sent_again_once_their_row_says_no(api: Any, people: People) -> None:
     """The API has no time for them just then: the run that tried has them wait no longer, and neither does a later one."""
     [person, other] = people(2)

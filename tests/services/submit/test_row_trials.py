@@ -62,6 +62,7 @@ def history(sqlite_api: Any, people: People) -> Any:
     return api
 
 
+@pytest.mark.slow
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     asked=ASKED, number=st.integers(1, 100), listed=st.booleans(),

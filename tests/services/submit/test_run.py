@@ -38,6 +38,7 @@ from airflow_outreach_provider.store.ledger.housekeeping import purge_leads
 People = Callable[..., list[dict[str, object]]]
 
 
+@pytest.mark.slow
 def test_a_batch_is_sent_once_and_a_second_run_texts_nobody(api: Any, people: People) -> None:
     """Everybody is texted once; the same file again is skipped without a request."""
     first = api.send(people(600))
@@ -135,6 +136,7 @@ def test_a_configuration_fault_stops_at_the_first_answers(sqlite_api: Any, peopl
     assert got.states == {"planned": got.tally.read}
 
 
+@pytest.mark.slow
 def test_a_configuration_that_is_switched_off_in_mid_batch_rejects_nobody(
     sqlite_api: Any, people: People
 ) -> None:
@@ -197,6 +199,7 @@ def test_a_short_wait_is_kept_within_the_run(sqlite_api: Any, people: People) ->
     assert api.sim.report()["answered"] == {"200": 20, "429": 1}
 
 
+@pytest.mark.slow
 def test_resend_texts_at_least_once(api: Any, people: People) -> None:
     """on_unknown="resend": nobody is left out, and some may be texted twice; that is the caller's choice."""
     api.sim.set_faults("drop,when=after,ending=7", "status=500,when=before,ending=3")
@@ -209,6 +212,7 @@ def test_resend_texts_at_least_once(api: Any, people: People) -> None:
     assert len(api.texts()) == 60
 
 
+@pytest.mark.slow
 def test_resend_sends_what_was_held_before(api: Any, people: People) -> None:
     """Held leads of earlier runs are sent again, by the campaign and where each row names its own configuration."""
     api.sim.set_faults("drop,when=before,ending=1")
@@ -222,6 +226,7 @@ def test_resend_sends_what_was_held_before(api: Any, people: People) -> None:
     api.nobody_twice()
 
 
+@pytest.mark.slow
 def test_duplicates_in_other_spellings_are_one_person(sqlite_api: Any) -> None:
     """One number in several writings, near and far apart in the file, is texted once and counted as what it is."""
     api = sqlite_api
@@ -363,6 +368,7 @@ def test_too_many_failed_rows_turn_the_run_red(sqlite_api: Any, people: People) 
     assert api.send(people(60), max_rejected=RejectLimit.parse(12), attempt=3).error is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", [0, 300])
 def test_repeated_rows_of_a_refused_number_are_duplicates_in_every_run(
     api: Any, people: People, between: int
@@ -383,6 +389,7 @@ def test_repeated_rows_of_a_refused_number_are_duplicates_in_every_run(
     assert api.send(bad, attempt=5).states == api.send(bad, attempt=6).states == {"rejected": 3}
 
 
+@pytest.mark.slow
 def test_who_was_accepted_once_is_never_sent_again_without_a_rule(api: Any, people: People) -> None:
     """Not even after a later resubmission was refused, and not after what is old was purged."""
     row = people(1, 5)[0]
@@ -501,6 +508,7 @@ def test_a_table_without_a_phone_column_texts_nobody(sqlite_api: Any) -> None:
     assert sqlite_api.leads() == []
 
 
+@pytest.mark.slow
 def test_a_column_of_a_later_row_is_there(sqlite_api: Any) -> None:
     """JSON rows may lack what others have; a template with a default may lack it everywhere."""
     rows: list[dict[str, object]] = [{"phone": f"+1416555{n:04}"} for n in range(600)]
@@ -601,6 +609,7 @@ class Evening:
         return await self.client.submit(body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0, 300])
 def test_a_run_that_lasts_into_quiet_hours_texts_nobody_in_them(
     api: Any, people: People, clock: Any, shift: int
@@ -771,6 +780,7 @@ class Slow:
         return SubmitAnswer(SubmitOutcome.ACCEPTED, "accepted")
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_accounts_for_every_row(sqlite_api: Any, people: People) -> None:
     """A task time-out or mark-failed cancels the run: what was in flight is held, the rest is not sent yet."""
     api = sqlite_api
@@ -814,6 +824,7 @@ def test_a_stopped_run_waits_a_moment_and_holds_what_did_not_answer(
     assert api.ledger() == {"held": 4, "planned": 96}
 
 
+@pytest.mark.slow
 def test_an_api_that_is_away_is_unavailable_soon(sqlite_api: Any, people: People) -> None:
     """Nothing listens: nobody is used up, and Airflow's retry takes over."""
     api = sqlite_api
@@ -841,6 +852,7 @@ def test_max_rows_reads_no_further(sqlite_api: Any, people: People) -> None:
     assert api.send(people(300), max_rows=7).states == {"accepted": 7}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [1, 2, 200])
 def test_any_window_works(sqlite_api: Any, people: People, window: int) -> None:
     """One request at a time, or hundreds: never more at once than the window."""
@@ -867,6 +879,7 @@ def _failing(real: Callable[..., Any], *, when: set[int], after: bool) -> Callab
     return method
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before the commit", "after the commit"])
 @pytest.mark.parametrize("when", [{1}, {2}, {3, 4}, {1, 5, 9}], ids=str)
 def test_a_store_that_is_away_for_a_moment_loses_no_row(
@@ -881,6 +894,7 @@ def test_a_store_that_is_away_for_a_moment_loses_no_row(
     sqlite_api.nobody_twice()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method", ["find_by_row_hash", "find", "stage", "stage_without_phone", "leftovers", "turn", "states"]
 )
@@ -916,6 +930,7 @@ STAGED_FAULTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "error"), STAGED_FAULTS, ids=[f[0] or "none" for f in STAGED_FAULTS])
 def test_leads_staged_before_are_sent_and_all_counted(
     sqlite_api: Any, people: People, fault: str, error: type[Exception] | None
@@ -938,6 +953,7 @@ def test_leads_staged_before_are_sent_and_all_counted(
     api.nobody_twice()
 
 
+@pytest.mark.slow
 def test_a_sending_run_that_is_refused_counts_what_it_took(sqlite_api: Any, people: People) -> None:
     """Without a source of its own, a run that stops early has counted each lead it read from the ledger."""
     api = sqlite_api
@@ -981,6 +997,7 @@ def test_a_watcher_that_breaks_cuts_off_no_request(sqlite_api: Any, people: Peop
     sqlite_api.nobody_twice()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 401, 422, 429, 500])
 def test_nothing_a_run_leaves_behind_names_a_person(sqlite_api: Any, status: int) -> None:
     """The API echoes the lead in its answer: error, table, ledger, attempts and runs hold no whole number or address."""

@@ -30,6 +30,7 @@ def in_another_process(work: Callable[[], None]) -> None:
         other.submit(work).result()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lease", [timedelta(seconds=300), HOUR], ids=str)
 @pytest.mark.parametrize("heard", [True, False], ids=["claim heard of", "claim not heard of"])
 def test_who_stands_still_between_claim_and_text_texts_nobody_whom_others_may_have_texted(
@@ -94,6 +95,7 @@ def test_what_a_superseded_try_reads_on_is_nobodys_to_text(
     assert list(api.texts()) == [people(1, 500)[0]["phone"]]
 
 
+@pytest.mark.slow
 def test_a_settlement_that_comes_late_frees_nobody_who_is_in_flight(
     api: Any, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:

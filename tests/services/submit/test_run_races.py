@@ -147,6 +147,7 @@ def test_the_rate_holds_over_two_runs(api: Any, people: People) -> None:
     assert 1.1 <= took < 6
 
 
+@pytest.mark.slow
 def test_a_slow_source_does_not_stop_the_sending(sqlite_api: Any, people: People) -> None:
     """Rows are sent while the source is still being read."""
     api = sqlite_api

@@ -111,6 +111,7 @@ def test_a_dry_run_waits_for_nobody(api: Any, people: Callable[..., Any]) -> Non
     assert planned.tally.to_text == 5 and time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 def test_looking_costs_a_few_queries_a_second(sqlite_api: Any, people: Callable[..., Any]) -> None:
     """However many leads are sent, the store is asked at most four times a second."""
     looks: list[float] = []

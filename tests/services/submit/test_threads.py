@@ -51,6 +51,7 @@ def before_staging(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int],
     return install
 
 
+@pytest.mark.slow
 def test_answers_are_written_while_rows_are_staged(
     pg_api: Any, people: People, before_staging: Callable[[Callable[[int], None]], None]
 ) -> None:
@@ -70,6 +71,7 @@ def test_answers_are_written_while_rows_are_staged(
     pg_api.nobody_twice()
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_while_rows_are_staged_leaves_nothing_of_an_unjudged_list(
     pg_api: Any, people: People, before_staging: Callable[[Callable[[int], None]], None]
 ) -> None:
@@ -100,6 +102,7 @@ def test_a_run_that_ends_while_rows_are_staged_leaves_nothing_of_an_unjudged_lis
     assert set(pg_api.ledger()) <= {"suppressed"}
 
 
+@pytest.mark.slow
 def test_it_has_two_connections_at_most(pg_api: Any, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     """Turns and staging have one each, and both are given back at the end."""
     monkeypatch.setattr(threads, "_RESTING_SECONDS", 60)  # a slow machine's pauses are none

@@ -16,6 +16,7 @@ def one(number: int, email: str, **more: object) -> dict[str, object]:
     return {"phone": f"+1416{2_000_000 + number}", "email": email, **more}
 
 
+@pytest.mark.slow
 def test_of_two_numbers_with_one_address_the_first_is_texted(api: Any) -> None:
     """In one list, in a later one, in a retry, and in a dry run; without the rule both are."""
     rows = [one(1, "Ada@x.com"), one(2, "ada@x.com "), one(3, "grace@x.com"), one(4, "")]
@@ -34,6 +35,7 @@ def test_of_two_numbers_with_one_address_the_first_is_texted(api: Any) -> None:
     assert api.send([one(1, "ada@x.com")], unique_email=True, campaign="other").states == {"accepted": 1}
 
 
+@pytest.mark.slow
 def test_many_chunks_keep_one_of_each_address(api: Any) -> None:
     """Ten numbers an address, far apart in the list."""
     rows = [one(n, f"p{n % 150}@x.com") for n in range(1_500)]

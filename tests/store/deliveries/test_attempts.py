@@ -122,6 +122,7 @@ def test_who_waits_for_an_endpoint_waits_on_its_routes(store: Store) -> None:
     assert untried_wait(store, "crm", LYING)
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_an_attempt_that_is_written_twice_is_one(postgres_url: str) -> None:
     """A commit that was not acknowledged is repeated: it uses up no second try; a later attempt is one of its own."""

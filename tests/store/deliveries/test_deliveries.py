@@ -349,6 +349,7 @@ def test_two_direct_batches_at_once_share_nothing_and_keep_the_order(store: Stor
     assert sorted(got) == [[], [], [], [f"evt_{n}" for n in range(1, 9)]]
 
 
+@pytest.mark.slow
 def test_concurrent_claims_never_share_a_delivery(store: Store) -> None:
     """Of eight task instances claiming one batch at once, each delivery goes to exactly one."""
     arrive(store, *(f"c{n}" for n in range(50)))
@@ -368,6 +369,7 @@ def test_concurrent_claims_never_share_a_delivery(store: Store) -> None:
     assert len(got) == 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failed", [False, True])
 def test_a_task_that_begins_while_the_first_of_its_contact_is_taken_begins_none(
     store: Store, monkeypatch: pytest.MonkeyPatch, failed: bool
@@ -586,6 +588,7 @@ def test_the_work_to_do_is_found_by_indexes_of_it_alone(
         assert "Seq Scan on deliveries" not in lines
 
 
+@pytest.mark.slow
 def test_nothing_is_held_behind_the_back_of_who_enables_the_endpoint(store: Store) -> None:
     """Who finds an earlier one of the contact held waits for who enables the endpoint, and looks again."""
     arrive(store, "a", "a")

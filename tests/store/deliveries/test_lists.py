@@ -34,6 +34,7 @@ def filled(store: Store) -> Store:
     return store
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [7, 20_000])
 @pytest.mark.parametrize("route", [None, "r1"])
 @pytest.mark.parametrize("endpoint", [None, "p0"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from airflow_outreach_provider.store.deliveries import redeliver, saved
@@ -56,6 +57,7 @@ def test_it_is_purged_with_age(store: Store) -> None:
     assert rows(store) == 0
 
 
+@pytest.mark.slow
 def test_what_requests_are_made_of_does_not_grow_old(still_store: Store, clock: Any) -> None:
     """A contact who goes on is not made at the endpoint a second time; whoever fell silent is purged, seen by a page or not."""
     for lane in ("ada", "bob"):

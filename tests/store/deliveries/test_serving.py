@@ -6,11 +6,14 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from airflow_outreach_provider.core.owner import Owner
 from airflow_outreach_provider.store.deliveries import plans, serving
 from airflow_outreach_provider.store.engine import Store
 
 
+@pytest.mark.slow
 def test_one_task_serves_a_route_until_it_says_nothing_more(store: Store) -> None:
     """The first has it and keeps it while it says so; another gets it only when that time is over."""
     one, two, stay = Owner("one"), Owner("two"), timedelta(seconds=0.5)

@@ -166,6 +166,7 @@ def quickest(store: Store) -> float:
     return min(taken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lane", ["", "one"])
 def test_a_backlog_of_one_route_costs_the_others_nothing(store: Store, lane: str) -> None:
     """A look at a route with three fresh events takes no longer beside 4,000 of another, on a store never analysed, be they one contact's."""

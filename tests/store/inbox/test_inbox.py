@@ -212,6 +212,7 @@ def test_filters_in_sql_and_in_python(store: Store) -> None:
         consumers.read_new(store, "")
 
 
+@pytest.mark.slow
 def test_limit_with_a_selective_where(store: Store) -> None:
     """A limit counts what is handed out, however much is turned away before it."""
     put(store, *range(1, 1300))
@@ -387,6 +388,7 @@ def test_what_a_consumer_has_not_read_is_not_purged(store: Store) -> None:
     assert housekeeping.purge_events(store, received_before=later) == 2
 
 
+@pytest.mark.slow
 def test_two_readers_of_one_consumer_lose_nothing(store: Store) -> None:
     """Two tasks that read the same consumer at once together see every event."""
     put(store, *range(200))
@@ -409,6 +411,7 @@ def test_two_readers_of_one_consumer_lose_nothing(store: Store) -> None:
     assert consumers.read_new(store, "c") == []
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_a_late_commit_is_never_skipped(postgres_url: str) -> None:
     """An event inserted first and committed last, while others commit and are read, still reaches consumers.
@@ -491,6 +494,7 @@ STEP = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

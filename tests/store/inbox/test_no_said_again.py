@@ -192,6 +192,7 @@ def test_a_yes_that_is_said_again_lifts_nothing(store: Store) -> None:
 NUMBERS = itertools.count(14165550200)
 
 
+@pytest.mark.slow
 @given(steps=st.lists(st.sampled_from(["STOP", "START", "hello", "removed"]), max_size=8))
 @settings(
     max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

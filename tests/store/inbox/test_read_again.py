@@ -55,6 +55,7 @@ def test_a_no_that_was_not_heard_on_receipt_is_heard_when_it_is_read_again(store
     assert read_again(store) == {N}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heard", [True, False])
 @pytest.mark.parametrize("writing", ["+525512345678", "+5215512345678"])
 def test_who_was_taken_off_the_list_since_stays_off_it(store: Store, heard: bool, writing: str) -> None:

@@ -144,6 +144,7 @@ def test_an_id_that_is_an_address_is_remembered_by_its_hash(store: Store, id: st
     assert said(store, event("open", id=id, phone=OTHER)) >= {OTHER}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [True, False])
 def test_forgetting_leaves_no_address_as_an_id(store: Store, before: bool) -> None:
     """The no under it holds all the same, once a number is told for it."""

@@ -531,6 +531,7 @@ print(json.dumps([lead for at in range(0, len(ids), 5) for lead in ledger.turn([
 """
 
 
+@pytest.mark.slow
 def test_many_processes_claim_each_lead_once(store: Store) -> None:
     """Three processes claim the same leads at the same time: each lead has one claimant."""
     ids = stage(begin(store, "stage"), *range(150))

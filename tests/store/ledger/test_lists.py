@@ -56,6 +56,7 @@ def test_walking_the_leads_meets_each_match_once(
         assert found == sorted(found, reverse=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [7, 20_000])
 @pytest.mark.parametrize("reason", [None, "r2"])
 def test_the_oldest_first_is_the_same_list_from_its_other_end(

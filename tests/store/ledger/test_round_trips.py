@@ -43,6 +43,7 @@ def _accepted(lead: int) -> Settlement:
     return Settlement(lead, LeadState.ACCEPTED, "", "", "accepted", 200, 5, "contact")
 
 
+@pytest.mark.slow
 def test_a_turn_is_one_round_trip(counted: tuple[Store, Ledger, Trips]) -> None:
     """Settling, recording and claiming, from the first turn of a run to the last."""
     _, ledger, trips = counted
@@ -101,6 +102,7 @@ def test_an_answer_that_is_written_twice_is_one_attempt(counted: tuple[Store, Le
     assert kept == ["unavailable", "accepted"]
 
 
+@pytest.mark.slow
 def test_a_turn_looks_up_its_own_leads_alone(counted: tuple[Store, Ledger, Trips]) -> None:
     """However many are planned, sent or tried, on a database that nobody has analysed: by id, never by state or run."""
     store, ledger, _ = counted

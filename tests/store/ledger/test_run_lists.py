@@ -49,6 +49,7 @@ def silent(store: Store, clock: Clock, seconds: float) -> Iterator[int]:
     yield started.run_id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seconds", "state"), [(2, "running"), (44, "running"), (60, "expired"), (3600, "expired")]
 )

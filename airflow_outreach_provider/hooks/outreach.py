@@ -325,6 +325,8 @@ def _told(answer: SubmitAnswer, base_url: str) -> str:
             return f"No answer from {base_url}: {answer.detail}"
         case 404 | 405:
             return f"{base_url} answers, but there is no outreach API there (HTTP {answer.status}): check the host."
+        case 429 | 503:
+            return f"The outreach API answers that it is busy (HTTP {answer.status}): test again in a moment."
         case _:
             return f"{base_url} did not answer as the outreach API does: {answer.detail}"
 

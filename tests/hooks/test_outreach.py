@@ -135,6 +135,14 @@ def test_the_test_button_tells_what_nothing_reads(
     assert words or "Nothing reads" not in message
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_test_button_says_that_the_api_is_busy(sim: RunningSimulator, connect: Any, status: int) -> None:
+    """That is no mistake of the connection."""
+    sim.set_faults(f"status={status},when=before", seed=1)
+    passed, message = connect(**sim.connection).test_connection()
+    assert not passed and f"is busy (HTTP {status}): test again" in message
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -23,7 +23,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from shared.figures import Bench
-from shared.kills import QUICK, kill_task
+from shared.kills import QUICK, UNKNOWN_ANSWERS, kill_task
 from shared.places import new_store
 
 from airflow_outreach_provider.demo.airflow import RunningAirflow, running_airflow
@@ -163,9 +163,7 @@ def judge(
         last = connection.execute(
             sa.text("SELECT rows_read, counts FROM runs WHERE map_index < 1 ORDER BY id DESC LIMIT 1")
         ).one()
-        unknown = connection.execute(
-            sa.text("SELECT count(*) FROM attempts WHERE outcome = 'unknown' AND reason <> 'worker_died'")
-        ).scalar_one()
+        unknown = connection.execute(sa.text(UNKNOWN_ANSWERS)).scalar_one()
     total, window = sum(kills.values()), WINDOW * arguments.tasks
     held = states.get("held", 0)
     lost = written.people - report["people"] if arguments.resend else 0

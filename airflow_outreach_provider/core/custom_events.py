@@ -19,8 +19,6 @@ from airflow_outreach_provider.core.times import read_time
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _KINDS = {kind.value for kind in EventKind}
-
-
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 

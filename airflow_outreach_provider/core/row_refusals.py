@@ -44,12 +44,12 @@ def refusal_in(values: Mapping[str, Any]) -> str | None:
             return name
         if holds & Holds.NUMBER and _is_noted(value):
             return name
-    objects = [
-        (name, value)
-        for name, value in values.items()
-        if value.__class__ is dict or value.__class__ is list or (value.__class__ is str and value[:1] == "{")
-    ]
-    return next((name for name, value in objects if _says_no_within(name, value)), None)
+    for name, value in values.items():
+        kind = value.__class__
+        object_ = kind is dict or kind is list or (kind is str and value[:1] == "{")
+        if object_ and _says_no_within(name, value):
+            return name
+    return None
 
 
 def _is_noted(value: Any) -> bool:
@@ -71,7 +71,7 @@ def _is_plainly_so(name: str, value: Any) -> bool:
     if _DAY.fullmatch(said):
         return not is_no_time(said) and any(map(said.__contains__, "123456789"))
     words = {normalise(said), normalise(_COMMENTED.split(said, maxsplit=1)[0])}
-    return bool(words) and any(word == name or is_plain_yes(word) for word in words)
+    return any(word == name or is_plain_yes(word) for word in words)
 
 
 def _says_no_within(name: object, value: Any) -> bool:

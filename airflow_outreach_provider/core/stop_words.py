@@ -101,7 +101,7 @@ class StopWords:
     def _wide(self) -> _Phrases:
         return _Phrases((self._words - _IN_SENTENCES) | self._wishes, _BESIDE, _AFTER)
 
-    @property
+    @cached_property
     def _wishes(self) -> frozenset[str]:
         return _usual_wishes() - self._gone if self._has_wishes else frozenset()
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from airflow_outreach_provider.demo.messy import Written
 from airflow_outreach_provider.store.deliveries.lists import DeliveryFilter, count
 from shared.figures import Bench, percentile
+from shared.kills import UNKNOWN_ANSWERS
 from shared.traffic import FIRST_CONTACT
 from shared.watch import Sample, Watch
 
@@ -95,9 +96,7 @@ def _compare(bench: Bench, fleet: Fleet, watch: Watch, report: Any, known: int, 
 
 def _of_leads(fleet: Fleet, report: Any, leads: dict[str, int], written: Written) -> Checks:
     known = sum(n for state, n in leads.items() if state != "rejected")
-    unknown = _one(
-        fleet, "SELECT count(*) FROM attempts WHERE outcome = 'unknown' AND reason <> 'worker_died'"
-    )
+    unknown = _one(fleet, UNKNOWN_ANSWERS)
     windows = sum(n * fleet.ends(victim) for victim, n in fleet.killed.items())
     held, limit = leads.get("held", 0), windows * WINDOW + unknown
     counts = _last_counts(fleet)

@@ -94,7 +94,7 @@ BESIDE = (
     "global", "globally", "all", "any", "inbound", "custom", "metadata", "metafield", "properties", "attributes", "fields", "field", "gdpr", "ccpa", "tcpa", "marketing", "channel",
     "channels", "requested", "request", "reason", "source", "method", "mode", "y", "n", "bitte", "auf", "der", "die", "liste", "eingetragen", "per", "kontakt", "werbung", "grund", "rgpd",
     "dsgvo", "lgpd", "avg", "rodo", "inscrit", "inscrite", "sur", "la", "en", "présent", "au", "les", "aux", "du", "motif", "inscrito", "inscrita", "lista", "motivo", "registro", "por",
-    "iscritto", "al", "alla", "aan", "op", "lijst", "register", "reden", "listan", "ddv",
+    "iscritto", "al", "alla", "aan", "op", "lijst", "reden", "listan", "ddv",
 )  # fmt: skip
 """What may stand beside it and changes nothing in it."""
 DAYS = (
